@@ -1,0 +1,2 @@
+#include "datasets/datasets.h"
+typedef int scry_datasets_empty;

@@ -1,0 +1,51 @@
+#ifndef SCRY_LIB_FFT_H
+#define SCRY_LIB_FFT_H
+
+#include "lib/status.h"
+
+#include <complex.h>
+#include <stddef.h>
+
+/* Discrete Fourier transforms of single precision arrays (FFTW).
+ *
+ *   forward   X[k] = sum_j x[j] exp(-2 pi i sum_a j_a k_a / n_a)
+ *   backward  x[j] = sum_k X[k] exp(+2 pi i sum_a j_a k_a / n_a)
+ *
+ * Neither is scaled: backward(forward(x)) = N x, N = prod(dims). The factor 1/N or 1/sqrt(N) belongs
+ * in the multiplier between the two, where it costs nothing. Index 0 is the origin (no shifts).
+ * Real transforms keep the non-negative half of the last axis: dims[rank-1]/2 + 1 bins.
+ *
+ * Plans are deterministic: the same dims give the same bits on the same machine, in every run and
+ * for every number of threads. They are immutable and shared by threads; each execution brings its
+ * own arrays, aligned as scry_alloc aligns them. */
+typedef struct scry_fft scry_fft;
+
+typedef enum scry_fft_effort {
+    SCRY_FFT_ROWS = 0, /* 1-D row plans and blocked transposes: quick to plan, bit-reproducible */
+    SCRY_FFT_MEASURE   /* FFTW_MEASURE, wisdom kept in the user's cache; bits depend on the wisdom */
+} scry_fft_effort;
+
+/* Process-wide choice for plans made from now on. Default SCRY_FFT_ROWS. */
+void scry_fft_set_effort(scry_fft_effort effort);
+
+scry_status scry_fft_create_real(scry_fft **out, int rank, const size_t *dims, scry_error *err);
+scry_status scry_fft_create_complex(scry_fft **out, int rank, const size_t *dims, scry_error *err);
+void scry_fft_free(scry_fft *f);
+
+size_t scry_fft_count(const scry_fft *f);      /* N: entries on the image side */
+size_t scry_fft_bins(const scry_fft *f);       /* entries on the frequency side */
+size_t scry_fft_work_bytes(const scry_fft *f); /* scratch for one execution */
+
+/* real: X has bins entries, x has N; x and X do not overlap; x is preserved by forward, X is
+ * destroyed by backward. */
+void scry_fft_forward_real(const scry_fft *f, float complex *X, const float *x, void *work);
+void scry_fft_backward_real(const scry_fft *f, float *x, float complex *X, void *work);
+
+/* complex: x == X allowed. */
+void scry_fft_forward(const scry_fft *f, float complex *X, const float complex *x, void *work);
+void scry_fft_backward(const scry_fft *f, float complex *x, const float complex *X, void *work);
+
+/* The smallest size >= n with factors 2, 3, 5 and 7 only that is a multiple of `multiple`. */
+size_t scry_fft_good_size(size_t n, size_t multiple);
+
+#endif

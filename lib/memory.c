@@ -1,0 +1,75 @@
+#include "lib/memory.h"
+
+#include "lib/space.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static atomic_size_t live;
+static atomic_size_t countdown;
+
+static int refuse(void)
+{
+    size_t left = atomic_load(&countdown);
+    while (left)
+        if (atomic_compare_exchange_weak(&countdown, &left, left - 1)) return left == 1;
+    return 0;
+}
+
+size_t scry_align_up(size_t bytes)
+{
+    return (bytes + SCRY_ALIGN - 1) / SCRY_ALIGN * SCRY_ALIGN;
+}
+
+void *scry_alloc(size_t count, size_t size)
+{
+    size_t bytes;
+    void *p = NULL;
+    if (!scry_mul(&bytes, count, size) || bytes > PTRDIFF_MAX - SCRY_ALIGN || refuse()) return NULL;
+    bytes = scry_align_up(bytes ? bytes : 1);
+    if (posix_memalign(&p, SCRY_ALIGN, bytes)) return NULL;
+    memset(p, 0, bytes);
+    atomic_fetch_add(&live, 1);
+    return p;
+}
+
+void scry_free(void *p)
+{
+    if (!p) return;
+    atomic_fetch_sub(&live, 1);
+    free(p);
+}
+
+void *scry_copy(const void *src, size_t bytes)
+{
+    void *p = scry_alloc(1, bytes);
+    if (p && bytes) memcpy(p, src, bytes);
+    return p;
+}
+
+size_t scry_memory_live(void)
+{
+    return atomic_load(&live);
+}
+
+void scry_memory_fail_at(size_t nth)
+{
+    atomic_store(&countdown, nth);
+}
+
+size_t scry_memory_peak(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage)) return 0;
+    return (size_t)usage.ru_maxrss * 1024; /* Linux counts kibibytes */
+}
+
+size_t scry_memory_total(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0;
+}

@@ -1,0 +1,30 @@
+#ifndef SCRY_LIB_RNG_H
+#define SCRY_LIB_RNG_H
+
+#include <gsl/gsl_rng.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Counter-based random numbers, Philox4x32-10 (Salmon et al., SC 2011). A draw is a function of
+ * (seed, chain, step, element) alone: no state, so results do not depend on threads, on batch size
+ * or on what was drawn before. `step` numbers the draws inside a chain; a method with several
+ * draws a step uses scry_rng_step(step, draw). */
+
+/* step and draw (< 16) in one number. */
+uint32_t scry_rng_step(size_t step, unsigned draw);
+
+/* out[i] ~ N(0, 1) for elements first .. first + n - 1. */
+void scry_rng_normal(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
+                     uint32_t step);
+
+/* out[i] uniform on (0, 1). */
+void scry_rng_uniform(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
+                      uint32_t step);
+
+/* The same generator for GSL's distributions. gsl_rng_set sets the seed, chain 0, step 0;
+ * scry_rng_gsl_seek moves to the start of (seed, chain, step, element < 2^30), each of which has
+ * 2^32 numbers of its own. */
+const gsl_rng_type *scry_rng_gsl(void);
+void scry_rng_gsl_seek(gsl_rng *r, uint64_t seed, uint32_t chain, uint32_t step, uint32_t element);
+
+#endif

@@ -1,0 +1,23 @@
+#ifndef SCRY_OPERATORS_CG_H
+#define SCRY_OPERATORS_CG_H
+
+#include "lib/status.h"
+
+#include <stddef.h>
+
+/* Conjugate gradients for H x = b, H symmetric (Hermitian as a real operator on pairs) positive
+ * definite, given as a function. Hestenes & Stiefel 1952. Real inner products, double accumulators.
+ *   x     start on entry, solution on exit; n floats
+ *   tol   stops at |H x - b| <= tol |b|;  iterations: at most
+ *   work  scry_cg_work_bytes(n) bytes
+ * Stopping before tol is not a failure: read `result`. ENUMERIC on NaN or negative curvature. */
+typedef scry_status scry_cg_fn(void *ctx, float *out, const float *in, scry_error *err);
+typedef struct scry_cg_result {
+    size_t iterations;
+    double residual; /* |H x - b| / |b|, by the recurrence */
+} scry_cg_result;
+size_t scry_cg_work_bytes(size_t n);
+scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n, double tol,
+                    size_t iterations, void *work, scry_cg_result *result, scry_error *err);
+
+#endif

@@ -1,0 +1,90 @@
+#include "priors/prior_impl.h"
+
+#include "lib/vector.h"
+
+void scry_prior_free(scry_prior *P)
+{
+    if (P) P->ops->destroy(P);
+}
+
+const char *scry_prior_name(const scry_prior *P)
+{
+    return P->ops->name;
+}
+
+const scry_space *scry_prior_space(const scry_prior *P)
+{
+    return &P->space;
+}
+
+size_t scry_prior_work_bytes(const scry_prior *P)
+{
+    return P->work_bytes;
+}
+
+void scry_prior_sigma_range(const scry_prior *P, double *low, double *high)
+{
+    *low = P->sigma_low;
+    *high = P->sigma_high;
+}
+
+bool scry_prior_has_denoise(const scry_prior *P)
+{
+    return P->ops->denoise != NULL;
+}
+
+bool scry_prior_has_vjp(const scry_prior *P)
+{
+    return P->ops->vjp != NULL;
+}
+
+bool scry_prior_has_prox(const scry_prior *P)
+{
+    return P->ops->prox != NULL;
+}
+
+/* The comparison is written so that a NaN fails it. */
+static scry_status check_sigma(const scry_prior *P, float sigma, scry_error *err)
+{
+    if (sigma > 0 && sigma >= P->sigma_low * (1 - 1e-6) && sigma <= P->sigma_high * (1 + 1e-6))
+        return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s: sigma %g outside the prior's range %g to %g",
+                     P->ops->name, (double)sigma, P->sigma_low, P->sigma_high);
+}
+
+static scry_status check_output(const scry_prior *P, const float *x, float sigma, scry_error *err)
+{
+    if (!x || scry_finite(x, scry_space_floats(&P->space))) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENUMERIC, "%s: output not finite at sigma %g", P->ops->name,
+                     (double)sigma);
+}
+
+scry_status scry_prior_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
+                               void *work, scry_error *err)
+{
+    scry_status st;
+    if (!P->ops->denoise) return SCRY_FAIL(err, SCRY_EUNSUP, "%s cannot denoise", P->ops->name);
+    if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
+    if ((st = P->ops->denoise(P, x0, x, sigma, work, err)) != SCRY_OK) return st;
+    return check_output(P, x0, sigma, err);
+}
+
+scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float *x, const float *v,
+                           float sigma, void *work, scry_error *err)
+{
+    scry_status st;
+    if (!P->ops->vjp)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no vector-Jacobian product", P->ops->name);
+    if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
+    if ((st = P->ops->vjp(P, g, x0, x, v, sigma, work, err)) != SCRY_OK) return st;
+    if ((st = check_output(P, x0, sigma, err)) != SCRY_OK) return st;
+    return check_output(P, g, sigma, err);
+}
+
+scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, double t, void *work,
+                            scry_error *err)
+{
+    if (!P->ops->prox) return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no prox", P->ops->name);
+    if (!(t > 0)) return SCRY_FAIL(err, SCRY_EINVAL, "prox step %g, expected > 0", t);
+    return P->ops->prox(P, z, v, t, work, err);
+}

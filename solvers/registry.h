@@ -1,0 +1,52 @@
+#ifndef SCRY_SOLVERS_REGISTRY_H
+#define SCRY_SOLVERS_REGISTRY_H
+
+#include "solvers/solver.h"
+
+/* The one table of methods: the command line, the help, the benches and the tests read it. */
+
+typedef enum scry_method_kind {
+    SCRY_CLASSICAL,     /* regularized estimate, no network (or the network as a plain denoiser) */
+    SCRY_UNCONDITIONAL, /* draws from the prior */
+    SCRY_POSTERIOR      /* draws from p(x | y) */
+} scry_method_kind;
+
+enum scry_needs { /* what a method cannot do without */
+    SCRY_NEEDS_DENOISER = 1,
+    SCRY_NEEDS_VJP = 2,
+    SCRY_NEEDS_SVD = 4,      /* operator with a known decomposition */
+    SCRY_NEEDS_GAUSSIAN = 8, /* Gaussian noise; others are approximated by their local Gaussian */
+    SCRY_NEEDS_MODEL = 16,   /* a Gaussian model of the images */
+    SCRY_NEEDS_POSITIVE = 32 /* works on non-negative physical intensities (scale 1, shift 0) */
+};
+
+/* One option of a method: a field of scry_solver_opts, its default and its meaning. */
+typedef struct scry_option {
+    const char *name; /* "lambda": the command line's --lambda */
+    double value;     /* default */
+    double low, high; /* legal range, inclusive */
+    const char *help;
+} scry_option;
+
+struct scry_method {
+    const char *name;     /* "diffpir" */
+    const char *title;    /* "DiffPIR" */
+    scry_method_kind kind;
+    unsigned needs;       /* enum scry_needs */
+    const char *exact;    /* what it is: "exact for Gaussian priors", "approximate: ...", "point estimate" */
+    const char *citation; /* "Zhu et al. 2023, CVPR Workshops" */
+    const scry_option *options; /* ends with name == NULL */
+    scry_status (*plan)(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err);
+};
+
+const struct scry_method *const *scry_methods(size_t *count);
+/* NULL when unknown. */
+const struct scry_method *scry_method_find(const char *name);
+
+void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method);
+/* Sets one option by its registry name; EINVAL with the legal range or the list of names. */
+scry_status scry_solver_opts_set(scry_solver_opts *opts, const struct scry_method *method,
+                                 const char *name, double value, scry_error *err);
+
+#endif

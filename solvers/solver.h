@@ -1,0 +1,82 @@
+#ifndef SCRY_SOLVERS_SOLVER_H
+#define SCRY_SOLVERS_SOLVER_H
+
+#include "operators/likelihood.h"
+#include "priors/prior.h"
+
+#include <stdint.h>
+
+/* What a solver is given. Everything is borrowed until the solver is freed.
+ *   L      the likelihood of the measurement, in the solver's variable u; NULL: unconditional
+ *   prior  in u; NULL for methods that need none
+ *   model  a Gaussian prior with the mean and spectrum of the images (priors/gaussian.h), in u, on
+ *          the same space; NULL when there is none. Supplies covariances and closed-form starts.
+ *   positive  u >= -shift/scale is known to hold (an intensity) */
+typedef struct scry_problem {
+    const scry_likelihood *L;
+    const scry_prior *prior;
+    const scry_prior *model;
+    bool positive;
+} scry_problem;
+
+/* Settings; scry_solver_opts_init(opts, method) fills in the defaults of a method. A field that a
+ * method does not list in the registry is ignored by it. */
+typedef struct scry_solver_opts {
+    size_t steps;      /* iterations, or levels of the noise schedule */
+    double sigma_max;  /* first noise level of a sampler; 0: from the prior and the schedule */
+    double sigma_min;  /* last noise level */
+    double rho;        /* Karras exponent of the schedule */
+    double eta;        /* share of fresh noise in a step: 0 deterministic, 1 ancestral */
+    double lambda;     /* weight of the data term or of the regularizer, as the method says */
+    double zeta;       /* second weight (DPS step, DiffPIR noise share) */
+    double tv;         /* weight of total variation */
+    double tol;        /* relative change that ends an iterative method; 0: run all steps */
+    size_t inner;      /* CG iterations inside a step */
+    int start;         /* enum scry_start */
+    double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */
+    int stop;          /* enum scry_stop, classical methods */
+} scry_solver_opts;
+
+enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN };
+enum scry_stop { SCRY_STOP_STEPS = 0, SCRY_STOP_DISCREPANCY, SCRY_STOP_FRC };
+
+typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
+    SCRY_RUNNING = 0,
+    SCRY_DONE = 1,
+    SCRY_STOP_USER = -1,
+    SCRY_STOP_NAN = -2
+} scry_reason;
+
+/* Pointers are valid during the call. */
+typedef struct scry_progress {
+    size_t step, steps;
+    double sigma, residual; /* noise level now; |W^(1/2)(A x0 - b)| / sqrt(count), 0 if unknown */
+    const float *x, *x0;    /* state, and estimate of the image */
+    scry_reason reason;
+} scry_progress;
+
+/* false asks to stop. */
+typedef bool scry_monitor(const scry_progress *p, void *ctx);
+
+/* Calls so far in this solver: for reports and benchmarks. */
+typedef struct scry_counts {
+    size_t denoise, vjp, forward, adjoint; /* adjoint counts A^T; a fused normal counts as both */
+} scry_counts;
+
+typedef struct scry_solver scry_solver;
+struct scry_method; /* solvers/registry.h */
+
+/* plan allocates all that start and step need. EUNSUP names the missing requirement. */
+scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method,
+                             const scry_problem *problem, const scry_solver_opts *opts,
+                             scry_error *err);
+/* The run is a function of (seed, chain) alone. */
+scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scry_error *err);
+scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err);
+/* start is called by the caller; run steps until done and copies the estimate to x (dom). */
+scry_status scry_solver_run(scry_solver *S, float *x, scry_monitor *monitor, void *ctx,
+                            scry_progress *end, scry_error *err);
+scry_counts scry_solver_counts(const scry_solver *S);
+void scry_solver_free(scry_solver *S); /* accepts NULL */
+
+#endif

@@ -1,0 +1,25 @@
+#ifndef SCRY_SOLVERS_SOLVER_IMPL_H
+#define SCRY_SOLVERS_SOLVER_IMPL_H
+
+#include "solvers/registry.h"
+#include "solvers/solver.h"
+
+/* For sources that implement a method: embed `base` first and fill in the hooks. start sets
+ * step = 0 and the state; step advances one step, increments base.step, sets p->sigma, p->residual,
+ * p->x and p->x0 and sets p->reason = SCRY_DONE after the last. */
+struct scry_solver {
+    const struct scry_method *method;
+    scry_problem problem;
+    scry_solver_opts opts;
+    scry_space space; /* of u */
+    size_t n;         /* floats in u */
+    uint64_t seed;
+    uint32_t chain;
+    size_t step, steps;
+    scry_counts counts;
+    scry_status (*start_fn)(scry_solver *S, scry_error *err);
+    scry_status (*step_fn)(scry_solver *S, scry_progress *p, scry_error *err);
+    void (*destroy)(scry_solver *S); /* accepts half-built objects, frees S itself */
+};
+
+#endif
