@@ -44,9 +44,21 @@ const struct scry_method *const *scry_methods(size_t *count);
 /* NULL when unknown. */
 const struct scry_method *scry_method_find(const char *name);
 
+/* What `problem` lacks of the needs of `method`, in words that follow "needs": "a prior with a
+ * vector-Jacobian product"; NULL when nothing is missing. */
+const char *scry_method_missing(const struct scry_method *method, const scry_problem *problem);
+
+/* The defaults of `method`; fields that it does not list are 0. */
 void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method);
-/* Sets one option by its registry name; EINVAL with the legal range or the list of names. */
+/* One option by its registry name: the name of its field with '-' for '_', or `iterations`, which is
+ * the field `steps`. EINVAL with the list of names, or with the legal range; counts and choices must
+ * be whole numbers. */
 scry_status scry_solver_opts_set(scry_solver_opts *opts, const struct scry_method *method,
                                  const char *name, double value, scry_error *err);
+scry_status scry_solver_opts_get(const scry_solver_opts *opts, const struct scry_method *method,
+                                 const char *name, double *value, scry_error *err);
+/* Checks every field that the method lists, as scry_solver_plan does. */
+scry_status scry_solver_opts_check(const scry_solver_opts *opts, const struct scry_method *method,
+                                   scry_error *err);
 
 #endif

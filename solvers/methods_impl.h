@@ -1,0 +1,18 @@
+#ifndef SCRY_SOLVERS_METHODS_IMPL_H
+#define SCRY_SOLVERS_METHODS_IMPL_H
+
+#include "solvers/registry.h"
+
+/* Every method of the house, in the order in which `scry methods` lists them. A new one is one line
+ * here, X(symbol), and a source that defines `const struct scry_method scry_method_<symbol>`. */
+#define SCRYI_METHODS(X)                                                                           \
+    X(ddpm)                                                                                        \
+    X(ddim)                                                                                        \
+    X(euler)                                                                                       \
+    X(heun)
+
+#define SCRYI_DECLARE(name) extern const struct scry_method scry_method_##name;
+SCRYI_METHODS(SCRYI_DECLARE)
+#undef SCRYI_DECLARE
+
+#endif

@@ -1,0 +1,125 @@
+#include "solvers/sampling/sampler_impl.h"
+
+#include "lib/memory.h"
+#include "solvers/methods_impl.h"
+
+/* Probability-flow ODE (Song et al. 2021; Karras et al. 2022, Eq. 1):
+ *   dx/dsigma = d(x, sigma) = (x - D(x; sigma)) / sigma,
+ * from noise at the first level to the last, and from there to 0 by one Euler step, which gives D.
+ *   Euler  x' = x + (s' - s) d(x, s)
+ *   Heun   x' = x + (s' - s) (d(x, s) + d(x_euler, s')) / 2         Karras et al. 2022, Alg. 1
+ * Heun asks the denoiser twice a step, 2 steps - 1 times in all, and its error falls as the square
+ * of the step. */
+
+struct heun {
+    struct scryi_sampler base;
+    float *d, *next; /* slope at the start of the step; x after the Euler step */
+};
+
+static scry_status euler_step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct scryi_sampler *S = (struct scryi_sampler *)base;
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
+    if (st == SCRY_OK) scryi_sampler_move(S, 0, p);
+    return st;
+}
+
+static scry_status heun_step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct heun *h = (struct heun *)base;
+    struct scryi_sampler *S = &h->base;
+    const size_t n = base->n;
+    const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
+    if (st != SCRY_OK) return st;
+    if (!(next > 0)) {
+        scryi_sampler_move(S, 0, p);
+        return SCRY_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        h->d[i] = (S->x[i] - S->x0[i]) / (float)s;
+        h->next[i] = S->x[i] + (float)(next - s) * h->d[i];
+    }
+    if ((st = scryi_sampler_denoise(S, S->x0, h->next, next, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < n; i++) {
+        const float slope = (h->next[i] - S->x0[i]) / (float)next;
+        S->x[i] += (float)(next - s) * 0.5f * (h->d[i] + slope);
+    }
+    base->step++;
+    p->sigma = s;
+    p->x = S->x;
+    p->x0 = S->x0;
+    p->reason = SCRY_RUNNING;
+    return SCRY_OK;
+}
+
+static void destroy(struct scry_solver *base)
+{
+    struct heun *h = (struct heun *)base;
+    if (!h) return;
+    scryi_sampler_clear(&h->base);
+    scry_free(h->d);
+    scry_free(h->next);
+    scry_free(h);
+}
+
+static scry_status plan(scry_solver **out, const struct scry_method *method, bool second_order,
+                        const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+{
+    scry_status st;
+    struct heun *h = scry_alloc(1, sizeof *h);
+    if (!h) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    h->base.base.start_fn = scryi_sampler_start;
+    h->base.base.step_fn = second_order ? heun_step : euler_step;
+    h->base.base.destroy = destroy;
+    if ((st = scryi_sampler_init(&h->base, method, problem, opts, 0, err)) != SCRY_OK) goto done;
+    if (second_order) {
+        h->d = scry_alloc(h->base.base.n, sizeof *h->d);
+        h->next = scry_alloc(h->base.base.n, sizeof *h->next);
+        if (!h->d || !h->next) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: two more states", method->name);
+    }
+    if (st != SCRY_OK) goto done;
+    *out = &h->base.base;
+    h = NULL;
+done:
+    if (h) destroy(&h->base.base);
+    return st;
+}
+
+static scry_status plan_euler(scry_solver **out, const scry_problem *problem,
+                              const scry_solver_opts *opts, scry_error *err)
+{
+    return plan(out, &scry_method_euler, false, problem, opts, err);
+}
+
+static scry_status plan_heun(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
+{
+    return plan(out, &scry_method_heun, true, problem, opts, err);
+}
+
+static const scry_option euler_options[] = { SCRYI_SCHEDULE_OPTIONS(50), { 0 } };
+
+const struct scry_method scry_method_euler = {
+    .name = "euler",
+    .title = "probability-flow ODE, Euler",
+    .kind = SCRY_UNCONDITIONAL,
+    .needs = SCRY_NEEDS_DENOISER,
+    .exact = "exact as steps grow, error of first order",
+    .citation = "Song et al. 2021, ICLR (arXiv:2011.13456)",
+    .options = euler_options,
+    .plan = plan_euler,
+};
+
+static const scry_option heun_options[] = { SCRYI_SCHEDULE_OPTIONS(30), { 0 } };
+
+const struct scry_method scry_method_heun = {
+    .name = "heun",
+    .title = "probability-flow ODE, Heun",
+    .kind = SCRY_UNCONDITIONAL,
+    .needs = SCRY_NEEDS_DENOISER,
+    .exact = "exact as steps grow, error of second order",
+    .citation = "Karras et al. 2022, NeurIPS (arXiv:2206.00364), Algorithm 1",
+    .options = heun_options,
+    .plan = plan_heun,
+};

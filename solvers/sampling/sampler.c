@@ -1,0 +1,113 @@
+#include "solvers/sampling/sampler_impl.h"
+
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "priors/gaussian.h"
+#include "priors/schedule.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Where the levels begin and end unless asked otherwise, in the prior's unit. Images span about 2
+ * there, so at 40 a noisy image tells nothing of its content, and 0.03 is near the grain of 8-bit
+ * pictures: below it, trained networks only add error. */
+static const double DEFAULT_HIGH = 40, DEFAULT_LOW = 0.03;
+
+scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_opts *opts,
+                                 double *low, double *high, scry_error *err)
+{
+    double least, most;
+    scry_prior_sigma_range(problem->prior, &least, &most);
+    *high = opts->sigma_max > 0 ? opts->sigma_max : fmin(DEFAULT_HIGH, most);
+    *low = opts->sigma_min > 0 ? opts->sigma_min : fmax(DEFAULT_LOW, least);
+    if (*low >= least * (1 - 1e-6) && *high <= most * (1 + 1e-6) && *low <= *high) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL,
+                     "noise levels from %g down to %g: expected them in order and within the range "
+                     "of the prior %s, %g to %g",
+                     *high, *low, scry_prior_name(problem->prior), least, most);
+}
+
+scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
+                               const scry_problem *problem, const scry_solver_opts *opts,
+                               double high, scry_error *err)
+{
+    scry_status st;
+    double low, most;
+    struct scry_solver *base = &S->base;
+    base->method = method;
+    base->problem = *problem;
+    base->opts = *opts;
+    base->space = *scry_prior_space(problem->prior);
+    base->n = scry_space_floats(&base->space);
+    base->steps = opts->steps;
+    if ((st = scryi_sampler_levels(problem, opts, &low, &most, err)) != SCRY_OK) return st;
+    S->sigma = scry_alloc(opts->steps + 1, sizeof *S->sigma);
+    S->x = scry_alloc(base->n, sizeof *S->x);
+    S->x0 = scry_alloc(base->n, sizeof *S->x0);
+    S->z = scry_alloc(base->n, sizeof *S->z);
+    S->prior_work = scry_alloc(1, scry_prior_work_bytes(problem->prior));
+    if (!S->sigma || !S->x || !S->x0 || !S->z || !S->prior_work)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", method->name, base->n);
+    return scry_schedule_karras(S->sigma, opts->steps, low, high > 0 ? high : most, opts->rho, err);
+}
+
+void scryi_sampler_clear(struct scryi_sampler *S)
+{
+    scry_free(S->sigma);
+    scry_free(S->x);
+    scry_free(S->x0);
+    scry_free(S->z);
+    scry_free(S->prior_work);
+}
+
+void scryi_sampler_draw(const struct scryi_sampler *S, float *out, enum scryi_draw draw)
+{
+    const struct scry_solver *base = &S->base;
+    scry_rng_normal(out, 0, base->n, base->seed, base->chain, scry_rng_step(base->step + 1, draw));
+}
+
+scry_status scryi_sampler_start(struct scry_solver *base, scry_error *err)
+{
+    struct scryi_sampler *S = (struct scryi_sampler *)base;
+    scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
+    if (base->problem.model) {
+        scry_status st = scry_gaussian_mean(base->problem.model, S->x, err);
+        if (st != SCRY_OK) return st;
+    } else {
+        memset(S->x, 0, base->n * sizeof *S->x);
+    }
+    scry_axpy(S->x, S->sigma[0], S->z, base->n);
+    return SCRY_OK;
+}
+
+scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float *x, double sigma,
+                                  scry_error *err)
+{
+    S->base.counts.denoise++;
+    return scry_prior_denoise(S->base.problem.prior, D, x, (float)sigma, S->prior_work, err);
+}
+
+double scryi_sampler_ddim_share(const struct scryi_sampler *S, double eta)
+{
+    const double ratio = S->sigma[S->base.step + 1] / S->sigma[S->base.step];
+    return eta * (1 - ratio * ratio);
+}
+
+void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p)
+{
+    struct scry_solver *base = &S->base;
+    const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
+    const float keep = (float)(next * sqrt(1 - share) / s), fresh = (float)(next * sqrt(share));
+    if (fresh > 0)
+        scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
+    else
+        memset(S->z, 0, base->n * sizeof *S->z);
+    for (size_t i = 0; i < base->n; i++)
+        S->x[i] = S->x0[i] + keep * (S->x[i] - S->x0[i]) + fresh * S->z[i];
+    base->step++;
+    p->sigma = s;
+    p->x = S->x;
+    p->x0 = S->x0;
+    p->reason = base->step == base->steps ? SCRY_DONE : SCRY_RUNNING;
+}

@@ -1,0 +1,59 @@
+#ifndef SCRY_SOLVERS_SAMPLING_SAMPLER_IMPL_H
+#define SCRY_SOLVERS_SAMPLING_SAMPLER_IMPL_H
+
+#include "solvers/solver_impl.h"
+
+/* What every diffusion sampler has: levels of noise, a state x = x0 + sigma n that walks down them,
+ * and the prior's denoiser. Methods embed it first and add what they need. */
+struct scryi_sampler {
+    struct scry_solver base;
+    double *sigma;    /* steps levels, high to low, then 0 */
+    float *x;         /* state at sigma[base.step] */
+    float *x0;        /* estimate of the image; what a finished run returns */
+    float *z;         /* fresh noise */
+    void *prior_work;
+};
+
+/* Draws of one step: numbers for scry_rng_step, so that no two uses share a stream. Step 0 of the
+ * generator starts the chain, step i + 1 is step i of the sampler. */
+enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI_DRAW_SPARE };
+
+/* Options that all of them list, at the head of their tables. */
+#define SCRYI_SCHEDULE_OPTIONS(steps_)                                                             \
+    { "steps", steps_, 1, 100000, "levels of the noise schedule" },                                \
+        { "sigma-max", 0, 0, 1e6,                                                                  \
+          "first noise level; 0: 40, or the largest that the prior knows" },                       \
+        { "sigma-min", 0, 0, 1e6, "last noise level; 0: 0.03, or the least that the prior knows" }, \
+        { "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)" }
+
+/* Allocates the members; the caller owns a zeroed S and calls scryi_sampler_clear on every path.
+ * `high` > 0 replaces opts->sigma_max as the first level. */
+scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
+                               const scry_problem *problem, const scry_solver_opts *opts,
+                               double high, scry_error *err);
+void scryi_sampler_clear(struct scryi_sampler *S);
+
+/* First and last level that the options mean for this prior. EINVAL when out of order. */
+scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_opts *opts,
+                                 double *low, double *high, scry_error *err);
+
+/* x ~ N(mean of the model, or 0, sigma[0]^2): the marginal at a level where the image is lost. */
+scry_status scryi_sampler_start(struct scry_solver *S, scry_error *err);
+
+/* out ~ N(0, I) of the space, for one draw of this step. */
+void scryi_sampler_draw(const struct scryi_sampler *S, float *out, enum scryi_draw draw);
+
+/* D(x; sigma), counted. */
+scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float *x, double sigma,
+                                  scry_error *err);
+
+/* Moves the state from sigma[step] to sigma[step + 1] = s' around the estimate x0,
+ *   x' = x0 + s' (sqrt(1 - share) (x - x0) / s + sqrt(share) z),
+ * then counts the step and reports. After the last step s' = 0, and x' = x0. */
+void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p);
+
+/* eta (1 - (s'/s)^2): DDIM's share, eta = 1 for the ancestral step of DDPM (Song et al. 2021,
+ * Eq. 16, in the coordinate x = x0 + sigma n). */
+double scryi_sampler_ddim_share(const struct scryi_sampler *S, double eta);
+
+#endif
