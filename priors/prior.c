@@ -2,6 +2,8 @@
 
 #include "lib/vector.h"
 
+#include <math.h>
+
 void scry_prior_free(scry_prior *P)
 {
     if (P) P->ops->destroy(P);
@@ -41,6 +43,11 @@ bool scry_prior_has_vjp(const scry_prior *P)
 bool scry_prior_has_prox(const scry_prior *P)
 {
     return P->ops->prox != NULL;
+}
+
+bool scry_prior_has_value(const scry_prior *P)
+{
+    return P->ops->value != NULL;
 }
 
 /* The comparison is written so that a NaN fails it. */
@@ -84,7 +91,19 @@ scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float
 scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, double t, void *work,
                             scry_error *err)
 {
+    scry_status st;
     if (!P->ops->prox) return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no prox", P->ops->name);
-    if (!(t > 0)) return SCRY_FAIL(err, SCRY_EINVAL, "prox step %g, expected > 0", t);
-    return P->ops->prox(P, z, v, t, work, err);
+    if (!(t > 0 && isfinite(t)))
+        return SCRY_FAIL(err, SCRY_EINVAL, "prox step %g, expected > 0 and finite", t);
+    if ((st = P->ops->prox(P, z, v, t, work, err)) != SCRY_OK) return st;
+    if (scry_finite(z, scry_space_floats(&P->space))) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENUMERIC, "%s: prox not finite at step %g", P->ops->name, t);
+}
+
+scry_status scry_prior_value(const scry_prior *P, double *value, const float *u, void *work,
+                             scry_error *err)
+{
+    if (!P->ops->value)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no density to evaluate", P->ops->name);
+    return P->ops->value(P, value, u, work, err);
 }

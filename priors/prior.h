@@ -19,6 +19,7 @@ void scry_prior_sigma_range(const scry_prior *P, double *low, double *high);
 bool scry_prior_has_denoise(const scry_prior *P);
 bool scry_prior_has_vjp(const scry_prior *P);
 bool scry_prior_has_prox(const scry_prior *P);
+bool scry_prior_has_value(const scry_prior *P);
 
 /* Posterior mean under Gaussian noise, D(x; sigma) = E[x0 | x0 + sigma n = x], n ~ N(0, I);
  *   score = (D - x) / sigma^2.
@@ -34,8 +35,13 @@ scry_status scry_prior_denoise(const scry_prior *P, float *x0, const float *x, f
 scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float *x, const float *v,
                            float sigma, void *work, scry_error *err);
 
-/* z = argmin_u  -log p(u) + |u - v|^2 / (2 t); EUNSUP without the hook; z == v allowed. */
+/* z = argmin_u  -log p(u) + |u - v|^2 / (2 t); EUNSUP without the hook; z == v allowed. EINVAL:
+ * t <= 0 or infinite; ENUMERIC: non-finite output. */
 scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, double t, void *work,
                             scry_error *err);
+
+/* *value = -log p(u), up to a constant that does not depend on u; EUNSUP without the hook. */
+scry_status scry_prior_value(const scry_prior *P, double *value, const float *u, void *work,
+                             scry_error *err);
 
 #endif

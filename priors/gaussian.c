@@ -1,0 +1,78 @@
+/* What all Gaussian priors share: posterior mean, its Jacobian and the prox are one filter,
+ *   D(x; s) = m + (I + s^2 C^-1)^-1 (x - m),   dD/dx = (I + s^2 C^-1)^-1,   prox_t = D(.; sqrt t). */
+#include "priors/gaussian_impl.h"
+
+static const struct scryi_gaussian *gaussian(const scry_prior *P)
+{
+    return (const struct scryi_gaussian *)P;
+}
+
+scry_status scryi_gaussian_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
+                                   void *work, scry_error *err)
+{
+    (void)err;
+    gaussian(P)->filter(gaussian(P), x0, x, SCRYI_GAIN_WIENER, (double)sigma * sigma, true, work);
+    return SCRY_OK;
+}
+
+scry_status scryi_gaussian_vjp(const scry_prior *P, float *g, float *x0, const float *x,
+                               const float *v, float sigma, void *work, scry_error *err)
+{
+    (void)err;
+    const double t = (double)sigma * sigma;
+    gaussian(P)->filter(gaussian(P), g, v, SCRYI_GAIN_WIENER, t, false, work);
+    if (x0) gaussian(P)->filter(gaussian(P), x0, x, SCRYI_GAIN_WIENER, t, true, work);
+    return SCRY_OK;
+}
+
+scry_status scryi_gaussian_prox(const scry_prior *P, float *z, const float *v, double t, void *work,
+                                scry_error *err)
+{
+    (void)err;
+    gaussian(P)->filter(gaussian(P), z, v, SCRYI_GAIN_WIENER, t, true, work);
+    return SCRY_OK;
+}
+
+scry_status scryi_gaussian_value(const scry_prior *P, double *value, const float *u, void *work,
+                                 scry_error *err)
+{
+    (void)err;
+    *value = 0.5 * gaussian(P)->energy(gaussian(P), u, work);
+    return SCRY_OK;
+}
+
+static bool has_gaussian_hooks(const scry_prior *P)
+{
+    return P->ops->denoise == scryi_gaussian_denoise;
+}
+
+bool scry_prior_is_gaussian(const scry_prior *P)
+{
+    return has_gaussian_hooks(P) && gaussian(P)->proper;
+}
+
+scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in, scry_gaussian_fn f,
+                                double t, void *work, scry_error *err)
+{
+    if (!has_gaussian_hooks(P))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
+    if ((int)f < SCRY_GAUSSIAN_COV || f > SCRY_GAUSSIAN_SHRINK)
+        return SCRY_FAIL(err, SCRY_EINVAL, "function %d of the covariance, expected %d to %d",
+                         (int)f, SCRY_GAUSSIAN_COV, SCRY_GAUSSIAN_SHRINK);
+    if (f == SCRY_GAUSSIAN_SHRINK && !(t > 0 && isfinite(t)))
+        return SCRY_FAIL(err, SCRY_EINVAL, "noise variance %g, expected > 0 and finite", t);
+    if (!gaussian(P)->proper && (f == SCRY_GAUSSIAN_COV || f == SCRY_GAUSSIAN_SQRT))
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s leaves constants free: it has a precision but no covariance",
+                         P->ops->name);
+    gaussian(P)->filter(gaussian(P), out, in, (enum scryi_gaussian_gain)f, t, false, work);
+    return SCRY_OK;
+}
+
+scry_status scry_gaussian_mean(const scry_prior *P, float *mean, scry_error *err)
+{
+    if (!has_gaussian_hooks(P))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
+    gaussian(P)->mean(gaussian(P), mean);
+    return SCRY_OK;
+}
