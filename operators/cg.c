@@ -1,0 +1,101 @@
+#include "operators/cg.h"
+
+#include "lib/memory.h"
+#include "lib/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Hestenes & Stiefel 1952, J. Res. NBS 49:409, Eqs. 3:1. r = b - H x, p the direction, q = H p. */
+
+enum { BLOCK = 4096 };
+
+static size_t blocks_of(size_t n)
+{
+    return (n + BLOCK - 1) / BLOCK;
+}
+
+size_t scry_cg_work_bytes(size_t n)
+{
+    return 3 * scry_align_up(n * sizeof(float)) + scry_align_up(blocks_of(n) * sizeof(double));
+}
+
+/* x += alpha p, r -= alpha q, and |r|^2 in the same pass. Sums run over fixed blocks, so that the
+ * result does not depend on the number of threads. */
+static double advance(float *x, float *r, const float *p, const float *q, double alpha, size_t n,
+                      double *part)
+{
+    const size_t blocks = blocks_of(n);
+    const float a = (float)alpha;
+    double sum = 0;
+#pragma omp parallel for schedule(static) if (blocks > 16)
+    for (size_t b = 0; b < blocks; b++) {
+        const size_t end = n < (b + 1) * BLOCK ? n : (b + 1) * BLOCK;
+        double s = 0;
+        for (size_t i = b * BLOCK; i < end; i++) {
+            x[i] += a * p[i];
+            const float v = r[i] - a * q[i];
+            r[i] = v;
+            s += (double)v * v;
+        }
+        part[b] = s;
+    }
+    for (size_t b = 0; b < blocks; b++) sum += part[b];
+    return sum;
+}
+
+/* r = b - H x into r. A start of zeros, the usual one, costs no product. */
+static scry_status first_residual(scry_cg_fn *H, void *ctx, float *r, const float *x,
+                                  const float *b, size_t n, scry_error *err)
+{
+    size_t zeros = 0;
+    while (zeros < n && x[zeros] == 0) zeros++;
+    if (zeros == n) {
+        memcpy(r, b, n * sizeof *r);
+        return SCRY_OK;
+    }
+    scry_status st = H(ctx, r, x, err);
+    if (st == SCRY_OK) scry_axpby(r, -1, r, 1, b, n);
+    return st;
+}
+
+scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n, double tol,
+                    size_t iterations, void *work, scry_cg_result *result, scry_error *err)
+{
+    const size_t stride = scry_align_up(n * sizeof(float));
+    float *r = work, *p = (void *)((char *)work + stride), *q = (void *)((char *)work + 2 * stride);
+    double *part = (void *)((char *)work + 3 * stride);
+    const double size = scry_norm(b, n);
+    /* Below the rounding of float the recurrence for r goes on shrinking while the true residual
+     * does not: iterations there are wasted. */
+    const double goal = fmax(tol, 1e-8) * size;
+    scry_cg_result end = { 0 };
+    scry_status st = SCRY_OK;
+    double rr;
+    if (!isfinite(size)) return SCRY_FAIL(err, SCRY_ENUMERIC, "right-hand side is not finite");
+    if (size == 0) {
+        memset(x, 0, n * sizeof *x);
+        goto done;
+    }
+    if ((st = first_residual(H, ctx, r, x, b, n, err)) != SCRY_OK) return st;
+    memcpy(p, r, n * sizeof *p);
+    rr = scry_dot(r, r, n);
+    while (sqrt(rr) > goal && end.iterations < iterations) {
+        if ((st = H(ctx, q, p, err)) != SCRY_OK) return st;
+        const double curvature = scry_dot(p, q, n);
+        if (!(curvature > 0) || !isfinite(curvature))
+            return SCRY_FAIL(err, SCRY_ENUMERIC,
+                             "iteration %zu: curvature %g, expected a positive number: the operator "
+                             "is not positive definite",
+                             end.iterations, curvature);
+        const double before = rr;
+        rr = advance(x, r, p, q, rr / curvature, n, part);
+        end.iterations++;
+        scry_axpby(p, 1, r, rr / before, p, n);
+    }
+    if (!isfinite(rr)) return SCRY_FAIL(err, SCRY_ENUMERIC, "residual is not finite");
+    end.residual = sqrt(rr) / size;
+done:
+    if (result) *result = end;
+    return st;
+}
