@@ -1,0 +1,10 @@
+#ifndef SCRY_OPERATORS_IDENTITY_H
+#define SCRY_OPERATORS_IDENTITY_H
+
+#include "operators/op.h"
+
+/* y = x (pure denoising). dom == cod == space; every singular value is 1.
+ * errors  ESHAPE: not a space; ENOMEM */
+scry_status scry_identity_create(scry_op **out, const scry_space *space, scry_error *err);
+
+#endif
