@@ -1,0 +1,13 @@
+#ifndef SCRY_OPERATORS_OPERATORS_H
+#define SCRY_OPERATORS_OPERATORS_H
+
+/* How an instrument measures: y = noise(A x). */
+
+#include "operators/op.h"         /* what every operator can do; dot test, norm */
+#include "operators/identity.h"   /* y = x */
+#include "operators/mask.h"       /* known pixels */
+#include "operators/dense.h"      /* a matrix, for tests and experiments */
+#include "operators/likelihood.h" /* noise: value, score, local model, prox, deviance */
+#include "operators/cg.h"         /* conjugate gradients */
+
+#endif
