@@ -11,6 +11,7 @@
 
 static atomic_size_t live;
 static atomic_size_t countdown;
+static _Thread_local size_t asked;
 
 static int refuse(void)
 {
@@ -34,6 +35,7 @@ void *scry_alloc(size_t count, size_t size)
     if (posix_memalign(&p, SCRY_ALIGN, bytes)) return NULL;
     memset(p, 0, bytes);
     atomic_fetch_add(&live, 1);
+    asked += bytes;
     return p;
 }
 
@@ -54,6 +56,11 @@ void *scry_copy(const void *src, size_t bytes)
 size_t scry_memory_live(void)
 {
     return atomic_load(&live);
+}
+
+size_t scry_memory_asked(void)
+{
+    return asked;
 }
 
 void scry_memory_fail_at(size_t nth)

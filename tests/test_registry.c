@@ -1,0 +1,144 @@
+#include "tests/check.h"
+
+#include "lib/memory.h"
+#include "priors/prior_impl.h"
+#include "solvers/registry.h"
+#include "solvers/solver.h"
+
+#include <string.h>
+
+/* Everything that the command line shows and accepts comes from this table. */
+static void every_method_is_complete(void **state)
+{
+    (void)state;
+    size_t count;
+    scry_error err = { 0 };
+    const struct scry_method *const *m = scry_methods(&count);
+    for (size_t i = 0; i < count; i++) {
+        assert_ptr_equal(scry_method_find(m[i]->name), m[i]);
+        assert_non_null(m[i]->title);
+        assert_non_null(m[i]->exact);
+        assert_non_null(m[i]->citation);
+        assert_non_null(m[i]->plan);
+        scry_solver_opts opts;
+        scry_solver_opts_init(&opts, m[i]);
+        assert_ok(scry_solver_opts_check(&opts, m[i], &err));
+        for (const scry_option *o = m[i]->options; o->name; o++) {
+            double value;
+            assert_true(o->help && o->help[0]);
+            assert_ok(scry_solver_opts_get(&opts, m[i], o->name, &value, &err));
+            assert_near(value, o->value, 0);
+        }
+    }
+    assert_null(scry_method_find("magic"));
+}
+
+static void options_are_set_by_name(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    scry_solver_opts opts;
+    double value;
+    const struct scry_method *ddim = scry_method_find("ddim");
+    scry_solver_opts_init(&opts, ddim);
+    assert_ok(scry_solver_opts_set(&opts, ddim, "steps", 17, &err));
+    assert_int_equal(opts.steps, 17);
+    assert_ok(scry_solver_opts_set(&opts, ddim, "sigma-max", 2.385, &err));
+    assert_near(opts.sigma_max, 2.385, 0);
+    assert_ok(scry_solver_opts_get(&opts, ddim, "sigma-max", &value, &err));
+    assert_near(value, 2.385, 0);
+    assert_fails(scry_solver_opts_set(&opts, ddim, "steps", 2.5, &err), SCRY_EINVAL);
+    assert_fails(scry_solver_opts_set(&opts, ddim, "steps", 0, &err), SCRY_EINVAL);
+    assert_fails(scry_solver_opts_set(&opts, ddim, "eta", NAN, &err), SCRY_EINVAL);
+    assert_fails(scry_solver_opts_set(&opts, ddim, "eta", 1.5, &err), SCRY_EINVAL);
+    assert_int_equal(scry_solver_opts_set(&opts, ddim, "tv", 1, &err), SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "sigma-max")); /* the list of what it takes */
+    err = (scry_error){ 0 };
+    opts.eta = -1;
+    assert_fails(scry_solver_opts_check(&opts, ddim, &err), SCRY_EINVAL);
+}
+
+/* D = x / (1 + sigma^2): the prior N(0, I). */
+static scry_status shrink(const scry_prior *P, float *x0, const float *x, float sigma, void *work,
+                          scry_error *err)
+{
+    (void)work;
+    (void)err;
+    for (size_t i = 0; i < scry_space_floats(&P->space); i++) x0[i] = x[i] / (1 + sigma * sigma);
+    return SCRY_OK;
+}
+
+static scry_prior unit_prior(void)
+{
+    static const struct scry_prior_ops ops = { .name = "unit", .denoise = shrink };
+    return (scry_prior){ .ops = &ops,
+                         .space = SCRY_SPACE(3, 5),
+                         .sigma_low = 0.01,
+                         .sigma_high = 100 };
+}
+
+static void a_missing_need_is_named(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    scry_solver *S;
+    const struct scry_method *heun = scry_method_find("heun");
+    scry_solver_opts opts;
+    scry_solver_opts_init(&opts, heun);
+    scry_problem problem = { 0 };
+    assert_int_equal(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EUNSUP);
+    assert_null(S);
+    assert_non_null(strstr(err.text, "a prior that denoises"));
+    err = (scry_error){ 0 };
+
+    scry_prior unit = unit_prior();
+    problem.prior = &unit;
+    assert_ok(scry_solver_plan(&S, heun, &problem, &opts, &err));
+    scry_solver_free(S);
+    opts.sigma_min = 0.001; /* below what the prior knows */
+    assert_fails(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EINVAL);
+    opts.sigma_min = 50; /* above sigma_max = 40 */
+    assert_fails(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EINVAL);
+    opts.steps = 0;
+    assert_fails(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EINVAL);
+}
+
+/* Refuse each allocation of a plan in turn: an error each time, and nothing left behind. */
+static void plans_survive_lack_of_memory(void **state)
+{
+    (void)state;
+    scry_prior unit = unit_prior();
+    const scry_problem problem = { .prior = &unit };
+    const char *names[] = { "ddpm", "ddim", "euler", "heun" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct scry_method *m = scry_method_find(names[i]);
+        const size_t live = scry_memory_live();
+        scry_solver_opts opts;
+        scry_solver_opts_init(&opts, m);
+        scry_status st = SCRY_ENOMEM;
+        for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
+            scry_error err = { 0 };
+            scry_solver *S;
+            scry_memory_fail_at(nth);
+            st = scry_solver_plan(&S, m, &problem, &opts, &err);
+            scry_memory_fail_at(0);
+            assert_int_equal(st == SCRY_OK, S != NULL);
+            if (st != SCRY_OK) assert_true(err.text[0] != '\0');
+            scry_solver_free(S);
+            assert_int_equal(scry_memory_live(), live);
+            assert_true(nth < 50);
+        }
+        assert_int_equal(st, SCRY_OK);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_method_is_complete),
+        cmocka_unit_test(options_are_set_by_name),
+        cmocka_unit_test(a_missing_need_is_named),
+        cmocka_unit_test(plans_survive_lack_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
