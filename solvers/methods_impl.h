@@ -6,6 +6,13 @@
 /* Every method of the house, in the order in which `scry methods` lists them. A new one is one line
  * here, X(symbol), and a source that defines `const struct scry_method scry_method_<symbol>`. */
 #define SCRYI_METHODS(X)                                                                           \
+    X(diffpir)                                                                                     \
+    X(ddnm)                                                                                        \
+    X(jfps)                                                                                        \
+    X(mmps)                                                                                        \
+    X(pigdm)                                                                                       \
+    X(pnpdm)                                                                                       \
+    X(dps)                                                                                         \
     X(ddpm)                                                                                        \
     X(ddim)                                                                                        \
     X(euler)                                                                                       \

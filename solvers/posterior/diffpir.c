@@ -1,0 +1,57 @@
+#include "lib/memory.h"
+#include "solvers/methods_impl.h"
+#include "solvers/posterior/guided_impl.h"
+
+#include <string.h>
+
+/* DiffPIR: half-quadratic splitting inside a diffusion. At noise level s
+ *   x0 = argmin_u  -log p(y | u) + lambda |u - D(x; s)|^2 / (2 s^2)
+ *   x' = x0 + s' (sqrt(1 - zeta) (x - x0) / s + sqrt(zeta) z).
+ * The proximal step is that of the likelihood itself, with its noise level: rho = lambda sigma_n^2 /
+ * s^2 of the paper's Eq. 13 appears when noise is white. The paper leaves the data step out at the last
+ * level; here it stays, since at the last level it is the gentlest. */
+
+static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct scryi_guided *G = (struct scryi_guided *)base;
+    struct scryi_sampler *S = &G->base;
+    const double s = S->sigma[base->step];
+    scry_prox_result result;
+    scry_status st = scryi_sampler_denoise(S, G->u, S->x, s, err);
+    if (st != SCRY_OK) return st;
+    memcpy(S->x0, G->u, base->n * sizeof *S->x0);
+    st = scry_likelihood_prox(base->problem.L, S->x0, G->u, s * s / base->opts.lambda,
+                              base->opts.inner, base->opts.tol, G->likelihood_work, &result, err);
+    if (st != SCRY_OK) return st;
+    base->counts.forward += result.inner + result.outer;
+    base->counts.adjoint += result.inner + result.outer;
+    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
+    return scryi_guided_move(G, base->opts.zeta, p, err);
+}
+
+static scry_status plan(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err)
+{
+    return scryi_guided_plan(out, &scry_method_diffpir, step, problem, opts, err);
+}
+
+static const scry_option options[] = {
+    SCRYI_SCHEDULE_OPTIONS(20),
+    { "lambda", 1, 1e-6, 1e6, "weight of the prior in the data step" },
+    { "zeta", 0.8, 0, 1, "share of fresh noise in a step" },
+    { "inner", 40, 1, 10000, "conjugate-gradient iterations of a data step, at most" },
+    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    SCRYI_START_OPTIONS,
+    { 0 },
+};
+
+const struct scry_method scry_method_diffpir = {
+    .name = "diffpir",
+    .title = "DiffPIR",
+    .kind = SCRY_POSTERIOR,
+    .needs = SCRY_NEEDS_DENOISER,
+    .exact = "approximate: too little is extrapolated into pixels that were not measured",
+    .citation = "Zhu et al. 2023, CVPR Workshops (arXiv:2305.08995), Algorithm 1",
+    .options = options,
+    .plan = plan,
+};

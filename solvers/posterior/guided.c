@@ -1,0 +1,236 @@
+#include "solvers/posterior/guided_impl.h"
+
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "operators/cg.h"
+#include "priors/gaussian.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The level at which a Gaussian start hands over to the prior, in the prior's unit. */
+static const double START_SIGMA = 1;
+/* Scoring steps and CG limits of that start: made once a chain, so made well. */
+enum { START_SCORING = 3, START_CG = 200 };
+static const double START_TOL = 1e-4;
+
+scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
+                              const scry_problem *problem, const scry_solver_opts *opts,
+                              scry_error *err)
+{
+    double high = 0;
+    if (opts->start == SCRY_START_GAUSSIAN) {
+        if (!problem->model)
+            return SCRY_FAIL(err, SCRY_EUNSUP, "%s: a start from the Gaussian posterior needs a "
+                                               "Gaussian model of the images",
+                             method->name);
+        high = opts->start_sigma > 0 ? opts->start_sigma : START_SIGMA;
+    }
+    scry_status st = scryi_sampler_init(&G->base, method, problem, opts, high, err);
+    if (st != SCRY_OK) return st;
+    const size_t n = G->base.base.n;
+    G->A = scry_likelihood_op(problem->L);
+    G->m = scry_space_floats(scry_op_cod(G->A));
+    float **cod[] = { &G->w, &G->b, &G->q, &G->r, &G->Au, &G->t, &G->noise };
+    float **dom[] = { &G->u, &G->v };
+    bool ok = true;
+    for (size_t i = 0; i < sizeof cod / sizeof *cod; i++)
+        ok = (*cod[i] = scry_alloc(G->m, sizeof(float))) && ok;
+    for (size_t i = 0; i < sizeof dom / sizeof *dom; i++)
+        ok = (*dom[i] = scry_alloc(n, sizeof(float))) && ok;
+    ok = (G->op_work = scry_alloc(1, scry_op_work_bytes(G->A))) && ok;
+    ok = (G->cg_work = scry_alloc(1, scry_cg_work_bytes(G->m))) && ok;
+    ok = (G->likelihood_work = scry_alloc(1, scry_likelihood_work_bytes(problem->L))) && ok;
+    if (problem->model)
+        ok = (G->model_work = scry_alloc(1, scry_prior_work_bytes(problem->model))) && ok;
+    if (ok) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: images of %zu and measurements of %zu values",
+                     method->name, n, G->m);
+}
+
+void scryi_guided_clear(struct scryi_guided *G)
+{
+    void *owned[] = { G->w, G->b, G->q,     G->r,       G->Au,      G->t,         G->noise,
+                      G->u, G->v, G->op_work, G->cg_work, G->model_work, G->likelihood_work };
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) scry_free(owned[i]);
+    scryi_sampler_clear(&G->base);
+}
+
+void scryi_guided_destroy(struct scry_solver *S)
+{
+    if (!S) return;
+    scryi_guided_clear((struct scryi_guided *)S);
+    scry_free(S);
+}
+
+scry_status scryi_guided_plan(scry_solver **out, const struct scry_method *method,
+                              scry_status (*step)(struct scry_solver *, scry_progress *,
+                                                  scry_error *),
+                              const scry_problem *problem, const scry_solver_opts *opts,
+                              scry_error *err)
+{
+    struct scryi_guided *G = scry_alloc(1, sizeof *G);
+    if (!G) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    struct scry_solver *S = &G->base.base;
+    S->start_fn = scryi_guided_start;
+    S->step_fn = step;
+    S->destroy = scryi_guided_destroy;
+    scry_status st = scryi_guided_init(G, method, problem, opts, err);
+    if (st == SCRY_OK)
+        *out = S;
+    else
+        scryi_guided_destroy(S);
+    return st;
+}
+
+scry_status scryi_guided_forward(struct scryi_guided *G, float *y, const float *u, scry_error *err)
+{
+    G->base.base.counts.forward++;
+    return scry_op_forward(G->A, y, u, G->op_work, err);
+}
+
+scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *y, scry_error *err)
+{
+    G->base.base.counts.adjoint++;
+    return scry_op_adjoint(G->A, u, y, G->op_work, err);
+}
+
+scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err)
+{
+    const scry_likelihood *L = G->base.base.problem.L;
+    scry_status st = scryi_guided_forward(G, G->Au, u, err);
+    if (st != SCRY_OK || G->linearised) return st;
+    if ((st = scry_likelihood_linearise(L, G->w, G->b, G->Au, err)) != SCRY_OK) return st;
+    G->known = 0;
+    for (size_t i = 0; i < G->m; i++) {
+        G->known += G->w[i] > 0;
+        G->w[i] = sqrtf(G->w[i]);
+    }
+    G->linearised = scry_likelihood_is_gaussian(L);
+    return SCRY_OK;
+}
+
+struct system {
+    struct scryi_guided *G;
+    scryi_covariance *V;
+};
+
+/* out = (w A V A^T w + I) in */
+static scry_status apply_system(void *ctx, float *out, const float *in, scry_error *err)
+{
+    scry_status st;
+    struct scryi_guided *G = ((struct system *)ctx)->G;
+    for (size_t i = 0; i < G->m; i++) G->t[i] = G->w[i] * in[i];
+    if ((st = scryi_guided_adjoint(G, G->v, G->t, err)) != SCRY_OK) return st;
+    if ((st = ((struct system *)ctx)->V(G, G->u, G->v, err)) != SCRY_OK) return st;
+    if ((st = scryi_guided_forward(G, G->t, G->u, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++) out[i] = G->w[i] * G->t[i] + in[i];
+    return SCRY_OK;
+}
+
+scry_status scryi_guided_dual(struct scryi_guided *G, scryi_covariance *V, size_t iterations,
+                              double tol, bool perturb, scry_error *err)
+{
+    const struct scry_solver *base = &G->base.base;
+    struct system system = { G, V };
+    scry_cg_result result;
+    for (size_t i = 0; i < G->m; i++) G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    if (perturb) {
+        scry_rng_normal(G->noise, 0, G->m, base->seed, base->chain,
+                        scry_rng_step(base->step + 1, SCRYI_DRAW_DATA));
+        scry_axpy(G->r, -1, G->noise, G->m);
+    }
+    scry_status st = scry_cg(apply_system, &system, G->q, G->r, G->m, tol, iterations, G->cg_work,
+                             &result, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++) G->t[i] = G->w[i] * G->q[i];
+    return scryi_guided_adjoint(G, G->v, G->t, err);
+}
+
+scry_status scryi_guided_condition(struct scryi_guided *G, float *u, scryi_covariance *V,
+                                   size_t iterations, double tol, bool perturb, scry_error *err)
+{
+    scry_status st = scryi_guided_dual(G, V, iterations, tol, perturb, err);
+    if (st != SCRY_OK) return st;
+    if ((st = V(G, G->u, G->v, err)) != SCRY_OK) return st;
+    scry_axpy(u, 1, G->u, G->base.base.n);
+    return SCRY_OK;
+}
+
+scry_status scryi_guided_shrink(struct scryi_guided *G, float *out, const float *in,
+                                scry_error *err)
+{
+    const struct scry_solver *base = &G->base.base;
+    const double sigma = G->base.sigma[base->step];
+    return scry_gaussian_apply(base->problem.model, out, in, SCRY_GAUSSIAN_SHRINK, sigma * sigma,
+                               G->model_work, err);
+}
+
+scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in,
+                               scry_error *err)
+{
+    return scry_gaussian_apply(G->base.base.problem.model, out, in, SCRY_GAUSSIAN_COV, 0,
+                               G->model_work, err);
+}
+
+/* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood.
+ * Where the noise depends on the signal, the local model is that of the posterior mean, found by a few
+ * scoring steps from the mean of the model. */
+static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
+{
+    scry_status st;
+    struct scryi_sampler *S = &G->base;
+    const scry_prior *model = S->base.problem.model;
+    float *at = S->x0;
+    if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
+    const bool gaussian = scry_likelihood_is_gaussian(S->base.problem.L);
+    for (int i = 0; i < START_SCORING && !gaussian; i++) {
+        /* the solve starts from the prior mean each time, in the local model of the latest point */
+        if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
+        if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
+        if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
+        st = scryi_guided_condition(G, at, scryi_guided_model, START_CG, START_TOL, false, err);
+        if (st != SCRY_OK) return st;
+    }
+    if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
+    scry_rng_normal(S->z, 0, S->base.n, S->base.seed, S->base.chain,
+                    scry_rng_step(0, SCRYI_DRAW_IMAGE));
+    st = scry_gaussian_apply(model, at, S->z, SCRY_GAUSSIAN_SQRT, 0, G->model_work, err);
+    if (st != SCRY_OK) return st;
+    if ((st = scry_gaussian_mean(model, S->z, err)) != SCRY_OK) return st;
+    scry_axpy(at, 1, S->z, S->base.n);
+    if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
+    memset(G->q, 0, G->m * sizeof *G->q);
+    return scryi_guided_condition(G, at, scryi_guided_model, START_CG, START_TOL, true, err);
+}
+
+scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
+{
+    struct scryi_guided *G = (struct scryi_guided *)base;
+    struct scryi_sampler *S = &G->base;
+    scry_status st;
+    memset(G->q, 0, G->m * sizeof *G->q);
+    G->linearised = false;
+    if (base->opts.start != SCRY_START_GAUSSIAN) return scryi_sampler_start(base, err);
+    if ((st = draw_gaussian(G, err)) != SCRY_OK) return st;
+    memset(G->q, 0, G->m * sizeof *G->q);
+    scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
+    scry_axpby(S->x, 1, S->x0, S->sigma[0], S->z, base->n);
+    return SCRY_OK;
+}
+
+scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progress *p,
+                              scry_error *err)
+{
+    double sum = 0;
+    scry_status st = scryi_guided_forward(G, G->t, G->base.x0, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++) {
+        const double r = (double)G->w[i] * ((double)G->t[i] - G->b[i]);
+        sum += r * r;
+    }
+    p->residual = G->known ? sqrt(sum / (double)G->known) : 0;
+    scryi_sampler_move(&G->base, share, p);
+    return SCRY_OK;
+}

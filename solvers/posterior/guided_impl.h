@@ -1,0 +1,85 @@
+#ifndef SCRY_SOLVERS_POSTERIOR_GUIDED_IMPL_H
+#define SCRY_SOLVERS_POSTERIOR_GUIDED_IMPL_H
+
+#include "solvers/sampling/sampler_impl.h"
+
+/* What the posterior samplers share: the local Gaussian model of the measurement and the linear
+ * solve that joins it with an image known up to a Gaussian.
+ *
+ * Near u the likelihood is 1/2 |w (A u - b)|^2, w = W^(1/2) >= 0 diagonal; a pixel that was not
+ * measured has w = 0. When u ~ N(D, V) before the measurement, afterwards its mean is
+ *   x0 = D + V A^T w q,   (w A V A^T w + I) q = w (b - A D),
+ * in measurement space: the system is never worse than identity from below, holds for w = 0, needs
+ * products with V alone (not its inverse), and is symmetric. */
+struct scryi_guided {
+    struct scryi_sampler base;
+    const scry_op *A;
+    size_t m;       /* floats of a measurement */
+    size_t known;   /* entries with w > 0 */
+    bool linearised;/* w and b are up to date for good: Gaussian noise */
+    float *w, *b;   /* local model */
+    float *q, *r;   /* dual solution, kept from step to step as a warm start; right-hand side */
+    float *Au, *t;  /* scratch, measurement space */
+    float *u, *v;   /* scratch, image space */
+    float *noise;   /* white noise of the measurement's size, for exact draws */
+    void *op_work, *cg_work, *model_work, *likelihood_work;
+};
+
+/* out = V in, for the covariance V that a method ascribes to the image; in != out. */
+typedef scry_status scryi_covariance(struct scryi_guided *G, float *out, const float *in,
+                                     scry_error *err);
+
+/* As scryi_sampler_init. With opts->start == SCRY_START_GAUSSIAN the levels begin at
+ * opts->start_sigma; EUNSUP without problem->model. */
+scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
+                              const scry_problem *problem, const scry_solver_opts *opts,
+                              scry_error *err);
+void scryi_guided_clear(struct scryi_guided *G);
+/* destroy hook of methods that add nothing to scryi_guided. */
+void scryi_guided_destroy(struct scry_solver *S);
+/* plan hook of the same: the given start and step, levels and solve. */
+scry_status scryi_guided_plan(scry_solver **out, const struct scry_method *method,
+                              scry_status (*step)(struct scry_solver *, scry_progress *,
+                                                  scry_error *),
+                              const scry_problem *problem, const scry_solver_opts *opts,
+                              scry_error *err);
+
+/* start hook: from noise, or from x0 + sigma[0] n with x0 an exact draw from the posterior of the
+ * Gaussian model. */
+scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
+
+/* Au = A u, and w, b of the local model there. For Gaussian noise the model is made once. */
+scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
+
+/* u (in: D; out: D + V A^T w q), by conjugate gradients to |residual| <= tol |w (b - A D)|.
+ * linearise(G, D) comes first. With `perturb` the right-hand side gets - n, n ~ N(0, I): if on
+ * entry u is a draw from N(D, V), on exit it is a draw from the posterior (Matheron's rule; Orieux
+ * et al. 2012, perturbation-optimization). */
+scry_status scryi_guided_condition(struct scryi_guided *G, float *u, scryi_covariance *V,
+                                   size_t iterations, double tol, bool perturb, scry_error *err);
+/* The same up to A^T w q, left in G->v: for methods that map it through something else than V. */
+scry_status scryi_guided_dual(struct scryi_guided *G, scryi_covariance *V, size_t iterations,
+                              double tol, bool perturb, scry_error *err);
+
+/* Covariances: (C^-1 + I / sigma^2)^-1 and C of problem->model. */
+scry_status scryi_guided_shrink(struct scryi_guided *G, float *out, const float *in,
+                                scry_error *err);
+scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in,
+                               scry_error *err);
+
+/* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; then moves as
+ * scryi_sampler_move. */
+scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progress *p,
+                              scry_error *err);
+
+scry_status scryi_guided_forward(struct scryi_guided *G, float *y, const float *u, scry_error *err);
+scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *y, scry_error *err);
+
+/* Options of the guided methods, after those of the schedule. */
+#define SCRYI_START_OPTIONS                                                                        \
+    { "start", SCRY_START_NOISE, 0, 1,                                                             \
+      "0: from noise; 1: from an exact draw of the posterior under the Gaussian model, which saves "  \
+      "the levels above start-sigma" },                                                            \
+        { "start-sigma", 0, 0, 1e6, "noise level at which that draw hands over; 0: 1" }
+
+#endif

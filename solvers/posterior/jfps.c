@@ -1,0 +1,48 @@
+#include "solvers/methods_impl.h"
+#include "solvers/posterior/guided_impl.h"
+
+#include <string.h>
+
+/* Jacobian-free posterior sampling. Moment matching, E[x0 | x, y] with x0 | x ~ N(D, V), where V is
+ * not the network's own covariance s^2 dD/dx but that of a Gaussian model of the images,
+ *   V = (C^-1 + I / s^2)^-1,   x0 = D + V A^T (W^-1 + A V A^T)^-1 (b - A D),
+ * then a DDIM step around x0. No derivative of the network; exact when the prior is the model. */
+
+static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct scryi_guided *G = (struct scryi_guided *)base;
+    struct scryi_sampler *S = &G->base;
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
+    if (st != SCRY_OK) return st;
+    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
+    st = scryi_guided_condition(G, S->x0, scryi_guided_shrink, base->opts.inner, base->opts.tol,
+                                false, err);
+    if (st != SCRY_OK) return st;
+    return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
+}
+
+static scry_status plan(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err)
+{
+    return scryi_guided_plan(out, &scry_method_jfps, step, problem, opts, err);
+}
+
+static const scry_option options[] = {
+    SCRYI_SCHEDULE_OPTIONS(30),
+    { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
+    { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
+    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    SCRYI_START_OPTIONS,
+    { 0 },
+};
+
+const struct scry_method scry_method_jfps = {
+    .name = "jfps",
+    .title = "Jacobian-free posterior sampling",
+    .kind = SCRY_POSTERIOR,
+    .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_MODEL | SCRY_NEEDS_GAUSSIAN,
+    .exact = "exact for a Gaussian prior that equals the model, as steps grow; else approximate",
+    .citation = "Rozet et al. 2024, NeurIPS (arXiv:2405.13712), with a fixed covariance: azula, jfps",
+    .options = options,
+    .plan = plan,
+};

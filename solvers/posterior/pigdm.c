@@ -1,0 +1,59 @@
+#include "lib/vector.h"
+#include "solvers/methods_impl.h"
+#include "solvers/posterior/guided_impl.h"
+
+/* Pseudo-inverse guidance for noisy linear measurements: x0 | x ~ N(D, r^2 I) with the variance
+ * r^2 = s^2 / (1 + s^2) of a unit-variance image, and the gradient of that likelihood by the chain rule,
+ *   x0 = D + s^2 (dD/dx)^T A^T (r^2 A A^T + W^-1)^-1 (b - A D),
+ * then a DDIM step. Song et al. 2023, Eq. 7-8, in the coordinate x = x0 + s n. */
+
+static scry_status isotropic(struct scryi_guided *G, float *out, const float *in, scry_error *err)
+{
+    (void)err;
+    const double s = G->base.sigma[G->base.base.step];
+    scry_axpby(out, s * s / (1 + s * s), in, 0, in, G->base.base.n);
+    return SCRY_OK;
+}
+
+static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct scryi_guided *G = (struct scryi_guided *)base;
+    struct scryi_sampler *S = &G->base;
+    const double s = S->sigma[base->step];
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
+    if (st != SCRY_OK) return st;
+    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
+    st = scryi_guided_dual(G, isotropic, base->opts.inner, base->opts.tol, false, err);
+    if (st != SCRY_OK) return st;
+    base->counts.vjp++;
+    st = scry_prior_vjp(base->problem.prior, G->u, NULL, S->x, G->v, (float)s, S->prior_work, err);
+    if (st != SCRY_OK) return st;
+    scry_axpy(S->x0, s * s, G->u, base->n);
+    return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
+}
+
+static scry_status plan(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err)
+{
+    return scryi_guided_plan(out, &scry_method_pigdm, step, problem, opts, err);
+}
+
+static const scry_option options[] = {
+    SCRYI_SCHEDULE_OPTIONS(50),
+    { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
+    { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
+    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    SCRYI_START_OPTIONS,
+    { 0 },
+};
+
+const struct scry_method scry_method_pigdm = {
+    .name = "pigdm",
+    .title = "PiGDM",
+    .kind = SCRY_POSTERIOR,
+    .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_VJP | SCRY_NEEDS_GAUSSIAN,
+    .exact = "exact for a white Gaussian prior of unit variance, as steps grow; else approximate",
+    .citation = "Song, Vahdat, Mardani, Kautz 2023, ICLR (Pseudoinverse-guided diffusion models)",
+    .options = options,
+    .plan = plan,
+};
