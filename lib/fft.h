@@ -25,9 +25,12 @@ typedef enum scry_fft_effort {
     SCRY_FFT_MEASURE   /* FFTW_MEASURE, wisdom kept in the user's cache; bits depend on the wisdom */
 } scry_fft_effort;
 
-/* Process-wide choice for plans made from now on. Default SCRY_FFT_ROWS. */
+/* Process-wide choice for plans made from now on. Default SCRY_FFT_ROWS. Measured plans run on one
+ * thread and take seconds to find for large transforms; tests/bench/bench_fft compares the two. */
 void scry_fft_set_effort(scry_fft_effort effort);
 
+/* rank 1 to 3, dims slowest first. ESHAPE: another rank, a length of 0 or over 2^26, or a product that
+ * overflows; ENOMEM. Large ROWS transforms use the threads OpenMP offers when the plan is made. */
 scry_status scry_fft_create_real(scry_fft **out, int rank, const size_t *dims, scry_error *err);
 scry_status scry_fft_create_complex(scry_fft **out, int rank, const size_t *dims, scry_error *err);
 void scry_fft_free(scry_fft *f);

@@ -8,8 +8,8 @@
 /* Small dense covariances, C = U diag(values) U^T, in double precision. */
 
 /* C n x n row-major, finite, symmetric to 1e-9 of its largest entry and positive definite: EINVAL
- * otherwise, with the entry or the eigenvalue. vectors (n x n, row k holds eigenvector k) and values
- * (n) are the caller's. ENOMEM. */
+ * otherwise, with the entry or the eigenvalue. vectors (n x n, row k holds eigenvector k) and
+ * values (n) are the caller's. ENOMEM. */
 scry_status scryi_eigen(double *values, double *vectors, const double *C, size_t n,
                         scry_error *err);
 

@@ -1,5 +1,6 @@
 /* What all Gaussian priors share: posterior mean, its Jacobian and the prox are one filter,
- *   D(x; s) = m + (I + s^2 C^-1)^-1 (x - m),   dD/dx = (I + s^2 C^-1)^-1,   prox_t = D(.; sqrt t). */
+ *   D(x; s) = m + (I + s^2 C^-1)^-1 (x - m),   dD/dx = (I + s^2 C^-1)^-1,   prox_t = D(.; sqrt t).
+ */
 #include "priors/gaussian_impl.h"
 
 static const struct scryi_gaussian *gaussian(const scry_prior *P)
@@ -51,8 +52,8 @@ bool scry_prior_is_gaussian(const scry_prior *P)
     return has_gaussian_hooks(P) && gaussian(P)->proper;
 }
 
-scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in, scry_gaussian_fn f,
-                                double t, void *work, scry_error *err)
+scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
+                                scry_gaussian_fn f, double t, void *work, scry_error *err)
 {
     if (!has_gaussian_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);

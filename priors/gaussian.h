@@ -23,8 +23,8 @@ scry_status scry_gaussian_create_radial(scry_prior **out, const scry_space *spac
                                         const scry_radial *radial, scry_error *err);
 
 /* Dense Gaussian N(mean, C), C n x n row-major symmetric positive definite: for tests. */
-scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space, const double *mean,
-                                       const double *C, scry_error *err);
+scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space,
+                                       const double *mean, const double *C, scry_error *err);
 
 /* Closed-form access, for Gaussian priors only (EINVAL otherwise).
  *   apply: out = f(C) in, with f one of the below; out == in allowed; t, the second argument. */
@@ -36,8 +36,8 @@ typedef enum scry_gaussian_fn {
     SCRY_GAUSSIAN_SHRINK,   /* (C^-1 + I/t)^-1 in: the posterior covariance at noise variance t */
 } scry_gaussian_fn;
 bool scry_prior_is_gaussian(const scry_prior *P);
-scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in, scry_gaussian_fn f,
-                                double t, void *work, scry_error *err);
+scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
+                                scry_gaussian_fn f, double t, void *work, scry_error *err);
 scry_status scry_gaussian_mean(const scry_prior *P, float *mean, scry_error *err);
 
 #endif

@@ -83,8 +83,8 @@ static scry_status dense_allocate(struct dense **out, const scry_space *space, s
     return SCRY_OK;
 }
 
-scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space, const double *mean,
-                                       const double *C, scry_error *err)
+scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space,
+                                       const double *mean, const double *C, scry_error *err)
 {
     struct dense *d = NULL;
     *out = NULL;

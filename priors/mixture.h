@@ -11,8 +11,8 @@
  *   D(x; s) = sum_k r_k d_k
  *   dD/dx   = sum_k r_k W_k + s^-2 sum_k r_k (d_k - D)(d_k - D)^T  =  Cov[x0 | x] / s^2
  *
- * The value is -log p(u); there is no prox, as -log p is not convex. n = scry_space_floats; cost n^2
- * a component, or n where the covariance is diagonal. */
+ * The value is -log p(u); there is no prox, as -log p is not convex. n = scry_space_floats; cost
+ * n^2 a component, or n where the covariance is diagonal. */
 typedef struct scry_mixture_component {
     double weight;          /* > 0; weights are divided by their sum */
     const double *mean;     /* n */
@@ -21,8 +21,8 @@ typedef struct scry_mixture_component {
     double variance;        /* > 0 */
 } scry_mixture_component;
 
-/* Copies the components. EINVAL: count 0, a weight, variance or eigenvalue that is not > 0 and finite,
- * a covariance that is not symmetric; ESHAPE: a bad space; ENOMEM. */
+/* Copies the components. EINVAL: count 0, a weight, variance or eigenvalue that is not > 0 and
+ * finite, a covariance that is not symmetric; ESHAPE: a bad space; ENOMEM. */
 scry_status scry_mixture_create(scry_prior **out, const scry_space *space,
                                 const scry_mixture_component *components, size_t count,
                                 scry_error *err);

@@ -3,8 +3,8 @@
 
 #include "priors/prior.h"
 
-/* The range of priors in closed form, which have none: wide enough for any use, finite so that it can
- * be printed and that schedules can be built between its ends. */
+/* The range of priors in closed form, which have none: wide enough for any use, finite so that it
+ * can be printed and that schedules can be built between its ends. */
 #define SCRYI_SIGMA_LOW 1e-6
 #define SCRYI_SIGMA_HIGH 1e6
 

@@ -202,8 +202,8 @@ static void refuses(void **state)
     scry_prior_free(P);
 }
 
-/* The helper that judges samplers, judged by hand: A = diag(1, .5), unit prior, and by the posterior
- * of a correlated pair of which only the second is seen. */
+/* The helper that judges samplers, judged by hand: A = diag(1, .5), unit prior, and by the
+ * posterior of a correlated pair of which only the second is seen. */
 static void closed_form_by_hand(void **state)
 {
     (void)state;

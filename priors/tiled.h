@@ -1,0 +1,31 @@
+#ifndef SCRY_PRIORS_TILED_H
+#define SCRY_PRIORS_TILED_H
+
+#include "priors/prior.h"
+
+/* A prior of a window used on an image of any size above it: windows cover the image, each is
+ * denoised on its own, and the results are blended,
+ *
+ *   D'(x; s) = sum_i R_i^T w_i D(R_i x; s),   dD'/dx^T v = sum_i R_i^T dD/dx(R_i x)^T (w_i R_i v),
+ *
+ * R_i the crop to window i and sum_i R_i^T w_i = 1. Along an axis the windows are spread evenly; in
+ * an overlap of o pixels the outer quarter of each window, where it cannot see its surroundings,
+ * has weight 0, and between them the weight rises as sin^2. Away from the borders of the windows by
+ * more than the reach of the prior the result is that of the prior on the whole image.
+ *
+ * Memory: `workers` windows, not the image. No prox and no value: blended, they are not exact. */
+
+/* inner    prior of a window; belongs to the new prior on success, stays the caller's on failure
+ * space    same rank and kind, no dim smaller than the window: ESHAPE (priors/padded.h pads)
+ * overlap  pixels that neighbouring windows share at least, along axes where the window is smaller
+ *          than the image and longer than 1; < window: else EINVAL
+ * workers  windows at a time, each with the inner prior's work and one thread; 1 leaves the threads
+ *          to the inner prior. Results do not depend on it if the inner prior's do not on threads.
+ * EINVAL: workers outside 1..64; EUNSUP: inner cannot denoise; ENOMEM */
+scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_prior *inner,
+                              size_t overlap, size_t workers, scry_error *err);
+
+/* Windows, that is, calls of the inner prior for one call of this one. */
+size_t scry_tiled_count(const scry_prior *P);
+
+#endif
