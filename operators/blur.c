@@ -1,0 +1,470 @@
+#include "operators/blur.h"
+
+#include "lib/fft.h"
+#include "lib/memory.h"
+#include "operators/op_impl.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Symbols: h the psf, F the unscaled DFT of one domain of n entries, H = F h / n: the 1/n of the
+ * pair of transforms is paid once, here. */
+
+struct blur {
+    scry_op base;
+    scry_fft *fft;
+    scry_window w;       /* of one image of the batch, blurred axes only */
+    size_t batch, n, bins;
+    float *H;            /* pairs */
+    float *values;       /* periodic: |F h| for each coefficient of the batch; open: NULL */
+};
+
+/* Parts of the caller's work block. */
+struct parts {
+    float *X; /* pairs, bins of them */
+    float *x; /* one domain */
+    void *fft;
+};
+
+static struct parts parts(const struct blur *B, void *work)
+{
+    char *at = work;
+    struct parts p = { .X = work };
+    at += scry_align_up(2 * B->bins * sizeof(float));
+    p.x = (void *)at;
+    p.fft = at + scry_align_up(B->n * sizeof(float));
+    return p;
+}
+
+static size_t work_bytes(const struct blur *B)
+{
+    return scry_align_up(2 * B->bins * sizeof(float)) + scry_align_up(B->n * sizeof(float)) +
+           scry_fft_work_bytes(B->fft);
+}
+
+/* Complex products by hand: the compiler's follow Annex G of C11, which costs a call each to tell
+ * infinities from NaNs. */
+static void times(float *X, const float *H, size_t bins)
+{
+#pragma omp parallel for simd schedule(static) if (bins > 65536)
+    for (size_t i = 0; i < bins; i++) {
+        const float re = X[2 * i], im = X[2 * i + 1];
+        X[2 * i] = re * H[2 * i] - im * H[2 * i + 1];
+        X[2 * i + 1] = re * H[2 * i + 1] + im * H[2 * i];
+    }
+}
+
+static void times_conjugate(float *X, const float *H, size_t bins)
+{
+#pragma omp parallel for simd schedule(static) if (bins > 65536)
+    for (size_t i = 0; i < bins; i++) {
+        const float re = X[2 * i], im = X[2 * i + 1];
+        X[2 * i] = re * H[2 * i] + im * H[2 * i + 1];
+        X[2 * i + 1] = im * H[2 * i] - re * H[2 * i + 1];
+    }
+}
+
+/* |F h|^2 / n in terms of H = F h / n. */
+static void times_power(float *X, const float *H, size_t bins, size_t n)
+{
+    const float scale = (float)n;
+#pragma omp parallel for simd schedule(static) if (bins > 65536)
+    for (size_t i = 0; i < bins; i++) {
+        const float power = scale * (H[2 * i] * H[2 * i] + H[2 * i + 1] * H[2 * i + 1]);
+        X[2 * i] *= power;
+        X[2 * i + 1] *= power;
+    }
+}
+
+/* Images of a batch follow each other without gaps, so that only the first is sure to be aligned as
+ * transforms want; the others, and callers' arrays that are not, go through p->x. */
+static bool is_aligned(const float *x)
+{
+    return (uintptr_t)x % SCRY_ALIGN == 0;
+}
+
+static void transform(const struct blur *B, const struct parts *p, const float *x)
+{
+    if (!is_aligned(x)) x = memcpy(p->x, x, B->n * sizeof *x);
+    scry_fft_forward_real(B->fft, (float complex *)(void *)p->X, x, p->fft);
+}
+
+static void invert(const struct blur *B, const struct parts *p, float *x)
+{
+    float *to = is_aligned(x) ? x : p->x;
+    scry_fft_backward_real(B->fft, to, (float complex *)(void *)p->X, p->fft);
+    if (to != x) memcpy(x, to, B->n * sizeof *x);
+}
+
+static scry_status periodic_forward(const scry_op *A, float *y, const float *x, void *work,
+                                    scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, x + b * B->n);
+        times(p.X, B->H, B->bins);
+        invert(B, &p, y + b * B->n);
+    }
+    return SCRY_OK;
+}
+
+static scry_status periodic_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                    scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, y + b * B->n);
+        times_conjugate(p.X, B->H, B->bins);
+        invert(B, &p, x + b * B->n);
+    }
+    return SCRY_OK;
+}
+
+static scry_status periodic_normal(const scry_op *A, float *out, const float *x, void *work,
+                                   scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, x + b * B->n);
+        times_power(p.X, B->H, B->bins, B->n);
+        invert(B, &p, out + b * B->n);
+    }
+    return SCRY_OK;
+}
+
+static scry_status open_forward(const scry_op *A, float *y, const float *x, void *work,
+                                scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    const size_t m = scry_space_count(&B->w.inner);
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, x + b * B->n);
+        times(p.X, B->H, B->bins);
+        invert(B, &p, p.x);
+        scry_window_crop(&B->w, y + b * m, p.x);
+    }
+    return SCRY_OK;
+}
+
+static scry_status open_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    const size_t m = scry_space_count(&B->w.inner);
+    for (size_t b = 0; b < B->batch; b++) {
+        scry_window_pad(&B->w, p.x, y + b * m);
+        transform(B, &p, p.x);
+        times_conjugate(p.X, B->H, B->bins);
+        invert(B, &p, x + b * B->n);
+    }
+    return SCRY_OK;
+}
+
+/* Crop and zero-pad together only clear the margin. */
+static scry_status open_normal(const scry_op *A, float *out, const float *x, void *work,
+                               scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, x + b * B->n);
+        times(p.X, B->H, B->bins);
+        invert(B, &p, p.x);
+        scry_window_clear_margin(&B->w, p.x);
+        transform(B, &p, p.x);
+        times_conjugate(p.X, B->H, B->bins);
+        invert(B, &p, out + b * B->n);
+    }
+    return SCRY_OK;
+}
+
+/* The row (all axes but the last) of frequency -k when k is in `row`. */
+static size_t negated_row(const scry_space *s, size_t row)
+{
+    size_t out = 0, stride = 1;
+    for (int a = s->rank - 2; a >= 0; a--) {
+        const size_t k = row % s->dims[a];
+        out += (k ? s->dims[a] - k : 0) * stride;
+        row /= s->dims[a];
+        stride *= s->dims[a];
+    }
+    return out;
+}
+
+/* c[k] = scale (Re X[k] - Im X[k]) for all k, from the half that X holds: X[-k] = conj X[k]. Hartley
+ * 1942; Bracewell 1983, JOSA 73:1832. A pair (k, -k) of real coefficients spans what the complex
+ * X[k] does, in the shape of the image and without special cases for its self-conjugate bins. */
+static void hartley_from_half(const scry_space *s, float *c, const float *X, float scale)
+{
+    const size_t n = s->dims[s->rank - 1], half = n / 2 + 1, rows = scry_space_count(s) / n;
+    for (size_t r = 0; r < rows; r++) {
+        const float *in = X + 2 * r * half;
+        float *low = c + r * n, *high = c + negated_row(s, r) * n;
+        for (size_t k = 0; k < half; k++) low[k] = scale * (in[2 * k] - in[2 * k + 1]);
+        for (size_t k = 1; 2 * k < n; k++) high[n - k] = scale * (in[2 * k] + in[2 * k + 1]);
+    }
+}
+
+static void half_from_hartley(const scry_space *s, float *X, const float *c, float scale)
+{
+    const size_t n = s->dims[s->rank - 1], half = n / 2 + 1, rows = scry_space_count(s) / n;
+    for (size_t r = 0; r < rows; r++) {
+        const float *low = c + r * n, *high = c + negated_row(s, r) * n;
+        float *out = X + 2 * r * half;
+        for (size_t k = 0; k < half; k++) {
+            const float a = low[k], b = high[k ? n - k : 0];
+            out[2 * k] = scale * .5f * (a + b);
+            out[2 * k + 1] = scale * .5f * (b - a);
+        }
+    }
+}
+
+static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work, scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    const float scale = (float)(1 / sqrt((double)B->n));
+    for (size_t b = 0; b < B->batch; b++) {
+        half_from_hartley(&B->w.outer, p.X, c + b * B->n, scale);
+        invert(B, &p, x + b * B->n);
+    }
+    return SCRY_OK;
+}
+
+static scry_status svd_vh(const scry_op *A, float *c, const float *x, void *work, scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    const float scale = (float)(1 / sqrt((double)B->n));
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, x + b * B->n);
+        hartley_from_half(&B->w.outer, c + b * B->n, p.X, scale);
+    }
+    return SCRY_OK;
+}
+
+/* U = A V / S: the phase of H, then V. Where H = 0 any phase will do; 1 keeps U an isometry. */
+static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work, scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const struct parts p = parts(B, work);
+    const float scale = (float)(1 / sqrt((double)B->n));
+    for (size_t b = 0; b < B->batch; b++) {
+        transform(B, &p, y + b * B->n);
+        for (size_t i = 0; i < B->bins; i++) {
+            const float hr = B->H[2 * i], hi = B->H[2 * i + 1], size = hypotf(hr, hi);
+            const float re = p.X[2 * i], im = p.X[2 * i + 1];
+            if (size == 0) continue;
+            p.X[2 * i] = (re * hr + im * hi) / size;
+            p.X[2 * i + 1] = (im * hr - re * hi) / size;
+        }
+        hartley_from_half(&B->w.outer, c + b * B->n, p.X, scale);
+    }
+    return SCRY_OK;
+}
+
+static void describe(const scry_op *A, scry_svd *out)
+{
+    const struct blur *B = (const struct blur *)A;
+    *out = (scry_svd){ .count = B->batch * B->n, .floats_per = 1, .values = B->values };
+}
+
+static void destroy(scry_op *A)
+{
+    struct blur *B = (struct blur *)A;
+    if (!B) return;
+    scry_fft_free(B->fft);
+    scry_free(B->H);
+    scry_free(B->values);
+    scry_free(B);
+}
+
+static const struct scry_svd_ops periodic_svd = {
+    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = describe
+};
+static const struct scry_op_ops periodic_ops = {
+    .name = "periodic blur",
+    .forward = periodic_forward,
+    .adjoint = periodic_adjoint,
+    .normal = periodic_normal,
+    .svd = &periodic_svd,
+    .destroy = destroy,
+};
+static const struct scry_op_ops open_ops = {
+    .name = "open blur",
+    .forward = open_forward,
+    .adjoint = open_adjoint,
+    .normal = open_normal,
+    .destroy = destroy,
+};
+
+static scry_status check_spaces(const scry_space *image, const scry_space *psf, scry_error *err)
+{
+    scry_status st;
+    if ((st = scry_space_check(image, err)) != SCRY_OK) return st;
+    if ((st = scry_space_check(psf, err)) != SCRY_OK) return st;
+    if (image->cplx || psf->cplx)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "a complex %s, expected a real one",
+                         image->cplx ? "image" : "psf");
+    if (psf->rank > 3 || psf->rank > image->rank)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "psf of %d axes for an image of %d, expected at most 3 and no more than "
+                         "the image",
+                         psf->rank, image->rank);
+    const int first = image->rank - psf->rank;
+    for (int a = 0; a < psf->rank; a++)
+        if (psf->dims[a] > image->dims[first + a])
+            return SCRY_FAIL(err, SCRY_ESHAPE, "axis %d: psf %zu exceeds image %zu", first + a,
+                             psf->dims[a], image->dims[first + a]);
+    return SCRY_OK;
+}
+
+static scry_status check_multiple(size_t multiple, scry_error *err)
+{
+    size_t rest = multiple;
+    const size_t primes[] = { 2, 3, 5, 7 };
+    for (int i = 0; i < 4 && rest; i++)
+        while (rest % primes[i] == 0) rest /= primes[i];
+    if (rest == 1) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "multiple %zu, expected a product of 2, 3, 5 and 7", multiple);
+}
+
+scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,
+                             size_t multiple, scry_error *err)
+{
+    scry_status st;
+    if ((st = check_spaces(image, psf, err)) != SCRY_OK) return st;
+    if ((st = check_multiple(multiple, err)) != SCRY_OK) return st;
+    *out = (scry_window){ .outer = *image, .inner = *image };
+    const int first = image->rank - psf->rank;
+    for (int a = first; a < image->rank; a++) {
+        const size_t k = psf->dims[a - first], least = image->dims[a] + k - 1;
+        const size_t size = scry_fft_good_size(least, a >= image->rank - 2 ? multiple : 1);
+        out->outer.dims[a] = size;
+        /* y[0] needs x down to c - (k - 1); see the sum in blur.h */
+        out->offset[a] = k - 1 - k / 2 + (size - least) / 2;
+    }
+    return scry_window_check(out, err);
+}
+
+/* H = F h / n, h wrapped around so that its centre is entry 0. */
+static scry_status fill_transfer(struct blur *B, const float *psf, const scry_space *ps,
+                                 scry_error *err)
+{
+    const scry_space *s = &B->w.outer;
+    const size_t count = scry_space_count(ps);
+    scry_status st = SCRY_OK;
+    size_t nonzero = 0;
+    B->H = scry_alloc(B->bins, 2 * sizeof *B->H);
+    float *h = scry_alloc(B->n, sizeof *h);
+    void *work = scry_alloc(1, scry_fft_work_bytes(B->fft));
+    if (!B->H || !h || !work) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "transfer function of %zu bins", B->bins);
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t rest = i, at = 0, stride = 1;
+        for (int a = ps->rank - 1; a >= 0; a--) {
+            const size_t k = rest % ps->dims[a], c = ps->dims[a] / 2;
+            at += (k >= c ? k - c : s->dims[a] + k - c) * stride;
+            rest /= ps->dims[a];
+            stride *= s->dims[a];
+        }
+        if (!isfinite(psf[i])) {
+            st = SCRY_FAIL(err, SCRY_EINVAL, "psf entry %zu is %g, expected a finite number", i,
+                           (double)psf[i]);
+            goto done;
+        }
+        nonzero += psf[i] != 0;
+        h[at] = (float)(psf[i] / (double)B->n);
+    }
+    if (!nonzero) {
+        st = SCRY_FAIL(err, SCRY_EINVAL, "all %zu entries of the psf are 0", count);
+        goto done;
+    }
+    scry_fft_forward_real(B->fft, (float complex *)(void *)B->H, h, work);
+done:
+    scry_free(h);
+    scry_free(work);
+    return st;
+}
+
+/* |F h| in the order of the Hartley coefficients, once for each image of the batch. */
+static scry_status fill_values(struct blur *B, scry_error *err)
+{
+    const scry_space *s = &B->w.outer;
+    const size_t n = s->dims[s->rank - 1], half = n / 2 + 1, rows = B->n / n;
+    B->values = scry_alloc(B->batch, B->n * sizeof *B->values);
+    if (!B->values) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu singular values", B->batch * B->n);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < half; k++) {
+            const float *H = B->H + 2 * (r * half + k);
+            const float size = (float)((double)B->n * hypot((double)H[0], (double)H[1]));
+            B->values[r * n + k] = size;
+            B->values[negated_row(s, r) * n + (k ? n - k : 0)] = size;
+        }
+    for (size_t b = 1; b < B->batch; b++)
+        memcpy(B->values + b * B->n, B->values, B->n * sizeof *B->values);
+    return SCRY_OK;
+}
+
+/* The blurred axes of a window, which is one image of the batch. */
+static scry_window last_axes(const scry_window *w, int rank)
+{
+    scry_window out = { .outer.rank = rank, .inner.rank = rank };
+    for (int a = 0; a < rank; a++) {
+        const int from = w->outer.rank - rank + a;
+        out.outer.dims[a] = w->outer.dims[from];
+        out.inner.dims[a] = w->inner.dims[from];
+        out.offset[a] = w->offset[from];
+    }
+    return out;
+}
+
+scry_status scry_blur_create(scry_op **out, const scry_space *image, const float *psf,
+                             const scry_space *psf_space, scry_boundary boundary, size_t multiple,
+                             scry_error *err)
+{
+    const bool open = boundary == SCRY_OPEN;
+    scry_window w;
+    struct blur *B = NULL;
+    *out = NULL;
+    scry_status st = open ? scry_blur_domain(&w, image, psf_space, multiple, err)
+                          : check_spaces(image, psf_space, err);
+    if (st != SCRY_OK) goto done;
+    if (!open) w = (scry_window){ .outer = *image, .inner = *image };
+    if (!(B = scry_alloc(1, sizeof *B))) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "blur operator");
+        goto done;
+    }
+    B->base = (scry_op){ .ops = open ? &open_ops : &periodic_ops, .dom = w.outer, .cod = w.inner };
+    B->w = last_axes(&w, psf_space->rank);
+    st = scry_fft_create_real(&B->fft, B->w.outer.rank, B->w.outer.dims, err);
+    if (st != SCRY_OK) goto done;
+    B->n = scry_fft_count(B->fft);
+    B->bins = scry_fft_bins(B->fft);
+    B->batch = scry_space_count(&w.outer) / B->n;
+    if ((st = fill_transfer(B, psf, psf_space, err)) != SCRY_OK) goto done;
+    if (!open && (st = fill_values(B, err)) != SCRY_OK) goto done;
+    B->base.work_bytes = work_bytes(B);
+    *out = &B->base;
+    B = NULL; /* ownership moved to the caller */
+done:
+    destroy((scry_op *)B);
+    return st;
+}

@@ -1,0 +1,37 @@
+#ifndef SCRY_OPERATORS_BLUR_H
+#define SCRY_OPERATORS_BLUR_H
+
+#include "operators/op.h"
+#include "operators/window.h"
+
+/* Convolution with a point spread function h of rank 1, 2 or 3, whose centre c is at dims/2 rounded
+ * down on each axis, over the last axes of the image; leading axes are independent images.
+ *
+ *   y[i] = sum_k h[k] x[i + c - k]
+ *
+ *   SCRY_PERIODIC  dom == cod == image, indices taken modulo the image; the SVD is known.
+ *   SCRY_OPEN      light enters from outside the field of view: x lives on a domain that covers all
+ *                  that the image sees (scry_blur_domain), y on the image. A 1 = sum(h) everywhere:
+ *                  no dark frame, no wrap-around.
+ * h is used as it is: normalised, when A 1 = 1 is wanted. Real images only. */
+typedef enum scry_boundary { SCRY_PERIODIC = 0, SCRY_OPEN } scry_boundary;
+
+/* The domain of an open blur and the image's place in it. Each blurred axis has at least
+ * image + psf - 1 entries, rounded up to a size that transforms fast; the last two axes to a
+ * `multiple` (what a network wants, 1 if nothing does). The surplus is split between both sides.
+ * errors  ESHAPE: not spaces, psf of another rank than 1 to 3 or of more axes than the image, psf
+ *         longer than the image on an axis; EINVAL: multiple 0 or with a factor beyond 2, 3, 5, 7;
+ *         EUNSUP: complex */
+scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,
+                             size_t multiple, scry_error *err);
+
+/* psf is copied in effect (its transform is kept). multiple as above; periodic: ignored.
+ * errors  those of scry_blur_domain, and EINVAL: an entry of the psf is not finite, all are 0;
+ *         ENOMEM
+ * The coefficients of the SVD are the real Hartley transform of the image, in its shape:
+ * V^T x = (Re - Im) F x / sqrt(N), values = |F h|. */
+scry_status scry_blur_create(scry_op **out, const scry_space *image, const float *psf,
+                             const scry_space *psf_space, scry_boundary boundary, size_t multiple,
+                             scry_error *err);
+
+#endif

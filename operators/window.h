@@ -1,0 +1,31 @@
+#ifndef SCRY_OPERATORS_WINDOW_H
+#define SCRY_OPERATORS_WINDOW_H
+
+#include "operators/op.h"
+
+/* Where an image (inner) sits in a larger domain (outer) that is estimated with it: entry i of inner
+ * is entry i + offset of outer. Same rank; 0 <= offset, offset + inner <= outer on every axis. */
+typedef struct scry_window {
+    scry_space outer, inner;
+    size_t offset[SCRY_MAX_RANK];
+} scry_window;
+
+/* errors  ESHAPE: not spaces, of different rank or kind, or inner does not fit */
+scry_status scry_window_check(const scry_window *w, scry_error *err);
+
+/* inner = the window's part of outer. No aliasing, here and below; w must have passed the check. */
+void scry_window_crop(const scry_window *w, float *inner, const float *outer);
+
+/* outer = inner in its place, 0 elsewhere: the adjoint of crop. */
+void scry_window_pad(const scry_window *w, float *outer, const float *inner);
+
+/* outer = inner in its place, elsewhere its nearest entry: a start for iterations. */
+void scry_window_extend(const scry_window *w, float *outer, const float *inner);
+
+/* outer = 0 outside the window, in place. */
+void scry_window_clear_margin(const scry_window *w, float *outer);
+
+/* crop as an operator, A A^T = I; errors as scry_window_check, and ENOMEM */
+scry_status scry_crop_create(scry_op **out, const scry_window *w, scry_error *err);
+
+#endif
