@@ -5,7 +5,10 @@
 
 #include "operators/op.h"         /* what every operator can do; dot test, norm */
 #include "operators/identity.h"   /* y = x */
+#include "operators/blur.h"       /* convolution, periodic or open */
+#include "operators/window.h"     /* an image inside a larger domain; crop */
 #include "operators/mask.h"       /* known pixels */
+#include "operators/compose.h"    /* chains, multiples, several measurements */
 #include "operators/dense.h"      /* a matrix, for tests and experiments */
 #include "operators/likelihood.h" /* noise: value, score, local model, prox, deviance */
 #include "operators/cg.h"         /* conjugate gradients */

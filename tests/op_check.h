@@ -105,9 +105,9 @@ static inline void check_operator(const scry_op *A)
     if (scry_op_has_svd(A)) check_svd(A);
 }
 
-/* Each allocation of `create` is refused in turn until it succeeds; nothing may stay behind. Needs
- * `scry_error err` in scope. */
-#define CHECK_ALLOCATIONS(create, release)                                                         \
+/* Each allocation of `create` is refused in turn until it succeeds; nothing may stay behind. The object
+ * is kept. Needs `scry_error err` in scope. */
+#define CHECK_REFUSALS(create)                                                                     \
     do {                                                                                           \
         const size_t live_ = scry_memory_live();                                                   \
         scry_status st_ = SCRY_ENOMEM;                                                             \
@@ -122,8 +122,15 @@ static inline void check_operator(const scry_op *A)
             assert_true(err.text[0]);                                                              \
             assert_int_equal(scry_memory_live(), live_);                                           \
         }                                                                                          \
+    } while (0)
+
+/* The same, and the object is released without a trace. */
+#define CHECK_ALLOCATIONS(create, release)                                                         \
+    do {                                                                                           \
+        const size_t before_ = scry_memory_live();                                                 \
+        CHECK_REFUSALS(create);                                                                    \
         release;                                                                                   \
-        assert_int_equal(scry_memory_live(), live_);                                               \
+        assert_int_equal(scry_memory_live(), before_);                                             \
     } while (0)
 
 #endif
