@@ -268,17 +268,17 @@ static bool plan_axis(scry_fft *f, struct axis *a, bool rows, float complex *s0,
 
 static scry_status plan_rows(scry_fft *f, scry_error *err)
 {
-    size_t longest = 1, outer = 1;
+    size_t longest = 0, outer = 1; /* of pitches: a shorter axis may have the larger one */
     const size_t last = f->cplx ? f->dims[f->rank - 1] : f->dims[f->rank - 1] / 2 + 1;
     for (int a = 0; a < f->rank; a++) {
         struct axis *x = &f->axes[a];
         *x = (struct axis){ .outer = outer, .n = f->dims[a], .inner = 1 };
         outer *= f->dims[a];
         for (int b = a + 1; b < f->rank; b++) x->inner *= b == f->rank - 1 ? last : f->dims[b];
-        if (x->n > longest) longest = x->n;
+        if (pitch(x->n) > longest) longest = pitch(x->n);
     }
     f->threads = f->count >= PARALLEL_FROM ? omp_get_max_threads() : 1;
-    f->lines_bytes = 2 * STRIP * pitch(longest) * sizeof(float complex);
+    f->lines_bytes = 2 * STRIP * longest * sizeof(float complex);
     float complex *s0 = scry_alloc(1, f->lines_bytes), *s1 = scry_alloc(1, f->lines_bytes);
     bool ok = s0 && s1;
     pthread_mutex_lock(&planner);
