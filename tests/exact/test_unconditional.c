@@ -1,0 +1,166 @@
+#include "tests/exact/exact.h"
+
+#include "lib/rng.h"
+
+/* Prior N(mean, diag(variance)): every pixel is a scalar problem whose samplers are known exactly. */
+enum { N = 6 };
+static const double variance[N] = { 0.04, 0.23, 0.7, 1, 1.9, 3.1 };
+static const double mean[N] = { 0.3, -0.2, 0, 0.11, 0.5, -0.7 };
+
+static scry_prior *diagonal_prior(void)
+{
+    scry_error err = { 0 };
+    scry_prior *P;
+    double C[N * N] = { 0 };
+    for (size_t i = 0; i < N; i++) C[i * N + i] = variance[i];
+    assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(2, 3), mean, C, &err));
+    return P;
+}
+
+/* Estimate of the image at the end of one deterministic run. */
+static void solve_ode(float *x, const char *name, size_t steps, const scry_problem *problem)
+{
+    scry_error err = { 0 };
+    scry_solver *S;
+    scry_solver_opts o;
+    scry_solver_opts_init(&o, scry_method_find(name));
+    o.steps = steps;
+    o.sigma_max = 20;
+    o.sigma_min = 0.05;
+    assert_ok(scry_solver_plan(&S, scry_method_find(name), problem, &o, &err));
+    assert_ok(scry_solver_start(S, 5, 2, &err));
+    assert_ok(scry_solver_run(S, x, NULL, NULL, NULL, &err));
+    scry_solver_free(S);
+}
+
+/* dx/ds = s (x - mean) / (v + s^2) has the solution x - mean ~ sqrt(v + s^2). Halving the step divides
+ * the error of Euler by 2, that of Heun by 4. */
+static void ode_orders(void **state)
+{
+    (void)state;
+    scry_prior *P = diagonal_prior();
+    const scry_problem problem = { .prior = P, .model = P };
+    float z[N];
+    scry_rng_normal(z, 0, N, 5, 2, scry_rng_step(0, 0));
+    double error[2][2];
+    for (size_t k = 0; k < 4; k++) {
+        float x[N];
+        error[k / 2][k % 2] = 0;
+        solve_ode(x, k / 2 ? "heun" : "euler", k % 2 ? 81 : 41, &problem);
+        for (size_t i = 0; i < N; i++) {
+            const double v = variance[i], end = v + 0.05 * 0.05;
+            const double truth = mean[i] + 20 * z[i] * sqrt(end / (v + 400)) * v / end;
+            error[k / 2][k % 2] += pow(x[i] - truth, 2);
+        }
+    }
+    assert_near(sqrt(error[0][0] / error[0][1]), 2, 0.15);
+    assert_near(sqrt(error[1][0] / error[1][1]), 4, 0.6);
+    assert_below(error[1][1], 0.01 * error[0][1]);
+    scry_prior_free(P);
+}
+
+/* Variance of the estimate that `steps` ancestral steps give on a scalar prior of variance v, from
+ * the recursion x' = D + s' (sqrt(1 - tau) (x - D) / s + sqrt(tau) z), D = v x / (v + s^2). */
+static double ancestral_variance(double v, size_t steps, double high, double low, double eta)
+{
+    double var = high * high;
+    for (size_t i = 0; i < steps; i++) {
+        const double a = pow(high, 1 / 7.0), b = pow(low, 1 / 7.0), last = (double)(steps - 1);
+        const double s = pow(a + (double)i / last * (b - a), 7), gain = v / (v + s * s);
+        if (i + 1 == steps) return gain * gain * var;
+        const double next = pow(a + (double)(i + 1) / last * (b - a), 7);
+        const double tau = eta * (1 - next * next / (s * s));
+        const double keep = gain + next * sqrt(1 - tau) * (1 - gain) / s;
+        var = keep * keep * var + next * next * tau;
+    }
+    return var;
+}
+
+static void ancestral_moments(void **state)
+{
+    (void)state;
+    enum { K = 4000 };
+    scry_prior *P = diagonal_prior();
+    const scry_problem problem = { .prior = P, .model = P };
+    static const struct {
+        const char *name;
+        double eta;
+    } cases[] = { { "ddpm", 1 }, { "ddim", 0.6 }, { "ddim", 0 } };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        scry_solver_opts o;
+        scry_chains chains;
+        scry_solver_opts_init(&o, scry_method_find(cases[c].name));
+        o.steps = 40;
+        o.sigma_max = 20;
+        o.sigma_min = 0.05;
+        o.eta = cases[c].eta;
+        draw(&chains, cases[c].name, &problem, &o, K, 11);
+        for (size_t i = 0; i < N; i++) {
+            const double sd = sqrt(ancestral_variance(variance[i], 40, 20, 0.05, cases[c].eta));
+            assert_near(chains.mean[i], mean[i], 4.5 * sd / sqrt(K));
+            assert_near(chains.sd[i], sd, 4.5 * sd / sqrt(2.0 * K));
+            assert_near(sd / sqrt(variance[i]), 1, 0.12); /* what 40 steps leave: at most 12 % */
+        }
+        scry_chains_free(&chains);
+    }
+    scry_prior_free(P);
+}
+
+/* All of a correlated covariance, by the sampler of least discretisation error. */
+static void heun_draws_the_prior(void **state)
+{
+    (void)state;
+    enum { K = 4000 };
+    static struct world w;
+    scry_error err = { 0 };
+    scry_prior *P;
+    scry_chains c;
+    scry_solver_opts o;
+    world_prior(&w, N, 0.8);
+    assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), w.mean, w.C, &err));
+    const scry_problem problem = { .prior = P };
+    scry_solver_opts_init(&o, scry_method_find("heun"));
+    o.steps = 60;
+    o.sigma_min = 0.01;
+    draw(&c, "heun", &problem, &o, K, 13);
+    const struct verdict v = judge(c.samples, K, N, w.mean, w.C);
+    if (v.bias > 4.5 * v.se || v.whitened > 0.01 + 4.5 * sqrt(2.0 / K)) {
+        verdict_print("heun", &v);
+        fail();
+    }
+    scry_chains_free(&c);
+    scry_prior_free(P);
+}
+
+static void a_measurement_is_not_ignored(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    scry_op *A;
+    scry_likelihood *L;
+    scry_solver *S;
+    scry_solver_opts o;
+    const unsigned char known[N] = { 1, 1, 0, 1, 1, 1 };
+    const float y[N - 1] = { 0 };
+    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1 };
+    scry_prior *P = diagonal_prior();
+    assert_ok(scry_mask_create(&A, &SCRY_SPACE(2, 3), known, &err));
+    assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
+    const scry_problem problem = { .prior = P, .L = L };
+    scry_solver_opts_init(&o, scry_method_find("heun"));
+    assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_EINVAL);
+    scry_likelihood_free(L);
+    scry_op_free(A);
+    scry_prior_free(P);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ode_orders),
+        cmocka_unit_test(ancestral_moments),
+        cmocka_unit_test(heun_draws_the_prior),
+        cmocka_unit_test(a_measurement_is_not_ignored),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
