@@ -183,7 +183,7 @@ scry_status scry_tiff_create(scry_tiff_writer **out, const char *path, const scr
 const scry_tiff_info *scry_tiff_planned(const scry_tiff_writer *w);
 
 /* Writes plane (c, z, t) from in[y][x]. Each plane once, in any order; those in the order of the
- * file (order of scry_tiff_planned) need no second copy on disk. Integer types round to nearest (ties to
+ * file (order of scry_tiff_planned) are never copied, others once when packed. Integer types round to nearest (ties to
  * even) and clip to their range, both counted. EINVAL: outside the axes, or written before;
  * ENUMERIC: NaN or infinity for an integer type; EIO: disk full. */
 scry_status scry_tiff_write_plane(scry_tiff_writer *w, size_t c, size_t z, size_t t,
