@@ -22,6 +22,9 @@ typedef struct scry_radial {
 scry_status scry_gaussian_create_radial(scry_prior **out, const scry_space *space, int rank,
                                         const scry_radial *radial, scry_error *err);
 
+/* The power at frequency f; beyond the table (corners in 3-D) its last entry. */
+double scry_radial_power(const scry_radial *radial, double f);
+
 /* Dense Gaussian N(mean, C), C n x n row-major symmetric positive definite: for tests. */
 scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space,
                                        const double *mean, const double *C, scry_error *err);

@@ -53,4 +53,14 @@ scry_status scryi_gaussian_prox(const scry_prior *P, float *z, const float *v, d
 scry_status scryi_gaussian_value(const scry_prior *P, double *value, const float *u, void *work,
                                  scry_error *err);
 
+/* A prior that is diagonal in the Fourier basis, for gaussian_stationary.c and tikhonov.c, whose
+ * hooks are the above and scryi_stationary_destroy. The callback gives 1 / S >= 0 at frequency f
+ * (cycles per pixel along each of the `rank` last axes, slowest first) or words what is wrong; it
+ * is called during creation only. EINVAL: rank, mean; EUNSUP: complex; ESHAPE; ENOMEM. */
+typedef scry_status scryi_precision_fn(double *q, const double f[3], void *ctx, scry_error *err);
+scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_ops *ops,
+                                    const scry_space *space, int rank, double mean,
+                                    scryi_precision_fn *precision, void *ctx, scry_error *err);
+void scryi_stationary_destroy(scry_prior *P);
+
 #endif
