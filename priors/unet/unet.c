@@ -1,0 +1,228 @@
+#include "priors/unet/unet.h"
+
+#include "lib/memory.h"
+#include "priors/prior_impl.h"
+#include "priors/unet/model_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The network as a prior: coefficients between sigma and the network's own variables, and the
+ * assembly of a model from layers and plans. */
+
+typedef struct scryi_unet {
+    scry_prior base;
+    scry_network *owned;
+    scryi_model model;
+} scryi_unet;
+
+/* D = skip x + out F(in x + shift, t) */
+typedef struct scryi_coefficients {
+    double skip, out, in, shift, t;
+} scryi_coefficients;
+
+static scryi_coefficients coefficients(const scry_network *net, double sigma)
+{
+    const double a = 1 / sqrt(1 + sigma * sigma); /* sqrt(abar) */
+    scryi_coefficients c = {.in = a, .t = scry_schedule_time(net->schedule, sigma)};
+    switch (net->config.prediction) {
+    case SCRYI_EPSILON:
+        c.skip = 1;
+        c.out = -sigma;
+        break;
+    case SCRYI_V_PREDICTION:
+        c.skip = a * a;
+        c.out = -sigma * a;
+        break;
+    case SCRYI_SAMPLE:
+        c.skip = 0;
+        c.out = 1;
+        break;
+    }
+    return c;
+}
+
+static scry_status run(const scryi_unet *u, scryi_coefficients c, float *D, float *g,
+                       const float *x, const float *v, void *work, scry_error *err)
+{
+    const scryi_plan *plan = v ? &u->model.vjp : &u->model.denoise;
+    const double stretch = u->model.net->config.center_input ? 2 : 1;
+    const size_t n = scry_space_floats(&u->base.space);
+    const float *F, *Jv;
+    const scry_status st =
+        scryi_plan_run(&u->model, plan, x, stretch * c.in, stretch * c.shift - (stretch - 1), v,
+                       c.t, work, &F, &Jv, err);
+    if (st != SCRY_OK) return st;
+    const float skip = (float)c.skip, out = (float)c.out, back = (float)(c.out * c.in * stretch);
+    for (size_t i = 0; D && i < n; i++)
+        D[i] = skip * x[i] + out * F[i];
+    for (size_t i = 0; v && i < n; i++)
+        g[i] = skip * v[i] + back * Jv[i];
+    return SCRY_OK;
+}
+
+static scry_status denoise(const scry_prior *P, float *x0, const float *x, float sigma, void *work,
+                           scry_error *err)
+{
+    const scryi_unet *u = (const scryi_unet *)P;
+    return run(u, coefficients(u->model.net, (double)sigma), x0, NULL, x, NULL, work, err);
+}
+
+static scry_status vjp(const scry_prior *P, float *g, float *x0, const float *x, const float *v,
+                       float sigma, void *work, scry_error *err)
+{
+    const scryi_unet *u = (const scryi_unet *)P;
+    return run(u, coefficients(u->model.net, (double)sigma), x0, g, x, v, work, err);
+}
+
+static void destroy(scry_prior *P)
+{
+    scryi_unet *u = (scryi_unet *)P;
+    if (!u) return;
+    scryi_plan_free(&u->model.denoise);
+    scryi_plan_free(&u->model.vjp);
+    scryi_layers_free(&u->model);
+    scry_free(u->model.times);
+    scry_network_free(u->owned);
+    scry_free(u);
+}
+
+static const struct scry_prior_ops with_vjp = {
+    .name = "unet", .denoise = denoise, .vjp = vjp, .destroy = destroy
+};
+static const struct scry_prior_ops without_vjp = {
+    .name = "unet", .denoise = denoise, .destroy = destroy
+};
+
+void scry_unet_opts_init(scry_unet_opts *opts)
+{
+    *opts = (scry_unet_opts){.threads = 1, .vjp = true, .winograd = true};
+}
+
+static scry_status check_space(const scry_network *net, const scry_space *space, scry_error *err)
+{
+    char text[96];
+    const size_t channels = net->config.channels, multiple = scry_network_multiple(net);
+    const scry_status st = scry_space_check(space, err);
+    if (st != SCRY_OK) return st;
+    scry_space_print(space, text, sizeof text);
+    const size_t planes = space->rank == 3 ? space->dims[0] : 1;
+    if (space->cplx || space->rank < 2 || space->rank > 3 || planes != channels)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "image %s for a network of %zu channel%s, expected real %s%zu x H x W",
+                         text, channels, channels > 1 ? "s" : "", channels > 1 ? "" : "H x W or ",
+                         channels);
+    for (int i = space->rank - 2; i < space->rank; i++)
+        if (space->dims[i] % multiple)
+            return SCRY_FAIL(
+                err, SCRY_ESHAPE,
+                "image %s: axis %d has length %zu, the network needs a multiple of %zu", text, i,
+                space->dims[i], multiple);
+    return SCRY_OK;
+}
+
+static void add_times(scryi_model *m, const scryi_block *b)
+{
+    for (size_t j = 0; j < b->count; j++) {
+        if (m->times) m->times[m->time_count] = (scryi_time_row){&b->resnet[j], m->time_floats};
+        m->time_count++;
+        m->time_floats += scryi_padded(b->resnet[j].conv1.out);
+    }
+}
+
+/* In the order in which the plan meets them. */
+static void list_times(scryi_model *m)
+{
+    const scry_network *net = m->net;
+    m->time_count = m->time_floats = 0;
+    for (size_t i = 0; i < net->config.levels; i++)
+        add_times(m, &net->down[i]);
+    add_times(m, &net->mid);
+    for (size_t i = 0; i < net->config.levels; i++)
+        add_times(m, &net->up[i]);
+}
+
+static scry_status build(scryi_model *m, bool vjp_too, scry_error *err)
+{
+    scry_status st;
+    list_times(m);
+    if (!(m->times = scry_alloc(m->time_count, sizeof *m->times)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "time embedding of the network");
+    list_times(m);
+    if ((st = scryi_edges_create(m, err)) != SCRY_OK) return st;
+    if ((st = scryi_plan_create(m, &m->denoise, false, err)) != SCRY_OK) return st;
+    return vjp_too ? scryi_plan_create(m, &m->vjp, true, err) : SCRY_OK;
+}
+
+scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,
+                             const scry_unet_opts *opts, scry_error *err)
+{
+    scry_unet_opts o;
+    scry_status st;
+    *out = NULL;
+    scry_unet_opts_init(&o);
+    if (opts) o = *opts;
+    if (o.threads < 1)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%d threads, expected at least 1", o.threads);
+    if ((st = check_space(net, space, err)) != SCRY_OK) return st;
+    scryi_unet *u = scry_alloc(1, sizeof *u);
+    if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "network prior");
+    u->base = (scry_prior){.ops = o.vjp ? &with_vjp : &without_vjp, .space = *space};
+    u->base.sigma_low = scry_schedule_sigma(net->schedule, 0);
+    u->base.sigma_high = scry_schedule_sigma(net->schedule, HUGE_VAL);
+    u->model = (scryi_model){.net = net,
+                             .threads = o.threads,
+                             .winograd = o.winograd,
+                             .height = space->dims[space->rank - 2],
+                             .width = space->dims[space->rank - 1]};
+    if ((st = build(&u->model, o.vjp, err)) != SCRY_OK) goto done;
+    const size_t a = u->model.denoise.floats, b = u->model.vjp.floats;
+    u->base.work_bytes = (a > b ? a : b) * sizeof(float);
+    *out = &u->base;
+    u = NULL;
+done:
+    destroy((scry_prior *)u);
+    return st;
+}
+
+scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
+                           const scry_unet_opts *opts, scry_error *err)
+{
+    scry_network *net;
+    *out = NULL;
+    scry_status st = scry_network_load(&net, folder, err);
+    if (st != SCRY_OK) return st;
+    st = scry_unet_create(out, net, space, opts, err);
+    if (st == SCRY_OK)
+        ((scryi_unet *)*out)->owned = net;
+    else
+        scry_network_free(net);
+    return st;
+}
+
+static const scryi_unet *as_unet(const scry_prior *P)
+{
+    return P->ops == &with_vjp || P->ops == &without_vjp ? (const scryi_unet *)P : NULL;
+}
+
+scry_status scry_unet_evaluate(const scry_prior *P, float *F, float *g, const float *x,
+                               const float *v, double t, void *work, scry_error *err)
+{
+    const scryi_unet *u = as_unet(P);
+    if (!u) return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a network prior", scry_prior_name(P));
+    if (v && !P->ops->vjp)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "the network was planned without its vjp");
+    const scryi_coefficients c = {.out = 1, .in = 1, .t = t};
+    return run(u, c, F, g, x, v, work, err);
+}
+
+scry_unet_cost scry_unet_cost_of(const scry_prior *P)
+{
+    const scryi_unet *u = as_unet(P);
+    if (!u) return (scry_unet_cost){0};
+    const double forward = u->model.denoise.flops, both = u->model.vjp.flops;
+    return (scry_unet_cost){.weight_bytes = scryi_layers_bytes(&u->model),
+                            .flops_denoise = forward,
+                            .flops_vjp = both > 0 ? both - forward : 0};
+}
