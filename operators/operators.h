@@ -7,7 +7,9 @@
 #include "operators/identity.h"   /* y = x */
 #include "operators/blur.h"       /* convolution, periodic or open */
 #include "operators/window.h"     /* an image inside a larger domain; crop */
+#include "operators/psf.h"        /* point spread functions, from optics or from a file */
 #include "operators/mask.h"       /* known pixels */
+#include "operators/defects.h"    /* pixels that hold no measurement, found */
 #include "operators/compose.h"    /* chains, multiples, several measurements */
 #include "operators/dense.h"      /* a matrix, for tests and experiments */
 #include "operators/likelihood.h" /* noise: value, score, local model, prox, deviance */
