@@ -1,0 +1,79 @@
+#include "lib/progress.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CELLS = 24 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* "41 s", "12:05", "3 h 20 min" */
+static const char *duration(char *buf, size_t size, double seconds)
+{
+    const long s = (long)(seconds + .5);
+    if (s < 60) snprintf(buf, size, "%ld s", s);
+    else if (s < 3600) snprintf(buf, size, "%ld:%02ld", s / 60, s % 60);
+    else snprintf(buf, size, "%ld h %ld min", s / 3600, s % 3600 / 60);
+    return buf;
+}
+
+void scry_meter_start(scry_meter *m, FILE *to, const char *label)
+{
+    *m = (scry_meter){ .to = to, .begun = now() };
+    snprintf(m->label, sizeof m->label, "%s", label);
+    m->terminal = to && isatty(fileno(to));
+}
+
+/* Overwrites what a longer line left behind. */
+static void redraw(scry_meter *m, const char *line)
+{
+    const size_t length = strlen(line);
+    const int blank = m->width > length ? (int)(m->width - length) : 0;
+    fprintf(m->to, "\r%s%*s", line, blank, "");
+    fflush(m->to);
+    m->width = length;
+}
+
+void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note)
+{
+    if (!m->to) return;
+    const double t = now(), spent = t - m->begun;
+    const double part = total ? (double)done / (double)total : 0;
+    char bar[CELLS + 1], left[32] = "", line[256];
+    if (m->terminal ? t - m->drawn < .1 && done != total
+                    : !total || (size_t)(part * 10) <= m->tenths) return;
+    m->drawn = t;
+    m->tenths = (size_t)(part * 10);
+    if (done && total > done)
+        duration(left, sizeof left, spent / (double)done * (double)(total - done));
+    for (int i = 0; i < CELLS; i++) bar[i] = i < (int)(part * CELLS) ? '=' : ' ';
+    bar[CELLS] = '\0';
+    if (!total) snprintf(line, sizeof line, "%s %zu %s", m->label, done, note ? note : "");
+    else if (m->terminal)
+        snprintf(line, sizeof line, "%s [%s] %zu/%zu %s%s %s", m->label, bar, done, total, left,
+                 left[0] ? " left" : "", note ? note : "");
+    else
+        snprintf(line, sizeof line, "%s %3.0f %% (%zu/%zu) %s%s %s", m->label, part * 100, done,
+                 total, left, left[0] ? " left" : "", note ? note : "");
+    if (m->terminal) redraw(m, line);
+    else fprintf(m->to, "%s\n", line);
+}
+
+void scry_meter_end(scry_meter *m, const char *note)
+{
+    char line[256], spent[32];
+    if (!m->to) return;
+    snprintf(line, sizeof line, "%s %s, %s", m->label, note,
+             duration(spent, sizeof spent, now() - m->begun));
+    if (m->terminal) redraw(m, line);
+    else fputs(line, m->to);
+    fputc('\n', m->to);
+    fflush(m->to);
+    m->to = NULL;
+}

@@ -1,0 +1,27 @@
+#ifndef SCRY_LIB_PROGRESS_H
+#define SCRY_LIB_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Progress of long work, driven by the program that does it: one line redrawn in place on a terminal
+ * (ten times a second at most), a plain line at every tenth part otherwise. Nothing is printed when
+ * `to` is NULL. A plain struct of the caller; start, update any number of times, end. */
+typedef struct scry_meter {
+    FILE *to;
+    bool terminal;
+    double begun, drawn; /* seconds */
+    size_t tenths, width;
+    char label[64];
+} scry_meter;
+
+void scry_meter_start(scry_meter *m, FILE *to, const char *label);
+
+/* done of total steps (total 0: unknown). note, may be NULL, is shown behind: "sigma 0.31". */
+void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note);
+
+/* Ends the line, with what came out: "done", "stopped". */
+void scry_meter_end(scry_meter *m, const char *note);
+
+#endif
