@@ -1,0 +1,24 @@
+#ifndef SCRY_PRIORS_PRIORS_H
+#define SCRY_PRIORS_PRIORS_H
+
+/* The room's contents. */
+
+#include "priors/prior.h" /* the interface: denoise, vjp, prox, value */
+
+/* in closed form */
+#include "priors/gaussian.h" /* stationary by power spectrum; dense */
+#include "priors/mixture.h"  /* Gaussian mixture */
+#include "priors/power.h"    /* a power spectrum from a blurred, noisy measurement */
+#include "priors/tikhonov.h" /* gradient energy */
+#include "priors/tv.h"       /* total variation: prox only */
+
+/* priors made of priors */
+#include "priors/affine.h"   /* in another intensity unit */
+#include "priors/padded.h"   /* on a smaller grid, by reflection */
+#include "priors/perplane.h" /* on each plane of a stack */
+#include "priors/tiled.h"    /* on a larger grid, by blended windows */
+
+/* of networks */
+#include "priors/schedule.h" /* noise schedules of training and of sampling */
+
+#endif
