@@ -162,9 +162,8 @@ static scry_status place_planes(scry_tiff_reader *r, size_t c, size_t z, size_t 
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: ImageJ's %zu channels x %zu slices x %zu frames "
                          "overflow", r->path, c, z, t);
     if (planes == 1 && images > 1) planes = z = images;
-    /* ImageJ reads a stack as one block and looks at no later directory when it fits before it */
-    const uint64_t limit = pages > 1 ? r->pages[1].dir : r->file_bytes;
-    if (planes > 1 && pages != planes && scryi_tiff_contiguous(r, planes, limit)) {
+    /* ImageJ reads a stack as one block and looks at no later directory */
+    if (planes > 1 && pages != planes && scryi_tiff_contiguous(r, planes)) {
         info->one_ifd = true;
     } else if (planes > pages) {
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: ImageJ's description promises %zu planes "

@@ -87,9 +87,9 @@ scry_status scryi_tiff_seek(scry_tiff_reader *r, const struct scryi_tiff_page *p
 /* Bytes of one page without compression or padding between rows. */
 uint64_t scryi_tiff_page_bytes(const struct scryi_tiff_page *p);
 
-/* Whether `planes` planes lie one after another from the first strip of the base page on: it is
- * uncompressed, in one piece, and they end before byte `limit` and the end of the file. */
-bool scryi_tiff_contiguous(scry_tiff_reader *r, size_t planes, uint64_t limit);
+/* Whether `planes` planes can lie one after another from the first strip of the base page on: it is
+ * uncompressed and in one piece, the file is long enough, and no directory lies among them. */
+bool scryi_tiff_contiguous(scry_tiff_reader *r, size_t planes);
 
 /* out[h][w] = sample s of the rectangle of page p, in stored values. shift: bytes added to the
  * offsets of the page (one_ifd). */

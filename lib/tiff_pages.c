@@ -281,7 +281,7 @@ scry_status scryi_tiff_seek(scry_tiff_reader *r, const struct scryi_tiff_page *p
     return SCRY_OK;
 }
 
-bool scryi_tiff_contiguous(scry_tiff_reader *r, size_t planes, uint64_t limit)
+bool scryi_tiff_contiguous(scry_tiff_reader *r, size_t planes)
 {
     const struct scryi_tiff_page *p = r->base;
     const uint64_t bytes = scryi_tiff_page_bytes(p);
@@ -293,6 +293,8 @@ bool scryi_tiff_contiguous(scry_tiff_reader *r, size_t planes, uint64_t limit)
     for (uint32_t i = 1; i < p->down; i++)
         if (TIFFGetStrileOffset(r->tif, i) != start + (uint64_t)i * p->row_bytes * p->seg_y)
             return false;
-    if (limit > r->file_bytes) limit = r->file_bytes;
-    return start && start <= limit && planes * bytes <= limit - start;
+    if (!start || start > r->file_bytes || planes * bytes > r->file_bytes - start) return false;
+    for (size_t i = 0; i < r->page_count; i++)
+        if (r->pages[i].dir >= start && r->pages[i].dir - start < planes * bytes) return false;
+    return true;
 }

@@ -168,7 +168,7 @@ static scry_status plain_axes(scry_tiff_reader *r, size_t full, scry_error *err)
     r->info.t = 1;
     r->info.z = full;
     if (planes > full) {
-        if (full != 1 || !scryi_tiff_contiguous(r, planes, r->file_bytes))
+        if (full != 1 || !scryi_tiff_contiguous(r, planes))
             return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s promises %zu planes, but %zu are in the "
                              "file: truncated?", r->path, by, planes, full);
         r->info.one_ifd = true;
