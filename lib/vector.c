@@ -8,7 +8,8 @@
 enum { BLOCK = 4096 };
 
 /* Sum of term(i) over blocks of fixed size, the blocks added in order: the value is a function of
- * the data alone, however many threads ran. */
+ * the data alone, however many threads ran. Within a block the lanes of a vector add up apart: one
+ * chain of additions would take four cycles for each. */
 #define BLOCKED_SUM(result, n, term)                                                               \
     do {                                                                                           \
         const size_t blocks_ = ((n) + BLOCK - 1) / BLOCK;                                          \
@@ -17,15 +18,18 @@ enum { BLOCK = 4096 };
         if (!part_) { /* no room for partial sums: the same order, one block at a time */          \
             for (size_t b_ = 0; b_ < blocks_; b_++) {                                              \
                 double s_ = 0;                                                                     \
-                for (size_t i = b_ * BLOCK; i < (n) && i < (b_ + 1) * BLOCK; i++) s_ += (term);    \
+                const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;               \
+                _Pragma("omp simd reduction(+ : s_)")                                              \
+                for (size_t i = b_ * BLOCK; i < end_; i++) s_ += (term);                           \
                 (result) += s_;                                                                    \
             }                                                                                      \
             break;                                                                                 \
         }                                                                                          \
-        _Pragma("omp parallel for schedule(static) if (blocks_ > 16)")                             \
+        _Pragma("omp parallel for schedule(static) if (blocks_ > 64)")                             \
         for (size_t b_ = 0; b_ < blocks_; b_++) {                                                  \
             double s_ = 0;                                                                         \
             const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;                   \
+            _Pragma("omp simd reduction(+ : s_)")                                                  \
             for (size_t i = b_ * BLOCK; i < end_; i++) s_ += (term);                               \
             part_[b_] = s_;                                                                        \
         }                                                                                          \

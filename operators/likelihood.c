@@ -270,7 +270,7 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 {
     const size_t blocks = blocks_of(L->mm);
     double sum = 0;
-#pragma omp parallel for schedule(static) if (blocks > 1)
+#pragma omp parallel for schedule(static) if (blocks > 16)
     for (size_t b = 0; b < blocks; b++) {
         const size_t end = L->mm < (b + 1) * BLOCK ? L->mm : (b + 1) * BLOCK;
         double s = 0;
