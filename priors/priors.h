@@ -18,7 +18,8 @@
 #include "priors/perplane.h" /* on each plane of a stack */
 #include "priors/tiled.h"    /* on a larger grid, by blended windows */
 
-/* of networks */
-#include "priors/schedule.h" /* noise schedules of training and of sampling */
+/* networks */
+#include "priors/schedule.h"  /* noise schedules of training and of sampling */
+#include "priors/unet/unet.h" /* a pretrained U-Net in the layout of diffusers */
 
 #endif
