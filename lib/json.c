@@ -297,6 +297,11 @@ scry_status scry_json_array(const scry_json *doc, const scry_json_node *object, 
     return SCRY_OK;
 }
 
+bool scry_json_is_object(const scry_json_node *node)
+{
+    return cJSON_IsObject(node);
+}
+
 size_t scry_json_count(const scry_json_node *node)
 {
     size_t count = 0;

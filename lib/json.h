@@ -48,6 +48,8 @@ scry_status scry_json_object(const scry_json *doc, const scry_json_node *object,
 scry_status scry_json_array(const scry_json *doc, const scry_json_node *object, const char *key,
                             scry_json_need need, const scry_json_node **out, scry_error *err);
 
+bool scry_json_is_object(const scry_json_node *node);
+
 /* Children of an array or object, in order: first, next (NULL at the end), and their key. */
 size_t scry_json_count(const scry_json_node *node);
 const scry_json_node *scry_json_first(const scry_json_node *node);

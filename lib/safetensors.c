@@ -189,12 +189,12 @@ static scry_status parse_header(scry_safetensors *s, scry_error *err)
     scry_free(text);
     if (st != SCRY_OK) return st;
 
-    const scry_json_node *root = scry_json_root(s->header), *first = scry_json_first(root);
-    if (first && !scry_json_key(first))
+    const scry_json_node *root = scry_json_root(s->header);
+    if (!scry_json_is_object(root))
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: the header is not a JSON object", s->name);
     if (!(s->tensors = scry_alloc(scry_json_count(root), sizeof *s->tensors)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: table of tensors", s->name);
-    for (const scry_json_node *n = first; n; n = scry_json_next(n)) {
+    for (const scry_json_node *n = scry_json_first(root); n; n = scry_json_next(n)) {
         if (!strcmp(scry_json_key(n), "__metadata__")) continue;
         if ((st = parse_tensor(s, n, &s->tensors[s->count], err)) != SCRY_OK) return st;
         s->count++;
