@@ -3,4 +3,7 @@
 
 /* Phantoms with a known truth, and simulated acquisitions. */
 
+#include "datasets/camera.h"  /* electrons to camera counts: Poisson, read noise, gain, offset */
+#include "datasets/phantom.h" /* cells in two and three dimensions; Shepp and Logan's head */
+
 #endif

@@ -1,2 +1,0 @@
-#include "datasets/datasets.h"
-typedef int scry_datasets_empty;
