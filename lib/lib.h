@@ -1,0 +1,25 @@
+#ifndef SCRY_LIB_LIB_H
+#define SCRY_LIB_LIB_H
+
+/* The ground floor: what every other room stands on. */
+
+#include "lib/memory.h"   /* aligned, zeroed, counted blocks */
+#include "lib/parallel.h" /* number of threads */
+#include "lib/rng.h"      /* counter-based random numbers, also for GSL */
+#include "lib/space.h"    /* shapes */
+#include "lib/status.h"   /* how failure is reported */
+#include "lib/vector.h"   /* sums, norms, quantiles */
+
+#include "lib/fft.h"     /* Fourier transforms */
+#include "lib/metrics.h" /* PSNR, SSIM, Fourier ring correlation */
+#include "lib/noise.h"   /* noise of an image, and of its camera */
+
+#include "lib/json.h"        /* documents and reports */
+#include "lib/png.h"         /* previews */
+#include "lib/safetensors.h" /* weights of networks */
+#include "lib/sha256.h"      /* checksums */
+#include "lib/tiff.h"        /* microscopy images */
+
+#include "lib/progress.h" /* a line that shows how far long work is */
+
+#endif
