@@ -1,16 +1,17 @@
 #include "tests/check.h"
 #include "tests/op_check.h"
 
+#include "operators/blur.h"
 #include "operators/identity.h"
 #include "operators/likelihood.h"
-#include "operators/mask.h"
 
 #include <gsl/gsl_randist.h>
 #include <gsl/gsl_rng.h>
 #include <gsl/gsl_sf_gamma.h>
+#include <omp.h>
 #include <string.h>
 
-/* A small irregular problem: A is 9 x 6 with positive entries, so that counts have positive means. */
+/* A small irregular problem: A is 9 x 6 with positive entries, so that means are positive. */
 enum { N = 6, M = 9 };
 
 static scry_op *small_op(void)
@@ -307,6 +308,48 @@ static void deviance_of_the_truth_is_one(void **state)
     scry_free(u);
 }
 
+/* Large enough for teams in the transforms, the sums and the conjugate gradients. */
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    enum { SIDE = 520 };
+    scry_error err = { 0 };
+    const scry_space s = SCRY_SPACE(SIDE, SIDE), ps = SCRY_SPACE(5, 4);
+    float h[20], *y = scry_alloc(SIDE * SIDE, sizeof *y);
+    const int before = omp_get_max_threads();
+    scry_op *A;
+    scry_rng_uniform(h, 0, 20, 2, 0, 0);
+    scry_rng_uniform(y, 0, SIDE * SIDE, 3, 0, 0);
+    for (size_t i = 0; i < SIDE * SIDE; i++) y[i] = 150 + 20 * y[i];
+    omp_set_num_threads(4);
+    assert_ok(scry_blur_create(&A, &s, h, &ps, SCRY_OPEN, 8, &err));
+    const size_t n = scry_space_count(scry_op_dom(A));
+    float *v = check_random(n, 4);
+    float *z[2] = { scry_copy(v, n * sizeof *v), scry_copy(v, n * sizeof *v) };
+    for (int k = 0; k < 3; k += 2) {
+        double nll[2];
+        scry_likelihood *L;
+        assert_ok(scry_likelihood_create(&L, A, y, &noises[k], &skew, &err));
+        void *work = scry_alloc(1, scry_likelihood_work_bytes(L));
+        for (int i = 0; i < 2; i++) {
+            omp_set_num_threads(i ? 1 : 4);
+            memcpy(z[i], v, n * sizeof *v);
+            assert_ok(scry_likelihood_prox(L, z[i], v, .1, 5, 1e-3, work, NULL, &err));
+            assert_ok(scry_likelihood_value(L, &nll[i], z[i], work, &err));
+        }
+        assert_memory_equal(z[0], z[1], n * sizeof *v);
+        assert_true(nll[0] == nll[1]);
+        scry_free(work);
+        scry_likelihood_free(L);
+    }
+    omp_set_num_threads(before);
+    scry_op_free(A);
+    scry_free(y);
+    scry_free(v);
+    scry_free(z[0]);
+    scry_free(z[1]);
+}
+
 static void refuses_bad_settings(void **state)
 {
     (void)state;
@@ -359,6 +402,7 @@ int main(void)
         cmocka_unit_test(prox_is_the_minimum),
         cmocka_unit_test(shifted_poisson_is_close_to_the_exact_law),
         cmocka_unit_test(deviance_of_the_truth_is_one),
+        cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(refuses_bad_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
