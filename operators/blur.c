@@ -203,8 +203,8 @@ static size_t negated_row(const scry_space *s, size_t row)
     return out;
 }
 
-/* c[k] = scale (Re X[k] - Im X[k]) for all k, from the half that X holds: X[-k] = conj X[k]. Hartley
- * 1942; Bracewell 1983, JOSA 73:1832. A pair (k, -k) of real coefficients spans what the complex
+/* c[k] = scale (Re X[k] - Im X[k]) for all k, from the half that X holds: X[-k] = conj X[k].
+ * Hartley 1942; Bracewell 1983, JOSA 73:1832. A pair (k, -k) of real coefficients spans what the complex
  * X[k] does, in the shape of the image and without special cases for its self-conjugate bins. */
 static void hartley_from_half(const scry_space *s, float *c, const float *X, float scale)
 {
@@ -341,7 +341,8 @@ static scry_status check_multiple(size_t multiple, scry_error *err)
     for (int i = 0; i < 4 && rest; i++)
         while (rest % primes[i] == 0) rest /= primes[i];
     if (rest == 1) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL, "multiple %zu, expected a product of 2, 3, 5 and 7", multiple);
+    return SCRY_FAIL(err, SCRY_EINVAL, "multiple %zu, expected a product of 2, 3, 5 and 7",
+                     multiple);
 }
 
 scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,

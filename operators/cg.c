@@ -86,8 +86,8 @@ scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n
         const double curvature = scry_dot(p, q, n);
         if (!(curvature > 0) || !isfinite(curvature))
             return SCRY_FAIL(err, SCRY_ENUMERIC,
-                             "iteration %zu: curvature %g, expected a positive number: the operator "
-                             "is not positive definite",
+                             "iteration %zu: curvature %g, expected a positive number: the "
+                             "operator is not positive definite",
                              end.iterations, curvature);
         const double before = rr;
         rr = advance(x, r, p, q, rr / curvature, n, part);

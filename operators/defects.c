@@ -60,7 +60,7 @@ static struct values study_values(const float *sorted, size_t n, double saturati
     return v;
 }
 
-/* Pixels of a rectangle that hold `value`, and all of them; the rectangle is clipped to the plane. */
+/* Pixels of a rectangle, clipped to the plane, that hold `value`, and all of them. */
 static void count_equal(const struct plane *p, ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t x0,
                         ptrdiff_t x1, float value, size_t *equal, size_t *total)
 {
@@ -71,7 +71,7 @@ static void count_equal(const struct plane *p, ptrdiff_t y0, ptrdiff_t y1, ptrdi
         }
 }
 
-/* Whether the known pixels of a line, at least half of it, hold one value, which is *value when some
+/* Whether the known pixels of a line, at least half of it, hold one value, which is *value when a
  * line before set it. Pixels lost already do not count: lines cross, and saturated ones too. */
 static bool is_constant(const struct plane *p, size_t first, size_t along, size_t length,
                         float *value, bool given)
@@ -88,7 +88,7 @@ static bool is_constant(const struct plane *p, size_t first, size_t along, size_
 }
 
 /* Runs of constant rows (or columns) of one value, told from a dark field by their neighbours: half
- * of those hold another. Returns the lines; their pixels become unknown and are added to *pixels. */
+ * of those hold another. Returns the lines; their pixels become unknown and add to *pixels. */
 static size_t find_lines(const struct plane *p, bool columns, size_t *pixels)
 {
     const size_t lines = columns ? p->nx : p->ny, length = columns ? p->ny : p->nx;

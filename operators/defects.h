@@ -45,8 +45,8 @@ typedef struct scry_defects { /* each pixel counts once, in this order */
 /* All kinds; saturation INFINITY, threshold 8, block 4. */
 void scry_defect_opts_init(scry_defect_opts *opts);
 
-/* known[i] = 0 where y[i] is no measurement, else 1: a mask for scry_mask_create. y real; opts NULL:
- * the defaults.
+/* known[i] = 0 where y[i] is no measurement, else 1: a mask for scry_mask_create. y real; opts
+ * NULL: the defaults.
  * errors  ESHAPE: not a space; EUNSUP: complex; EINVAL: threshold not > 0, block < 2, saturation a
  *         NaN; ENOMEM */
 scry_status scry_defects_find(unsigned char *known, scry_defects *found, const float *y,

@@ -18,8 +18,8 @@
  *
  *   e + r^2 ~ Poisson(m + r^2),    -log p = m + r^2 - (e + r^2) log(m + r^2),
  *
- * which has the right mean and variance for every m, tends to the exact law for r -> 0 and for large
- * m, and has a score of mean zero at the truth; nothing is clipped, so dark pixels stay unbiased.
+ * which has the right mean and variance for every m, tends to the exact law for r -> 0 and for
+ * large m, and has a score of mean zero at the truth; nothing is clipped, so dark pixels stay unbiased.
  * For r = 1 to 2.5 e-, log p between means one sd apart is right to 4 % at 1 e-, 1.2 % at 20 e- and
  * 0.2 % at 100 e- (tests/test_likelihood.c, against the exact sum).
  *
@@ -76,8 +76,8 @@ scry_status scry_likelihood_score(const scry_likelihood *L, float *g, const floa
 
 /* The local Gaussian model  -log p(y | u) ~ 1/2 (A u - b)^T W (A u - b),  W diagonal.
  *   Au  A u at the point of expansion (cod);  b, W out (cod), in the unit of A u; W may alias Au
- * Gaussian noise: exact, Au may be NULL. Otherwise Fisher scoring: W = scale^2 / v(m), with which the
- * model's gradient at u is the score, and b = (e - background)/scale - (shift/scale) A 1. */
+ * Gaussian noise: exact, Au may be NULL. Otherwise Fisher scoring: W = scale^2 / v(m), with which
+ * the model's gradient at u is the score, and b = (e - background)/scale - (shift/scale) A 1. */
 scry_status scry_likelihood_linearise(const scry_likelihood *L, float *W, float *b, const float *Au,
                                       scry_error *err);
 

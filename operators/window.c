@@ -18,8 +18,8 @@ scry_status scry_window_check(const scry_window *w, scry_error *err)
     for (int a = 0; a < w->inner.rank; a++)
         if (w->inner.dims[a] > w->outer.dims[a] ||
             w->offset[a] > w->outer.dims[a] - w->inner.dims[a])
-            return SCRY_FAIL(err, SCRY_ESHAPE, "axis %d: image %zu at offset %zu exceeds domain %zu",
-                             a, w->inner.dims[a], w->offset[a], w->outer.dims[a]);
+            return SCRY_FAIL(err, SCRY_ESHAPE,
+                             "axis %d: image %zu at offset %zu exceeds domain %zu", a, w->inner.dims[a], w->offset[a], w->outer.dims[a]);
     return SCRY_OK;
 }
 

@@ -105,8 +105,8 @@ static inline void check_operator(const scry_op *A)
     if (scry_op_has_svd(A)) check_svd(A);
 }
 
-/* Each allocation of `create` is refused in turn until it succeeds; nothing may stay behind. The object
- * is kept. Needs `scry_error err` in scope. */
+/* Each allocation of `create` is refused in turn until it succeeds; nothing may stay behind. The
+ * object is kept. Needs `scry_error err` in scope. */
 #define CHECK_REFUSALS(create)                                                                     \
     do {                                                                                           \
         const size_t live_ = scry_memory_live();                                                   \

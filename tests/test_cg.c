@@ -17,7 +17,8 @@ static scry_status apply(void *ctx, float *out, const float *in, scry_error *err
     (void)err;
     struct system *s = ctx;
     const double dot = s->c ? s->weight * scry_dot(s->c, in, s->n) : 0;
-    for (size_t i = 0; i < s->n; i++) out[i] = (float)(s->d[i] * in[i] + (s->c ? dot * s->c[i] : 0));
+    for (size_t i = 0; i < s->n; i++)
+        out[i] = (float)(s->d[i] * in[i] + (s->c ? dot * s->c[i] : 0));
     s->calls++;
     return SCRY_OK;
 }
@@ -35,7 +36,8 @@ static void solves_to_the_tolerance(void **state)
     (void)state;
     enum { N = 10007 };
     scry_error err = { 0 };
-    float *d = scry_alloc(N, sizeof *d), *c = scry_alloc(N, sizeof *c), *b = scry_alloc(N, sizeof *b);
+    float *d = scry_alloc(N, sizeof *d), *c = scry_alloc(N, sizeof *c);
+    float *b = scry_alloc(N, sizeof *b);
     float *x = scry_alloc(N, sizeof *x), *Hx = scry_alloc(N, sizeof *Hx);
     void *work = scry_alloc(1, scry_cg_work_bytes(N));
     scry_rng_uniform(d, 0, N, 3, 0, 0);

@@ -83,7 +83,8 @@ static void finds_what_was_planted(void **state)
     assert_int_equal(found.dead, 1);
     assert_true(found.block_pixels >= 6 * 9);
     assert_memory_equal(known, truth, sizeof truth);
-    assert_int_equal(found.unknown, found.line_pixels + found.block_pixels + found.hot + found.dead);
+    assert_int_equal(found.unknown,
+                     found.line_pixels + found.block_pixels + found.hot + found.dead);
 }
 
 static void finds_saturation(void **state)
@@ -131,7 +132,8 @@ static void planes_are_separate_and_small_ones_survive(void **state)
     assert_int_equal(known[COUNT + 30 * NX + 40], 0);
     assert_int_equal(known[17], 0);
     assert_int_equal(found.unknown, 2);
-    const scry_space shapes[] = { SCRY_SPACE(1), SCRY_SPACE(1, 9), SCRY_SPACE(9, 1), SCRY_SPACE(3) };
+    const scry_space shapes[] = { SCRY_SPACE(1), SCRY_SPACE(1, 9), SCRY_SPACE(9, 1),
+                                  SCRY_SPACE(3) };
     const float flat[9] = { 7, 7, 7, 7, 7, 7, 7, 7, 7 };
     for (int i = 0; i < 4; i++) { /* constant: nothing stands out */
         assert_ok(scry_defects_find(known, &found, flat, &shapes[i], NULL, &err));

@@ -62,7 +62,7 @@ static void mask_of_every_shape(void **state)
             scry_space s = shapes[k];
             s.cplx = cplx;
             unsigned char known[128];
-            for (size_t i = 0; i < 128; i++) known[i] = (i * 7 % 5) < 3 ? (unsigned char)(i + 1) : 0;
+            for (size_t i = 0; i < 128; i++) known[i] = i * 7 % 5 < 3 ? (unsigned char)(i + 1) : 0;
             scry_op *A;
             assert_ok(scry_mask_create(&A, &s, known, &err));
             check_operator(A);

@@ -1,5 +1,5 @@
-/* Processor time of the blur and of the prox of its likelihoods, where samplers and classical methods spend
- * what the network leaves: bench_blur [size]. */
+/* Processor time of the blur and of the prox of its likelihoods, where samplers and classical
+ * methods spend what the network leaves: bench_blur [size]. */
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "operators/blur.h"
@@ -57,7 +57,8 @@ static void bench(size_t size, scry_boundary boundary)
         exit(1);
     }
     const size_t n = scry_space_count(scry_op_dom(A)), m = size * size;
-    float *x = scry_alloc(n, sizeof *x), *z = scry_alloc(n, sizeof *z), *y = scry_alloc(m, sizeof *y);
+    float *x = scry_alloc(n, sizeof *x), *z = scry_alloc(n, sizeof *z);
+    float *y = scry_alloc(m, sizeof *y);
     void *work = scry_alloc(1, scry_op_work_bytes(A));
     if (!x || !z || !y || !work) exit(1);
     scry_rng_uniform(x, 0, n, 1, 0, 0);
