@@ -16,7 +16,13 @@
     X(ddpm)                                                                                        \
     X(ddim)                                                                                        \
     X(euler)                                                                                       \
-    X(heun)
+    X(heun)                                                                                        \
+    X(wiener)                                                                                      \
+    X(tikhonov)                                                                                    \
+    X(richardson_lucy)                                                                             \
+    X(tv)                                                                                          \
+    X(pnp_admm)                                                                                    \
+    X(biharmonic)
 
 #define SCRYI_DECLARE(name) extern const struct scry_method scry_method_##name;
 SCRYI_METHODS(SCRYI_DECLARE)

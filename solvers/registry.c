@@ -65,6 +65,7 @@ static const struct field fields[] = {
     { "start", CHOICE, offsetof(scry_solver_opts, start) },
     { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma) },
     { "stop", CHOICE, offsetof(scry_solver_opts, stop) },
+    { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate) },
 };
 
 static const struct field *find_field(const char *name)

@@ -35,10 +35,17 @@ typedef struct scry_solver_opts {
     int start;         /* enum scry_start */
     double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */
     int stop;          /* enum scry_stop, classical methods */
+    int accelerate;    /* enum scry_accelerate, richardson-lucy */
 } scry_solver_opts;
 
 enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN };
-enum scry_stop { SCRY_STOP_STEPS = 0, SCRY_STOP_DISCREPANCY, SCRY_STOP_FRC };
+enum scry_stop {
+    SCRY_STOP_STEPS = 0,   /* the count of iterations, or the weight, that was given */
+    SCRY_STOP_DISCREPANCY, /* chi2 per measurement reaches 1 */
+    SCRY_STOP_HOLDOUT,     /* prediction of data that the estimate has not seen is best */
+    SCRY_STOP_FRC          /* Fourier ring correlation of two independent halves stops improving */
+};
+enum scry_accelerate { SCRY_ACCELERATE_NONE = 0, SCRY_ACCELERATE_BIGGS, SCRY_ACCELERATE_NESTEROV };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
     SCRY_RUNNING = 0,

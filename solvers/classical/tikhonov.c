@@ -1,0 +1,257 @@
+/* Tikhonov with a gradient penalty, by conjugate gradients:
+ *
+ *   u(lambda) = argmin 1/2 sum W (A u - b)^2 + lambda/2 |G u|^2,   (A^T W A + lambda G^T G) u = A^T W b
+ *
+ * and its weight, by default, by generalized cross-validation (Golub, Heath & Wahba 1979, Technometrics
+ * 21:215), or by the discrepancy principle (Morozov 1966), chi2(lambda) = 1:
+ *
+ *   gcv(lambda) = chi2 / (1 - tr H / m)^2,   H = W^(1/2) A (A^T W A + lambda G^T G)^-1 A^T W^(1/2)
+ *   tr H ~ z^T H z with one random sign vector z (Hutchinson 1990, Commun. Stat. 19:433)
+ *
+ * The discrepancy smooths too much: the residual of the right weight has m - tr H degrees of freedom,
+ * not m. The weights are tried from stiff to loose, each solve starting from the last, so that
+ * few CG iterations are spent on each; counted light renews W from the last image on the way. */
+#include "solvers/classical/difference_impl.h"
+#include "solvers/classical/fit_impl.h"
+
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "operators/cg.h"
+
+#include <math.h>
+#include <string.h>
+
+#define STIFF 2.0      /* first trial: log10 of lambda / mean W; the image is then all but flat */
+#define LOOSE -9.0     /* last one: below single precision, the data are interpolated */
+#define RATIO 0.5      /* of log10 lambda, from one trial to the next */
+#define MATCH 5e-3     /* of chi2: the discrepancy is met */
+#define SEARCH_TOL 1e-3 /* of CG while searching; opts.tol for the last solve */
+
+enum phase { SCAN, REFINE, LAST };
+enum { LAST_SOLVES = 3 };
+
+struct trial {
+    double x, value; /* log10 lambda; gcv or chi2 there */
+};
+
+struct tikhonov {
+    scry_solver base;
+    scryi_fit fit;
+    scryi_difference G;
+    float *u, *t, *rhs, *z; /* n: image, solution of the trace's system, right side, scratch */
+    float *signs;           /* m */
+    void *cg;
+    double lambda, x, x_end; /* weight now; log10 of the next, and of the loosest */
+    enum phase phase;
+    int repeats; /* of the last solve */
+    struct trial now, before, earlier; /* the last trials of the scan, latest first */
+    struct trial low, high;            /* discrepancy: chi2 <= 1, chi2 > 1 */
+};
+
+static bool by_discrepancy(const struct tikhonov *T)
+{
+    return T->base.opts.stop == SCRY_STOP_DISCREPANCY;
+}
+
+static void tikhonov_destroy(scry_solver *S)
+{
+    struct tikhonov *T = (struct tikhonov *)S;
+    if (!T) return;
+    scryi_fit_free(&T->fit);
+    scry_free(T->u);
+    scry_free(T->t);
+    scry_free(T->rhs);
+    scry_free(T->z);
+    scry_free(T->signs);
+    scry_free(T->cg);
+    scry_free(T);
+}
+
+static scry_status tikhonov_start(scry_solver *S, scry_error *err)
+{
+    struct tikhonov *T = (struct tikhonov *)S;
+    scry_status st = scryi_fit_flat(&T->fit, T->u, err);
+    if (st != SCRY_OK) return st;
+    memset(T->t, 0, S->n * sizeof(float));
+    scry_rng_uniform(T->signs, 0, T->fit.m, S->seed, S->chain, 0);
+    for (size_t i = 0; i < T->fit.m; i++) T->signs[i] = T->signs[i] < 0.5f ? -1 : 1;
+    const double W = scry_sum(T->fit.W, T->fit.m) / (double)T->fit.m;
+    T->x = log10(W) + STIFF;
+    T->x_end = log10(W) + LOOSE;
+    T->lambda = S->opts.lambda;
+    T->phase = T->lambda > 0 ? LAST : SCAN;
+    T->repeats = 0;
+    T->now = T->before = T->earlier = T->high = (struct trial){ T->x, INFINITY };
+    return SCRY_OK;
+}
+
+static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+{
+    struct tikhonov *T = ctx;
+    scry_status st = scryi_fit_normal(&T->fit, out, in, err);
+    if (st != SCRY_OK) return st;
+    scryi_laplacian(&T->G, T->z, in);
+    scry_axpy(out, T->lambda, T->z, T->base.n);
+    return SCRY_OK;
+}
+
+static scry_status solve(struct tikhonov *T, float *x, double tol, scry_error *err)
+{
+    return scry_cg(apply, T, x, T->rhs, T->base.n, tol, T->base.opts.inner, T->cg, NULL, err);
+}
+
+/* u(lambda) from the last u, and A u. */
+static scry_status image(struct tikhonov *T, double tol, scry_error *err)
+{
+    scry_status st;
+    if (!scry_likelihood_is_gaussian(T->fit.L))
+        if ((st = scryi_fit_expand(&T->fit, err)) != SCRY_OK) return st;
+    if ((st = scryi_fit_rhs(&T->fit, T->rhs, NULL, err)) != SCRY_OK) return st;
+    if ((st = solve(T, T->u, tol, err)) != SCRY_OK) return st;
+    return scryi_fit_forward(&T->fit, T->u, err);
+}
+
+/* *trace = z^T H z for the fixed signs z. */
+static scry_status trace(struct tikhonov *T, double *value, scry_error *err)
+{
+    scry_status st;
+    for (size_t i = 0; i < T->fit.m; i++) T->fit.scratch[i] = sqrtf(T->fit.W[i]) * T->signs[i];
+    T->fit.counts->adjoint++;
+    if ((st = scry_op_adjoint(T->fit.A, T->rhs, T->fit.scratch, T->fit.work, err)) != SCRY_OK)
+        return st;
+    if ((st = solve(T, T->t, SEARCH_TOL, err)) != SCRY_OK) return st;
+    *value = scry_dot(T->rhs, T->t, T->base.n);
+    return SCRY_OK;
+}
+
+static scry_status judge(struct tikhonov *T, double *value, scry_error *err)
+{
+    double tr = 0;
+    *value = scryi_fit_chi2(&T->fit);
+    if (by_discrepancy(T)) return SCRY_OK;
+    scry_status st = trace(T, &tr, err);
+    const double rest = fmax(1 - tr / (double)T->fit.m, 1e-6);
+    *value /= rest * rest;
+    return st;
+}
+
+/* Minimum of the parabola through three trials RATIO apart, `before` the least of them. */
+static double vertex(const struct tikhonov *T)
+{
+    const double left = T->earlier.value, mid = T->before.value, right = T->now.value;
+    const double bend = left - 2 * mid + right;
+    if (!isfinite(bend) || !(bend > 0)) return T->before.x;
+    return T->before.x - 0.5 * RATIO * (left - right) / bend;
+}
+
+/* The next log10 lambda after a trial whose value is in T->now; LAST when it is the answer. */
+static void next_gcv(struct tikhonov *T)
+{
+    if (T->now.value > T->before.value) {
+        T->x = vertex(T);
+        T->phase = LAST;
+    } else {
+        T->x -= RATIO;
+        if (T->x < T->x_end) T->phase = LAST;
+    }
+}
+
+static void next_discrepancy(struct tikhonov *T)
+{
+    if (T->now.value > 1) T->high = T->now;
+    else T->low = T->now, T->phase = REFINE;
+    if (T->phase == SCAN) {
+        T->x -= RATIO;
+        if (T->x < T->x_end) T->phase = LAST;
+        return;
+    }
+    /* chi2 rises with lambda: linear interpolation of its logarithm, kept inside the bracket */
+    const double span = T->high.x - T->low.x, up = log(T->high.value), down = log(T->low.value);
+    double at = isfinite(up) && up > down ? -down / (up - down) : 0.5;
+    at = fmin(fmax(at, 0.1), 0.9);
+    T->x = T->low.x + at * span;
+    if (fabs(T->now.value - 1) <= MATCH || !(span > 1e-3)) {
+        T->x = T->now.x;
+        T->phase = LAST;
+    }
+}
+
+static scry_status tikhonov_step(scry_solver *S, scry_progress *p, scry_error *err)
+{
+    struct tikhonov *T = (struct tikhonov *)S;
+    scry_status st;
+    const bool last = T->phase == LAST;
+    if (!(S->opts.lambda > 0)) T->lambda = pow(10, T->x);
+    if ((st = image(T, last ? S->opts.tol : SEARCH_TOL, err)) != SCRY_OK) return st;
+    if (!last) {
+        T->earlier = T->before;
+        T->before = T->now;
+        T->now.x = T->x;
+        if ((st = judge(T, &T->now.value, err)) != SCRY_OK) return st;
+        if (by_discrepancy(T)) next_discrepancy(T);
+        else next_gcv(T);
+    }
+    S->step++;
+    /* the last solve of counted light is repeated until W is that of its own image */
+    if (last && (scry_likelihood_is_gaussian(T->fit.L) || ++T->repeats >= LAST_SOLVES))
+        p->reason = SCRY_DONE;
+    p->residual = sqrt(scryi_fit_chi2(&T->fit));
+    p->x = p->x0 = T->u;
+    return SCRY_OK;
+}
+
+static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
+                                 const scry_solver_opts *opts, scry_error *err);
+
+static const scry_option tikhonov_options[] = {
+    { "lambda", 0, 0, 1e12, "weight of the squared gradient; 0: found from the data" },
+    { "stop", SCRY_STOP_HOLDOUT, SCRY_STOP_DISCREPANCY, SCRY_STOP_HOLDOUT,
+      "lambda 0: 1 chi2 per pixel is 1, 2 generalized cross-validation" },
+    { "inner", 100, 1, 100000, "conjugate gradient iterations for a weight" },
+    { "tol", 1e-4, 0, 0.1, "relative residual of the last solve" },
+    { 0 },
+};
+
+const struct scry_method scry_method_tikhonov = {
+    .name = "tikhonov",
+    .title = "Tikhonov",
+    .kind = SCRY_CLASSICAL,
+    .needs = SCRY_NEEDS_GAUSSIAN,
+    .exact = "point estimate: exact posterior mean for an intrinsic Gaussian prior of its weight",
+    .citation = "Tikhonov 1963, Soviet Math. Dokl. 4:1035; Golub, Heath & Wahba 1979, "
+                "Technometrics 21:215",
+    .options = tikhonov_options,
+    .plan = tikhonov_plan,
+};
+
+static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
+                                 const scry_solver_opts *opts, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    struct tikhonov *T = scry_alloc(1, sizeof *T);
+    if (!T) return SCRY_FAIL(err, SCRY_ENOMEM, "tikhonov");
+    T->base = (scry_solver){ .method = &scry_method_tikhonov, .problem = *problem, .opts = *opts,
+                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
+                             .start_fn = tikhonov_start, .step_fn = tikhonov_step,
+                             .destroy = tikhonov_destroy };
+    if ((st = scryi_fit_create(&T->fit, problem, &T->base.counts, err)) != SCRY_OK) goto done;
+    const size_t n = T->base.n = T->fit.n;
+    T->base.steps = 1 + (size_t)((STIFF - LOOSE) / RATIO) + LAST_SOLVES; /* at most, by gcv */
+    scryi_difference_init(&T->G, &T->base.space);
+    T->u = scry_alloc(n, sizeof(float));
+    T->t = scry_alloc(n, sizeof(float));
+    T->rhs = scry_alloc(n, sizeof(float));
+    T->z = scry_alloc(n, sizeof(float));
+    T->signs = scry_alloc(T->fit.m, sizeof(float));
+    T->cg = scry_alloc(1, scry_cg_work_bytes(n));
+    if (!T->u || !T->t || !T->rhs || !T->z || !T->signs || !T->cg) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "tikhonov: %zu pixels", n);
+        goto done;
+    }
+    *out = &T->base;
+    T = NULL;
+done:
+    if (T) tikhonov_destroy(&T->base);
+    return st;
+}

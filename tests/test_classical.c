@@ -1,0 +1,653 @@
+#include "tests/check.h"
+
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "operators/dense.h"
+#include "operators/mask.h"
+#include "priors/gaussian.h"
+#include "solvers/classical/difference_impl.h"
+#include "solvers/registry.h"
+
+#include <gsl/gsl_linalg.h>
+#include <omp.h>
+#include <string.h>
+
+/* A small blur with an open boundary as a matrix: data 7 x 6, image 9 x 8, 3 x 3 kernel. */
+enum { H = 7, W = 6, PH = 9, PW = 8, M = H * W, N = PH * PW };
+
+static const double kernel[3][3] = { { .03, .11, .07 }, { .12, .31, .13 }, { .05, .12, .06 } };
+
+static void blur_matrix(double *A)
+{
+    memset(A, 0, M * N * sizeof *A);
+    for (int i = 0; i < H; i++)
+        for (int j = 0; j < W; j++)
+            for (int a = 0; a < 3; a++)
+                for (int b = 0; b < 3; b++)
+                    A[(i * W + j) * N + (i + a) * PW + j + b] = kernel[a][b];
+}
+
+static double pattern(int i, int j)
+{
+    return 20 + 15 * sin(0.9 * i + 0.3) * cos(0.7 * j) + (i > 3 && j > 2 ? 31.7 : 0);
+}
+
+struct setting {
+    double A[M * N];
+    float y[M], truth[N];
+    scry_op *op;
+    scry_likelihood *L;
+    scry_problem problem;
+    scry_noise noise;
+};
+
+static void setting_init(struct setting *s, scry_noise noise, uint64_t seed)
+{
+    scry_error err = { 0 };
+    float z[M];
+    blur_matrix(s->A);
+    for (int i = 0; i < N; i++) s->truth[i] = (float)pattern(i / PW, i % PW);
+    scry_rng_normal(z, 0, M, seed, 0, 0);
+    for (int k = 0; k < M; k++) {
+        double m = noise.background;
+        for (int i = 0; i < N; i++) m += s->A[k * N + i] * s->truth[i];
+        const bool counts = noise.kind != SCRY_NOISE_GAUSSIAN;
+        const double sd = counts ? sqrt(m + noise.read_noise * noise.read_noise) : noise.sigma;
+        const double e = m + sd * z[k];
+        s->y[k] = (float)(counts ? e / noise.gain + noise.offset : e);
+    }
+    const scry_space dom = SCRY_SPACE(PH, PW), cod = SCRY_SPACE(H, W);
+    const scry_affine map = { 1, 0 };
+    s->noise = noise;
+    assert_ok(scry_dense_create(&s->op, &dom, &cod, s->A, &err));
+    assert_ok(scry_likelihood_create(&s->L, s->op, s->y, &noise, &map, &err));
+    s->problem = (scry_problem){ .L = s->L, .positive = true };
+}
+
+static void setting_free(struct setting *s)
+{
+    scry_likelihood_free(s->L);
+    scry_op_free(s->op);
+}
+
+static const scry_noise gaussian = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1.3, .background = 2.385 };
+static const scry_noise camera = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 0.5, .offset = 97,
+                                   .read_noise = 1.5, .background = 2.385 };
+
+struct setup {
+    const char *name;
+    double value;
+};
+
+/* Runs a method with a few options to its end; the solver is returned for questions. */
+static scry_progress run(const char *name, const scry_problem *problem, const struct setup *set,
+                         float *x, scry_monitor *monitor, void *ctx)
+{
+    scry_error err = { 0 };
+    scry_solver *S = NULL;
+    scry_solver_opts opts;
+    scry_progress end;
+    const struct scry_method *method = scry_method_find(name);
+    assert_non_null(method);
+    scry_solver_opts_init(&opts, method);
+    for (; set && set->name; set++)
+        assert_ok(scry_solver_opts_set(&opts, method, set->name, set->value, &err));
+    assert_ok(scry_solver_plan(&S, method, problem, &opts, &err));
+    assert_ok(scry_solver_start(S, 7, 0, &err));
+    assert_ok(scry_solver_run(S, x, monitor, ctx, &end, &err));
+    assert_int_equal(end.reason, SCRY_DONE);
+    scry_solver_free(S);
+    return end;
+}
+
+/* x = Q^-1 r by Cholesky; Q is destroyed. */
+static void solve_dense(double *Q, double *r, size_t n)
+{
+    gsl_matrix_view q = gsl_matrix_view_array(Q, n, n);
+    gsl_vector_view v = gsl_vector_view_array(r, n);
+    assert_int_equal(gsl_linalg_cholesky_decomp1(&q.matrix), 0);
+    assert_int_equal(gsl_linalg_cholesky_svx(&q.matrix, &v.vector), 0);
+}
+
+/* Q = A^T A / sigma^2, r = A^T (y - background - A mean) / sigma^2 */
+static void normal_equations(const struct setting *s, double mean, double *Q, double *r)
+{
+    const double w = 1 / (s->noise.sigma * s->noise.sigma);
+    memset(Q, 0, N * N * sizeof *Q);
+    memset(r, 0, N * sizeof *r);
+    for (int k = 0; k < M; k++) {
+        double sum = 0;
+        for (int i = 0; i < N; i++) sum += s->A[k * N + i];
+        for (int i = 0; i < N; i++) {
+            r[i] += w * s->A[k * N + i] * (s->y[k] - s->noise.background - mean * sum);
+            for (int j = 0; j < N; j++) Q[i * N + j] += w * s->A[k * N + i] * s->A[k * N + j];
+        }
+    }
+}
+
+/* The graph Laplacian of the grid, edge by edge. */
+static void add_laplacian(double *Q, int h, int w, double lambda)
+{
+    const int n = h * w;
+    for (int i = 0; i < n; i++)
+        for (int j = i + 1; j < n; j++) {
+            const int dy = abs(i / w - j / w), dx = abs(i % w - j % w);
+            if (dy + dx != 1) continue;
+            Q[i * n + i] += lambda;
+            Q[j * n + j] += lambda;
+            Q[i * n + j] -= lambda;
+            Q[j * n + i] -= lambda;
+        }
+}
+
+static void test_difference(void **state)
+{
+    (void)state;
+    const scry_space spaces[] = { SCRY_SPACE(5, 7), SCRY_SPACE(1, 7), SCRY_SPACE(3, 4, 5),
+                                  { .rank = 2, .dims = { 5, 3 }, .cplx = true } };
+    for (size_t k = 0; k < 4; k++) {
+        scryi_difference G;
+        scryi_difference_init(&G, &spaces[k]);
+        const size_t n = scry_space_floats(&spaces[k]), np = n * (size_t)G.axes;
+        float *u = scry_alloc(n, 4), *Gu = scry_alloc(np, 4), *p = scry_alloc(np, 4);
+        float *Gp = scry_alloc(n, 4), *Lu = scry_alloc(n, 4);
+        scry_rng_normal(u, 0, n, 1, 0, 0);
+        scry_rng_normal(p, 0, np, 2, 0, 0);
+        scryi_gradient(&G, Gu, u);
+        scryi_gradient_adjoint(&G, Gp, p);
+        assert_near(scry_dot(Gu, p, np), scry_dot(u, Gp, n), 1e-4);
+        scryi_gradient_adjoint(&G, Gp, Gu);
+        scryi_laplacian(&G, Lu, u);
+        assert_below(scry_distance(Gp, Lu, n), 1e-5 * scry_norm(Lu, n));
+        scryi_project_ball(&G, p);
+        const double before = scryi_length_sum(&G, p);
+        scryi_project_ball(&G, p);
+        assert_near(scryi_length_sum(&G, p), before, 1e-4);
+        assert_below(before, (double)n / G.parts * (1 + 1e-6));
+        scry_free(u), scry_free(Gu), scry_free(p), scry_free(Gp), scry_free(Lu);
+    }
+    /* rows differ by 1 down, 10 across, but for the last row and column */
+    scryi_difference G;
+    scryi_difference_init(&G, &(scry_space){ .rank = 2, .dims = { 2, 3 } });
+    float p[12];
+    const float u[6] = { 0, 10, 20, 1, 11, 21 };
+    const float expected[12] = { 10, 10, 0, 10, 10, 0, 1, 1, 1, 0, 0, 0 };
+    scryi_gradient(&G, p, u);
+    assert_memory_equal(p, expected, sizeof p);
+}
+
+static void test_tikhonov(void **state)
+{
+    (void)state;
+    struct setting s;
+    static double Q[N * N], r[N];
+    float x[N];
+    setting_init(&s, gaussian, 11);
+    for (double lambda = 1e-2; lambda < 1e3; lambda *= 31.6) {
+        const struct setup set[] = { { "lambda", lambda }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 } };
+        run("tikhonov", &s.problem, set, x, NULL, NULL);
+        normal_equations(&s, 0, Q, r);
+        add_laplacian(Q, PH, PW, lambda);
+        solve_dense(Q, r, N);
+        for (int i = 0; i < N; i++) assert_near(x[i], r[i], 2e-3);
+    }
+    /* stiff: a constant, the mean of the data by their weights */
+    const struct setup stiff[] = { { "lambda", 1e5 }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 } };
+    run("tikhonov", &s.problem, stiff, x, NULL, NULL);
+    for (int i = 1; i < N; i++) assert_near(x[i], x[0], 0.05);
+    setting_free(&s);
+}
+
+/* The weight found against a search over the exact cross-validation function, and the discrepancy. */
+static void test_tikhonov_weight(void **state)
+{
+    (void)state;
+    struct setting s;
+    float x[N], best[N];
+    setting_init(&s, gaussian, 12);
+    const struct setup set[] = { { "stop", SCRY_STOP_DISCREPANCY }, { "tol", 1e-6 }, { 0 } };
+    scry_progress end = run("tikhonov", &s.problem, set, x, NULL, NULL);
+    assert_near(end.residual * end.residual, 1, 0.02);
+
+    run("tikhonov", &s.problem, NULL, x, NULL, NULL);
+    double least = INFINITY;
+    for (double lambda = 1e-4; lambda < 1e2; lambda *= 2) {
+        const struct setup at[] = { { "lambda", lambda }, { 0 } };
+        run("tikhonov", &s.problem, at, best, NULL, NULL);
+        least = fmin(least, scry_distance(best, s.truth, N));
+    }
+    assert_below(scry_distance(x, s.truth, N), 1.25 * least);
+    setting_free(&s);
+}
+
+static void test_wiener(void **state)
+{
+    (void)state;
+    struct setting s;
+    static double C[N * N], P[N * N], Q[N * N];
+    double mean[N], r[N];
+    float x[N];
+    scry_error err = { 0 };
+    scry_prior *model;
+    const scry_space dom = SCRY_SPACE(PH, PW);
+    setting_init(&s, gaussian, 13);
+    for (int i = 0; i < N; i++) {
+        mean[i] = 23.7;
+        for (int j = 0; j < N; j++)
+            C[i * N + j] = 180 * exp(-0.5 * hypot(i / PW - j / PW, i % PW - j % PW)) + (i == j);
+    }
+    assert_ok(scry_gaussian_create_dense(&model, &dom, mean, C, &err));
+    s.problem.model = model;
+    for (double lambda = 0.5; lambda < 3; lambda += 1.5) {
+        const struct setup set[] = { { "lambda", lambda }, { "tol", 1e-7 }, { 0 } };
+        run("wiener", &s.problem, set, x, NULL, NULL);
+        normal_equations(&s, 23.7, Q, r);
+        memcpy(P, C, sizeof P);
+        gsl_matrix_view p = gsl_matrix_view_array(P, N, N);
+        gsl_linalg_cholesky_decomp1(&p.matrix);
+        gsl_linalg_cholesky_invert(&p.matrix);
+        for (int i = 0; i < N * N; i++) Q[i] += lambda * P[i];
+        solve_dense(Q, r, N);
+        for (int i = 0; i < N; i++) assert_near(x[i], 23.7 + r[i], 2e-3);
+    }
+    scry_prior_free(model);
+    setting_free(&s);
+}
+
+/* Counted light: at the fixed point the gradient of the likelihood balances that of the model. */
+static void test_wiener_counts(void **state)
+{
+    (void)state;
+    struct setting s;
+    static double C[N * N];
+    double mean[N];
+    float x[N], g[N], Ci[N];
+    scry_error err = { 0 };
+    scry_prior *model;
+    const scry_space dom = SCRY_SPACE(PH, PW);
+    setting_init(&s, camera, 14);
+    for (int i = 0; i < N; i++) {
+        mean[i] = 23.7;
+        for (int j = 0; j < N; j++)
+            C[i * N + j] = 80 * exp(-0.5 * hypot(i / PW - j / PW, i % PW - j % PW)) + (i == j);
+    }
+    assert_ok(scry_gaussian_create_dense(&model, &dom, mean, C, &err));
+    s.problem.model = model;
+    run("wiener", &s.problem, (struct setup[]){ { "steps", 20 }, { 0 } }, x, NULL, NULL);
+    void *work = scry_alloc(1, scry_likelihood_work_bytes(s.L) + scry_prior_work_bytes(model));
+    assert_ok(scry_likelihood_score(s.L, g, x, work, &err));
+    for (int i = 0; i < N; i++) x[i] -= 23.7f;
+    assert_ok(scry_gaussian_apply(model, Ci, x, SCRY_GAUSSIAN_PRECISION, 0, work, &err));
+    assert_below(scry_distance(g, Ci, N), 0.01 * scry_norm(g, N));
+    scry_free(work);
+    scry_prior_free(model);
+    setting_free(&s);
+}
+
+struct trace {
+    const struct setting *s;
+    double nll[400];
+    size_t count;
+    void *work;
+};
+
+static bool record(const scry_progress *p, void *ctx)
+{
+    struct trace *t = ctx;
+    scry_error err = { 0 };
+    assert_ok(scry_likelihood_value(t->s->L, &t->nll[t->count++], p->x0, t->work, &err));
+    return true;
+}
+
+/* EM never lowers the likelihood; accelerated, it gets there in far fewer iterations. */
+static void test_rl_likelihood(void **state)
+{
+    (void)state;
+    struct setting s;
+    float x[N];
+    setting_init(&s, camera, 15);
+    struct trace plain = { .s = &s }, fast = { .s = &s };
+    plain.work = fast.work = scry_alloc(1, scry_likelihood_work_bytes(s.L));
+    struct setup set[] = { { "accelerate", 0 }, { "stop", 0 }, { "iterations", 300 }, { 0 } };
+    run("richardson-lucy", &s.problem, set, x, record, &plain);
+    assert_int_equal(plain.count, 300);
+    for (int i = 1; i < 300; i++) assert_below(plain.nll[i], plain.nll[i - 1] + 1e-3);
+    set[2].value = 60;
+    for (int kind = 1; kind <= 2; kind++) {
+        fast.count = 0;
+        set[0].value = kind;
+        run("richardson-lucy", &s.problem, set, x, record, &fast);
+        assert_below(fast.nll[59], plain.nll[299] + 0.02);
+    }
+    scry_free(plain.work);
+    setting_free(&s);
+}
+
+/* A circulant blur without background keeps the flux of the data at every iteration, and a plain
+ * loop in double gives the same image. */
+static void test_rl_flux(void **state)
+{
+    (void)state;
+    enum { n = 11 };
+    scry_error err = { 0 };
+    scry_op *op;
+    scry_likelihood *L;
+    double A[n * n] = { 0 }, e[n], m[n];
+    float y[n], x[n];
+    const double k[3] = { .25, .6, .15 };
+    for (int i = 0; i < n; i++) {
+        y[i] = (float)(3 + (i * 7 % 5) * 11);
+        for (int j = 0; j < 3; j++) A[i * n + (i + j + n - 1) % n] = k[j];
+    }
+    const scry_space space = SCRY_SPACE(n);
+    const scry_noise noise = { .kind = SCRY_NOISE_POISSON, .gain = 1 };
+    const scry_affine map = { 1, 0 };
+    assert_ok(scry_dense_create(&op, &space, &space, A, &err));
+    assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
+    const scry_problem problem = { .L = L, .positive = true };
+    const struct setup set[] = { { "accelerate", 0 }, { "stop", 0 }, { "iterations", 17 }, { 0 } };
+    run("richardson-lucy", &problem, set, x, NULL, NULL);
+    assert_near(scry_sum(x, n), scry_sum(y, n), 1e-3);
+    for (int i = 0; i < n; i++) e[i] = scry_sum(y, n) / n;
+    for (int t = 0; t < 17; t++) {
+        for (int i = 0; i < n; i++) {
+            m[i] = 0;
+            for (int j = 0; j < n; j++) m[i] += A[i * n + j] * e[j];
+        }
+        for (int j = 0; j < n; j++) {
+            double factor = 0;
+            for (int i = 0; i < n; i++) factor += A[i * n + j] * y[i] / m[i];
+            e[j] *= factor;
+        }
+    }
+    for (int i = 0; i < n; i++) assert_near(x[i], e[i], 1e-3);
+    scry_likelihood_free(L);
+    scry_op_free(op);
+}
+
+static void test_rl_stop(void **state)
+{
+    (void)state;
+    struct setting s;
+    float x[N], tv[N];
+    setting_init(&s, camera, 16);
+    const struct setup set[] = { { "accelerate", 0 }, { "stop", SCRY_STOP_DISCREPANCY }, { 0 } };
+    scry_progress end = run("richardson-lucy", &s.problem, set, x, NULL, NULL);
+    assert_below(end.residual, 1 + 1e-9);
+    assert_true(end.step > 1);
+    const struct setup one_less[] = { { "accelerate", 0 }, { "stop", 0 },
+                                      { "iterations", (double)(end.step - 1) }, { 0 } };
+    end = run("richardson-lucy", &s.problem, one_less, x, NULL, NULL);
+    assert_below(1, end.residual);
+    end = run("richardson-lucy", &s.problem, NULL, x, NULL, NULL);
+    assert_true(end.step > 3 && end.step < 200);
+    for (int i = 0; i < N; i++) assert_true(x[i] >= 0);
+
+    /* total variation falls with its weight */
+    scryi_difference G;
+    float p[2 * N];
+    double before = INFINITY;
+    scryi_difference_init(&G, scry_op_dom(s.op));
+    for (double weight = 0; weight < 0.07; weight += 0.03) {
+        const struct setup with[] = { { "tv", weight }, { "stop", 0 }, { "iterations", 50 }, { 0 } };
+        run("richardson-lucy", &s.problem, with, tv, NULL, NULL);
+        scryi_gradient(&G, p, tv);
+        const double variation = scryi_length_sum(&G, p);
+        assert_below(variation, before);
+        before = variation;
+    }
+    setting_free(&s);
+}
+
+/* Denoising of a step by total variation is known: the plateaus move by lambda sigma^2 / width. */
+static void test_tv_step(void **state)
+{
+    (void)state;
+    enum { n = 20 };
+    scry_error err = { 0 };
+    scry_op *op;
+    scry_likelihood *L;
+    double A[n * n] = { 0 };
+    float y[n], x[n];
+    for (int i = 0; i < n; i++) {
+        A[i * n + i] = 1;
+        y[i] = i < 8 ? 1.7f : 5.2f;
+    }
+    const scry_space space = SCRY_SPACE(n);
+    const scry_noise noise = { .sigma = 0.7 };
+    const scry_affine map = { 1, 0 };
+    assert_ok(scry_dense_create(&op, &space, &space, A, &err));
+    assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
+    const scry_problem problem = { .L = L };
+    const struct setup set[] = { { "lambda", 3.1 }, { "tol", 0 }, { "iterations", 3000 }, { 0 } };
+    run("tv", &problem, set, x, NULL, NULL);
+    for (int i = 0; i < n; i++)
+        assert_near(x[i], i < 8 ? 1.7 + 3.1 * 0.49 / 8 : 5.2 - 3.1 * 0.49 / 12, 1e-3);
+    /* heavy: the mean; light: the data */
+    const struct setup heavy[] = { { "lambda", 1e3 }, { "tol", 0 }, { "iterations", 5000 }, { 0 } };
+    run("tv", &problem, heavy, x, NULL, NULL);
+    for (int i = 0; i < n; i++) assert_near(x[i], (8 * 1.7 + 12 * 5.2) / 20, 5e-3);
+    const struct setup light[] = { { "lambda", 1e-4 }, { "tol", 0 }, { "iterations", 3000 }, { 0 } };
+    run("tv", &problem, light, x, NULL, NULL);
+    for (int i = 0; i < n; i++) assert_near(x[i], y[i], 1e-3);
+    scry_likelihood_free(L);
+    scry_op_free(op);
+}
+
+static double variation(const struct setting *s, const float *x)
+{
+    float p[2 * N];
+    scryi_difference G;
+    scryi_difference_init(&G, scry_op_dom(s->op));
+    scryi_gradient(&G, p, x);
+    return scryi_length_sum(&G, p);
+}
+
+/* The constraint is met, and no image on a weighted problem's path with its chi2 varies less. */
+static void test_tv_discrepancy(void **state)
+{
+    (void)state;
+    float x[N], other[N];
+    for (int kind = 0; kind < 2; kind++) {
+        struct setting s;
+        setting_init(&s, kind ? camera : gaussian, 17);
+        const struct setup set[] = { { "tol", 0 }, { "iterations", 4000 }, { 0 } };
+        scry_progress end = run("tv", &s.problem, set, x, NULL, NULL);
+        assert_near(end.residual * end.residual, 1, 0.02);
+        const double least = variation(&s, x);
+        for (double lambda = 0.02; lambda < 10; lambda *= 3) {
+            const struct setup at[] = { { "lambda", lambda }, { "tol", 0 },
+                                        { "iterations", 3000 }, { 0 } };
+            end = run("tv", &s.problem, at, other, NULL, NULL);
+            if (end.residual < 0.98) assert_below(least, variation(&s, other) * (1 + 1e-2));
+        }
+        setting_free(&s);
+    }
+}
+
+/* Against the dense system, and holes filled by the other methods. */
+static void test_biharmonic(void **state)
+{
+    (void)state;
+    enum { h = 12, w = 15, n = h * w };
+    scry_error err = { 0 };
+    scry_op *op;
+    scry_likelihood *L;
+    unsigned char known[n];
+    float y[n], x[n], truth[n];
+    size_t m = 0;
+    static double Q[n * n], B[n * n];
+    double r[n];
+    for (int i = 0; i < n; i++) {
+        truth[i] = (float)(3.1 + sin(0.4 * (i / w)) * cos(0.3 * (i % w)));
+        known[i] = (i * 37 + 11) % 7 < 3;
+        if (known[i]) y[m++] = truth[i];
+    }
+    const scry_space space = SCRY_SPACE(h, w);
+    const scry_noise noise = { .sigma = 0.01 };
+    const scry_affine map = { 1, 0 };
+    assert_ok(scry_mask_create(&op, &space, known, &err));
+    assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
+    const scry_problem problem = { .L = L };
+    run("biharmonic", &problem, (struct setup[]){ { "tol", 1e-7 }, { 0 } }, x, NULL, NULL);
+    /* dense: (P L L P + K) u = K truth - P L L K truth, K the known ones */
+    memset(B, 0, sizeof B);
+    add_laplacian(B, h, w, 1);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            Q[i * n + j] = 0;
+            for (int k = 0; k < n; k++) Q[i * n + j] += B[i * n + k] * B[k * n + j];
+        }
+    for (int i = 0; i < n; i++) {
+        r[i] = known[i] ? truth[i] : 0;
+        for (int j = 0; j < n && !known[i]; j++)
+            if (known[j]) r[i] -= Q[i * n + j] * truth[j];
+    }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++)
+            if (known[i] || known[j]) Q[i * n + j] = i == j;
+    solve_dense(Q, r, n);
+    for (int i = 0; i < n; i++) assert_near(x[i], r[i], 1e-4);
+
+    /* tikhonov and tv fill holes too */
+    run("tikhonov", &problem,
+        (struct setup[]){ { "lambda", 1 }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 } }, x, NULL, NULL);
+    assert_below(scry_distance(x, truth, n), 0.1 * sqrt(n));
+    run("tv", &problem, (struct setup[]){ { "tol", 0 }, { "iterations", 2000 }, { 0 } }, x, NULL, NULL);
+    assert_below(scry_distance(x, truth, n), 0.15 * sqrt(n)); /* stairs */
+    scry_likelihood_free(L);
+    scry_op_free(op);
+}
+
+/* With the exact denoiser of a Gaussian prior and lambda 1, the fixed point of ADMM at level s solves
+ * A^T W (A x - b) + C^-1 (x - mean) = 0: the denoiser is the proximal map of s^2 times -log p. */
+static void test_pnp(void **state)
+{
+    (void)state;
+    struct setting s;
+    static double C[N * N];
+    double mean[N];
+    float x[N], expected[N];
+    scry_error err = { 0 };
+    scry_prior *prior;
+    const scry_space dom = SCRY_SPACE(PH, PW);
+    setting_init(&s, gaussian, 18);
+    for (int i = 0; i < N; i++) {
+        mean[i] = 23.7;
+        for (int j = 0; j < N; j++)
+            C[i * N + j] = 180 * exp(-0.5 * hypot(i / PW - j / PW, i % PW - j % PW)) + (i == j);
+    }
+    assert_ok(scry_gaussian_create_dense(&prior, &dom, mean, C, &err));
+    s.problem.model = s.problem.prior = prior;
+    run("wiener", &s.problem, (struct setup[]){ { "tol", 1e-7 }, { 0 } }, expected, NULL, NULL);
+    const struct setup set[] = { { "steps", 400 }, { "lambda", 1 }, { "sigma-max", 9 },
+                                 { "sigma-min", 2 }, { "inner", 200 }, { 0 } };
+    run("pnp-admm", &s.problem, set, x, NULL, NULL);
+    for (int i = 0; i < N; i++) assert_near(x[i], expected[i], 0.05);
+    scry_prior_free(prior);
+    setting_free(&s);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    const char *const names[] = { "tikhonov", "richardson-lucy", "tv" };
+    struct setting s;
+    float one[N], four[N];
+    const int before = omp_get_max_threads();
+    setting_init(&s, camera, 19);
+    for (int k = 0; k < 3; k++) {
+        omp_set_num_threads(1);
+        run(names[k], &s.problem, NULL, one, NULL, NULL);
+        omp_set_num_threads(4);
+        run(names[k], &s.problem, NULL, four, NULL, NULL);
+        assert_memory_equal(one, four, sizeof one);
+    }
+    omp_set_num_threads(before);
+    setting_free(&s);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    struct setting s;
+    scry_error err = { 0 };
+    scry_solver_opts opts;
+    scry_solver *S = NULL;
+    setting_init(&s, camera, 20);
+    const struct scry_method *rl = scry_method_find("richardson-lucy");
+    scry_solver_opts_init(&opts, rl);
+    assert_fails(scry_solver_opts_set(&opts, rl, "iterations", 0, &err), SCRY_EINVAL);
+    assert_fails(scry_solver_opts_set(&opts, rl, "tv", -1, &err), SCRY_EINVAL);
+    assert_fails(scry_solver_opts_set(&opts, rl, "lambda", 1, &err), SCRY_EINVAL);
+    scry_problem signs = s.problem;
+    signs.positive = false;
+    assert_fails(scry_solver_plan(&S, rl, &signs, &opts, &err), SCRY_EUNSUP);
+    const struct scry_method *wiener = scry_method_find("wiener");
+    scry_solver_opts_init(&opts, wiener);
+    assert_fails(scry_solver_plan(&S, wiener, &s.problem, &opts, &err), SCRY_EUNSUP);
+    const struct scry_method *biharmonic = scry_method_find("biharmonic");
+    scry_solver_opts_init(&opts, biharmonic);
+    assert_fails(scry_solver_plan(&S, biharmonic, &s.problem, &opts, &err), SCRY_EUNSUP);
+
+    /* an operator with negative columns is no place for Richardson-Lucy */
+    for (int i = 0; i < M * N; i++) s.A[i] = i % N == 3 ? -0.5 : s.A[i];
+    scry_op *op;
+    scry_likelihood *L;
+    const scry_space dom = SCRY_SPACE(PH, PW), cod = SCRY_SPACE(H, W);
+    const scry_affine map = { 1, 0 };
+    assert_ok(scry_dense_create(&op, &dom, &cod, s.A, &err));
+    assert_ok(scry_likelihood_create(&L, op, s.y, &camera, &map, &err));
+    const scry_problem negative = { .L = L, .positive = true };
+    scry_solver_opts_init(&opts, rl);
+    assert_ok(scry_solver_plan(&S, rl, &negative, &opts, &err));
+    assert_fails(scry_solver_start(S, 1, 0, &err), SCRY_EINVAL);
+    scry_solver_free(S);
+    scry_likelihood_free(L);
+    scry_op_free(op);
+    setting_free(&s);
+}
+
+/* Every allocation of every plan refused in turn: a worded failure and nothing left behind. */
+static void test_memory(void **state)
+{
+    (void)state;
+    const char *const names[] = { "tikhonov", "richardson-lucy", "tv" };
+    struct setting s;
+    setting_init(&s, camera, 21);
+    const size_t live = scry_memory_live();
+    for (int k = 0; k < 3; k++) {
+        const struct scry_method *method = scry_method_find(names[k]);
+        scry_solver_opts opts;
+        scry_solver_opts_init(&opts, method);
+        for (size_t nth = 1;; nth++) {
+            scry_error err = { 0 };
+            scry_solver *S = NULL;
+            scry_memory_fail_at(nth);
+            const scry_status st = scry_solver_plan(&S, method, &s.problem, &opts, &err);
+            scry_memory_fail_at(0);
+            scry_solver_free(S);
+            assert_int_equal(scry_memory_live(), live);
+            if (st == SCRY_OK) break;
+            assert_int_equal(st, SCRY_ENOMEM);
+            assert_true(nth < 100 && err.text[0]);
+        }
+    }
+    setting_free(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_difference),    cmocka_unit_test(test_tikhonov),
+        cmocka_unit_test(test_tikhonov_weight), cmocka_unit_test(test_wiener),
+        cmocka_unit_test(test_wiener_counts), cmocka_unit_test(test_rl_likelihood),
+        cmocka_unit_test(test_rl_flux),       cmocka_unit_test(test_rl_stop),
+        cmocka_unit_test(test_tv_step),       cmocka_unit_test(test_tv_discrepancy),
+        cmocka_unit_test(test_biharmonic),    cmocka_unit_test(test_pnp),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
