@@ -42,7 +42,7 @@ static void fill(float *out, size_t first, size_t n, uint64_t seed, uint32_t cha
                  enum use use)
 {
     const uint64_t begin = first / 4, end = ((uint64_t)first + n + 3) / 4;
-#pragma omp parallel for schedule(static) if (n > 65536)
+#pragma omp parallel for schedule(static) if (n > 1u << 21)
     for (uint64_t k = begin; k < end; k++) {
         double v[4];
         philox4x32_ctr_t b = block(seed, chain, step, k, use);

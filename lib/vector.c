@@ -25,7 +25,7 @@ enum { BLOCK = 4096 };
             }                                                                                      \
             break;                                                                                 \
         }                                                                                          \
-        _Pragma("omp parallel for schedule(static) if (blocks_ > 64)")                             \
+        _Pragma("omp parallel for schedule(static) if (blocks_ > 512)")                            \
         for (size_t b_ = 0; b_ < blocks_; b_++) {                                                  \
             double s_ = 0;                                                                         \
             const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;                   \

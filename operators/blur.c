@@ -47,7 +47,7 @@ static size_t work_bytes(const struct blur *B)
  * infinities from NaNs. */
 static void times(float *X, const float *H, size_t bins)
 {
-#pragma omp parallel for simd schedule(static) if (bins > 65536)
+#pragma omp parallel for simd schedule(static) if (bins > 1u << 21)
     for (size_t i = 0; i < bins; i++) {
         const float re = X[2 * i], im = X[2 * i + 1];
         X[2 * i] = re * H[2 * i] - im * H[2 * i + 1];
@@ -57,7 +57,7 @@ static void times(float *X, const float *H, size_t bins)
 
 static void times_conjugate(float *X, const float *H, size_t bins)
 {
-#pragma omp parallel for simd schedule(static) if (bins > 65536)
+#pragma omp parallel for simd schedule(static) if (bins > 1u << 21)
     for (size_t i = 0; i < bins; i++) {
         const float re = X[2 * i], im = X[2 * i + 1];
         X[2 * i] = re * H[2 * i] + im * H[2 * i + 1];
@@ -69,7 +69,7 @@ static void times_conjugate(float *X, const float *H, size_t bins)
 static void times_power(float *X, const float *H, size_t bins, size_t n)
 {
     const float scale = (float)n;
-#pragma omp parallel for simd schedule(static) if (bins > 65536)
+#pragma omp parallel for simd schedule(static) if (bins > 1u << 21)
     for (size_t i = 0; i < bins; i++) {
         const float power = scale * (H[2 * i] * H[2 * i] + H[2 * i + 1] * H[2 * i + 1]);
         X[2 * i] *= power;
