@@ -13,6 +13,11 @@
  * has weight 0, and between them the weight rises as sin^2. Away from the borders of the windows by
  * more than the reach of the prior the result is that of the prior on the whole image.
  *
+ * Measured with the microscopy network, 384 x 384 in windows of 128: the rms difference to the
+ * whole image is 0.0005, 0.003, 0.008, 0.04 at sigma 0.05, 0.3, 1, 5 with overlap 64 (25 windows)
+ * and 0.0014, 0.006, 0.014, 0.05 with 32 (16 windows); the error of the denoiser itself is 0.05,
+ * 0.12, 0.17, 0.34.
+ *
  * Memory: `workers` windows, not the image. No prox and no value: blended, they are not exact. */
 
 /* inner    prior of a window; belongs to the new prior on success, stays the caller's on failure
