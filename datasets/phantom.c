@@ -98,7 +98,8 @@ static void add_nucleus(struct field *f, const struct cell *c)
                 double v = .035 * exp(-.5 * q * q / 1.7);
                 if (q < 1.5) {
                     const double inside = .5 * erfc((q - 1) * c->axis[1] / 1.2);
-                    double chromatin = .62 + .2 * texture_at(&fine, p) + .1 * texture_at(&coarse, p);
+                    double chromatin = .62 + .2 * texture_at(&fine, p) +
+                                       .1 * texture_at(&coarse, p);
                     for (int k = 0; k < 3; k++) {
                         const double d = radius(&nucleolus[k], p);
                         chromatin *= 1 - .7 * exp(-.5 * pow(d, 4));
@@ -123,8 +124,8 @@ static void add_spot(struct field *f, const double at[3], double sigma, double h
             }
 }
 
-/* A worm-like chain: the direction turns by a random walk, steps of half a pixel. It starts near the
- * nuclear envelope, leaves it roughly tangentially and bends back towards the cell. */
+/* A worm-like chain: the direction turns by a random walk, steps of half a pixel. It starts near
+ * the nuclear envelope, leaves it roughly tangentially and bends back towards the cell. */
 static void add_filament(struct field *f, const struct cell *c)
 {
     const double start = uniform(f, 0, 2 * acos(-1)), out = uniform(f, .95, 1.5);

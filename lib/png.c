@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SIDE_MAX = 1 << 20 };
+/* A few bytes of PNG can claim any size: memory is taken for up to PIXELS_MAX bytes and no more. */
+enum { SIDE_MAX = 1 << 20, PIXELS_MAX = 1 << 28 };
 
 /* libpng reports failure by a longjmp out of its callback; the words are kept for the user. */
 struct report {
@@ -121,9 +122,11 @@ static scry_status decode(struct decoder *d, FILE *f, const char *path, scry_err
     m->bits = png_get_bit_depth(d->png, d->info);
     const size_t row = png_get_rowbytes(d->png, d->info);
     size_t total;
-    if (!scry_mul(&total, row, m->ny) || (m->channels != 1 && m->channels != 3))
-        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %zu x %zu pixels of %zu channels", path, m->ny,
-                         m->nx, m->channels);
+    if (!scry_mul(&total, row, m->ny) || total > PIXELS_MAX ||
+        (m->channels != 1 && m->channels != 3))
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %zu x %zu pixels of %zu channels, expected 1 or 3 "
+                         "channels and at most %d bytes", path, m->ny, m->nx, m->channels,
+                         PIXELS_MAX);
     d->bytes = scry_alloc(total, 1);
     d->rows = scry_alloc(m->ny, sizeof *d->rows);
     m->pixels = scry_alloc(m->channels * m->ny * m->nx, sizeof *m->pixels);
@@ -204,7 +207,8 @@ static void colour(uint8_t rgb[3], double t, scry_colormap map)
     static const uint8_t stops[3][5][3] = {
         { { 0, 0, 0 }, { 64, 64, 64 }, { 128, 128, 128 }, { 191, 191, 191 }, { 255, 255, 255 } },
         { { 5, 3, 20 }, { 92, 18, 110 }, { 196, 56, 76 }, { 246, 152, 40 }, { 252, 250, 200 } },
-        { { 20, 60, 150 }, { 130, 170, 225 }, { 245, 245, 245 }, { 235, 150, 125 }, { 160, 20, 40 } }
+        { { 20, 60, 150 }, { 130, 170, 225 }, { 245, 245, 245 }, { 235, 150, 125 },
+          { 160, 20, 40 } }
     };
     if (!(t == t)) {
         rgb[0] = rgb[2] = 255;

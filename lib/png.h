@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* PNG: previews out, images in (libpng). Files appear whole, by rename; an existing file is replaced.
- * EIO: the system refused, with its words; EFORMAT: not a PNG, or broken; ENOMEM. */
+ * EIO: the system refused, with its words; EFORMAT: not a PNG, broken,
+ * or over 2^28 bytes when unpacked; ENOMEM. */
 
 /* 8 bits, rows top to bottom; rgb holds 3 bytes a pixel. ESHAPE: a side of 0 or over 2^20. */
 scry_status scry_png_write_gray(const char *path, const uint8_t *gray, size_t ny, size_t nx,

@@ -64,7 +64,8 @@ static void exposure_depends_on_seed_alone(void **state)
     scry_error err = { 0 };
     scry_camera c;
     scry_camera_init(&c);
-    float *m = scry_alloc(N, sizeof *m), *a = scry_alloc(N, sizeof *a), *b = scry_alloc(N, sizeof *b);
+    float *m = scry_alloc(N, sizeof *m), *a = scry_alloc(N, sizeof *a);
+    float *b = scry_alloc(N, sizeof *b);
     for (size_t i = 0; i < N; i++) m[i] = (float)(i % 97);
     omp_set_num_threads(1);
     assert_ok(scry_camera_expose(a, m, N, &c, 7, 0, &err));

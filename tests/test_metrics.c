@@ -159,6 +159,28 @@ static void fourier_rings_find_the_cutoff(void **state)
     scry_free(x);
 }
 
+static void memory_may_be_refused(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    static float e[N], r[N];
+    scry_frc frc;
+    double s;
+    golden_image(e, 1);
+    golden_image(r, 2);
+    const size_t live = scry_memory_live();
+    for (size_t nth = 1; nth <= 9; nth++) { /* curve, plan and its scratch, spectra, work, halves */
+        scry_memory_fail_at(nth);
+        assert_fails(scry_frc_one(&frc, e, NY, NX, &err), SCRY_ENOMEM);
+        assert_int_equal(scry_memory_live(), live);
+    }
+    scry_memory_fail_at(1);
+    assert_fails(scry_ssim(&s, e, r, NULL, &SCRY_SPACE(NY, NX), 1, SCRY_SSIM_UNIFORM, &err),
+                 SCRY_ENOMEM);
+    scry_memory_fail_at(0);
+    assert_int_equal(scry_memory_live(), live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +188,7 @@ int main(void)
         cmocka_unit_test(the_mask_hides_what_it_hides),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(fourier_rings_find_the_cutoff),
+        cmocka_unit_test(memory_may_be_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
