@@ -39,7 +39,9 @@ struct tikhonov {
     scry_solver base;
     scryi_fit fit;
     scryi_difference G;
-    float *u, *t, *rhs, *z; /* n: image, solution of the trace's system, right side, scratch */
+    float *u, *t, *rhs; /* n: image, solution of the trace's system, right side */
+    float *z, *scratch; /* n */
+    float *seen, *jacobi;   /* n: |A^T W A 1|, and (seen + 2 axes lambda)^(-1/2) */
     float *signs;           /* m */
     void *cg;
     double lambda, x, x_end; /* weight now; log10 of the next, and of the loosest */
@@ -63,6 +65,9 @@ static void tikhonov_destroy(scry_solver *S)
     scry_free(T->t);
     scry_free(T->rhs);
     scry_free(T->z);
+    scry_free(T->scratch);
+    scry_free(T->seen);
+    scry_free(T->jacobi);
     scry_free(T->signs);
     scry_free(T->cg);
     scry_free(T);
@@ -86,19 +91,46 @@ static scry_status tikhonov_start(scry_solver *S, scry_error *err)
     return SCRY_OK;
 }
 
+/* out = S (A^T W A + lambda G^T G) S in, S = diag(jacobi): the rows of measured and of missing pixels
+ * differ by W / lambda, which may be 10^6; scaled, both count in the residual that ends the solve. */
 static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct tikhonov *T = ctx;
-    scry_status st = scryi_fit_normal(&T->fit, out, in, err);
+    for (size_t i = 0; i < T->base.n; i++) T->z[i] = T->jacobi[i] * in[i];
+    scry_status st = scryi_fit_normal(&T->fit, out, T->z, err);
     if (st != SCRY_OK) return st;
-    scryi_laplacian(&T->G, T->z, in);
-    scry_axpy(out, T->lambda, T->z, T->base.n);
+    scryi_laplacian(&T->G, T->scratch, T->z);
+    for (size_t i = 0; i < T->base.n; i++)
+        out[i] = T->jacobi[i] * (float)(out[i] + T->lambda * T->scratch[i]);
     return SCRY_OK;
 }
 
+/* x from x; rhs is scaled in place. */
 static scry_status solve(struct tikhonov *T, float *x, double tol, scry_error *err)
 {
-    return scry_cg(apply, T, x, T->rhs, T->base.n, tol, T->base.opts.inner, T->cg, NULL, err);
+    const size_t n = T->base.n;
+    for (size_t i = 0; i < n; i++) {
+        T->rhs[i] *= T->jacobi[i];
+        x[i] /= T->jacobi[i];
+    }
+    scry_status st = scry_cg(apply, T, x, T->rhs, n, tol, T->base.opts.inner, T->cg, NULL, err);
+    for (size_t i = 0; i < n; i++) {
+        T->rhs[i] /= T->jacobi[i];
+        x[i] *= T->jacobi[i];
+    }
+    return st;
+}
+
+/* The scaling for the weight now; A^T W A 1 is the diagonal of a mask's system, and close to it
+ * up to a factor for a blur. */
+static scry_status rescale(struct tikhonov *T, scry_error *err)
+{
+    const double smooth = fmax(2.0 * T->G.axes * T->lambda, 1e-30);
+    for (size_t i = 0; i < T->base.n; i++) T->z[i] = 1;
+    scry_status st = scryi_fit_normal(&T->fit, T->seen, T->z, err);
+    for (size_t i = 0; i < T->base.n; i++)
+        T->jacobi[i] = (float)(1 / sqrt(fabs((double)T->seen[i]) + smooth));
+    return st;
 }
 
 /* u(lambda) from the last u, and A u. */
@@ -107,6 +139,7 @@ static scry_status image(struct tikhonov *T, double tol, scry_error *err)
     scry_status st;
     if (!scry_likelihood_is_gaussian(T->fit.L))
         if ((st = scryi_fit_expand(&T->fit, err)) != SCRY_OK) return st;
+    if ((st = rescale(T, err)) != SCRY_OK) return st;
     if ((st = scryi_fit_rhs(&T->fit, T->rhs, NULL, err)) != SCRY_OK) return st;
     if ((st = solve(T, T->u, tol, err)) != SCRY_OK) return st;
     return scryi_fit_forward(&T->fit, T->u, err);
@@ -243,9 +276,13 @@ static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
     T->t = scry_alloc(n, sizeof(float));
     T->rhs = scry_alloc(n, sizeof(float));
     T->z = scry_alloc(n, sizeof(float));
+    T->scratch = scry_alloc(n, sizeof(float));
+    T->seen = scry_alloc(n, sizeof(float));
+    T->jacobi = scry_alloc(n, sizeof(float));
+    const bool ok = T->z && T->scratch && T->seen && T->jacobi;
     T->signs = scry_alloc(T->fit.m, sizeof(float));
     T->cg = scry_alloc(1, scry_cg_work_bytes(n));
-    if (!T->u || !T->t || !T->rhs || !T->z || !T->signs || !T->cg) {
+    if (!ok || !T->u || !T->t || !T->rhs || !T->signs || !T->cg) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tikhonov: %zu pixels", n);
         goto done;
     }
