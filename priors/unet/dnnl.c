@@ -127,7 +127,8 @@ static dnnl_status_t describe(scryi_conv *c, const scryi_mds *m, dnnl_primitive_
 #endif
 }
 
-/* The library decides how it splits the work when a primitive is described. */
+/* The library decides how it splits the work when a primitive is described, and asks again for the
+ * number of threads when it runs: it must hear the same number both times. */
 static dnnl_status_t create_primitive(scryi_conv *c, const scryi_mds *m)
 {
     dnnl_status_t status;
@@ -262,8 +263,11 @@ scry_status scryi_conv_run(const scryi_conv *c, float *dst, const float *src, co
         {DNNL_ARG_SCRATCHPAD, pad},
         {DNNL_ARG_BIAS, b},
     };
-    TRY(dnnl_primitive_execute(c->primitive, c->stream, c->shape.bias ? 5 : 4, args));
-    TRY(dnnl_stream_wait(c->stream));
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(c->shape.threads);
+    status = dnnl_primitive_execute(c->primitive, c->stream, c->shape.bias ? 5 : 4, args);
+    if (status == dnnl_success) status = dnnl_stream_wait(c->stream);
+    omp_set_num_threads(before);
 done:
     dnnl_memory_destroy(b);
     dnnl_memory_destroy(pad);
