@@ -20,9 +20,9 @@ struct slot {
 struct team {
     const scry_chains_opts *opts;
     size_t n, threads, slots;
-    scry_solver **solver; /* threads */
-    struct slot *slot;    /* slots: one a chain of the round */
-    float *sample;        /* slots x n */
+    scry_solver **solver;  /* threads */
+    struct slot *slot;     /* slots: one a chain of the round */
+    float *sample;         /* slots x n */
     double *mean, *spread; /* Welford's running mean and sum of squares, n each */
     scry_chains_monitor *monitor;
     void *ctx;
@@ -116,8 +116,8 @@ static scry_status combine(scry_chains *c, struct team *team, size_t index, scry
     c->counts.forward += slot->counts.forward;
     c->counts.adjoint += slot->counts.adjoint;
     if (ended && !scry_finite(x, team->n))
-        slot->status = SCRY_FAIL(&slot->error, SCRY_ENUMERIC,
-                                 "a chain ended with values that are not finite");
+        slot->status =
+            SCRY_FAIL(&slot->error, SCRY_ENUMERIC, "a chain ended with values that are not finite");
     if (slot->status == SCRY_ENUMERIC) {
         if (!c->failed++) c->failure = slot->error;
         return SCRY_OK;
@@ -182,7 +182,8 @@ static scry_status summarise(scry_chains *c, const struct team *team, scry_error
     float *column = scry_alloc(c->done, sizeof *column);
     if (!column) return SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu samples", c->done);
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < c->done; k++) column[k] = c->samples[k * n + i];
+        for (size_t k = 0; k < c->done; k++)
+            column[k] = c->samples[k * n + i];
         for (size_t q = 0; q < team->opts->quantiles; q++)
             c->quantile[q * n + i] =
                 (float)scry_quantile(column, c->done, team->opts->probability[q], column);
@@ -193,7 +194,8 @@ static scry_status summarise(scry_chains *c, const struct team *team, scry_error
 
 static void disband(struct team *team)
 {
-    for (size_t i = 0; team->solver && i < team->threads; i++) scry_solver_free(team->solver[i]);
+    for (size_t i = 0; team->solver && i < team->threads; i++)
+        scry_solver_free(team->solver[i]);
     scry_free(team->solver);
     scry_free(team->slot);
     scry_free(team->sample);

@@ -11,12 +11,12 @@
  * With T threads, chains run T at a time, one solver and one thread each; a rest of fewer than T
  * runs one after the other with all threads inside. */
 typedef struct scry_chains_opts {
-    size_t chains;       /* K >= 1 */
-    size_t first;        /* number of the first chain: a run can be continued, or split */
+    size_t chains; /* K >= 1 */
+    size_t first;  /* number of the first chain: a run can be continued, or split */
     uint64_t seed;
-    size_t threads;      /* chains at a time; 0: as many as OpenMP has threads */
-    bool keep;           /* keep every sample (implied by quantiles) */
-    size_t quantiles;    /* count of `probability`, at most SCRY_MAX_QUANTILES */
+    size_t threads;            /* chains at a time; 0: as many as OpenMP has threads */
+    bool keep;                 /* keep every sample (implied by quantiles) */
+    size_t quantiles;          /* count of `probability`, at most SCRY_MAX_QUANTILES */
     const double *probability; /* each in [0, 1] */
 } scry_chains_opts;
 
@@ -25,8 +25,8 @@ enum { SCRY_MAX_QUANTILES = 16 };
 /* One chain, 1 thread-count's worth at a time, no samples kept. */
 void scry_chains_opts_init(scry_chains_opts *opts);
 
-/* What a monitor is told. Calls never overlap, but come from several threads and, for several chains at
- * a time, in no fixed order. */
+/* What a monitor is told. Calls never overlap, but come from several threads and, for several
+ * chains at a time, in no fixed order. */
 typedef struct scry_chains_progress {
     size_t chain, chains; /* which one speaks: first .. first + chains - 1; how many there are */
     size_t finished;      /* chains that ended so far */
@@ -37,23 +37,23 @@ typedef struct scry_chains_progress {
 typedef bool scry_chains_monitor(const scry_chains_progress *p, void *ctx);
 
 typedef struct scry_chains {
-    size_t n;            /* floats of an image */
-    size_t done;         /* chains that ran to the end: only these are in mean, sd and quantiles */
-    size_t failed;       /* chains that met a NaN: left out, the first one's words are in `failure` */
+    size_t n;      /* floats of an image */
+    size_t done;   /* chains that ran to the end: only these are in mean, sd and quantiles */
+    size_t failed; /* chains that met a NaN: left out, the first one's words are in `failure` */
     scry_error failure;
-    scry_reason reason;  /* SCRY_DONE, or SCRY_STOP_USER: then fewer chains than asked are in */
-    scry_counts counts;  /* of all chains, also those that were stopped */
-    double residual;     /* root mean square of the residuals at the end of the chains done */
-    float *mean;         /* n */
-    float *sd;           /* n, with K - 1; zeros when done < 2 */
-    float *quantile;     /* quantiles x n, linear between order statistics; NULL unless asked */
-    float *samples;      /* done x n in order of chain; NULL unless kept */
+    scry_reason reason; /* SCRY_DONE, or SCRY_STOP_USER: then fewer chains than asked are in */
+    scry_counts counts; /* of all chains, also those that were stopped */
+    double residual;    /* root mean square of the residuals at the end of the chains done */
+    float *mean;        /* n */
+    float *sd;          /* n, with K - 1; zeros when done < 2 */
+    float *quantile;    /* quantiles x n, linear between order statistics; NULL unless asked */
+    float *samples;     /* done x n in order of chain; NULL unless kept */
 } scry_chains;
 
 /* Plans the solvers, runs, combines. *out is filled and owned by the caller (scry_chains_free) on
- * success only. ENUMERIC when no chain survives; a run that the monitor stopped is not a failure: read
- * `reason` and `done`, which may be 0 (mean and sd are then zeros). EINVAL: chains 0, a probability
- * outside [0, 1], more than SCRY_MAX_QUANTILES. */
+ * success only. ENUMERIC when no chain survives; a run that the monitor stopped is not a failure:
+ * read `reason` and `done`, which may be 0 (mean and sd are then zeros). EINVAL: chains 0, a
+ * probability outside [0, 1], more than SCRY_MAX_QUANTILES. */
 scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
                             const scry_problem *problem, const scry_solver_opts *solver_opts,
                             const scry_chains_opts *opts, scry_chains_monitor *monitor, void *ctx,

@@ -44,8 +44,8 @@ scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method
                          method->name, missing, list);
     }
     if (unconditional && problem->L)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s draws from the prior and would ignore the measurement",
-                         method->name);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s draws from the prior and would ignore the measurement", method->name);
     if (problem->L) {
         const scry_space *u = scry_op_dom(scry_likelihood_op(problem->L));
         if ((st = check_space("prior", problem->prior, u, err)) != SCRY_OK) return st;

@@ -38,7 +38,7 @@ typedef struct scry_solver_opts {
     int accelerate;    /* enum scry_accelerate, richardson-lucy */
 } scry_solver_opts;
 
-enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN };
+enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN, SCRY_START_AUTO };
 enum scry_stop {
     SCRY_STOP_STEPS = 0,   /* the count of iterations, or the weight, that was given */
     SCRY_STOP_DISCREPANCY, /* chi2 per measurement reaches 1 */

@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-/* The prior N(0, I), which poisons one chain: its denoiser gives NaN when the first value of the state
- * is the one that `poison` says. */
+/* The prior N(0, I), which poisons one chain: its denoiser gives NaN when the first value of the
+ * state is the one that `poison` says. */
 struct unit {
     scry_prior base;
     float poison;
@@ -31,11 +31,10 @@ static scry_status shrink(const scry_prior *P, float *x0, const float *x, float 
 static struct unit unit_prior(void)
 {
     static const struct scry_prior_ops ops = { .name = "unit", .denoise = shrink };
-    return (struct unit){ .base = { .ops = &ops,
-                                    .space = SCRY_SPACE(3, 5),
-                                    .sigma_low = 0.01,
-                                    .sigma_high = 100 },
-                          .poison = NAN };
+    return (struct unit){
+        .base = { .ops = &ops, .space = SCRY_SPACE(3, 5), .sigma_low = 0.01, .sigma_high = 100 },
+        .poison = NAN
+    };
 }
 
 enum { N = 15 };
@@ -102,13 +101,15 @@ static void moments_are_those_of_the_samples(void **state)
             low = fminf(low, x);
             high = fmaxf(high, x);
         }
-        for (size_t k = 0; k < 7; k++) spread += pow(c.samples[k * N + i] - mean, 2) / 6;
+        for (size_t k = 0; k < 7; k++)
+            spread += pow(c.samples[k * N + i] - mean, 2) / 6;
         assert_near(c.mean[i], mean, 1e-6);
         assert_near(c.sd[i], sqrt(spread), 1e-6);
         assert_near(c.quantile[i], low, 0);
         assert_near(c.quantile[2 * N + i], high, 0);
         size_t below = 0;
-        for (size_t k = 0; k < 7; k++) below += c.samples[k * N + i] < c.quantile[N + i];
+        for (size_t k = 0; k < 7; k++)
+            below += c.samples[k * N + i] < c.quantile[N + i];
         assert_int_equal(below, 3);
     }
     scry_chains_free(&c);
@@ -247,7 +248,8 @@ static void lack_of_memory_leaves_nothing(void **state)
     const float y[9] = { .1f, .3f, -.2f, .5f, .2f, -.6f, .4f, .1f, .2f };
     const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.2 };
     double mean[N] = { 0 }, C[N * N] = { 0 };
-    for (size_t i = 0; i < N; i++) C[i * N + i] = 1.3;
+    for (size_t i = 0; i < N; i++)
+        C[i * N + i] = 1.3;
     assert_ok(scry_mask_create(&A, &space, known, &err));
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
     assert_ok(scry_gaussian_create_dense(&prior, &space, mean, C, &err));

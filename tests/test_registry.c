@@ -12,7 +12,7 @@ static void every_method_is_complete(void **state)
 {
     (void)state;
     size_t count;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct scry_method *const *m = scry_methods(&count);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(scry_method_find(m[i]->name), m[i]);
@@ -36,7 +36,7 @@ static void every_method_is_complete(void **state)
 static void options_are_set_by_name(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver_opts opts;
     double value;
     const struct scry_method *ddim = scry_method_find("ddim");
@@ -53,7 +53,7 @@ static void options_are_set_by_name(void **state)
     assert_fails(scry_solver_opts_set(&opts, ddim, "eta", 1.5, &err), SCRY_EINVAL);
     assert_int_equal(scry_solver_opts_set(&opts, ddim, "tv", 1, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "sigma-max")); /* the list of what it takes */
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     opts.eta = -1;
     assert_fails(scry_solver_opts_check(&opts, ddim, &err), SCRY_EINVAL);
 }
@@ -64,32 +64,31 @@ static scry_status shrink(const scry_prior *P, float *x0, const float *x, float 
 {
     (void)work;
     (void)err;
-    for (size_t i = 0; i < scry_space_floats(&P->space); i++) x0[i] = x[i] / (1 + sigma * sigma);
+    for (size_t i = 0; i < scry_space_floats(&P->space); i++)
+        x0[i] = x[i] / (1 + sigma * sigma);
     return SCRY_OK;
 }
 
 static scry_prior unit_prior(void)
 {
-    static const struct scry_prior_ops ops = { .name = "unit", .denoise = shrink };
-    return (scry_prior){ .ops = &ops,
-                         .space = SCRY_SPACE(3, 5),
-                         .sigma_low = 0.01,
-                         .sigma_high = 100 };
+    static const struct scry_prior_ops ops = {.name = "unit", .denoise = shrink};
+    return (scry_prior){
+        .ops = &ops, .space = SCRY_SPACE(3, 5), .sigma_low = 0.01, .sigma_high = 100};
 }
 
 static void a_missing_need_is_named(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver *S;
     const struct scry_method *heun = scry_method_find("heun");
     scry_solver_opts opts;
     scry_solver_opts_init(&opts, heun);
-    scry_problem problem = { 0 };
+    scry_problem problem = {0};
     assert_int_equal(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EUNSUP);
     assert_null(S);
     assert_non_null(strstr(err.text, "a prior that denoises"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
 
     scry_prior unit = unit_prior();
     problem.prior = &unit;
@@ -108,8 +107,8 @@ static void plans_survive_lack_of_memory(void **state)
 {
     (void)state;
     scry_prior unit = unit_prior();
-    const scry_problem problem = { .prior = &unit };
-    const char *names[] = { "ddpm", "ddim", "euler", "heun" };
+    const scry_problem problem = {.prior = &unit};
+    const char *names[] = {"ddpm", "ddim", "euler", "heun"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct scry_method *m = scry_method_find(names[i]);
         const size_t live = scry_memory_live();
@@ -117,7 +116,7 @@ static void plans_survive_lack_of_memory(void **state)
         scry_solver_opts_init(&opts, m);
         scry_status st = SCRY_ENOMEM;
         for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_solver *S;
             scry_memory_fail_at(nth);
             st = scry_solver_plan(&S, m, &problem, &opts, &err);

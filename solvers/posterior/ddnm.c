@@ -8,36 +8,39 @@
 #include <string.h>
 
 /* DDNM+: the part of the image that A sees is replaced by the measurement, as far as its noise
- * allows, coefficient by coefficient of A = U S V^T. Wang et al. 2023, Eq. 17-19 and Appendix I, in the
- * coordinate x = x0 + s n. With c = V^T D, y = U^T b / S of variance v / S^2, next level s':
- *   S > 0, s' >= sqrt(v) / S   c' = y + sqrt(s'^2 - v / S^2) z          (the noise of y is part of s')
+ * allows, coefficient by coefficient of A = U S V^T. Wang et al. 2023, Eq. 17-19 and Appendix I, in
+ * the coordinate x = x0 + s n. With c = V^T D, y = U^T b / S of variance v / S^2, next level s': S
+ * > 0, s' >= sqrt(v) / S   c' = y + sqrt(s'^2 - v / S^2) z          (the noise of y is part of s')
  *   S > 0, else                c' = c + l (y - c) + eta s' z,   l = S s' sqrt((1 - eta^2) / v)
  *   S = 0                      c' = c + s' (eta z + sqrt(1 - eta^2) (V^T x - c) / s)
- * The variance of a coefficient is its own where each coefficient reads one measurement (masks), so that
- * photon noise enters pixel by pixel; otherwise it is the mean variance of the measurement. */
+ * The variance of a coefficient is its own where each coefficient reads one measurement (masks), so
+ * that photon noise enters pixel by pixel; otherwise it is the mean variance of the measurement. */
 
 struct ddnm {
     struct scryi_guided base;
     scry_svd svd;
-    size_t floats;    /* of a vector of coefficients */
-    bool selective;   /* every coefficient reads one entry of the measurement */
-    bool ready;       /* variance and y are up to date for good: Gaussian noise */
-    float *variance;  /* of U^T b, one a coefficient; < 0: not measured */
+    size_t floats;   /* of a vector of coefficients */
+    bool selective;  /* every coefficient reads one entry of the measurement */
+    bool ready;      /* variance and y are up to date for good: Gaussian noise */
+    float *variance; /* of U^T b, one a coefficient; < 0: not measured */
     float *y, *c, *cx, *cz;
     float *estimate;
 };
 
-/* Whether U^T picks entries: then |U^T e| does not change with the signs of e, whatever they are. */
+/* Whether U^T picks entries: then |U^T e| does not change with the signs of e, whatever they are.
+ */
 static scry_status probe(struct ddnm *M, scry_error *err)
 {
     struct scryi_guided *G = &M->base;
     scry_status st;
     M->selective = M->svd.floats_per == 1;
     if (!M->selective) return SCRY_OK;
-    for (size_t i = 0; i < G->m; i++) G->t[i] = 1 + (float)(i % 7) / 8;
+    for (size_t i = 0; i < G->m; i++)
+        G->t[i] = 1 + (float)(i % 7) / 8;
     if ((st = scry_op_svd_uh(G->A, M->y, G->t, G->op_work, err)) != SCRY_OK) return st;
     scry_rng_uniform(G->r, 0, G->m, 0, 0, 0);
-    for (size_t i = 0; i < G->m; i++) G->t[i] = G->r[i] < 0.5f ? -G->t[i] : G->t[i];
+    for (size_t i = 0; i < G->m; i++)
+        G->t[i] = G->r[i] < 0.5f ? -G->t[i] : G->t[i];
     if ((st = scry_op_svd_uh(G->A, M->c, G->t, G->op_work, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < M->svd.count && M->selective; i++)
         if (M->svd.values[i] > 0)
@@ -50,7 +53,8 @@ static scry_status variances(struct ddnm *M, scry_error *err)
     struct scryi_guided *G = &M->base;
     const size_t count = M->svd.count;
     if (M->selective) {
-        for (size_t i = 0; i < G->m; i++) G->t[i] = G->w[i];
+        for (size_t i = 0; i < G->m; i++)
+            G->t[i] = G->w[i];
         scry_status st = scry_op_svd_uh(G->A, M->variance, G->t, G->op_work, err);
         for (size_t i = 0; i < count; i++) {
             const float w = fabsf(M->variance[i]);
@@ -59,13 +63,15 @@ static scry_status variances(struct ddnm *M, scry_error *err)
         return st;
     }
     double sum = 0;
-    for (size_t i = 0; i < G->m; i++) sum += 1 / ((double)G->w[i] * G->w[i]);
+    for (size_t i = 0; i < G->m; i++)
+        sum += 1 / ((double)G->w[i] * G->w[i]);
     if (G->known < G->m)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "ddnm: %zu of %zu entries of the measurement carry no information, which "
                          "the decomposition of %s cannot leave out",
                          G->m - G->known, G->m, scry_op_name(G->A));
-    for (size_t i = 0; i < count; i++) M->variance[i] = (float)(sum / (double)G->m);
+    for (size_t i = 0; i < count; i++)
+        M->variance[i] = (float)(sum / (double)G->m);
     return SCRY_OK;
 }
 
@@ -107,7 +113,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     if (!M->ready) {
         if ((st = variances(M, err)) != SCRY_OK) return st;
         if ((st = scry_op_svd_uh(G->A, M->y, G->b, work, err)) != SCRY_OK) return st;
-        M->ready = G->linearised;
+        M->ready = G->gaussian;
     }
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     if ((st = scry_op_svd_vh(G->A, M->c, S->x0, work, err)) != SCRY_OK) return st;
@@ -133,7 +139,8 @@ static void destroy(struct scry_solver *base)
     struct ddnm *M = (struct ddnm *)base;
     if (!M) return;
     float *owned[] = { M->variance, M->y, M->c, M->cx, M->cz, M->estimate };
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) scry_free(owned[i]);
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
     scryi_guided_destroy(base);
 }
 
@@ -169,7 +176,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(100),
+    SCRYI_SCHEDULE_OPTIONS(50),
     { "eta", 0.85, 0, 1, "share of fresh noise in what the measurement does not see" },
     SCRYI_START_OPTIONS,
     { 0 },

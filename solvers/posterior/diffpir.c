@@ -7,9 +7,9 @@
 /* DiffPIR: half-quadratic splitting inside a diffusion. At noise level s
  *   x0 = argmin_u  -log p(y | u) + lambda |u - D(x; s)|^2 / (2 s^2)
  *   x' = x0 + s' (sqrt(1 - zeta) (x - x0) / s + sqrt(zeta) z).
- * The proximal step is that of the likelihood itself, with its noise level: rho = lambda sigma_n^2 /
- * s^2 of the paper's Eq. 13 appears when noise is white. The paper leaves the data step out at the last
- * level; here it stays, since at the last level it is the gentlest. */
+ * The proximal step is that of the likelihood itself, with its noise level: rho = lambda sigma_n^2
+ * / s^2 of the paper's Eq. 13 appears when noise is white. The paper leaves the data step out at
+ * the last level; here it stays, since at the last level it is the gentlest. */
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
@@ -25,7 +25,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     if (st != SCRY_OK) return st;
     base->counts.forward += result.inner + result.outer;
     base->counts.adjoint += result.inner + result.outer;
-    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
+    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st; /* for the residual */
     return scryi_guided_move(G, base->opts.zeta, p, err);
 }
 
@@ -36,11 +36,11 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(20),
+    SCRYI_SCHEDULE_OPTIONS(16),
     { "lambda", 1, 1e-6, 1e6, "weight of the prior in the data step" },
     { "zeta", 0.8, 0, 1, "share of fresh noise in a step" },
-    { "inner", 40, 1, 10000, "conjugate-gradient iterations of a data step, at most" },
-    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    { "inner", 10, 1, 10000, "conjugate-gradient iterations of a data step, at most" },
+    { "tol", 1e-2, 0, 1, "relative residual at which they stop" },
     SCRYI_START_OPTIONS,
     { 0 },
 };

@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* Diffusion posterior sampling: an ancestral step of the prior, then a step of length zeta against
- * the gradient of the residual's norm (its square's gradient, normalised: Chung et al. 2023, Alg. 1 and
- * Appendix D.1). In variance-preserving coordinates x_vp = sqrt(abar) x, so with 1 / abar = 1 + s^2
- *   x' = x'_DDPM + zeta sqrt((1 + s^2)(1 + s'^2)) (dD/dx)^T A^T r / |r|,   r = b - A D.
- * It asks for the data and not for the noise: the residual is not weighted, entries that were not
- * measured are left out. Nothing is clipped, where the original clips D to [-1, 1]. */
+ * the gradient of the residual's norm (its square's gradient, normalised: Chung et al. 2023, Alg. 1
+ * and Appendix D.1). In variance-preserving coordinates x_vp = sqrt(abar) x, so with 1 / abar = 1 +
+ * s^2 x' = x'_DDPM + zeta sqrt((1 + s^2)(1 + s'^2)) (dD/dx)^T A^T r / |r|,   r = b - A D. It asks
+ * for the data and not for the noise: the residual is not weighted, entries that were not measured
+ * are left out. Nothing is clipped, where the original clips D to [-1, 1]. */
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
@@ -20,7 +20,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++) G->r[i] = G->w[i] > 0 ? G->b[i] - G->Au[i] : 0;
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] = G->w[i] > 0 ? G->b[i] - G->Au[i] : 0;
     const double size = scry_norm(G->r, G->m);
     if ((st = scryi_guided_adjoint(G, G->v, G->r, err)) != SCRY_OK) return st;
     base->counts.vjp++;
@@ -43,7 +44,6 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(1000),
     { "zeta", 0.3, 0, 1e6, "length of the data step" },
-    SCRYI_START_OPTIONS,
     { 0 },
 };
 
@@ -52,7 +52,8 @@ const struct scry_method scry_method_dps = {
     .title = "diffusion posterior sampling",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_VJP,
-    .exact = "approximate: ignores the noise level, over-extrapolates; its spread is not calibrated",
+    .exact =
+        "approximate: ignores the noise level, over-extrapolates; its spread is not calibrated",
     .citation = "Chung et al. 2023, ICLR (arXiv:2209.14687), Algorithm 1",
     .options = options,
     .plan = plan,

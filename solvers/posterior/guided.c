@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* The level at which a Gaussian start hands over to the prior, in the prior's unit. */
-static const double START_SIGMA = 1;
+static const double START_SIGMA = 2;
 /* Scoring steps and CG limits of that start: made once a chain, so made well. */
 enum { START_SCORING = 3, START_CG = 200 };
 static const double START_TOL = 1e-4;
@@ -20,17 +20,24 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
                               scry_error *err)
 {
     double high = 0;
-    if (opts->start == SCRY_START_GAUSSIAN) {
+    scry_solver_opts settled = *opts;
+    if (opts->start == SCRY_START_AUTO)
+        settled.start = problem->model ? SCRY_START_GAUSSIAN : SCRY_START_NOISE;
+    if (settled.start == SCRY_START_GAUSSIAN) {
         if (!problem->model)
-            return SCRY_FAIL(err, SCRY_EUNSUP, "%s: a start from the Gaussian posterior needs a "
-                                               "Gaussian model of the images",
+            return SCRY_FAIL(err, SCRY_EUNSUP,
+                             "%s: a start from the Gaussian posterior needs a "
+                             "Gaussian model of the images",
                              method->name);
-        high = opts->start_sigma > 0 ? opts->start_sigma : START_SIGMA;
+        high = opts->start_sigma > 0 ? opts->start_sigma
+               : opts->sigma_max > 0 ? fmin(opts->sigma_max, START_SIGMA)
+                                     : START_SIGMA;
     }
-    scry_status st = scryi_sampler_init(&G->base, method, problem, opts, high, err);
+    scry_status st = scryi_sampler_init(&G->base, method, problem, &settled, high, err);
     if (st != SCRY_OK) return st;
     const size_t n = G->base.base.n;
     G->A = scry_likelihood_op(problem->L);
+    G->gaussian = scry_likelihood_is_gaussian(problem->L);
     G->m = scry_space_floats(scry_op_cod(G->A));
     float **cod[] = { &G->w, &G->b, &G->q, &G->r, &G->Au, &G->t, &G->noise };
     float **dom[] = { &G->u, &G->v };
@@ -51,9 +58,21 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
 
 void scryi_guided_clear(struct scryi_guided *G)
 {
-    void *owned[] = { G->w, G->b, G->q,     G->r,       G->Au,      G->t,         G->noise,
-                      G->u, G->v, G->op_work, G->cg_work, G->model_work, G->likelihood_work };
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) scry_free(owned[i]);
+    void *owned[] = { G->w,
+                      G->b,
+                      G->q,
+                      G->r,
+                      G->Au,
+                      G->t,
+                      G->noise,
+                      G->u,
+                      G->v,
+                      G->op_work,
+                      G->cg_work,
+                      G->model_work,
+                      G->likelihood_work };
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
     scryi_sampler_clear(&G->base);
 }
 
@@ -64,11 +83,10 @@ void scryi_guided_destroy(struct scry_solver *S)
     scry_free(S);
 }
 
-scry_status scryi_guided_plan(scry_solver **out, const struct scry_method *method,
-                              scry_status (*step)(struct scry_solver *, scry_progress *,
-                                                  scry_error *),
-                              const scry_problem *problem, const scry_solver_opts *opts,
-                              scry_error *err)
+scry_status
+scryi_guided_plan(scry_solver **out, const struct scry_method *method,
+                  scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
+                  const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
 {
     struct scryi_guided *G = scry_alloc(1, sizeof *G);
     if (!G) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
@@ -96,19 +114,24 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
     return scry_op_adjoint(G->A, u, y, G->op_work, err);
 }
 
-scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err)
+/* w and b of the local model around Au. */
+static scry_status relinearise(struct scryi_guided *G, const float *Au, scry_error *err)
 {
-    const scry_likelihood *L = G->base.base.problem.L;
-    scry_status st = scryi_guided_forward(G, G->Au, u, err);
-    if (st != SCRY_OK || G->linearised) return st;
-    if ((st = scry_likelihood_linearise(L, G->w, G->b, G->Au, err)) != SCRY_OK) return st;
+    scry_status st = scry_likelihood_linearise(G->base.base.problem.L, G->w, G->b, Au, err);
+    if (st != SCRY_OK) return st;
     G->known = 0;
     for (size_t i = 0; i < G->m; i++) {
         G->known += G->w[i] > 0;
         G->w[i] = sqrtf(G->w[i]);
     }
-    G->linearised = scry_likelihood_is_gaussian(L);
+    G->linearised = true;
     return SCRY_OK;
+}
+
+scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err)
+{
+    scry_status st = scryi_guided_forward(G, G->Au, u, err);
+    return st != SCRY_OK || G->linearised ? st : relinearise(G, G->Au, err);
 }
 
 struct system {
@@ -121,11 +144,13 @@ static scry_status apply_system(void *ctx, float *out, const float *in, scry_err
 {
     scry_status st;
     struct scryi_guided *G = ((struct system *)ctx)->G;
-    for (size_t i = 0; i < G->m; i++) G->t[i] = G->w[i] * in[i];
+    for (size_t i = 0; i < G->m; i++)
+        G->t[i] = G->w[i] * in[i];
     if ((st = scryi_guided_adjoint(G, G->v, G->t, err)) != SCRY_OK) return st;
     if ((st = ((struct system *)ctx)->V(G, G->u, G->v, err)) != SCRY_OK) return st;
     if ((st = scryi_guided_forward(G, G->t, G->u, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++) out[i] = G->w[i] * G->t[i] + in[i];
+    for (size_t i = 0; i < G->m; i++)
+        out[i] = G->w[i] * G->t[i] + in[i];
     return SCRY_OK;
 }
 
@@ -135,16 +160,18 @@ scry_status scryi_guided_dual(struct scryi_guided *G, scryi_covariance *V, size_
     const struct scry_solver *base = &G->base.base;
     struct system system = { G, V };
     scry_cg_result result;
-    for (size_t i = 0; i < G->m; i++) G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
     if (perturb) {
         scry_rng_normal(G->noise, 0, G->m, base->seed, base->chain,
                         scry_rng_step(base->step + 1, SCRYI_DRAW_DATA));
         scry_axpy(G->r, -1, G->noise, G->m);
     }
-    scry_status st = scry_cg(apply_system, &system, G->q, G->r, G->m, tol, iterations, G->cg_work,
-                             &result, err);
+    scry_status st =
+        scry_cg(apply_system, &system, G->q, G->r, G->m, tol, iterations, G->cg_work, &result, err);
     if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++) G->t[i] = G->w[i] * G->q[i];
+    for (size_t i = 0; i < G->m; i++)
+        G->t[i] = G->w[i] * G->q[i];
     return scryi_guided_adjoint(G, G->v, G->t, err);
 }
 
@@ -167,16 +194,15 @@ scry_status scryi_guided_shrink(struct scryi_guided *G, float *out, const float 
                                G->model_work, err);
 }
 
-scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in,
-                               scry_error *err)
+scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in, scry_error *err)
 {
     return scry_gaussian_apply(G->base.base.problem.model, out, in, SCRY_GAUSSIAN_COV, 0,
                                G->model_work, err);
 }
 
 /* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood.
- * Where the noise depends on the signal, the local model is that of the posterior mean, found by a few
- * scoring steps from the mean of the model. */
+ * Where the noise depends on the signal, the local model is that of the posterior mean, found by a
+ * few scoring steps from the mean of the model. */
 static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
 {
     scry_status st;
@@ -184,16 +210,16 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
     const scry_prior *model = S->base.problem.model;
     float *at = S->x0;
     if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
-    const bool gaussian = scry_likelihood_is_gaussian(S->base.problem.L);
-    for (int i = 0; i < START_SCORING && !gaussian; i++) {
+    if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
+    for (int i = 0; i < START_SCORING && !G->gaussian; i++) {
         /* the solve starts from the prior mean each time, in the local model of the latest point */
-        if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
         if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
         if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
         st = scryi_guided_condition(G, at, scryi_guided_model, START_CG, START_TOL, false, err);
+        if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
+        if (st == SCRY_OK) st = relinearise(G, G->Au, err);
         if (st != SCRY_OK) return st;
     }
-    if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
     scry_rng_normal(S->z, 0, S->base.n, S->base.seed, S->base.chain,
                     scry_rng_step(0, SCRYI_DRAW_IMAGE));
     st = scry_gaussian_apply(model, at, S->z, SCRY_GAUSSIAN_SQRT, 0, G->model_work, err);
@@ -231,6 +257,7 @@ scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progres
         sum += r * r;
     }
     p->residual = G->known ? sqrt(sum / (double)G->known) : 0;
+    if (!G->gaussian && (st = relinearise(G, G->t, err)) != SCRY_OK) return st;
     scryi_sampler_move(&G->base, share, p);
     return SCRY_OK;
 }

@@ -14,14 +14,15 @@
 struct scryi_guided {
     struct scryi_sampler base;
     const scry_op *A;
-    size_t m;       /* floats of a measurement */
-    size_t known;   /* entries with w > 0 */
-    bool linearised;/* w and b are up to date for good: Gaussian noise */
-    float *w, *b;   /* local model */
-    float *q, *r;   /* dual solution, kept from step to step as a warm start; right-hand side */
-    float *Au, *t;  /* scratch, measurement space */
-    float *u, *v;   /* scratch, image space */
-    float *noise;   /* white noise of the measurement's size, for exact draws */
+    size_t m;        /* floats of a measurement */
+    size_t known;    /* entries with w > 0 */
+    bool gaussian;   /* the local model is the likelihood and never changes */
+    bool linearised; /* w and b are there */
+    float *w, *b;    /* local model */
+    float *q, *r;    /* dual solution, kept from step to step as a warm start; right-hand side */
+    float *Au, *t;   /* scratch, measurement space */
+    float *u, *v;    /* scratch, image space */
+    float *noise;    /* white noise of the measurement's size, for exact draws */
     void *op_work, *cg_work, *model_work, *likelihood_work;
 };
 
@@ -29,8 +30,8 @@ struct scryi_guided {
 typedef scry_status scryi_covariance(struct scryi_guided *G, float *out, const float *in,
                                      scry_error *err);
 
-/* As scryi_sampler_init. With opts->start == SCRY_START_GAUSSIAN the levels begin at
- * opts->start_sigma; EUNSUP without problem->model. */
+/* As scryi_sampler_init. SCRY_START_AUTO becomes one of the other two; with SCRY_START_GAUSSIAN the
+ * levels begin at opts->start_sigma; EUNSUP without problem->model. */
 scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
                               const scry_problem *problem, const scry_solver_opts *opts,
                               scry_error *err);
@@ -38,17 +39,18 @@ void scryi_guided_clear(struct scryi_guided *G);
 /* destroy hook of methods that add nothing to scryi_guided. */
 void scryi_guided_destroy(struct scry_solver *S);
 /* plan hook of the same: the given start and step, levels and solve. */
-scry_status scryi_guided_plan(scry_solver **out, const struct scry_method *method,
-                              scry_status (*step)(struct scry_solver *, scry_progress *,
-                                                  scry_error *),
-                              const scry_problem *problem, const scry_solver_opts *opts,
-                              scry_error *err);
+scry_status
+scryi_guided_plan(scry_solver **out, const struct scry_method *method,
+                  scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
+                  const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
 
 /* start hook: from noise, or from x0 + sigma[0] n with x0 an exact draw from the posterior of the
  * Gaussian model. */
 scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
 
-/* Au = A u, and w, b of the local model there. For Gaussian noise the model is made once. */
+/* Au = A u; and, in the first step, w and b of the local model there. Afterwards scryi_guided_move
+ * makes them at the latest estimate of the image, which the data have seen: the noise of a denoised
+ * x alone, far above the level of the data, would be that of a blank image. */
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
 /* u (in: D; out: D + V A^T w q), by conjugate gradients to |residual| <= tol |w (b - A D)|.
@@ -67,8 +69,8 @@ scry_status scryi_guided_shrink(struct scryi_guided *G, float *out, const float 
 scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in,
                                scry_error *err);
 
-/* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; then moves as
- * scryi_sampler_move. */
+/* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; local model there, for the next
+ * step; then moves as scryi_sampler_move. */
 scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progress *p,
                               scry_error *err);
 
@@ -77,9 +79,13 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
 
 /* Options of the guided methods, after those of the schedule. */
 #define SCRYI_START_OPTIONS                                                                        \
-    { "start", SCRY_START_NOISE, 0, 1,                                                             \
-      "0: from noise; 1: from an exact draw of the posterior under the Gaussian model, which saves "  \
-      "the levels above start-sigma" },                                                            \
-        { "start-sigma", 0, 0, 1e6, "noise level at which that draw hands over; 0: 1" }
+    { "start", SCRY_START_AUTO, 0, 2,                                                              \
+      "0: from noise; 1: from an exact draw of the posterior under the Gaussian model, which "     \
+      "saves "                                                                                     \
+      "the levels above start-sigma; 2: 1 where there is such a model, else 0" },                  \
+    {                                                                                              \
+        "start-sigma", 0, 0, 1e6,                                                                  \
+            "noise level at which that draw hands over; 0: 2, or sigma-max if less"                \
+    }
 
 #endif

@@ -28,7 +28,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(30),
+    SCRYI_SCHEDULE_OPTIONS(16),
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
     { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
     { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
@@ -42,7 +42,8 @@ const struct scry_method scry_method_jfps = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_MODEL | SCRY_NEEDS_GAUSSIAN,
     .exact = "exact for a Gaussian prior that equals the model, as steps grow; else approximate",
-    .citation = "Rozet et al. 2024, NeurIPS (arXiv:2405.13712), with a fixed covariance: azula, jfps",
+    .citation =
+        "Rozet et al. 2024, NeurIPS (arXiv:2405.13712), with a fixed covariance: azula, jfps",
     .options = options,
     .plan = plan,
 };

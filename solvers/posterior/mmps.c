@@ -9,10 +9,10 @@
 /* Moment matching posterior sampling: x0 | x ~ N(D, V) with the prior's own covariance
  * V = s^2 dD/dx, and then
  *   x0 = D + V A^T w q,   (w A V A^T w + I) q = w (b - A D),
- * and a DDIM step. Rozet et al. 2024, Eq. 18-20. Every product with V is one vector-Jacobian product.
- * The Jacobian of a trained network is not quite symmetric, nor always positive, so the system is
- * solved by GMRES (Saad & Schultz 1986) and not by conjugate gradients; V A^T w of each basis vector
- * is kept, which spares the product that would map q back to the image. */
+ * and a DDIM step. Rozet et al. 2024, Eq. 18-20. Every product with V is one vector-Jacobian
+ * product. The Jacobian of a trained network is not quite symmetric, nor always positive, so the
+ * system is solved by GMRES (Saad & Schultz 1986) and not by conjugate gradients; V A^T w of each
+ * basis vector is kept, which spares the product that would map q back to the image. */
 
 enum { MAX_INNER = 64 };
 
@@ -30,7 +30,8 @@ static scry_status apply(struct mmps *M, float *out, float *image, const float *
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
     const double s = S->sigma[S->base.step];
-    for (size_t i = 0; i < G->m; i++) G->t[i] = G->w[i] * in[i];
+    for (size_t i = 0; i < G->m; i++)
+        G->t[i] = G->w[i] * in[i];
     if ((st = scryi_guided_adjoint(G, G->v, G->t, err)) != SCRY_OK) return st;
     S->base.counts.vjp++;
     st = scry_prior_vjp(S->base.problem.prior, image, NULL, S->x, G->v, (float)s, S->prior_work,
@@ -38,7 +39,8 @@ static scry_status apply(struct mmps *M, float *out, float *image, const float *
     if (st != SCRY_OK) return st;
     scry_scale(image, s * s, S->base.n);
     if ((st = scryi_guided_forward(G, G->t, image, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++) out[i] = G->w[i] * G->t[i] + in[i];
+    for (size_t i = 0; i < G->m; i++)
+        out[i] = G->w[i] * G->t[i] + in[i];
     return SCRY_OK;
 }
 
@@ -68,7 +70,8 @@ static void back_substitute(struct hessenberg *H, double *c, size_t k)
 {
     for (size_t i = k; i-- > 0;) {
         double sum = H->g[i];
-        for (size_t j = i + 1; j < k; j++) sum -= H->h[i][j] * c[j];
+        for (size_t j = i + 1; j < k; j++)
+            sum -= H->h[i][j] * c[j];
         c[i] = H->h[i][i] != 0 ? sum / H->h[i][i] : 0;
     }
 }
@@ -81,7 +84,8 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
     const size_t m = G->m, n = G->base.base.n;
     double c[MAX_INNER];
     size_t k = 0;
-    for (size_t i = 0; i < m; i++) M->basis[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    for (size_t i = 0; i < m; i++)
+        M->basis[i] = G->w[i] * (G->b[i] - G->Au[i]);
     const double beta = scry_norm(M->basis, m);
     if (!(beta > 0)) return SCRY_OK;
     scry_scale(M->basis, 1 / beta, m);
@@ -101,7 +105,8 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
         scry_scale(next, 1 / size, m);
     }
     back_substitute(&H, c, k);
-    for (size_t i = 0; i < k; i++) scry_axpy(x0, c[i], M->image + i * n, n);
+    for (size_t i = 0; i < k; i++)
+        scry_axpy(x0, c[i], M->image + i * n, n);
     return SCRY_OK;
 }
 
@@ -151,9 +156,10 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(50),
+    SCRYI_SCHEDULE_OPTIONS(20),
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
-    { "inner", 2, 1, MAX_INNER, "GMRES iterations a step, at most: one vector-Jacobian product each" },
+    { "inner", 2, 1, MAX_INNER,
+      "GMRES iterations a step, at most: one vector-Jacobian product each" },
     { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
     SCRYI_START_OPTIONS,
     { 0 },

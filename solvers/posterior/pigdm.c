@@ -3,9 +3,9 @@
 #include "solvers/posterior/guided_impl.h"
 
 /* Pseudo-inverse guidance for noisy linear measurements: x0 | x ~ N(D, r^2 I) with the variance
- * r^2 = s^2 / (1 + s^2) of a unit-variance image, and the gradient of that likelihood by the chain rule,
- *   x0 = D + s^2 (dD/dx)^T A^T (r^2 A A^T + W^-1)^-1 (b - A D),
- * then a DDIM step. Song et al. 2023, Eq. 7-8, in the coordinate x = x0 + s n. */
+ * r^2 = s^2 / (1 + s^2) of a unit-variance image, and the gradient of that likelihood by the chain
+ * rule, x0 = D + s^2 (dD/dx)^T A^T (r^2 A A^T + W^-1)^-1 (b - A D), then a DDIM step. Song et al.
+ * 2023, Eq. 7-8, in the coordinate x = x0 + s n. */
 
 static scry_status isotropic(struct scryi_guided *G, float *out, const float *in, scry_error *err)
 {
@@ -39,7 +39,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(50),
+    SCRYI_SCHEDULE_OPTIONS(30),
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
     { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
     { "tol", 1e-3, 0, 1, "relative residual at which they stop" },

@@ -10,12 +10,12 @@
 #include <string.h>
 
 /* Split Gibbs sampling with a diffusion prior (PnP-DM, Wu et al. 2024; DPnP, Xu & Chi 2024). The
- * posterior is augmented with a copy z of the image, p(x, z) ~ p(x) p(y | z) exp(-|x - z|^2 / (2 s^2)), and
- * its halves are drawn in turn while the coupling s falls along the levels:
- *   z | x  Gaussian, exactly, by perturbation and one linear solve, with V = s^2 I
- *   x | z  what the prior makes of a noisy image: ancestral sampling from x0 + s n = z down to 0
- * At the last level the chain's x is a draw from the posterior of a problem whose measurement is blurred by
- * the coupling; the error vanishes as it falls below the spread of the posterior. */
+ * posterior is augmented with a copy z of the image, p(x, z) ~ p(x) p(y | z) exp(-|x - z|^2 / (2
+ * s^2)), and its halves are drawn in turn while the coupling s falls along the levels: z | x
+ * Gaussian, exactly, by perturbation and one linear solve, with V = s^2 I x | z  what the prior
+ * makes of a noisy image: ancestral sampling from x0 + s n = z down to 0 At the last level the
+ * chain's x is a draw from the posterior of a problem whose measurement is blurred by the coupling;
+ * the error vanishes as it falls below the spread of the posterior. */
 
 struct pnpdm {
     struct scryi_guided base;
@@ -52,7 +52,8 @@ static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
     struct scryi_sampler *S = &M->base.base;
     struct scry_solver *base = &S->base;
     const size_t count = base->opts.inner;
-    scry_status st = scry_schedule_karras(M->levels, count, fmin(M->low, s), s, base->opts.rho, err);
+    scry_status st =
+        scry_schedule_karras(M->levels, count, fmin(M->low, s), s, base->opts.rho, err);
     if (st != SCRY_OK) return st;
     for (size_t k = 0; k < count; k++) {
         const double now = M->levels[k], next = M->levels[k + 1], ratio = next / now;
@@ -78,7 +79,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return st == SCRY_OK ? scryi_guided_move(G, 0, p, err) : st;
 }
 
-/* The first image is the mean of the model: at the first level the coupling is loose and any will do. */
+/* The first image is the mean of the model: at the first level the coupling is loose and any will
+ * do. */
 static scry_status start(struct scry_solver *base, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
@@ -122,11 +124,11 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    { "steps", 60, 1, MAX_STEPS, "alternations; the coupling follows the noise schedule" },
+    { "steps", 15, 1, MAX_STEPS, "alternations; the coupling follows the noise schedule" },
     { "sigma-max", 10, 0, 1e6, "first coupling" },
     { "sigma-min", 0.1, 0, 1e6, "last coupling: well below the spread of the posterior" },
     { "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)" },
-    { "inner", 8, 1, MAX_INNER - 1, "denoiser steps of a draw from the prior" },
+    { "inner", 5, 1, MAX_INNER - 1, "denoiser steps of a draw from the prior" },
     { "tol", 1e-3, 0, 1, "relative residual of the draw from the data's half" },
     SCRYI_START_OPTIONS,
     { 0 },

@@ -8,8 +8,8 @@
  *   DDPM  x' = D + (s'/s)^2 (x - D) + s' sqrt(1 - (s'/s)^2) z       Ho et al. 2020, Eq. 6-7
  *   DDIM  x' = D + s' (sqrt(1 - tau) (x - D)/s + sqrt(tau) z),  tau = eta (1 - (s'/s)^2)
  *                                                                   Song et al. 2021, Eq. 12, 16
- * DDPM is DDIM at eta = 1. Both leave out the variance of x0 given x inside a step, so with few steps
- * a sample is too smooth; the error goes as the step. */
+ * DDPM is DDIM at eta = 1. Both leave out the variance of x0 given x inside a step, so with few
+ * steps a sample is too smooth; the error goes as the step. */
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {

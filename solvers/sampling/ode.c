@@ -76,7 +76,8 @@ static scry_status plan(scry_solver **out, const struct scry_method *method, boo
     if (second_order) {
         h->d = scry_alloc(h->base.base.n, sizeof *h->d);
         h->next = scry_alloc(h->base.base.n, sizeof *h->next);
-        if (!h->d || !h->next) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: two more states", method->name);
+        if (!h->d || !h->next)
+            st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: two more states", method->name);
     }
     if (st != SCRY_OK) goto done;
     *out = &h->base.base;

@@ -7,10 +7,10 @@
  * and the prior's denoiser. Methods embed it first and add what they need. */
 struct scryi_sampler {
     struct scry_solver base;
-    double *sigma;    /* steps levels, high to low, then 0 */
-    float *x;         /* state at sigma[base.step] */
-    float *x0;        /* estimate of the image; what a finished run returns */
-    float *z;         /* fresh noise */
+    double *sigma; /* steps levels, high to low, then 0 */
+    float *x;      /* state at sigma[base.step] */
+    float *x0;     /* estimate of the image; what a finished run returns */
+    float *z;      /* fresh noise */
     void *prior_work;
 };
 
@@ -23,8 +23,11 @@ enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI
     { "steps", steps_, 1, 100000, "levels of the noise schedule" },                                \
         { "sigma-max", 0, 0, 1e6,                                                                  \
           "first noise level; 0: 40, or the largest that the prior knows" },                       \
-        { "sigma-min", 0, 0, 1e6, "last noise level; 0: 0.03, or the least that the prior knows" }, \
-        { "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)" }
+        { "sigma-min", 0, 0, 1e6,                                                                  \
+          "last noise level; 0: 0.03, or the least that the prior knows" },                        \
+    {                                                                                              \
+        "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)"                \
+    }
 
 /* Allocates the members; the caller owns a zeroed S and calls scryi_sampler_clear on every path.
  * `high` > 0 replaces opts->sigma_max as the first level. */

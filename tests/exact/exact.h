@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A linear-Gaussian world small enough to know everything: prior N(mean, C), y = A x0 + sd n with one
- * sd a measurement, and its posterior N(post, P). */
+/* A linear-Gaussian world small enough to know everything: prior N(mean, C), y = A x0 + sd n with
+ * one sd a measurement, and its posterior N(post, P). */
 enum { EXACT_MAX = 16 };
 
 struct world {
@@ -28,7 +28,8 @@ struct world {
     double post[EXACT_MAX], P[EXACT_MAX * EXACT_MAX];
 };
 
-/* post and P from the rest: P = (C^-1 + A^T A / sigma^2)^-1, post = P (C^-1 mean + A^T y / sigma^2). */
+/* post and P from the rest: P = (C^-1 + A^T A / sigma^2)^-1, post = P (C^-1 mean + A^T y /
+ * sigma^2). */
 static inline void world_solve(struct world *w)
 {
     const size_t n = w->n;
@@ -40,16 +41,19 @@ static inline void world_solve(struct world *w)
     gsl_linalg_cholesky_decomp1(&P.matrix);
     gsl_linalg_cholesky_invert(&P.matrix);
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) rhs[i] += gsl_matrix_get(&P.matrix, i, j) * w->mean[j];
+        for (size_t j = 0; j < n; j++)
+            rhs[i] += gsl_matrix_get(&P.matrix, i, j) * w->mean[j];
     const double weight = 1 / (w->sigma * w->sigma);
     gsl_blas_dgemm(CblasTrans, CblasNoTrans, weight, &A.matrix, &A.matrix, 1, &P.matrix);
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < w->m; j++) rhs[i] += weight * w->A[j * n + i] * w->y[j];
+        for (size_t j = 0; j < w->m; j++)
+            rhs[i] += weight * w->A[j * n + i] * w->y[j];
     gsl_linalg_cholesky_decomp1(&P.matrix);
     gsl_linalg_cholesky_invert(&P.matrix);
     for (size_t i = 0; i < n; i++) {
         w->post[i] = 0;
-        for (size_t j = 0; j < n; j++) w->post[i] += w->P[i * n + j] * rhs[j];
+        for (size_t j = 0; j < n; j++)
+            w->post[i] += w->P[i * n + j] * rhs[j];
     }
 }
 
@@ -60,7 +64,8 @@ static inline void world_prior(struct world *w, size_t n, double corr)
     for (size_t i = 0; i < n; i++) {
         w->mean[i] = 0.3 * sin(1.7 * (double)i + 0.4);
         for (size_t j = 0; j < n; j++)
-            w->C[i * n + j] = (1 + 0.31 * cos(2.3 * (double)i)) * (1 + 0.31 * cos(2.3 * (double)j)) *
+            w->C[i * n + j] = (1 + 0.31 * cos(2.3 * (double)i)) *
+                              (1 + 0.31 * cos(2.3 * (double)j)) *
                               pow(corr, fabs((double)i - (double)j));
     }
 }
@@ -79,11 +84,13 @@ static inline struct verdict judge(const float *samples, size_t K, size_t n, con
     struct verdict v = { .low = 1e300, .se = 1 / sqrt((double)K) };
     double L[EXACT_MAX * EXACT_MAX], S[EXACT_MAX * EXACT_MAX] = { 0 }, at[EXACT_MAX] = { 0 };
     double plain[EXACT_MAX] = { 0 };
-    for (size_t i = 0; i < n * n; i++) L[i] = cov[i];
+    for (size_t i = 0; i < n * n; i++)
+        L[i] = cov[i];
     gsl_matrix_view LV = gsl_matrix_view_array(L, n, n);
     gsl_linalg_cholesky_decomp1(&LV.matrix);
     for (size_t k = 0; k < K; k++)
-        for (size_t i = 0; i < n; i++) at[i] += samples[k * n + i] / (double)K;
+        for (size_t i = 0; i < n; i++)
+            at[i] += samples[k * n + i] / (double)K;
     for (size_t k = 0; k < K; k++) {
         double d[EXACT_MAX];
         for (size_t i = 0; i < n; i++) {
@@ -93,14 +100,16 @@ static inline struct verdict judge(const float *samples, size_t K, size_t n, con
         gsl_vector_view dv = gsl_vector_view_array(d, n);
         gsl_blas_dtrsv(CblasLower, CblasNoTrans, CblasNonUnit, &LV.matrix, &dv.vector);
         for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++) S[i * n + j] += d[i] * d[j] / (double)(K - 1);
+            for (size_t j = 0; j < n; j++)
+                S[i * n + j] += d[i] * d[j] / (double)(K - 1);
     }
     for (size_t i = 0; i < n; i++) {
         const double sd = sqrt(cov[i * n + i]), ratio = sqrt(plain[i]) / sd;
         v.bias = fmax(v.bias, fabs(at[i] - mean[i]) / sd);
         v.low = fmin(v.low, ratio);
         v.high = fmax(v.high, ratio);
-        for (size_t j = 0; j < n; j++) v.whitened = fmax(v.whitened, fabs(S[i * n + j] - (i == j)));
+        for (size_t j = 0; j < n; j++)
+            v.whitened = fmax(v.whitened, fabs(S[i * n + j] - (i == j)));
     }
     return v;
 }
@@ -121,8 +130,8 @@ static inline void draw(scry_chains *out, const char *method, const scry_problem
     chains.chains = K;
     chains.seed = seed;
     chains.keep = true;
-    assert_ok(scry_chains_run(out, scry_method_find(method), problem, opts, &chains, NULL, NULL,
-                              &err));
+    assert_ok(
+        scry_chains_run(out, scry_method_find(method), problem, opts, &chains, NULL, NULL, &err));
     assert_int_equal(out->done, K);
 }
 

@@ -2,7 +2,8 @@
 
 #include "lib/rng.h"
 
-/* Prior N(mean, diag(variance)): every pixel is a scalar problem whose samplers are known exactly. */
+/* Prior N(mean, diag(variance)): every pixel is a scalar problem whose samplers are known exactly.
+ */
 enum { N = 6 };
 static const double variance[N] = { 0.04, 0.23, 0.7, 1, 1.9, 3.1 };
 static const double mean[N] = { 0.3, -0.2, 0, 0.11, 0.5, -0.7 };
@@ -12,7 +13,8 @@ static scry_prior *diagonal_prior(void)
     scry_error err = { 0 };
     scry_prior *P;
     double C[N * N] = { 0 };
-    for (size_t i = 0; i < N; i++) C[i * N + i] = variance[i];
+    for (size_t i = 0; i < N; i++)
+        C[i * N + i] = variance[i];
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(2, 3), mean, C, &err));
     return P;
 }
@@ -33,8 +35,8 @@ static void solve_ode(float *x, const char *name, size_t steps, const scry_probl
     scry_solver_free(S);
 }
 
-/* dx/ds = s (x - mean) / (v + s^2) has the solution x - mean ~ sqrt(v + s^2). Halving the step divides
- * the error of Euler by 2, that of Heun by 4. */
+/* dx/ds = s (x - mean) / (v + s^2) has the solution x - mean ~ sqrt(v + s^2). Halving the step
+ * divides the error of Euler by 2, that of Heun by 4. */
 static void ode_orders(void **state)
 {
     (void)state;
