@@ -1,0 +1,170 @@
+#include "apps/cli.h"
+
+#include "apps/image.h"
+#include "lib/json.h"
+#include "lib/memory.h"
+#include "lib/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct settings {
+    const char *map, *hole, *row;
+    double range, tolerance;
+    bool json, uniform;
+};
+
+struct scores {
+    scry_fidelity fidelity;
+    double ssim, frc_pixels;
+    bool frc_bound;
+};
+
+static scry_status same_shape(const image *a, const char *a_path, const image *b,
+                              const char *b_path, bool one_plane, scry_error *err)
+{
+    const scry_tiff_info *i = &a->info, *j = &b->info;
+    const bool stack = i->c == j->c && i->t == j->t && i->z == j->z;
+    const bool single = one_plane && i->c * i->t * i->z == 1;
+    if (i->y == j->y && i->x == j->x && (stack || single)) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ESHAPE, "%s is %zu x %zu (c %zu, z %zu, t %zu), expected %zu x %zu (c %zu, z "
+                     "%zu, t %zu) as %s", a_path, i->y, i->x, i->c, i->z, i->t, j->y, j->x, j->c,
+                     j->z, j->t, b_path);
+}
+
+/* Inside the hole: the mask's zeros. One plane of mask serves all planes. */
+static scry_status load_hole(float **hole, const char *path, const image *truth,
+                             const char *truth_path, scry_error *err)
+{
+    image mask;
+    scry_status st = image_load(&mask, path, err);
+    if (st != SCRY_OK) return st;
+    st = same_shape(&mask, path, truth, truth_path, true, err);
+    if (st == SCRY_OK && !(*hole = scry_alloc(truth->count, sizeof **hole)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", truth->count);
+    for (size_t i = 0; st == SCRY_OK && i < truth->count; i++)
+        (*hole)[i] = mask.pixels[i % mask.count] == 0;
+    image_free(&mask);
+    return st;
+}
+
+static scry_status measure(struct scores *out, const struct settings *s, const char *const *paths,
+                           scry_error *err)
+{
+    image est = { 0 }, truth = { 0 };
+    float *hole = NULL;
+    double a = 1, b = 0;
+    scry_status st = s->map ? affine_parse(s->map, &a, &b, err) : SCRY_OK;
+    if (st != SCRY_OK) return st;
+    if ((st = image_load(&est, paths[0], err)) != SCRY_OK) goto done;
+    if ((st = image_load(&truth, paths[1], err)) != SCRY_OK) goto done;
+    if ((st = same_shape(&est, paths[0], &truth, paths[1], false, err)) != SCRY_OK) goto done;
+    if (s->hole && (st = load_hole(&hole, s->hole, &truth, paths[1], err)) != SCRY_OK) goto done;
+    for (size_t i = 0; i < est.count; i++) est.pixels[i] = (float)(a * est.pixels[i] + b);
+    st = scry_fidelity_measure(&out->fidelity, est.pixels, truth.pixels, hole, est.count, s->range, err);
+    if (st != SCRY_OK) goto done;
+    const scry_tiff_info *i = &truth.info;
+    const scry_space planes = SCRY_SPACE(i->c * i->t * i->z, i->y, i->x);
+    const size_t window = s->uniform ? 7 : 11;
+    out->ssim = NAN;
+    if (i->y >= window && i->x >= window &&
+        (st = scry_ssim(&out->ssim, est.pixels, truth.pixels, hole, &planes, out->fidelity.range,
+                        s->uniform ? SCRY_SSIM_UNIFORM : SCRY_SSIM_GAUSSIAN, err)) != SCRY_OK)
+        goto done;
+    out->frc_pixels = NAN;
+    if (i->y >= 8 && i->x >= 8) { /* of the first plane; a constant one has no rings */
+        scry_frc frc = { 0 };
+        if (scry_frc_two(&frc, est.pixels, truth.pixels, i->y, i->x, NULL) == SCRY_OK) {
+            out->frc_pixels = frc.resolution;
+            out->frc_bound = !frc.crossed;
+        }
+        scry_frc_clear(&frc);
+    }
+done:
+    scry_free(hole);
+    image_free(&truth);
+    image_free(&est);
+    return st;
+}
+
+static scry_status print_json(const struct scores *s, scry_error *err)
+{
+    scry_json *doc = NULL;
+    char *text = NULL;
+    scry_status st = scry_json_create(&doc, err);
+    if (st != SCRY_OK) return st;
+    scry_json_node *root = scry_json_root(doc);
+    const scry_fidelity *f = &s->fidelity;
+    scry_json_put_number(doc, root, "psnr", f->psnr);
+    scry_json_put_number(doc, root, "ssim", s->ssim);
+    scry_json_put_number(doc, root, "nmse", f->nmse);
+    scry_json_put_number(doc, root, "nrmse", f->nrmse);
+    scry_json_put_number(doc, root, "mae", f->mae);
+    scry_json_put_number(doc, root, "range_invariant_psnr", f->ri_psnr);
+    scry_json_put_number(doc, root, "range", f->range);
+    scry_json_put_number(doc, root, "frc_resolution_pixels", s->frc_pixels);
+    scry_json_put_unsigned(doc, root, "pixels", f->count);
+    st = scry_json_text(doc, &text, err);
+    if (st == SCRY_OK) printf("%s", text);
+    scry_free(text);
+    scry_json_free(doc);
+    return st;
+}
+
+static void print_scores(const struct scores *s)
+{
+    const scry_fidelity *f = &s->fidelity;
+    printf("PSNR                   %.4f dB (range %g)\n", f->psnr, f->range);
+    printf("range-invariant PSNR   %.4f dB (after %.6g x + %.6g)\n", f->ri_psnr, f->a, f->b);
+    printf("SSIM                   %.4f\n", s->ssim);
+    printf("NMSE                   %.6g\n", f->nmse);
+    printf("NRMSE                  %.6g\n", f->nrmse);
+    printf("MAE                    %.6g\n", f->mae);
+    printf("FRC (1/7)              %s%.3f pixels\n", s->frc_bound ? "below " : "", s->frc_pixels);
+    printf("pixels                 %zu\n", f->count);
+}
+
+static int run(const cli_command *self, int argc, char **argv)
+{
+    struct settings s = { .tolerance = NAN };
+    struct scores scores = { 0 };
+    const cli_option options[] = {
+        { "json", CLI_FLAG, &s.json, NULL, "print JSON" },
+        { "table", CLI_TEXT, &s.row, "NAME", "print one row: name, PSNR, SSIM" },
+        { "map", CLI_TEXT, &s.map, "EXPR",
+          "what to do with the estimate before comparing: an expression a*x+b, '((x-100)*0.5-2)/20'" },
+        { "hole", CLI_TEXT, &s.hole, "FILE", "compare only where this mask is 0" },
+        { "range", CLI_REAL, &s.range, "R", "span of values that PSNR and SSIM refer to [max - min of truth]" },
+        { "uniform", CLI_FLAG, &s.uniform, NULL,
+          "SSIM with a uniform 7 x 7 window, as fastMRI [Gaussian, sigma 1.5]" },
+        { "tol", CLI_REAL, &s.tolerance, "T", "exit with 1 unless NRMSE <= T" },
+        { 0 },
+    };
+    cli_parse p;
+    scry_error err = { 0 };
+    int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
+    if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    if (p.count != 2) {
+        status = cli_usage(self, "%d files named, expected an estimate and a truth", p.count);
+    } else if (measure(&scores, &s, p.args, &err) != SCRY_OK) {
+        status = cli_failed(self, &err) + (err.code == SCRY_EINVAL ? 1 : 0);
+    } else {
+        if (s.json && print_json(&scores, &err) != SCRY_OK)
+            status = cli_failed(self, &err);
+        else if (s.row)
+            printf("%-26s %10.2f %8.3f\n", s.row, scores.fidelity.psnr, scores.ssim);
+        else if (!s.json)
+            print_scores(&scores);
+        if (scores.fidelity.nrmse > s.tolerance) {
+            fprintf(stderr, "scry compare: NRMSE %g, expected at most %g\n", scores.fidelity.nrmse,
+                    s.tolerance);
+            status = CLI_FAILED;
+        }
+    }
+    cli_end(&p);
+    return status;
+}
+
+const cli_command cli_compare = { "compare", "[options] estimate.tif truth.tif",
+                                  "measure how far an image is from a reference", NULL, run };

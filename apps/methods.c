@@ -1,0 +1,61 @@
+#include "apps/cli.h"
+
+#include <stdio.h>
+
+static const char *const kind_names[] = { [SCRY_CLASSICAL] = "classical",
+                                          [SCRY_UNCONDITIONAL] = "unconditional",
+                                          [SCRY_POSTERIOR] = "posterior" };
+
+static void print_method(const struct scry_method *m)
+{
+    static const struct {
+        unsigned bit;
+        const char *text;
+    } needs[] = { { SCRY_NEEDS_DENOISER, "a denoiser" },
+                  { SCRY_NEEDS_VJP, "its vector-Jacobian product" },
+                  { SCRY_NEEDS_SVD, "an operator with a known SVD" },
+                  { SCRY_NEEDS_GAUSSIAN, "Gaussian noise (others by their local Gaussian)" },
+                  { SCRY_NEEDS_MODEL, "a Gaussian model of the images" },
+                  { SCRY_NEEDS_POSITIVE, "non-negative intensities" } };
+    printf("%s  (%s)\n    what it is  %s\n    needs       ", m->name, m->title, m->exact);
+    int n = 0;
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+        if (m->needs & needs[i].bit) printf("%s%s", n++ ? ", " : "", needs[i].text);
+    printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
+    for (const scry_option *o = m->options; o && o->name; o++)
+        printf("    --%-12s %s [%g; %g to %g]\n", o->name, o->help, o->value, o->low, o->high);
+    printf("\n");
+}
+
+static int run(const cli_command *self, int argc, char **argv)
+{
+    const cli_option options[] = { { 0 } };
+    cli_parse p;
+    int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
+    if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    if (p.count > 1) {
+        status = cli_usage(self, "%d arguments, expected at most one method", p.count);
+        goto done;
+    }
+    if (p.count == 1) {
+        const struct scry_method *m = scry_method_find(p.args[0]);
+        if (m)
+            print_method(m);
+        else
+            status = cli_usage(self, "'%s' is not a method", p.args[0]);
+        goto done;
+    }
+    size_t count;
+    const struct scry_method *const *list = scry_methods(&count);
+    for (int kind = SCRY_POSTERIOR; kind >= SCRY_CLASSICAL; kind--) {
+        printf("== %s ==\n\n", kind_names[kind]);
+        for (size_t i = 0; i < count; i++)
+            if ((int)list[i]->kind == kind) print_method(list[i]);
+    }
+done:
+    cli_end(&p);
+    return status;
+}
+
+const cli_command cli_methods = { "methods", "[method]",
+                                  "list the methods: what each is, needs, and cites", NULL, run };

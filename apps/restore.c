@@ -1,0 +1,361 @@
+#include "apps/restore.h"
+
+#include "apps/batch.h"
+#include "apps/report.h"
+#include "lib/memory.h"
+#include "lib/vector.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_EXTRA = SCRY_MAX_QUANTILES };
+
+/* The TIFFs of one input: mean, sd, quantiles. They are finished together or not at all. */
+struct outputs {
+    scry_tiff_writer *mean, *sd, *quantile[MAX_EXTRA];
+    char *sd_path, *quantile_path[MAX_EXTRA], *preview_path;
+    size_t quantiles;
+};
+
+static void outputs_abort(struct outputs *o)
+{
+    scry_tiff_abort(o->mean);
+    scry_tiff_abort(o->sd);
+    for (size_t i = 0; i < o->quantiles; i++) scry_tiff_abort(o->quantile[i]);
+    o->mean = o->sd = NULL;
+    memset(o->quantile, 0, sizeof o->quantile);
+}
+
+static void outputs_free(struct outputs *o)
+{
+    outputs_abort(o);
+    free(o->sd_path);
+    free(o->preview_path);
+    for (size_t i = 0; i < o->quantiles; i++) free(o->quantile_path[i]);
+}
+
+/* "q05.tif,q95.tif": the number in each file's name is its probability in percent. */
+static scry_status quantile_names(const char *list, double *probability, char (*names)[512],
+                                  size_t *count, scry_error *err)
+{
+    *count = 0;
+    for (const char *at = list; at && *at;) {
+        const size_t n = strcspn(at, ",");
+        if (*count == MAX_EXTRA || n >= sizeof *names)
+            return SCRY_FAIL(err, SCRY_EINVAL, "--quantiles '%s': expected at most %d names", list,
+                             MAX_EXTRA);
+        memcpy(names[*count], at, n);
+        names[*count][n] = '\0';
+        const char *base = strrchr(names[*count], '/');
+        base = base ? base + 1 : names[*count];
+        const char *q = strpbrk(base, "0123456789");
+        char *end;
+        const double percent = q ? strtod(q, &end) : NAN;
+        if (!(percent > 0 && percent < 100))
+            return SCRY_FAIL(err, SCRY_EINVAL, "--quantiles '%s': expected a percentage between 0 and "
+                             "100 in the file's name, as in q05.tif", names[*count]);
+        probability[(*count)++] = percent / 100;
+        at += n + (at[n] == ',');
+    }
+    return SCRY_OK;
+}
+
+struct run {
+    restore_run_state state;
+    batch files;
+    double probability[MAX_EXTRA];
+    char quantile_name[MAX_EXTRA][512];
+    report report;
+    char command_line[1024];
+};
+
+static scry_status outputs_open(struct outputs *o, const struct run *run, size_t i,
+                                const scry_tiff_info *info, scry_error *err)
+{
+    const restore_settings *s = run->state.settings;
+    const bool force = s->force;
+    scry_status st = SCRY_OK;
+    o->quantiles = run->state.chains.quantiles;
+    if (s->sd) st = batch_side(&o->sd_path, &run->files, i, s->sd, "tif", force, err);
+    if (st == SCRY_OK && s->preview)
+        st = batch_side(&o->preview_path, &run->files, i, s->preview, "png", force, err);
+    for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
+        st = batch_side(&o->quantile_path[q], &run->files, i, run->quantile_name[q], "tif", force,
+                        err);
+    if (st != SCRY_OK) return st;
+    scry_tiff_options options = { .force = force, .provenance = run->command_line };
+    if (s->type) options.type = scry_tiff_type_parse(s->type);
+    if (s->bigtiff) options.size = SCRY_TIFF_SIZE_BIG;
+    if (s->compress && !strcmp(s->compress, "deflate")) options.packing = SCRY_TIFF_DEFLATE;
+    if (s->compress && !strcmp(s->compress, "lzw")) options.packing = SCRY_TIFF_LZW;
+    st = scry_tiff_create(&o->mean, run->files.files[i].out, info, &options, err);
+    options.type = SCRY_TIFF_F32; /* a spread below one grey value must not become 0 */
+    if (st == SCRY_OK && o->sd_path)
+        st = scry_tiff_create(&o->sd, o->sd_path, info, &options, err);
+    for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
+        st = scry_tiff_create(&o->quantile[q], o->quantile_path[q], info, &options, err);
+    return st;
+}
+
+static scry_status write_volume(scry_tiff_writer *w, const restore_item *item, const float *pixels,
+                                scry_error *err)
+{
+    const size_t plane = item->info->y * item->info->x;
+    const size_t planes = scry_space_count(&item->space) / plane;
+    scry_status st = SCRY_OK;
+    for (size_t z = 0; w && pixels && st == SCRY_OK && z < planes; z++)
+        st = scry_tiff_write_plane(w, item->c, item->z + z, item->t, pixels + z * plane, err);
+    return st;
+}
+
+static scry_status write_item(struct outputs *o, const restore_item *item, const restore_result *r,
+                              scry_error *err)
+{
+    const size_t n = scry_space_count(&item->space);
+    scry_status st = write_volume(o->mean, item, r->mean, err);
+    if (st == SCRY_OK) st = write_volume(o->sd, item, r->sd, err);
+    for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
+        st = write_volume(o->quantile[q], item, r->quantile + q * n, err);
+    return st;
+}
+
+static scry_status outputs_finish(struct outputs *o, scry_tiff_written *written, scry_error *err)
+{
+    scry_status st;
+    scry_tiff_writer *w = o->mean;
+    /* the side outputs first: the mean appears last, when all else is in place */
+    for (size_t q = 0; q < o->quantiles; q++) {
+        w = o->quantile[q];
+        o->quantile[q] = NULL;
+        if ((st = scry_tiff_finish(w, NULL, err)) != SCRY_OK) return st;
+    }
+    w = o->sd;
+    o->sd = NULL;
+    if (w && (st = scry_tiff_finish(w, NULL, err)) != SCRY_OK) return st;
+    w = o->mean;
+    o->mean = NULL;
+    return scry_tiff_finish(w, written, err);
+}
+
+static scry_status read_item(scry_tiff_reader *r, const restore_item *item, float *y,
+                             scry_error *err)
+{
+    scry_status st;
+    char what[600];
+    if (item->space.rank == 3) {
+        st = scry_tiff_read_volume(r, item->c, item->t, y, err);
+        snprintf(what, sizeof what, "%s, channel %zu, frame %zu", item->path, item->c, item->t);
+    } else {
+        st = scry_tiff_read_plane(r, item->c, item->z, item->t, y, err);
+        snprintf(what, sizeof what, "%s, channel %zu, slice %zu, frame %zu", item->path, item->c,
+                 item->z, item->t);
+    }
+    return st != SCRY_OK ? st : image_check(y, scry_space_count(&item->space), what, err);
+}
+
+/* Item k of a file, in the order of writing: c fastest, then z, then t. */
+static restore_item item_at(const char *path, const scry_tiff_info *info, int rank, uint64_t seed,
+                            size_t k)
+{
+    const size_t nz = rank == 3 ? 1 : info->z;
+    restore_item item = { .path = path, .info = info, .c = k % info->c, .z = k / info->c % nz,
+                          .t = k / info->c / nz };
+    item.space = rank == 3 ? SCRY_SPACE(info->z, info->y, info->x) : SCRY_SPACE(info->y, info->x);
+    item.seed = seed + 0x9e3779b97f4a7c15u * k; /* planes do not share their noise */
+    return item;
+}
+
+static scry_status restore_file(struct run *run, size_t i, scry_error *err)
+{
+    const char *path = run->files.files[i].in;
+    scry_tiff_reader *reader = NULL;
+    struct outputs out = { 0 };
+    float *y = NULL;
+    scry_tiff_written written = { 0 };
+    scry_status st = scry_tiff_open(&reader, path, err);
+    if (st != SCRY_OK) goto done;
+    const scry_tiff_info *info = scry_tiff_describe(reader);
+    const int rank = run->state.deblur ? psf_rank(&run->state.psf, info) : 2;
+    const size_t items = info->c * info->t * (rank == 3 ? 1 : info->z);
+    image_warn(reader, path);
+    if (run->state.log)
+        fprintf(run->state.log, "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s\n", path,
+                info->y, info->x, info->z, info->z == 1 ? "" : "s", info->c, info->c == 1 ? "" : "s",
+                info->t, info->t == 1 ? "" : "s", scry_tiff_type_name(info->type),
+                scry_tiff_flavour_name(info->flavour));
+    if ((st = outputs_open(&out, run, i, info, err)) != SCRY_OK) goto done;
+    report_file_begin(&run->report, path, run->files.files[i].out);
+    for (size_t k = 0; k < items; k++) {
+        restore_item item = item_at(path, info, rank, (uint64_t)run->state.settings->seed, k);
+        restore_result result = { 0 };
+        if (!y) y = scry_alloc(scry_space_count(&item.space), sizeof *y);
+        if (!y) {
+            st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: an image of %zu pixels", path,
+                           scry_space_count(&item.space));
+            goto done;
+        }
+        if ((st = read_item(reader, &item, y, err)) != SCRY_OK) goto done;
+        item.y = y;
+        st = restore_solve(&result, &run->state, &item, err);
+        if (st == SCRY_OK) st = write_item(&out, &item, &result, err);
+        if (st == SCRY_OK && k == 0 && out.preview_path)
+            st = report_preview(out.preview_path, run->state.settings->force, &item, &result, err);
+        if (st == SCRY_OK) report_item(&run->report, &item, &result);
+        restore_result_free(&result);
+        if (st != SCRY_OK) goto done;
+    }
+    st = outputs_finish(&out, &written, err);
+    if (st == SCRY_OK) report_file_end(&run->report, &written);
+done:
+    outputs_free(&out);
+    scry_free(y);
+    scry_tiff_close(reader);
+    return st;
+}
+
+static scry_status check_choice(const char *option, const char *value, const char *const *choices,
+                                scry_error *err)
+{
+    char list[256] = "";
+    for (const char *const *c = choices; value && *c; c++) {
+        if (!strcmp(value, *c)) return SCRY_OK;
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", *c);
+    }
+    if (!value) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s', expected one of %s", option, value, list);
+}
+
+static scry_status check_settings(const restore_settings *s, bool deblur, scry_error *err)
+{
+    scry_status st;
+    if ((st = check_choice("boundary", s->boundary, (const char *[]){ "open", "periodic", NULL },
+                           err)) != SCRY_OK ||
+        (st = check_choice("compress", s->compress,
+                           (const char *[]){ "none", "deflate", "lzw", NULL }, err)) != SCRY_OK ||
+        (st = check_choice("noise", s->noise, (const char *[]){ "auto", "none", NULL }, err)) !=
+            SCRY_OK ||
+        (st = check_choice("defects", s->defects,
+                           (const char *[]){ "none", "saturated", "all", NULL }, err)) != SCRY_OK)
+        return st;
+    if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...", s->type);
+    if (deblur && !s->psf)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--psf is missing: a TIFF or a model such as gaussian:sigma=2");
+    if (!deblur && !s->mask)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--mask is missing: a TIFF, nonzero where the image is known");
+    const struct {
+        const char *name;
+        double value, low, high;
+    } range[] = { { "gain", s->gain, 1e-9, 1e9 },         { "offset", s->offset, -1e9, 1e9 },
+                  { "read-noise", s->read_noise, 0, 1e9 }, { "background", s->background, -1e9, 1e9 },
+                  { "sigma", s->sigma, 1e-30, 1e30 },      { "samples", (double)s->samples, 1, 4096 },
+                  { "threads", (double)s->threads, 0, 1024 }, { "tile", (double)s->tile, 64, 65536 },
+                  { "seed", (double)s->seed, 0, 9e15 } };
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++)
+        if (range[i].value < range[i].low || range[i].value > range[i].high)
+            return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
+                             range[i].value, range[i].low, range[i].high);
+    if (!isnan(s->sigma) && !isnan(s->gain))
+        return SCRY_FAIL(err, SCRY_EINVAL, "--sigma and --gain are two noise models, expected one");
+    return SCRY_OK;
+}
+
+static scry_status set_method_options(struct run *run, scry_error *err)
+{
+    restore_run_state *r = &run->state;
+    const cli_method_values *v = &r->settings->methods;
+    scry_solver_opts_init(&r->opts, r->method);
+    for (size_t i = 0; i < v->count; i++) {
+        if (isnan(v->values[i])) continue;
+        scry_status st = scry_solver_opts_set(&r->opts, r->method, v->names[i], v->values[i], err);
+        if (st != SCRY_OK) return st;
+    }
+    return SCRY_OK;
+}
+
+static scry_status run_open(struct run *run, const restore_settings *s, const cli_parse *words,
+                            scry_error *err)
+{
+    restore_run_state *r = &run->state;
+    scry_status st = check_settings(s, r->deblur, err);
+    if (st != SCRY_OK) return st;
+    r->settings = s;
+    r->log = s->quiet ? NULL : stderr;
+    r->method = scry_method_find(s->method);
+    if (!r->method || r->method->kind == SCRY_UNCONDITIONAL)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--method '%s' is not a method that restores; 'scry methods' "
+                         "lists them", s->method);
+    const bool posterior = r->method->kind == SCRY_POSTERIOR;
+    scry_chains_opts_init(&r->chains);
+    r->chains.chains = posterior ? (size_t)s->samples : 1;
+    r->chains.threads = (size_t)s->threads;
+    if ((st = quantile_names(s->quantiles, run->probability, run->quantile_name,
+                             &r->chains.quantiles, err)) != SCRY_OK)
+        return st;
+    r->chains.probability = run->probability;
+    if ((s->sd || s->quantiles) && r->chains.chains < 2)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s needs at least two chains: %s", s->sd ? "--sd" : "--quantiles",
+                         posterior ? "give --samples 2 or more" : "a classical method has only one estimate");
+    if ((st = set_method_options(run, err)) != SCRY_OK) return st;
+    if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK) return st;
+    if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
+    if (r->deblur && (st = psf_open(&r->psf, s->psf, err)) != SCRY_OK) return st;
+    if (s->mask) {
+        if ((st = image_load(&r->mask, s->mask, err)) != SCRY_OK) return st;
+        r->has_mask = true;
+    }
+    if (r->method->needs & SCRY_NEEDS_DENOISER) {
+        if ((st = prior_pool_open(&r->pool, s->prior, err)) != SCRY_OK) return st;
+        r->has_pool = true;
+    }
+    return report_begin(&run->report, r, err);
+}
+
+static void run_close(struct run *run)
+{
+    restore_run_state *r = &run->state;
+    report_free(&run->report);
+    scry_prior_free(r->prior);
+    prior_pool_close(&r->pool);
+    image_free(&r->mask);
+    psf_close(&r->psf);
+    batch_free(&run->files);
+}
+
+int restore_run(const cli_command *command, restore_settings *s, const cli_parse *words)
+{
+    scry_error err = { 0 };
+    int status = CLI_OK;
+    struct run *run = scry_alloc(1, sizeof *run);
+    if (!run) {
+        SCRY_FAIL(&err, SCRY_ENOMEM, "no memory to start");
+        return cli_failed(command, &err);
+    }
+    run->state.deblur = command == &cli_deblur;
+    snprintf(run->command_line, sizeof run->command_line, "%s %s, seed %lld", command->name, s->method,
+             (long long)s->seed);
+    if (run_open(run, s, words, &err) != SCRY_OK) {
+        status = err.code == SCRY_EINVAL ? CLI_USAGE : CLI_FAILED;
+        cli_failed(command, &err);
+        goto done;
+    }
+    for (size_t i = 0; i < run->files.count && !cli_interrupted; i++) {
+        scry_error one = { 0 };
+        if (restore_file(run, i, &one) == SCRY_OK) continue;
+        status = cli_failed(command, &one); /* the other files are still restored */
+        report_failure(&run->report, run->files.files[i].in, &one);
+    }
+    if (cli_interrupted) {
+        fprintf(stderr, "scry %s: interrupted; unfinished outputs were not written\n", command->name);
+        status = CLI_FAILED;
+    }
+    if (s->report && report_write(&run->report, s->report, &err) != SCRY_OK)
+        status = cli_failed(command, &err);
+done:
+    run_close(run);
+    scry_free(run);
+    return status;
+}
