@@ -28,7 +28,7 @@ static void stationary_filter(const struct scryi_gaussian *G, float *out, const 
     for (size_t c = 0; c < s->copies; c++) {
         scry_fft_forward_real(s->fft, X, in + c * s->n, rest);
         if (about_mean) X[0] -= (float)((double)s->n * s->mean);
-#pragma omp parallel for schedule(static) if (s->bins > 16384)
+#pragma omp parallel for schedule(static) if (s->bins > 1u << 21)
         for (size_t k = 0; k < s->bins; k++)
             X[k] *= (float)(scale * scryi_gaussian_gain(kind, (double)s->precision[k], t));
         if (about_mean) X[0] += (float)s->mean; /* after the 1/N */
