@@ -107,8 +107,8 @@ static void find_calibration(scry_tiff_reader *r)
     if (um > 0) { /* ImageJ counts its unit per pixel whatever ResolutionUnit says */
         if (info->y_resolution > 0) info->pixel_um[1] = um / info->y_resolution;
         if (info->x_resolution > 0) info->pixel_um[2] = um / info->x_resolution;
-        find_number(text, "spacing", &spacing); /* not written when it is 1 */
-        if (info->z > 1) info->pixel_um[0] = fabs(spacing) * um;
+        if (find_number(text, "spacing", &spacing) || info->z > 1)
+            info->pixel_um[0] = fabs(spacing) * um; /* not written when it is 1 */
     }
     if (find_number(text, "finterval", &interval) && interval > 0) info->frame_s = interval;
     else if (find_number(text, "fps", &interval) && interval > 0) info->frame_s = 1 / interval;
@@ -271,14 +271,16 @@ size_t scryi_imagej_metadata(unsigned char *out, uint32_t *counts, size_t *count
 /* ---- writing the description ---- */
 
 /* Lines that are written anew, or are no longer true. */
-static bool rewritten(const char *line, size_t n, bool drop_values)
+static bool rewritten(const char *line, size_t n, const scry_tiff_info *info, bool drop_values)
 {
     static const char *const keys[] = { "ImageJ", "SCIFIO", "images", "channels", "slices", "frames",
-                                        "hyperstack", "order", "mode", "unit", "spacing",
+                                        "hyperstack", "order", "mode", "unit",
                                         "finterval", "fps", "tunit", "min", "max" };
     static const char *const values[] = { "cf", "c0", "c1", "c2", "c3", "c4", "vunit" };
     const size_t key = strcspn(line, "=\r\n");
     if (!n || key >= n) return true; /* no line of ours */
+    if (key == 7 && !strncmp(line, "spacing", key)) /* in a unit that is no length: as it was */
+        return info->pixel_um[0] > 0;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (key == strlen(keys[i]) && !strncmp(line, keys[i], key)) return true;
     for (size_t i = 0; drop_values && i < sizeof values / sizeof values[0]; i++)
@@ -302,6 +304,15 @@ static void write_counts(FILE *f, const scry_tiff_info *info)
     else if (c > 1) fprintf(f, "mode=composite\n");
 }
 
+/* As few digits as give the number back. */
+static void write_number(FILE *f, const char *key, double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.12g", v);
+    if (strtod(text, NULL) != v) snprintf(text, sizeof text, "%.17g", v);
+    fprintf(f, "%s=%s\n", key, text);
+}
+
 static void write_calibration(FILE *f, const scry_tiff_info *info)
 {
     const bool known = info->pixel_um[1] > 0 && info->pixel_um[2] > 0;
@@ -309,8 +320,8 @@ static void write_calibration(FILE *f, const scry_tiff_info *info)
     if (um > 0 && strstr(info->unit, "\xc2\xb5")) fprintf(f, "unit=\\u00B5m\n");
     else if (um > 0 || (!known && *info->unit)) fprintf(f, "unit=%s\n", info->unit);
     else if (known) fprintf(f, "unit=micron\n");
-    if (info->pixel_um[0] > 0) fprintf(f, "spacing=%.12g\n", info->pixel_um[0] / (um > 0 ? um : 1));
-    if (info->frame_s > 0) fprintf(f, "finterval=%.12g\n", info->frame_s);
+    if (info->pixel_um[0] > 0) write_number(f, "spacing", info->pixel_um[0] / (um > 0 ? um : 1));
+    if (info->frame_s > 0) write_number(f, "finterval", info->frame_s);
 }
 
 char *scryi_imagej_describe(const scry_tiff_info *info, double low, double high, bool signed16,
@@ -339,7 +350,7 @@ char *scryi_imagej_describe(const scry_tiff_info *info, double low, double high,
     const bool drop = model && find_number(info->description, "c0", &c0) && c0 == -32768;
     for (const char *at = model ? info->description : ""; *at;) {
         const size_t line = strcspn(at, "\n");
-        if (!rewritten(at, line, drop)) fprintf(f, "%.*s\n", (int)line, at);
+        if (!rewritten(at, line, info, drop)) fprintf(f, "%.*s\n", (int)line, at);
         at += line + (at[line] == '\n');
     }
     if (fclose(f)) {
