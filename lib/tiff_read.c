@@ -95,7 +95,7 @@ static void keep_resolution(scry_tiff_reader *r)
     const double um = info->resolution_unit == RESUNIT_INCH         ? 25400
                       : info->resolution_unit == RESUNIT_CENTIMETER ? 10000
                                                                     : 0;
-    if (!um || !info->x_resolution || !info->y_resolution) return;
+    if (um == 0 || info->x_resolution == 0 || info->y_resolution == 0) return;
     if (um / info->x_resolution > largest_pixel_um || um / info->y_resolution > largest_pixel_um)
         return;
     info->pixel_um[1] = um / info->y_resolution;
