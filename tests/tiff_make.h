@@ -12,7 +12,7 @@
 
 struct made {
     unsigned char *bytes;
-    size_t size;
+    size_t size, capacity;
     bool mm;          /* big-endian */
     size_t link;      /* where the offset of the next directory goes */
     size_t strip;     /* offset of the pixels of the last page */
@@ -33,7 +33,10 @@ struct made_page {
 
 static inline void made_put(struct made *f, const void *p, size_t n)
 {
-    f->bytes = realloc(f->bytes, f->size + n + 1);
+    if (f->size + n >= f->capacity) {
+        f->capacity = 2 * (f->size + n) + 64;
+        f->bytes = realloc(f->bytes, f->capacity);
+    }
     if (n) memcpy(f->bytes + f->size, p, n);
     f->size += n;
 }
