@@ -23,11 +23,14 @@ bool scryi_imagej_detect(const char *description)
 static const char *find(const char *text, const char *key, size_t *n)
 {
     const size_t k = strlen(key);
-    for (; text && *text; text = strchr(text, '\n'), text += text != NULL)
+    while (text && *text) {
         if (!strncmp(text, key, k) && text[k] == '=') {
             *n = strcspn(text + k + 1, "\r\n");
             return text + k + 1;
         }
+        text = strchr(text, '\n');
+        if (text) text++;
+    }
     return NULL;
 }
 
