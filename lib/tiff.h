@@ -169,23 +169,24 @@ typedef struct scry_tiff_writer scry_tiff_writer;
  * instrument. `like` and all that it points at are copied. Nothing appears at `path` before
  * scry_tiff_finish: planes go to a temporary file beside it.
  *   ImageJ  c, z, t, unit, spacing, interval, display range and LUTs are rewritten to be true; other
- *           lines are kept. Signed 16-bit is written as ImageJ does (unsigned, calibrated); types
- *           that ImageJ cannot open (u32, i8, i32, f64) become f32; RGB that is not 8-bit becomes channels
- *   OME     the XML of `like` with true sizes, type, order, channels and a new UUID (a hash of the
- *           pixels, so that equal runs give equal bytes); instrument and annotations are kept
+ *           lines are kept. Signed 16-bit is written as ImageJ does (unsigned, calibrated); what
+ *           ImageJ cannot open becomes f32 (u32, i8, i32, f64) or channels (RGB beyond 8-bit)
+ *   OME     the XML of `like` with true sizes, type, order, channels and a new UUID (a hash of
+ *           the pixels, so that equal runs give equal bytes); instrument and annotations are kept
  *   plain   resolution is kept; pages in the order c, z, t, c fastest
- * opts may be NULL. EINVAL: a size is zero, c not a multiple of samples, or path exists and force is
- * not set; EIO: the system refused. */
+ * opts may be NULL. EINVAL: a size is zero, c not a multiple of samples, or path exists and force
+ * is not set; EIO: the system refused. */
 scry_status scry_tiff_create(scry_tiff_writer **out, const char *path, const scry_tiff_info *like,
                              const scry_tiff_options *opts, scry_error *err);
 
 /* What will be written: type, flavour and samples after the rules above. */
 const scry_tiff_info *scry_tiff_planned(const scry_tiff_writer *w);
 
-/* Writes plane (c, z, t) from in[y][x]. Each plane once, in any order; those in the order of the
- * file (order of scry_tiff_planned) are never copied, others once when packed. Integer types round to nearest (ties to
- * even) and clip to their range, both counted. EINVAL: outside the axes, or written before;
- * ENUMERIC: NaN or infinity for an integer type; EIO: disk full. */
+/* Writes plane (c, z, t) from in[y][x]. Each plane once, in any order: packed planes that come
+ * before their turn (order of scry_tiff_planned) are kept in a second temporary file until then.
+ * Integer types round to nearest (ties to even) and clip to their range, both counted.
+ * EINVAL: outside the axes, or written before; ENUMERIC: NaN or infinity for an integer type; EIO:
+ * disk full. */
 scry_status scry_tiff_write_plane(scry_tiff_writer *w, size_t c, size_t z, size_t t,
                                   const float *in, scry_error *err);
 
