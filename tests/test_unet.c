@@ -206,7 +206,7 @@ static void bytes_do_not_depend_on_threads(void **state)
     } cases[] = {
         {small_networks[0], SCRY_SPACE(40, 24)},
         {small_networks[1], SCRY_SPACE(2, 24, 40)},
-        {"../priors/pretrained/microscopy", SCRY_SPACE(72, 56)},
+        {"../priors/pretrained/microscopy", SCRY_SPACE(128, 64)},
     };
     for (size_t k = 0; k < 3; k++) {
         scry_error err = {0};

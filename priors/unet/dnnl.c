@@ -127,14 +127,21 @@ static dnnl_status_t describe(scryi_conv *c, const scryi_mds *m, dnnl_primitive_
 #endif
 }
 
-/* The library decides how it splits the work when a primitive is described, and asks again for the
- * number of threads when it runs: it must hear the same number both times. */
+/* The library asks for the number of threads when a primitive is described and again when it runs,
+ * and must hear the same both times. It hears one: with more, its Winograd sums in another order,
+ * and the bytes of a result would depend on the machine. */
+static int one_thread(void)
+{
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return before;
+}
+
 static dnnl_status_t create_primitive(scryi_conv *c, const scryi_mds *m)
 {
     dnnl_status_t status;
     dnnl_primitive_attr_t attr = NULL;
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(c->shape.threads);
+    const int before = one_thread();
     TRY(dnnl_primitive_attr_create(&attr));
     TRY(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
     status = dnnl_unimplemented;
@@ -263,8 +270,7 @@ scry_status scryi_conv_run(const scryi_conv *c, float *dst, const float *src, co
         {DNNL_ARG_SCRATCHPAD, pad},
         {DNNL_ARG_BIAS, b},
     };
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(c->shape.threads);
+    const int before = one_thread();
     status = dnnl_primitive_execute(c->primitive, c->stream, c->shape.bias ? 5 : 4, args);
     if (status == dnnl_success) status = dnnl_stream_wait(c->stream);
     omp_set_num_threads(before);

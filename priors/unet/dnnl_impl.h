@@ -18,7 +18,6 @@ typedef struct scryi_conv_shape {
     bool transposed; /* the adjoint instead: from out x out_height x out_width to in x ... */
     bool bias;       /* takes one; never when transposed */
     bool winograd;   /* where the library has it for this shape */
-    int threads;
 } scryi_conv_shape;
 
 /* weights: out, in, row, column; copied into the library's own layout. ENOMEM, or ENUMERIC with the
@@ -32,7 +31,8 @@ size_t scryi_conv_weight_bytes(const scryi_conv *c); /* of the copy */
 bool scryi_conv_is_winograd(const scryi_conv *c);
 
 /* dst = W * src + bias. bias: one value for each output channel, if the shape has it.
- * Threads may run one convolution at the same time with their own dst and scratch. */
+ * Runs in the calling thread alone; threads may run one convolution at the same time with their own
+ * dst and scratch. */
 scry_status scryi_conv_run(const scryi_conv *c, float *dst, const float *src, const float *bias,
                            void *scratch, scry_error *err);
 

@@ -45,8 +45,8 @@ static scryi_conv_shape shape_of(const scryi_model *m, const scryi_layer *l)
                               .stride = l->stride,
                               .pad = l->pad,
                               .bias = true,
-                              .winograd = m->winograd && l->stride == 1 && l->parts[0]->kernel == 3,
-                              .threads = m->threads};
+                              .winograd =
+                                  m->winograd && l->stride == 1 && l->parts[0]->kernel == 3};
 }
 
 static scry_status create(scryi_model *m, scryi_layer *l, scry_error *err)

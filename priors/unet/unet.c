@@ -89,11 +89,9 @@ static void destroy(scry_prior *P)
 }
 
 static const struct scry_prior_ops with_vjp = {
-    .name = "unet", .denoise = denoise, .vjp = vjp, .destroy = destroy
-};
+    .name = "unet", .denoise = denoise, .vjp = vjp, .destroy = destroy};
 static const struct scry_prior_ops without_vjp = {
-    .name = "unet", .denoise = denoise, .destroy = destroy
-};
+    .name = "unet", .denoise = denoise, .destroy = destroy};
 
 void scry_unet_opts_init(scry_unet_opts *opts)
 {

@@ -32,8 +32,9 @@ const char *scry_network_sha256(const scry_network *net); /* of the file of weig
 const scry_schedule *scry_network_schedule(const scry_network *net);
 
 typedef struct scry_unet_opts {
-    int threads;   /* inside one call, >= 1; the bytes of the result do not depend on it. Chains
-                    * that run in parallel want 1 here. Default 1 */
+    int threads;   /* inside one call, >= 1, for all but the convolutions: these sum in an order
+                    * that would depend on it, and the bytes of a result do not. Chains, tiles
+                    * and channels run in parallel instead, with 1 here. Default 1 */
     bool vjp;      /* plan the vector-Jacobian product too, which keeps activations: work_bytes
                     * is several times larger. Default true */
     bool winograd; /* Winograd F(4,3) for the 3x3 layers where the library has it: twice as fast,
