@@ -34,7 +34,8 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
         return "a prior that denoises";
     if ((needs & SCRY_NEEDS_VJP) && !(P && scry_prior_has_vjp(P)))
         return "a prior with a vector-Jacobian product";
-    if ((needs & SCRY_NEEDS_SVD) && !(problem->L && scry_op_has_svd(scry_likelihood_op(problem->L))))
+    const scry_op *A = problem->L ? scry_likelihood_op(problem->L) : NULL;
+    if ((needs & SCRY_NEEDS_SVD) && !(A && scry_op_has_svd(A)))
         return "an operator whose singular value decomposition is known";
     if ((needs & SCRY_NEEDS_MODEL) && !problem->model)
         return "a Gaussian model of the images (mean and power spectrum)";
@@ -72,7 +73,7 @@ static const struct field *find_field(const char *name)
 {
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (strcmp(fields[i].name, name) == 0) return &fields[i];
-    assert(!"a method lists an option that has no field");
+    assert(false && "a method lists an option that has no field");
     return NULL;
 }
 

@@ -33,7 +33,7 @@ struct scry_method {
     const char *title;    /* "DiffPIR" */
     scry_method_kind kind;
     unsigned needs;       /* enum scry_needs */
-    const char *exact;    /* what it is: "exact for Gaussian priors", "approximate: ...", "point estimate" */
+    const char *exact;    /* what it is: "exact for Gaussian priors", "approximate: ...", ... */
     const char *citation; /* "Zhu et al. 2023, CVPR Workshops" */
     const scry_option *options; /* ends with name == NULL */
     scry_status (*plan)(scry_solver **out, const scry_problem *problem,
@@ -50,9 +50,9 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
 
 /* The defaults of `method`; fields that it does not list are 0. */
 void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method);
-/* One option by its registry name: the name of its field with '-' for '_', or `iterations`, which is
- * the field `steps`. EINVAL with the list of names, or with the legal range; counts and choices must
- * be whole numbers. */
+/* One option by its registry name: its field's name with '-' for '_', or `iterations`, which is the
+ * field `steps`. EINVAL with the list of names, or with the legal range; counts and choices must be
+ * whole numbers. */
 scry_status scry_solver_opts_set(scry_solver_opts *opts, const struct scry_method *method,
                                  const char *name, double value, scry_error *err);
 scry_status scry_solver_opts_get(const scry_solver_opts *opts, const struct scry_method *method,
