@@ -149,6 +149,32 @@ static void gaussian_posterior_is_drawn(void **state)
     drop(&m);
 }
 
+/* One step from a tiny level leaves the draw that the chain started from: it is exact, without any
+ * error of steps. */
+static void gaussian_start_is_exact(void **state)
+{
+    (void)state;
+    enum { K = 2000 };
+    static struct world w;
+    struct setup s;
+    scry_solver_opts o;
+    scry_chains c;
+    world_blur(&w);
+    build(&s, &w, NULL);
+    scry_solver_opts_init(&o, scry_method_find("jfps"));
+    o.steps = 1;
+    o.start = SCRY_START_GAUSSIAN;
+    o.start_sigma = 0.03;
+    draw(&c, "jfps", &s.problem, &o, K, 23);
+    const struct verdict v = judge(c.samples, K, w.n, w.post, w.P);
+    if (v.bias > 4.5 * v.se || v.whitened > 0.02 + 4.5 * sqrt(2.0 / K)) {
+        verdict_print("gaussian start", &v);
+        fail();
+    }
+    scry_chains_free(&c);
+    drop(&s);
+}
+
 /* The noise vanishes: A x = y. The noise drowns everything: the prior. */
 static void limits_of_the_noise(void **state)
 {
@@ -271,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaussian_posterior_is_drawn),
+        cmocka_unit_test(gaussian_start_is_exact),
         cmocka_unit_test(limits_of_the_noise),
         cmocka_unit_test(photon_noise_is_used),
     };
