@@ -30,27 +30,27 @@ int cli_failed(const cli_command *command, const scry_error *err)
     return CLI_FAILED;
 }
 
+/* Breaks lines at spaces; the text starts at `column`, further lines at `indent`. */
 static void print_wrapped(const char *text, int indent, int column)
 {
     const int width = 96;
     while (*text) {
-        size_t word = strcspn(text, " \n");
-        if (column + (int)word > width && column > indent) {
+        const int gap = (int)strspn(text, " ");
+        const int word = (int)strcspn(text + gap, " \n");
+        if (text[0] == '\n' || (column + gap + word > width && column > indent)) {
             printf("\n%*s", indent, "");
             column = indent;
+            if (text[0] == '\n') {
+                text++;
+                continue;
+            }
+        } else {
+            printf("%*s", gap, "");
+            column += gap;
         }
-        printf("%.*s", (int)word, text);
-        column += (int)word;
-        text += word;
-        if (*text == '\n') {
-            printf("\n%*s", indent, "");
-            column = indent;
-            text++;
-        } else if (*text == ' ') {
-            if (column < width) putchar(' ');
-            column++;
-            text++;
-        }
+        printf("%.*s", word, text + gap);
+        column += word;
+        text += gap + word;
     }
     putchar('\n');
 }
@@ -62,6 +62,52 @@ static void print_option(const char *name, const char *arg, const char *help)
     if (n >= INDENT - 1) n = printf("\n") - 1;
     printf("%*s", INDENT - n, "");
     print_wrapped(help, INDENT, INDENT);
+}
+
+const char *cli_option_value(const scry_option *o, double value, char *buf, size_t size)
+{
+    const char *const *words = scry_option_words(o);
+    if (words)
+        snprintf(buf, size, "%s", words[(size_t)value]);
+    else
+        snprintf(buf, size, "%g", value);
+    return buf;
+}
+
+static const scry_option *option_of(const struct scry_method *m, const char *name)
+{
+    for (const scry_option *o = m->options; o && o->name; o++)
+        if (!strcmp(o->name, name)) return o;
+    return NULL;
+}
+
+static bool same_help(const scry_option *a, const scry_option *b)
+{
+    return a && b && !strcmp(a->help, b->help) && a->value >= b->value && a->value <= b->value;
+}
+
+/* "diffpir, jfps: levels of the noise schedule [16]": methods that say the same are named together. */
+static void print_method_option(const char *name, unsigned kinds)
+{
+    size_t total;
+    const struct scry_method *const *list = scry_methods(&total);
+    char text[2048] = "", value[32];
+    size_t at = 0;
+    for (size_t m = 0; m < total; m++) {
+        const scry_option *o = kinds & 1u << list[m]->kind ? option_of(list[m], name) : NULL;
+        bool told = !o;
+        for (size_t e = 0; e < m && !told; e++)
+            told = (kinds & 1u << list[e]->kind) && same_help(option_of(list[e], name), o);
+        if (told) continue;
+        for (size_t l = m; l < total && at < sizeof text; l++)
+            if ((kinds & 1u << list[l]->kind) && same_help(option_of(list[l], name), o))
+                at += (size_t)snprintf(text + at, sizeof text - at, "%s%s",
+                                       l > m ? ", " : at ? "\n" : "", list[l]->name);
+        if (at < sizeof text)
+            at += (size_t)snprintf(text + at, sizeof text - at, ": %s [%s]", o->help,
+                                   cli_option_value(o, o->value, value, sizeof value));
+    }
+    print_option(name, "X", text);
 }
 
 static void print_help(const cli_command *command, const cli_option *options,
@@ -78,29 +124,26 @@ static void print_help(const cli_command *command, const cli_option *options,
     print_option("help", NULL, "print this and stop");
     if (!methods || !methods->count) return;
     printf("\noptions of methods (defaults in brackets; 'scry methods' says what each method is):\n");
-    for (size_t i = 0; i < methods->count; i++) print_option(methods->names[i], "X", methods->help[i]);
+    for (size_t i = 0; i < methods->count; i++) 
+        print_method_option(methods->names[i], methods->kinds);
 }
 
-/* The union of the options of the methods of some kinds; the help names methods and defaults. */
+/* The union of the options of the methods of some kinds. */
 static void collect_methods(cli_method_values *v, unsigned kinds)
 {
     size_t total;
     const struct scry_method *const *list = scry_methods(&total);
-    *v = (cli_method_values){ 0 };
+    *v = (cli_method_values){ .kinds = kinds };
     for (size_t m = 0; m < total; m++) {
         if (!(kinds & 1u << list[m]->kind)) continue;
         for (const scry_option *o = list[m]->options; o && o->name; o++) {
             size_t i = 0;
             while (i < v->count && strcmp(v->names[i], o->name) != 0) i++;
-            if (i == sizeof v->names / sizeof *v->names) continue;
-            size_t at = strlen(v->help[i]);
-            if (i == v->count) {
-                v->names[v->count] = o->name;
-                v->values[v->count++] = NAN;
-                at = 0;
-            }
-            snprintf(v->help[i] + at, sizeof v->help[i] - at, "%s%s: %s [%g]", at ? "\n" : "",
-                     list[m]->name, o->help, o->value);
+            if (i < v->count || i == sizeof v->names / sizeof *v->names) continue;
+            v->names[i] = o->name;
+            v->options[i] = o;
+            v->values[i] = NAN;
+            v->count++;
         }
     }
 }
@@ -110,6 +153,28 @@ static bool number(const char *text, double *out)
     char *end;
     *out = strtod(text, &end);
     return end != text && !*end && isfinite(*out);
+}
+
+/* A number, or a word of an option that is a choice. The method checks the range. */
+static bool method_value(const scry_option *o, const char *text, double *out)
+{
+    const char *const *words = scry_option_words(o);
+    for (size_t i = 0; words && words[i]; i++)
+        if (!strcmp(text, words[i])) {
+            *out = (double)i;
+            return true;
+        }
+    return number(text, out);
+}
+
+static int refuse_method_value(const cli_command *command, const scry_option *o, const char *text)
+{
+    char list[128] = "";
+    const char *const *words = scry_option_words(o);
+    for (size_t i = 0; words && words[i]; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", words[i]);
+    return cli_usage(command, "--%s '%s', expected %s%s", o->name, text, words ? "one of " : "a number",
+                     list);
 }
 
 static bool store(const cli_option *o, const char *text)
@@ -163,9 +228,10 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
             if (!store(o, text))
                 status = cli_usage(command, "--%s '%s', expected %s", o->name, text,
                                    o->kind == CLI_INTEGER ? "a whole number" : "a number");
-        } else if (!number(text, &methods->values[id - 1 - n_options])) {
-            status = cli_usage(command, "--%s '%s', expected a number",
-                               methods->names[id - 1 - n_options], text);
+        } else {
+            const size_t i = (size_t)(id - 1 - n_options);
+            if (!method_value(methods->options[i], text, &methods->values[i]))
+                status = refuse_method_value(command, methods->options[i], text);
         }
     }
     if (status == CLI_OK && id < -1)

@@ -35,10 +35,14 @@ extern const cli_command *const cli_commands[]; /* ends with NULL */
 /* Values of the options that the registry's methods have in common: NaN when not given. */
 typedef struct cli_method_values {
     size_t count;
+    unsigned kinds; /* 1 << scry_method_kind */
     const char *names[48];
+    const scry_option *options[48]; /* of the first method that has it: what its words are */
     double values[48];
-    char help[48][512];
 } cli_method_values;
+
+/* A value of an option of a method in the words of the user: "holdout", "0.05". */
+const char *cli_option_value(const scry_option *o, double value, char *buf, size_t size);
 
 /* Parses argv[1..]. Options of `methods` (may be NULL) are those of the registry, by kind mask
  * 1 << scry_method_kind. Returns CLI_OK, CLI_USAGE after printing what was wrong, or -1 when --help

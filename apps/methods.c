@@ -22,8 +22,15 @@ static void print_method(const struct scry_method *m)
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (m->needs & needs[i].bit) printf("%s%s", n++ ? ", " : "", needs[i].text);
     printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
-    for (const scry_option *o = m->options; o && o->name; o++)
-        printf("    --%-12s %s [%g; %g to %g]\n", o->name, o->help, o->value, o->low, o->high);
+    for (const scry_option *o = m->options; o && o->name; o++) {
+        const char *const *words = scry_option_words(o);
+        char value[32];
+        cli_option_value(o, o->value, value, sizeof value);
+        printf("    --%-12s %s [%s; ", o->name, o->help, value);
+        if (!words) printf("%g to %g]\n", o->low, o->high);
+        for (int w = (int)o->low; words && w <= (int)o->high; w++)
+            printf("%s%s", words[w], w < (int)o->high ? ", " : "]\n");
+    }
     printf("\n");
 }
 

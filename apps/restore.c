@@ -263,6 +263,13 @@ static scry_status check_settings(const restore_settings *s, bool deblur, scry_e
     return SCRY_OK;
 }
 
+static bool method_option_given(const cli_method_values *v, const char *name)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (!strcmp(v->names[i], name)) return !isnan(v->values[i]);
+    return false;
+}
+
 static scry_status set_method_options(struct run *run, scry_error *err)
 {
     restore_run_state *r = &run->state;
@@ -273,6 +280,9 @@ static scry_status set_method_options(struct run *run, scry_error *err)
         scry_status st = scry_solver_opts_set(&r->opts, r->method, v->names[i], v->values[i], err);
         if (st != SCRY_OK) return st;
     }
+    /* who gives a count means that count, unless another way to stop is asked for as well */
+    if (method_option_given(v, "iterations") && !method_option_given(v, "stop"))
+        scry_solver_opts_set(&r->opts, r->method, "stop", SCRY_STOP_STEPS, NULL);
     return SCRY_OK;
 }
 

@@ -44,29 +44,41 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
     return NULL;
 }
 
-/* Where an option lives in scry_solver_opts. */
+static const char *const start_words[] = { [SCRY_START_NOISE] = "noise",
+                                           [SCRY_START_GAUSSIAN] = "gaussian",
+                                           [SCRY_START_AUTO] = "auto", NULL };
+static const char *const stop_words[] = { [SCRY_STOP_STEPS] = "steps",
+                                          [SCRY_STOP_DISCREPANCY] = "discrepancy",
+                                          [SCRY_STOP_HOLDOUT] = "holdout",
+                                          [SCRY_STOP_FRC] = "frc", NULL };
+static const char *const accelerate_words[] = { [SCRY_ACCELERATE_NONE] = "none",
+                                                [SCRY_ACCELERATE_BIGGS] = "biggs",
+                                                [SCRY_ACCELERATE_NESTEROV] = "nesterov", NULL };
+
+/* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
     const char *name;
     enum { COUNT, REAL, CHOICE } kind;
     size_t offset;
+    const char *const *words;
 };
 
 static const struct field fields[] = {
-    { "steps", COUNT, offsetof(scry_solver_opts, steps) },
-    { "iterations", COUNT, offsetof(scry_solver_opts, steps) },
-    { "sigma-max", REAL, offsetof(scry_solver_opts, sigma_max) },
-    { "sigma-min", REAL, offsetof(scry_solver_opts, sigma_min) },
-    { "rho", REAL, offsetof(scry_solver_opts, rho) },
-    { "eta", REAL, offsetof(scry_solver_opts, eta) },
-    { "lambda", REAL, offsetof(scry_solver_opts, lambda) },
-    { "zeta", REAL, offsetof(scry_solver_opts, zeta) },
-    { "tv", REAL, offsetof(scry_solver_opts, tv) },
-    { "tol", REAL, offsetof(scry_solver_opts, tol) },
-    { "inner", COUNT, offsetof(scry_solver_opts, inner) },
-    { "start", CHOICE, offsetof(scry_solver_opts, start) },
-    { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma) },
-    { "stop", CHOICE, offsetof(scry_solver_opts, stop) },
-    { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate) },
+    { "steps", COUNT, offsetof(scry_solver_opts, steps), NULL },
+    { "iterations", COUNT, offsetof(scry_solver_opts, steps), NULL },
+    { "sigma-max", REAL, offsetof(scry_solver_opts, sigma_max), NULL },
+    { "sigma-min", REAL, offsetof(scry_solver_opts, sigma_min), NULL },
+    { "rho", REAL, offsetof(scry_solver_opts, rho), NULL },
+    { "eta", REAL, offsetof(scry_solver_opts, eta), NULL },
+    { "lambda", REAL, offsetof(scry_solver_opts, lambda), NULL },
+    { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },
+    { "tv", REAL, offsetof(scry_solver_opts, tv), NULL },
+    { "tol", REAL, offsetof(scry_solver_opts, tol), NULL },
+    { "inner", COUNT, offsetof(scry_solver_opts, inner), NULL },
+    { "start", CHOICE, offsetof(scry_solver_opts, start), start_words },
+    { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL },
+    { "stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words },
+    { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate), accelerate_words },
 };
 
 static const struct field *find_field(const char *name)
@@ -120,12 +132,34 @@ static scry_status find_option(const scry_option **out, const struct scry_method
                      used ? list : "none");
 }
 
+const char *const *scry_option_words(const scry_option *option)
+{
+    return find_field(option->name)->words;
+}
+
+/* The words that a method takes for a choice, "steps, discrepancy, holdout". */
+static void list_words(char *list, size_t size, const scry_option *o, const char *const *words)
+{
+    size_t used = 0;
+    for (int i = (int)o->low; i <= (int)o->high; i++) {
+        const int wrote = snprintf(list + used, size - used, "%s%s", used ? ", " : "", words[i]);
+        if (wrote > 0 && used + (size_t)wrote < size) used += (size_t)wrote;
+    }
+}
+
 /* Written so that a NaN fails. */
 static scry_status check_value(const struct scry_method *method, const scry_option *o, double value,
                                scry_error *err)
 {
     const bool whole = find_field(o->name)->kind != REAL;
     if (value >= o->low && value <= o->high && (!whole || value == floor(value))) return SCRY_OK;
+    const char *const *words = scry_option_words(o);
+    if (words) {
+        char list[96];
+        list_words(list, sizeof list, o, words);
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s is %g, expected %s (%g to %g)", method->name,
+                         o->name, value, list, o->low, o->high);
+    }
     return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s is %g, expected %s from %g to %g", method->name,
                      o->name, value, whole ? "a whole number" : "a number", o->low, o->high);
 }

@@ -58,6 +58,24 @@ static void options_are_set_by_name(void **state)
     assert_fails(scry_solver_opts_check(&opts, ddim, &err), SCRY_EINVAL);
 }
 
+static void choices_have_words(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_solver_opts opts;
+    const struct scry_method *rl = scry_method_find("richardson-lucy");
+    scry_solver_opts_init(&opts, rl);
+    for (const scry_option *o = rl->options; o->name; o++) {
+        const char *const *words = scry_option_words(o);
+        assert_int_equal(words != NULL, !strcmp(o->name, "stop") || !strcmp(o->name, "accelerate"));
+        for (int i = 0; words && i <= (int)o->high; i++) assert_non_null(words[i]);
+        if (!strcmp(o->name, "stop")) assert_string_equal(words[SCRY_STOP_HOLDOUT], "holdout");
+    }
+    assert_fails(scry_solver_opts_set(&opts, rl, "stop", SCRY_STOP_FRC, &err), SCRY_EINVAL);
+    assert_int_equal(scry_solver_opts_set(&opts, rl, "stop", 7, &err), SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "steps, discrepancy, holdout"));
+}
+
 /* D = x / (1 + sigma^2): the prior N(0, I). */
 static scry_status shrink(const scry_prior *P, float *x0, const float *x, float sigma, void *work,
                           scry_error *err)
@@ -136,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_is_complete),
         cmocka_unit_test(options_are_set_by_name),
+        cmocka_unit_test(choices_have_words),
         cmocka_unit_test(a_missing_need_is_named),
         cmocka_unit_test(plans_survive_lack_of_memory),
     };

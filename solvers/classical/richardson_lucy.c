@@ -353,10 +353,12 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
                            const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option rl_options[] = {
-    { "iterations", 500, 1, 100000, "iterations at most (exactly, with stop 0)" },
+    { "iterations", 500, 1, 100000, "iterations at most (exactly, with stop steps)" },
     { "stop", SCRY_STOP_HOLDOUT, 0, SCRY_STOP_HOLDOUT,
-      "0 fixed count, 1 chi2 per pixel reaches 1, 2 likelihood of held-out counts peaks" },
-    { "accelerate", SCRY_ACCELERATE_BIGGS, 0, 2, "0 none, 1 Biggs-Andrews, 2 Nesterov" },
+      "steps: after the count; discrepancy: when chi2 per pixel reaches 1; holdout: when the "
+      "likelihood of held-out counts peaks" },
+    { "accelerate", SCRY_ACCELERATE_BIGGS, 0, SCRY_ACCELERATE_NESTEROV,
+      "extrapolation between iterations: none, biggs (and Andrews) or nesterov" },
     { "tv", 0, 0, 1, "weight of total variation against the fit (0.002 to 0.05 is usual)" },
     { 0 },
 };

@@ -240,7 +240,8 @@ static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option tikhonov_options[] = {
     { "lambda", 0, 0, 1e12, "weight of the squared gradient; 0: found from the data" },
     { "stop", SCRY_STOP_HOLDOUT, SCRY_STOP_DISCREPANCY, SCRY_STOP_HOLDOUT,
-      "lambda 0: 1 chi2 per pixel is 1, 2 generalized cross-validation" },
+      "how lambda is found: discrepancy: chi2 per pixel is 1; holdout: generalized "
+      "cross-validation" },
     { "inner", 100, 1, 100000, "conjugate gradient iterations for a weight" },
     { "tol", 1e-4, 0, 0.1, "relative residual of the last solve" },
     { 0 },

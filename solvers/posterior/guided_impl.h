@@ -79,10 +79,9 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
 
 /* Options of the guided methods, after those of the schedule. */
 #define SCRYI_START_OPTIONS                                                                        \
-    { "start", SCRY_START_AUTO, 0, 2,                                                              \
-      "0: from noise; 1: from an exact draw of the posterior under the Gaussian model, which "     \
-      "saves "                                                                                     \
-      "the levels above start-sigma; 2: 1 where there is such a model, else 0" },                  \
+    { "start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                                \
+      "noise; gaussian: an exact draw of the posterior under the Gaussian model, which saves the " \
+      "levels above start-sigma; auto: gaussian where there is such a model, else noise" },        \
     {                                                                                              \
         "start-sigma", 0, 0, 1e6,                                                                  \
             "noise level at which that draw hands over; 0: 2, or sigma-max if less"                \

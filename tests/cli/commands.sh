@@ -60,6 +60,14 @@ works "deblur, model psf, camera" "$scry" deblur in.tif a.tif --psf gaussian:sig
     --read-noise 1.5 --background 2 --method diffpir --prior microscopy --steps 3 --seed 1 --threads 2 --samples 2
 works "deblur, richardson-lucy" "$scry" deblur in.tif rl.tif --psf gaussian:sigma=1.5 --method richardson-lucy \
     --iterations 20
+works "a count of iterations" "$scry" deblur in.tif n3.tif --psf gaussian:sigma=1.5 --method richardson-lucy \
+    --iterations 3 --quiet
+works "the same in words" "$scry" deblur in.tif w3.tif --psf gaussian:sigma=1.5 --method richardson-lucy \
+    --iterations 3 --stop steps --accelerate biggs --quiet
+works "the same in numbers" "$scry" deblur in.tif v3.tif --psf gaussian:sigma=1.5 --method richardson-lucy \
+    --iterations 3 --stop 0 --accelerate 1 --quiet
+holds "a count alone is exact" cmp -s n3.tif w3.tif
+holds "words and numbers agree" cmp -s v3.tif w3.tif
 works "deblur, everything noted" "$scry" deblur in.tif b.tif --psf gaussian:sigma=1.5 $fast --sd sd.tif \
     --quantiles q05.tif,q95.tif --report run.json --preview p.png
 holds "sd is there" test -s sd.tif
@@ -117,6 +125,10 @@ refuses "psf larger than the image" 1 "psf" "$scry" deblur odd.tif x.tif --psf t
 refuses "negative gain" 2 "gain -1" "$scry" deblur in.tif x.tif $d --gain -1
 refuses "negative sigma" 2 "sigma -1" "$scry" deblur in.tif x.tif $d --sigma -1
 refuses "two noise models" 2 "two noise models" "$scry" deblur in.tif x.tif $d --sigma 1 --gain 1
+refuses "not a word" 2 "'never', expected one of steps, discrepancy, holdout" "$scry" deblur in.tif x.tif $d \
+    --method richardson-lucy --stop never
+refuses "not for this method" 2 "expected steps, discrepancy, holdout" "$scry" deblur in.tif x.tif $d \
+    --method richardson-lucy --stop frc
 refuses "no steps" 2 "steps" "$scry" deblur in.tif x.tif $d --steps 0
 refuses "sd of one chain" 2 "two chains" "$scry" deblur in.tif x.tif $d --samples 1 --sd y.tif
 refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.tif --mask truth.ome.tif
