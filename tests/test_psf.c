@@ -347,10 +347,9 @@ static void the_user_wins_over_the_file(void **state)
 static void memory_is_returned(void **state)
 {
     (void)state;
-    static const char *const specs[] = { "gaussian:sigma=1",
-                                         "airy:na=1,wavelength=500,pixel=100,size=9",
-                                         "confocal:na=1,wavelength=500,excitation=480,pixel=100,"
-                                         "size=9" };
+    static const char *const specs[] = {
+        "gaussian:sigma=1", "airy:na=1,wavelength=500,pixel=100,size=9",
+        "confocal:na=1,wavelength=500,excitation=480,pixel=100,size=9" };
     const size_t live = scry_memory_live();
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         for (size_t nth = 1, done = 0; !done; nth++) {
