@@ -21,5 +21,6 @@
 /* networks */
 #include "priors/schedule.h"  /* noise schedules of training and of sampling */
 #include "priors/unet/unet.h" /* a pretrained U-Net in the layout of diffusers */
+#include "priors/info.h"      /* what a pretrained prior says about itself */
 
 #endif

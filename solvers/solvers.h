@@ -1,0 +1,11 @@
+#ifndef SCRY_SOLVERS_SOLVERS_H
+#define SCRY_SOLVERS_SOLVERS_H
+
+/* The room's contents: what joins a measurement and a prior. Each method is a row of the registry;
+ * none has a header of its own. */
+
+#include "solvers/solver.h"   /* the problem, the settings, plan / start / step / run */
+#include "solvers/registry.h" /* the table of methods: options, needs, citations */
+#include "solvers/chains.h"   /* many chains: mean, standard deviation, quantiles */
+
+#endif

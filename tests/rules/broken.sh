@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# rules.sh must notice: each breach, alone in a small tree, has to fail and be named.
+set -uo pipefail
+rules=$(realpath "$(dirname "$0")/rules.sh")
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+cd "$tree" || exit 2
+failures=0
+
+# breach REASON FILE TEXT
+breach() {
+    local reason=$1 file=$2 text=$3
+    mkdir -p "$(dirname "$file")"
+    printf '%b\n' "$text" >"$file"
+    if bash "$rules" . >said; then
+        echo "FAILED: $reason: not noticed"
+        failures=$((failures + 1))
+    elif ! grep -qE "^$file:.*$reason" said || ! grep -q ' 1 breaches$' said; then
+        echo "FAILED: $reason: said $(cat said)"
+        failures=$((failures + 1))
+    fi
+    rm "$file"
+}
+
+mkdir -p lib operators priors datasets solvers apps tests .ci
+touch CMakeLists.txt
+for room in lib operators priors datasets solvers; do
+    echo "/* nothing */" >$room/$room.h
+done
+bash "$rules" . || { echo "FAILED: an empty house has breaches"; exit 1; }
+
+breach "lib may not" lib/a.c '#include "operators/op.h"'
+breach "priors may not" priors/unet/a.c '#include "operators/op.h"'
+breach "operators may not" operators/a.c '#include "priors/prior.h"'
+breach "datasets may not" datasets/a.c '#include "priors/prior.h"'
+breach "solvers may not" solvers/posterior/a.c '#include "operators/blur.h"'
+breach "solvers may not" solvers/a.c '#include "priors/unet/unet.h"'
+breach "solvers may not" solvers/a.c '#include "apps/cli.h"'
+breach "internal" apps/a.c '#include "solvers/a_impl.h"'
+breach "belongs behind lib/fft" lib/a.c '#include <fftw3.h>'
+breach "belongs behind priors/unet/dnnl" priors/unet/a.c '#include <dnnl.h>'
+breach "belongs behind" operators/a_impl.h '#include <gsl/gsl_math.h>'
+breach "longer than 100" tests/a.c "$(printf 'x%.0s' $(seq 101))"
+breach "tab" apps/a.sh 'if\ttrue'
+breach "blanks" apps/a.c 'int x; '
+breach "longer than 700" lib/a.c "$(printf '\\n%.0s' $(seq 701))"
+breach "outside" apps/a.c '"../shared/data"'
+touch lib/unlisted.h
+if bash "$rules" . >said || ! grep -q '^lib/lib.h:1: -- does not list lib/unlisted.h' said; then
+    echo "FAILED: an unlisted header: said $(cat said)"
+    failures=$((failures + 1))
+fi
+
+echo "$failures failed"
+[ $failures = 0 ]

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# The rules of the house that no compiler checks: which room may include what, where third-party
+# libraries stay, and how long files and lines are. Prints each breach as file:line: reason.
+# usage: rules.sh [source-folder]; exit status 1 when a rule is broken.
+set -uo pipefail
+export LC_ALL=C.UTF-8
+cd "${1:-$(dirname "$0")/../..}" || exit 2
+rooms="lib operators priors datasets solvers apps"
+folders=
+for folder in $rooms tests .ci; do
+    [ -d "$folder" ] && folders="$folders $folder"
+done
+breaches=$(mktemp)
+trap 'rm -f "$breaches"' EXIT
+
+# Text that people write; weights and fuzz corpora are not.
+sources=$(find $folders CMakeLists.txt -type f -not -path '*/corpus/*' \
+    \( -path '.ci/*' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name '*.txt' \) | sort)
+code=$(find $folders -name '*.[ch]' -not -path 'tests/*' | sort)
+
+# Arrows: ROOM may include what matches PATTERN, next to itself.
+arrow() {
+    local room=$1 allowed=$2
+    [ -d "$room" ] || return 0
+    grep -rnE '^ *# *include "' "$room" --include='*.[ch]' |
+        grep -vE "^[^:]*:[0-9]*: *# *include \"($room/|$allowed)" |
+        sed "s|\$| -- $room may not include this|"
+}
+vtables='(operators/(op|cg|likelihood)|priors/(prior|gaussian|schedule))\.h"'
+{
+    arrow lib 'nothing else'
+    arrow operators 'lib/'
+    arrow priors 'lib/'
+    arrow datasets 'lib/|operators/'
+    arrow solvers "lib/|$vtables"
+    arrow apps 'lib/|operators/|priors/|datasets/|solvers/'
+    # Internal headers are for their own room and for tests.
+    for room in $rooms; do
+        grep -rnE '^ *# *include "[^"]*_impl\.h"' "$room" --include='*.[ch]' 2>/dev/null |
+            grep -vE "include \"$room/" | sed 's|$| -- internal to another room|'
+    done
+} >>"$breaches"
+
+# A third-party header (PATTERN, between the angle brackets) stays in the files that match HOME.
+home() {
+    local header=$1 home=$2
+    grep -nE "^ *# *include <$header>" $code /dev/null | grep -vE "^($home):" |
+        sed "s#\$# -- belongs behind $home#"
+}
+{
+    home 'fftw3\.h' 'lib/fft\.c'
+    home 'tiff(io)?\.h' 'lib/tiff(_[a-z]*)?\.[ch]'
+    home 'libxml/.*' 'lib/tiff_ome[a-z_]*\.[ch]'
+    home 'cjson/.*' 'lib/json\.c'
+    home 'png\.h' 'lib/png\.c'
+    home 'Random123/.*' 'lib/rng\.c'
+    home 'dnnl.*' 'priors/unet/dnnl\.c'
+    home 'popt\.h' 'apps/cli\.c'
+    # GSL is welcome in sources; only the random generator shows one of its types.
+    home 'gsl/.*' '(lib/rng\.h|[a-z0-9_/]*\.c)'
+} >>"$breaches"
+
+# Each room has a contents page that names all its public headers.
+{
+    for room in lib operators priors datasets solvers; do
+        [ -d "$room" ] || continue
+        page=$room/$room.h
+        [ -f "$page" ] || { echo "$page:1: -- the contents page is missing"; continue; }
+        for header in $(find "$room" -name '*.h' -not -name '*_impl.h' -not -path "$page"); do
+            grep -qF "#include \"$header\"" "$page" || echo "$page:1: -- does not list $header"
+        done
+    done
+} >>"$breaches"
+
+grep -nE '^.{101}' $sources /dev/null | cut -c1-60 | sed 's|$|... -- longer than 100 columns|' >>"$breaches"
+grep -nP '\t' $sources /dev/null | sed 's|$| -- has a tab|' >>"$breaches"
+grep -nE ' +$' $sources /dev/null | sed 's|$|<- ends in blanks|' >>"$breaches"
+for f in $sources; do
+    lines=$(wc -l <"$f")
+    [ "$lines" -le 700 ] || echo "$f:$lines: -- longer than 700 lines" >>"$breaches"
+done
+# The project stands alone: only tests and CI may look for the data beside it.
+grep -nE '\.\./shared|SCRY_SHARED|/work/' $sources /dev/null | grep -vE '^(tests|\.ci)/' |
+    sed 's|$| -- names data outside of the project|' >>"$breaches"
+
+cat "$breaches"
+count=$(wc -l <"$breaches")
+echo "$(echo "$sources" | wc -l) files, $count breaches"
+[ "$count" = 0 ]
