@@ -25,8 +25,8 @@ static char *join(const char *folder, const char *name)
     const size_t n = strlen(folder) + strlen(name) + 2;
     char *path = malloc(n);
     if (path)
-        snprintf(path, n, "%s%s%s", folder, folder[0] && folder[strlen(folder) - 1] == '/' ? "" : "/",
-                 name);
+        snprintf(path, n, "%s%s%s", folder,
+                 folder[0] && folder[strlen(folder) - 1] == '/' ? "" : "/", name);
     return path;
 }
 
@@ -90,8 +90,8 @@ scry_status batch_open(batch *b, const char *const *words, int count, bool force
 {
     *b = (batch){ 0 };
     if (count < 2)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%d file%s given, expected an input and an output", count,
-                         count == 1 ? "" : "s");
+        return SCRY_FAIL(err, SCRY_EINVAL, "%d file%s given, expected an input and an output",
+                         count, count == 1 ? "" : "s");
     const char *out = words[count - 1];
     const bool slash = *out && out[strlen(out) - 1] == '/';
     b->folder = is_folder(out);
@@ -99,7 +99,8 @@ scry_status batch_open(batch *b, const char *const *words, int count, bool force
         return SCRY_FAIL(err, SCRY_EIO, "there is no folder %s", out);
     const bool pattern = count == 2 && access(words[0], F_OK) && strpbrk(words[0], "*?[");
     if ((count > 2 || pattern) && !b->folder)
-        return SCRY_FAIL(err, SCRY_EINVAL, "several inputs, but the output '%s' is not a folder", out);
+        return SCRY_FAIL(err, SCRY_EINVAL, "several inputs, but the output '%s' is not a folder",
+                         out);
     scry_status st = SCRY_OK;
     for (int i = 0; st == SCRY_OK && i < count - 1; i++)
         st = add_pattern(b, words[i], out, force, err);
@@ -124,8 +125,8 @@ scry_status batch_side(char **path, const batch *b, size_t i, const char *option
     *path = NULL;
     if (b->folder) {
         if (!is_folder(option))
-            return SCRY_FAIL(err, SCRY_EINVAL, "'%s' is not a folder, as outputs of several images need",
-                             option);
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "'%s' is not a folder, as outputs of several images need", option);
         snprintf(name, sizeof name - 8, "%s", base_name(b->files[i].in));
         char *dot = strrchr(name, '.');
         if (!dot) dot = name + strlen(name);

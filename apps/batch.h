@@ -23,7 +23,8 @@ scry_status batch_open(batch *b, const char *const *words, int count, bool force
 void batch_free(batch *b);
 
 /* Where a side output (sd, preview, quantile) of file i goes: `option` itself for a single pair;
- * otherwise `option` is a folder and the name of the input's is kept, with this ending ("tif", "png").
+ * otherwise `option` is a folder and the name of the input's is kept, with this ending ("tif",
+ * "png").
  * EIO: it exists and force is not set. Free with free(). */
 scry_status batch_side(char **path, const batch *b, size_t i, const char *option,
                        const char *ending, bool force, scry_error *err);

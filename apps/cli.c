@@ -86,7 +86,8 @@ static bool same_help(const scry_option *a, const scry_option *b)
     return a && b && !strcmp(a->help, b->help) && a->value >= b->value && a->value <= b->value;
 }
 
-/* "diffpir, jfps: levels of the noise schedule [16]": methods that say the same are named together. */
+/* "diffpir, jfps: levels of the noise schedule [16]": methods that say the same are named
+ * together. */
 static void print_method_option(const char *name, unsigned kinds)
 {
     size_t total;
@@ -123,8 +124,9 @@ static void print_help(const cli_command *command, const cli_option *options,
     for (const cli_option *o = options; o->name; o++) print_option(o->name, o->arg, o->help);
     print_option("help", NULL, "print this and stop");
     if (!methods || !methods->count) return;
-    printf("\noptions of methods (defaults in brackets; 'scry methods' says what each method is):\n");
-    for (size_t i = 0; i < methods->count; i++) 
+    printf(
+        "\noptions of methods (defaults in brackets; 'scry methods' says what each method is):\n");
+    for (size_t i = 0; i < methods->count; i++)
         print_method_option(methods->names[i], methods->kinds);
 }
 
@@ -173,8 +175,8 @@ static int refuse_method_value(const cli_command *command, const scry_option *o,
     const char *const *words = scry_option_words(o);
     for (size_t i = 0; words && words[i]; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", words[i]);
-    return cli_usage(command, "--%s '%s', expected %s%s", o->name, text, words ? "one of " : "a number",
-                     list);
+    return cli_usage(command, "--%s '%s', expected %s%s", o->name, text,
+                     words ? "one of " : "a number", list);
 }
 
 static bool store(const cli_option *o, const char *text)
@@ -198,7 +200,8 @@ static int fill_table(struct poptOption *t, const cli_option *options,
     int n = 0;
     for (const cli_option *o = options; o->name; o++, n++)
         t[n] = (struct poptOption){ .longName = o->name,
-                                    .argInfo = o->kind == CLI_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
+                                    .argInfo = o->kind == CLI_FLAG ? POPT_ARG_NONE
+                                                                   : POPT_ARG_STRING,
                                     .val = n + 1 };
     for (size_t i = 0; methods && i < methods->count; i++, n++)
         t[n] = (struct poptOption){ .longName = methods->names[i], .argInfo = POPT_ARG_STRING,

@@ -28,9 +28,10 @@ static scry_status same_shape(const image *a, const char *a_path, const image *b
     const bool stack = i->c == j->c && i->t == j->t && i->z == j->z;
     const bool single = one_plane && i->c * i->t * i->z == 1;
     if (i->y == j->y && i->x == j->x && (stack || single)) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ESHAPE, "%s is %zu x %zu (c %zu, z %zu, t %zu), expected %zu x %zu (c %zu, z "
-                     "%zu, t %zu) as %s", a_path, i->y, i->x, i->c, i->z, i->t, j->y, j->x, j->c,
-                     j->z, j->t, b_path);
+    return SCRY_FAIL(err, SCRY_ESHAPE,
+                     "%s is %zu x %zu (c %zu, z %zu, t %zu), expected %zu x %zu (c %zu, z "
+                     "%zu, t %zu) as %s",
+                     a_path, i->y, i->x, i->c, i->z, i->t, j->y, j->x, j->c, j->z, j->t, b_path);
 }
 
 /* Inside the hole: the mask's zeros. One plane of mask serves all planes. */
@@ -62,7 +63,8 @@ static scry_status measure(struct scores *out, const struct settings *s, const c
     if ((st = same_shape(&est, paths[0], &truth, paths[1], false, err)) != SCRY_OK) goto done;
     if (s->hole && (st = load_hole(&hole, s->hole, &truth, paths[1], err)) != SCRY_OK) goto done;
     for (size_t i = 0; i < est.count; i++) est.pixels[i] = (float)(a * est.pixels[i] + b);
-    st = scry_fidelity_measure(&out->fidelity, est.pixels, truth.pixels, hole, est.count, s->range, err);
+    st = scry_fidelity_measure(&out->fidelity, est.pixels, truth.pixels, hole, est.count, s->range,
+                               err);
     if (st != SCRY_OK) goto done;
     const scry_tiff_info *i = &truth.info;
     const scry_space planes = SCRY_SPACE(i->c * i->t * i->z, i->y, i->x);
@@ -133,9 +135,11 @@ static int run(const cli_command *self, int argc, char **argv)
         { "json", CLI_FLAG, &s.json, NULL, "print JSON" },
         { "table", CLI_TEXT, &s.row, "NAME", "print one row: name, PSNR, SSIM" },
         { "map", CLI_TEXT, &s.map, "EXPR",
-          "what to do with the estimate before comparing: an expression a*x+b, '((x-100)*0.5-2)/20'" },
+          "what to do with the estimate before comparing: an expression a*x+b such as "
+          "'((x-100)*0.5-2)/20'" },
         { "hole", CLI_TEXT, &s.hole, "FILE", "compare only where this mask is 0" },
-        { "range", CLI_REAL, &s.range, "R", "span of values that PSNR and SSIM refer to [max - min of truth]" },
+        { "range", CLI_REAL, &s.range, "R",
+          "span of values that PSNR and SSIM refer to [max - min of truth]" },
         { "uniform", CLI_FLAG, &s.uniform, NULL,
           "SSIM with a uniform 7 x 7 window, as fastMRI [Gaussian, sigma 1.5]" },
         { "tol", CLI_REAL, &s.tolerance, "T", "exit with 1 unless NRMSE <= T" },

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The main job, from a fresh machine: installs what is missing, builds, simulates an acquisition with a
-# known truth (or takes a TIFF of yours), restores it with the shipped prior and with a classical
-# method, and ends with one picture and a table.   usage: bash apps/demo.sh [image.tif]
+# The main job, from a fresh machine: installs what is missing, builds, simulates an acquisition
+# with a known truth (or takes a TIFF of yours), restores it with the shipped prior and with a
+# classical method, and ends with one picture and a table.   usage: bash apps/demo.sh [image.tif]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 bash "$root/apps/setup.sh" "$root/build"
@@ -34,13 +34,15 @@ fi
 
 psf=airy:na=1.2,wavelength=580,pixel=65
 camera="--gain 0.5 --offset 100 --read-noise 1.5 --background 2"
-echo "== simulate: a cell phantom through a widefield microscope and a 16-bit camera, 60 photons at the peak"
+echo "== simulate: a cell phantom through a widefield microscope and a 16-bit camera,"
+echo "   60 photons at the peak"
 "$scry" simulate --phantom cells --size 256x256 --seed 3 --force "$out/truth.ome.tif"
-"$scry" simulate "$out/truth.ome.tif" "$out/camera.ome.tif" --psf $psf --photons 60 $camera --seed 1 --force
+"$scry" simulate "$out/truth.ome.tif" "$out/camera.ome.tif" --psf $psf --photons 60 $camera \
+    --seed 1 --force
 
 echo "== restore: the best classical method, then the posterior mean of 8 chains"
-"$scry" deblur "$out/camera.ome.tif" "$out/classical.tif" --psf $psf $camera --method richardson-lucy \
-    --type float32 --force
+"$scry" deblur "$out/camera.ome.tif" "$out/classical.tif" --psf $psf $camera \
+    --method richardson-lucy --type float32 --force
 "$scry" deblur "$out/camera.ome.tif" "$out/mean.tif" --psf $psf $camera --samples 8 --seed 1 \
     --sd "$out/sd.tif" --report "$out/run.json" --type float32 --force
 
@@ -48,7 +50,8 @@ echo
 map='((x-100)*0.5-2)/60'
 printf '%-26s %10s %8s\n' "" "PSNR (dB)" "SSIM"
 for row in "camera.ome.tif:camera" "classical.tif:Richardson-Lucy" "mean.tif:posterior mean"; do
-    "$scry" compare "$out/${row%%:*}" "$out/truth.ome.tif" --map "$map" --range 1 --table "${row#*:}"
+    "$scry" compare "$out/${row%%:*}" "$out/truth.ome.tif" --map "$map" --range 1 \
+        --table "${row#*:}"
 done
 "$scry" figure "$out/demo.png" "camera=$out/camera.ome.tif" "Richardson-Lucy=$out/classical.tif" \
     "posterior mean=$out/mean.tif" "sd=$out/sd.tif" "error=$out/mean.tif-$out/truth.ome.tif" \

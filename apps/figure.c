@@ -26,8 +26,8 @@ struct panel {
     bool spread; /* a standard deviation: its own window and colours */
 };
 
-static scry_status load(struct panel *p, const char *word, const struct settings *s, double a, double b,
-                        scry_error *err)
+static scry_status load(struct panel *p, const char *word, const struct settings *s, double a,
+                        double b, scry_error *err)
 {
     const char *equal = strchr(word, '=');
     p->label = equal ? strndup(word, (size_t)(equal - word)) : strdup("");
@@ -43,12 +43,12 @@ static scry_status load(struct panel *p, const char *word, const struct settings
     if (st == SCRY_OK && p->minus) st = image_load(&p->other, p->minus, err);
     if (st != SCRY_OK) return st;
     if (p->minus && p->other.count != p->im.count)
-        return SCRY_FAIL(err, SCRY_ESHAPE, "%s has %zu pixels, %s %zu", p->path, p->im.count, p->minus,
-                         p->other.count);
+        return SCRY_FAIL(err, SCRY_ESHAPE, "%s has %zu pixels, %s %zu", p->path, p->im.count,
+                         p->minus, p->other.count);
     const size_t planes = p->im.count / (p->im.info.y * p->im.info.x);
     if (s->slice < 0 || (size_t)s->slice >= planes)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--slice %lld, expected 0 to %zu (%s)", (long long)s->slice,
-                         planes - 1, p->path);
+        return SCRY_FAIL(err, SCRY_EINVAL, "--slice %lld, expected 0 to %zu (%s)",
+                         (long long)s->slice, planes - 1, p->path);
     for (size_t i = 0; i < p->im.count; i++) {
         const double v = (p->spread ? a * p->im.pixels[i] : a * p->im.pixels[i] + b);
         p->im.pixels[i] = (float)(p->minus ? v - p->other.pixels[i] : v);
@@ -64,7 +64,8 @@ static void free_panel(struct panel *p)
     image_free(&p->other);
 }
 
-static scry_status draw(const struct settings *s, const char *const *words, int count, scry_error *err)
+static scry_status draw(const struct settings *s, const char *const *words, int count,
+                        scry_error *err)
 {
     struct panel *p = scry_alloc(MAX_PANELS, sizeof *p);
     scry_panel panels[MAX_PANELS] = { { 0 } };
@@ -73,7 +74,8 @@ static scry_status draw(const struct settings *s, const char *const *words, int 
     scry_status st = SCRY_OK;
     if (!p) return SCRY_FAIL(err, SCRY_ENOMEM, "figure");
     if (s->window && (sscanf(s->window, "%lf,%lf%c", &low, &high, &end) != 2 || !(low < high))) {
-        st = SCRY_FAIL(err, SCRY_EINVAL, "--window '%s', expected LOW,HIGH with LOW < HIGH", s->window);
+        st = SCRY_FAIL(err, SCRY_EINVAL, "--window '%s', expected LOW,HIGH with LOW < HIGH",
+                       s->window);
         goto done;
     }
     if (s->map && (st = affine_parse(s->map, &a, &b, err)) != SCRY_OK) goto done;
@@ -81,8 +83,8 @@ static scry_status draw(const struct settings *s, const char *const *words, int 
         if ((st = load(&p[i], words[i], s, a, b, err)) != SCRY_OK) goto done;
         const size_t plane = p[i].im.info.y * p[i].im.info.x;
         panels[i] = (scry_panel){ .values = p[i].im.pixels + (size_t)s->slice * plane,
-                                  .ny = p[i].im.info.y, .nx = p[i].im.info.x, .low = low, .high = high,
-                                  .label = p[i].label };
+                                  .ny = p[i].im.info.y, .nx = p[i].im.info.x,
+                                  .low = low, .high = high, .label = p[i].label };
         if (p[i].spread) panels[i].map = SCRY_MAP_HEAT;
         if (p[i].spread || p[i].minus) panels[i].low = panels[i].high = 0;
         if (p[i].minus) {
@@ -105,7 +107,8 @@ static int run(const cli_command *self, int argc, char **argv)
     struct settings s = { 0 };
     const cli_option options[] = {
         { "map", CLI_TEXT, &s.map, "EXPR", "applied to every image, as in 'scry compare': a*x+b" },
-        { "window", CLI_TEXT, &s.window, "LOW,HIGH", "values shown black and white [percentiles of each]" },
+        { "window", CLI_TEXT, &s.window, "LOW,HIGH",
+          "values shown black and white [percentiles of each]" },
         { "columns", CLI_INTEGER, &s.columns, "N", "panels in a row [all]" },
         { "slice", CLI_INTEGER, &s.slice, "K", "which plane of a stack [0]" },
         { "force", CLI_FLAG, &s.force, NULL, "replace an existing output" },
@@ -116,7 +119,8 @@ static int run(const cli_command *self, int argc, char **argv)
     int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     if (p.count < 2 || p.count > MAX_PANELS + 1)
-        status = cli_usage(self, "%d files named, expected a PNG and 1 to %d images", p.count, MAX_PANELS);
+        status = cli_usage(self, "%d files named, expected a PNG and 1 to %d images", p.count,
+                           MAX_PANELS);
     else if (s.columns < 0)
         status = cli_usage(self, "--columns %lld, expected 0 or more", (long long)s.columns);
     else if (output_check(p.args[0], s.force, &err) != SCRY_OK ||
@@ -127,7 +131,8 @@ static int run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command cli_figure = {
-    "figure", "[options] out.png label=a.tif error=a.tif-b.tif...", "put images side by side in a PNG",
+    "figure", "[options] out.png label=a.tif error=a.tif-b.tif...",
+    "put images side by side in a PNG",
     "A difference of two files is shown from blue to red; a panel with the label 'sd' has its own "
     "window and colours, and --map only scales it.",
     run

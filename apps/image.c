@@ -24,11 +24,12 @@ scry_status image_check(const float *pixels, size_t n, const char *what, scry_er
         differ += pixels[i] < pixels[0] || pixels[i] > pixels[0];
     }
     if (bad)
-        return SCRY_FAIL(err, SCRY_ENUMERIC, "%s: %zu of %zu pixels are NaN or infinite, expected none",
-                         what, bad, n);
+        return SCRY_FAIL(err, SCRY_ENUMERIC,
+                         "%s: %zu of %zu pixels are NaN or infinite, expected none", what, bad, n);
     if (!differ)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s: all %zu pixels are %g, expected an image that varies",
-                         what, n, (double)pixels[0]);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: all %zu pixels are %g, expected an image that varies", what, n,
+                         (double)pixels[0]);
     return SCRY_OK;
 }
 
@@ -93,8 +94,10 @@ static char peek(struct parser *p)
 static void refuse(struct parser *p, const char *what)
 {
     if (p->status == SCRY_OK)
-        p->status = SCRY_FAIL(p->err, SCRY_EINVAL, "'%s' at column %d: %s, expected a x + b such as "
-                              "'(x-100)*0.5'", p->text, (int)(p->at - p->text) + 1, what);
+        p->status = SCRY_FAIL(p->err, SCRY_EINVAL,
+                              "'%s' at column %d: %s, expected a x + b such as "
+                              "'(x-100)*0.5'",
+                              p->text, (int)(p->at - p->text) + 1, what);
 }
 
 static struct affine parse_factor(struct parser *p)

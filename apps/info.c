@@ -13,8 +13,9 @@
 
 static void print_axes(const scry_tiff_info *i)
 {
-    printf("  %-14s %zu channel%s, %zu slice%s, %zu frame%s, %zu x %zu pixels (y, x)\n", "axes", i->c,
-           i->c == 1 ? "" : "s", i->z, i->z == 1 ? "" : "s", i->t, i->t == 1 ? "" : "s", i->y, i->x);
+    printf("  %-14s %zu channel%s, %zu slice%s, %zu frame%s, %zu x %zu pixels (y, x)\n", "axes",
+           i->c, i->c == 1 ? "" : "s", i->z, i->z == 1 ? "" : "s", i->t, i->t == 1 ? "" : "s", i->y,
+           i->x);
     printf("  %-14s %s, %d bits, %d used\n", "samples", scry_tiff_type_name(i->type), i->bits,
            i->significant_bits);
     printf("  %-14s %s, %s-endian%s%s%s%s, compression %s\n", "layout",
@@ -23,7 +24,8 @@ static void print_axes(const scry_tiff_info *i)
            i->rgb ? ", RGB" : "", i->one_ifd ? ", one directory for all planes" : "",
            scry_tiff_compression_name(i->compression));
     if (i->levels) printf("  %-14s %zu reduced copies, not read\n", "pyramid", i->levels);
-    if (i->series > 1) printf("  %-14s %zu images, of which the first is read\n", "series", i->series);
+    if (i->series > 1)
+        printf("  %-14s %zu images, of which the first is read\n", "series", i->series);
     if (i->pixel_um[2] > 0)
         printf("  %-14s %.6g x %.6g x %.6g um (z, y, x; 0 unknown)\n", "voxel", i->pixel_um[0],
                i->pixel_um[1], i->pixel_um[2]);
@@ -103,16 +105,18 @@ static scry_status info_prior(const char *folder, scry_error *err)
     scry_status st = scry_network_load(&net, folder, err);
     if (st != SCRY_OK) return st;
     const scry_schedule *s = scry_network_schedule(net);
-    printf("%s\n  %-14s UNet2DModel, %.2f million parameters, %zu channel%s, sides multiples of %zu\n",
-           folder, "network", (double)scry_network_parameters(net) / 1e6, scry_network_channels(net),
-           scry_network_channels(net) == 1 ? "" : "s", scry_network_multiple(net));
+    printf(
+        "%s\n  %-14s UNet2DModel, %.2f million parameters, %zu channel%s, sides multiples of %zu\n",
+        folder, "network", (double)scry_network_parameters(net) / 1e6, scry_network_channels(net),
+        scry_network_channels(net) == 1 ? "" : "s", scry_network_multiple(net));
     printf("  %-14s %s, %zu steps, sigma %.4g to %.4g\n", "training", scry_network_prediction(net),
            scry_schedule_steps(s), scry_schedule_sigma(s, 0),
            scry_schedule_sigma(s, (double)scry_schedule_steps(s) - 1));
     printf("  %-14s sha256 %s\n", "weights", scry_network_sha256(net));
     st = scry_prior_info_read(&about, folder, err);
     if (st == SCRY_OK && about) {
-        printf("  %-14s %s: %s\n", "about", about->name, about->description ? about->description : "");
+        printf("  %-14s %s: %s\n", "about", about->name,
+               about->description ? about->description : "");
         if (about->training_data) printf("  %-14s %s\n", "trained on", about->training_data);
         if (about->licence) printf("  %-14s %s\n", "licence", about->licence);
     }

@@ -38,9 +38,11 @@ scry_status prior_find(char *folder, size_t size, const char *name, scry_error *
     if (is_prior(folder, size, SCRY_PRIOR_DIR, name)) return SCRY_OK;
     if (is_prior(folder, size, installed, name)) return SCRY_OK;
     if (is_prior(folder, size, source, name)) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL,
-                     "prior '%s': no folder of this name with a config.json here, in $SCRY_PRIORS (%s), "
-                     "%s or %s", name, user ? user : "not set", SCRY_PRIOR_DIR, source);
+    return SCRY_FAIL(
+        err, SCRY_EINVAL,
+        "prior '%s': no folder of this name with a config.json here, in $SCRY_PRIORS (%s), "
+        "%s or %s",
+        name, user ? user : "not set", SCRY_PRIOR_DIR, source);
 }
 
 scry_status prior_pool_open(prior_pool *pool, const char *name, scry_error *err)

@@ -4,7 +4,8 @@
 #include "priors/prior.h"
 #include "priors/unet/unet.h"
 
-/* The pretrained prior of a run: found by name, its weights loaded once, made for any image size. */
+/* The pretrained prior of a run: found by name, its weights loaded once, made for any image
+ * size. */
 typedef struct prior_pool {
     char folder[4096];
     scry_network *network;

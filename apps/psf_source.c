@@ -14,8 +14,9 @@ scry_status psf_open(psf_source *s, const char *spec, scry_error *err)
     if (st != SCRY_OK) return st;
     const scry_tiff_info *i = &s->measured.info;
     if (i->c > 1 || i->t > 1) {
-        st = SCRY_FAIL(err, SCRY_ESHAPE, "%s: psf with %zu channels and %zu frames, expected 1 and 1",
-                       spec, i->c, i->t);
+        st = SCRY_FAIL(err, SCRY_ESHAPE,
+                       "%s: psf with %zu channels and %zu frames, expected 1 and 1", spec, i->c,
+                       i->t);
         psf_close(s);
     }
     return st;
@@ -89,7 +90,8 @@ static scry_status match_voxels(float **psf, scry_space *space, const scry_tiff_
     scry_status st = scry_psf_resample(&other, &os, *psf, space, scale, err);
     if (st != SCRY_OK) return st;
     if (log)
-        fprintf(log, "psf resampled from %g x %g x %g um to the image's %g x %g x %g um (z, y, x)\n",
+        fprintf(log,
+                "psf resampled from %g x %g x %g um to the image's %g x %g x %g um (z, y, x)\n",
                 from->pixel_um[0], from->pixel_um[1], from->pixel_um[2], to->pixel_um[0],
                 to->pixel_um[1], to->pixel_um[2]);
     scry_free(*psf);

@@ -4,8 +4,8 @@
 #include "apps/restore.h"
 #include "lib/json.h"
 
-/* --report run.json: what was asked, what was used, what came of it. One document a run, one entry a
- * file, in it one an image. Nothing here fails before report_write. */
+/* --report run.json: what was asked, what was used, what came of it. One document a run, one entry
+ * a file, in it one an image. Nothing here fails before report_write. */
 typedef struct report {
     scry_json *doc;
     scry_json_node *files, *file, *images;
@@ -20,7 +20,8 @@ void report_failure(report *r, const char *in, const scry_error *err);
 scry_status report_write(report *r, const char *path, scry_error *err);
 void report_free(report *r); /* accepts a zeroed one */
 
-/* A PNG of input, result and, where there is one, standard deviation: the middle slice of a volume. */
+/* A PNG of input, result and, where there is one, standard deviation: the middle slice of a
+ * volume. */
 scry_status report_preview(const char *path, bool force, const restore_item *item,
                            const restore_result *r, scry_error *err);
 

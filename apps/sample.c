@@ -42,8 +42,8 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
     return st;
 }
 
-static scry_status draw(const struct settings *s, const struct scry_method *method, const char *path,
-                        scry_error *err)
+static scry_status draw(const struct settings *s, const struct scry_method *method,
+                        const char *path, scry_error *err)
 {
     prior_pool pool = { 0 };
     prior_layout layout;
@@ -55,10 +55,13 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
     monitor m;
     size_t y = 0, x = 0;
     if (!parse_size(s->size, &y, &x))
-        return SCRY_FAIL(err, SCRY_EINVAL, "--size '%s', expected rows x columns such as 256x256, each 8 "
-                         "to 65536", s->size);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--size '%s', expected rows x columns such as 256x256, each 8 "
+                         "to 65536",
+                         s->size);
     if (s->samples < 1 || s->samples > 4096)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--samples %lld, expected 1 to 4096", (long long)s->samples);
+        return SCRY_FAIL(err, SCRY_EINVAL, "--samples %lld, expected 1 to 4096",
+                         (long long)s->samples);
     scry_status st = output_check(path, s->force, err);
     if (st != SCRY_OK) return st;
     scry_solver_opts_init(&opts, method);
@@ -69,7 +72,8 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
             return st;
     const scry_space space = SCRY_SPACE(y, x);
     if ((st = prior_pool_open(&pool, s->prior, err)) != SCRY_OK) goto done;
-    if ((st = prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1, err)) != SCRY_OK)
+    if ((st = prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1, err)) !=
+        SCRY_OK)
         goto done;
     problem.prior = prior;
     scry_chains_opts_init(&copts);
@@ -102,7 +106,8 @@ static int run(const cli_command *self, int argc, char **argv)
     struct settings s = { .prior = "microscopy", .size = "256x256", .sampler = "heun", .samples = 4,
                           .tile = 512 };
     const cli_option options[] = {
-        { "prior", CLI_TEXT, &s.prior, "NAME", "pretrained network: a name or a folder [microscopy]" },
+        { "prior", CLI_TEXT, &s.prior, "NAME",
+          "pretrained network: a name or a folder [microscopy]" },
         { "size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]" },
         { "samples", CLI_INTEGER, &s.samples, "K", "how many [4]" },
         { "sampler", CLI_TEXT, &s.sampler, "NAME", "ddpm, ddim, euler or heun [heun]" },

@@ -41,13 +41,15 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
     scry_tiff_writer *w = NULL;
     char provenance[128];
     if (!parse_size(s->size, &space))
-        return SCRY_FAIL(err, SCRY_EINVAL, "--size '%s', expected 256x256 (rows x columns) or 32x256x256",
-                         s->size);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--size '%s', expected 256x256 (rows x columns) or 32x256x256", s->size);
     if (strcmp(s->phantom, "cells") != 0 && strcmp(s->phantom, "shepp-logan") != 0)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--phantom '%s', expected cells or shepp-logan", s->phantom);
+        return SCRY_FAIL(err, SCRY_EINVAL, "--phantom '%s', expected cells or shepp-logan",
+                         s->phantom);
     const bool head = s->phantom[0] == 's';
     if (head && space.rank != 2)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--size '%s', expected two axes for shepp-logan", s->size);
+        return SCRY_FAIL(err, SCRY_EINVAL, "--size '%s', expected two axes for shepp-logan",
+                         s->size);
     scry_status st = output_check(path, s->force, err);
     if (st != SCRY_OK) return st;
     const size_t n = scry_space_count(&space), nx = space.dims[space.rank - 1];
@@ -57,7 +59,8 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
     st = head ? scry_phantom_shepp_logan(x, ny, nx, err)
               : scry_phantom_cells(x, &space, 0, (uint64_t)s->seed, err);
     scry_tiff_info_init(&info, SCRY_TIFF_OME, SCRY_TIFF_F32, 1, nz, 1, ny, nx);
-    snprintf(provenance, sizeof provenance, "phantom %s, seed %lld", s->phantom, (long long)s->seed);
+    snprintf(provenance, sizeof provenance, "phantom %s, seed %lld", s->phantom,
+             (long long)s->seed);
     const scry_tiff_options options = { .force = s->force, .provenance = provenance };
     if (st == SCRY_OK) st = scry_tiff_create(&w, path, &info, &options, err);
     for (size_t z = 0; st == SCRY_OK && z < nz; z++)
@@ -72,8 +75,8 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
 
 /* ---- an acquisition ---- */
 
-/* mean electrons of one image or volume: photons h * x / peak + background. The open boundary sees the
- * image continued by its nearest pixels. */
+/* mean electrons of one image or volume: photons h * x / peak + background. The open boundary sees
+ * the image continued by its nearest pixels. */
 static scry_status expose(float *adu, const float *x, const scry_space *space, double peak,
                           const psf_source *source, const scry_tiff_info *info, size_t c,
                           uint32_t number, const struct settings *s, scry_error *err)
@@ -87,7 +90,8 @@ static scry_status expose(float *adu, const float *x, const scry_space *space, d
     scry_op *A = NULL;
     void *work = NULL;
     const bool open = !s->boundary || strcmp(s->boundary, "periodic") != 0;
-    scry_status st = psf_make(&psf, &ps, source, info, c, space->rank, s->quiet ? NULL : stderr, err);
+    scry_status st = psf_make(&psf, &ps, source, info, c, space->rank, s->quiet ? NULL : stderr,
+                              err);
     if (st != SCRY_OK) goto done;
     if (open && (st = scry_blur_domain(&window, space, &ps, 1, err)) != SCRY_OK) goto done;
     st = scry_blur_create(&A, space, psf, &ps, open ? SCRY_OPEN : SCRY_PERIODIC, 1, err);
@@ -111,7 +115,8 @@ done:
     return st;
 }
 
-static scry_status acquire(const struct settings *s, const char *in, const char *out, scry_error *err)
+static scry_status acquire(const struct settings *s, const char *in, const char *out,
+                           scry_error *err)
 {
     image truth = { 0 };
     psf_source psf = { 0 };
@@ -129,8 +134,8 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
     const scry_space space = rank == 3 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
     for (size_t k = 0; k < truth.count; k++) {
         if (truth.pixels[k] < 0) {
-            st = SCRY_FAIL(err, SCRY_EINVAL, "%s: pixel %zu is %g, expected an intensity >= 0", in, k,
-                           (double)truth.pixels[k]);
+            st = SCRY_FAIL(err, SCRY_EINVAL, "%s: pixel %zu is %g, expected an intensity >= 0", in,
+                           k, (double)truth.pixels[k]);
             goto done;
         }
         peak = fmax(peak, truth.pixels[k]);
@@ -139,8 +144,8 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
         st = SCRY_FAIL(err, SCRY_EINVAL, "%s: all pixels are 0, expected an image", in);
         goto done;
     }
-    snprintf(provenance, sizeof provenance, "simulate, psf %s, %g photons, seed %lld", s->psf, s->photons,
-             (long long)s->seed);
+    snprintf(provenance, sizeof provenance, "simulate, psf %s, %g photons, seed %lld", s->psf,
+             s->photons, (long long)s->seed);
     const scry_tiff_options options = { .force = s->force, .provenance = provenance,
                                         .type = s->bits ? SCRY_TIFF_U16 : SCRY_TIFF_F32 };
     adu = scry_alloc(plane * planes, sizeof *adu);
@@ -191,13 +196,16 @@ static int run(const cli_command *self, int argc, char **argv)
                           .read_noise = 1.5, .bits = 16 };
     const cli_option options[] = {
         { "psf", CLI_TEXT, &s.psf, "PSF", "a TIFF or a model, as for 'scry deblur'" },
-        { "photons", CLI_REAL, &s.photons, "N", "electrons at the brightest pixel of the truth [100]" },
+        { "photons", CLI_REAL, &s.photons, "N",
+          "electrons at the brightest pixel of the truth [100]" },
         { "gain", CLI_REAL, &s.gain, "E", "camera gain in e-/ADU [1]" },
         { "offset", CLI_REAL, &s.offset, "ADU", "camera offset [100]" },
         { "read-noise", CLI_REAL, &s.read_noise, "E", "read noise in e- [1.5]" },
         { "background", CLI_REAL, &s.background, "E", "uniform background in e- [0]" },
-        { "full-well", CLI_REAL, &s.full_well, "E", "e- at which a pixel saturates; 0: no limit [0]" },
-        { "bits", CLI_INTEGER, &s.bits, "N", "of the converter, 1 to 16; 0: unrounded float32 [16]" },
+        { "full-well", CLI_REAL, &s.full_well, "E",
+          "e- at which a pixel saturates; 0: no limit [0]" },
+        { "bits", CLI_INTEGER, &s.bits, "N",
+          "of the converter, 1 to 16; 0: unrounded float32 [16]" },
         { "boundary", CLI_TEXT, &s.boundary, "KIND",
           "open: the scene goes on outside as its nearest pixels; periodic [open]" },
         { "phantom", CLI_TEXT, &s.phantom, "NAME",
@@ -229,9 +237,10 @@ static int run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command cli_simulate = {
-    "simulate", "[options] --psf PSF truth.tif out.tif", "image a known truth with a microscope and a camera",
-    "The truth is scaled so that its brightest pixel sends --photons electrons; then blur, background, "
-    "Poisson and read noise, gain, offset and 16-bit rounding. 'scry simulate --phantom cells out.tif' "
-    "writes a truth to start from.",
+    "simulate", "[options] --psf PSF truth.tif out.tif",
+    "image a known truth with a microscope and a camera",
+    "The truth is scaled so that its brightest pixel sends --photons electrons; then blur, "
+    "background, Poisson and read noise, gain, offset and 16-bit rounding. 'scry simulate "
+    "--phantom cells out.tif' writes a truth to start from.",
     run
 };

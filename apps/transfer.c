@@ -38,7 +38,8 @@ scry_status transfer_create(transfer *t, const float *psf, const scry_space *spa
         const size_t k[3] = { i / half / grid[1], i / half % grid[1], i % half };
         double f2 = 0;
         for (int a = 0; a < 3; a++) {
-            const double f = (double)(k[a] <= grid[a] / 2 ? k[a] : grid[a] - k[a]) / (double)grid[a];
+            const double f = (double)(k[a] <= grid[a] / 2 ? k[a] : grid[a] - k[a]) /
+                             (double)grid[a];
             f2 += f * f;
         }
         const size_t bin = (size_t)lround(sqrt(f2) / t->highest * (ENTRIES - 1));
@@ -70,7 +71,8 @@ double transfer_at(double f, void *ctx)
     return t->value[i] + (at - (double)i) * (t->value[i + 1] - t->value[i]);
 }
 
-/* Weighted mean of the known pixels in the square of radius r about (y, x); false when there is none. */
+/* Weighted mean of the known pixels in the square of radius r about (y, x); false when there is
+ * none. */
 static bool around(float *out, const float *plane, const unsigned char *known, size_t ny, size_t nx,
                    size_t y, size_t x, size_t r)
 {

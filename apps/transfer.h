@@ -4,8 +4,8 @@
 #include "lib/space.h"
 #include "lib/status.h"
 
-/* |H(f)|^2 of a PSF averaged over directions, f in cycles per pixel: what the spectrum of an image is
- * multiplied by. count 0: no blur. */
+/* |H(f)|^2 of a PSF averaged over directions, f in cycles per pixel: what the spectrum of an image
+ * is multiplied by. count 0: no blur. */
 typedef struct transfer {
     size_t count;
     double *value; /* at f = i * sqrt(rank) / 2 / (count - 1) */
@@ -20,7 +20,8 @@ void transfer_free(transfer *t); /* accepts a zeroed one */
 double transfer_at(double f, void *ctx);
 
 /* Unknown pixels of each plane replaced by a weighted mean of known ones, weights falling as the
- * fourth power of the distance, nearest ones first: an image without holes for spectral estimates. */
+ * fourth power of the distance, nearest ones first: an image without holes for spectral
+ * estimates. */
 scry_status transfer_fill(float *image, const unsigned char *known, const scry_space *space,
                           scry_error *err);
 

@@ -20,7 +20,8 @@ void scry_camera_init(scry_camera *c);
 
 /* adu[i] = clip(round((min(Poisson(mean[i]), full_well) + read_noise n) / gain + offset))
  *   mean  n expected electrons, >= 0; adu may alias mean
- * Pixel i is a function of (seed, chain, i) alone, whatever the threads; chain numbers the exposures.
+ * Pixel i is a function of (seed, chain, i) alone, whatever the threads; chain numbers the
+ * exposures.
  * EINVAL: a camera or a mean outside its range (up to 1e9 e-); ESHAPE: over 2^30 pixels; ENOMEM. */
 scry_status scry_camera_expose(float *adu, const float *mean, size_t n, const scry_camera *c,
                                uint64_t seed, uint32_t chain, scry_error *err);

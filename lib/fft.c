@@ -21,7 +21,8 @@
  * bits. So the default splits a transform into 1-D ones, which ESTIMATE plans well: the last axis
  * STRIP rows at a time in place, every other axis STRIP lines at a time through a transposed copy
  * that fits the second-level cache. The groups are the same for every number of threads, and so
- * are the bits. STRIP floats fill a cache line: the first row of a group is aligned as the array. */
+ * are the bits. STRIP floats fill a cache line: the first row of a group is aligned as the
+ * array. */
 enum { STRIP = 16, PARALLEL_FROM = 1 << 21 };
 
 /* One axis: outer x n x inner entries, transformed along n. Index 0 forward, 1 backward; `rest`

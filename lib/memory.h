@@ -22,8 +22,8 @@ size_t scry_align_up(size_t bytes);
 size_t scry_memory_live(void);
 void scry_memory_fail_at(size_t nth);
 
-/* Bytes that the calling thread has asked of scry_alloc so far: the difference around a call is what
- * that call asked for, which makes a forecast of many such calls. */
+/* Bytes that the calling thread has asked of scry_alloc so far: the difference around a call is
+ * what that call asked for, which makes a forecast of many such calls. */
 size_t scry_memory_asked(void);
 
 /* High-water mark of the process in bytes (resident), 0 where the system does not tell. */

@@ -213,7 +213,8 @@ static scry_status tapered_spectrum(float complex *F, const float *x, size_t ny,
         }
     }
     if (energy <= 1e-12 * mean * mean * (double)(ny * nx))
-        return SCRY_FAIL(err, SCRY_EINVAL, "the image is %g everywhere: no ring to correlate", mean);
+        return SCRY_FAIL(err, SCRY_EINVAL, "the image is %g everywhere: no ring to correlate",
+                         mean);
     scry_fft_forward_real(fft, F, t, work);
     return SCRY_OK;
 }
@@ -262,7 +263,8 @@ done:
     return st;
 }
 
-/* From sums to the curve and its crossing; `pixel` is the sampling in pixels of the user's image. */
+/* From sums to the curve and its crossing; `pixel` is the sampling in pixels of the user's
+ * image. */
 static void frc_finish(scry_frc *f, double pixel)
 {
     const double *paa = f->samples + f->rings, *pbb = paa + f->rings, threshold = 1. / 7;

@@ -19,7 +19,7 @@ typedef struct scry_fidelity {
     double range; /* the one used */
     double psnr;  /* 10 log10(range^2 / mean (est - ref)^2) dB; +inf when equal */
     double mae;   /* mean |est - ref| */
-    double nmse;  /* sum (est - ref)^2 / sum ref^2, as fastMRI (Zbontar et al. 2018); NaN if ref = 0 */
+    double nmse;  /* sum (est - ref)^2 / sum ref^2, fastMRI (Zbontar et al. 2018); NaN if ref = 0 */
     double nrmse; /* sqrt(nmse): skimage's "euclidean" */
     /* Range-invariant PSNR: of a est + b, the least-squares fit to ref (Weigert et al. 2018, Nature
      * Methods 15:1090, supplement). A constant est is fitted by a = 0. */
@@ -47,7 +47,7 @@ scry_status scry_ssim(double *ssim, const float *est, const float *ref, const fl
  * 127:127; for light microscopy Nieuwenhuizen et al. 2013, Nature Methods 10:557. */
 typedef struct scry_frc {
     size_t rings;
-    double *frequency;   /* cycles per pixel of the image given: mean of the ring, 0 to 1/2 (or 1/4) */
+    double *frequency;   /* cycles per pixel of the image given: mean of the ring, to 1/2 or 1/4 */
     double *correlation; /* -1 .. 1 */
     double *samples;     /* Fourier samples in the ring */
     double cutoff;       /* where the curve, smoothed over 3 rings, first falls below 1/7 */

@@ -155,16 +155,18 @@ static void separate(scry_camera_estimate *e, double darkest, const scry_camera_
     }
 }
 
-static void conclude(scry_camera_estimate *e, const struct blocks *b, const scry_camera_known *known)
+static void conclude(scry_camera_estimate *e, const struct blocks *b,
+                     const scry_camera_known *known)
 {
     const double s = e->slope, se = e->slope_error;
     if (isfinite(known->gain)) {
         e->gain = e->gain_low = e->gain_high = known->gain;
     } else if (!(s > 3 * se)) {
-        snprintf(e->note, sizeof e->note,
-                 "the noise does not grow with brightness (slope %.3g +- %.2g ADU): gain and offset "
-                 "cannot be told from this image, give them, or use Gaussian noise", s,
-                 isfinite(se) ? se : 0.);
+        snprintf(
+            e->note, sizeof e->note,
+            "the noise does not grow with brightness (slope %.3g +- %.2g ADU): gain and offset "
+            "cannot be told from this image, give them, or use Gaussian noise",
+            s, isfinite(se) ? se : 0.);
         return;
     } else {
         e->gain = 1 / s;
@@ -174,10 +176,12 @@ static void conclude(scry_camera_estimate *e, const struct blocks *b, const scry
     e->gain_found = true;
     separate(e, scry_quantile(b->mean, b->count, .01, b->spare), known);
     if (e->offset_assumed)
-        snprintf(e->note, sizeof e->note,
-                 "gain %.3g e-/ADU (%.3g to %.3g); offset %.4g ADU if the read noise is %.2g e-: one "
-                 "image allows %.4g to %.4g", e->gain, e->gain_low, e->gain_high, e->offset,
-                 e->read_noise, e->offset_low, e->offset_high);
+        snprintf(
+            e->note, sizeof e->note,
+            "gain %.3g e-/ADU (%.3g to %.3g); offset %.4g ADU if the read noise is %.2g e-: one "
+            "image allows %.4g to %.4g",
+            e->gain, e->gain_low, e->gain_high, e->offset, e->read_noise, e->offset_low,
+            e->offset_high);
     else
         snprintf(e->note, sizeof e->note,
                  "gain %.3g e-/ADU (%.3g to %.3g), offset %.4g ADU, read noise %.2g e-", e->gain,
@@ -203,8 +207,10 @@ scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, siz
     b.spare = b.var + most;
     gather(&b, image, planes, ny, nx);
     if (b.count < 4) {
-        snprintf(out->note, sizeof out->note, "only %zu of %zu blocks of %d x %d pixels are free of "
-                 "clipped pixels: too few to estimate the camera", b.count, most, BLOCK, BLOCK);
+        snprintf(out->note, sizeof out->note,
+                 "only %zu of %zu blocks of %d x %d pixels are free of "
+                 "clipped pixels: too few to estimate the camera",
+                 b.count, most, BLOCK, BLOCK);
     } else {
         fit(out, &b, 1 / known->gain);
         conclude(out, &b, known);

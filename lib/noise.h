@@ -14,9 +14,9 @@
  *   image  planes x ny x nx values, ny and nx >= 3 (camera: >= 16)
  *   errors ESHAPE: too small; ENUMERIC: NaN or infinite; ENOMEM */
 
-/* *sigma = median |residual| / 0.6745, in the unit of the image (Donoho & Johnstone 1994, Biometrika
- * 81:425, with this residual). EINVAL: more than half of the residuals are 0 (constant or coarsely
- * rounded image), which leaves nothing to estimate from. */
+/* *sigma = median |residual| / 0.6745, in the unit of the image (Donoho & Johnstone 1994,
+ * Biometrika 81:425, with this residual). EINVAL: more than half of the residuals are 0 (constant
+ * or coarsely rounded image), which leaves nothing to estimate from. */
 scry_status scry_noise_sigma(double *sigma, const float *image, size_t planes, size_t ny,
                              size_t nx, scry_error *err);
 
@@ -49,10 +49,10 @@ typedef struct scry_camera_estimate {
  * Give offset or read_noise in `known` (may be NULL) if there is a data sheet; otherwise a read
  * noise of 1.5 e-, usual for scientific cameras, is assumed where the interval allows it.
  *
- * How close: ten crops of 128 x 128 pixels of blurred cells, gain 0.5 e-/ADU, offset 100 ADU, read noise
- * 1.5 e-, nothing known: the gain was within 5 % for 7, 8 and 9 of the ten at a peak of 20, 100 and
- * 1000 electrons and the offset within 5 ADU for 27 of the 30. The misses are crops of nearly one
- * brightness; gain_low and gain_high show it.
+ * How close: ten crops of 128 x 128 pixels of blurred cells, gain 0.5 e-/ADU, offset 100 ADU, read
+ * noise 1.5 e-, nothing known: the gain was within 5 % for 7, 8 and 9 of the ten at a peak of 20,
+ * 100 and 1000 electrons and the offset within 5 ADU for 27 of the 30. A crop of nearly one
+ * brightness cannot tell its gain: look at gain_low and gain_high before trusting it.
  *
  * An image that cannot tell (no range of brightness, noise that does not grow with brightness)
  * is not an error: gain_found is false and note says why. */

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* PNG: previews out, images in (libpng). Files appear whole, by rename; an existing file is replaced.
+/* PNG: previews out, images in (libpng). Files appear whole, by rename; an existing file is
+ * replaced.
  * EIO: the system refused, with its words; EFORMAT: not a PNG, broken,
  * or over 2^28 bytes when unpacked; ENOMEM. */
 
@@ -16,8 +17,9 @@ scry_status scry_png_write_gray(const char *path, const uint8_t *gray, size_t ny
 scry_status scry_png_write_rgb(const char *path, const uint8_t *rgb, size_t ny, size_t nx,
                                scry_error *err);
 
-/* *pixels = (channels, ny, nx) floats in file units (0..255 or 0..65535), for scry_free. Palettes and
- * 1, 2, 4 bits are expanded to 8; an alpha channel is dropped. channels is 1 or 3, bits 8 or 16. */
+/* *pixels = (channels, ny, nx) floats in file units (0..255 or 0..65535), for scry_free. Palettes
+ * and 1, 2, 4 bits are expanded to 8; an alpha channel is dropped. channels is 1 or 3, bits 8 or
+ * 16. */
 typedef struct scry_png_image {
     float *pixels;
     size_t channels, ny, nx;
@@ -31,9 +33,9 @@ typedef enum scry_colormap {
     SCRY_MAP_DIVERGING /* blue, white in the middle, red; for errors: give low = -high */
 } scry_colormap;
 
-/* One image of a preview: (ny, nx) values, shown from `low` (first colour) to `high` (last); outside
- * is clamped, NaN is magenta. low >= high: the 0.1 and 99.9 percentiles. label, may be NULL, is
- * written underneath in capitals; letters that do not fit are left out. */
+/* One image of a preview: (ny, nx) values, shown from `low` (first colour) to `high` (last);
+ * outside is clamped, NaN is magenta. low >= high: the 0.1 and 99.9 percentiles. label, may be
+ * NULL, is written underneath in capitals; letters that do not fit are left out. */
 typedef struct scry_panel {
     const float *values;
     size_t ny, nx;

@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Progress of long work, driven by the program that does it: one line redrawn in place on a terminal
- * (ten times a second at most), a plain line at every tenth part otherwise. Nothing is printed when
- * `to` is NULL. A plain struct of the caller; start, update any number of times, end. */
+/* Progress of long work, driven by the program that does it: one line redrawn in place on a
+ * terminal (ten times a second at most), a plain line at every tenth part otherwise. Nothing is
+ * printed when `to` is NULL. A plain struct of the caller; start, update any number of times,
+ * end. */
 typedef struct scry_meter {
     FILE *to;
     bool terminal;

@@ -27,7 +27,8 @@ static double unit(uint32_t bits)
 static void normal4(double out[4], philox4x32_ctr_t b)
 {
     for (int i = 0; i < 4; i += 2) { /* Box and Muller, Ann. Math. Stat. 29:610 (1958) */
-        double r = sqrt(-2 * log(unit(b.v[i]))), phi = 2 * 3.14159265358979323846 * unit(b.v[i + 1]);
+        double r = sqrt(-2 * log(unit(b.v[i]))),
+               phi = 2 * 3.14159265358979323846 * unit(b.v[i + 1]);
         out[i] = r * cos(phi);
         out[i + 1] = r * sin(phi);
     }

@@ -168,9 +168,9 @@ typedef struct scry_tiff_writer scry_tiff_writer;
 /* Starts a file modelled on `like`: its flavour, axes c z t y x, RGB layout, calibration and
  * instrument. `like` and all that it points at are copied. Nothing appears at `path` before
  * scry_tiff_finish: planes go to a temporary file beside it.
- *   ImageJ  c, z, t, unit, spacing, interval, display range and LUTs are rewritten to be true; other
- *           lines are kept. Signed 16-bit is written as ImageJ does (unsigned, calibrated); what
- *           ImageJ cannot open becomes f32 (u32, i8, i32, f64) or channels (RGB beyond 8-bit)
+ *   ImageJ  c, z, t, unit, spacing, interval, display range and LUTs are rewritten to be true;
+ *           other lines are kept. Signed 16-bit is written as ImageJ does (unsigned, calibrated);
+ *           what ImageJ cannot open becomes f32 (u32, i8, i32, f64) or channels (RGB beyond 8-bit)
  *   OME     the XML of `like` with true sizes, type, order, channels and a new UUID (a hash of
  *           the pixels, so that equal runs give equal bytes); instrument and annotations are kept
  *   plain   resolution is kept; pages in the order c, z, t, c fastest

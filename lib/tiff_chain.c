@@ -126,16 +126,16 @@ static scry_status spool_io(scry_tiff_writer *w, bool write, unsigned char *data
     return SCRY_OK;
 }
 
-/* Rows are kept where they will be asked for; emptied places are used again, so that the spool is no
- * larger than what waits. */
+/* Rows are kept where they will be asked for; emptied places are used again, so that the spool is
+ * no larger than what waits. */
 static uint64_t spool_at(const scry_tiff_writer *w, size_t plane, size_t y, size_t x)
 {
     const uint64_t pixel = scry_tiff_type_bytes(w->stored);
     return ((uint64_t)(w->slot[plane] - 1) * w->info.y * w->info.x + y * w->info.x + x) * pixel;
 }
 
-static scry_status spool(scry_tiff_writer *w, size_t plane, size_t c, size_t y0, size_t x0, size_t h,
-                         size_t width, const float *in, scry_error *err)
+static scry_status spool(scry_tiff_writer *w, size_t plane, size_t c, size_t y0, size_t x0,
+                         size_t h, size_t width, const float *in, scry_error *err)
 {
     const size_t pixel = scry_tiff_type_bytes(w->stored);
     const bool whole = width == w->info.x;

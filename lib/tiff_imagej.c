@@ -211,7 +211,8 @@ static uint32_t word(const unsigned char *p, bool swapped)
 }
 
 /* Counts: [0] bytes of the header, then one for each item. Header: "IJIJ", then for each kind its
- * name and the number of its items, in the byte order of the file; the items follow in that order. */
+ * name and the number of its items, in the byte order of the file; the items follow in that
+ * order. */
 scry_status scryi_imagej_luts(scry_tiff_reader *r, scry_error *err)
 {
     uint32_t count_count = 0, bytes = 0;
@@ -276,8 +277,8 @@ size_t scryi_imagej_metadata(unsigned char *out, uint32_t *counts, size_t *count
 /* Lines that are written anew, or are no longer true. */
 static bool rewritten(const char *line, size_t n, const scry_tiff_info *info, bool drop_values)
 {
-    static const char *const keys[] = { "ImageJ", "SCIFIO", "images", "channels", "slices", "frames",
-                                        "hyperstack", "order", "mode", "unit",
+    static const char *const keys[] = { "ImageJ", "SCIFIO", "images", "channels", "slices",
+                                        "frames", "hyperstack", "order", "mode", "unit",
                                         "finterval", "fps", "tunit", "min", "max" };
     static const char *const values[] = { "cf", "c0", "c1", "c2", "c3", "c4", "vunit" };
     const size_t key = strcspn(line, "=\r\n");

@@ -14,8 +14,8 @@ struct scryi_tiff_log {
 };
 
 /* A handle on a file descriptor that is already open: mode as TIFFOpen, messages into log. The
- * descriptor stays the caller's when this fails (NULL), else the handle closes it. limit bounds each
- * block that libtiff allocates for itself. */
+ * descriptor stays the caller's when this fails (NULL), else the handle closes it. limit bounds
+ * each block that libtiff allocates for itself. */
 TIFF *scryi_tiff_handle(int fd, const char *path, const char *mode, tmsize_t limit,
                         struct scryi_tiff_log *log);
 

@@ -1,10 +1,10 @@
 /* Uncompressed files, laid out by us: header, all pixels in one piece, then the directories.
  *
- * Why not by libtiff: ImageJ looks at no directory after the first of an uncompressed stack and takes
- * the pixels of all planes to follow the first (ij.io.TiffDecoder), and tifffile does the same when
- * the second directory lies far enough back. libtiff puts a directory after the pixels of each page,
- * so its stacks read as garbage there. With the place of every pixel known beforehand, planes and
- * rectangles can also come in any order without being copied. */
+ * Why not by libtiff: ImageJ looks at no directory after the first of an uncompressed stack and
+ * takes the pixels of all planes to follow the first (ij.io.TiffDecoder), and tifffile does the
+ * same when the second directory lies far enough back. libtiff puts a directory after the pixels of
+ * each page, so its stacks read as garbage there. With the place of every pixel known beforehand,
+ * planes and rectangles can also come in any order without being copied. */
 
 #include "lib/tiff_write_impl.h"
 

@@ -31,7 +31,8 @@ xmlDoc *scryi_ome_parse(const char *xml, scry_error *err, const char *path)
         SCRY_FAIL(err, SCRY_EFORMAT, "%s: the OME-XML has a document type declaration", path);
         return NULL;
     }
-    /* the encoding is given, so that a declared one cannot hide a DTD; older writers used Latin-1 */
+    /* the encoding is given, so that a declared one cannot hide a DTD; older writers used
+     * Latin-1 */
     xmlDoc *doc = xmlReadMemory(xml, (int)n, "ome.xml", "UTF-8", options);
     if (!doc) doc = xmlReadMemory(xml, (int)n, "ome.xml", "ISO-8859-1", options);
     if (!doc || !xmlDocGetRootElement(doc) || doc->intSubset || doc->extSubset) {
@@ -246,7 +247,8 @@ static bool walk_on(struct plane_walk *w)
     return false;
 }
 
-/* Multi-file sets name the file of each block. A file that was renamed is still itself by its UUID. */
+/* Multi-file sets name the file of each block. A file that was renamed is still itself by its
+ * UUID. */
 static scry_status check_file(const scry_tiff_reader *r, const xmlNode *root, const xmlNode *data,
                               scry_error *err)
 {
@@ -260,9 +262,10 @@ static scry_status check_file(const scry_tiff_reader *r, const xmlNode *root, co
                       !strcmp((const char *)content, own);
     xmlFree(content);
     if (same) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EUNSUP, "%s: part of an OME-TIFF set over several files (here \"%s\"); "
-                     "only sets in one file are read: export it as a single OME-TIFF", r->path,
-                     name);
+    return SCRY_FAIL(err, SCRY_EUNSUP,
+                     "%s: part of an OME-TIFF set over several files (here \"%s\"); "
+                     "only sets in one file are read: export it as a single OME-TIFF",
+                     r->path, name);
 }
 
 static scry_status place_block(scry_tiff_reader *r, const xmlNode *data, size_t *skipped,
@@ -315,8 +318,8 @@ static scry_status place_planes(scry_tiff_reader *r, const xmlNode *root, const 
     size_t planes, skipped = 0, present = 0;
     scry_status st;
     /* a plane a page, and room for acquisitions that were broken off, but no bomb */
-    if (!scry_mul(&planes, info->c / info->samples, info->z) || !scry_mul(&planes, planes, info->t) ||
-        planes / 4096 > r->page_count)
+    if (!scry_mul(&planes, info->c / info->samples, info->z) ||
+        !scry_mul(&planes, planes, info->t) || planes / 4096 > r->page_count)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: OME sizes %zu channels x %zu slices x %zu frames, "
                          "but the file has %zu pages", r->path, info->c, info->z, info->t,
                          r->page_count);

@@ -1,5 +1,5 @@
-/* Writing the XML of OME-TIFF: that of the model with everything that is no longer true rewritten, or
- * a fresh document. Unchanged XML would claim the slices, type and files of another file. */
+/* Writing the XML of OME-TIFF: that of the model with everything that is no longer true rewritten,
+ * or a fresh document. Unchanged XML would claim the slices, type and files of another file. */
 
 #include "lib/tiff_ome_impl.h"
 
@@ -54,7 +54,8 @@ static void fresh_instrument(xmlNode *root, const scry_tiff_info *info)
     set(objective, "ID", "Objective:0:0");
     if (info->immersion[0]) set(objective, "Immersion", "%s", info->immersion);
     if (info->na > 0) set(objective, "LensNA", "%.9g", info->na);
-    if (info->magnification > 0) set(objective, "NominalMagnification", "%.9g", info->magnification);
+    if (info->magnification > 0)
+        set(objective, "NominalMagnification", "%.9g", info->magnification);
 }
 
 static xmlDoc *fresh_document(const scry_tiff_info *info)
@@ -216,7 +217,8 @@ char *scryi_ome_describe(const scry_tiff_info *info, const unsigned char uuid[16
         return NULL;
     }
     if (!make_true(doc, info, uuid)) {
-        SCRY_FAIL(err, SCRY_EFORMAT, "the OME-XML of the file that the output is modelled on has no "
+        SCRY_FAIL(err, SCRY_EFORMAT,
+                  "the OME-XML of the file that the output is modelled on has no "
                   "Image with Pixels");
         goto done;
     }

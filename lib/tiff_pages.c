@@ -114,7 +114,8 @@ static scry_status push_page(scry_tiff_reader *r, scry_error *err)
 }
 
 /* Strips and tiles that the file is too short for, before any pixel is asked for. */
-static scry_status check_extent(scry_tiff_reader *r, const struct scryi_tiff_page *p, scry_error *err)
+static scry_status check_extent(scry_tiff_reader *r, const struct scryi_tiff_page *p,
+                                scry_error *err)
 {
     const char *what = p->tiled ? "tile" : "strip";
     const uint32_t count = p->tiled ? TIFFNumberOfTiles(r->tif) : TIFFNumberOfStrips(r->tif);
@@ -135,8 +136,8 @@ static scry_status check_extent(scry_tiff_reader *r, const struct scryi_tiff_pag
                                  (unsigned long long)need);
         }
         if (!at || !stored)
-            return SCRY_FAIL(err, SCRY_EFORMAT, "%s: page %zu, %s %u has no data", r->path, p->number,
-                             what, i);
+            return SCRY_FAIL(err, SCRY_EFORMAT, "%s: page %zu, %s %u has no data", r->path,
+                             p->number, what, i);
         if (at > r->file_bytes || need > r->file_bytes - at)
             return SCRY_FAIL(err, SCRY_EFORMAT, "%s: page %zu, %s %u ends at byte %llu, but the "
                              "file has %llu: truncated", r->path, p->number, what, i,
@@ -170,8 +171,8 @@ scry_status scryi_tiff_walk(scry_tiff_reader *r, scry_error *err)
 }
 
 /* No codec makes more than this many bytes from one: deflate 1032 (zlib's documentation), LZW 4096
- * entries of at most 4096 bytes from 1.5 each, PackBits 64; the others have no useful bound, and get
- * one above what a constant image gives. It stops a tiny file from asking for terabytes. */
+ * entries of at most 4096 bytes from 1.5 each, PackBits 64; the others have no useful bound, and
+ * get one above what a constant image gives. It stops a tiny file from asking for terabytes. */
 static uint64_t largest_ratio(uint16_t compression)
 {
     switch (compression) {
@@ -245,10 +246,11 @@ scry_status scryi_tiff_check_page(scry_tiff_reader *r, const struct scryi_tiff_p
     uint32_t depth = 1;
     scry_status st;
     if (p->type == SCRY_TIFF_KEEP)
-        return SCRY_FAIL(err, SCRY_EUNSUP, "%s: page %zu has %u-bit %s samples (format %u); "
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "%s: page %zu has %u-bit %s samples (format %u); "
                          "unsigned 1..16 and 32, signed 8, 16, 32 and float 32, 64 are read",
-                         r->path, p->number, p->bits, p->format <= 6 ? formats[p->format] : "unknown",
-                         p->format);
+                         r->path, p->number, p->bits,
+                         p->format <= 6 ? formats[p->format] : "unknown", p->format);
     if ((st = check_size(r, p, err)) != SCRY_OK) return st;
     if (p->x != b->x || p->y != b->y || p->type != b->type || p->bits != b->bits ||
         p->samples != b->samples || p->photometric != b->photometric)

@@ -142,7 +142,8 @@ static void swap_bytes(unsigned char *data, size_t n, unsigned bits)
     if (bits == 64) TIFFSwabArrayOfLong8((uint64_t *)(void *)data, (tmsize_t)(n / 8));
 }
 
-/* Uncompressed strips, read past libtiff: only the rows asked for, and planes without a directory. */
+/* Uncompressed strips, read past libtiff: only the rows asked for, and planes without a
+ * directory. */
 static scry_status direct_rect(scry_tiff_reader *r, const struct scryi_tiff_page *p, uint64_t shift,
                                size_t s, size_t y0, size_t x0, size_t h, size_t w, float *out,
                                scry_error *err)

@@ -185,7 +185,8 @@ static scry_status check_pages(scry_tiff_reader *r, scry_error *err)
 {
     for (size_t i = 0; i < r->page_count; i++) {
         const struct scryi_tiff_page *p = &r->pages[i];
-        /* of an OME file, pages beside the image may be anything; its reader names those it needs */
+        /* of an OME file, pages beside the image may be anything; its reader names those it
+         * needs */
         if (p->reduced || (r->info.flavour == SCRY_TIFF_OME && p != r->base)) continue;
         const scry_status st = scryi_tiff_check_page(r, p, err);
         if (st != SCRY_OK) return st;
@@ -360,8 +361,8 @@ static void count(scry_tiff_reader *r, const float *v, size_t n, float *low, flo
     if ((double)*high > r->tally.max) r->tally.max = (double)*high;
 }
 
-/* 16-bit files whose calibration got lost: every value in the upper half (the signed zero is 32768).
- * A camera never leaves a whole plane there without saturating some of it. */
+/* 16-bit files whose calibration got lost: every value in the upper half (the signed zero is
+ * 32768). A camera never leaves a whole plane there without saturating some of it. */
 static void suspect_sign(scry_tiff_reader *r, float low, float high)
 {
     if (r->checked_sign) return;

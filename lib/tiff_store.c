@@ -116,7 +116,8 @@ uint16_t scryi_tiff_sample_format(const scry_tiff_writer *w)
     }
 }
 
-/* Two multiply-and-shift lanes over 8 bytes at a time: to tell files apart, not to resist anyone. */
+/* Two multiply-and-shift lanes over 8 bytes at a time: to tell files apart, not to resist
+ * anyone. */
 void scryi_tiff_hash(scry_tiff_writer *w, size_t plane, size_t y, size_t x, size_t n)
 {
     const size_t bytes = n * scry_tiff_type_bytes(w->stored);

@@ -1,8 +1,8 @@
 /* The life of a TIFF being written: planned, given plane by plane, completed and moved in place.
  *
  * Planes come in any order (a volume a channel, say). Uncompressed files are laid out by
- * lib/tiff_layout.c, compressed ones by libtiff in lib/tiff_chain.c. The description of the first page
- * tells the range of the pixels and, for OME, their hash, so it is written at the end. */
+ * lib/tiff_layout.c, compressed ones by libtiff in lib/tiff_chain.c. The description of the first
+ * page tells the range of the pixels and, for OME, their hash, so it is written at the end. */
 
 #include "lib/tiff_write_impl.h"
 
@@ -36,8 +36,10 @@ static scry_status check_model(const char *path, const scry_tiff_info *like,
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu planes of %zu x %zu do not fit in a TIFF", path,
                          n / like->y / like->x, like->y, like->x);
     if (!like->samples || like->samples > UINT8_MAX || like->c % like->samples)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu channels with %zu samples per pixel, expected a "
-                         "multiple", path, like->c, like->samples);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: %zu channels with %zu samples per pixel, expected a "
+                         "multiple",
+                         path, like->c, like->samples);
     if (!scry_tiff_type_bytes(type))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: sample type %d is not known", path, (int)type);
     return SCRY_OK;
@@ -76,8 +78,8 @@ static void plan_for_ome(scry_tiff_info *info)
     info->resolution_unit = RESUNIT_CENTIMETER;
 }
 
-/* Predictors help where neighbours are alike; ImageJ does not undo them for Deflate, and Bio-Formats
- * not that for floats. */
+/* Predictors help where neighbours are alike; ImageJ does not undo them for Deflate, and
+ * Bio-Formats not that for floats. */
 static void plan_packing(scry_tiff_writer *w, scry_tiff_packing packing)
 {
     const bool real = w->stored == SCRY_TIFF_F32 || w->stored == SCRY_TIFF_F64;
@@ -283,9 +285,11 @@ static scry_status check_complete(const scry_tiff_writer *w, scry_error *err)
                 const size_t plane =
                     scryi_tiff_page_of(w, c, z, t) * info->samples + c % info->samples;
                 if (w->covered[plane] != (uint64_t)info->y * info->x)
-                    return SCRY_FAIL(err, SCRY_EINVAL, "%s: plane c=%zu z=%zu t=%zu has %llu of %zu "
-                                     "pixels: not every plane was written", w->path, c, z, t,
-                                     (unsigned long long)w->covered[plane], info->y * info->x);
+                    return SCRY_FAIL(err, SCRY_EINVAL,
+                                     "%s: plane c=%zu z=%zu t=%zu has %llu of %zu "
+                                     "pixels: not every plane was written",
+                                     w->path, c, z, t, (unsigned long long)w->covered[plane],
+                                     info->y * info->x);
             }
     return SCRY_OK;
 }

@@ -31,13 +31,13 @@ struct scry_tiff_writer {
     scry_tiff_written result;
 };
 
-/* out = n values in the stored type; counts into result and the range of channel c. ENUMERIC: NaN or
- * infinity for an integer type. */
+/* out = n values in the stored type; counts into result and the range of channel c. ENUMERIC: NaN
+ * or infinity for an integer type. */
 scry_status scryi_tiff_encode(scry_tiff_writer *w, unsigned char *out, const float *in, size_t n,
                               size_t c, scry_error *err);
 
-/* Adds n encoded values in w->line, placed at (y, x) of a plane, to w->hash: a sum, so that the order
- * of planes does not matter. */
+/* Adds n encoded values in w->line, placed at (y, x) of a plane, to w->hash: a sum, so that the
+ * order of planes does not matter. */
 void scryi_tiff_hash(scry_tiff_writer *w, size_t plane, size_t y, size_t x, size_t n);
 
 /* Puts n values in w->line between the other samples in w->strip. */
@@ -72,8 +72,8 @@ scry_status scryi_tiff_lay_directories(scry_tiff_writer *w, const struct scryi_t
 
 /* ---- compressed: lib/tiff_chain.c ---- */
 
-/* A rectangle of a plane: to libtiff when its page is next, else to the spool; and all pages that are
- * complete and next. */
+/* A rectangle of a plane: to libtiff when its page is next, else to the spool; and all pages that
+ * are complete and next. */
 scry_status scryi_tiff_chain(scry_tiff_writer *w, size_t plane, size_t c, size_t y0, size_t x0,
                              size_t h, size_t width, const float *in, scry_error *err);
 /* Writes the directory of the first page again, with its tags, and flushes. */

@@ -293,7 +293,8 @@ scry_status scry_stack_create(scry_op **out, scry_op *const *parts, size_t count
         if (!scry_space_equal(&parts[i]->dom, &parts[0]->dom) ||
             parts[i]->cod.cplx != parts[0]->cod.cplx)
             return SCRY_FAIL(err, SCRY_ESHAPE,
-                             "part %zu takes %s and gives %s data, expected %s and %s as part 0", i, scry_space_print(&parts[i]->dom, a, sizeof a),
+                             "part %zu takes %s and gives %s data, expected %s and %s as part 0", i,
+                             scry_space_print(&parts[i]->dom, a, sizeof a),
                              parts[i]->cod.cplx ? "complex" : "real",
                              scry_space_print(&parts[0]->dom, b, sizeof b),
                              parts[0]->cod.cplx ? "complex" : "real");

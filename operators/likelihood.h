@@ -19,9 +19,9 @@
  *   e + r^2 ~ Poisson(m + r^2),    -log p = m + r^2 - (e + r^2) log(m + r^2),
  *
  * which has the right mean and variance for every m, tends to the exact law for r -> 0 and for
- * large m, and has a score of mean zero at the truth; nothing is clipped, so dark pixels stay unbiased.
- * For r = 1 to 2.5 e-, log p between means one sd apart is right to 4 % at 1 e-, 1.2 % at 20 e- and
- * 0.2 % at 100 e- (tests/test_likelihood.c, against the exact sum).
+ * large m, and has a score of mean zero at the truth; nothing is clipped, so dark pixels stay
+ * unbiased. For r = 1 to 2.5 e-, log p between means one sd apart is right to 4 % at 1 e-, 1.2 % at
+ * 20 e- and 0.2 % at 100 e- (tests/test_likelihood.c, against the exact sum).
  *
  * Below v0 = max(r^2, 0.01 e-^2) of variance (m < 0 when r >= 0.1) no count has this law, but
  * iterates pass there: -log p continues as the parabola of curvature 1/v0 with the same value and

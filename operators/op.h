@@ -18,8 +18,10 @@ const scry_space *scry_op_cod(const scry_op *A);
 size_t scry_op_work_bytes(const scry_op *A);
 
 /* y = A x;  x = A^H y;  out = A^H A x */
-scry_status scry_op_forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err);
-scry_status scry_op_adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err);
+scry_status scry_op_forward(const scry_op *A, float *y, const float *x, void *work,
+                            scry_error *err);
+scry_status scry_op_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                            scry_error *err);
 scry_status scry_op_normal(const scry_op *A, float *out, const float *x, void *work,
                            scry_error *err);
 

@@ -1,8 +1,8 @@
 /* From a model to voxels: the size of the support, then the integral over each pixel.
  *
- * The optical models are rotationally symmetric about the axis, so that a pixel value is the integral
- * of a radial profile over a square. One octant is computed, by a Gauss-Legendre rule of enough
- * points for the band limit 2 NA / lambda, and copied to the other seven. */
+ * The optical models are rotationally symmetric about the axis, so that a pixel value is the
+ * integral of a radial profile over a square. One octant is computed, by a Gauss-Legendre rule of
+ * enough points for the band limit 2 NA / lambda, and copied to the other seven. */
 #include "operators/psf.h"
 
 #include "lib/memory.h"
@@ -90,7 +90,8 @@ struct rule {
     double at[MAX_POINTS], weight[MAX_POINTS]; /* in pixels from the centre; weights sum to 1 */
 };
 
-/* Over a pixel, the highest frequency 2 NA / lambda turns by `phase`; n points resolve 2 n radians. */
+/* Over a pixel, the highest frequency 2 NA / lambda turns by `phase`; n points resolve 2 n
+ * radians. */
 static scry_status rule_for(struct rule *rule, double phase, scry_error *err)
 {
     const double n = fmin(3 + ceil(phase / 2), MAX_POINTS);

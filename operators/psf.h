@@ -50,7 +50,7 @@ typedef enum scry_psf_key {
     SCRY_PSF_EXCITATION, /* nm, excitation, in vacuum */
     SCRY_PSF_PIXEL,      /* nm, lateral, in the sample */
     SCRY_PSF_SPACING,    /* nm, between planes */
-    SCRY_PSF_NI,         /* refractive index of the immersion medium, and what the lens is made for */
+    SCRY_PSF_NI,         /* refractive index of the immersion, and what the lens is made for */
     SCRY_PSF_NI0,
     SCRY_PSF_NS,         /* refractive index of the sample */
     SCRY_PSF_NG,         /* refractive index of the coverslip, and what the lens is made for */
@@ -103,13 +103,14 @@ typedef struct scry_psf_metadata {
     double na, ni, wavelength_nm, excitation_nm, pixel_um, spacing_um;
 } scry_psf_metadata;
 
-/* Fills what the user has not given. A value outside its range is ignored: files are often wrong. */
+/* Fills what the user has not given. A value outside its range is ignored: files are often
+ * wrong. */
 void scry_psf_merge(scry_psf_params *p, const scry_psf_metadata *m);
 
 /* Fills the defaults and checks the whole for an image of rank 2 or 3 (z, y, x). Calling it twice
- * changes nothing. Defaults: sigma_x, _y, _z = sigma; ni from na (<= 0.95 air 1, <= 1.27 water 1.333,
- * else oil 1.518); ni0 = ni; ns = ni; ng = 1.5255; ng0 = ng; tg = 170; tg0 = tg; wd = 150; depth 0;
- * pinhole 1; energy 0.99 (gaussian 0.9997: four sigma).
+ * changes nothing. Defaults: sigma_x, _y, _z = sigma; ni from na (<= 0.95 air 1, <= 1.27 water
+ * 1.333, else oil 1.518); ni0 = ni; ns = ni; ng = 1.5255; ng0 = ng; tg = 170; tg0 = tg; wd = 150;
+ * depth 0; pinhole 1; energy 0.99 (gaussian 0.9997: four sigma).
  * EINVAL: a required key is missing (named, with where it can come from); na > ni; size even. */
 scry_status scry_psf_complete(scry_psf_params *p, int rank, scry_error *err);
 
@@ -125,8 +126,8 @@ size_t scry_psf_help(char *text, size_t size);
 typedef struct scry_psf_stats {
     double sum, min, max;
     size_t peak[SCRY_PSF_MAX_RANK];     /* index of the first maximum */
-    double centroid[SCRY_PSF_MAX_RANK]; /* of the core: what exceeds half of the maximum around it */
-    double fwhm[SCRY_PSF_MAX_RANK];     /* along the axis through the peak; 0: never falls to half */
+    double centroid[SCRY_PSF_MAX_RANK]; /* of the core: what exceeds half the maximum around it */
+    double fwhm[SCRY_PSF_MAX_RANK];     /* on the axis through the peak; 0: never falls to half */
     double asymmetry[SCRY_PSF_MAX_RANK]; /* |h - mirrored h|_1 / 2 |h|_1 about the peak, 0 to 1 */
     double border; /* mean of the outermost lateral voxels / max; 0 when those axes have length 1 */
 } scry_psf_stats;
@@ -145,8 +146,8 @@ typedef struct scry_psf_info {
  *   limit  largest size an automatic support may take on each axis (rank entries, 0: no limit but
  *          129), or NULL. The size becomes odd by rounding down. Sizes that p gives win.
  *   *psf   from scry_alloc, release with scry_free;  info may be NULL
- * An automatic support holds `energy` of the light in its planes; without `size_z` it ends where the
- * on-axis intensity stays below 1 % of its maximum (a widefield PSF has the same energy in each
+ * An automatic support holds `energy` of the light in its planes; without `size_z` it ends where
+ * the on-axis intensity stays below 1 % of its maximum (a widefield PSF has the same energy in each
  * plane, so that no energy can bound it). EINVAL: as scry_psf_complete, or so large or aberrated a
  * PSF that the integrals would take more than 4096 nodes. */
 scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p, int rank,
@@ -156,10 +157,10 @@ scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p
 enum {
     SCRY_PSF_WARN_OFF_CENTRE = 1, /* it had to be moved by more than an eighth of an axis */
     SCRY_PSF_WARN_CORNER = 2,     /* the origin was in the corner (Fourier order): rolled */
-    SCRY_PSF_WARN_ASYMMETRIC = 4, /* laterally: more than a quarter of the light has no mirror image */
+    SCRY_PSF_WARN_ASYMMETRIC = 4, /* laterally: over a quarter of the light has no mirror image */
     SCRY_PSF_WARN_BORDER = 8,     /* it has not decayed at its border: light is missing */
     SCRY_PSF_WARN_CROPPED = 16,   /* the limit cost more light than was asked for */
-    SCRY_PSF_WARN_NEGATIVE = 32   /* values below the background carried more than 5 % of the light */
+    SCRY_PSF_WARN_NEGATIVE = 32   /* values below the background carried over 5 % of the light */
 };
 /* The words for one bit. */
 const char *scry_psf_warning(unsigned bit);
@@ -195,8 +196,8 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
 /* The same PSF on another voxel grid: scale[a] = old voxel size / new voxel size (rank entries), so
  * that a width of w voxels becomes w * scale. Axis by axis the cumulative sum is interpolated by
  * Steffen's monotone cubic and differenced at the new voxel borders: the sum is kept, nothing turns
- * negative, and larger voxels integrate. Sizes come out odd, centre on centre. An axis of scale 1 and
- * odd size is copied. EINVAL: a scale not within 1/64..64; ESHAPE: complex, rank above 3.
+ * negative, and larger voxels integrate. Sizes come out odd, centre on centre. An axis of scale 1
+ * and odd size is copied. EINVAL: a scale not within 1/64..64; ESHAPE: complex, rank above 3.
  * Steffen 1990, A&A 239:443. */
 scry_status scry_psf_resample(float **out, scry_space *os, const float *psf, const scry_space *s,
                               const double *scale, scry_error *err);

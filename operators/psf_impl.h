@@ -40,14 +40,16 @@ scry_status scryi_radial_create(scryi_radial *t, const scry_psf_params *p, size_
 void scryi_radial_free(scryi_radial *t);
 /* Cubic interpolation at r in [0, reach]. */
 double scryi_radial_at(const double *h, size_t n, double x); /* x = r / step */
-/* The smallest radius (um) within which all planes together have `energy` of t->light; *held is what
- * that radius holds. The end of the table if that is not enough. */
+/* The smallest radius (um) within which all planes together have `energy` of t->light; *held is
+ * what that radius holds. The end of the table if that is not enough. */
 double scryi_radial_support(const scryi_radial *t, double energy, double *held);
 
-/* Half the axial extent in um: on-axis intensity stays below 1 % of its maximum beyond it, up to cap. */
+/* Half the axial extent in um: on-axis intensity stays below 1 % of its maximum beyond it, up to
+ * cap. */
 scry_status scryi_axial_extent(double *extent, const scry_psf_params *p, double cap,
                                scry_error *err);
-/* A bound in um for the lateral extent of the light that `energy` asks for, within +- z of focus. */
+/* A bound in um for the lateral extent of the light that `energy` asks for, within +- z of
+ * focus. */
 scry_status scryi_lateral_bound(double *bound, const scry_psf_params *p, double energy, double z,
                                 scry_error *err);
 

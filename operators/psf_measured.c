@@ -39,8 +39,9 @@ static scry_status check_finite(const float *h, const struct box *b, scry_error 
 {
     for (size_t i = 0; i < count(b); i++)
         if (!isfinite(h[i]))
-            return SCRY_FAIL(err, SCRY_ENUMERIC, "psf: value %g at z %zu, y %zu, x %zu", (double)h[i],
-                             i / b->n[2] / b->n[1], i / b->n[2] % b->n[1], i % b->n[2]);
+            return SCRY_FAIL(err, SCRY_ENUMERIC, "psf: value %g at z %zu, y %zu, x %zu",
+                             (double)h[i], i / b->n[2] / b->n[1], i / b->n[2] % b->n[1],
+                             i % b->n[2]);
     return SCRY_OK;
 }
 
@@ -59,9 +60,9 @@ static void split(size_t *c, size_t i, const struct box *b)
     c[0] = i / b->n[2] / b->n[1];
 }
 
-/* Distance from the peak, on each side, at which a line falls to half; 0: it leaves the array first.
- * Between voxels the logarithm is linear in the square of the distance, which is exact for a Gaussian;
- * interpolating the values themselves gives 1 % too much at sigma 2. */
+/* Distance from the peak, on each side, at which a line falls to half; 0: it leaves the array
+ * first. Between voxels the logarithm is linear in the square of the distance, which is exact for a
+ * Gaussian; interpolating the values themselves gives 1 % too much at sigma 2. */
 static void half_widths(double width[2], const float *line, size_t n, size_t step, size_t peak)
 {
     const double half = line[peak * step] / 2.0;
@@ -119,9 +120,8 @@ static double asymmetry(const float *h, const struct box *b, int axis, size_t c)
         split(where, i, b);
         const size_t twice = 2 * c;
         const bool inside = where[axis] <= twice && twice - where[axis] < b->n[axis];
-        const double image = inside
-                                 ? h[i - where[axis] * step[axis] + (twice - where[axis]) * step[axis]]
-                                 : 0;
+        const double image =
+            inside ? h[i - where[axis] * step[axis] + (twice - where[axis]) * step[axis]] : 0;
         odd += inside ? fabs(h[i] - image) / 2 : fabs(h[i]);
         all += fabs(h[i]);
     }

@@ -1,5 +1,5 @@
-/* The parameters of the PSF models: one table drives the parser, the checks, the merge with a file's
- * metadata, the printed list and the help. */
+/* The parameters of the PSF models: one table drives the parser, the checks, the merge with a
+ * file's metadata, the printed list and the help. */
 #include "operators/psf.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@ struct key {
     const char *metadata; /* where a file can know it, or NULL */
 };
 
-/* The ranges refuse what is certainly a slip of the unit (a wavelength of 0.52, a pixel of 0.065). */
+/* The ranges refuse what is certainly a slip of the unit (a wavelength of 0.52, a pixel of
+ * 0.065). */
 static const struct key keys[SCRY_PSF_KEY_COUNT] = {
     [SCRY_PSF_SIGMA] = { "sigma", "px", GA, 0, 0.01, 1000, "standard deviation, all axes", NULL },
     [SCRY_PSF_SIGMA_X] = { "sigma_x", "px", GA, GA, 0, 1000, "along x (default: sigma)", NULL },
@@ -158,8 +159,8 @@ scry_status scry_psf_set(scry_psf_params *p, scry_psf_key key, double value, scr
                          models[p->model].name, k->name, list_keys(p->model, legal, sizeof legal));
     if (!(value >= k->low && value <= k->high))
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s = %g, expected %g to %g%s%s",
-                         models[p->model].name, k->name, value, k->low, k->high, *k->unit ? " " : "",
-                         k->unit);
+                         models[p->model].name, k->name, value, k->low, k->high,
+                         *k->unit ? " " : "", k->unit);
     if ((key == SCRY_PSF_SIZE || key == SCRY_PSF_SIZE_Z) && fmod(value, 2) != 1)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s = %g, expected an odd whole number",
                          models[p->model].name, k->name, value);

@@ -1,10 +1,10 @@
 /* The pupil integrals behind the PSF models.
  *
- * Gibson-Lanni: the phase is smooth but for q(n) = sqrt(n^2 - s^2), s = NA rho, which has an infinite
- * slope at s = n when the aperture reaches the smallest index nc. With u = sqrt(1 - s^2/nc^2) as the
- * variable of integration, rho d rho = (nc/NA)^2 u du, every q is smooth in u and J0, even in s, is
- * too, so that Gauss-Legendre converges exponentially once it resolves the phase. Born-Wolf uses
- * rho^2, in which its phase is linear. */
+ * Gibson-Lanni: the phase is smooth but for q(n) = sqrt(n^2 - s^2), s = NA rho, which has an
+ * infinite slope at s = n when the aperture reaches the smallest index nc. With u = sqrt(1 -
+ * s^2/nc^2) as the variable of integration, rho d rho = (nc/NA)^2 u du, every q is smooth in u and
+ * J0, even in s, is too, so that Gauss-Legendre converges exponentially once it resolves the phase.
+ * Born-Wolf uses rho^2, in which its phase is linear. */
 #include "operators/psf_impl.h"
 
 #include "lib/memory.h"
@@ -181,9 +181,9 @@ static double depth_of_focus(const scryi_pupil *P)
     return 2 * PI / P->k / (high - low);
 }
 
-/* Moves P->focus from the flattest wavefront to the brightest plane. An aberration of m waves leaves
- * it within about m depths of focus of there; a scan then cannot miss the highest of several maxima,
- * and a golden section ends the search. */
+/* Moves P->focus from the flattest wavefront to the brightest plane. An aberration of m waves
+ * leaves it within about m depths of focus of there; a scan then cannot miss the highest of several
+ * maxima, and a golden section ends the search. */
 static void find_focus(scryi_pupil *P, double residual)
 {
     const double dof = depth_of_focus(P);
@@ -213,10 +213,11 @@ static scry_status nodes_for(size_t *n, double phase, scry_error *err)
 {
     const double count = 0.65 * phase + 40;
     if (count > MAX_NODES)
-        return SCRY_FAIL(err, SCRY_EINVAL,
-                         "psf: its phase varies by %.3g waves over the pupil; expected at most %.3g "
-                         "(smaller size, size_z, depth or index mismatch)",
-                         phase / (2 * PI), MAX_NODES / 0.65 / (2 * PI));
+        return SCRY_FAIL(
+            err, SCRY_EINVAL,
+            "psf: its phase varies by %.3g waves over the pupil; expected at most %.3g "
+            "(smaller size, size_z, depth or index mismatch)",
+            phase / (2 * PI), MAX_NODES / 0.65 / (2 * PI));
     *n = (size_t)count;
     return SCRY_OK;
 }
@@ -243,7 +244,8 @@ scry_status scryi_pupil_create(scryi_pupil *P, const scry_psf_params *p, double 
     st = nodes_for(&n, P->k * (phase + edge * reach_r) + reach_z / dof, err);
     if (st != SCRY_OK) goto done;
     if (n > P->n && (st = place_nodes(P, p, n, err)) != SCRY_OK) goto done;
-    /* int |h| 2 pi r dr = 2 pi int |pupil|^2 rho d rho / (k NA)^2, the Hankel transform's Parseval */
+    /* int |h| 2 pi r dr = 2 pi int |pupil|^2 rho d rho / (k NA)^2, the Hankel transform's
+     * Parseval */
     const double radius = edge / x.na;
     P->light = PI * radius * radius / (P->k * x.na) / (P->k * x.na);
 done:

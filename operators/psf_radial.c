@@ -44,8 +44,8 @@ static scry_status radial_alloc(scryi_radial *t, size_t planes, double step, dou
         if (scry_mul(&total, planes, t->n)) t->h = scry_alloc(total, sizeof *t->h);
     }
     if (!t->h)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "psf: %zu profiles of %.3g radii; ask for a smaller size",
-                         planes, count);
+        return SCRY_FAIL(err, SCRY_ENOMEM,
+                         "psf: %zu profiles of %.3g radii; ask for a smaller size", planes, count);
     return SCRY_OK;
 }
 
@@ -226,7 +226,8 @@ static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t pl
         else memcpy(seen, detect.h + m * detect.n, t->n * sizeof *seen);
         for (size_t j = 0; j < t->n; j++) h[j] *= seen[j];
     }
-    /* No closed form for the light; the profile falls as r^-6, so the table holds all that counts. */
+    /* No closed form for the light; the profile falls as r^-6, so the table holds all that
+     * counts. */
     cumulate(sums, t);
     t->light = sums[t->n - 1];
 done:
@@ -266,13 +267,15 @@ double scryi_radial_support(const scryi_radial *t, double energy, double *held)
     return (double)(j ? j - 1 : 0) * t->step;
 }
 
-/* The lens that bounds the extent: for confocal the excitation, whose product decays faster still. */
+/* The lens that bounds the extent: for confocal the excitation, whose product decays faster
+ * still. */
 static double bounding_wavelength(const scry_psf_params *p)
 {
     return p->value[p->model == SCRY_PSF_CONFOCAL ? SCRY_PSF_EXCITATION : SCRY_PSF_WAVELENGTH];
 }
 
-scry_status scryi_axial_extent(double *extent, const scry_psf_params *p, double cap, scry_error *err)
+scry_status scryi_axial_extent(double *extent, const scry_psf_params *p, double cap,
+                               scry_error *err)
 {
     scryi_pupil P = { 0 };
     scry_status st = scryi_pupil_create(&P, p, bounding_wavelength(p), 0, cap, err);

@@ -11,7 +11,8 @@
 static scry_status new_length(size_t *n, size_t old, double scale, int axis, scry_error *err)
 {
     if (!(scale >= 1.0 / 64 && scale <= 64))
-        return SCRY_FAIL(err, SCRY_EINVAL, "psf axis %d: scale %g, expected 1/64 to 64", axis, scale);
+        return SCRY_FAIL(err, SCRY_EINVAL, "psf axis %d: scale %g, expected 1/64 to 64", axis,
+                         scale);
     /* From the centre of voxel old/2 to the farther border. */
     const double reach = ((double)(old / 2) + 0.5) * scale;
     *n = scale == 1 && old % 2 ? old : 2 * (size_t)fmax(ceil(reach - 0.5 - 1e-9), 0) + 1;

@@ -19,7 +19,8 @@ scry_status scry_window_check(const scry_window *w, scry_error *err)
         if (w->inner.dims[a] > w->outer.dims[a] ||
             w->offset[a] > w->outer.dims[a] - w->inner.dims[a])
             return SCRY_FAIL(err, SCRY_ESHAPE,
-                             "axis %d: image %zu at offset %zu exceeds domain %zu", a, w->inner.dims[a], w->offset[a], w->outer.dims[a]);
+                             "axis %d: image %zu at offset %zu exceeds domain %zu", a,
+                             w->inner.dims[a], w->offset[a], w->outer.dims[a]);
     return SCRY_OK;
 }
 

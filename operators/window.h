@@ -4,7 +4,8 @@
 #include "operators/op.h"
 
 /* Where an image (inner) sits in a larger domain (outer) that is estimated with it: entry i of
- * inner is entry i + offset of outer. Same rank; 0 <= offset, offset + inner <= outer on every axis. */
+ * inner is entry i + offset of outer. Same rank; 0 <= offset, offset + inner <= outer on every
+ * axis. */
 typedef struct scry_window {
     scry_space outer, inner;
     size_t offset[SCRY_MAX_RANK];

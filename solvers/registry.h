@@ -55,8 +55,8 @@ void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *met
  * whole numbers. */
 scry_status scry_solver_opts_set(scry_solver_opts *opts, const struct scry_method *method,
                                  const char *name, double value, scry_error *err);
-/* The words of an option that is a choice, in the order of its values and ending with NULL: "steps",
- * "discrepancy", ... for `stop`. NULL for options that are numbers. */
+/* The words of an option that is a choice, in the order of its values and ending with NULL:
+ * "steps", "discrepancy", ... for `stop`. NULL for options that are numbers. */
 const char *const *scry_option_words(const scry_option *option);
 scry_status scry_solver_opts_get(const scry_solver_opts *opts, const struct scry_method *method,
                                  const char *name, double *value, scry_error *err);

@@ -55,9 +55,9 @@
         err = (scry_error){ 0 };                                                                   \
     } while (0)
 
-/* Data that the repository does not carry: $SCRY_SHARED, else ../shared beside the repository, which
- * is the parent of the directory that ctest runs tests in. NULL when the file is not there: then
- * the test calls skip(), after saying what is missing. */
+/* Data that the repository does not carry: $SCRY_SHARED, else ../shared beside the repository,
+ * which is the parent of the directory that ctest runs tests in. NULL when the file is not there:
+ * then the test calls skip(), after saying what is missing. */
 static inline const char *shared_path(const char *name)
 {
     static char path[4096];

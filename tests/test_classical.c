@@ -71,7 +71,8 @@ static void setting_free(struct setting *s)
     scry_op_free(s->op);
 }
 
-static const scry_noise gaussian = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1.3, .background = 2.385 };
+static const scry_noise gaussian = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1.3,
+                                     .background = 2.385 };
 static const scry_noise camera = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 0.5, .offset = 97,
                                    .read_noise = 1.5, .background = 2.385 };
 
@@ -185,7 +186,9 @@ static void test_tikhonov(void **state)
     float x[N];
     setting_init(&s, gaussian, 11);
     for (double lambda = 1e-2; lambda < 1e3; lambda *= 31.6) {
-        const struct setup set[] = { { "lambda", lambda }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 } };
+        const struct setup set[] = {
+            { "lambda", lambda }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 }
+        };
         run("tikhonov", &s.problem, set, x, NULL, NULL);
         normal_equations(&s, 0, Q, r);
         add_laplacian(Q, PH, PW, lambda);
@@ -199,7 +202,8 @@ static void test_tikhonov(void **state)
     setting_free(&s);
 }
 
-/* The weight found against a search over the exact cross-validation function, and the discrepancy. */
+/* The weight found against a search over the exact cross-validation function, and the
+ * discrepancy. */
 static void test_tikhonov_weight(void **state)
 {
     (void)state;
@@ -390,7 +394,9 @@ static void test_rl_stop(void **state)
     double before = INFINITY;
     scryi_difference_init(&G, scry_op_dom(s.op));
     for (double weight = 0; weight < 0.07; weight += 0.03) {
-        const struct setup with[] = { { "tv", weight }, { "stop", 0 }, { "iterations", 50 }, { 0 } };
+        const struct setup with[] = {
+            { "tv", weight }, { "stop", 0 }, { "iterations", 50 }, { 0 }
+        };
         run("richardson-lucy", &s.problem, with, tv, NULL, NULL);
         scryi_gradient(&G, p, tv);
         const double variation = scryi_length_sum(&G, p);
@@ -428,7 +434,9 @@ static void test_tv_step(void **state)
     const struct setup heavy[] = { { "lambda", 1e3 }, { "tol", 0 }, { "iterations", 5000 }, { 0 } };
     run("tv", &problem, heavy, x, NULL, NULL);
     for (int i = 0; i < n; i++) assert_near(x[i], (8 * 1.7 + 12 * 5.2) / 20, 5e-3);
-    const struct setup light[] = { { "lambda", 1e-4 }, { "tol", 0 }, { "iterations", 3000 }, { 0 } };
+    const struct setup light[] = {
+        { "lambda", 1e-4 }, { "tol", 0 }, { "iterations", 3000 }, { 0 }
+    };
     run("tv", &problem, light, x, NULL, NULL);
     for (int i = 0; i < n; i++) assert_near(x[i], y[i], 1e-3);
     scry_likelihood_free(L);
@@ -514,14 +522,16 @@ static void test_biharmonic(void **state)
     run("tikhonov", &problem,
         (struct setup[]){ { "lambda", 1 }, { 0 } }, x, NULL, NULL);
     assert_below(scry_distance(x, truth, n), 0.1 * sqrt(n));
-    run("tv", &problem, (struct setup[]){ { "tol", 0 }, { "iterations", 2000 }, { 0 } }, x, NULL, NULL);
+    run("tv", &problem, (struct setup[]){ { "tol", 0 }, { "iterations", 2000 }, { 0 } }, x, NULL,
+        NULL);
     assert_below(scry_distance(x, truth, n), 0.15 * sqrt(n)); /* stairs */
     scry_likelihood_free(L);
     scry_op_free(op);
 }
 
-/* With the exact denoiser of a Gaussian prior and lambda 1, the fixed point of ADMM at level s solves
- * A^T W (A x - b) + C^-1 (x - mean) = 0: the denoiser is the proximal map of s^2 times -log p. */
+/* With the exact denoiser of a Gaussian prior and lambda 1, the fixed point of ADMM at level s
+ * solves A^T W (A x - b) + C^-1 (x - mean) = 0: the denoiser is the proximal map of s^2 times -log
+ * p. */
 static void test_pnp(void **state)
 {
     (void)state;

@@ -36,7 +36,8 @@ static void sigma_is_found(void **state)
     for (size_t i = 0; i < N * N; i++)
         x[i] = 2.385f * x[i] + (float)electrons(i / N, i % N, 100);
     assert_ok(scry_noise_sigma(&sigma, x, 1, N, N, &err));
-    /* the median of n half-normal values scatters by 1.167/sqrt(n); residuals overlap: twice that */
+    /* the median of n half-normal values scatters by 1.167/sqrt(n); residuals overlap: twice
+     * that */
     assert_near(sigma, 2.385, 2.385 * 4.5 * 2 * 1.167 / N);
     scry_free(x);
 }

@@ -143,8 +143,8 @@ static void born_wolf_meets_its_closed_forms(void **state)
             assert_near(value(bw, &s, 0, y, x), value(airy, &f, 0, y, x), 2e-5 * info.stats.max);
     scry_free(bw);
     scry_free(airy);
-    /* On axis sinc^2(k NA^2 z / 4 n): first zero where the argument is pi. Each plane holds the same
-     * energy, so that values of different planes compare. */
+    /* On axis sinc^2(k NA^2 z / 4 n): first zero where the argument is pi. Each plane holds the
+     * same energy, so that values of different planes compare. */
     bw = make("born-wolf:na=0.73,wavelength=611,pixel=4,spacing=230,ni=1.1,size=3,size_z=61", 3, &s,
               &info);
     for (int z = -30; z <= 30; z++) {
@@ -182,14 +182,16 @@ static void gibson_lanni_meets_quadpack(void **state)
                       "size_z=13", 3, &s, &info);
     assert_near(info.focus_shift, golden_focus_shift, 1e-4);
     for (size_t i = 0; i < sizeof golden_pixels / sizeof *golden_pixels; i++) {
-        const double got = value(psf, &s, golden_pixels[i].z, golden_pixels[i].y, golden_pixels[i].x)
-                           / value(psf, &s, 0, 0, 0);
+        const double got = value(psf, &s, golden_pixels[i].z, golden_pixels[i].y,
+                                 golden_pixels[i].x) /
+                           value(psf, &s, 0, 0, 0);
         assert_near(got, golden_pixels[i].ratio, 2e-4);
     }
     scry_free(psf);
 }
 
-/* NA above the sample's index, and a depth of hundreds of waves: the pupil is cut, nothing breaks. */
+/* NA above the sample's index, and a depth of hundreds of waves: the pupil is cut, nothing
+ * breaks. */
 static void gibson_lanni_survives_total_reflection(void **state)
 {
     (void)state;

@@ -61,10 +61,10 @@ static void check_row(const struct row *row, size_t number)
     if (strcmp(scry_tiff_type_name(info->type), row->type) ||
         strcmp(scry_tiff_flavour_name(info->flavour), row->flavour) || info->c != row->c ||
         info->z != row->z || info->t != row->t || info->y != row->y || info->x != row->x) {
-        print_error("%s: %s %s %zu %zu %zu %zu %zu, expected %s %s %zu %zu %zu %zu %zu\n", row->path,
-                    scry_tiff_flavour_name(info->flavour), scry_tiff_type_name(info->type), info->c,
-                    info->z, info->t, info->y, info->x, row->flavour, row->type, row->c, row->z,
-                    row->t, row->y, row->x);
+        print_error("%s: %s %s %zu %zu %zu %zu %zu, expected %s %s %zu %zu %zu %zu %zu\n",
+                    row->path, scry_tiff_flavour_name(info->flavour),
+                    scry_tiff_type_name(info->type), info->c, info->z, info->t, info->y, info->x,
+                    row->flavour, row->type, row->c, row->z, row->t, row->y, row->x);
         fail();
     }
     snprintf(out, sizeof out, "%s/%zu.out.tif", dir, number);

@@ -1,4 +1,5 @@
-/* Reading: every kind of file that FORMATS knows to have gone wrong somewhere, made byte by byte. */
+/* Reading: every kind of file that FORMATS knows to have gone wrong somewhere, made byte by
+ * byte. */
 
 #include "tests/check.h"
 #include "tests/tiff_make.h"
@@ -56,8 +57,8 @@ static void expect_failure(const char *file, scry_status code, const char *words
     scry_tiff_reader *r = NULL;
     const scry_status st = scry_tiff_open(&r, file, &err);
     if (st != code || r || !strstr(err.text, words)) {
-        print_error("%s: %s \"%s\", expected %s with \"%s\"\n", file, scry_status_name(st), err.text,
-                    scry_status_name(code), words);
+        print_error("%s: %s \"%s\", expected %s with \"%s\"\n", file, scry_status_name(st),
+                    err.text, scry_status_name(code), words);
         fail();
     }
     assert_non_null(strstr(err.text, file));
@@ -164,7 +165,8 @@ static void imagej_calibration(void **state)
     for (size_t i = 0; i < N; i++) v[i] = (uint16_t)(32768 + i);
     v[3] = 32700;
     made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                                      .bytes = sizeof v, .xres = { 7547649, 1000000 }, .res_unit = 1,
+                                      .bytes = sizeof v, .xres = { 7547649, 1000000 },
+                                      .res_unit = 1,
                                       .description = "ImageJ=1.44p\nunit=nm\nmin=32700.0\n"
                                                      "max=32802.0\ncf=0\nc0=-32768.0\nc1=1.0\n"
                                                      "vunit=Gray Value\n" });
@@ -353,8 +355,9 @@ static void unsupported(void **state)
     struct {
         struct made_page page;
         const char *words;
-    } rows[6] = { { p, "16-bit float" },    { p, "JPEG 2000" }, { p, "photometric interpretation 8" },
-                  { p, "complex float" }, { p, "24-bit" },    { p, "old-style JPEG" } };
+    } rows[6] = { { p, "16-bit float" },  { p, "JPEG 2000" },
+                  { p, "photometric interpretation 8" }, { p, "complex float" },
+                  { p, "24-bit" }, { p, "old-style JPEG" } };
     rows[0].page.format = 3;
     rows[1].page.compression = 34712;
     rows[2].page.photometric = 8;
@@ -539,8 +542,9 @@ static void ome(void **state)
     (void)state;
     scry_error err = { 0 };
     scry_tiff_reader *r;
-    struct made f = stack(false, 6, OME("DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"3\" SizeT=\"1\"",
-                                        CHANNELS "<TiffData/>"));
+    struct made f = stack(false, 6,
+                          OME("DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"3\" SizeT=\"1\"",
+                              CHANNELS "<TiffData/>"));
     made_end(&f, at("a.ome.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     expect_sizes(r, 2, 3, 1);

@@ -1,4 +1,5 @@
-/* Writing: values, metadata and failures. tests/test_tiff_golden.c has the files judged by tifffile. */
+/* Writing: values, metadata and failures. tests/test_tiff_golden.c has the files judged by
+ * tifffile. */
 
 #include "tests/check.h"
 
@@ -37,7 +38,8 @@ static void expect_entries(int expected)
 {
     int n = 0;
     DIR *d = opendir(dir);
-    for (const struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
+    for (const struct dirent *e; (e = readdir(d));)
+        n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
     closedir(d);
     assert_int_equal(n, expected);
 }
@@ -183,7 +185,8 @@ static void metadata(void **state)
         scry_error err = { 0 };
         scry_tiff_info like;
         scry_tiff_reader *r;
-        const scry_tiff_channel channels[2] = { { "nuclei", 461, 358, 0 }, { "actin", 520, 0, 40 } };
+        const scry_tiff_channel channels[2] = { { "nuclei", 461, 358, 0 },
+                                                { "actin", 520, 0, 40 } };
         const scry_tiff_options opts = { .force = true, .provenance = "deblur a b --seed 1" };
         scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_I16, C, Z, T, Y, X);
         memcpy(like.pixel_um, (double[3]){ 0.25, 0.065, 0.0651 }, sizeof like.pixel_um);

@@ -1,8 +1,8 @@
 #ifndef SCRY_TESTS_TIFF_MAKE_H
 #define SCRY_TESTS_TIFF_MAKE_H
 
-/* TIFF files byte by byte, for tests: independent of libtiff and of our writer, and able to be wrong
- * on purpose. Classic TIFF, uncompressed data as given, either byte order. */
+/* TIFF files byte by byte, for tests: independent of libtiff and of our writer, and able to be
+ * wrong on purpose. Classic TIFF, uncompressed data as given, either byte order. */
 
 #include <stdbool.h>
 #include <stdint.h>

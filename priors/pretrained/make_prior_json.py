@@ -40,8 +40,8 @@ def crops(archive):
 
 
 def rings(power):
-    """Power at the frequencies of the table. Near the origin, where it falls by a factor of two from
-    bin to bin, each distinct radius stands for itself; further out rings are averaged."""
+    """Power at the frequencies of the table. Near the origin, where it falls by a factor of two
+    from bin to bin, each distinct radius stands for itself; further out rings are averaged."""
     f = np.fft.fftfreq(SIDE)
     radius = np.hypot(f[:, None], f[None, :]).ravel()
     at = np.arange(COUNT) * np.sqrt(0.5) / (COUNT - 1)

@@ -2,9 +2,9 @@
  *
  *   min |L u|^2   subject to  A u = b,   L = G^T G (minus the Laplacian, reflecting borders)
  *
- * a thin plate through the data (Duchon 1977; Damelin & Hoang 2018, J. Math. Imaging Vis. 60:1). With
- * P = I - A^T A the projection on what is not known, conjugate gradients solve P L L P d = -P L L u0
- * from u0 = A^T b + P (mean of b). The measurement is taken as exact: noise is kept. */
+ * a thin plate through the data (Duchon 1977; Damelin & Hoang 2018, J. Math. Imaging Vis. 60:1).
+ * With P = I - A^T A the projection on what is not known, conjugate gradients solve P L L P d = -P
+ * L L u0 from u0 = A^T b + P (mean of b). The measurement is taken as exact: noise is kept. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 

@@ -3,8 +3,8 @@
 
 #include "solvers/solver_impl.h"
 
-/* The data term as classical methods see it, 1/2 (A u - b)^T W (A u - b), with the arrays that every
- * one of them needs. Exact for Gaussian noise; otherwise the local model at Au, renewed by
+/* The data term as classical methods see it, 1/2 (A u - b)^T W (A u - b), with the arrays that
+ * every one of them needs. Exact for Gaussian noise; otherwise the local model at Au, renewed by
  * scryi_fit_expand (Fisher scoring: its gradient is that of the likelihood). */
 typedef struct scryi_fit {
     const scry_likelihood *L;

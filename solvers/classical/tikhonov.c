@@ -1,16 +1,18 @@
 /* Tikhonov with a gradient penalty, by conjugate gradients:
  *
- *   u(lambda) = argmin 1/2 sum W (A u - b)^2 + lambda/2 |G u|^2,   (A^T W A + lambda G^T G) u = A^T W b
+ *   u(lambda) = argmin 1/2 sum W (A u - b)^2 + lambda/2 |G u|^2,
+ *   (A^T W A + lambda G^T G) u = A^T W b
  *
- * and its weight, by default, by generalized cross-validation (Golub, Heath & Wahba 1979, Technometrics
- * 21:215), or by the discrepancy principle (Morozov 1966), chi2(lambda) = 1:
+ * and its weight, by default, by generalized cross-validation (Golub, Heath & Wahba 1979,
+ * Technometrics 21:215), or by the discrepancy principle (Morozov 1966), chi2(lambda) = 1:
  *
  *   gcv(lambda) = chi2 / (1 - tr H / m)^2,   H = W^(1/2) A (A^T W A + lambda G^T G)^-1 A^T W^(1/2)
  *   tr H ~ z^T H z with one random sign vector z (Hutchinson 1990, Commun. Stat. 19:433)
  *
- * The discrepancy smooths too much: the residual of the right weight has m - tr H degrees of freedom,
- * not m. The weights are tried from stiff to loose, each solve starting from the last, so that
- * few CG iterations are spent on each; counted light renews W from the last image on the way. */
+ * The discrepancy smooths too much: the residual of the right weight has m - tr H degrees of
+ * freedom, not m. The weights are tried from stiff to loose, each solve starting from the last, so
+ * that few CG iterations are spent on each; counted light renews W from the last image on the
+ * way. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
@@ -91,8 +93,9 @@ static scry_status tikhonov_start(scry_solver *S, scry_error *err)
     return SCRY_OK;
 }
 
-/* out = S (A^T W A + lambda G^T G) S in, S = diag(jacobi): the rows of measured and of missing pixels
- * differ by W / lambda, which may be 10^6; scaled, both count in the residual that ends the solve. */
+/* out = S (A^T W A + lambda G^T G) S in, S = diag(jacobi): the rows of measured and of missing
+ * pixels differ by W / lambda, which may be 10^6; scaled, both count in the residual that ends the
+ * solve. */
 static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct tikhonov *T = ctx;

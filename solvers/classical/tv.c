@@ -7,11 +7,11 @@
  *   G  differences, dual p in unit balls        s = 1/|A|, K u = (G u, s A u)
  *   A  operator, dual q                         tau sigma |K|^2 < 1, |K|^2 <= 4 axes + 1
  *
- * The data enter through their own dual variable, so that W (which spans the photon counts) changes a
- * pointwise proximal map and not the step sizes: with z = s A u the map of either problem is
+ * The data enter through their own dual variable, so that W (which spans the photon counts) changes
+ * a pointwise proximal map and not the step sizes: with z = s A u the map of either problem is
  * z = (c + mu W' b') / (1 + mu W'), W' = W/s^2, b' = s b, where mu = 1/(lambda sigma), or is the
- * multiplier that puts z on the ellipsoid of the constraint (Weiss, Blanc-Feraud & Aubert 2009, SIAM J.
- * Sci. Comput. 31:2047). Counted light: W is renewed from A u while the iteration runs. */
+ * multiplier that puts z on the ellipsoid of the constraint (Weiss, Blanc-Feraud & Aubert 2009,
+ * SIAM J. Sci. Comput. 31:2047). Counted light: W is renewed from A u while the iteration runs. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
@@ -47,9 +47,10 @@ static void tv_destroy(scry_solver *S)
     scry_free(T);
 }
 
-/* Step sizes whose ratio is the square of the image's scale: the duals live in unit balls. A tenth of
- * the contrast is the scale of what is left to change once the image is roughly there; of 0.1, 0.3, 1 and
- * 3 it converged fastest by far (30 iterations against hundreds on a camera image, 100 photons). */
+/* Step sizes whose ratio is the square of the image's scale: the duals live in unit balls. A tenth
+ * of the contrast is the scale of what is left to change once the image is roughly there; of 0.1,
+ * 0.3, 1 and 3 it converged fastest by far (30 iterations against hundreds on a camera image, 100
+ * photons). */
 static void set_steps(struct tv *T)
 {
     const float *b = T->fit.b;
@@ -93,9 +94,9 @@ static double ellipsoid(const struct tv *T, double mu, double *slope)
     return value;
 }
 
-/* mu >= 0 with ellipsoid(mu) = m: Newton on value^(-1/2), which is concave and all but linear in mu, so
- * that every iterate stays below the root and converges from there (Reinsch 1971, Numer. Math.
- * 16:451). */
+/* mu >= 0 with ellipsoid(mu) = m: Newton on value^(-1/2), which is concave and all but linear in
+ * mu, so that every iterate stays below the root and converges from there (Reinsch 1971, Numer.
+ * Math. 16:451). */
 static double multiplier(const struct tv *T)
 {
     const double target = (double)T->fit.m;
@@ -177,7 +178,8 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option tv_options[] = {
     { "iterations", 500, 1, 1000000, "iterations at most" },
-    { "tol", 0.01, 0, 1, "ends when a step moves the image by less than this part of 0.1 contrast" },
+    { "tol", 0.01, 0, 1,
+      "ends when a step moves the image by less than this part of 0.1 contrast" },
     { "lambda", 0, 0, 1e12,
       "weight of the variation against the log-likelihood; 0: least variation with chi2 1" },
     { 0 },

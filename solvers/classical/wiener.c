@@ -1,12 +1,13 @@
-/* The Wiener estimate for any linear operator: the posterior mean (and mode) under Gaussian noise and the
- * Gaussian model N(mean, C) of the images, from
+/* The Wiener estimate for any linear operator: the posterior mean (and mode) under Gaussian noise
+ * and the Gaussian model N(mean, C) of the images, from
  *
  *   (A^T W A + lambda C^-1) (u - mean) = A^T W (b - A mean)
  *
  * solved by conjugate gradients for v in u = mean + C^(1/2) v, where the system is
- * lambda I + C^(1/2) A^T W A C^(1/2): its small eigenvalues are all lambda, so that the iterations go where
- * the data speak. Periodic blur and white noise make it the filter of Wiener 1949. Counted light has its
- * noise variance in W: the estimate is repeated with the W of the estimate before (Fisher scoring). */
+ * lambda I + C^(1/2) A^T W A C^(1/2): its small eigenvalues are all lambda, so that the iterations
+ * go where the data speak. Periodic blur and white noise make it the filter of Wiener 1949. Counted
+ * light has its noise variance in W: the estimate is repeated with the W of the estimate before
+ * (Fisher scoring). */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
@@ -107,7 +108,8 @@ const struct scry_method scry_method_wiener = {
     .kind = SCRY_CLASSICAL,
     .needs = SCRY_NEEDS_GAUSSIAN | SCRY_NEEDS_MODEL,
     .exact = "point estimate: exact posterior mean for Gaussian priors",
-    .citation = "Wiener 1949, Extrapolation, Interpolation, and Smoothing of Stationary Time Series",
+    .citation =
+        "Wiener 1949, Extrapolation, Interpolation, and Smoothing of Stationary Time Series",
     .options = wiener_options,
     .plan = wiener_plan,
 };

@@ -62,7 +62,8 @@ class UNet:
         levels, layers = len(c["block_out_channels"]), c["layers_per_block"]
         f = torch.exp(-np.log(10000) * torch.arange(half) / (half - c["freq_shift"]))
         e = torch.cat([torch.cos(t * f), torch.sin(t * f)])[None]
-        e = self.linear(F.silu(self.linear(e, "time_embedding.linear_1")), "time_embedding.linear_2")
+        e = F.silu(self.linear(e, "time_embedding.linear_1"))
+        e = self.linear(e, "time_embedding.linear_2")
         x = self.conv(x, "conv_in", padding=1)
         skips = [x]
         for i in range(levels):

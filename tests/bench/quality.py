@@ -7,8 +7,8 @@ usage: quality.py BENCH-FOLDER [--scry build/scry] [--task deblur|inpaint] [--le
 
 BENCH-FOLDER holds <name>_truth.tif in [0, 1], <name>_ph<N>.tif (camera: gain 0.5 e-/ADU, offset 100
 ADU, read noise 1.5 e-, peak of N photons, background 2 % of the peak), psf.tif and
-<name>_{block32,rand80,lines8}_mask.tif. Prints PSNR (range 1) and SSIM of each file and their means;
-the results stay in FOLDER. Inpainting is scored inside the hole. Standard library only.
+<name>_{block32,rand80,lines8}_mask.tif. Prints PSNR (range 1) and SSIM of each file and their
+means; the results stay in FOLDER. Inpainting is scored inside the hole. Standard library only.
 """
 import argparse, glob, json, os, subprocess, sys, tempfile, time
 
@@ -64,13 +64,16 @@ def main():
                 result = os.path.join(out, f"{name}_{level}_{method}.tif")
                 mapped = restore(args, method, name, level, result)
                 truth = os.path.join(args.folder, f"{name}_truth.tif")
-                m = json.loads(scry(args, "compare", result, truth, "--json", "--range", 1, *mapped))
+                m = json.loads(scry(args, "compare", result, truth, "--json", "--range", 1,
+                                    *mapped))
                 scores.append((m["psnr"], m["ssim"]))
                 rows[f"{name}/{level}/{method}"] = m
-                print(f"{level:>8} {method:16} {name:14} {m['psnr']:6.2f} dB  {m['ssim']:.3f}", flush=True)
+                print(f"{level:>8} {method:16} {name:14} {m['psnr']:6.2f} dB  {m['ssim']:.3f}",
+                      flush=True)
             n = len(scores)
             print(f"{level:>8} {method:16} {'MEAN':14} {sum(s[0] for s in scores) / n:6.2f} dB  "
-                  f"{sum(s[1] for s in scores) / n:.3f}   {(time.time() - began) / n:.1f} s a file", flush=True)
+                  f"{sum(s[1] for s in scores) / n:.3f}   {(time.time() - began) / n:.1f} s a file",
+                  flush=True)
     if args.json:
         with open(args.json, "w") as f:
             json.dump(rows, f, indent=1)

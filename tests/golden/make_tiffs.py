@@ -2,11 +2,11 @@
 
     make_tiffs.py make DIR            files in DIR and DIR/manifest
     make_tiffs.py real SHARED DIR     the same manifest for the real files under SHARED
-    make_tiffs.py check DIR           judges DIR/<n>.out.tif, which scry wrote from the file in line n
+    make_tiffs.py check DIR           judges DIR/<n>.out.tif, which scry wrote from file n
 
-A line of the manifest: path, axes sizes c z t y x, type, flavour, and two checksums of the values in
-the order t, z, c, y, x: sum(v) and sum(v * (i mod 1009)). Needs tifffile (2023.2.3 was used) and numpy;
-without them it exits with 77.
+A line of the manifest: path, axes sizes c z t y x, type, flavour, and two checksums of the values
+in the order t, z, c, y, x: sum(v) and sum(v * (i mod 1009)). Needs tifffile (2023.2.3 was used)
+and numpy; without them it exits with 77.
 """
 import glob
 import logging

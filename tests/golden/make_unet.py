@@ -70,7 +70,9 @@ def make(folder, seed, model, prediction, schedule, rename=False):
     eps = net(x, t).sample
     (vjp,) = torch.autograd.grad(eps, x, v)
     x0 = torch.cat([
-        scheduler.step(eps[i : i + 1].detach(), int(t[i]), x[i : i + 1].detach()).pred_original_sample
+        scheduler.step(
+            eps[i : i + 1].detach(), int(t[i]), x[i : i + 1].detach()
+        ).pred_original_sample
         for i in range(2)
     ])
     golden = dict(x=x, v=v, timestep=t, eps=eps, vjp=vjp, x0=x0)

@@ -2,9 +2,9 @@
 """Total-variation prox of a 5 x 7 and a 3 x 4 x 5 image for tests/test_tv.c.
 
 argmin_u |u - v|^2 / 2 + tau TV(u), isotropic, forward differences, by scikit-image 0.19
-(denoise_tv_chambolle: the fixed-point iteration of Chambolle 2004, another algorithm than ours). Its
-docstring leaves the scale open, so the optimum is confirmed here: no step of 3000 lowers the objective
-as written above. Run: python3 tests/golden/tv.py (prints C arrays; good to 5e-5).
+(denoise_tv_chambolle: the fixed-point iteration of Chambolle 2004, another algorithm than ours).
+Its docstring leaves the scale open, so the optimum is confirmed here: no step of 3000 lowers the
+objective as written above. Run: python3 tests/golden/tv.py (prints C arrays; good to 5e-5).
 """
 import numpy as np
 from skimage.restoration import denoise_tv_chambolle

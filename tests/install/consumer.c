@@ -1,5 +1,5 @@
-/* A stranger's program: blurs a phantom, measures it with noise, restores it. Touches every room, so
- * that a library missing from the exported list fails to link. */
+/* A stranger's program: blurs a phantom, measures it with noise, restores it. Touches every room,
+ * so that a library missing from the exported list fails to link. */
 
 #include "datasets/datasets.h"
 #include "lib/lib.h"
