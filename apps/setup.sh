@@ -1,28 +1,48 @@
 #!/usr/bin/env bash
-# Installs what scry is built from (Debian packages) and builds it. Sourced or run by demo.sh and
-# tests/run.sh.   usage: apps/setup.sh [build-folder [cmake options...]]
+# Installs what scry is built from (Debian packages) and builds it; run by demo.sh and tests/run.sh.
+# On another system it only builds, and CMake names what is missing.
+# usage: apps/setup.sh [build-folder [cmake options...]]
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
 build=${1:-$root/build}
 shift || true
 
-packages="gcc cmake ninja-build pkg-config libc6-dev libfftw3-dev libgsl-dev libtiff-dev libdnnl-dev
-          librandom123-dev libcjson-dev libxml2-dev libpng-dev libpopt-dev libcmocka-dev ${SCRY_PACKAGES:-}"
+packages="gcc cmake ninja-build pkg-config libc6-dev libfftw3-dev libgsl-dev libtiff-dev
+    libdnnl-dev librandom123-dev libcjson-dev libxml2-dev libpng-dev libpopt-dev libcmocka-dev
+    ${SCRY_PACKAGES:-}"
 missing=
-for p in $packages; do
-    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
-done
+if command -v dpkg-query >/dev/null; then
+    for p in $packages; do
+        dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' ||
+            missing="$missing $p"
+    done
+fi
 if [ -n "$missing" ]; then
     echo "installing:$missing"
     as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    if [ "$(id -u)" != 0 ]; then
+        as_root=sudo
+        command -v sudo >/dev/null || {
+            echo "run as root: apt-get install$missing" >&2
+            exit 1
+        }
+    fi
+    # shellcheck disable=SC2086  # packages are words
+    {
+        $as_root apt-get update -qq </dev/null
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+            --no-install-recommends $missing </dev/null >/dev/null
+    }
 fi
 
+# A folder that was configured before keeps its generator.
+generator=
+[ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator="-G Ninja"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { cmake -S "$root" -B "$build" -G Ninja "$@" && cmake --build "$build"; } >"$log" 2>&1; then
+# shellcheck disable=SC2086
+if ! { cmake -S "$root" -B "$build" $generator "$@" &&
+    cmake --build "$build" --parallel "$(nproc)"; } >"$log" 2>&1 </dev/null; then
     cat "$log" >&2
     echo "the build in $build failed" >&2
     exit 1
