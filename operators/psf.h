@@ -157,7 +157,7 @@ scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p
 enum {
     SCRY_PSF_WARN_OFF_CENTRE = 1, /* it had to be moved by more than an eighth of an axis */
     SCRY_PSF_WARN_CORNER = 2,     /* the origin was in the corner (Fourier order): rolled */
-    SCRY_PSF_WARN_ASYMMETRIC = 4, /* laterally: over a quarter of the light has no mirror image */
+    SCRY_PSF_WARN_ASYMMETRIC = 4, /* laterally: over 30 % of the light has no mirror image */
     SCRY_PSF_WARN_BORDER = 8,     /* it has not decayed at its border: light is missing */
     SCRY_PSF_WARN_CROPPED = 16,   /* the limit cost more light than was asked for */
     SCRY_PSF_WARN_NEGATIVE = 32   /* values below the background carried over 5 % of the light */
@@ -185,7 +185,8 @@ typedef struct scry_psf_report {
 /* A measured PSF made ready: background subtracted (the median of the lateral border; 0 for a file
  * that already sums to one), values below three times the noise of that border set to zero,
  * the core's centroid moved to the centre by whole voxels, cropped to the smallest box that keeps
- * `energy` (odd on every axis; zeros where the box leaves the file), sum 1.
+ * `energy` (odd on every axis; larger than the file where a tail is off-centre, with zeros there),
+ * sum 1.
  *   in   rank 2 or 3, not kept, not changed;  opts, report may be NULL
  * ESHAPE: complex or another rank; ENUMERIC: NaN or infinite (which voxel); EINVAL: all equal, or
  * nothing above the background. */

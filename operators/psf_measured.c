@@ -394,7 +394,7 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
     if ((st = scry_psf_measure(&r.stats, *psf, s, err)) != SCRY_OK) goto done;
     if (r.energy < o.energy - 1e-3) r.warnings |= SCRY_PSF_WARN_CROPPED;
     for (int a = s->rank - 2; a < s->rank; a++)
-        if (r.stats.asymmetry[a] > 0.25) r.warnings |= SCRY_PSF_WARN_ASYMMETRIC;
+        if (r.stats.asymmetry[a] > 0.3) r.warnings |= SCRY_PSF_WARN_ASYMMETRIC;
     if (report) *report = r;
 done:
     scry_free(h);
