@@ -108,7 +108,12 @@ static scry_status make_measured(float **psf, scry_space *space, const psf_sourc
     scry_psf_report report;
     scry_space in = rank == 3 ? SCRY_SPACE(mi->z, mi->y, mi->x) : SCRY_SPACE(mi->y, mi->x);
     const float *pixels = rank == 2 && mi->z > 1 ? focal_plane(&s->measured) : s->measured.pixels;
-    scry_status st = scry_psf_prepare(psf, space, pixels, &in, NULL, &report, err);
+    scry_psf_prepare_opts o;
+    scry_psf_prepare_opts_init(&o);
+    /* Centring a tail may make the box larger than the file: a file that fits the image still does. */
+    for (int a = 0; a < rank; a++)
+        if (in.dims[a] <= limit[a]) o.limit[a] = limit[a];
+    scry_status st = scry_psf_prepare(psf, space, pixels, &in, &o, &report, err);
     if (st == SCRY_OK) st = match_voxels(psf, space, mi, info, log, err);
     if (st != SCRY_OK) return st;
     char text[64];
