@@ -110,7 +110,7 @@ static scry_status make_measured(float **psf, scry_space *space, const psf_sourc
     const float *pixels = rank == 2 && mi->z > 1 ? focal_plane(&s->measured) : s->measured.pixels;
     scry_psf_prepare_opts o;
     scry_psf_prepare_opts_init(&o);
-    /* Centring a tail may make the box larger than the file: a file that fits the image still does. */
+    /* Centring a tail may make the box larger than the file; one that fits the image still does. */
     for (int a = 0; a < rank; a++)
         if (in.dims[a] <= limit[a]) o.limit[a] = limit[a];
     scry_status st = scry_psf_prepare(psf, space, pixels, &in, &o, &report, err);
