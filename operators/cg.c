@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Hestenes & Stiefel 1952, J. Res. NBS 49:409, Eqs. 3:1. r = b - H x, p the direction, q = H p. */
+/* Hestenes & Stiefel 1952, J. Res. NBS 49:409, Eqs. 3:1. r = b - H x, z = M r, p the direction, q = H p. */
 
 enum { BLOCK = 4096 };
 
@@ -17,7 +17,7 @@ static size_t blocks_of(size_t n)
 
 size_t scry_cg_work_bytes(size_t n)
 {
-    return 3 * scry_align_up(n * sizeof(float)) + scry_align_up(blocks_of(n) * sizeof(double));
+    return 4 * scry_align_up(n * sizeof(float)) + scry_align_up(blocks_of(n) * sizeof(double));
 }
 
 /* x += alpha p, r -= alpha q, and |r|^2 in the same pass. Sums run over fixed blocks, so that the
@@ -60,43 +60,69 @@ static scry_status first_residual(scry_cg_fn *H, void *ctx, float *r, const floa
     return st;
 }
 
-scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n, double tol,
-                    size_t iterations, void *work, scry_cg_result *result, scry_error *err)
+/* z = M r, and <r, z>; without M, z is r itself. */
+static scry_status precondition(scry_cg_fn *M, void *ctx, float *z, const float *r, double rr,
+                                size_t n, double *rz, scry_error *err)
+{
+    *rz = rr;
+    if (!M) return SCRY_OK;
+    scry_status st = M(ctx, z, r, err);
+    if (st != SCRY_OK) return st;
+    *rz = scry_dot(r, z, n);
+    if (*rz > 0 || rr == 0) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENUMERIC,
+                     "r^T M r = %g, expected a positive number: the preconditioner is not "
+                     "positive definite",
+                     *rz);
+}
+
+scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, const float *b,
+                                   size_t n, double tol, size_t iterations, void *work,
+                                   scry_cg_result *result, scry_error *err)
 {
     const size_t stride = scry_align_up(n * sizeof(float));
     float *r = work, *p = (void *)((char *)work + stride), *q = (void *)((char *)work + 2 * stride);
-    double *part = (void *)((char *)work + 3 * stride);
+    float *z = M ? (void *)((char *)work + 3 * stride) : r;
+    double *part = (void *)((char *)work + 4 * stride);
     const double size = scry_norm(b, n);
     /* Below the rounding of float the recurrence for r goes on shrinking while the true residual
      * does not: iterations there are wasted. */
     const double goal = fmax(tol, 1e-8) * size;
     scry_cg_result end = { 0 };
     scry_status st = SCRY_OK;
-    double rr;
+    double rr, rz;
     if (!isfinite(size)) return SCRY_FAIL(err, SCRY_ENUMERIC, "right-hand side is not finite");
     if (size == 0) {
         memset(x, 0, n * sizeof *x);
         goto done;
     }
     if ((st = first_residual(H, ctx, r, x, b, n, err)) != SCRY_OK) return st;
-    memcpy(p, r, n * sizeof *p);
     rr = scry_dot(r, r, n);
+    if ((st = precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
+    memcpy(p, z, n * sizeof *p);
     while (sqrt(rr) > goal && end.iterations < iterations) {
         if ((st = H(ctx, q, p, err)) != SCRY_OK) return st;
-        const double curvature = scry_dot(p, q, n);
+        const double curvature = scry_dot(p, q, n), before = rz;
         if (!(curvature > 0) || !isfinite(curvature))
             return SCRY_FAIL(err, SCRY_ENUMERIC,
                              "iteration %zu: curvature %g, expected a positive number: the "
                              "operator is not positive definite",
                              end.iterations, curvature);
-        const double before = rr;
-        rr = advance(x, r, p, q, rr / curvature, n, part);
+        rr = advance(x, r, p, q, rz / curvature, n, part);
         end.iterations++;
-        scry_axpby(p, 1, r, rr / before, p, n);
+        if (sqrt(rr) <= goal) break; /* spares a product with M */
+        if ((st = precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
+        scry_axpby(p, 1, z, rz / before, p, n);
     }
     if (!isfinite(rr)) return SCRY_FAIL(err, SCRY_ENUMERIC, "residual is not finite");
     end.residual = sqrt(rr) / size;
 done:
     if (result) *result = end;
     return st;
+}
+
+scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n, double tol,
+                    size_t iterations, void *work, scry_cg_result *result, scry_error *err)
+{
+    return scry_cg_preconditioned(H, NULL, ctx, x, b, n, tol, iterations, work, result, err);
 }

@@ -5,6 +5,8 @@
 #include "lib/vector.h"
 #include "operators/cg.h"
 
+#include <math.h>
+
 /* H = diag(d) + c c^T, a plain function of a context. */
 struct system {
     size_t n, calls;
@@ -106,10 +108,54 @@ static void words_its_failures(void **state)
     scry_free(work);
 }
 
+static scry_status jacobi(void *ctx, float *out, const float *in, scry_error *err)
+{
+    (void)err;
+    const struct system *s = ctx;
+    for (size_t i = 0; i < s->n; i++) out[i] = in[i] / s->d[i];
+    return SCRY_OK;
+}
+
+static scry_status negated(void *ctx, float *out, const float *in, scry_error *err)
+{
+    const scry_status st = jacobi(ctx, out, in, err);
+    scry_scale(out, -1, ((const struct system *)ctx)->n);
+    return st;
+}
+
+/* diag(d) + c c^T with d over three decades: the inverse of diag(d) leaves one eigenvalue that is not
+ * 1, so that two iterations solve what takes many without it. */
+static void preconditioner_changes_the_path_not_the_solution(void **state)
+{
+    (void)state;
+    enum { N = 3001 };
+    scry_error err = { 0 };
+    static float d[N], c[N], b[N], x[N], z[N], Hx[N];
+    void *work = scry_alloc(1, scry_cg_work_bytes(N));
+    for (size_t i = 0; i < N; i++) d[i] = powf(10, 3 * (float)i / N);
+    scry_rng_normal(c, 0, N, 4, 1, 0);
+    scry_rng_normal(b, 0, N, 4, 2, 0);
+    struct system s = { .n = N, .d = d, .c = c, .weight = .02 };
+    scry_cg_result fast, plain;
+    assert_ok(scry_cg_preconditioned(apply, jacobi, &s, x, b, N, 1e-6, 900, work, &fast, &err));
+    assert_ok(apply(&s, Hx, x, &err));
+    assert_below(scry_distance(Hx, b, N), 1.2e-6 * scry_norm(b, N));
+    assert_ok(scry_cg(apply, &s, z, b, N, 1e-6, 900, work, &plain, &err));
+    assert_true(fast.iterations <= 4 && plain.iterations > 60);
+    assert_below(scry_distance(x, z, N), 1e-3 * scry_norm(z, N));
+    assert_fails(scry_cg_preconditioned(apply, negated, &s, z, b, N, 1e-9, 9, work, NULL, &err),
+                 SCRY_ENUMERIC);
+    err = (scry_error){ 0 };
+    assert_fails(scry_cg_preconditioned(apply, refuse, &s, z, b, N, 1e-9, 9, work, NULL, &err),
+                 SCRY_EUNSUP);
+    scry_free(work);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solves_to_the_tolerance),
+        cmocka_unit_test(preconditioner_changes_the_path_not_the_solution),
         cmocka_unit_test(ends_after_as_many_steps_as_eigenvalues),
         cmocka_unit_test(words_its_failures),
     };
