@@ -52,8 +52,8 @@ bool scry_prior_is_gaussian(const scry_prior *P)
     return has_gaussian_hooks(P) && gaussian(P)->proper;
 }
 
-scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
-                                scry_gaussian_fn f, double t, void *work, scry_error *err)
+static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, double t,
+                                  scry_error *err)
 {
     if (!has_gaussian_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
@@ -66,7 +66,31 @@ scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s leaves constants free: it has a precision but no covariance",
                          P->ops->name);
+    return SCRY_OK;
+}
+
+scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
+                                scry_gaussian_fn f, double t, void *work, scry_error *err)
+{
+    scry_status st = check_function(P, f, t, err);
+    if (st != SCRY_OK) return st;
     gaussian(P)->filter(gaussian(P), out, in, (enum scryi_gaussian_gain)f, t, false, work);
+    return SCRY_OK;
+}
+
+int scry_gaussian_rank(const scry_prior *P)
+{
+    return has_gaussian_hooks(P) ? gaussian(P)->rank : 0;
+}
+
+scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,
+                                   scry_error *err)
+{
+    scry_status st = check_function(P, f, t, err);
+    if (st != SCRY_OK) return st;
+    if (!gaussian(P)->rank)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s: not diagonal in the Fourier basis", P->ops->name);
+    gaussian(P)->spectrum(gaussian(P), values, (enum scryi_gaussian_gain)f, t);
     return SCRY_OK;
 }
 

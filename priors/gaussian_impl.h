@@ -41,6 +41,9 @@ struct scryi_gaussian {
     /* (u - m)^T C^-1 (u - m) */
     double (*energy)(const struct scryi_gaussian *G, const float *u, void *work);
     void (*mean)(const struct scryi_gaussian *G, float *mean);
+    int rank; /* of the Fourier basis; 0: another basis, and no spectrum */
+    void (*spectrum)(const struct scryi_gaussian *G, float *values, enum scryi_gaussian_gain kind,
+                     double t);
 };
 
 /* The hooks that all of them share. */

@@ -64,6 +64,14 @@ static void stationary_mean(const struct scryi_gaussian *G, float *mean)
     for (size_t i = 0; i < s->n * s->copies; i++) mean[i] = (float)s->mean;
 }
 
+static void stationary_spectrum(const struct scryi_gaussian *G, float *values,
+                                enum scryi_gaussian_gain kind, double t)
+{
+    const struct stationary *s = (const struct stationary *)G;
+    for (size_t k = 0; k < s->bins; k++)
+        values[k] = (float)scryi_gaussian_gain(kind, (double)s->precision[k], t);
+}
+
 void scryi_stationary_destroy(scry_prior *P)
 {
     struct stationary *s = (struct stationary *)P;
@@ -130,7 +138,8 @@ scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_op
                                                  .sigma_low = SCRYI_SIGMA_LOW,
                                                  .sigma_high = SCRYI_SIGMA_HIGH },
                                        .proper = true, .filter = stationary_filter,
-                                       .energy = stationary_energy, .mean = stationary_mean };
+                                       .energy = stationary_energy, .mean = stationary_mean,
+                                       .rank = rank, .spectrum = stationary_spectrum };
     s->rank = rank;
     s->mean = mean;
     for (int a = 0; a < rank; a++) s->dims[a] = space->dims[space->rank - rank + a];

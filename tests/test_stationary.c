@@ -126,6 +126,40 @@ static void copies_are_independent(void **state)
     scry_prior_free(Q);
 }
 
+/* A wave is an eigenvector: apply and spectrum have to agree on its eigenvalue. */
+static void spectrum_holds_the_eigenvalues(void **state)
+{
+    (void)state;
+    enum { H = 6, W = 7, HALF = W / 2 + 1 };
+    const scry_space space = SCRY_SPACE(2, H, W);
+    scry_error err = { 0 };
+    double scale = 2.385;
+    scry_prior *P, *Q;
+    float wave[2 * H * W], out[2 * H * W], S[H * HALF];
+    assert_ok(scry_gaussian_create(&P, &space, 2, 0.3, falling, &scale, &err));
+    void *work = scry_alloc(1, scry_prior_work_bytes(P));
+    assert_int_equal(scry_gaussian_rank(P), 2);
+    assert_ok(scry_gaussian_spectrum(P, S, SCRY_GAUSSIAN_SHRINK, 0.7, &err));
+    for (size_t ky = 0; ky < H; ky++)
+        for (size_t kx = 0; kx < HALF; kx++) {
+            for (size_t i = 0; i < 2 * H * W; i++)
+                wave[i] = (float)cos(6.283185307179586 * ((double)(ky * (i / W % H)) / H +
+                                                          (double)(kx * (i % W)) / W));
+            assert_ok(scry_gaussian_apply(P, out, wave, SCRY_GAUSSIAN_SHRINK, 0.7, work, &err));
+            for (size_t i = 0; i < 2 * H * W; i++)
+                assert_near(out[i], S[ky * HALF + kx] * wave[i], 1e-5);
+        }
+    assert_fails(scry_gaussian_spectrum(P, S, SCRY_GAUSSIAN_SHRINK, 0, &err), SCRY_EINVAL);
+    scry_free(work);
+    scry_prior_free(P);
+    const scry_space one = SCRY_SPACE(1);
+    const double mean = 0, C = 1;
+    assert_ok(scry_gaussian_create_dense(&Q, &one, &mean, &C, &err));
+    assert_int_equal(scry_gaussian_rank(Q), 0);
+    assert_fails(scry_gaussian_spectrum(Q, S, SCRY_GAUSSIAN_COV, 0, &err), SCRY_EUNSUP);
+    scry_prior_free(Q);
+}
+
 static void radial_table(void **state)
 {
     (void)state;
@@ -267,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_dense_prior), cmocka_unit_test(copies_are_independent),
+        cmocka_unit_test(spectrum_holds_the_eigenvalues),
         cmocka_unit_test(radial_table),           cmocka_unit_test(tikhonov_is_a_gaussian),
         cmocka_unit_test(tikhonov_improper),      cmocka_unit_test(refuses),
         cmocka_unit_test(same_bytes),
