@@ -285,6 +285,41 @@ static void describe(const scry_op *A, scry_svd *out)
     *out = (scry_svd){ .count = B->batch * B->n, .floats_per = 1, .values = B->values };
 }
 
+static int sampled_rank(const scry_op *A)
+{
+    return ((const struct blur *)A)->w.outer.rank;
+}
+
+static void sampled_power(const scry_op *A, float *power)
+{
+    const struct blur *B = (const struct blur *)A;
+    const float scale = (float)B->n;
+    for (size_t i = 0; i < B->bins; i++) {
+        const float re = scale * B->H[2 * i], im = scale * B->H[2 * i + 1];
+        power[i] = re * re + im * im;
+    }
+}
+
+static scry_status sample(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+{
+    (void)work;
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const size_t m = scry_space_count(&B->w.inner);
+    for (size_t b = 0; b < B->batch; b++) scry_window_crop(&B->w, y + b * m, x + b * B->n);
+    return SCRY_OK;
+}
+
+static scry_status scatter(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+{
+    (void)work;
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const size_t m = scry_space_count(&B->w.inner);
+    for (size_t b = 0; b < B->batch; b++) scry_window_pad(&B->w, x + b * B->n, y + b * m);
+    return SCRY_OK;
+}
+
 static void destroy(scry_op *A)
 {
     struct blur *B = (struct blur *)A;
@@ -295,6 +330,9 @@ static void destroy(scry_op *A)
     scry_free(B);
 }
 
+static const struct scry_sampled_ops blur_sampled = {
+    .rank = sampled_rank, .power = sampled_power, .sample = sample, .scatter = scatter
+};
 static const struct scry_svd_ops periodic_svd = {
     .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = describe
 };
@@ -304,6 +342,7 @@ static const struct scry_op_ops periodic_ops = {
     .adjoint = periodic_adjoint,
     .normal = periodic_normal,
     .svd = &periodic_svd,
+    .sampled = &blur_sampled,
     .destroy = destroy,
 };
 static const struct scry_op_ops open_ops = {
@@ -311,6 +350,7 @@ static const struct scry_op_ops open_ops = {
     .forward = open_forward,
     .adjoint = open_adjoint,
     .normal = open_normal,
+    .sampled = &blur_sampled,
     .destroy = destroy,
 };
 

@@ -17,6 +17,15 @@ static void *after(void *work, size_t bytes)
     return (char *)work + bytes;
 }
 
+/* Entries that scry_op_sampled_power writes. */
+static size_t sampled_bins(const scry_op *A)
+{
+    const int rank = scry_op_sampled_rank(A), last = A->dom.rank - 1;
+    size_t bins = rank ? A->dom.dims[last] / 2 + 1 : 1;
+    for (int a = last - 1; a > last - rank; a--) bins *= A->dom.dims[a];
+    return bins;
+}
+
 /* Work: one vector between the two, a second for the normal, then what either needs. */
 struct chain {
     scry_op base;
@@ -54,6 +63,40 @@ static scry_status chain_normal(const scry_op *A, float *out, const float *x, vo
     return st != SCRY_OK ? st : scry_op_adjoint(C->first, out, other, rest, err);
 }
 
+/* R2 c2 R1 C1 = (R2 R1)(c2 C1): what comes second has to be a choice of entries. */
+static int chain_rank(const scry_op *A)
+{
+    const struct chain *C = (const struct chain *)A;
+    return scry_op_sampled_rank(C->second) == 0 ? scry_op_sampled_rank(C->first) : -1;
+}
+
+static void chain_power(const scry_op *A, float *power)
+{
+    const struct chain *C = (const struct chain *)A;
+    float factor;
+    C->second->ops->sampled->power(C->second, &factor);
+    C->first->ops->sampled->power(C->first, power);
+    if (factor != 1) scry_scale(power, factor, sampled_bins(C->first));
+}
+
+static scry_status chain_sample(const scry_op *A, float *y, const float *x, void *work,
+                                scry_error *err)
+{
+    const struct chain *C = (const struct chain *)A;
+    void *rest = after(work, 2 * C->middle_bytes);
+    scry_status st = scry_op_sample(C->first, work, x, rest, err);
+    return st != SCRY_OK ? st : scry_op_sample(C->second, y, work, rest, err);
+}
+
+static scry_status chain_scatter(const scry_op *A, float *x, const float *y, void *work,
+                                 scry_error *err)
+{
+    const struct chain *C = (const struct chain *)A;
+    void *rest = after(work, 2 * C->middle_bytes);
+    scry_status st = scry_op_scatter(C->second, work, y, rest, err);
+    return st != SCRY_OK ? st : scry_op_scatter(C->first, x, work, rest, err);
+}
+
 static void chain_destroy(scry_op *A)
 {
     struct chain *C = (struct chain *)A;
@@ -63,11 +106,15 @@ static void chain_destroy(scry_op *A)
     scry_free(C);
 }
 
+static const struct scry_sampled_ops chain_sampled = {
+    .rank = chain_rank, .power = chain_power, .sample = chain_sample, .scatter = chain_scatter
+};
 static const struct scry_op_ops chain_ops = {
     .name = "chain",
     .forward = chain_forward,
     .adjoint = chain_adjoint,
     .normal = chain_normal,
+    .sampled = &chain_sampled,
     .destroy = chain_destroy,
 };
 
@@ -155,6 +202,30 @@ static scry_status scaled_uh(const scry_op *A, float *c, const float *y, void *w
     return st;
 }
 
+static int scaled_rank(const scry_op *A)
+{
+    return scry_op_sampled_rank(((const struct scaled *)A)->B);
+}
+
+static void scaled_power(const scry_op *A, float *power)
+{
+    const struct scaled *S = (const struct scaled *)A;
+    S->B->ops->sampled->power(S->B, power);
+    scry_scale(power, S->factor * S->factor, sampled_bins(S->B));
+}
+
+static scry_status scaled_sample(const scry_op *A, float *y, const float *x, void *work,
+                                 scry_error *err)
+{
+    return scry_op_sample(((const struct scaled *)A)->B, y, x, work, err);
+}
+
+static scry_status scaled_scatter(const scry_op *A, float *x, const float *y, void *work,
+                                  scry_error *err)
+{
+    return scry_op_scatter(((const struct scaled *)A)->B, x, y, work, err);
+}
+
 static void scaled_destroy(scry_op *A)
 {
     struct scaled *S = (struct scaled *)A;
@@ -164,6 +235,9 @@ static void scaled_destroy(scry_op *A)
     scry_free(S);
 }
 
+static const struct scry_sampled_ops scaled_sampled = {
+    .rank = scaled_rank, .power = scaled_power, .sample = scaled_sample, .scatter = scaled_scatter
+};
 static const struct scry_svd_ops scaled_svd = {
     .v = scaled_v, .vh = scaled_vh, .uh = scaled_uh, .describe = scaled_describe
 };
@@ -172,6 +246,7 @@ static const struct scry_op_ops scaled_ops = {
     .forward = scaled_forward,
     .adjoint = scaled_adjoint,
     .normal = scaled_normal,
+    .sampled = &scaled_sampled,
     .destroy = scaled_destroy,
 };
 static const struct scry_op_ops scaled_svd_ops = {
@@ -179,6 +254,7 @@ static const struct scry_op_ops scaled_svd_ops = {
     .forward = scaled_forward,
     .adjoint = scaled_adjoint,
     .normal = scaled_normal,
+    .sampled = &scaled_sampled,
     .svd = &scaled_svd,
     .destroy = scaled_destroy,
 };

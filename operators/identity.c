@@ -33,6 +33,21 @@ static void destroy(scry_op *A)
     scry_free(I);
 }
 
+static int rank(const scry_op *A)
+{
+    (void)A;
+    return 0;
+}
+
+static void power(const scry_op *A, float *out)
+{
+    (void)A;
+    *out = 1;
+}
+
+static const struct scry_sampled_ops identity_sampled = {
+    .rank = rank, .power = power, .sample = copy, .scatter = copy
+};
 static const struct scry_svd_ops identity_svd = {
     .v = copy, .vh = copy, .uh = copy, .describe = describe
 };
@@ -42,6 +57,7 @@ static const struct scry_op_ops identity_ops = {
     .adjoint = copy,
     .normal = copy,
     .svd = &identity_svd,
+    .sampled = &identity_sampled,
     .destroy = destroy,
 };
 

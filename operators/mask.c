@@ -76,6 +76,21 @@ static void destroy(scry_op *A)
     scry_free(M);
 }
 
+static int rank(const scry_op *A)
+{
+    (void)A;
+    return 0;
+}
+
+static void power(const scry_op *A, float *out)
+{
+    (void)A;
+    *out = 1;
+}
+
+static const struct scry_sampled_ops mask_sampled = {
+    .rank = rank, .power = power, .sample = forward, .scatter = adjoint
+};
 static const struct scry_svd_ops mask_svd = {
     .v = copy, .vh = copy, .uh = adjoint, .describe = describe
 };
@@ -85,6 +100,7 @@ static const struct scry_op_ops mask_ops = {
     .adjoint = adjoint,
     .normal = normal,
     .svd = &mask_svd,
+    .sampled = &mask_sampled,
     .destroy = destroy,
 };
 

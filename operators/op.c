@@ -89,6 +89,37 @@ scry_status scry_op_svd_uh(const scry_op *A, float *c, const float *y, void *wor
     return st != SCRY_OK ? st : A->ops->svd->uh(A, c, y, work, err);
 }
 
+int scry_op_sampled_rank(const scry_op *A)
+{
+    return A->ops->sampled && !A->dom.cplx ? A->ops->sampled->rank(A) : -1;
+}
+
+static scry_status check_sampled(const scry_op *A, scry_error *err)
+{
+    if (scry_op_sampled_rank(A) >= 0) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EUNSUP, "%s is not known to be a sampled convolution",
+                     A->ops->name);
+}
+
+scry_status scry_op_sampled_power(const scry_op *A, float *power, scry_error *err)
+{
+    scry_status st = check_sampled(A, err);
+    if (st == SCRY_OK) A->ops->sampled->power(A, power);
+    return st;
+}
+
+scry_status scry_op_sample(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+{
+    scry_status st = check_sampled(A, err);
+    return st != SCRY_OK ? st : A->ops->sampled->sample(A, y, x, work, err);
+}
+
+scry_status scry_op_scatter(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+{
+    scry_status st = check_sampled(A, err);
+    return st != SCRY_OK ? st : A->ops->sampled->scatter(A, x, y, work, err);
+}
+
 scry_status scry_op_norm2(const scry_op *A, double *norm2, double tol, scry_error *err)
 {
     scry_status st = SCRY_OK;

@@ -149,6 +149,21 @@ static void destroy(scry_op *A)
     scry_free(C);
 }
 
+static int rank(const scry_op *A)
+{
+    (void)A;
+    return 0;
+}
+
+static void power(const scry_op *A, float *out)
+{
+    (void)A;
+    *out = 1;
+}
+
+static const struct scry_sampled_ops crop_sampled = {
+    .rank = rank, .power = power, .sample = forward, .scatter = adjoint
+};
 static const struct scry_svd_ops crop_svd = {
     .v = copy, .vh = copy, .uh = adjoint, .describe = describe
 };
@@ -158,6 +173,7 @@ static const struct scry_op_ops crop_ops = {
     .adjoint = adjoint,
     .normal = normal,
     .svd = &crop_svd,
+    .sampled = &crop_sampled,
     .destroy = destroy,
 };
 
