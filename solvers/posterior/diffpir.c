@@ -8,24 +8,33 @@
  *   x0 = argmin_u  -log p(y | u) + lambda |u - D(x; s)|^2 / (2 s^2)
  *   x' = x0 + s' (sqrt(1 - zeta) (x - x0) / s + sqrt(zeta) z).
  * The proximal step is that of the likelihood itself, with its noise level: rho = lambda sigma_n^2
- * / s^2 of the paper's Eq. 13 appears when noise is white. The paper leaves the data step out at
+ * / s^2 of the paper's Eq. 13 appears when noise is white. Counted light has its noise variance taken
+ * from the estimate of the level before (Fisher scoring): one linear solve a level, since the next
+ * level scores again, where a proximal step solved to the end takes several and gains nothing. The paper leaves the data step out at
  * the last level; here it stays, since at the last level it is the gentlest. */
+
+static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
+{
+    struct scryi_sampler *S = &G->base;
+    const struct scry_solver *base = &S->base;
+    if (G->gaussian && scry_op_has_svd(G->A)) { /* in closed form */
+        memcpy(G->u, S->x0, base->n * sizeof *G->u);
+        return scry_likelihood_prox(base->problem.L, S->x0, G->u, t, 0, 0, G->likelihood_work, NULL,
+                                    err);
+    }
+    return scryi_guided_condition(G, S->x0, scryi_covariance_white(t), base->opts.inner,
+                                  base->opts.tol, false, err);
+}
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
     const double s = S->sigma[base->step];
-    scry_prox_result result;
-    scry_status st = scryi_sampler_denoise(S, G->u, S->x, s, err);
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
-    memcpy(S->x0, G->u, base->n * sizeof *S->x0);
-    st = scry_likelihood_prox(base->problem.L, S->x0, G->u, s * s / base->opts.lambda,
-                              base->opts.inner, base->opts.tol, G->likelihood_work, &result, err);
-    if (st != SCRY_OK) return st;
-    base->counts.forward += result.inner + result.outer;
-    base->counts.adjoint += result.inner + result.outer;
-    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st; /* for the residual */
+    if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
+    if ((st = data_step(G, s * s / base->opts.lambda, err)) != SCRY_OK) return st;
     return scryi_guided_move(G, base->opts.zeta, p, err);
 }
 

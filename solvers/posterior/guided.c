@@ -3,7 +3,6 @@
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
-#include "operators/cg.h"
 #include "priors/gaussian.h"
 
 #include <math.h>
@@ -47,13 +46,11 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
     for (size_t i = 0; i < sizeof dom / sizeof *dom; i++)
         ok = (*dom[i] = scry_alloc(n, sizeof(float))) && ok;
     ok = (G->op_work = scry_alloc(1, scry_op_work_bytes(G->A))) && ok;
-    ok = (G->cg_work = scry_alloc(1, scry_cg_work_bytes(G->m))) && ok;
     ok = (G->likelihood_work = scry_alloc(1, scry_likelihood_work_bytes(problem->L))) && ok;
-    if (problem->model)
-        ok = (G->model_work = scry_alloc(1, scry_prior_work_bytes(problem->model))) && ok;
-    if (ok) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: images of %zu and measurements of %zu values",
-                     method->name, n, G->m);
+    if (!ok)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: images of %zu and measurements of %zu values",
+                         method->name, n, G->m);
+    return scryi_condition_init(&G->condition, G->A, problem->model, &G->base.base.counts, err);
 }
 
 void scryi_guided_clear(struct scryi_guided *G)
@@ -68,11 +65,10 @@ void scryi_guided_clear(struct scryi_guided *G)
                       G->u,
                       G->v,
                       G->op_work,
-                      G->cg_work,
-                      G->model_work,
                       G->likelihood_work };
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
+    scryi_condition_clear(&G->condition);
     scryi_sampler_clear(&G->base);
 }
 
@@ -134,32 +130,10 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
     return st != SCRY_OK || G->linearised ? st : relinearise(G, G->Au, err);
 }
 
-struct system {
-    struct scryi_guided *G;
-    scryi_covariance *V;
-};
-
-/* out = (w A V A^T w + I) in */
-static scry_status apply_system(void *ctx, float *out, const float *in, scry_error *err)
-{
-    scry_status st;
-    struct scryi_guided *G = ((struct system *)ctx)->G;
-    for (size_t i = 0; i < G->m; i++)
-        G->t[i] = G->w[i] * in[i];
-    if ((st = scryi_guided_adjoint(G, G->v, G->t, err)) != SCRY_OK) return st;
-    if ((st = ((struct system *)ctx)->V(G, G->u, G->v, err)) != SCRY_OK) return st;
-    if ((st = scryi_guided_forward(G, G->t, G->u, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++)
-        out[i] = G->w[i] * G->t[i] + in[i];
-    return SCRY_OK;
-}
-
-scry_status scryi_guided_dual(struct scryi_guided *G, scryi_covariance *V, size_t iterations,
+scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
                               double tol, bool perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
-    struct system system = { G, V };
-    scry_cg_result result;
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
     if (perturb) {
@@ -168,36 +142,21 @@ scry_status scryi_guided_dual(struct scryi_guided *G, scryi_covariance *V, size_
         scry_axpy(G->r, -1, G->noise, G->m);
     }
     scry_status st =
-        scry_cg(apply_system, &system, G->q, G->r, G->m, tol, iterations, G->cg_work, &result, err);
+        scryi_condition_solve(&G->condition, G->q, G->r, G->w, &V, tol, iterations, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < G->m; i++)
         G->t[i] = G->w[i] * G->q[i];
     return scryi_guided_adjoint(G, G->v, G->t, err);
 }
 
-scry_status scryi_guided_condition(struct scryi_guided *G, float *u, scryi_covariance *V,
+scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    size_t iterations, double tol, bool perturb, scry_error *err)
 {
     scry_status st = scryi_guided_dual(G, V, iterations, tol, perturb, err);
     if (st != SCRY_OK) return st;
-    if ((st = V(G, G->u, G->v, err)) != SCRY_OK) return st;
+    if ((st = scryi_condition_covariance(&G->condition, G->u, G->v, &V, err)) != SCRY_OK) return st;
     scry_axpy(u, 1, G->u, G->base.base.n);
     return SCRY_OK;
-}
-
-scry_status scryi_guided_shrink(struct scryi_guided *G, float *out, const float *in,
-                                scry_error *err)
-{
-    const struct scry_solver *base = &G->base.base;
-    const double sigma = G->base.sigma[base->step];
-    return scry_gaussian_apply(base->problem.model, out, in, SCRY_GAUSSIAN_SHRINK, sigma * sigma,
-                               G->model_work, err);
-}
-
-scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in, scry_error *err)
-{
-    return scry_gaussian_apply(G->base.base.problem.model, out, in, SCRY_GAUSSIAN_COV, 0,
-                               G->model_work, err);
 }
 
 /* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood.
@@ -215,20 +174,20 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
         /* the solve starts from the prior mean each time, in the local model of the latest point */
         if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
         if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
-        st = scryi_guided_condition(G, at, scryi_guided_model, START_CG, START_TOL, false, err);
+        st = scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, false, err);
         if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
         if (st == SCRY_OK) st = relinearise(G, G->Au, err);
         if (st != SCRY_OK) return st;
     }
     scry_rng_normal(S->z, 0, S->base.n, S->base.seed, S->base.chain,
                     scry_rng_step(0, SCRYI_DRAW_IMAGE));
-    st = scry_gaussian_apply(model, at, S->z, SCRY_GAUSSIAN_SQRT, 0, G->model_work, err);
+    st = scry_gaussian_apply(model, at, S->z, SCRY_GAUSSIAN_SQRT, 0, G->condition.model_work, err);
     if (st != SCRY_OK) return st;
     if ((st = scry_gaussian_mean(model, S->z, err)) != SCRY_OK) return st;
     scry_axpy(at, 1, S->z, S->base.n);
     if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
     memset(G->q, 0, G->m * sizeof *G->q);
-    return scryi_guided_condition(G, at, scryi_guided_model, START_CG, START_TOL, true, err);
+    return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, true, err);
 }
 
 scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)

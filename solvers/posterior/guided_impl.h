@@ -1,16 +1,15 @@
 #ifndef SCRY_SOLVERS_POSTERIOR_GUIDED_IMPL_H
 #define SCRY_SOLVERS_POSTERIOR_GUIDED_IMPL_H
 
+#include "solvers/condition_impl.h"
 #include "solvers/sampling/sampler_impl.h"
 
 /* What the posterior samplers share: the local Gaussian model of the measurement and the linear
- * solve that joins it with an image known up to a Gaussian.
+ * solve that joins it with an image known up to a Gaussian (condition_impl.h).
  *
  * Near u the likelihood is 1/2 |w (A u - b)|^2, w = W^(1/2) >= 0 diagonal; a pixel that was not
  * measured has w = 0. When u ~ N(D, V) before the measurement, afterwards its mean is
- *   x0 = D + V A^T w q,   (w A V A^T w + I) q = w (b - A D),
- * in measurement space: the system is never worse than identity from below, holds for w = 0, needs
- * products with V alone (not its inverse), and is symmetric. */
+ *   x0 = D + V A^T w q,   (w A V A^T w + I) q = w (b - A D). */
 struct scryi_guided {
     struct scryi_sampler base;
     const scry_op *A;
@@ -23,12 +22,9 @@ struct scryi_guided {
     float *Au, *t;   /* scratch, measurement space */
     float *u, *v;    /* scratch, image space */
     float *noise;    /* white noise of the measurement's size, for exact draws */
-    void *op_work, *cg_work, *model_work, *likelihood_work;
+    void *op_work, *likelihood_work;
+    struct scryi_condition condition;
 };
-
-/* out = V in, for the covariance V that a method ascribes to the image; in != out. */
-typedef scry_status scryi_covariance(struct scryi_guided *G, float *out, const float *in,
-                                     scry_error *err);
 
 /* As scryi_sampler_init. SCRY_START_AUTO becomes one of the other two; with SCRY_START_GAUSSIAN the
  * levels begin at opts->start_sigma; EUNSUP without problem->model. */
@@ -54,20 +50,14 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
 /* u (in: D; out: D + V A^T w q), by conjugate gradients to |residual| <= tol |w (b - A D)|.
- * linearise(G, D) comes first. With `perturb` the right-hand side gets - n, n ~ N(0, I): if on
- * entry u is a draw from N(D, V), on exit it is a draw from the posterior (Matheron's rule; Orieux
- * et al. 2012, perturbation-optimization). */
-scry_status scryi_guided_condition(struct scryi_guided *G, float *u, scryi_covariance *V,
+ * linearise(G, D) comes first. With `perturb` the right-hand side gets - n,
+ * n ~ N(0, I): if on entry u is a draw from N(D, V), on exit it is a draw from the posterior
+ * (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
+scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    size_t iterations, double tol, bool perturb, scry_error *err);
 /* The same up to A^T w q, left in G->v: for methods that map it through something else than V. */
-scry_status scryi_guided_dual(struct scryi_guided *G, scryi_covariance *V, size_t iterations,
+scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
                               double tol, bool perturb, scry_error *err);
-
-/* Covariances: (C^-1 + I / sigma^2)^-1 and C of problem->model. */
-scry_status scryi_guided_shrink(struct scryi_guided *G, float *out, const float *in,
-                                scry_error *err);
-scry_status scryi_guided_model(struct scryi_guided *G, float *out, const float *in,
-                               scry_error *err);
 
 /* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; local model there, for the next
  * step; then moves as scryi_sampler_move. */

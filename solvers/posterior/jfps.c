@@ -12,11 +12,12 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
-    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
+    const double s = S->sigma[base->step];
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_condition(G, S->x0, scryi_guided_shrink, base->opts.inner, base->opts.tol,
-                                false, err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s), base->opts.inner,
+                                base->opts.tol, false, err);
     if (st != SCRY_OK) return st;
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
 }

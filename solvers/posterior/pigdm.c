@@ -7,14 +7,6 @@
  * rule, x0 = D + s^2 (dD/dx)^T A^T (r^2 A A^T + W^-1)^-1 (b - A D), then a DDIM step. Song et al.
  * 2023, Eq. 7-8, in the coordinate x = x0 + s n. */
 
-static scry_status isotropic(struct scryi_guided *G, float *out, const float *in, scry_error *err)
-{
-    (void)err;
-    const double s = G->base.sigma[G->base.base.step];
-    scry_axpby(out, s * s / (1 + s * s), in, 0, in, G->base.base.n);
-    return SCRY_OK;
-}
-
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
@@ -23,7 +15,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_dual(G, isotropic, base->opts.inner, base->opts.tol, false, err);
+    const struct scryi_covariance white = scryi_covariance_white(s * s / (1 + s * s));
+    st = scryi_guided_dual(G, white, base->opts.inner, base->opts.tol, false, err);
     if (st != SCRY_OK) return st;
     base->counts.vjp++;
     st = scry_prior_vjp(base->problem.prior, G->u, NULL, S->x, G->v, (float)s, S->prior_work, err);

@@ -25,25 +25,19 @@ struct pnpdm {
 
 enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200 };
 
-static scry_status isotropic(struct scryi_guided *G, float *out, const float *in, scry_error *err)
-{
-    (void)err;
-    const double s = G->base.sigma[G->base.base.step];
-    scry_axpby(out, s * s, in, 0, in, G->base.base.n);
-    return SCRY_OK;
-}
-
 /* S->x becomes z ~ p(z | x, y): a draw from N(x, s^2 I), conditioned on the measurement. */
 static scry_status draw_data(struct scryi_guided *G, scry_error *err)
 {
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
+    const double s = S->sigma[base->step];
     scry_status st = scryi_guided_linearise(G, S->x0, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
-    scry_axpby(S->x, 1, S->x0, S->sigma[base->step], S->z, base->n);
+    scry_axpby(S->x, 1, S->x0, s, S->z, base->n);
     if ((st = scryi_guided_forward(G, G->Au, S->x, err)) != SCRY_OK) return st;
-    return scryi_guided_condition(G, S->x, isotropic, DATA_CG, base->opts.tol, true, err);
+    return scryi_guided_condition(G, S->x, scryi_covariance_white(s * s), DATA_CG, base->opts.tol,
+                                  true, err);
 }
 
 /* S->x0 becomes a draw from p(x0 | x0 + s n = S->x), by ancestral steps. */

@@ -26,7 +26,7 @@ arrow() {
         grep -vE "^[^:]*:[0-9]*: *# *include \"($room/|$allowed)" |
         sed "s|\$| -- $room may not include this|"
 }
-vtables='(operators/(op|cg|likelihood)|priors/(prior|gaussian|schedule))\.h"'
+vtables='(operators/(op|cg|dual|likelihood)|priors/(prior|gaussian|schedule))\.h"'
 {
     arrow lib 'nothing else'
     arrow operators 'lib/'

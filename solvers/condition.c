@@ -1,0 +1,116 @@
+#include "solvers/condition_impl.h"
+
+#include "lib/memory.h"
+#include "lib/vector.h"
+
+struct scryi_covariance scryi_covariance_white(double t)
+{
+    return (struct scryi_covariance){ .t = t };
+}
+
+struct scryi_covariance scryi_covariance_model(double t)
+{
+    return (struct scryi_covariance){ .model = true, .f = SCRY_GAUSSIAN_COV, .t = t };
+}
+
+struct scryi_covariance scryi_covariance_shrink(double noise)
+{
+    return (struct scryi_covariance){
+        .model = true, .f = SCRY_GAUSSIAN_SHRINK, .noise = noise, .t = 1
+    };
+}
+
+/* The fast form of the system, where A and the model have one. */
+static scry_status find_dual(struct scryi_condition *c, scry_error *err)
+{
+    const int A = scry_op_sampled_rank(c->A), C = c->model ? scry_gaussian_rank(c->model) : 0;
+    if (A < 0) return SCRY_OK;
+    c->spectral = C > 0 && (A == 0 || A == C);
+    return scry_dual_create(&c->dual, c->A, c->spectral ? C : 0, err);
+}
+
+scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
+                                 const scry_prior *model, scry_counts *counts, scry_error *err)
+{
+    c->A = A;
+    c->model = model;
+    c->counts = counts;
+    c->n = scry_space_floats(scry_op_dom(A));
+    c->m = scry_space_floats(scry_op_cod(A));
+    scry_status st = find_dual(c, err);
+    if (st != SCRY_OK) return st;
+    const size_t dual = c->dual ? scry_dual_work_bytes(c->dual) : 0, cg = scry_cg_work_bytes(c->m);
+    bool ok = (c->u = scry_alloc(c->n, sizeof(float))) != NULL;
+    ok = (c->v = scry_alloc(c->n, sizeof(float))) && ok;
+    ok = (c->t = scry_alloc(c->m, sizeof(float))) && ok;
+    ok = (c->op_work = scry_alloc(1, scry_op_work_bytes(A))) && ok;
+    ok = (c->work = scry_alloc(1, dual > cg ? dual : cg)) && ok;
+    if (model) ok = (c->model_work = scry_alloc(1, scry_prior_work_bytes(model))) && ok;
+    if (c->spectral) ok = (c->S = scry_alloc(scry_dual_bins(c->dual), sizeof(float))) && ok;
+    if (ok) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENOMEM, "conditioning images of %zu on measurements of %zu values",
+                     c->n, c->m);
+}
+
+void scryi_condition_clear(struct scryi_condition *c)
+{
+    void *owned[] = { c->S, c->u, c->v, c->t, c->op_work, c->model_work, c->work };
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
+    scry_dual_free(c->dual);
+}
+
+scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, const float *in,
+                                       const struct scryi_covariance *V, scry_error *err)
+{
+    if (!V->model) {
+        scry_axpby(out, V->t, in, 0, in, c->n);
+        return SCRY_OK;
+    }
+    scry_status st = scry_gaussian_apply(c->model, out, in, V->f, V->noise, c->model_work, err);
+    if (st == SCRY_OK && V->t != 1) scry_scale(out, V->t, c->n);
+    return st;
+}
+
+scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *q,
+                                  const float *w, const struct scryi_covariance *V,
+                                  scry_error *err)
+{
+    for (size_t i = 0; i < c->m; i++)
+        c->t[i] = w[i] * q[i];
+    c->counts->adjoint++;
+    scry_status st = scry_op_adjoint(c->A, c->v, c->t, c->op_work, err);
+    return st != SCRY_OK ? st : scryi_condition_covariance(c, out, c->v, V, err);
+}
+
+/* out = (w A V A^T w + I) in, step by step */
+static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+{
+    struct scryi_condition *c = ctx;
+    scry_status st = scryi_condition_image(c, c->u, in, c->w, c->V, err);
+    if (st != SCRY_OK) return st;
+    c->counts->forward++;
+    if ((st = scry_op_forward(c->A, c->t, c->u, c->op_work, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < c->m; i++)
+        out[i] = c->w[i] * c->t[i] + in[i];
+    return SCRY_OK;
+}
+
+scry_status scryi_condition_solve(struct scryi_condition *c, float *q, const float *r,
+                                  const float *w, const struct scryi_covariance *V, double tol,
+                                  size_t iterations, scry_error *err)
+{
+    scry_cg_result result;
+    scry_status st;
+    c->w = w;
+    c->V = V;
+    if (!c->dual || (V->model && !c->spectral))
+        return scry_cg(apply, c, q, r, c->m, tol, iterations, c->work, &result, err);
+    if (V->model && (st = scry_gaussian_spectrum(c->model, c->S, V->f, V->noise, err)) != SCRY_OK)
+        return st;
+    st = scry_dual_solve(c->dual, q, r, w, V->model ? c->S : NULL, V->t, tol, iterations, c->work,
+                         &result, err);
+    c->counts->forward += result.iterations;
+    c->counts->adjoint += result.iterations;
+    return st;
+}

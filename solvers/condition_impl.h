@@ -1,0 +1,59 @@
+#ifndef SCRY_SOLVERS_CONDITION_IMPL_H
+#define SCRY_SOLVERS_CONDITION_IMPL_H
+
+#include "operators/cg.h"
+#include "operators/dual.h"
+#include "priors/gaussian.h"
+#include "solvers/solver.h"
+
+/* What Gaussian steps of all methods share: with u ~ N(u0, V) and the local model
+ * 1/2 |w (A u - b)|^2 of the likelihood, w >= 0 diagonal, the mean of u given the measurement is
+ *   u0 + V A^T w q,   (w A V A^T w + I) q = w (b - A u0).
+ * In measurement space the system is never worse than identity from below, holds for w = 0, needs
+ * products with V alone (not its inverse), and is symmetric. */
+
+/* V = t f(C) with C the covariance of the Gaussian model, or V = t I. */
+struct scryi_covariance {
+    bool model;         /* false: t I */
+    scry_gaussian_fn f; /* COV or SHRINK */
+    double noise;       /* SHRINK: variance of the noise in (C^-1 + I / noise)^-1 */
+    double t;
+};
+struct scryi_covariance scryi_covariance_white(double t);
+struct scryi_covariance scryi_covariance_model(double t);
+struct scryi_covariance scryi_covariance_shrink(double noise);
+
+struct scryi_condition {
+    const scry_op *A;
+    const scry_prior *model;
+    scry_counts *counts;
+    scry_dual *dual; /* NULL: A, V and A^T one after the other, without a preconditioner */
+    bool spectral;   /* dual knows the model too, not only white covariances */
+    size_t n, m;
+    float *S;        /* spectrum of f(C) */
+    float *u, *v, *t; /* scratch: n, n, m */
+    void *op_work, *model_work, *work;
+    const float *w;   /* of the solve that runs */
+    const struct scryi_covariance *V;
+};
+
+/* *c must be zeroed; clear also after a failure. Borrows everything; model may be NULL. ENOMEM */
+scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
+                                 const scry_prior *model, scry_counts *counts, scry_error *err);
+void scryi_condition_clear(struct scryi_condition *c);
+
+/* out = V in; in != out */
+scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, const float *in,
+                                       const struct scryi_covariance *V, scry_error *err);
+
+/* q (start on entry) for the right-hand side r, to |residual| <= tol |r|. */
+scry_status scryi_condition_solve(struct scryi_condition *c, float *q, const float *r,
+                                  const float *w, const struct scryi_covariance *V, double tol,
+                                  size_t iterations, scry_error *err);
+
+/* out = V A^T w q */
+scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *q,
+                                  const float *w, const struct scryi_covariance *V,
+                                  scry_error *err);
+
+#endif
