@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,13 +48,27 @@ scry_status output_check(const char *path, bool force, scry_error *err)
     return there ? SCRY_OK : SCRY_EIO;
 }
 
+static bool has_ending(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), m = strlen(ending);
+    return n > m && !strcasecmp(path + n - m, ending);
+}
+
+/* `folder`/name of the input; results are TIFF, whatever they were read from. */
+static char *output_in(const char *folder, const char *in)
+{
+    char *path = join(folder, base_name(in));
+    if (path && has_ending(path, ".png")) memcpy(path + strlen(path) - 4, ".tif", 4);
+    return path;
+}
+
 static scry_status add(batch *b, const char *in, const char *out, bool force, scry_error *err)
 {
     struct stat si, so;
     if (access(in, R_OK))
         return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be read: %s", in, strerror(errno));
     if (is_folder(in)) return SCRY_FAIL(err, SCRY_EINVAL, "%s is a folder, expected an image", in);
-    char *path = b->folder ? join(out, base_name(in)) : strdup(out);
+    char *path = b->folder ? output_in(out, in) : strdup(out);
     char *copy = strdup(in);
     batch_file *files = realloc(b->files, (b->count + 1) * sizeof *files);
     if (files) b->files = files;
@@ -62,9 +77,12 @@ static scry_status add(batch *b, const char *in, const char *out, bool force, sc
         free(copy);
         return SCRY_FAIL(err, SCRY_ENOMEM, "list of %zu files", b->count + 1);
     }
-    b->files[b->count++] = (batch_file){ copy, path };
+    b->files[b->count++] = (batch_file){copy, path};
     if (!stat(in, &si) && !stat(path, &so) && si.st_dev == so.st_dev && si.st_ino == so.st_ino)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is both input and output", in);
+    if (has_ending(path, ".png") || has_ending(path, ".jpg"))
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: results are written as TIFF, expected a name in .tif", path);
     for (size_t i = 0; i + 1 < b->count; i++)
         if (!strcmp(b->files[i].out, path))
             return SCRY_FAIL(err, SCRY_EINVAL, "%s and %s would both become %s", b->files[i].in, in,
@@ -88,15 +106,14 @@ static scry_status add_pattern(batch *b, const char *word, const char *out, bool
 
 scry_status batch_open(batch *b, const char *const *words, int count, bool force, scry_error *err)
 {
-    *b = (batch){ 0 };
+    *b = (batch){0};
     if (count < 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "%d file%s given, expected an input and an output",
                          count, count == 1 ? "" : "s");
     const char *out = words[count - 1];
     const bool slash = *out && out[strlen(out) - 1] == '/';
     b->folder = is_folder(out);
-    if (slash && !b->folder)
-        return SCRY_FAIL(err, SCRY_EIO, "there is no folder %s", out);
+    if (slash && !b->folder) return SCRY_FAIL(err, SCRY_EIO, "there is no folder %s", out);
     const bool pattern = count == 2 && access(words[0], F_OK) && strpbrk(words[0], "*?[");
     if ((count > 2 || pattern) && !b->folder)
         return SCRY_FAIL(err, SCRY_EINVAL, "several inputs, but the output '%s' is not a folder",
@@ -115,7 +132,7 @@ void batch_free(batch *b)
         free(b->files[i].out);
     }
     free(b->files);
-    *b = (batch){ 0 };
+    *b = (batch){0};
 }
 
 scry_status batch_side(char **path, const batch *b, size_t i, const char *option,

@@ -17,8 +17,9 @@ typedef struct batch {
 } batch;
 
 /* EINVAL: fewer than two words, a pattern that matches nothing, several inputs whose last word is
- * not a folder, two inputs of the same name, an output that is its own input; EIO: an input that
- * cannot be read, or an output that exists when force is not set. Nothing is created. */
+ * not a folder, two inputs of the same name, an output in .png, an output that is its own input;
+ * EIO: an input that cannot be read, or an output that exists when force is not set. Nothing is
+ * created. */
 scry_status batch_open(batch *b, const char *const *words, int count, bool force, scry_error *err);
 void batch_free(batch *b);
 

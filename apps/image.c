@@ -10,12 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void image_warn(const scry_tiff_reader *r, const char *path)
-{
-    for (size_t i = 0; i < scry_tiff_warnings(r); i++)
-        fprintf(stderr, "scry: warning: %s: %s\n", path, scry_tiff_warning(r, i));
-}
-
 scry_status image_check(const float *pixels, size_t n, const char *what, scry_error *err)
 {
     size_t bad = 0, differ = 0;
@@ -33,11 +27,22 @@ scry_status image_check(const float *pixels, size_t n, const char *what, scry_er
     return SCRY_OK;
 }
 
-static scry_status load_tiff(image *im, const char *path, scry_error *err)
+void image_name_error(scry_error *err, const char *path)
 {
-    scry_status st = scry_tiff_open(&im->reader, path, err);
+    char text[sizeof err->text];
+    if (!err || strstr(err->text, path)) return;
+    snprintf(text, sizeof text, "%s: ", path);
+    const size_t used = strlen(text);
+    memcpy(text + used, err->text, sizeof text - used);
+    text[sizeof text - 1] = '\0';
+    memcpy(err->text, text, sizeof text);
+}
+
+static scry_status load(image *im, const char *path, scry_error *err)
+{
+    scry_status st = image_file_open(&im->file, path, err);
     if (st != SCRY_OK) return st;
-    im->info = *scry_tiff_describe(im->reader);
+    im->info = im->file.info;
     const scry_tiff_info *i = &im->info;
     size_t plane, n;
     if (!scry_mul(&plane, i->y, i->x) || !scry_mul(&n, plane, i->z) || !scry_mul(&n, n, i->c) ||
@@ -50,26 +55,29 @@ static scry_status load_tiff(image *im, const char *path, scry_error *err)
     for (size_t c = 0; c < i->c; c++)
         for (size_t t = 0; t < i->t; t++)
             for (size_t z = 0; z < i->z; z++, to += plane)
-                if ((st = scry_tiff_read_plane(im->reader, c, z, t, to, err)) != SCRY_OK) return st;
+                if ((st = image_file_read(&im->file, c, z, t, to, err)) != SCRY_OK) return st;
     return SCRY_OK;
 }
 
 scry_status image_load(image *im, const char *path, scry_error *err)
 {
-    *im = (image){ 0 };
-    scry_status st = load_tiff(im, path, err);
+    *im = (image){0};
+    scry_status st = load(im, path, err);
     if (st == SCRY_OK && !scry_finite(im->pixels, im->count))
         st = image_check(im->pixels, im->count, path, err);
-    if (st == SCRY_OK) image_warn(im->reader, path);
-    if (st != SCRY_OK) image_free(im);
+    if (st == SCRY_OK) image_file_warn(&im->file, path);
+    if (st != SCRY_OK) {
+        image_name_error(err, path);
+        image_free(im);
+    }
     return st;
 }
 
 void image_free(image *im)
 {
     scry_free(im->pixels);
-    scry_tiff_close(im->reader);
-    *im = (image){ 0 };
+    image_file_close(&im->file);
+    *im = (image){0};
 }
 
 /* Recursive descent over  sum = product {(+|-) product},  product = factor {(*|/) factor},
@@ -87,7 +95,8 @@ static struct affine parse_sum(struct parser *p);
 
 static char peek(struct parser *p)
 {
-    while (isspace((unsigned char)*p->at)) p->at++;
+    while (isspace((unsigned char)*p->at))
+        p->at++;
     return *p->at;
 }
 
@@ -102,16 +111,16 @@ static void refuse(struct parser *p, const char *what)
 
 static struct affine parse_factor(struct parser *p)
 {
-    struct affine r = { 0, 0 };
+    struct affine r = {0, 0};
     char c = peek(p);
     if (c == '-') {
         p->at++;
         r = parse_factor(p);
-        return (struct affine){ -r.a, -r.b };
+        return (struct affine){-r.a, -r.b};
     }
     if (c == 'x') {
         p->at++;
-        return (struct affine){ 1, 0 };
+        return (struct affine){1, 0};
     }
     if (c == '(') {
         p->at++;
@@ -139,11 +148,11 @@ static struct affine parse_product(struct parser *p)
         if (c == '/' && (r.a != 0 || r.b == 0))
             refuse(p, r.a != 0 ? "division by x" : "division by 0");
         else if (c == '/')
-            l = (struct affine){ l.a / r.b, l.b / r.b };
+            l = (struct affine){l.a / r.b, l.b / r.b};
         else if (l.a != 0 && r.a != 0)
             refuse(p, "x * x");
         else
-            l = (struct affine){ l.a * r.b + l.b * r.a, l.b * r.b };
+            l = (struct affine){l.a * r.b + l.b * r.a, l.b * r.b};
     }
     return l;
 }
@@ -156,14 +165,14 @@ static struct affine parse_sum(struct parser *p)
         p->at++;
         struct affine r = parse_product(p);
         const double sign = c == '+' ? 1 : -1;
-        l = (struct affine){ l.a + sign * r.a, l.b + sign * r.b };
+        l = (struct affine){l.a + sign * r.a, l.b + sign * r.b};
     }
     return l;
 }
 
 scry_status affine_parse(const char *text, double *a, double *b, scry_error *err)
 {
-    struct parser p = { text, text, err, SCRY_OK };
+    struct parser p = {text, text, err, SCRY_OK};
     struct affine r = parse_sum(&p);
     if (p.status == SCRY_OK && peek(&p)) refuse(&p, "unexpected text");
     *a = r.a;

@@ -1,8 +1,7 @@
 #ifndef SCRY_APPS_IMAGE_H
 #define SCRY_APPS_IMAGE_H
 
-#include "lib/status.h"
-#include "lib/tiff.h"
+#include "apps/image_file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,19 +11,19 @@
 typedef struct image {
     float *pixels;
     size_t count;
-    scry_tiff_info info; /* pointers into reader */
-    scry_tiff_reader *reader;
+    scry_tiff_info info; /* pointers into file */
+    image_file file;
 } image;
 
-/* EIO, EFORMAT, ENOMEM as scry_tiff_open; ENUMERIC: NaN or infinite pixels (`file: n of m`). */
+/* EIO, EFORMAT, ENOMEM as image_file_open; ENUMERIC: NaN or infinite pixels (`file: n of m`). */
 scry_status image_load(image *im, const char *path, scry_error *err);
 void image_free(image *im); /* accepts a zeroed one */
 
-/* Hands warnings of a reader to stderr, each with the path. */
-void image_warn(const scry_tiff_reader *r, const char *path);
-
 /* ENUMERIC when an entry is NaN or infinite, EINVAL when all are equal; words name `what`. */
 scry_status image_check(const float *pixels, size_t n, const char *what, scry_error *err);
+
+/* Puts "path: " before the words of a failure that does not name it already. */
+void image_name_error(scry_error *err, const char *path);
 
 /* An affine expression in x, "a*x+b" or "((x - 100) * 0.5 - 2) / 20": *a and *b so that it equals
  * a x + b. EINVAL with the position of what is wrong. */

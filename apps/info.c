@@ -6,22 +6,23 @@
 #include "lib/space.h"
 #include "priors/info.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static void print_axes(const scry_tiff_info *i)
+static void print_axes(const scry_tiff_info *i, const char *kind)
 {
     printf("  %-14s %zu channel%s, %zu slice%s, %zu frame%s, %zu x %zu pixels (y, x)\n", "axes",
            i->c, i->c == 1 ? "" : "s", i->z, i->z == 1 ? "" : "s", i->t, i->t == 1 ? "" : "s", i->y,
            i->x);
     printf("  %-14s %s, %d bits, %d used\n", "samples", scry_tiff_type_name(i->type), i->bits,
            i->significant_bits);
-    printf("  %-14s %s, %s-endian%s%s%s%s, compression %s\n", "layout",
-           scry_tiff_flavour_name(i->flavour), i->big_endian ? "big" : "little",
-           i->bigtiff ? ", BigTIFF" : "", i->tiled ? ", tiles" : ", strips",
-           i->rgb ? ", RGB" : "", i->one_ifd ? ", one directory for all planes" : "",
+    printf("  %-14s %s, %s-endian%s%s%s%s, compression %s\n", "layout", kind,
+           i->big_endian ? "big" : "little", i->bigtiff ? ", BigTIFF" : "",
+           i->tiled ? ", tiles" : ", strips", i->rgb ? ", RGB" : "",
+           i->one_ifd ? ", one directory for all planes" : "",
            scry_tiff_compression_name(i->compression));
     if (i->levels) printf("  %-14s %zu reduced copies, not read\n", "pyramid", i->levels);
     if (i->series > 1)
@@ -44,32 +45,59 @@ static void print_axes(const scry_tiff_info *i)
     }
 }
 
-/* What the file is like as a PSF: told for small single images only. */
-static scry_status print_psf(const float *pixels, const scry_space *space, scry_error *err)
+/* What the file is like as a PSF. With `doubt`, only when it could be one: a peak that is well
+ * within the image on every axis, and dark borders. */
+static scry_status print_psf(const float *pixels, const scry_space *space, bool doubt,
+                             scry_error *err)
 {
     scry_psf_stats s;
     scry_status st = scry_psf_measure(&s, pixels, space, err);
     if (st != SCRY_OK) return st;
+    bool peak = s.border < 0.25;
+    for (int a = 0; a < space->rank; a++)
+        peak = peak && s.fwhm[a] > 0 && s.fwhm[a] < 0.5 * (double)space->dims[a];
+    if (doubt && !peak) return SCRY_OK;
     printf("  %-14s sum %.6g, peak at", "as a psf", s.sum);
-    for (int a = 0; a < space->rank; a++) printf(" %zu", s.peak[a]);
+    for (int a = 0; a < space->rank; a++)
+        printf(" %zu", s.peak[a]);
     printf(", FWHM");
-    for (int a = 0; a < space->rank; a++) printf(" %.2f", s.fwhm[a]);
+    for (int a = 0; a < space->rank; a++)
+        printf(" %.2f", s.fwhm[a]);
     printf(" px, border %.3f of the maximum, asymmetry", s.border);
-    for (int a = 0; a < space->rank; a++) printf(" %.2f", s.asymmetry[a]);
+    for (int a = 0; a < space->rank; a++)
+        printf(" %.2f", s.asymmetry[a]);
     printf("\n");
     return SCRY_OK;
 }
 
-static scry_status info_tiff(const char *path, scry_error *err)
+struct range {
+    double low, high;
+    size_t nonfinite;
+};
+
+static void widen(struct range *r, const float *pixels, size_t n)
 {
-    scry_tiff_reader *r = NULL;
+    for (size_t k = 0; k < n; k++) {
+        if (!isfinite(pixels[k])) {
+            r->nonfinite++;
+            continue;
+        }
+        r->low = fmin(r->low, pixels[k]);
+        r->high = fmax(r->high, pixels[k]);
+    }
+}
+
+static scry_status info_image(const char *path, scry_error *err)
+{
+    image_file f;
     float *pixels = NULL;
-    scry_status st = scry_tiff_open(&r, path, err);
+    scry_status st = image_file_open(&f, path, err);
     if (st != SCRY_OK) return st;
-    const scry_tiff_info *i = scry_tiff_describe(r);
+    const scry_tiff_info *i = &f.info;
     const size_t plane = i->y * i->x;
+    struct range range = {INFINITY, -INFINITY, 0};
     printf("%s\n", path);
-    print_axes(i);
+    print_axes(i, f.tiff ? scry_tiff_flavour_name(i->flavour) : "PNG");
     pixels = scry_alloc(plane, sizeof *pixels);
     if (!pixels) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: a plane of %zu pixels", path, plane);
@@ -77,24 +105,26 @@ static scry_status info_tiff(const char *path, scry_error *err)
     }
     for (size_t c = 0; c < i->c; c++)
         for (size_t t = 0; t < i->t; t++)
-            for (size_t z = 0; z < i->z; z++)
-                if ((st = scry_tiff_read_plane(r, c, z, t, pixels, err)) != SCRY_OK) goto done;
-    const scry_tiff_tally tally = scry_tiff_tally_of(r);
-    printf("  %-14s %g to %g, %llu NaN or infinite\n", "values", tally.min, tally.max,
-           (unsigned long long)tally.nonfinite);
-    for (size_t w = 0; w < scry_tiff_warnings(r); w++)
-        printf("  %-14s %s\n", "warning", scry_tiff_warning(r, w));
-    if (i->c == 1 && i->t == 1 && !tally.nonfinite && plane <= 1u << 18 && i->z <= 512) {
+            for (size_t z = 0; z < i->z; z++) {
+                if ((st = image_file_read(&f, c, z, t, pixels, err)) != SCRY_OK) goto done;
+                widen(&range, pixels, plane);
+            }
+    printf("  %-14s %g to %g, %zu NaN or infinite\n", "values", range.low, range.high,
+           range.nonfinite);
+    for (size_t w = 0; f.tiff && w < scry_tiff_warnings(f.tiff); w++)
+        printf("  %-14s %s\n", "warning", scry_tiff_warning(f.tiff, w));
+    if (i->c == 1 && i->t == 1 && !range.nonfinite && plane <= 1u << 18 && i->z <= 512) {
         float *volume = scry_alloc(plane * i->z, sizeof *volume);
-        if (volume && (st = scry_tiff_read_volume(r, 0, 0, volume, err)) == SCRY_OK) {
-            const scry_space s = i->z > 1 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
-            st = print_psf(volume, &s, err);
-        }
+        if (!volume) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu planes", path, i->z);
+        for (size_t z = 0; st == SCRY_OK && z < i->z; z++)
+            st = image_file_read(&f, 0, z, 0, volume + z * plane, err);
+        const scry_space s = i->z > 1 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
+        if (st == SCRY_OK && range.high > range.low) st = print_psf(volume, &s, true, err);
         scry_free(volume);
     }
 done:
     scry_free(pixels);
-    scry_tiff_close(r);
+    image_file_close(&f);
     return st;
 }
 
@@ -136,20 +166,20 @@ static scry_status info_model(const char *spec, scry_error *err)
     if (st == SCRY_OK) st = scry_psf_create(&psf, &space, &p, rank, NULL, NULL, err);
     if (st != SCRY_OK) return st;
     printf("%s\n  %-14s %s\n", spec, "support", scry_space_print(&space, text, sizeof text));
-    st = print_psf(psf, &space, err);
+    st = print_psf(psf, &space, false, err);
     scry_free(psf);
     return st;
 }
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    const cli_option options[] = { { 0 } };
+    const cli_option options[] = {{0}};
     cli_parse p;
     int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     if (!p.count) status = cli_usage(self, "no file given");
     for (int i = 0; i < p.count; i++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         struct stat s;
         char folder[4096];
         const bool there = stat(p.args[i], &s) == 0;
@@ -161,12 +191,12 @@ static int run(const cli_command *self, int argc, char **argv)
         else if (!there && prior_find(folder, sizeof folder, p.args[i], NULL) == SCRY_OK)
             st = info_prior(folder, &err);
         else
-            st = info_tiff(p.args[i], &err);
+            st = info_image(p.args[i], &err);
         if (st != SCRY_OK) status = cli_failed(self, &err);
     }
     cli_end(&p);
     return status;
 }
 
-const cli_command cli_info = { "info", "file.tif | psf-model | prior...",
-                               "say what a TIFF, a PSF or a prior is", NULL, run };
+const cli_command cli_info = {"info", "file.tif | psf-model | prior...",
+                              "say what a TIFF, a PSF or a prior is", NULL, run};

@@ -24,7 +24,7 @@ struct parts {
     float *data;                    /* measured pixels, unit of the file */
     scry_likelihood *L;
     scry_prior *model;
-    transfer transfer;              /* |H(f)|^2 of the blur, or 1 */
+    transfer transfer; /* |H(f)|^2 of the blur, or 1 */
 };
 
 static void parts_free(struct parts *p)
@@ -44,7 +44,7 @@ void restore_result_free(restore_result *r)
     scry_free(r->mean);
     scry_free(r->sd);
     scry_free(r->quantile);
-    *r = (restore_result){ 0 };
+    *r = (restore_result){0};
 }
 
 /* ---- the operator ---- */
@@ -70,11 +70,13 @@ static scry_status leave_out_defects(struct parts *p, const restore_run_state *r
     scry_status st = scry_defects_find(good, &found, item->y, &item->space, &opts, err);
     if (st == SCRY_OK) {
         *excluded = found.unknown;
-        for (size_t i = 0; i < n; i++) p->known[i] &= good[i];
+        for (size_t i = 0; i < n; i++)
+            p->known[i] &= good[i];
         if (run->log && found.unknown)
-            fprintf(run->log, "left out as not measured: %zu saturated, %zu hot, %zu dead pixels, %zu in "
-                    "lines, %zu in blocks\n", found.saturated, found.hot, found.dead,
-                    found.line_pixels, found.block_pixels);
+            fprintf(run->log,
+                    "left out as not measured: %zu saturated, %zu hot, %zu dead pixels, %zu in "
+                    "lines, %zu in blocks\n",
+                    found.saturated, found.hot, found.dead, found.line_pixels, found.block_pixels);
     }
     scry_free(good);
     return st;
@@ -93,12 +95,14 @@ static scry_status find_known(struct parts *p, const restore_run_state *run,
         const scry_tiff_info *m = &run->mask.info;
         const size_t plane = item->info->y * item->info->x;
         if (m->y != item->info->y || m->x != item->info->x)
-            return SCRY_FAIL(err, SCRY_ESHAPE, "%s: mask of %zu x %zu pixels, expected %zu x %zu as in %s",
-                             run->settings->mask, m->y, m->x, item->info->y, item->info->x, item->path);
+            return SCRY_FAIL(
+                err, SCRY_ESHAPE, "%s: mask of %zu x %zu pixels, expected %zu x %zu as in %s",
+                run->settings->mask, m->y, m->x, item->info->y, item->info->x, item->path);
         if (m->c > 1 || m->t > 1 || (m->z > 1 && m->z != item->info->z))
-            return SCRY_FAIL(err, SCRY_ESHAPE, "%s: mask of %zu channels, %zu slices, %zu frames, "
-                             "expected 1, 1 (or %zu), 1", run->settings->mask, m->c, m->z, m->t,
-                             item->info->z);
+            return SCRY_FAIL(err, SCRY_ESHAPE,
+                             "%s: mask of %zu channels, %zu slices, %zu frames, "
+                             "expected 1, 1 (or %zu), 1",
+                             run->settings->mask, m->c, m->z, m->t, item->info->z);
         for (size_t i = 0; i < n; i++) {
             const size_t z = m->z > 1 ? item->z + i / plane : 0;
             p->known[i] = run->mask.pixels[z * plane + i % plane] != 0;
@@ -117,18 +121,25 @@ static scry_status build_operator(struct parts *p, const restore_run_state *run,
     scry_space ps;
     const size_t n = scry_space_count(&item->space);
     size_t known = 0;
-    for (size_t i = 0; i < n; i++) known += p->known[i];
-    p->window = (scry_window){ .outer = item->space, .inner = item->space };
+    for (size_t i = 0; i < n; i++)
+        known += p->known[i];
+    if (!known)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s%sno pixel of %zu is known, expected at least one (nonzero in "
+                         "the mask, not a defect)",
+                         run->has_mask ? run->settings->mask : "", run->has_mask ? ": " : "", n);
+    p->window = (scry_window){.outer = item->space, .inner = item->space};
     if (run->deblur) {
         const size_t multiple = run->has_pool ? scry_network_multiple(run->pool.network) : 1;
         const bool open = strcmp(run->settings->boundary, "open") == 0;
-        if ((st = psf_make(&psf, &ps, &run->psf, item->info, item->c, item->space.rank, run->log, err)) !=
-            SCRY_OK)
+        if ((st = psf_make(&psf, &ps, &run->psf, item->info, item->c, item->space.rank, run->log,
+                           err)) != SCRY_OK)
             goto done;
-        if (open && (st = scry_blur_domain(&p->window, &item->space, &ps, multiple, err)) != SCRY_OK)
+        if (open &&
+            (st = scry_blur_domain(&p->window, &item->space, &ps, multiple, err)) != SCRY_OK)
             goto done;
-        if ((st = scry_blur_create(&p->blur, &item->space, psf, &ps, open ? SCRY_OPEN : SCRY_PERIODIC,
-                                   multiple, err)) != SCRY_OK)
+        if ((st = scry_blur_create(&p->blur, &item->space, psf, &ps,
+                                   open ? SCRY_OPEN : SCRY_PERIODIC, multiple, err)) != SCRY_OK)
             goto done;
         p->A = p->blur;
         if ((st = transfer_create(&p->transfer, psf, &ps, err)) != SCRY_OK) goto done;
@@ -149,6 +160,14 @@ static scry_status build_operator(struct parts *p, const restore_run_state *run,
     }
     for (size_t i = 0, j = 0; i < n; i++)
         if (p->known[i]) p->data[j++] = item->y[i];
+    size_t varies = 1;
+    while (varies < known && p->data[varies] <= p->data[0] && p->data[varies] >= p->data[0])
+        varies++;
+    if (varies == known)
+        st = SCRY_FAIL(err, SCRY_EINVAL,
+                       "the %zu pixels that count as measured are all %g; %zu are masked, "
+                       "saturated or defect (--defects none keeps them)",
+                       known, (double)p->data[0], n - known);
 done:
     scry_free(psf);
     return st;
@@ -182,10 +201,8 @@ static scry_status intensity_map(scry_affine *map, const restore_run_state *run,
     const double gain = 0.75;
     double low, high;
     if (run->settings->range) {
-        char end;
-        if (sscanf(run->settings->range, "%lf,%lf%c", &low, &high, &end) != 2 || !(high > low))
-            return SCRY_FAIL(err, SCRY_EINVAL, "--range '%s', expected LOW,HIGH with LOW < HIGH",
-                             run->settings->range);
+        scry_status st = restore_range(run->settings->range, &low, &high, err);
+        if (st != SCRY_OK) return st;
         low = restore_to_physical(noise, low);
         high = restore_to_physical(noise, high);
     } else {
@@ -195,8 +212,8 @@ static scry_status intensity_map(scry_affine *map, const restore_run_state *run,
         high = scry_quantile(v, n, 0.999, scratch);
         scry_free(scratch);
         if (!(high > low))
-            return SCRY_FAIL(err, SCRY_EINVAL, "the 0.5 and 99.9 percentiles are %g and %g: give --range",
-                             low, high);
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "the 0.5 and 99.9 percentiles are %g and %g: give --range", low, high);
     }
     map->scale = (high - low) / (2 * gain);
     map->shift = low + map->scale;
@@ -241,7 +258,7 @@ static scry_status make_model(scry_prior **model, const scry_radial *power, cons
                               const scry_space *dom, scry_error *err)
 {
     double table[256];
-    scry_radial scaled = { power->count, table, (power->mean - map->shift) / map->scale };
+    scry_radial scaled = {power->count, table, (power->mean - map->shift) / map->scale};
     if (power->count > sizeof table / sizeof *table)
         return SCRY_FAIL(err, SCRY_EUNSUP, "spectrum of %zu entries", power->count);
     for (size_t i = 0; i < power->count; i++)
@@ -307,8 +324,8 @@ static scry_status collect(restore_result *out, const struct parts *p, const res
     if (st == SCRY_OK && chains->done > 1)
         st = to_file(&out->sd, p, chains->sd, 1, &out->map, &out->noise, true, err);
     if (st == SCRY_OK && chains->quantile)
-        st = to_file(&out->quantile, p, chains->quantile, run->chains.quantiles, &out->map, &out->noise,
-                     false, err);
+        st = to_file(&out->quantile, p, chains->quantile, run->chains.quantiles, &out->map,
+                     &out->noise, false, err);
     if (st != SCRY_OK) return st;
     double deviance;
     size_t count;
@@ -334,32 +351,42 @@ static scry_status forecast(restore_result *out, const restore_run_state *run,
                             scry_error *err)
 {
     const size_t total = scry_memory_total();
-    scry_status st = scry_chains_forecast(&out->work_bytes, run->method, problem, &run->opts, copts, err);
+    scry_status st =
+        scry_chains_forecast(&out->work_bytes, run->method, problem, &run->opts, copts, err);
     if (st != SCRY_OK) return st;
     if (run->log)
         fprintf(run->log, "memory: %.3g GB for %zu chain%s\n", (double)out->work_bytes * 1e-9,
                 copts->chains, copts->chains == 1 ? "" : "s");
     if (total && out->work_bytes > total)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%.3g GB needed, the machine has %.3g: fewer --threads, or a "
-                         "smaller --tile", (double)out->work_bytes * 1e-9, (double)total * 1e-9);
+        return SCRY_FAIL(err, SCRY_ENOMEM,
+                         "%.3g GB needed, the machine has %.3g: fewer --threads, or a "
+                         "smaller --tile",
+                         (double)out->work_bytes * 1e-9, (double)total * 1e-9);
     return SCRY_OK;
 }
 
 static scry_status run_chains(restore_result *out, restore_run_state *run, const struct parts *p,
-                              const restore_item *item, const scry_problem *problem, scry_error *err)
+                              const restore_item *item, const scry_problem *problem,
+                              scry_error *err)
 {
-    scry_chains chains = { 0 };
+    scry_chains chains = {0};
     scry_chains_opts copts = run->chains;
     monitor m;
     copts.seed = item->seed;
     scry_status st = forecast(out, run, problem, &copts, err);
     if (st != SCRY_OK) return st;
     monitor_begin(&m, run->log, run->method->name);
-    st = scry_chains_run(&chains, run->method, problem, &run->opts, &copts, monitor_chains, &m, err);
-    monitor_end(&m);
+    st =
+        scry_chains_run(&chains, run->method, problem, &run->opts, &copts, monitor_chains, &m, err);
+    monitor_end(&m, st);
     if (st != SCRY_OK) return st;
     if (chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "%s: interrupted, nothing was written", item->path);
+    if (st == SCRY_OK && chains.done < 2 && (copts.quantiles || run->settings->sd))
+        st = SCRY_FAIL(err, SCRY_ENUMERIC,
+                       "%zu of %zu chains diverged, expected two good ones for a "
+                       "standard deviation: %s",
+                       chains.failed, copts.chains, chains.failure.text);
     if (chains.failed)
         fprintf(stderr, "scry: warning: %s: %zu of %zu chains diverged and are left out: %s\n",
                 item->path, chains.failed, copts.chains, chains.failure.text);
@@ -375,13 +402,13 @@ static scry_status pose(scry_problem *problem, restore_result *out, struct parts
 {
     const bool network = (run->method->needs & SCRY_NEEDS_DENOISER) != 0;
     scry_status st;
-    out->map = (scry_affine){ 1, 0 };
+    out->map = (scry_affine){1, 0};
     if ((st = scry_likelihood_create(&p->L, p->A, p->data, &out->noise, &out->map, err)) != SCRY_OK)
         return st;
     if ((st = make_model(&p->model, power, &out->map, &p->window.outer, err)) != SCRY_OK) return st;
-    *problem = (scry_problem){ .L = p->L, .model = p->model };
-    problem->positive = (run->method->needs & SCRY_NEEDS_POSITIVE) ||
-                        out->noise.kind != SCRY_NOISE_GAUSSIAN;
+    *problem = (scry_problem){.L = p->L, .model = p->model};
+    problem->positive =
+        (run->method->needs & SCRY_NEEDS_POSITIVE) || out->noise.kind != SCRY_NOISE_GAUSSIAN;
     if (!network) return SCRY_OK;
     const size_t n = scry_space_count(&item->space);
     float *v = scry_alloc(n, sizeof *v);
@@ -408,10 +435,10 @@ static scry_status pose(scry_problem *problem, restore_result *out, struct parts
 scry_status restore_solve(restore_result *out, restore_run_state *run, const restore_item *item,
                           scry_error *err)
 {
-    struct parts p = { 0 };
-    scry_problem problem = { 0 };
-    scry_radial power = { 0 };
-    *out = (restore_result){ 0 };
+    struct parts p = {0};
+    scry_problem problem = {0};
+    scry_radial power = {0};
+    *out = (restore_result){0};
     scry_status st = restore_noise(&out->noise, run->settings, run->deblur, item->y, &item->space,
                                    run->log, err);
     if (st == SCRY_OK) st = find_known(&p, run, item, &out->excluded, err);

@@ -3,7 +3,6 @@
 #include "apps/cli.h"
 
 #include <time.h>
-#include <unistd.h>
 
 double monitor_clock(void)
 {
@@ -14,38 +13,22 @@ double monitor_clock(void)
 
 void monitor_begin(monitor *m, FILE *to, const char *name)
 {
-    *m = (monitor){ .to = to, .name = name, .began = monitor_clock() };
-    m->told = m->began;
-    m->terminal = to && isatty(fileno(to));
-}
-
-static void tell(const monitor *m, const char *ending)
-{
-    const double now = monitor_clock() - m->began;
-    const double share = m->total ? (double)m->done / (double)m->total : 0;
-    const double left = share > 0 ? now * (1 - share) / share : 0;
-    fprintf(m->to, "%s%s: step %zu of %zu, sigma %.3g, residual %.3g, %.0f s, %.0f s left%s",
-            m->terminal ? "\r" : "", m->name, m->done, m->total, m->sigma, m->residual, now, left,
-            ending);
-    fflush(m->to);
+    *m = (monitor){0};
+    scry_meter_start(&m->meter, to, name);
 }
 
 bool monitor_chains(const scry_chains_progress *p, void *ctx)
 {
     monitor *m = ctx;
-    m->done++;
-    m->total = p->chains * p->p->steps;
-    m->sigma = p->p->sigma;
-    m->residual = p->p->residual;
-    const double now = monitor_clock();
-    if (m->to && now - m->told > (m->terminal ? 0.2 : 10)) {
-        m->told = now;
-        tell(m, m->terminal ? "    " : "\n");
-    }
+    char note[64] = "";
+    const int used = p->p->sigma > 0 ? snprintf(note, sizeof note, "sigma %.3g ", p->p->sigma) : 0;
+    if (p->p->residual > 0)
+        snprintf(note + used, sizeof note - (size_t)used, "residual %.3g", p->p->residual);
+    scry_meter_update(&m->meter, ++m->done, p->chains * p->p->steps, note);
     return !cli_interrupted;
 }
 
-void monitor_end(monitor *m)
+void monitor_end(monitor *m, scry_status status)
 {
-    if (m->to && m->terminal && m->told > m->began) fprintf(m->to, "\r%*s\r", 78, "");
+    scry_meter_end(&m->meter, cli_interrupted ? "stopped" : status == SCRY_OK ? "done" : "failed");
 }

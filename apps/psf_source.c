@@ -8,7 +8,7 @@
 
 scry_status psf_open(psf_source *s, const char *spec, scry_error *err)
 {
-    *s = (psf_source){ .spec = spec, .model = scry_psf_is_model(spec) };
+    *s = (psf_source){.spec = spec, .model = scry_psf_is_model(spec)};
     if (s->model) return scry_psf_parse(&s->params, spec, err);
     scry_status st = image_load(&s->measured, spec, err);
     if (st != SCRY_OK) return st;
@@ -30,6 +30,9 @@ void psf_close(psf_source *s)
 int psf_rank(const psf_source *s, const scry_tiff_info *info)
 {
     if (info->z == 1) return 2;
+    if (s->model &&
+        s->params.model == SCRY_PSF_GAUSSIAN) /* one sigma tells nothing of the z axis */
+        return s->params.origin[SCRY_PSF_SIGMA_Z] == SCRY_PSF_GIVEN ? 3 : 2;
     if (s->model) return s->params.model == SCRY_PSF_AIRY ? 2 : 3;
     return s->measured.info.z > 1 ? 3 : 2;
 }
@@ -39,10 +42,10 @@ static scry_status make_model(float **psf, scry_space *space, const psf_source *
                               FILE *log, scry_error *err)
 {
     scry_psf_params p = s->params;
-    scry_psf_metadata m = { .na = info->na,
-                            .ni = info->refractive_index,
-                            .pixel_um = info->pixel_um[2],
-                            .spacing_um = info->pixel_um[0] };
+    scry_psf_metadata m = {.na = info->na,
+                           .ni = info->refractive_index,
+                           .pixel_um = info->pixel_um[2],
+                           .spacing_um = info->pixel_um[0]};
     if (c < info->channel_count) {
         m.wavelength_nm = info->channels[c].emission_nm;
         m.excitation_nm = info->channels[c].excitation_nm;
@@ -120,9 +123,11 @@ static scry_status make_measured(float **psf, scry_space *space, const psf_sourc
     if (log) {
         fprintf(log, "psf %s: support %s, background %.4g, light kept %.4f, shifted by", s->spec,
                 scry_space_print(space, text, sizeof text), report.background, report.energy);
-        for (int a = 0; a < rank; a++) fprintf(log, " %td", report.shift[a]);
+        for (int a = 0; a < rank; a++)
+            fprintf(log, " %td", report.shift[a]);
         fprintf(log, ", FWHM");
-        for (int a = 0; a < rank; a++) fprintf(log, " %.2f", report.stats.fwhm[a]);
+        for (int a = 0; a < rank; a++)
+            fprintf(log, " %.2f", report.stats.fwhm[a]);
         fprintf(log, " px\n");
         for (unsigned bit = 1; bit <= SCRY_PSF_WARN_NEGATIVE; bit <<= 1)
             if (report.warnings & bit)
@@ -130,20 +135,23 @@ static scry_status make_measured(float **psf, scry_space *space, const psf_sourc
     }
     for (int a = 0; a < rank; a++)
         if (space->dims[a] > limit[a])
-            return SCRY_FAIL(err, SCRY_ESHAPE, "%s: axis %d of the psf is %zu long, the image %zu",
-                             s->spec, a, space->dims[a], limit[a]);
+            return SCRY_FAIL(err, SCRY_ESHAPE,
+                             "%s: the psf is %zu long in %c, expected at most the "
+                             "image's %zu",
+                             s->spec, space->dims[a], "zyx"[3 - rank + a], limit[a]);
     return SCRY_OK;
 }
 
 scry_status psf_make(float **psf, scry_space *space, const psf_source *s,
                      const scry_tiff_info *info, size_t c, int rank, FILE *log, scry_error *err)
 {
-    const size_t limit3[3] = { info->z, info->y, info->x };
+    const size_t limit3[3] = {info->z, info->y, info->x};
     const size_t *limit = limit3 + 3 - rank;
     *psf = NULL;
     scry_status st = s->model ? make_model(psf, space, s, info, c, rank, limit, log, err)
                               : make_measured(psf, space, s, info, rank, limit, log, err);
     if (st != SCRY_OK) {
+        image_name_error(err, s->spec);
         scry_free(*psf);
         *psf = NULL;
     }

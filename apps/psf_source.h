@@ -18,7 +18,8 @@ typedef struct psf_source {
 scry_status psf_open(psf_source *s, const char *spec, scry_error *err);
 void psf_close(psf_source *s); /* accepts a zeroed one */
 
-/* 3 when a stack is to be deconvolved as a volume, 2 when plane by plane. */
+/* 3 when a stack is to be deconvolved as a volume, 2 when plane by plane: for airy, a measured PSF
+ * of one plane, and gaussian unless sigma_z is given. */
 int psf_rank(const psf_source *s, const scry_tiff_info *info);
 
 /* The PSF for channel c of an image, (y, x) or (z, y, x) by `rank`, no larger than the image on any

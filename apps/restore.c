@@ -3,6 +3,7 @@
 #include "apps/batch.h"
 #include "apps/report.h"
 #include "lib/memory.h"
+#include "lib/parallel.h"
 #include "lib/vector.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@ static void outputs_abort(struct outputs *o)
 {
     scry_tiff_abort(o->mean);
     scry_tiff_abort(o->sd);
-    for (size_t i = 0; i < o->quantiles; i++) scry_tiff_abort(o->quantile[i]);
+    for (size_t i = 0; i < o->quantiles; i++)
+        scry_tiff_abort(o->quantile[i]);
     o->mean = o->sd = NULL;
     memset(o->quantile, 0, sizeof o->quantile);
 }
@@ -34,7 +36,8 @@ static void outputs_free(struct outputs *o)
     outputs_abort(o);
     free(o->sd_path);
     free(o->preview_path);
-    for (size_t i = 0; i < o->quantiles; i++) free(o->quantile_path[i]);
+    for (size_t i = 0; i < o->quantiles; i++)
+        free(o->quantile_path[i]);
 }
 
 /* "q05.tif,q95.tif": the number in each file's name is its probability in percent. */
@@ -55,8 +58,10 @@ static scry_status quantile_names(const char *list, double *probability, char (*
         char *end;
         const double percent = q ? strtod(q, &end) : NAN;
         if (!(percent > 0 && percent < 100))
-            return SCRY_FAIL(err, SCRY_EINVAL, "--quantiles '%s': expected a percentage between 0 and "
-                             "100 in the file's name, as in q05.tif", names[*count]);
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "--quantiles '%s': expected a percentage between 0 and "
+                             "100 in the file's name, as in q05.tif",
+                             names[*count]);
         probability[(*count)++] = percent / 100;
         at += n + (at[n] == ',');
     }
@@ -86,15 +91,14 @@ static scry_status outputs_open(struct outputs *o, const struct run *run, size_t
         st = batch_side(&o->quantile_path[q], &run->files, i, run->quantile_name[q], "tif", force,
                         err);
     if (st != SCRY_OK) return st;
-    scry_tiff_options options = { .force = force, .provenance = run->command_line };
+    scry_tiff_options options = {.force = force, .provenance = run->command_line};
     if (s->type) options.type = scry_tiff_type_parse(s->type);
     if (s->bigtiff) options.size = SCRY_TIFF_SIZE_BIG;
     if (s->compress && !strcmp(s->compress, "deflate")) options.packing = SCRY_TIFF_DEFLATE;
     if (s->compress && !strcmp(s->compress, "lzw")) options.packing = SCRY_TIFF_LZW;
     st = scry_tiff_create(&o->mean, run->files.files[i].out, info, &options, err);
     options.type = SCRY_TIFF_F32; /* a spread below one grey value must not become 0 */
-    if (st == SCRY_OK && o->sd_path)
-        st = scry_tiff_create(&o->sd, o->sd_path, info, &options, err);
+    if (st == SCRY_OK && o->sd_path) st = scry_tiff_create(&o->sd, o->sd_path, info, &options, err);
     for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
         st = scry_tiff_create(&o->quantile[q], o->quantile_path[q], info, &options, err);
     return st;
@@ -140,20 +144,23 @@ static scry_status outputs_finish(struct outputs *o, scry_tiff_written *written,
     return scry_tiff_finish(w, written, err);
 }
 
-static scry_status read_item(scry_tiff_reader *r, const restore_item *item, float *y,
+static scry_status read_item(const image_file *f, const restore_item *item, float *y,
                              scry_error *err)
 {
-    scry_status st;
-    char what[600];
-    if (item->space.rank == 3) {
-        st = scry_tiff_read_volume(r, item->c, item->t, y, err);
-        snprintf(what, sizeof what, "%s, channel %zu, frame %zu", item->path, item->c, item->t);
-    } else {
-        st = scry_tiff_read_plane(r, item->c, item->z, item->t, y, err);
-        snprintf(what, sizeof what, "%s, channel %zu, slice %zu, frame %zu", item->path, item->c,
-                 item->z, item->t);
-    }
-    return st != SCRY_OK ? st : image_check(y, scry_space_count(&item->space), what, err);
+    const size_t plane = item->info->y * item->info->x;
+    const size_t planes = scry_space_count(&item->space) / plane;
+    scry_status st = SCRY_OK;
+    for (size_t z = 0; st == SCRY_OK && z < planes; z++)
+        st = image_file_read(f, item->c, item->z + z, item->t, y + z * plane, err);
+    return st;
+}
+
+static bool is_constant(const float *y, size_t n)
+{
+    size_t i = 1;
+    while (i < n && !(y[i] < y[0] || y[i] > y[0]))
+        i++;
+    return i >= n;
 }
 
 /* Item k of a file, in the order of writing: c fastest, then z, then t. */
@@ -161,58 +168,120 @@ static restore_item item_at(const char *path, const scry_tiff_info *info, int ra
                             size_t k)
 {
     const size_t nz = rank == 3 ? 1 : info->z;
-    restore_item item = { .path = path, .info = info, .c = k % info->c, .z = k / info->c % nz,
-                          .t = k / info->c / nz };
+    restore_item item = {
+        .path = path, .info = info, .c = k % info->c, .z = k / info->c % nz, .t = k / info->c / nz};
     item.space = rank == 3 ? SCRY_SPACE(info->z, info->y, info->x) : SCRY_SPACE(info->y, info->x);
     item.seed = seed + 0x9e3779b97f4a7c15u * k; /* planes do not share their noise */
     return item;
 }
 
+/* All of a file is read once before the first image is worked on: what is wrong with the last page
+ * shows now and not after hours. ENUMERIC: NaN or infinite pixels, with their place; EINVAL:
+ * nothing in the file varies. */
+static scry_status check_file(const image_file *f, const char *path, int rank, size_t items,
+                              float *y, scry_error *err)
+{
+    size_t constant = 0;
+    float value = 0;
+    for (size_t k = 0; k < items; k++) {
+        const restore_item item = item_at(path, &f->info, rank, 0, k);
+        const size_t n = scry_space_count(&item.space);
+        scry_status st = read_item(f, &item, y, err);
+        if (st != SCRY_OK) return st;
+        if (!scry_finite(y, n)) {
+            size_t bad = 0;
+            for (size_t i = 0; i < n; i++)
+                bad += isfinite(y[i]) ? 0 : 1;
+            return SCRY_FAIL(err, SCRY_ENUMERIC,
+                             "%s, channel %zu, slice %zu, frame %zu: %zu of %zu "
+                             "pixels are NaN or infinite, expected none",
+                             path, item.c, item.z, item.t, bad, n);
+        }
+        value = y[0];
+        constant += is_constant(y, n);
+    }
+    if (constant < items) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s (%g), expected an image that varies", path,
+                     items > 1 ? "each plane is constant" : "all pixels are equal", (double)value);
+}
+
+/* A plane without content among others that have some (a dropped frame, an empty slice): it is its
+ * own restoration. */
+static scry_status pass_on(restore_result *r, const restore_item *item, bool spread,
+                           size_t quantiles, scry_error *err)
+{
+    const size_t n = scry_space_count(&item->space);
+    r->mean = scry_alloc(n, sizeof *r->mean);
+    if (spread) r->sd = scry_alloc(n, sizeof *r->sd);
+    if (quantiles) r->quantile = scry_alloc(n * quantiles, sizeof *r->quantile);
+    if (!r->mean || (spread && !r->sd) || (quantiles && !r->quantile))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "result of %zu pixels", n);
+    memcpy(r->mean, item->y, n * sizeof *r->mean);
+    for (size_t q = 0; q < quantiles; q++)
+        memcpy(r->quantile + q * n, item->y, n * sizeof *r->quantile);
+    fprintf(stderr,
+            "scry: warning: %s, channel %zu, slice %zu, frame %zu is constant and is handed on\n",
+            item->path, item->c, item->z, item->t);
+    return SCRY_OK;
+}
+
+static scry_status restore_item_k(struct run *run, const image_file *file, struct outputs *out,
+                                  restore_item *item, float *y, bool preview, scry_error *err)
+{
+    restore_result result = {0};
+    scry_status st = read_item(file, item, y, err);
+    item->y = y;
+    if (st == SCRY_OK)
+        st = is_constant(y, scry_space_count(&item->space))
+                 ? pass_on(&result, item, out->sd != NULL, out->quantiles, err)
+                 : restore_solve(&result, &run->state, item, err);
+    if (st == SCRY_OK) st = write_item(out, item, &result, err);
+    if (st == SCRY_OK && preview && out->preview_path)
+        st = report_preview(out->preview_path, run->state.settings->force, item, &result, err);
+    if (st == SCRY_OK) report_item(&run->report, item, &result);
+    restore_result_free(&result);
+    return st;
+}
+
 static scry_status restore_file(struct run *run, size_t i, scry_error *err)
 {
     const char *path = run->files.files[i].in;
-    scry_tiff_reader *reader = NULL;
-    struct outputs out = { 0 };
+    image_file file;
+    struct outputs out = {0};
     float *y = NULL;
-    scry_tiff_written written = { 0 };
-    scry_status st = scry_tiff_open(&reader, path, err);
-    if (st != SCRY_OK) goto done;
-    const scry_tiff_info *info = scry_tiff_describe(reader);
+    scry_tiff_written written = {0};
+    scry_status st = image_file_open(&file, path, err);
+    if (st != SCRY_OK) return st;
+    const scry_tiff_info *info = &file.info;
     const int rank = run->state.deblur ? psf_rank(&run->state.psf, info) : 2;
     const size_t items = info->c * info->t * (rank == 3 ? 1 : info->z);
-    image_warn(reader, path);
+    const restore_item first = item_at(path, info, rank, 0, 0);
+    image_file_warn(&file, path);
     if (run->state.log)
-        fprintf(run->state.log, "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s\n", path,
-                info->y, info->x, info->z, info->z == 1 ? "" : "s", info->c, info->c == 1 ? "" : "s",
-                info->t, info->t == 1 ? "" : "s", scry_tiff_type_name(info->type),
-                scry_tiff_flavour_name(info->flavour));
+        fprintf(run->state.log, "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s\n",
+                path, info->y, info->x, info->z, info->z == 1 ? "" : "s", info->c,
+                info->c == 1 ? "" : "s", info->t, info->t == 1 ? "" : "s",
+                scry_tiff_type_name(info->type),
+                file.tiff ? scry_tiff_flavour_name(info->flavour) : "PNG");
+    y = scry_alloc(scry_space_count(&first.space), sizeof *y);
+    if (!y) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels", scry_space_count(&first.space));
+        goto done;
+    }
+    if ((st = check_file(&file, path, rank, items, y, err)) != SCRY_OK) goto done;
     if ((st = outputs_open(&out, run, i, info, err)) != SCRY_OK) goto done;
     report_file_begin(&run->report, path, run->files.files[i].out);
     for (size_t k = 0; k < items; k++) {
         restore_item item = item_at(path, info, rank, (uint64_t)run->state.settings->seed, k);
-        restore_result result = { 0 };
-        if (!y) y = scry_alloc(scry_space_count(&item.space), sizeof *y);
-        if (!y) {
-            st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: an image of %zu pixels", path,
-                           scry_space_count(&item.space));
-            goto done;
-        }
-        if ((st = read_item(reader, &item, y, err)) != SCRY_OK) goto done;
-        item.y = y;
-        st = restore_solve(&result, &run->state, &item, err);
-        if (st == SCRY_OK) st = write_item(&out, &item, &result, err);
-        if (st == SCRY_OK && k == 0 && out.preview_path)
-            st = report_preview(out.preview_path, run->state.settings->force, &item, &result, err);
-        if (st == SCRY_OK) report_item(&run->report, &item, &result);
-        restore_result_free(&result);
-        if (st != SCRY_OK) goto done;
+        if ((st = restore_item_k(run, &file, &out, &item, y, k == 0, err)) != SCRY_OK) goto done;
     }
     st = outputs_finish(&out, &written, err);
     if (st == SCRY_OK) report_file_end(&run->report, &written);
 done:
+    if (st != SCRY_OK) image_name_error(err, path);
     outputs_free(&out);
     scry_free(y);
-    scry_tiff_close(reader);
+    image_file_close(&file);
     return st;
 }
 
@@ -231,33 +300,42 @@ static scry_status check_choice(const char *option, const char *value, const cha
 static scry_status check_settings(const restore_settings *s, bool deblur, scry_error *err)
 {
     scry_status st;
-    if ((st = check_choice("boundary", s->boundary, (const char *[]){ "open", "periodic", NULL },
+    if ((st = check_choice("boundary", s->boundary, (const char *[]){"open", "periodic", NULL},
                            err)) != SCRY_OK ||
         (st = check_choice("compress", s->compress,
-                           (const char *[]){ "none", "deflate", "lzw", NULL }, err)) != SCRY_OK ||
-        (st = check_choice("noise", s->noise, (const char *[]){ "auto", "none", NULL }, err)) !=
+                           (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
+        (st = check_choice("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
             SCRY_OK ||
         (st = check_choice("defects", s->defects,
-                           (const char *[]){ "none", "saturated", "all", NULL }, err)) != SCRY_OK)
+                           (const char *[]){"none", "saturated", "all", NULL}, err)) != SCRY_OK)
         return st;
     if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...", s->type);
+        return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...",
+                         s->type);
     if (deblur && !s->psf)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--psf is missing: a TIFF or a model such as gaussian:sigma=2");
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--psf is missing: a TIFF or a model such as gaussian:sigma=2");
     if (!deblur && !s->mask)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--mask is missing: a TIFF, nonzero where the image is known");
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--mask is missing: a TIFF, nonzero where the image is known");
     const struct {
         const char *name;
         double value, low, high;
-    } range[] = { { "gain", s->gain, 1e-9, 1e9 },         { "offset", s->offset, -1e9, 1e9 },
-                  { "read-noise", s->read_noise, 0, 1e9 }, { "background", s->background, -1e9, 1e9 },
-                  { "sigma", s->sigma, 1e-30, 1e30 },      { "samples", (double)s->samples, 1, 4096 },
-                  { "threads", (double)s->threads, 0, 1024 }, { "tile", (double)s->tile, 64, 65536 },
-                  { "seed", (double)s->seed, 0, 9e15 } };
+    } range[] = {{"gain", s->gain, 1e-9, 1e9},
+                 {"offset", s->offset, -1e9, 1e9},
+                 {"read-noise", s->read_noise, 0, 1e9},
+                 {"background", s->background, -1e9, 1e9},
+                 {"sigma", s->sigma, 1e-30, 1e30},
+                 {"samples", (double)s->samples, 1, 4096},
+                 {"threads", (double)s->threads, 0, 1024},
+                 {"tile", (double)s->tile, 64, 65536},
+                 {"seed", (double)s->seed, 0, 9e15}};
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (range[i].value < range[i].low || range[i].value > range[i].high)
             return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
                              range[i].value, range[i].low, range[i].high);
+    double low, high;
+    if (s->range && (st = restore_range(s->range, &low, &high, err)) != SCRY_OK) return st;
     if (!isnan(s->sigma) && !isnan(s->gain))
         return SCRY_FAIL(err, SCRY_EINVAL, "--sigma and --gain are two noise models, expected one");
     return SCRY_OK;
@@ -296,8 +374,10 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
     r->log = s->quiet ? NULL : stderr;
     r->method = scry_method_find(s->method);
     if (!r->method || r->method->kind == SCRY_UNCONDITIONAL)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--method '%s' is not a method that restores; 'scry methods' "
-                         "lists them", s->method);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--method '%s' is not a method that restores; 'scry methods' "
+                         "lists them",
+                         s->method);
     const bool posterior = r->method->kind == SCRY_POSTERIOR;
     scry_chains_opts_init(&r->chains);
     r->chains.chains = posterior ? (size_t)s->samples : 1;
@@ -307,10 +387,12 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
         return st;
     r->chains.probability = run->probability;
     if ((s->sd || s->quantiles) && r->chains.chains < 2)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s needs at least two chains: %s", s->sd ? "--sd" : "--quantiles",
-                         posterior ? "give --samples 2 or more" : "a classical method has only one estimate");
+        return SCRY_FAIL(
+            err, SCRY_EINVAL, "%s needs at least two chains: %s", s->sd ? "--sd" : "--quantiles",
+            posterior ? "give --samples 2 or more" : "a classical method has only one estimate");
     if ((st = set_method_options(run, err)) != SCRY_OK) return st;
-    if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK) return st;
+    if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
+        return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
     if (r->deblur && (st = psf_open(&r->psf, s->psf, err)) != SCRY_OK) return st;
     if (s->mask) {
@@ -337,7 +419,7 @@ static void run_close(struct run *run)
 
 int restore_run(const cli_command *command, restore_settings *s, const cli_parse *words)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     int status = CLI_OK;
     struct run *run = scry_alloc(1, sizeof *run);
     if (!run) {
@@ -345,21 +427,23 @@ int restore_run(const cli_command *command, restore_settings *s, const cli_parse
         return cli_failed(command, &err);
     }
     run->state.deblur = command == &cli_deblur;
-    snprintf(run->command_line, sizeof run->command_line, "%s %s, seed %lld", command->name, s->method,
-             (long long)s->seed);
+    scry_threads_set((int)s->threads);
+    snprintf(run->command_line, sizeof run->command_line, "%s %s, seed %lld", command->name,
+             s->method, (long long)s->seed);
     if (run_open(run, s, words, &err) != SCRY_OK) {
         status = err.code == SCRY_EINVAL ? CLI_USAGE : CLI_FAILED;
         cli_failed(command, &err);
         goto done;
     }
     for (size_t i = 0; i < run->files.count && !cli_interrupted; i++) {
-        scry_error one = { 0 };
+        scry_error one = {0};
         if (restore_file(run, i, &one) == SCRY_OK) continue;
         status = cli_failed(command, &one); /* the other files are still restored */
         report_failure(&run->report, run->files.files[i].in, &one);
     }
     if (cli_interrupted) {
-        fprintf(stderr, "scry %s: interrupted; unfinished outputs were not written\n", command->name);
+        fprintf(stderr, "scry %s: interrupted; unfinished outputs were not written\n",
+                command->name);
         status = CLI_FAILED;
     }
     if (s->report && report_write(&run->report, s->report, &err) != SCRY_OK)

@@ -39,11 +39,11 @@ typedef struct restore_run_state {
     const struct scry_method *method;
     scry_solver_opts opts;
     scry_chains_opts chains;
-    psf_source psf;   /* deblur */
-    image mask;       /* known pixels, from --mask */
-    prior_pool pool;  /* when the method needs a network */
+    psf_source psf;  /* deblur */
+    image mask;      /* known pixels, from --mask */
+    prior_pool pool; /* when the method needs a network */
     bool deblur, has_pool, has_mask;
-    FILE *log;        /* stderr, or NULL when quiet */
+    FILE *log; /* stderr, or NULL when quiet */
     /* the last prior, kept while the shape of the domain stays the same */
     scry_prior *prior;
     scry_space prior_space;
@@ -64,9 +64,9 @@ typedef struct restore_result {
     float *mean, *sd, *quantile; /* sd NULL for one estimate; quantile: chains.quantiles images */
     size_t samples, failed;
     scry_noise noise;
-    scry_affine map;       /* physical = scale u + shift */
+    scry_affine map; /* physical = scale u + shift */
     scry_counts counts;
-    double chi2;           /* deviance of the mean over the number of measurements */
+    double chi2;              /* deviance of the mean over the number of measurements */
     double flux_in, flux_out; /* sums over the image, physical unit, background removed */
     size_t known, excluded;   /* pixels measured; defects left out */
     size_t work_bytes;
@@ -77,6 +77,9 @@ typedef struct restore_result {
 scry_status restore_solve(restore_result *out, restore_run_state *run, const restore_item *item,
                           scry_error *err);
 void restore_result_free(restore_result *r);
+
+/* --range LOW,HIGH. EINVAL: not two numbers, or LOW not below HIGH. */
+scry_status restore_range(const char *text, double *low, double *high, scry_error *err);
 
 /* ---- noise (noise_settings.c) ---- */
 

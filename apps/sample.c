@@ -3,6 +3,7 @@
 #include "apps/batch.h"
 #include "apps/monitor.h"
 #include "apps/prior_pool.h"
+#include "lib/parallel.h"
 #include "lib/tiff.h"
 #include "solvers/chains.h"
 
@@ -32,7 +33,7 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
     scry_tiff_writer *w = NULL;
     snprintf(provenance, sizeof provenance, "sample %s, prior %s, seed %lld", s->sampler, s->prior,
              (long long)s->seed);
-    const scry_tiff_options options = { .force = s->force, .provenance = provenance };
+    const scry_tiff_options options = {.force = s->force, .provenance = provenance};
     scry_tiff_info_init(&info, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32, 1, 1, c->done, y, x);
     scry_status st = scry_tiff_create(&w, path, &info, &options, err);
     for (size_t k = 0; st == SCRY_OK && k < c->done; k++)
@@ -45,11 +46,11 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
 static scry_status draw(const struct settings *s, const struct scry_method *method,
                         const char *path, scry_error *err)
 {
-    prior_pool pool = { 0 };
+    prior_pool pool = {0};
     prior_layout layout;
-    scry_problem problem = { 0 };
+    scry_problem problem = {0};
     scry_prior *prior = NULL;
-    scry_chains chains = { 0 };
+    scry_chains chains = {0};
     scry_solver_opts opts;
     scry_chains_opts copts;
     monitor m;
@@ -62,6 +63,11 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
     if (s->samples < 1 || s->samples > 4096)
         return SCRY_FAIL(err, SCRY_EINVAL, "--samples %lld, expected 1 to 4096",
                          (long long)s->samples);
+    if (s->threads < 0 || s->threads > 1024 || s->tile < 64 || s->tile > 65536 || s->seed < 0)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--threads %lld --tile %lld --seed %lld, expected 0 to 1024, 64 "
+                         "to 65536, 0 or more",
+                         (long long)s->threads, (long long)s->tile, (long long)s->seed);
     scry_status st = output_check(path, s->force, err);
     if (st != SCRY_OK) return st;
     scry_solver_opts_init(&opts, method);
@@ -76,6 +82,7 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
         SCRY_OK)
         goto done;
     problem.prior = prior;
+    scry_threads_set((int)s->threads);
     scry_chains_opts_init(&copts);
     copts.chains = (size_t)s->samples;
     copts.seed = (uint64_t)s->seed;
@@ -83,7 +90,7 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
     copts.keep = true;
     monitor_begin(&m, s->quiet ? NULL : stderr, method->name);
     st = scry_chains_run(&chains, method, &problem, &opts, &copts, monitor_chains, &m, err);
-    monitor_end(&m);
+    monitor_end(&m, st);
     if (st != SCRY_OK) goto done;
     if (chains.reason == SCRY_STOP_USER) {
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted after %zu of %lld samples; nothing was written",
@@ -103,23 +110,23 @@ done:
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    struct settings s = { .prior = "microscopy", .size = "256x256", .sampler = "heun", .samples = 4,
-                          .tile = 512 };
+    struct settings s = {
+        .prior = "microscopy", .size = "256x256", .sampler = "heun", .samples = 4, .tile = 512};
     const cli_option options[] = {
-        { "prior", CLI_TEXT, &s.prior, "NAME",
-          "pretrained network: a name or a folder [microscopy]" },
-        { "size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]" },
-        { "samples", CLI_INTEGER, &s.samples, "K", "how many [4]" },
-        { "sampler", CLI_TEXT, &s.sampler, "NAME", "ddpm, ddim, euler or heun [heun]" },
-        { "seed", CLI_INTEGER, &s.seed, "N", "of the random numbers [0]" },
-        { "threads", CLI_INTEGER, &s.threads, "N", "samples at a time [all processors]" },
-        { "tile", CLI_INTEGER, &s.tile, "PX", "window of the network on larger images [512]" },
-        { "force", CLI_FLAG, &s.force, NULL, "replace an existing output" },
-        { "quiet", CLI_FLAG, &s.quiet, NULL, "errors only" },
-        { 0 },
+        {"prior", CLI_TEXT, &s.prior, "NAME",
+         "pretrained network: a name or a folder [microscopy]"},
+        {"size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]"},
+        {"samples", CLI_INTEGER, &s.samples, "K", "how many [4]"},
+        {"sampler", CLI_TEXT, &s.sampler, "NAME", "ddpm, ddim, euler or heun [heun]"},
+        {"seed", CLI_INTEGER, &s.seed, "N", "of the random numbers [0]"},
+        {"threads", CLI_INTEGER, &s.threads, "N", "samples at a time [all processors]"},
+        {"tile", CLI_INTEGER, &s.tile, "PX", "window of the network on larger images [512]"},
+        {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
+        {"quiet", CLI_FLAG, &s.quiet, NULL, "errors only"},
+        {0},
     };
     cli_parse p;
-    scry_error err = { 0 };
+    scry_error err = {0};
     int status = cli_begin(&p, self, argc, argv, options, &s.methods, 1u << SCRY_UNCONDITIONAL);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     const struct scry_method *method = scry_method_find(s.sampler);
@@ -136,5 +143,5 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_sample = {
     "sample", "[options] out.tif", "draw images from a prior, to see what it knows",
     "Writes float32 frames in the prior's own intensity unit: background near -1, brightest "
-    "structures between 0 and 1.", run
-};
+    "structures between 0 and 1.",
+    run};

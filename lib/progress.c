@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CELLS = 24 };
+enum { CELLS = 24, COLUMNS = 79 };
 
 static double now(void)
 {
@@ -30,10 +30,11 @@ void scry_meter_start(scry_meter *m, FILE *to, const char *label)
     m->terminal = to && isatty(fileno(to));
 }
 
-/* Overwrites what a longer line left behind. */
-static void redraw(scry_meter *m, const char *line)
+/* Overwrites what a longer line left behind. A line that wraps could not be redrawn. */
+static void redraw(scry_meter *m, char *line)
 {
-    const size_t length = strlen(line);
+    size_t length = strlen(line);
+    if (length > COLUMNS) line[length = COLUMNS] = '\0';
     const int blank = m->width > length ? (int)(m->width - length) : 0;
     fprintf(m->to, "\r%s%*s", line, blank, "");
     fflush(m->to);

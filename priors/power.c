@@ -291,7 +291,10 @@ static scry_status measure(const struct grid *g, struct rings *r, const float *y
     if ((st = finish_rings(g, r, model, err)) != SCRY_OK) goto done;
     for (size_t b = 0; b < r->count; b++) largest = fmax(largest, r->P[b]);
     if (!(largest > 1e-30))
-        st = SCRY_FAIL(err, SCRY_EINVAL, "the image is constant: it has no power spectrum");
+        st = SCRY_FAIL(err, SCRY_EINVAL,
+                       "no power spectrum: power %g at most; the image is constant, or "
+                       "its values are too small for single precision",
+                       largest);
 done:
     scry_fft_free(fft);
     scry_free(z);

@@ -51,6 +51,22 @@ holds() { # holds NAME test-words...
     if "$@"; then say ok "$name"; else say FAILED "$name: $*"; fi
 }
 
+# gray WIDTH HEIGHT COMMAND [COMPRESSION]: an 8-bit TIFF of nine tags; COMMAND prints the pixels
+bytes() { # bytes COUNT NUMBER: little-endian
+    local i
+    for ((i = 0; i < $1; i++)); do printf "\\x$(printf %02x $((($2 >> 8 * i) & 255)))"; done
+}
+tag() { bytes 2 "$1"; bytes 2 4; bytes 4 1; bytes 4 "$2"; }
+gray() {
+    printf 'II*\0'
+    bytes 4 8
+    bytes 2 9
+    tag 256 "$1"; tag 257 "$2"; tag 258 8; tag 259 "${4:-1}"; tag 262 1; tag 273 122; tag 277 1
+    tag 278 "$2"; tag 279 $(($1 * $2))
+    bytes 4 0
+    $3
+}
+
 fast="--samples 2 --steps 3 --quiet"
 
 # ---- inputs, made by the program itself ----
@@ -108,11 +124,52 @@ holds "threads do not change the bytes" cmp -s t1.tif t4.tif
 works "another seed" "$scry" deblur in.tif t5.tif --psf gaussian:sigma=1.5 $fast --seed 6
 holds "the seed does" test "$(cmp -s t1.tif t5.tif; echo $?)" = 1
 
+works "one thread, inpaint" "$scry" inpaint odd.tif i1.tif --mask odd.tif $fast --steps 2 \
+    --threads 1
+works "four threads, inpaint" "$scry" inpaint odd.tif i4.tif --mask odd.tif $fast --steps 2 \
+    --threads 4
+holds "threads do not change an inpainting" cmp -s i1.tif i4.tif
+for m in richardson-lucy wiener tikhonov tv; do
+    works "one thread, $m" "$scry" deblur in.tif m1.tif --psf gaussian:sigma=1.5 --method $m \
+        --quiet --threads 1 --force
+    works "four threads, $m" "$scry" deblur in.tif m4.tif --psf gaussian:sigma=1.5 --method $m \
+        --quiet --threads 4 \
+        --force
+    holds "threads do not change $m" cmp -s m1.tif m4.tif
+done
+
+# ---- unusual, and right ----
+rl="--psf gaussian:sigma=1.5 --method richardson-lucy --iterations 2 --quiet"
+noise() { "$scry" --help | head -c "${1:-400}"; }
+gray 20 20 noise >small.tif
+gray 1 40 "noise 40" >line.tif
+works "a small image" "$scry" deblur small.tif small_out.tif $rl
+works "one column, noise given" "$scry" deblur line.tif line_out.tif $rl --sigma 5
+works "a figure to read back" "$scry" figure fig.png a=in.tif
+mkdir fromPNG
+works "a PNG" "$scry" deblur fig.png fromPNG/ $rl --sigma 5
+holds "becomes a TIFF" test -s fromPNG/fig.tif
+works "a stack of planes" "$scry" simulate --phantom cells --size 3x24x28 --seed 3 stack.ome.tif
+works "plane by plane" "$scry" deblur stack.ome.tif planes.tif $rl --sigma 0.01 --report planes.json
+holds "as many images as planes" test "$(grep -c '"slice"' planes.json)" = 3
+works "as a volume" "$scry" deblur stack.ome.tif volume.tif --psf gaussian:sigma=1.5,sigma_z=1 \
+    --method \
+    richardson-lucy --iterations 2 --quiet --sigma 0.01 --report volume.json
+holds "as one image" test "$(grep -c '"slice"' volume.json)" = 1
+
 # ---- bad input ----
 echo "not an image" >text.tif
 head -c 300 noisy.tif >cut.tif
 : >empty.tif
 d="--psf gaussian:sigma=1.5"
+zeros() { head -c 1024 /dev/zero; }
+gray 32 32 zeros >constant.tif
+gray 0 32 true >nothing.tif
+gray 32 32 zeros 34712 >jpeg2000.tif
+cp truth.ome.tif nan.tif
+printf '\x00\x00\xc0\x7f' | dd of=nan.tif bs=4 seek=1250 conv=notrunc 2>/dev/null # one of its \
+    floats
+printf '\xff\xd8\xff\xe0 and so on' >photo.jpg
 refuses "no command" 2 "usage" "$scry"
 refuses "unknown command" 2 "'deblurr' is not a command" "$scry" deblurr
 refuses "unknown option" 2 "frobnicate" "$scry" deblur in.tif x.tif $d --frobnicate
@@ -123,6 +180,28 @@ refuses "one file" 2 "expected an input and an output" "$scry" deblur in.tif $d
 refuses "missing file" 1 "nowhere.tif" "$scry" deblur nowhere.tif x.tif $d
 refuses "text" 1 "text.tif" "$scry" deblur text.tif x.tif $d
 refuses "empty file" 1 "empty.tif" "$scry" deblur empty.tif x.tif $d
+refuses "constant image" 1 "constant.tif: all pixels are equal \(0\)" "$scry" deblur constant.tif \
+    x.tif $d
+refuses "constant psf" 1 "constant.tif.*1024 values equal 0" "$scry" deblur in.tif x.tif --psf \
+    constant.tif $fast
+refuses "zero width" 1 "nothing.tif.*size is zero" "$scry" deblur nothing.tif x.tif $d
+refuses "a codec that is not there" 1 "jpeg2000.tif.*(JPEG ?2000|34712)" "$scry" deblur \
+    jpeg2000.tif x.tif $d
+refuses "NaN" 1 "nan.tif, channel 0, slice 0, frame 0: 1 of 4608 pixels" "$scry" deblur nan.tif \
+    x.tif $d
+refuses "another format" 1 "photo.jpg is a JPEG" "$scry" deblur photo.jpg x.tif $d
+refuses "a result in PNG" 2 "x.png: results are written as TIFF" "$scry" deblur in.tif x.png $d
+refuses "too small for its noise" 1 "line.tif: 40 x 1 pixels are too few.*--sigma" "$scry" deblur \
+    line.tif x.tif $d
+refuses "too much noise" 1 "sd 1e\+12, expected less" "$scry" deblur in.tif x.tif $d --sigma 1e12
+refuses "too dark" 1 "offset 1e\+06 ADU is above" "$scry" deblur in.tif x.tif $d --gain 1 \
+    --offset 1e6
+refuses "background above all" 1 "background 1e\+06 is above" "$scry" deblur in.tif x.tif $d \
+    --background 1e6
+refuses "range upside down" 2 "range '5,1'" "$scry" deblur in.tif x.tif $d --range 5,1
+gray 53 37 "head -c 1961 /dev/zero" >none.tif
+refuses "mask of nothing" 1 "none.tif: no pixel of 1961 is known" "$scry" inpaint odd.tif x.tif \
+    --mask none.tif
 refuses "truncated" 1 "cut.tif" "$scry" deblur cut.tif x.tif $d
 refuses "existing output" 1 "exists.*force" "$scry" deblur in.tif noisy.tif $d
 refuses "output is input" 2 "both input and output" "$scry" deblur in.tif in.tif $d --force
@@ -152,6 +231,19 @@ if [ -d "$prior" ]; then
     cp -r "$prior" broken
     head -c 1000 "$prior/diffusion_pytorch_model.safetensors" \
         >broken/diffusion_pytorch_model.safetensors
+    variant() { # variant NAME SED-SCRIPT: the prior with another config.json
+        mkdir "$1" && ln -s "$prior"/* "$1"/ && rm "$1/config.json" && sed "$2" \
+            "$prior/config.json" >"$1/config.json"
+    }
+    variant misses 's/"layers_per_block": 1/"layers_per_block": 3/'
+    variant colour 's/_channels": 1/_channels": 2/'
+    variant cubic 's/UNet2DModel/UNet3DModel/'
+    refuses "a missing tensor" 1 "tensor down_blocks.*missing" "$scry" deblur in.tif x.tif $d \
+        --prior misses
+    refuses "a misshapen tensor" 1 "conv_in.weight is 32 x 1 x 3 x 3.*32 x 2" "$scry" deblur \
+        in.tif x.tif $d \
+        --prior colour
+    refuses "another network" 1 "UNet3DModel" "$scry" deblur in.tif x.tif $d --prior cubic
     refuses "truncated weights" 1 "safetensors" "$scry" deblur in.tif x.tif $d --prior broken
 fi
 if [ "$(id -u)" != 0 ]; then
