@@ -221,8 +221,16 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
     const int help = fill_table(table, options, methods) + 1;
     poptContext c = poptGetContext("scry", argc, (const char **)argv, table, 0);
     p->popt = c;
+    p->values = calloc((size_t)argc + 1, sizeof *p->values); /* each takes a word at least */
+    if (!c || !p->values) {
+        fprintf(stderr, "scry %s: no memory for %d words\n", command->name, argc);
+        cli_end(p);
+        return CLI_FAILED;
+    }
+    char **value = p->values;
     while (status == CLI_OK && (id = poptGetNextOpt(c)) > 0) {
-        const char *text = poptGetOptArg(c);
+        char *text = poptGetOptArg(c);
+        if (text) *value++ = text;
         if (id == help) {
             print_help(command, options, methods);
             status = -1;
@@ -250,5 +258,7 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
 void cli_end(cli_parse *p)
 {
     if (p->popt) poptFreeContext(p->popt);
-    p->popt = NULL;
+    for (char **value = p->values; value && *value; value++) free(*value);
+    free(p->values);
+    *p = (cli_parse){ 0 };
 }

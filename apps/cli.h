@@ -52,6 +52,7 @@ typedef struct cli_parse {
     const char **args;
     int count;
     void *popt;
+    char **values; /* of options, one after another; NULL ends them */
 } cli_parse;
 int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
               const cli_option *options, cli_method_values *methods, unsigned kinds);
