@@ -174,8 +174,8 @@ typedef struct scry_tiff_writer scry_tiff_writer;
  *   OME     the XML of `like` with true sizes, type, order, channels and a new UUID (a hash of
  *           the pixels, so that equal runs give equal bytes); instrument and annotations are kept
  *   plain   resolution is kept; pages in the order c, z, t, c fastest
- * opts may be NULL. EINVAL: a size is zero, c not a multiple of samples, or path exists and force
- * is not set; EIO: the system refused. */
+ * opts may be NULL. EINVAL: a size is zero, c not a multiple of samples, RGB with fewer than three,
+ * or path exists and force is not set; EIO: the system refused. */
 scry_status scry_tiff_create(scry_tiff_writer **out, const char *path, const scry_tiff_info *like,
                              const scry_tiff_options *opts, scry_error *err);
 

@@ -114,7 +114,9 @@ static scry_status describe_base(scry_tiff_reader *r, scry_error *err)
     info->samples = p->samples;
     info->y = p->y;
     info->x = p->x;
-    info->rgb = p->photometric == PHOTOMETRIC_RGB || p->photometric == PHOTOMETRIC_YCBCR;
+    /* a colour needs three samples, whatever a file with fewer says of itself */
+    info->rgb = p->samples >= 3 && (p->photometric == PHOTOMETRIC_RGB ||
+                                    p->photometric == PHOTOMETRIC_YCBCR);
     info->big_endian = TIFFIsBigEndian(r->tif) != 0;
     info->bigtiff = TIFFIsBigTIFF(r->tif) != 0;
     info->tiled = p->tiled;

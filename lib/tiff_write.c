@@ -37,9 +37,11 @@ static scry_status check_model(const char *path, const scry_tiff_info *like,
                          n / like->y / like->x, like->y, like->x);
     if (!like->samples || like->samples > UINT8_MAX || like->c % like->samples)
         return SCRY_FAIL(err, SCRY_EINVAL,
-                         "%s: %zu channels with %zu samples per pixel, expected a "
-                         "multiple",
-                         path, like->c, like->samples);
+                         "%s: %zu channels with %zu samples per pixel, expected a multiple", path,
+                         like->c, like->samples);
+    if (like->rgb && like->samples < 3)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: RGB with %zu samples per pixel, expected 3 or more",
+                         path, like->samples);
     if (!scry_tiff_type_bytes(type))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: sample type %d is not known", path, (int)type);
     return SCRY_OK;

@@ -274,6 +274,9 @@ static void refused(void **state)
     bad.samples = 3;
     assert_fails(scry_tiff_create(&w, path, &bad, NULL, &err), SCRY_EINVAL);
     bad = like;
+    bad.rgb = true; /* with one sample a pixel */
+    assert_fails(scry_tiff_create(&w, path, &bad, NULL, &err), SCRY_EINVAL);
+    bad = like;
     bad.type = (scry_tiff_type)77;
     assert_fails(scry_tiff_create(&w, path, &bad, NULL, &err), SCRY_EINVAL);
 
