@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Hestenes & Stiefel 1952, J. Res. NBS 49:409, Eqs. 3:1. r = b - H x, z = M r, p the direction, q = H p. */
+/* Hestenes & Stiefel 1952, J. Res. NBS 49:409, Eqs. 3:1. r = b - H x, z = M r, p the direction,
+ * q = H p. */
 
 enum { BLOCK = 4096 };
 
@@ -76,9 +77,9 @@ static scry_status precondition(scry_cg_fn *M, void *ctx, float *z, const float 
                      *rz);
 }
 
-scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, const float *b,
-                                   size_t n, double tol, size_t iterations, void *work,
-                                   scry_cg_result *result, scry_error *err)
+scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x,
+                                   const float *b, size_t n, double tol, size_t iterations,
+                                   void *work, scry_cg_result *result, scry_error *err)
 {
     const size_t stride = scry_align_up(n * sizeof(float));
     float *r = work, *p = (void *)((char *)work + stride), *q = (void *)((char *)work + 2 * stride);

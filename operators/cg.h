@@ -21,8 +21,8 @@ typedef struct scry_cg_result {
 size_t scry_cg_work_bytes(size_t n);
 scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n, double tol,
                     size_t iterations, void *work, scry_cg_result *result, scry_error *err);
-scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, const float *b,
-                                   size_t n, double tol, size_t iterations, void *work,
-                                   scry_cg_result *result, scry_error *err);
+scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x,
+                                   const float *b, size_t n, double tol, size_t iterations,
+                                   void *work, scry_cg_result *result, scry_error *err);
 
 #endif

@@ -11,8 +11,8 @@
  * after a transform; lambda = t |C|^2 S / n, the 1/n of the pair of transforms included. */
 
 /* Weights of the preconditioner's filters. A third filter saves no iterations worth its transforms:
- * camera image, weights over a factor of 13, |C|^2 t from 1000 down; 1, 2, 3 and 4 filters took 27, 17, 24
- * and 33 ms to 1e-2 at 256 x 256. */
+ * camera image, weights over a factor of 13, |C|^2 t from 1000 down; 1, 2, 3 and 4 filters took 27,
+ * 17, 24 and 33 ms to 1e-2 at 256 x 256. */
 enum { NODES = 2 };
 
 struct scry_dual {

@@ -47,8 +47,8 @@ scry_status scry_op_svd_uh(const scry_op *A, float *c, const float *y, void *wor
  * dom, so that R R^T = I. Blurs, masks, crops and masks of blurs are that; operators/dual.h makes
  * use of it. Real operators only.
  *   rank     0 to 3, or -1 when the form of A is not known; the rest is then EUNSUP
- *   power    eigenvalues of C^T C, one a bin of the real transform (lib/fft.h) of those axes; rank 0:
- *            a single c^2
+ *   power    eigenvalues of C^T C, one a bin of the real transform (lib/fft.h) of those axes; rank
+ *            0: a single c^2
  *   sample   y = R x      scatter   x = R^T y */
 int scry_op_sampled_rank(const scry_op *A);
 scry_status scry_op_sampled_power(const scry_op *A, float *power, scry_error *err);

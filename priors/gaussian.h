@@ -41,8 +41,8 @@ typedef enum scry_gaussian_fn {
 bool scry_prior_is_gaussian(const scry_prior *P);
 scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
                                 scry_gaussian_fn f, double t, void *work, scry_error *err);
-/* The eigenvalues of f(C) where C is diagonal in the Fourier basis of its last `rank` axes: one a bin
- * of their real transform (lib/fft.h). rank 0: C is not known to be (dense); spectrum is then
+/* The eigenvalues of f(C) where C is diagonal in the Fourier basis of its last `rank` axes: one a
+ * bin of their real transform (lib/fft.h). rank 0: C is not known to be (dense); spectrum is then
  * EUNSUP, otherwise its errors are those of apply. */
 int scry_gaussian_rank(const scry_prior *P);
 scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,

@@ -32,7 +32,8 @@ static void bench_setup(struct bench *b, scry_op *A, int rank, bool holes)
 {
     scry_error err = { 0 };
     *b = (struct bench){ .A = A, .t = 1.3f };
-    if (rank) assert_ok(scry_gaussian_create(&b->model, scry_op_dom(A), rank, 0, power, NULL, &err));
+    if (rank)
+        assert_ok(scry_gaussian_create(&b->model, scry_op_dom(A), rank, 0, power, NULL, &err));
     assert_ok(scry_dual_create(&b->dual, A, rank, &err));
     b->n = scry_space_count(scry_op_dom(A));
     b->m = scry_space_count(scry_op_cod(A));

@@ -174,7 +174,8 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
         /* the solve starts from the prior mean each time, in the local model of the latest point */
         if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
         if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
-        st = scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, false, err);
+        st = scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, false,
+                                    err);
         if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
         if (st == SCRY_OK) st = relinearise(G, G->Au, err);
         if (st != SCRY_OK) return st;

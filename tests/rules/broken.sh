@@ -40,6 +40,7 @@ breach "internal" apps/a.c '#include "solvers/a_impl.h"'
 breach "belongs behind lib/fft" lib/a.c '#include <fftw3.h>'
 breach "belongs behind priors/unet/dnnl" priors/unet/a.c '#include <dnnl.h>'
 breach "belongs behind" operators/a_impl.h '#include <gsl/gsl_math.h>'
+breach "longer than 100" tests/a.c "$(printf 'x%.0s' $(seq 101))"
 breach "tab" apps/a.sh 'if\ttrue'
 breach "blanks" apps/a.c 'int x; '
 breach "longer than 700" lib/a.c "$(printf '\\n%.0s' $(seq 701))"

@@ -72,6 +72,8 @@ home() {
     done
 } >>"$breaches"
 
+grep -nE '^.{101}' $sources /dev/null | cut -c1-60 |
+    sed 's|$|... -- longer than 100 columns|' >>"$breaches"
 grep -nP '\t' $sources /dev/null | sed 's|$| -- has a tab|' >>"$breaches"
 grep -nE ' +$' $sources /dev/null | sed 's|$|<- ends in blanks|' >>"$breaches"
 wc -l $sources /dev/null | awk '$1 > 700 && $2 != "total" {
