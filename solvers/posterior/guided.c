@@ -10,9 +10,11 @@
 
 /* The level at which a Gaussian start hands over to the prior, in the prior's unit. */
 static const double START_SIGMA = 2;
-/* Scoring steps and CG limits of that start: made once a chain, so made well. */
+/* Scoring steps and CG limits of that start. Scoring only looks for the noise variance, which a
+ * residual of a hundredth moves by far less than the noise does; a draw is then blurred by START_SIGMA,
+ * some hundred times what its own residual leaves. */
 enum { START_SCORING = 3, START_CG = 200 };
-static const double START_TOL = 1e-4;
+static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 
 scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
                               const scry_problem *problem, const scry_solver_opts *opts,
@@ -38,7 +40,7 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
     G->A = scry_likelihood_op(problem->L);
     G->gaussian = scry_likelihood_is_gaussian(problem->L);
     G->m = scry_space_floats(scry_op_cod(G->A));
-    float **cod[] = { &G->w, &G->b, &G->q, &G->r, &G->Au, &G->t, &G->noise };
+    float **cod[] = { &G->w, &G->b, &G->q, &G->r, &G->Au, &G->t, &G->noise, &G->w_start };
     float **dom[] = { &G->u, &G->v };
     bool ok = true;
     for (size_t i = 0; i < sizeof cod / sizeof *cod; i++)
@@ -62,6 +64,7 @@ void scryi_guided_clear(struct scryi_guided *G)
                       G->Au,
                       G->t,
                       G->noise,
+                      G->w_start,
                       G->u,
                       G->v,
                       G->op_work,
@@ -159,34 +162,44 @@ scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scry
     return SCRY_OK;
 }
 
-/* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood.
- * Where the noise depends on the signal, the local model is that of the posterior mean, found by a
- * few scoring steps from the mean of the model. */
+/* The local model at the mean of p(u | y) under the Gaussian model, where the noise depends on the
+ * signal: a few scoring steps from the mean of the model. A function of the problem alone, so that
+ * only the first chain of a solver pays for it. */
+static scry_status score_start(struct scryi_guided *G, scry_error *err)
+{
+    float *at = G->base.x0;
+    for (int i = 0; i < START_SCORING; i++) {
+        /* the solve starts from the prior mean each time, in the local model of the latest point */
+        scry_status st = scry_gaussian_mean(G->base.base.problem.model, at, err);
+        if (st == SCRY_OK) st = scryi_guided_linearise(G, at, err);
+        if (st == SCRY_OK)
+            st = scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, SCORING_TOL,
+                                        false, err);
+        if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
+        if (st == SCRY_OK) st = relinearise(G, G->Au, err);
+        if (st != SCRY_OK) return st;
+    }
+    memcpy(G->w_start, G->w, G->m * sizeof *G->w);
+    G->scored = true;
+    return SCRY_OK;
+}
+
+/* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood. */
 static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
 {
     scry_status st;
     struct scryi_sampler *S = &G->base;
     const scry_prior *model = S->base.problem.model;
     float *at = S->x0;
-    if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
-    if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
-    for (int i = 0; i < START_SCORING && !G->gaussian; i++) {
-        /* the solve starts from the prior mean each time, in the local model of the latest point */
-        if ((st = scry_gaussian_mean(model, at, err)) != SCRY_OK) return st;
-        if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
-        st = scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, false,
-                                    err);
-        if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
-        if (st == SCRY_OK) st = relinearise(G, G->Au, err);
-        if (st != SCRY_OK) return st;
-    }
+    if (!G->gaussian && !G->scored && (st = score_start(G, err)) != SCRY_OK) return st;
     scry_rng_normal(S->z, 0, S->base.n, S->base.seed, S->base.chain,
                     scry_rng_step(0, SCRYI_DRAW_IMAGE));
     st = scry_gaussian_apply(model, at, S->z, SCRY_GAUSSIAN_SQRT, 0, G->condition.model_work, err);
     if (st != SCRY_OK) return st;
     if ((st = scry_gaussian_mean(model, S->z, err)) != SCRY_OK) return st;
     scry_axpy(at, 1, S->z, S->base.n);
-    if ((st = scryi_guided_forward(G, G->Au, at, err)) != SCRY_OK) return st;
+    if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
+    if (G->scored) memcpy(G->w, G->w_start, G->m * sizeof *G->w); /* b is the same everywhere */
     memset(G->q, 0, G->m * sizeof *G->q);
     return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, true, err);
 }

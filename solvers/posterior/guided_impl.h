@@ -22,6 +22,8 @@ struct scryi_guided {
     float *Au, *t;   /* scratch, measurement space */
     float *u, *v;    /* scratch, image space */
     float *noise;    /* white noise of the measurement's size, for exact draws */
+    float *w_start;  /* w at the mean of the Gaussian posterior, the same for every chain */
+    bool scored;     /* w_start is there */
     void *op_work, *likelihood_work;
     struct scryi_condition condition;
 };
