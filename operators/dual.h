@@ -16,7 +16,8 @@
  * preconditioned by the symbol of the system with the weight of the place: a filter
  * 1 / (1 + W t |C|^2 S) for the least and one for the greatest W = w^2, blended by where each
  * entry's weight lies between them (after Fessler & Booth 1999, IEEE TIP 8:688). It is symmetric
- * positive definite, and the better the smoother W and the edges of the choice R. */
+ * positive definite, and the better the smoother W and the edges of the choice R. Where R takes
+ * less than half of dom, a filter says little of the system and none is used. */
 typedef struct scry_dual scry_dual;
 
 /* Borrows A. rank: the axes of V's filter, 0 if V is only ever a multiple of I.
@@ -37,8 +38,7 @@ scry_status scry_dual_solve(const scry_dual *D, float *q, const float *r, const 
                             const float *S, double t, double tol, size_t iterations, void *work,
                             scry_cg_result *result, scry_error *err);
 
-/* out = M in, the preconditioner by itself: M ~ (I + w A V A^T w)^-1. Arguments as above. Where
- * less than half of dom is sampled a filter says little of the system, and M = I. */
+/* out = M in, the preconditioner by itself: M ~ (I + w A V A^T w)^-1. Arguments as above. */
 scry_status scry_dual_precondition(const scry_dual *D, float *out, const float *in, const float *w,
                                    const float *S, double t, void *work, scry_error *err);
 

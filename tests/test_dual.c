@@ -121,6 +121,18 @@ static scry_op *make_mask(const scry_space *space, size_t every)
     return A;
 }
 
+static scry_op *make_sparse(const scry_space *space)
+{
+    scry_error err = { 0 };
+    scry_op *A;
+    const size_t n = scry_space_count(space);
+    unsigned char *known = scry_alloc(n, 1);
+    for (size_t i = 0; i < n; i++) known[i] = i % 5 == 2 || i % 7 == 3;
+    assert_ok(scry_mask_create(&A, space, known, &err));
+    scry_free(known);
+    return A;
+}
+
 /* Solved by the dual, checked by the definition; from 0 and then from the solution. */
 static void check_solution(scry_op *A, int rank, bool holes)
 {
@@ -150,6 +162,7 @@ static void system_is_that_of_operator_and_model(void **state)
         check_solution(make_blur(&stack, SCRY_OPEN), rank, true); /* images not aligned */
         check_solution(make_mask(&plane, 5), rank, true);
         check_solution(make_mask(&plane, 2385), rank, false);
+        check_solution(make_sparse(&plane), rank, false); /* no preconditioner */
         assert_ok(scry_identity_create(&A, &stack, &err));
         check_solution(A, rank, false);
         B = make_blur(&plane, SCRY_OPEN);

@@ -11,8 +11,8 @@
 /* The level at which a Gaussian start hands over to the prior, in the prior's unit. */
 static const double START_SIGMA = 2;
 /* Scoring steps and CG limits of that start. Scoring only looks for the noise variance, which a
- * residual of a hundredth moves by far less than the noise does; a draw is then blurred by START_SIGMA,
- * some hundred times what its own residual leaves. */
+ * residual of a hundredth moves by far less than the noise does; a draw is then blurred by
+ * START_SIGMA, some hundred times what its own residual leaves. */
 enum { START_SCORING = 3, START_CG = 200 };
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 
@@ -184,7 +184,8 @@ static scry_status score_start(struct scryi_guided *G, scry_error *err)
     return SCRY_OK;
 }
 
-/* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood. */
+/* x0 = an exact draw from p(u | y) under the Gaussian model and the local model of the likelihood.
+ */
 static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
 {
     scry_status st;
