@@ -1,19 +1,18 @@
 /* The Wiener estimate for any linear operator: the posterior mean (and mode) under Gaussian noise
- * and the Gaussian model N(mean, C) of the images, from
+ * and the Gaussian model N(mean, C) of the images, the solution of
  *
  *   (A^T W A + lambda C^-1) (u - mean) = A^T W (b - A mean)
  *
- * solved by conjugate gradients for v in u = mean + C^(1/2) v, where the system is
- * lambda I + C^(1/2) A^T W A C^(1/2): its small eigenvalues are all lambda, so that the iterations
- * go where the data speak. Periodic blur and white noise make it the filter of Wiener 1949. Counted
- * light has its noise variance in W: the estimate is repeated with the W of the estimate before
- * (Fisher scoring). */
+ * as u = mean + V A^T w q, V = C / lambda, w = W^(1/2), with q from the system in measurement space
+ * (solvers/condition_impl.h). Periodic blur and white noise make it the filter of Wiener 1949.
+ * Counted light has its noise variance in W: the estimate is repeated with the W of the estimate
+ * before (Fisher scoring), each solve starting from the last. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
 #include "lib/vector.h"
-#include "operators/cg.h"
 #include "priors/gaussian.h"
+#include "solvers/condition_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,9 +20,9 @@
 struct wiener {
     scry_solver base;
     scryi_fit fit;
-    float *mean, *u, *v, *rhs, *z; /* n */
-    float *Amean;                  /* m */
-    void *model_work, *cg;
+    struct scryi_condition condition;
+    float *mean, *u;          /* n */
+    float *Amean, *w, *r, *q; /* m: w = W^(1/2); right-hand side and solution */
 };
 
 static void wiener_destroy(scry_solver *S)
@@ -31,14 +30,13 @@ static void wiener_destroy(scry_solver *S)
     struct wiener *R = (struct wiener *)S;
     if (!R) return;
     scryi_fit_free(&R->fit);
+    scryi_condition_clear(&R->condition);
     scry_free(R->mean);
     scry_free(R->u);
-    scry_free(R->v);
-    scry_free(R->rhs);
-    scry_free(R->z);
     scry_free(R->Amean);
-    scry_free(R->model_work);
-    scry_free(R->cg);
+    scry_free(R->w);
+    scry_free(R->r);
+    scry_free(R->q);
     scry_free(R);
 }
 
@@ -49,38 +47,25 @@ static scry_status wiener_start(scry_solver *S, scry_error *err)
     scry_status st;
     if ((st = scryi_fit_forward(&R->fit, R->mean, err)) != SCRY_OK) return st;
     memcpy(R->Amean, R->fit.Au, R->fit.m * sizeof(float));
-    memset(R->v, 0, S->n * sizeof(float));
+    memset(R->q, 0, R->fit.m * sizeof(float));
     return scryi_fit_flat(&R->fit, R->u, err);
-}
-
-static scry_status root(struct wiener *R, float *out, const float *in, scry_error *err)
-{
-    return scry_gaussian_apply(R->base.problem.model, out, in, SCRY_GAUSSIAN_SQRT, 0,
-                               R->model_work, err);
-}
-
-static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
-{
-    struct wiener *R = ctx;
-    scry_status st;
-    if ((st = root(R, R->z, in, err)) != SCRY_OK) return st;
-    if ((st = scryi_fit_normal(&R->fit, out, R->z, err)) != SCRY_OK) return st;
-    if ((st = root(R, out, out, err)) != SCRY_OK) return st;
-    scry_axpy(out, R->base.opts.lambda, in, R->base.n);
-    return SCRY_OK;
 }
 
 static scry_status wiener_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct wiener *R = (struct wiener *)S;
     scry_status st;
+    const struct scryi_covariance V = scryi_covariance_model(1 / S->opts.lambda);
     const bool once = scry_likelihood_is_gaussian(R->fit.L);
-    if ((st = scryi_fit_rhs(&R->fit, R->rhs, R->Amean, err)) != SCRY_OK) return st;
-    if ((st = root(R, R->rhs, R->rhs, err)) != SCRY_OK) return st;
-    if ((st = scry_cg(apply, R, R->v, R->rhs, S->n, S->opts.tol, S->opts.inner, R->cg, NULL,
-                      err)) != SCRY_OK)
+    for (size_t i = 0; i < R->fit.m; i++) {
+        R->w[i] = sqrtf(R->fit.W[i]);
+        R->r[i] = R->w[i] * (R->fit.b[i] - R->Amean[i]);
+    }
+    if ((st = scryi_condition_solve(&R->condition, R->q, R->r, R->w, &V, S->opts.tol, S->opts.inner,
+                                    err)) != SCRY_OK)
         return st;
-    if ((st = root(R, R->u, R->v, err)) != SCRY_OK) return st;
+    if ((st = scryi_condition_image(&R->condition, R->u, R->q, R->w, &V, err)) != SCRY_OK)
+        return st;
     scry_axpy(R->u, 1, R->mean, S->n);
     if ((st = scryi_fit_forward(&R->fit, R->u, err)) != SCRY_OK) return st;
     if (!once && (st = scryi_fit_expand(&R->fit, err)) != SCRY_OK) return st;
@@ -98,7 +83,7 @@ static const scry_option wiener_options[] = {
     { "steps", 3, 1, 100, "estimates for counted light, each with the noise variance of the last" },
     { "lambda", 1, 1e-6, 1e6, "weight of the model: 1 is Bayes' rule" },
     { "inner", 300, 1, 100000, "conjugate gradient iterations for an estimate" },
-    { "tol", 1e-5, 0, 0.1, "relative residual that ends conjugate gradients" },
+    { "tol", 1e-4, 0, 0.1, "relative residual that ends conjugate gradients" },
     { 0 },
 };
 
@@ -129,16 +114,17 @@ static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
     R->base.steps = scry_likelihood_is_gaussian(problem->L) ? 1 : opts->steps;
     R->mean = scry_alloc(n, sizeof(float));
     R->u = scry_alloc(n, sizeof(float));
-    R->v = scry_alloc(n, sizeof(float));
-    R->rhs = scry_alloc(n, sizeof(float));
-    R->z = scry_alloc(n, sizeof(float));
     R->Amean = scry_alloc(R->fit.m, sizeof(float));
-    R->model_work = scry_alloc(1, scry_prior_work_bytes(problem->model));
-    R->cg = scry_alloc(1, scry_cg_work_bytes(n));
-    if (!R->mean || !R->u || !R->v || !R->rhs || !R->z || !R->Amean || !R->model_work || !R->cg) {
+    R->w = scry_alloc(R->fit.m, sizeof(float));
+    R->r = scry_alloc(R->fit.m, sizeof(float));
+    R->q = scry_alloc(R->fit.m, sizeof(float));
+    if (!R->mean || !R->u || !R->Amean || !R->w || !R->r || !R->q) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "wiener: %zu pixels", n);
         goto done;
     }
+    if ((st = scryi_condition_init(&R->condition, R->fit.A, problem->model, &R->base.counts,
+                                   err)) != SCRY_OK)
+        goto done;
     if ((st = scry_gaussian_mean(problem->model, R->mean, err)) != SCRY_OK) goto done;
     *out = &R->base;
     R = NULL;
