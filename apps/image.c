@@ -89,7 +89,9 @@ struct parser {
     const char *text, *at;
     scry_error *err;
     scry_status status;
+    int depth; /* of signs and parentheses, each a call inside a call */
 };
+enum { DEEPEST = 64 };
 
 static struct affine parse_sum(struct parser *p);
 
@@ -104,8 +106,7 @@ static void refuse(struct parser *p, const char *what)
 {
     if (p->status == SCRY_OK)
         p->status = SCRY_FAIL(p->err, SCRY_EINVAL,
-                              "'%s' at column %d: %s, expected a x + b such as "
-                              "'(x-100)*0.5'",
+                              "'%.60s' at column %d: %s, expected a x + b such as '(x-100)*0.5'",
                               p->text, (int)(p->at - p->text) + 1, what);
 }
 
@@ -113,6 +114,10 @@ static struct affine parse_factor(struct parser *p)
 {
     struct affine r = {0, 0};
     char c = peek(p);
+    if ((c == '-' || c == '(') && ++p->depth > DEEPEST) {
+        refuse(p, "more than 64 signs and parentheses");
+        return r;
+    }
     if (c == '-') {
         p->at++;
         r = parse_factor(p);
@@ -172,7 +177,7 @@ static struct affine parse_sum(struct parser *p)
 
 scry_status affine_parse(const char *text, double *a, double *b, scry_error *err)
 {
-    struct parser p = {text, text, err, SCRY_OK};
+    struct parser p = {.text = text, .at = text, .err = err};
     struct affine r = parse_sum(&p);
     if (p.status == SCRY_OK && peek(&p)) refuse(&p, "unexpected text");
     *a = r.a;

@@ -101,6 +101,9 @@ for key in seed version weights_sha256 denoise seconds peak_bytes chi2_per_pixel
 done
 works "inpaint" "$scry" inpaint odd.tif c.tif --mask odd.tif --method ddnm --seed 1 $fast
 works "compare" "$scry" compare b.tif truth.ome.tif --json --map '((x-100)*0.5)/100'
+for map in x ' - -x' '2*(x+3)/2-3' '(7e1*x + 2*70)/70-2' 'x*(4-1)/3' '1+x-(2-1)'; do
+    works "compare, '$map' is x" "$scry" compare truth.ome.tif truth.ome.tif --map "$map" --tol 1e-6
+done
 works "compare with itself" "$scry" compare truth.ome.tif truth.ome.tif --json
 works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --sampler heun --steps 3 \
     --seed 1 s.tif
@@ -224,7 +227,23 @@ refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.ti
 refuses "unknown prior" 2 "prior 'tea-leaves'" "$scry" deblur in.tif x.tif $d --prior tea-leaves
 refuses "ddnm needs an SVD" 1 "ddnm.*singular" "$scry" deblur in.tif x.tif $d --method ddnm \
     --defects none
-refuses "a map that is no map" 2 "x \* x" "$scry" compare in.tif truth.ome.tif --map 'x*x'
+map() { # map EXPRESSION PATTERN: refused in these words
+    refuses "a map that is no map: ${1:0:20}" 2 "$2" "$scry" compare in.tif truth.ome.tif --map "$1"
+}
+map 'x*x' "'x\*x' at column 4: x \* x"
+map '2*(x+1)*x' "x \* x"
+map '1/x' "division by x"
+map 'x/0' "division by 0"
+map 'x/(1-1)' "division by 0"
+map 'y+1' "column 1: not a number"
+map 'x 2' "column 3"
+map '(x' "missing '\)'"
+map 'x)' "column 2"
+map 'x+' "ends too soon"
+map '' "ends too soon|empty"
+map 'nan*x' "not a number"
+map 'x*1e999' "not a number"
+map "$(printf '%0100000d' 0 | tr 0 '(')x" "more than 64"
 refuses "shapes differ" 1 "64 x 72" "$scry" compare odd.tif truth.ome.tif
 prior=$(dirname "$scry")/../priors/pretrained/microscopy
 if [ -d "$prior" ]; then
