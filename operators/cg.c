@@ -22,14 +22,14 @@ size_t scry_cg_work_bytes(size_t n)
 }
 
 /* x += alpha p, r -= alpha q, and |r|^2 in the same pass. Sums run over fixed blocks, so that the
- * result does not depend on the number of threads; below 64 a team costs more than it saves. */
+ * result does not depend on the number of threads; below 512 a team costs more than it saves. */
 static double advance(float *x, float *r, const float *p, const float *q, double alpha, size_t n,
                       double *part)
 {
     const size_t blocks = blocks_of(n);
     const float a = (float)alpha;
     double sum = 0;
-#pragma omp parallel for schedule(static) if (blocks > 64)
+#pragma omp parallel for schedule(static) if (blocks > 512)
     for (size_t b = 0; b < blocks; b++) {
         const size_t end = n < (b + 1) * BLOCK ? n : (b + 1) * BLOCK;
         double s = 0;

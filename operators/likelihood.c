@@ -270,7 +270,7 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 {
     const size_t blocks = blocks_of(L->mm);
     double sum = 0;
-#pragma omp parallel for schedule(static) if (blocks > 16)
+#pragma omp parallel for schedule(static) if (blocks > 512)
     for (size_t b = 0; b < blocks; b++) {
         const size_t end = L->mm < (b + 1) * BLOCK ? L->mm : (b + 1) * BLOCK;
         double s = 0;
@@ -285,7 +285,7 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 static void score_data(const scry_likelihood *L, float *out, const float *Au)
 {
     const double scale = L->map.scale;
-#pragma omp parallel for schedule(static) if (L->mm > 65536)
+#pragma omp parallel for schedule(static) if (L->mm > 1u << 21)
     for (size_t i = 0; i < L->mm; i++) {
         const double m = pixel_mean(L, Au[i], i);
         out[i] = (float)(scale * (L->data[i] - m) / pixel_variance(L, m));

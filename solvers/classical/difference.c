@@ -23,6 +23,9 @@ void scryi_gradient(const scryi_difference *G, float *p, const float *u)
     scryi_gradient_add(G, p, 1, u);
 }
 
+/* Floats of an image from which on a team of threads saves more than it costs. */
+enum { PARALLEL = 1 << 21 };
+
 /* Lines of the image along an axis come in blocks of length * stride floats. */
 void scryi_gradient_add(const scryi_difference *G, float *p, double alpha, const float *u)
 {
@@ -30,7 +33,7 @@ void scryi_gradient_add(const scryi_difference *G, float *p, double alpha, const
     for (int a = 0; a < G->axes; a++) {
         const size_t stride = G->stride[a], block = G->length[a] * stride, last = block - stride;
         float *pa = p + (size_t)a * G->n;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (G->n > PARALLEL)
         for (size_t start = 0; start < G->n; start += block) {
             const float *ub = u + start;
             float *pb = pa + start;
@@ -45,7 +48,7 @@ void scryi_gradient_adjoint(const scryi_difference *G, float *out, const float *
     for (int a = 0; a < G->axes; a++) {
         const size_t stride = G->stride[a], block = G->length[a] * stride, last = block - stride;
         const float *pa = p + (size_t)a * G->n;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (G->n > PARALLEL)
         for (size_t start = 0; start < G->n; start += block) {
             const float *pb = pa + start;
             float *ob = out + start;
@@ -60,7 +63,7 @@ void scryi_laplacian(const scryi_difference *G, float *out, const float *u)
     memset(out, 0, G->n * sizeof *out);
     for (int a = 0; a < G->axes; a++) {
         const size_t stride = G->stride[a], block = G->length[a] * stride, last = block - stride;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (G->n > PARALLEL)
         for (size_t start = 0; start < G->n; start += block) {
             const float *ub = u + start;
             float *ob = out + start;
@@ -90,7 +93,7 @@ static void multiply(const scryi_difference *G, float *p, size_t i, float factor
 
 void scryi_project_ball(const scryi_difference *G, float *p)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (G->n > PARALLEL)
     for (size_t i = 0; i < G->n; i += (size_t)G->parts) {
         const float s = square(G, p, i);
         if (s > 1) multiply(G, p, i, 1 / sqrtf(s));
@@ -100,7 +103,7 @@ void scryi_project_ball(const scryi_difference *G, float *p)
 void scryi_normalise(const scryi_difference *G, float *p, double eps)
 {
     const float e2 = (float)(eps * eps);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (G->n > PARALLEL)
     for (size_t i = 0; i < G->n; i += (size_t)G->parts) {
         const float s = square(G, p, i) + e2;
         multiply(G, p, i, s > 0 ? 1 / sqrtf(s) : 0);
