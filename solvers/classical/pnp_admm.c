@@ -14,6 +14,7 @@
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "priors/schedule.h"
+#include "solvers/condition_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,7 +24,9 @@
 struct pnp {
     scry_solver base;
     scryi_fit fit;
+    struct scryi_condition condition;
     float *x, *z, *d, *v; /* n */
+    float *w, *r, *q;     /* m: W^(1/2); right-hand side and solution of the data step */
     double *sigma;        /* one a step */
     void *lik_work, *prior_work;
 };
@@ -37,6 +40,10 @@ static void pnp_destroy(scry_solver *S)
     scry_free(N->z);
     scry_free(N->d);
     scry_free(N->v);
+    scry_free(N->w);
+    scry_free(N->r);
+    scry_free(N->q);
+    scryi_condition_clear(&N->condition);
     scry_free(N->sigma);
     scry_free(N->lik_work);
     scry_free(N->prior_work);
@@ -58,11 +65,34 @@ static scry_status pnp_start(scry_solver *S, scry_error *err)
     if (st != SCRY_OK) return st;
     memset(N->d, 0, S->n * sizeof(float));
     memcpy(N->z, N->x, S->n * sizeof(float));
+    memset(N->q, 0, N->fit.m * sizeof(float));
     scry_prior_sigma_range(S->problem.prior, &low, &high);
     const double first = fmin(fmax(S->opts.sigma_max, low), high);
     double last = S->opts.sigma_min > 0 ? S->opts.sigma_min : noise_level(N);
     last = fmin(fmax(last, low), first);
     return scry_schedule_log(N->sigma, S->steps, last, first, err);
+}
+
+/* z = argmin -log p(y | z) + |z - v|^2 / (2 t). Counted light: one scoring step, with the noise
+ * variance of the last x, since the next iteration scores again. */
+static scry_status data_step(struct pnp *N, double t, scry_error *err)
+{
+    const size_t m = N->fit.m;
+    const struct scry_solver *S = &N->base;
+    const struct scryi_covariance V = scryi_covariance_white(t);
+    scry_status st;
+    if (scry_likelihood_is_gaussian(N->fit.L) && scry_op_has_svd(N->fit.A)) /* in closed form */
+        return scry_likelihood_prox(N->fit.L, N->z, N->v, t, 0, 0, N->lik_work, NULL, err);
+    if ((st = scryi_fit_forward(&N->fit, N->v, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < m; i++) {
+        N->w[i] = sqrtf(N->fit.W[i]);
+        N->r[i] = N->w[i] * (N->fit.b[i] - N->fit.Au[i]);
+    }
+    st = scryi_condition_solve(&N->condition, N->q, N->r, N->w, &V, PROX_TOL, S->opts.inner, err);
+    if (st != SCRY_OK) return st;
+    st = scryi_condition_image(&N->condition, N->z, N->q, N->w, &V, err);
+    if (st == SCRY_OK) scry_axpy(N->z, 1, N->v, S->n);
+    return st;
 }
 
 static scry_status pnp_step(scry_solver *S, scry_progress *p, scry_error *err)
@@ -71,14 +101,8 @@ static scry_status pnp_step(scry_solver *S, scry_progress *p, scry_error *err)
     scry_status st;
     const size_t n = S->n;
     const double sigma = N->sigma[S->step];
-    const double t = sigma * sigma / S->opts.lambda;
-    scry_prox_result inner;
     scry_axpby(N->v, 1, N->x, -1, N->d, n);
-    if ((st = scry_likelihood_prox(N->fit.L, N->z, N->v, t, S->opts.inner, PROX_TOL, N->lik_work,
-                                   &inner, err)) != SCRY_OK)
-        return st;
-    S->counts.forward += inner.inner + inner.outer;
-    S->counts.adjoint += inner.inner + inner.outer;
+    if ((st = data_step(N, sigma * sigma / S->opts.lambda, err)) != SCRY_OK) return st;
     scry_axpby(N->v, 1, N->z, 1, N->d, n);
     S->counts.denoise++;
     if ((st = scry_prior_denoise(S->problem.prior, N->x, N->v, (float)sigma, N->prior_work,
@@ -140,14 +164,20 @@ static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
     N->z = scry_alloc(n, sizeof(float));
     N->d = scry_alloc(n, sizeof(float));
     N->v = scry_alloc(n, sizeof(float));
+    N->w = scry_alloc(N->fit.m, sizeof(float));
+    N->r = scry_alloc(N->fit.m, sizeof(float));
+    N->q = scry_alloc(N->fit.m, sizeof(float));
     N->sigma = scry_alloc(opts->steps, sizeof *N->sigma);
     N->lik_work = scry_alloc(1, scry_likelihood_work_bytes(problem->L));
     N->prior_work = scry_alloc(1, scry_prior_work_bytes(problem->prior));
-    if (!N->x || !N->z || !N->d || !N->v || !N->sigma || !N->lik_work || !N->prior_work) {
+    if (!N->x || !N->z || !N->d || !N->v || !N->w || !N->r || !N->q || !N->sigma || !N->lik_work ||
+        !N->prior_work) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "pnp-admm: %zu pixels and %zu bytes for the prior", n,
                        scry_prior_work_bytes(problem->prior));
         goto done;
     }
+    if ((st = scryi_condition_init(&N->condition, N->fit.A, NULL, &N->base.counts, err)) != SCRY_OK)
+        goto done;
     *out = &N->base;
     N = NULL;
 done:
