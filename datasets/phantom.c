@@ -98,7 +98,7 @@ static void add_nucleus(struct field *f, const struct cell *c)
                 double v = .035 * exp(-.5 * q * q / 1.7);
                 if (q < 1.5) {
                     const double inside = .5 * erfc((q - 1) * c->axis[1] / 1.2);
-                    double chromatin = .62 + .2 * texture_at(&fine, p) +
+                    double chromatin = .62 + .12 * texture_at(&fine, p) +
                                        .1 * texture_at(&coarse, p);
                     for (int k = 0; k < 3; k++) {
                         const double d = radius(&nucleolus[k], p);
@@ -134,7 +134,7 @@ static void add_filament(struct field *f, const struct cell *c)
                      c->at[1] + out * c->axis[2] * sin(start),
                      c->at[2] + out * c->axis[2] * cos(start) };
     double heading = start + side * uniform(f, .1, 1.2), bend = 0;
-    const double height = uniform(f, .1, .3), width = uniform(f, .7, .95);
+    const double height = uniform(f, .06, .2), width = uniform(f, .9, 1.3);
     const double length = f->scale * uniform(f, .8, 2.6), climb = gsl_ran_gaussian(f->r, .04);
     const double stiff = 1 / f->scale;
     for (int i = 0; i < STEPS_MAX && i * step < length; i++) {
@@ -176,7 +176,7 @@ static void add_cell(struct field *f, uint64_t seed, uint32_t number, double y, 
     c.sin = sin(turn);
     c.brightness = uniform(f, .7, 1.3);
     add_nucleus(f, &c);
-    for (int i = 0; i < 26; i++) add_filament(f, &c);
+    for (int i = 0; i < 14; i++) add_filament(f, &c);
     add_puncta(f, &c, 14);
 }
 
