@@ -37,7 +37,7 @@ camera="--gain 0.5 --offset 100 --read-noise 1.5 --background 2"
 echo "== simulate: a cell phantom through a widefield microscope and a 16-bit camera,"
 echo "   60 photons at the peak"
 "$scry" simulate --phantom cells --size 256x256 --seed 3 --force "$out/truth.ome.tif"
-"$scry" simulate "$out/truth.ome.tif" "$out/camera.ome.tif" --psf $psf --photons 60 $camera \
+"$scry" simulate "$out/truth.ome.tif" "$out/camera.ome.tif" --psf $psf --photons 40 $camera \
     --seed 1 --force
 
 echo "== restore: the best classical method, then the posterior mean of 8 chains"
@@ -47,7 +47,7 @@ echo "== restore: the best classical method, then the posterior mean of 8 chains
     --sd "$out/sd.tif" --report "$out/run.json" --type float32 --force
 
 echo
-map='((x-100)*0.5-2)/60'
+map='((x-100)*0.5-2)/40'
 printf '%-26s %10s %8s\n' "" "PSNR (dB)" "SSIM"
 for row in "camera.ome.tif:camera" "classical.tif:Richardson-Lucy" "mean.tif:posterior mean"; do
     "$scry" compare "$out/${row%%:*}" "$out/truth.ome.tif" --map "$map" --range 1 \
