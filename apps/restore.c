@@ -417,7 +417,7 @@ static void run_close(struct run *run)
     batch_free(&run->files);
 }
 
-int restore_run(const cli_command *command, restore_settings *s, const cli_parse *words)
+static int run_all(const cli_command *command, restore_settings *s, const cli_parse *words)
 {
     scry_error err = {0};
     int status = CLI_OK;
@@ -446,10 +446,26 @@ int restore_run(const cli_command *command, restore_settings *s, const cli_parse
                 command->name);
         status = CLI_FAILED;
     }
-    if (s->report && report_write(&run->report, s->report, &err) != SCRY_OK)
+    if (s->report && !cli_interrupted && report_write(&run->report, s->report, &err) != SCRY_OK)
         status = cli_failed(command, &err);
 done:
     run_close(run);
     scry_free(run);
+    return status;
+}
+
+int restore_main(const cli_command *command, int argc, char **argv)
+{
+    const bool deblur = command == &cli_deblur;
+    restore_settings s;
+    cli_option options[RESTORE_OPTIONS];
+    cli_parse words;
+    restore_settings_init(&s, deblur);
+    restore_options(options, &s, deblur);
+    int status = cli_begin(&words, command, argc, argv, options, &s.methods,
+                           1u << SCRY_CLASSICAL | 1u << SCRY_POSTERIOR);
+    if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    status = run_all(command, &s, &words);
+    cli_end(&words);
     return status;
 }

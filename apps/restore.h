@@ -28,8 +28,8 @@ void restore_settings_init(restore_settings *s, bool deblur);
 enum { RESTORE_OPTIONS = 40 };
 void restore_options(cli_option *table, restore_settings *s, bool deblur);
 
-/* Runs over all files; returns the exit status. */
-int restore_run(const cli_command *command, restore_settings *s, const cli_parse *words);
+/* Both commands: parses, runs over all files, returns the exit status. */
+int restore_main(const cli_command *command, int argc, char **argv);
 
 /* ---- one image or volume (item.c) ---- */
 
