@@ -129,10 +129,11 @@ static scry_status build_operator(struct parts *p, const restore_run_state *run,
                          "the mask, not a defect)",
                          run->has_mask ? run->settings->mask : "", run->has_mask ? ": " : "", n);
     p->window = (scry_window){.outer = item->space, .inner = item->space};
+    FILE *log = item->z || item->t ? NULL : run->log; /* the psf is told once a channel */
     if (run->deblur) {
         const size_t multiple = run->has_pool ? scry_network_multiple(run->pool.network) : 1;
         const bool open = strcmp(run->settings->boundary, "open") == 0;
-        if ((st = psf_make(&psf, &ps, &run->psf, item->info, item->c, item->space.rank, run->log,
+        if ((st = psf_make(&psf, &ps, &run->psf, item->info, item->c, item->space.rank, log,
                            err)) != SCRY_OK)
             goto done;
         if (open &&

@@ -1,6 +1,7 @@
 #include "apps/psf_source.h"
 
 #include "lib/memory.h"
+#include "lib/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -103,6 +104,42 @@ static scry_status match_voxels(float **psf, scry_space *space, const scry_tiff_
     return SCRY_OK;
 }
 
+/* The middle of a psf, no larger than limit, its sum 1 again. */
+static scry_status crop_psf(float **psf, scry_space *space, const size_t *limit, const char *name,
+                            scry_error *err)
+{
+    size_t from[3] = {1, 1, 1}, to[3] = {1, 1, 1}, skip[3] = {0, 0, 0};
+    scry_space small = *space;
+    const int lead = 3 - space->rank;
+    for (int a = 0; a < space->rank; a++) {
+        from[lead + a] = space->dims[a];
+        small.dims[a] = space->dims[a] <= limit[a] ? space->dims[a] : (limit[a] - 1) / 2 * 2 + 1;
+        to[lead + a] = small.dims[a];
+        skip[lead + a] = (space->dims[a] - small.dims[a]) / 2;
+    }
+    if (scry_space_equal(&small, space)) return SCRY_OK;
+    const size_t n = scry_space_count(&small);
+    float *cut = scry_alloc(n, sizeof *cut);
+    if (!cut) return SCRY_FAIL(err, SCRY_ENOMEM, "psf of %zu voxels", n);
+    for (size_t z = 0; z < to[0]; z++)
+        for (size_t y = 0; y < to[1]; y++)
+            memcpy(cut + (z * to[1] + y) * to[2],
+                   *psf + ((z + skip[0]) * from[1] + y + skip[1]) * from[2] + skip[2],
+                   to[2] * sizeof *cut);
+    const double kept = scry_sum(cut, n);
+    for (size_t i = 0; i < n; i++)
+        cut[i] = (float)((double)cut[i] / kept);
+    char before[64], after[64];
+    fprintf(stderr,
+            "scry: warning: %s: psf cut from %s to %s, which leaves out %.2g %% of its light\n",
+            name, scry_space_print(space, before, sizeof before),
+            scry_space_print(&small, after, sizeof after), 100 * (1 - kept));
+    scry_free(*psf);
+    *psf = cut;
+    *space = small;
+    return SCRY_OK;
+}
+
 static scry_status make_measured(float **psf, scry_space *space, const psf_source *s,
                                  const scry_tiff_info *info, int rank, const size_t *limit,
                                  FILE *log, scry_error *err)
@@ -132,12 +169,15 @@ static scry_status make_measured(float **psf, scry_space *space, const psf_sourc
         for (unsigned bit = 1; bit <= SCRY_PSF_WARN_NEGATIVE; bit <<= 1)
             if (report.warnings & bit)
                 fprintf(log, "scry: warning: %s: %s\n", s->spec, scry_psf_warning(bit));
+        if (info->pixel_um[2] > 0 && !(mi->pixel_um[2] > 0))
+            fprintf(log, "psf %s: voxel size unknown, taken as that of the image\n", s->spec);
     }
+    if (s->crop && (st = crop_psf(psf, space, limit, s->spec, err)) != SCRY_OK) return st;
     for (int a = 0; a < rank; a++)
         if (space->dims[a] > limit[a])
             return SCRY_FAIL(err, SCRY_ESHAPE,
                              "%s: the psf is %zu long in %c, expected at most the "
-                             "image's %zu",
+                             "image's %zu; --crop-psf cuts it",
                              s->spec, space->dims[a], "zyx"[3 - rank + a], limit[a]);
     return SCRY_OK;
 }

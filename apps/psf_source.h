@@ -11,6 +11,7 @@
 typedef struct psf_source {
     const char *spec;
     bool model;
+    bool crop; /* a measured one that is larger than the image is cut, and the loss told */
     scry_psf_params params;
     image measured;
 } psf_source;

@@ -277,6 +277,12 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     }
     st = outputs_finish(&out, &written, err);
     if (st == SCRY_OK) report_file_end(&run->report, &written);
+    if (st == SCRY_OK && written.clipped)
+        fprintf(stderr,
+                "scry: warning: %s: %.2g %% of the pixels are clipped to the range of %s; --type "
+                "float32 keeps them\n",
+                run->files.files[i].out, 100 * (double)written.clipped / (double)written.pixels,
+                scry_tiff_type_name(written.type));
 done:
     if (st != SCRY_OK) image_name_error(err, path);
     outputs_free(&out);
@@ -395,6 +401,7 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
         return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
     if (r->deblur && (st = psf_open(&r->psf, s->psf, err)) != SCRY_OK) return st;
+    r->psf.crop = s->crop_psf;
     if (s->mask) {
         if ((st = image_load(&r->mask, s->mask, err)) != SCRY_OK) return st;
         r->has_mask = true;

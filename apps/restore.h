@@ -18,7 +18,7 @@ typedef struct restore_settings {
     const char *type, *compress, *range, *noise;
     int64_t samples, seed, threads, tile;
     double gain, offset, read_noise, background, sigma;
-    bool force, bigtiff, quiet;
+    bool force, bigtiff, quiet, crop_psf;
     cli_method_values methods;
 } restore_settings;
 

@@ -35,6 +35,8 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
          "confocal, with key=value after a colon; what is not given comes from the file's "
          "metadata. "
          "Stacks are taken plane by plane for airy and for gaussian without sigma_z"},
+        {"crop-psf", CLI_FLAG, &s->crop_psf, NULL,
+         "cut a measured psf that is larger than the image, and say what light that leaves out"},
         {"boundary", CLI_TEXT, &s->boundary, "KIND",
          "open: light enters from outside the field of view; periodic: it wraps around [open]"},
         {"defects", CLI_TEXT, &s->defects, "WHICH",

@@ -160,6 +160,14 @@ works "as a volume" "$scry" deblur stack.ome.tif volume.tif --psf gaussian:sigma
     richardson-lucy --iterations 2 --quiet --sigma 0.01 --report volume.json
 holds "as one image" test "$(grep -c '"slice"' volume.json)" = 1
 
+works "a psf with more planes than the image" "$scry" simulate --phantom cells --size 5x24x28 --seed 9 \
+    deep.tif
+works "is cut on demand" "$scry" deblur stack.ome.tif cut.tif --psf deep.tif --crop-psf --sigma 0.01 \
+    --method richardson-lucy --iterations 2 --quiet
+holds "and the loss told" grep -q "psf cut from .* leaves out" stderr
+works "a result beyond its type" "$scry" deblur in.tif narrow.tif $rl --type int8
+holds "says what was clipped" grep -q "narrow.tif: .* clipped to the range of int8" stderr
+
 # ---- bad input ----
 echo "not an image" >text.tif
 head -c 300 noisy.tif >cut.tif
@@ -169,9 +177,8 @@ zeros() { head -c 1024 /dev/zero; }
 gray 32 32 zeros >constant.tif
 gray 0 32 true >nothing.tif
 gray 32 32 zeros 34712 >jpeg2000.tif
-cp truth.ome.tif nan.tif
-printf '\x00\x00\xc0\x7f' | dd of=nan.tif bs=4 seek=1250 conv=notrunc 2>/dev/null # one of its \
-    floats
+cp truth.ome.tif nan.tif # one of its floats becomes a NaN
+printf '\x00\x00\xc0\x7f' | dd of=nan.tif bs=4 seek=1250 conv=notrunc 2>/dev/null
 printf '\xff\xd8\xff\xe0 and so on' >photo.jpg
 refuses "no command" 2 "usage" "$scry"
 refuses "unknown command" 2 "'deblurr' is not a command" "$scry" deblurr
