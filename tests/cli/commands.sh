@@ -160,10 +160,10 @@ works "as a volume" "$scry" deblur stack.ome.tif volume.tif --psf gaussian:sigma
     richardson-lucy --iterations 2 --quiet --sigma 0.01 --report volume.json
 holds "as one image" test "$(grep -c '"slice"' volume.json)" = 1
 
-works "a psf with more planes than the image" "$scry" simulate --phantom cells --size 5x24x28 --seed 9 \
-    deep.tif
-works "is cut on demand" "$scry" deblur stack.ome.tif cut.tif --psf deep.tif --crop-psf --sigma 0.01 \
-    --method richardson-lucy --iterations 2 --quiet
+works "a psf with more planes than the image" "$scry" simulate --phantom cells --size 5x24x28 \
+    --seed 9 deep.tif
+works "is cut on demand" "$scry" deblur stack.ome.tif cut.tif --psf deep.tif --crop-psf \
+    --sigma 0.01 --method richardson-lucy --iterations 2 --quiet
 holds "and the loss told" grep -q "psf cut from .* leaves out" stderr
 works "a result beyond its type" "$scry" deblur in.tif narrow.tif $rl --type int8
 holds "says what was clipped" grep -q "narrow.tif: .* clipped to the range of int8" stderr
