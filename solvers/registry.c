@@ -69,6 +69,7 @@ static const struct field fields[] = {
     { "sigma-max", REAL, offsetof(scry_solver_opts, sigma_max), NULL },
     { "sigma-min", REAL, offsetof(scry_solver_opts, sigma_min), NULL },
     { "rho", REAL, offsetof(scry_solver_opts, rho), NULL },
+    { "travel", COUNT, offsetof(scry_solver_opts, travel), NULL },
     { "eta", REAL, offsetof(scry_solver_opts, eta), NULL },
     { "lambda", REAL, offsetof(scry_solver_opts, lambda), NULL },
     { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },

@@ -26,6 +26,7 @@ typedef struct scry_solver_opts {
     double sigma_max;  /* first noise level of a sampler; 0: from the prior and the schedule */
     double sigma_min;  /* last noise level */
     double rho;        /* Karras exponent of the schedule */
+    size_t travel;     /* visits of each level, noise added between them; 0: 1 */
     double eta;        /* share of fresh noise in a step: 0 deterministic, 1 ancestral */
     double lambda;     /* weight of the data term or of the regularizer, as the method says */
     double zeta;       /* second weight (DPS step, DiffPIR noise share) */

@@ -177,6 +177,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
+    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "eta", 0.85, 0, 1, "share of fresh noise in what the measurement does not see" },
     SCRYI_START_OPTIONS,
     { 0 },

@@ -47,6 +47,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(16),
+    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "lambda", 1, 1e-6, 1e6, "weight of the prior in the data step" },
     { "zeta", 0.8, 0, 1, "share of fresh noise in a step" },
     { "inner", 10, 1, 10000, "conjugate-gradient iterations of a data step, at most" },

@@ -30,6 +30,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(16),
+    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
     { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
     { "tol", 1e-3, 0, 1, "relative residual at which they stop" },

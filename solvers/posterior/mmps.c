@@ -157,6 +157,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(20),
+    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
     { "inner", 2, 1, MAX_INNER,
       "GMRES iterations a step, at most: one vector-Jacobian product each" },

@@ -40,16 +40,22 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method
     base->opts = *opts;
     base->space = *scry_prior_space(problem->prior);
     base->n = scry_space_floats(&base->space);
-    base->steps = opts->steps;
+    S->travel = opts->travel > 1 ? opts->travel : 1;
+    base->steps = opts->steps * S->travel;
     if ((st = scryi_sampler_levels(problem, opts, &low, &most, err)) != SCRY_OK) return st;
-    S->sigma = scry_alloc(opts->steps + 1, sizeof *S->sigma);
+    S->sigma = scry_alloc(base->steps + 1, sizeof *S->sigma);
     S->x = scry_alloc(base->n, sizeof *S->x);
     S->x0 = scry_alloc(base->n, sizeof *S->x0);
     S->z = scry_alloc(base->n, sizeof *S->z);
     S->prior_work = scry_alloc(1, scry_prior_work_bytes(problem->prior));
     if (!S->sigma || !S->x || !S->x0 || !S->z || !S->prior_work)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", method->name, base->n);
-    return scry_schedule_karras(S->sigma, opts->steps, low, high > 0 ? high : most, opts->rho, err);
+    st = scry_schedule_karras(S->sigma, opts->steps, low, high > 0 ? high : most, opts->rho, err);
+    S->sigma[base->steps] = 0;
+    for (size_t i = opts->steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
+        for (size_t k = 0; k < S->travel; k++)
+            S->sigma[i * S->travel + k] = S->sigma[i];
+    return st;
 }
 
 void scryi_sampler_clear(struct scryi_sampler *S)
@@ -88,9 +94,15 @@ scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float
     return scry_prior_denoise(S->base.problem.prior, D, x, (float)sigma, S->prior_work, err);
 }
 
+/* The level below that of this step. */
+static double lower(const struct scryi_sampler *S)
+{
+    return S->sigma[(S->base.step / S->travel + 1) * S->travel];
+}
+
 double scryi_sampler_ddim_share(const struct scryi_sampler *S, double eta)
 {
-    const double ratio = S->sigma[S->base.step + 1] / S->sigma[S->base.step];
+    const double ratio = lower(S) / S->sigma[S->base.step];
     return eta * (1 - ratio * ratio);
 }
 
@@ -98,6 +110,10 @@ void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p)
 {
     struct scry_solver *base = &S->base;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
+    if ((base->step + 1) % S->travel) { /* down and up again */
+        const double ratio = lower(S) / s;
+        share = 1 - (1 - share) * ratio * ratio;
+    }
     const float keep = (float)(next * sqrt(1 - share) / s), fresh = (float)(next * sqrt(share));
     if (fresh > 0)
         scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);

@@ -7,7 +7,8 @@
  * and the prior's denoiser. Methods embed it first and add what they need. */
 struct scryi_sampler {
     struct scry_solver base;
-    double *sigma; /* steps levels, high to low, then 0 */
+    double *sigma; /* a level for each step, high to low, each `travel` times, then 0 */
+    size_t travel; /* >= 1 */
     float *x;      /* state at sigma[base.step] */
     float *x0;     /* estimate of the image; what a finished run returns */
     float *z;      /* fresh noise */
@@ -52,11 +53,16 @@ scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float
 
 /* Moves the state from sigma[step] to sigma[step + 1] = s' around the estimate x0,
  *   x' = x0 + s' (sqrt(1 - share) (x - x0) / s + sqrt(share) z),
- * then counts the step and reports. After the last step s' = 0, and x' = x0. */
+ * then counts the step and reports. After the last step s' = 0, and x' = x0.
+ *
+ * Where a level is visited again (`travel`), the state moves to the next lower level l with this
+ * share and noise takes it back up to s: in one draw, a step to s' = s whose share is
+ * 1 - (1 - share) (l/s)^2. What the measurement says of one part of the image reaches the others
+ * through the denoiser once a visit (Lugmayr et al. 2022, RePaint, with jumps of one level). */
 void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p);
 
 /* eta (1 - (s'/s)^2): DDIM's share, eta = 1 for the ancestral step of DDPM (Song et al. 2021,
- * Eq. 16, in the coordinate x = x0 + sigma n). */
+ * Eq. 16, in the coordinate x = x0 + sigma n), s' the next lower level. */
 double scryi_sampler_ddim_share(const struct scryi_sampler *S, double eta);
 
 #endif

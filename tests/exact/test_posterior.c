@@ -83,18 +83,20 @@ struct band {
     const char *method;
     int start;
     double blur_bias, mask_bias, low, high;
+    size_t travel; /* 60 / travel levels */
 };
 
 static const struct band bands[] = {
-    { "jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0 },
-    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0 },
-    { "mmps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0 },
-    { "mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0 },
-    { "pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02 },
-    { "pnpdm", SCRY_START_NOISE, 0.12, 0.12, 0.88, 1.04 },
-    { "diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95 },
-    { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95 },
-    { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95 },
+    { "jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1 },
+    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1 },
+    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3 },
+    { "mmps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1 },
+    { "mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1 },
+    { "pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1 },
+    { "pnpdm", SCRY_START_NOISE, 0.12, 0.12, 0.88, 1.04, 1 },
+    { "diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1 },
+    { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1 },
+    { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1 },
 };
 
 static void set_opts(scry_solver_opts *o, const struct band *band)
@@ -107,6 +109,10 @@ static void set_opts(scry_solver_opts *o, const struct band *band)
     o->inner = 10;
     o->start = band->start;
     o->start_sigma = 1;
+    if (band->travel > 1) {
+        o->travel = band->travel;
+        o->steps /= band->travel;
+    }
     if (strcmp(band->method, "pnpdm") == 0) {
         o->sigma_max = 5;
         o->sigma_min = 0.1;
@@ -172,6 +178,39 @@ static void gaussian_start_is_exact(void **state)
         fail();
     }
     scry_chains_free(&c);
+    drop(&s);
+}
+
+/* A level that is visited three times is three steps at one sigma, and ends at the same one. */
+static void travel_repeats_levels(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct setup s;
+    scry_error err = { 0 };
+    scry_solver_opts o;
+    world_blur(&w);
+    build(&s, &w, NULL);
+    static const char *const names[] = { "jfps", "mmps", "diffpir" };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        scry_solver *S;
+        scry_progress p;
+        double levels[4];
+        scry_solver_opts_init(&o, scry_method_find(names[k]));
+        o.steps = 4;
+        for (o.travel = 1; o.travel <= 3; o.travel += 2) {
+            assert_ok(scry_solver_plan(&S, scry_method_find(names[k]), &s.problem, &o, &err));
+            assert_ok(scry_solver_start(S, 5, 0, &err));
+            for (size_t i = 0; i < 4 * o.travel; i++) {
+                assert_ok(scry_solver_step(S, &p, &err));
+                assert_int_equal(p.steps, 4 * o.travel);
+                assert_int_equal(p.reason, i + 1 < 4 * o.travel ? SCRY_RUNNING : SCRY_DONE);
+                if (o.travel == 1) levels[i] = p.sigma;
+                assert_near(p.sigma, levels[i / o.travel], 1e-12);
+            }
+            scry_solver_free(S);
+        }
+    }
     drop(&s);
 }
 
@@ -298,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaussian_posterior_is_drawn),
         cmocka_unit_test(gaussian_start_is_exact),
+        cmocka_unit_test(travel_repeats_levels),
         cmocka_unit_test(limits_of_the_noise),
         cmocka_unit_test(photon_noise_is_used),
     };
