@@ -2,6 +2,7 @@
 
 #include "apps/batch.h"
 #include "apps/report.h"
+#include "lib/fft.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
@@ -306,7 +307,9 @@ static scry_status check_choice(const char *option, const char *value, const cha
 static scry_status check_settings(const restore_settings *s, bool deblur, scry_error *err)
 {
     scry_status st;
-    if ((st = check_choice("boundary", s->boundary, (const char *[]){"open", "periodic", NULL},
+    if ((st = check_choice("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
+            SCRY_OK ||
+        (st = check_choice("boundary", s->boundary, (const char *[]){"open", "periodic", NULL},
                            err)) != SCRY_OK ||
         (st = check_choice("compress", s->compress,
                            (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
@@ -435,6 +438,7 @@ static int run_all(const cli_command *command, restore_settings *s, const cli_pa
     }
     run->state.deblur = command == &cli_deblur;
     scry_threads_set((int)s->threads);
+    if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
     snprintf(run->command_line, sizeof run->command_line, "%s %s, seed %lld", command->name,
              s->method, (long long)s->seed);
     if (run_open(run, s, words, &err) != SCRY_OK) {

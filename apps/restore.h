@@ -13,7 +13,7 @@
 /* What `scry deblur` and `scry inpaint` have in common: settings, one image, one run. */
 
 typedef struct restore_settings {
-    const char *method, *prior, *psf, *mask, *boundary, *defects;
+    const char *method, *prior, *psf, *mask, *boundary, *defects, *fft;
     const char *sd, *quantiles, *report, *preview;
     const char *type, *compress, *range, *noise;
     int64_t samples, seed, threads, tile;

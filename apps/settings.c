@@ -69,6 +69,9 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
          "[estimated]"},
         {"seed", CLI_INTEGER, &s->seed, "N",
          "of the random numbers; the run is a function of it [0]"},
+        {"fft", CLI_TEXT, &s->fft, "KIND",
+         "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
+         "cache [rows]"},
         {"threads", CLI_INTEGER, &s->threads, "N",
          "chains at a time; the result does not depend on it "
          "[all processors]"},

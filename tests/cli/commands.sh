@@ -127,6 +127,23 @@ holds "threads do not change the bytes" cmp -s t1.tif t4.tif
 works "another seed" "$scry" deblur in.tif t5.tif --psf gaussian:sigma=1.5 $fast --seed 6
 holds "the seed does" test "$(cmp -s t1.tif t5.tif; echo $?)" = 1
 
+# ---- windows of a large image leave less of a trace than another seed ----
+works "phantom for windows" "$scry" simulate --phantom cells --size 128x136 --seed 5 wide.tif
+works "camera for windows" "$scry" simulate wide.tif wide_in.tif --psf gaussian:sigma=1.5 \
+    --photons 100 --gain 0.5 --offset 100 --read-noise 1.5 --seed 1 --quiet
+d="--psf gaussian:sigma=1.5 --gain 0.5 --offset 100 --read-noise 1.5 --samples 1 --steps 6 --quiet"
+works "one window" "$scry" deblur wide_in.tif tiled1.tif $d --type float32 --seed 1
+works "windows" "$scry" deblur wide_in.tif tiled2.tif $d --type float32 --seed 1 --tile 64
+works "one window, another seed" "$scry" deblur wide_in.tif tiled3.tif $d --type float32 --seed 2
+mae() { "$scry" compare "$1" "$2" --json | sed -n 's/.*"mae":[^0-9]*\([0-9.e+-]*\).*/\1/p'; }
+holds "windows differ" test "$(cmp -s tiled1.tif tiled2.tif; echo $?)" = 1
+a=$(mae tiled2.tif tiled1.tif)
+b=$(mae tiled3.tif tiled1.tif)
+holds "by less than two seeds do ($a < $b)" awk -v a="$a" -v b="$b" 'BEGIN { exit !(a < b) }'
+works "measured transforms" env XDG_CACHE_HOME="$here" "$scry" deblur in.tif fm.tif \
+    --psf gaussian:sigma=1.5 --method richardson-lucy --fft measure --quiet
+holds "wisdom is kept" test -n "$(find scry -type f 2>/dev/null)"
+
 works "one thread, inpaint" "$scry" inpaint odd.tif i1.tif --mask odd.tif $fast --steps 2 \
     --threads 1
 works "four threads, inpaint" "$scry" inpaint odd.tif i4.tif --mask odd.tif $fast --steps 2 \
