@@ -278,6 +278,9 @@ static scry_status wiener_estimate(float *v, const struct parts *p, const scry_p
     scry_status st = SCRY_OK;
     if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "first estimate");
     scry_solver_opts_init(&opts, method);
+    /* percentiles are read from it, no pixel is: one pass of the noise, two digits */
+    opts.steps = 1;
+    opts.tol = 1e-2;
     st = scry_solver_plan(&S, method, problem, &opts, err);
     if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
     if (st == SCRY_OK) st = scry_solver_run(S, u, NULL, NULL, NULL, err);
@@ -293,8 +296,11 @@ static scry_status take_prior(restore_run_state *run, const scry_space *dom, scr
     scry_prior_free(run->prior);
     run->prior = NULL;
     run->prior_space = *dom;
+    /* A method that is about to be refused for its operator: the prior has all it can have, so that
+     * the message names every method that would serve. */
+    const bool refused = (run->method->needs & SCRY_NEEDS_SVD) && run->deblur;
     return prior_pool_make(&run->prior, &run->layout, &run->pool, dom, (size_t)run->settings->tile,
-                           (run->method->needs & SCRY_NEEDS_VJP) != 0, 1, err);
+                           (run->method->needs & SCRY_NEEDS_VJP) || refused, 1, err);
 }
 
 /* From the solver's variable on the domain to the file's unit on the image. */

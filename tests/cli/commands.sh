@@ -251,6 +251,7 @@ refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.ti
 refuses "unknown prior" 2 "prior 'tea-leaves'" "$scry" deblur in.tif x.tif $d --prior tea-leaves
 refuses "ddnm needs an SVD" 1 "ddnm.*singular" "$scry" deblur in.tif x.tif $d --method ddnm \
     --defects none
+holds "and what would serve" grep -q "would serve here: diffpir.*mmps.*richardson-lucy" stderr
 map() { # map EXPRESSION PATTERN: refused in these words
     refuses "a map that is no map: ${1:0:20}" 2 "$2" "$scry" compare in.tif truth.ome.tif --map "$1"
 }
