@@ -24,7 +24,10 @@ done
 echo "$count public headers, each compiles alone"
 [ -z "$(find "$include" -name '*_impl.h')" ]
 
-cmake -S "$here" -B "$root/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" \
+# with the build tool that is known to be there
+generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$build/CMakeCache.txt")
+cmake -S "$here" -B "$root/cmake" -G "$generator" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$compiler" \
     >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 cmake --build "$root/cmake" >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 "$root/cmake/consumer" >"$root/said.cmake"
