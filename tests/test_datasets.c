@@ -148,6 +148,17 @@ static void head_has_its_values(void **state)
     scry_free(x);
 }
 
+static void too_many_pixels_are_refused(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    scry_camera c;
+    float pixel = 1; /* never read: the count is looked at first */
+    scry_camera_init(&c);
+    assert_fails(scry_camera_expose(&pixel, &pixel, ((size_t)1 << 30) + 1, &c, 1, 0, &err),
+                 SCRY_ESHAPE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +166,7 @@ int main(void)
         cmocka_unit_test(counts_saturate),
         cmocka_unit_test(exposure_depends_on_seed_alone),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(too_many_pixels_are_refused),
         cmocka_unit_test(cells_fill_any_size),
         cmocka_unit_test(head_has_its_values),
     };

@@ -101,6 +101,11 @@ static void damage_is_told(void **state)
     assert_fails(scry_png_write_gray("/nowhere/a.png", px, 8, 8, &err), SCRY_EIO);
     assert_fails(scry_png_write_gray(path, px, 0, 8, &err), SCRY_ESHAPE);
     assert_fails(scry_png_panels(path, NULL, 0, 0, &err), SCRY_EINVAL);
+    const float one = 1;
+    const scry_panel flat = { .values = &one, .ny = 0, .nx = 1 };
+    const scry_panel bare = { .ny = 1, .nx = 1 };
+    assert_fails(scry_png_panels(path, &flat, 1, 0, &err), SCRY_ESHAPE);
+    assert_fails(scry_png_panels(path, &bare, 1, 0, &err), SCRY_EINVAL);
     assert_fails(scry_png_read(&m, "/nowhere/a.png", &err), SCRY_EIO);
     assert_ok(scry_png_write_gray(path, px, 8, 8, &err));
     for (off_t keep = 60; keep >= 0; keep -= 12) {

@@ -6,6 +6,7 @@
 #include "priors/padded.h"
 #include "priors/perplane.h"
 #include "priors/tiled.h"
+#include "priors/tv.h"
 
 #include <omp.h>
 
@@ -337,9 +338,32 @@ static void same_bytes(void **state)
     scry_free(first);
 }
 
+/* Total variation has a prox and no posterior mean: nothing to wrap, and nothing to call. */
+static void what_is_missing_is_named(void **state)
+{
+    (void)state;
+    const scry_space window = SCRY_SPACE(8, 12), larger = SCRY_SPACE(9, 13);
+    scry_error err = { 0 };
+    scry_prior *tv, *P;
+    double value;
+    float x[8 * 12] = { 0 };
+    assert_ok(scry_tv_create(&tv, &window, 2, 1.7, NULL, &err));
+    assert_fails(scry_padded_create(&P, &SCRY_SPACE(7, 11), tv, &err), SCRY_EUNSUP);
+    assert_null(P);
+    assert_fails(scry_tiled_create(&P, &larger, tv, 2, 1, &err), SCRY_EUNSUP);
+    assert_null(P);
+    assert_fails(scry_prior_denoise(tv, x, x, 0.5f, NULL, &err), SCRY_EUNSUP);
+    scry_prior *inner = white(window);
+    assert_ok(scry_tiled_create(&P, &larger, inner, 2, 1, &err));
+    assert_fails(scry_prior_value(P, &value, x, NULL, &err), SCRY_EUNSUP);
+    scry_prior_free(P);
+    scry_prior_free(tv);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(padded_reflects_and_crops), cmocka_unit_test(padded_shows_the_reflection),
         cmocka_unit_test(padded_refuses),            cmocka_unit_test(tiled_is_a_partition),
         cmocka_unit_test(tiled_equals_the_whole),    cmocka_unit_test(tiled_jacobian),
