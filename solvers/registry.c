@@ -71,6 +71,7 @@ static const struct field fields[] = {
     { "rho", REAL, offsetof(scry_solver_opts, rho), NULL },
     { "travel", COUNT, offsetof(scry_solver_opts, travel), NULL },
     { "eta", REAL, offsetof(scry_solver_opts, eta), NULL },
+    { "spread", REAL, offsetof(scry_solver_opts, spread), NULL },
     { "lambda", REAL, offsetof(scry_solver_opts, lambda), NULL },
     { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },
     { "tv", REAL, offsetof(scry_solver_opts, tv), NULL },

@@ -24,7 +24,7 @@ static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
                                     err);
     }
     return scryi_guided_condition(G, S->x0, scryi_covariance_white(t), base->opts.inner,
-                                  base->opts.tol, false, err);
+                                  base->opts.tol, 0, err);
 }
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)

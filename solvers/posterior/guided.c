@@ -134,15 +134,15 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
 }
 
 scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
-                              double tol, bool perturb, scry_error *err)
+                              double tol, double perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
-    if (perturb) {
+    if (perturb > 0) {
         scry_rng_normal(G->noise, 0, G->m, base->seed, base->chain,
                         scry_rng_step(base->step + 1, SCRYI_DRAW_DATA));
-        scry_axpy(G->r, -1, G->noise, G->m);
+        scry_axpy(G->r, -perturb, G->noise, G->m);
     }
     scry_status st =
         scryi_condition_solve(&G->condition, G->q, G->r, G->w, &V, tol, iterations, err);
@@ -153,7 +153,7 @@ scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V,
 }
 
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
-                                   size_t iterations, double tol, bool perturb, scry_error *err)
+                                   size_t iterations, double tol, double perturb, scry_error *err)
 {
     scry_status st = scryi_guided_dual(G, V, iterations, tol, perturb, err);
     if (st != SCRY_OK) return st;
@@ -202,7 +202,7 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
     if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
     if (G->scored) memcpy(G->w, G->w_start, G->m * sizeof *G->w); /* b is the same everywhere */
     memset(G->q, 0, G->m * sizeof *G->q);
-    return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, true, err);
+    return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, 1, err);
 }
 
 scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)

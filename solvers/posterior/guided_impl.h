@@ -52,14 +52,14 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
 /* u (in: D; out: D + V A^T w q), by conjugate gradients to |residual| <= tol |w (b - A D)|.
- * linearise(G, D) comes first. With `perturb` the right-hand side gets - n,
- * n ~ N(0, I): if on entry u is a draw from N(D, V), on exit it is a draw from the posterior
- * (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
+ * linearise(G, D) comes first. The right-hand side gets - perturb n,
+ * n ~ N(0, I). With perturb 1: if on entry u is a draw from N(D, V), on exit it is a draw from the
+ * posterior (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
-                                   size_t iterations, double tol, bool perturb, scry_error *err);
+                                   size_t iterations, double tol, double perturb, scry_error *err);
 /* The same up to A^T w q, left in G->v: for methods that map it through something else than V. */
 scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
-                              double tol, bool perturb, scry_error *err);
+                              double tol, double perturb, scry_error *err);
 
 /* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; local model there, for the next
  * step; then moves as scryi_sampler_move. */

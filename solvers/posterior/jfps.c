@@ -1,3 +1,4 @@
+#include "lib/vector.h"
 #include "solvers/methods_impl.h"
 #include "solvers/posterior/guided_impl.h"
 
@@ -6,7 +7,30 @@
 /* Jacobian-free posterior sampling. Moment matching, E[x0 | x, y] with x0 | x ~ N(D, V), where V is
  * not the network's own covariance s^2 dD/dx but that of a Gaussian model of the images,
  *   V = (C^-1 + I / s^2)^-1,   x0 = D + V A^T (W^-1 + A V A^T)^-1 (b - A D),
- * then a DDIM step around x0. No derivative of the network; exact when the prior is the model. */
+ * then a DDIM step around x0. No derivative of the network; exact when the prior is the model.
+ * In a long step the spread of x0 around that mean matters too: a DDIM step leaves out
+ * (1 - (s'/s)^2)^2 of its variance. With `spread` 1 the step goes around a draw from
+ * N(x0, (V^-1 + A^T W A)^-1) instead, and is exact for such a prior however long it is. */
+
+/* u += spread e, e ~ N(0, V): a draw from the model less its estimate from itself in noise s, which
+ * is what that estimate leaves unknown. */
+static scry_status scatter(struct scryi_guided *G, float *u, double s, double spread,
+                           scry_error *err)
+{
+    struct scryi_sampler *S = &G->base;
+    const scry_prior *model = S->base.problem.model;
+    void *work = G->condition.model_work;
+    scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
+    scry_status st = scry_gaussian_apply(model, G->u, S->z, SCRY_GAUSSIAN_SQRT, 0, work, err);
+    if (st != SCRY_OK) return st;
+    scryi_sampler_draw(S, S->z, SCRYI_DRAW_SPARE);
+    scry_axpby(G->v, 1, G->u, s, S->z, S->base.n);
+    st = scry_gaussian_apply(model, S->z, G->v, SCRY_GAUSSIAN_SHRINK, s * s, work, err);
+    if (st != SCRY_OK) return st;
+    scry_axpy(G->u, -1 / (s * s), S->z, S->base.n);
+    scry_axpy(u, spread, G->u, S->base.n);
+    return SCRY_OK;
+}
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
@@ -15,9 +39,11 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     const double s = S->sigma[base->step];
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
+    const double spread = base->step + 1 < base->steps ? base->opts.spread : 0;
+    if (spread > 0 && (st = scatter(G, S->x0, s, spread, err)) != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
     st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s), base->opts.inner,
-                                base->opts.tol, false, err);
+                                base->opts.tol, spread, err);
     if (st != SCRY_OK) return st;
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
 }
@@ -32,6 +58,7 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(16),
     { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
+    { "spread", 0, 0, 1, "share of the spread of x0 given x and y that a step draws" },
     { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
     { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
     SCRYI_START_OPTIONS,

@@ -37,7 +37,7 @@ static scry_status draw_data(struct scryi_guided *G, scry_error *err)
     scry_axpby(S->x, 1, S->x0, s, S->z, base->n);
     if ((st = scryi_guided_forward(G, G->Au, S->x, err)) != SCRY_OK) return st;
     return scryi_guided_condition(G, S->x, scryi_covariance_white(s * s), DATA_CG, base->opts.tol,
-                                  true, err);
+                                  1, err);
 }
 
 /* S->x0 becomes a draw from p(x0 | x0 + s n = S->x), by ancestral steps. */

@@ -181,6 +181,38 @@ static void gaussian_start_is_exact(void **state)
     drop(&s);
 }
 
+/* Where the prior is the model, a step that draws what the estimate leaves unknown is exact,
+ * however long: after 4 levels, only the last of which returns a mean, the spread is all there. */
+static void few_levels_with_spread_are_exact(void **state)
+{
+    (void)state;
+    enum { K = 2000 };
+    static struct world w;
+    unsigned char known[EXACT_MAX];
+    struct setup s;
+    scry_solver_opts o;
+    scry_chains c;
+    world_mask(&w, known);
+    build(&s, &w, known);
+    scry_solver_opts_init(&o, scry_method_find("jfps"));
+    o.steps = 4;
+    o.sigma_max = 20;
+    o.sigma_min = 0.03;
+    o.start = SCRY_START_NOISE;
+    o.spread = 1;
+    o.tol = 1e-4;
+    for (o.travel = 1; o.travel <= 2; o.travel++) {
+        draw(&c, "jfps", &s.problem, &o, K, 29);
+        const struct verdict v = judge(c.samples, K, w.n, w.post, w.P);
+        if (v.bias > 0.01 + 4.5 * v.se || v.whitened > 0.03 + 4.5 * sqrt(2.0 / K)) {
+            verdict_print("jfps, 4 levels, spread 1", &v);
+            fail();
+        }
+        scry_chains_free(&c);
+    }
+    drop(&s);
+}
+
 /* A level that is visited three times is three steps at one sigma, and ends at the same one. */
 static void travel_repeats_levels(void **state)
 {
@@ -337,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaussian_posterior_is_drawn),
         cmocka_unit_test(gaussian_start_is_exact),
+        cmocka_unit_test(few_levels_with_spread_are_exact),
         cmocka_unit_test(travel_repeats_levels),
         cmocka_unit_test(limits_of_the_noise),
         cmocka_unit_test(photon_noise_is_used),
