@@ -13,11 +13,11 @@ scry_status restore_range(const char *text, double *low, double *high, scry_erro
 
 void restore_settings_init(restore_settings *s, bool deblur)
 {
-    *s = (restore_settings){.method = deblur ? "diffpir" : "mmps",
+    *s = (restore_settings){.method = deblur ? "diffpir" : "jfps",
                             .prior = "microscopy",
                             .boundary = "open",
                             .defects = deblur ? "saturated" : "none",
-                            .samples = 8,
+                            .samples = 16,
                             .tile = 512,
                             .gain = NAN,
                             .offset = NAN,
@@ -46,11 +46,11 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
     const cli_option common[] = {
         {"mask", CLI_TEXT, &s->mask, "FILE", "TIFF, nonzero where a pixel was measured"},
         {"method", CLI_TEXT, &s->method, "NAME",
-         deblur ? "see 'scry methods' [diffpir]" : "see 'scry methods' [mmps]"},
+         deblur ? "see 'scry methods' [diffpir]" : "see 'scry methods' [jfps]"},
         {"prior", CLI_TEXT, &s->prior, "NAME",
          "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
-         "independent posterior chains; their mean is written [8]"},
+         "independent posterior chains; their mean is written [16]"},
         {"sd", CLI_TEXT, &s->sd, "FILE", "write the standard deviation of the chains, float32"},
         {"quantiles", CLI_TEXT, &s->quantiles, "FILES",
          "write quantiles of the chains: q05.tif,q95.tif, the number being percent"},

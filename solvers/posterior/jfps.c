@@ -55,7 +55,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(16),
+    SCRYI_SCHEDULE_OPTIONS(40),
     { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
     { "spread", 0, 0, 1, "share of the spread of x0 given x and y that a step draws" },
