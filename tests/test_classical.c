@@ -623,14 +623,15 @@ static void test_errors(void **state)
 static void test_memory(void **state)
 {
     (void)state;
-    const char *const names[] = { "tikhonov", "richardson-lucy", "tv" };
+    const char *const names[] = { "tikhonov", "richardson-lucy", "tv", "richardson-lucy" };
     struct setting s;
     setting_init(&s, camera, 21);
     const size_t live = scry_memory_live();
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 4; k++) {
         const struct scry_method *method = scry_method_find(names[k]);
         scry_solver_opts opts;
         scry_solver_opts_init(&opts, method);
+        if (k == 3) opts.stop = SCRY_STOP_FRC;
         for (size_t nth = 1;; nth++) {
             scry_error err = { 0 };
             scry_solver *S = NULL;

@@ -240,10 +240,10 @@ refuses "psf larger than the image" 1 "psf" "$scry" deblur odd.tif x.tif --psf t
 refuses "negative gain" 2 "gain -1" "$scry" deblur in.tif x.tif $d --gain -1
 refuses "negative sigma" 2 "sigma -1" "$scry" deblur in.tif x.tif $d --sigma -1
 refuses "two noise models" 2 "two noise models" "$scry" deblur in.tif x.tif $d --sigma 1 --gain 1
-refuses "not a word" 2 "'never', expected one of steps, discrepancy, holdout" "$scry" deblur \
+refuses "not a word" 2 "'never', expected one of steps, discrepancy, holdout, frc" "$scry" deblur \
     in.tif x.tif $d --method richardson-lucy --stop never
-refuses "not for this method" 2 "expected steps, discrepancy, holdout" "$scry" deblur in.tif x.tif \
-    $d --method richardson-lucy --stop frc
+refuses "not for this method" 2 "expected discrepancy, holdout" "$scry" deblur in.tif x.tif \
+    $d --method tikhonov --stop frc
 refuses "no steps" 2 "steps" "$scry" deblur in.tif x.tif $d --steps 0
 refuses "sd of one chain" 2 "two chains" "$scry" deblur in.tif x.tif $d --samples 1 --sd y.tif
 refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.tif \
