@@ -49,8 +49,8 @@ static void tv_destroy(scry_solver *S)
 
 /* Step sizes whose ratio is the square of the image's scale: the duals live in unit balls. A tenth
  * of the contrast is the scale of what is left to change once the image is roughly there; of 0.1,
- * 0.3, 1 and 3 it converged fastest by far (30 iterations against hundreds on a camera image, 100
- * photons). */
+ * 0.3, 1 and 3 it converged fastest by far (30 iterations against hundreds, tried on one crop of
+ * the quality bench, tests/bench/quality.py, at 100 photons). */
 static void set_steps(struct tv *T)
 {
     const float *b = T->fit.b;
