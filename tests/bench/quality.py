@@ -8,7 +8,8 @@ usage: quality.py BENCH-FOLDER [--scry build/scry] [--task deblur|inpaint] [--le
 BENCH-FOLDER holds <name>_truth.tif in [0, 1], <name>_ph<N>.tif (camera: gain 0.5 e-/ADU, offset 100
 ADU, read noise 1.5 e-, peak of N photons, background 2 % of the peak), psf.tif and
 <name>_{block32,rand80,lines8}_mask.tif. Prints PSNR (range 1) and SSIM of each file and their
-means; the results stay in FOLDER. Inpainting is scored inside the hole. Standard library only.
+means; the results stay in FOLDER, each with a PNG of result, truth and error beside it. Inpainting
+is scored inside the hole. Standard library only.
 """
 import argparse, glob, json, os, subprocess, sys, tempfile, time
 
@@ -67,6 +68,9 @@ def main():
                 m = json.loads(scry(args, "compare", result, truth, "--json", "--range", 1,
                                     *mapped))
                 scores.append((m["psnr"], m["ssim"]))
+                unit = [] if args.task == "inpaint" else mapped
+                scry(args, "figure", result[:-3] + "png", f"result={result}", f"truth={truth}",
+                     f"error={result}-{truth}", "--force", *unit)
                 rows[f"{name}/{level}/{method}"] = m
                 print(f"{level:>8} {method:16} {name:14} {m['psnr']:6.2f} dB  {m['ssim']:.3f}",
                       flush=True)
