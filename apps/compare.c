@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct settings {
-    const char *map, *hole, *row;
+    const char *map, *hole, *row, *sd;
     double range, tolerance;
     bool json, uniform;
 };
@@ -18,6 +18,7 @@ struct settings {
 struct scores {
     scry_fidelity fidelity;
     double ssim, frc_pixels;
+    double coverage; /* of est +- 1.645 sd, NaN without --sd */
     bool frc_bound;
 };
 
@@ -50,6 +51,26 @@ static scry_status load_hole(float **hole, const char *path, const image *truth,
     return st;
 }
 
+/* The share of pixels whose truth is within the central 90 % of a normal law about the estimate. */
+static scry_status cover(double *coverage, const char *path, const image *est, const char *est_path,
+                         const image *truth, const float *hole, double unit, scry_error *err)
+{
+    image sd;
+    size_t inside = 0, count = 0;
+    scry_status st = image_load(&sd, path, err);
+    if (st != SCRY_OK) return st;
+    st = same_shape(&sd, path, est, est_path, false, err);
+    for (size_t i = 0; st == SCRY_OK && i < est->count; i++) {
+        if (hole && hole[i] == 0) continue;
+        const double off = fabs((double)est->pixels[i] - (double)truth->pixels[i]);
+        inside += off <= 1.645 * unit * (double)sd.pixels[i];
+        count++;
+    }
+    *coverage = (double)inside / (double)count;
+    image_free(&sd);
+    return st;
+}
+
 static scry_status measure(struct scores *out, const struct settings *s, const char *const *paths,
                            scry_error *err)
 {
@@ -66,6 +87,10 @@ static scry_status measure(struct scores *out, const struct settings *s, const c
     st = scry_fidelity_measure(&out->fidelity, est.pixels, truth.pixels, hole, est.count, s->range,
                                err);
     if (st != SCRY_OK) goto done;
+    out->coverage = NAN;
+    if (s->sd && (st = cover(&out->coverage, s->sd, &est, paths[0], &truth, hole, fabs(a), err)) !=
+                     SCRY_OK)
+        goto done;
     const scry_tiff_info *i = &truth.info;
     const scry_space planes = SCRY_SPACE(i->c * i->t * i->z, i->y, i->x);
     const size_t window = s->uniform ? 7 : 11;
@@ -106,6 +131,7 @@ static scry_status print_json(const struct scores *s, scry_error *err)
     scry_json_put_number(doc, root, "range_invariant_psnr", f->ri_psnr);
     scry_json_put_number(doc, root, "range", f->range);
     scry_json_put_number(doc, root, "frc_resolution_pixels", s->frc_pixels);
+    if (!isnan(s->coverage)) scry_json_put_number(doc, root, "coverage_90", s->coverage);
     scry_json_put_unsigned(doc, root, "pixels", f->count);
     st = scry_json_text(doc, &text, err);
     if (st == SCRY_OK) printf("%s", text);
@@ -124,6 +150,7 @@ static void print_scores(const struct scores *s)
     printf("NRMSE                  %.6g\n", f->nrmse);
     printf("MAE                    %.6g\n", f->mae);
     printf("FRC (1/7)              %s%.3f pixels\n", s->frc_bound ? "below " : "", s->frc_pixels);
+    if (!isnan(s->coverage)) printf("coverage of 90 %%       %.4f\n", s->coverage);
     printf("pixels                 %zu\n", f->count);
 }
 
@@ -138,6 +165,9 @@ static int run(const cli_command *self, int argc, char **argv)
           "what to do with the estimate before comparing: an expression a*x+b such as "
           "'((x-100)*0.5-2)/20'" },
         { "hole", CLI_TEXT, &s.hole, "FILE", "compare only where this mask is 0" },
+        {"sd", CLI_TEXT, &s.sd, "FILE",
+         "standard deviation of the estimate (its unit): also tells how often the truth is within "
+         "1.645 of it, 0.9 for honest error bars"},
         { "range", CLI_REAL, &s.range, "R",
           "span of values that PSNR and SSIM refer to [max - min of truth]" },
         { "uniform", CLI_FLAG, &s.uniform, NULL,

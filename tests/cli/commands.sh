@@ -104,6 +104,9 @@ works "compare" "$scry" compare b.tif truth.ome.tif --json --map '((x-100)*0.5)/
 for map in x ' - -x' '2*(x+3)/2-3' '(7e1*x + 2*70)/70-2' 'x*(4-1)/3' '1+x-(2-1)'; do
     works "compare, '$map' is x" "$scry" compare truth.ome.tif truth.ome.tif --map "$map" --tol 1e-6
 done
+works "compare, error bars" "$scry" compare b.tif truth.ome.tif --map '((x-100)*0.5)/100' \
+    --sd sd.tif
+holds "coverage is told" grep -qE 'coverage of 90 % +0\.[0-9]' stdout
 works "compare with itself" "$scry" compare truth.ome.tif truth.ome.tif --json
 works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --sampler heun --steps 3 \
     --seed 1 s.tif
