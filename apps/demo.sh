@@ -14,7 +14,7 @@ if [ $# -ge 1 ]; then
     psf=${SCRY_PSF:-gibson-lanni}
     if ! "$scry" deblur "$image" "$out/restored.tif" --psf "$psf" --samples 8 --sd "$out/sd.tif" \
             --preview "$out/demo.png" --report "$out/run.json" --force 2>"$out/log.txt"; then
-        if [ -n "${SCRY_PSF:-}" ] || ! grep -q 'metadata' "$out/log.txt"; then
+        if [ -n "${SCRY_PSF:-}" ] || ! grep -q 'psf gibson-lanni needs' "$out/log.txt"; then
             cat "$out/log.txt" >&2
             exit 1
         fi

@@ -329,7 +329,11 @@ scry_status scry_likelihood_linearise(const scry_likelihood *L, float *W, float 
     if (counts(L) && !Au)
         return SCRY_FAIL(err, SCRY_EINVAL, "no point of expansion: counts have no global W");
     for (size_t i = 0; i < L->mm; i++) {
-        const double m = counts(L) ? pixel_mean(L, Au[i], i) : 0;
+        double m = counts(L) ? pixel_mean(L, Au[i], i) : 0;
+        /* A stray estimate of bright light as dark would claim a variance hundreds of times too
+         * small, and the next estimate would stray further. */
+        const double e = L->data[i];
+        if (counts(L)) m = fmax(m, e - 6 * sqrt(fmax(e, 0) + L->r2));
         W[i] = (float)(scale * scale / pixel_variance(L, m));
         b[i] = (float)(((double)L->data[i] - L->base[i]) / scale);
     }

@@ -77,7 +77,9 @@ scry_status scry_likelihood_score(const scry_likelihood *L, float *g, const floa
 /* The local Gaussian model  -log p(y | u) ~ 1/2 (A u - b)^T W (A u - b),  W diagonal.
  *   Au  A u at the point of expansion (cod);  b, W out (cod), in the unit of A u; W may alias Au
  * Gaussian noise: exact, Au may be NULL. Otherwise Fisher scoring: W = scale^2 / v(m), with which
- * the model's gradient at u is the score, and b = (e - background)/scale - (shift/scale) A 1. */
+ * the model's gradient at u is the score, and b = (e - background)/scale - (shift/scale) A 1.
+ * A mean more than six standard deviations below the count takes the variance of that bound: there
+ * W is smaller than Fisher's, and the model's gradient a damped score. */
 scry_status scry_likelihood_linearise(const scry_likelihood *L, float *W, float *b, const float *Au,
                                       scry_error *err);
 
