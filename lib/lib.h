@@ -20,6 +20,9 @@
 #include "lib/sha256.h"      /* checksums */
 #include "lib/tiff.h"        /* microscopy images */
 
+#include "lib/kspace/kspace.h" /* measurements of an MR scanner, in four formats */
+#include "lib/recon.h"         /* reconstructed volumes: HDF5, cfl, NIfTI */
+
 #include "lib/progress.h" /* a line that shows how far long work is */
 
 #endif

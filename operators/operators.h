@@ -9,6 +9,9 @@
 #include "operators/window.h"     /* an image inside a larger domain; crop */
 #include "operators/psf.h"        /* point spread functions, from optics or from a file */
 #include "operators/mask.h"       /* known pixels */
+#include "operators/fourier.h"    /* k-space of one coil, or of several */
+#include "operators/coils.h"      /* noise, whitening and compression of channels */
+#include "operators/sensitivity.h" /* coil maps from the middle of k-space */
 #include "operators/defects.h"    /* pixels that hold no measurement, found */
 #include "operators/compose.h"    /* chains, multiples, several measurements */
 #include "operators/dense.h"      /* a matrix, for tests and experiments */

@@ -11,9 +11,11 @@
 #include "priors/power.h"    /* a power spectrum from a blurred, noisy measurement */
 #include "priors/tikhonov.h" /* gradient energy */
 #include "priors/tv.h"       /* total variation: prox only */
+#include "priors/wavelet.h"  /* sparse wavelet coefficients: prox only */
 
 /* priors made of priors */
 #include "priors/affine.h"   /* in another intensity unit */
+#include "priors/complex.h"  /* of complex images, from priors of real ones */
 #include "priors/padded.h"   /* on a smaller grid, by reflection */
 #include "priors/perplane.h" /* on each plane of a stack */
 #include "priors/tiled.h"    /* on a larger grid, by blended windows */
@@ -22,5 +24,4 @@
 #include "priors/schedule.h"  /* noise schedules of training and of sampling */
 #include "priors/unet/unet.h" /* a pretrained U-Net in the layout of diffusers */
 #include "priors/info.h"      /* what a pretrained prior says about itself */
-
 #endif

@@ -26,7 +26,7 @@ arrow() {
         grep -vE "^[^:]*:[0-9]*: *# *include \"($room/|$allowed)" |
         sed "s|\$| -- $room may not include this|"
 }
-vtables='(operators/(op|cg|dual|likelihood)|priors/(prior|gaussian|schedule))\.h"'
+vtables='(operators/(op|cg|dual|likelihood)|priors/(prior|gaussian|wavelet|schedule))\.h"'
 {
     arrow lib 'nothing else'
     arrow operators 'lib/'
@@ -50,7 +50,10 @@ home() {
 {
     home 'fftw3\.h' 'lib/fft\.c'
     home 'tiff(io)?\.h' 'lib/tiff(_[a-z]*)?\.[ch]'
-    home 'libxml/.*' 'lib/tiff_ome[a-z_]*\.[ch]'
+    home 'libxml/.*' '(lib/tiff_ome[a-z_]*|lib/kspace/[a-z_]*)\.[ch]'
+    home 'hdf5.*' 'lib/(hdf5[a-z_]*|kspace/[a-z_]*)\.[ch]'
+    home '(nifti/)?nifti.*' 'lib/nifti\.c'
+    home 'mpi\.h' 'apps/ranks\.c'
     home 'cjson/.*' 'lib/json\.c'
     home 'png\.h' 'lib/png\.c'
     home 'Random123/.*' 'lib/rng\.c'

@@ -1,0 +1,37 @@
+#ifndef SCRY_OPERATORS_SENSITIVITY_H
+#define SCRY_OPERATORS_SENSITIVITY_H
+
+#include "lib/status.h"
+
+#include <complex.h>
+#include <stddef.h>
+
+/* Coil sensitivities from the fully sampled middle of k-space. */
+
+/* The largest fully sampled block around the centre of a mask (y, x): *cy, *cx lines, at most
+ * `limit` along each axis (0: no limit). EINVAL: less than `least` along an axis: "the centre of
+ * k-space is not fully sampled: found 0 x 0 ...". */
+scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
+                                    size_t nx, size_t limit, size_t least, scry_error *err);
+
+/* ESPIRiT (Uecker et al. 2014, MRM 71:990). calibration (coils, cy, cx), the block above, k-space
+ * on all of its axes; maps[coil][set][y][x] and eigenvalue[set][y][x] (may be NULL) are written.
+ * Maps have sum_c |S_c|^2 = 1 times the weight below, phase relative to the first virtual coil. */
+typedef struct scry_espirit_opts {
+    size_t kernel;    /* 6 */
+    double threshold; /* of singular values, relative to the first: sqrt(0.001) */
+    double crop;      /* eigenvalues below give 0: 0.8 */
+    int soft;         /* smooth weights in place of the crop: nothing is cut at an edge */
+    size_t sets;      /* 1 */
+} scry_espirit_opts;
+void scry_espirit_opts_init(scry_espirit_opts *opts);
+scry_status scry_espirit(float complex *maps, float *eigenvalue, const float complex *calibration,
+                         size_t coils, size_t cy, size_t cx, size_t ny, size_t nx,
+                         const scry_espirit_opts *opts, scry_error *err);
+
+/* Low-resolution images of the same block, each over the root sum of squares of all: a map that
+ * needs nothing but the block. Pruessmann et al. 1999; smooth window against ringing. */
+scry_status scry_lowres_maps(float complex *maps, const float complex *calibration, size_t coils,
+                             size_t cy, size_t cx, size_t ny, size_t nx, scry_error *err);
+
+#endif
