@@ -14,6 +14,7 @@
 #include "lib/metrics.h" /* PSNR, SSIM, Fourier ring correlation */
 #include "lib/noise.h"   /* noise of an image, and of its camera */
 
+#include "lib/cfl.h"         /* arrays of the BART toolbox */
 #include "lib/hdf5.h"        /* arrays in HDF5 files */
 #include "lib/json.h"        /* documents and reports */
 #include "lib/png.h"         /* previews */
