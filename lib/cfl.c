@@ -177,12 +177,10 @@ static ptrdiff_t slurp(const char *path, char *text, size_t room)
 
 bool scry_cfl_recognise(const char *path)
 {
-    char text[HEADER_LIMIT];
+    char name[4096], first;
     if (ends_with(path, ".cfl") || ends_with(path, ".hdr")) return true;
-    char *name = name_of(path, ".hdr");
-    const ptrdiff_t n = name ? slurp(name, text, sizeof text) : -1;
-    scry_free(name);
-    return n > 0 && text[0] == '#';
+    if ((size_t)snprintf(name, sizeof name, "%s.hdr", path) >= sizeof name) return false;
+    return slurp(name, &first, 1) == 1 && first == '#';
 }
 
 /* ---- reading ---- */
