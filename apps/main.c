@@ -5,8 +5,8 @@
 #include <string.h>
 
 const cli_command *const cli_commands[] = { &cli_deblur, &cli_inpaint, &cli_simulate, &cli_compare,
-                                            &cli_sample, &cli_figure, &cli_info, &cli_methods,
-                                            NULL };
+                                            &cli_sample, &cli_figure, &cli_info, &cli_kspace,
+                                            &cli_methods, NULL };
 
 static void interrupt(int signal_number)
 {
