@@ -371,6 +371,57 @@ void scry_fft_free(scry_fft *f)
     scry_free(f);
 }
 
+struct scry_fft_lanes {
+    fftwf_plan plan[2];
+};
+
+scry_status scry_fft_lanes_create(scry_fft_lanes **out, size_t n, size_t lanes, scry_error *err)
+{
+    const size_t most = INT_MAX / (2 * STRIP);
+    *out = NULL;
+    if (!n || !lanes || n > most / lanes)
+        return SCRY_FAIL(err, SCRY_ESHAPE, "FFT of %zu entries in %zu lanes, expected 1 to %zu", n,
+                         lanes, most);
+    scry_fft_lanes *f = scry_alloc(1, sizeof *f);
+    float complex *s0 = scry_alloc(n * lanes, sizeof *s0), *s1 = scry_alloc(n * lanes, sizeof *s1);
+    const int length = (int)n, many = (int)lanes;
+    if (f && s0 && s1) {
+        pthread_mutex_lock(&planner);
+        for (int dir = 0; dir < 2; dir++)
+            f->plan[dir] = fftwf_plan_many_dft(1, &length, many, s0, NULL, many, 1, s1, NULL, many,
+                                               1, dir ? FFTW_BACKWARD : FFTW_FORWARD,
+                                               FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
+        pthread_mutex_unlock(&planner);
+    }
+    scry_free(s0);
+    scry_free(s1);
+    if (f && f->plan[0] && f->plan[1]) {
+        *out = f;
+        return SCRY_OK;
+    }
+    scry_fft_lanes_free(f);
+    return SCRY_FAIL(err, SCRY_ENOMEM, "FFT plan of %zu lanes of %zu entries", lanes, n);
+}
+
+void scry_fft_lanes_free(scry_fft_lanes *f)
+{
+    if (!f) return;
+    pthread_mutex_lock(&planner);
+    for (int dir = 0; dir < 2; dir++) fftwf_destroy_plan(f->plan[dir]);
+    pthread_mutex_unlock(&planner);
+    scry_free(f);
+}
+
+void scry_fft_lanes_forward(const scry_fft_lanes *f, float complex *X, const float complex *x)
+{
+    fftwf_execute_dft(f->plan[0], (float complex *)x, X);
+}
+
+void scry_fft_lanes_backward(const scry_fft_lanes *f, float complex *x, const float complex *X)
+{
+    fftwf_execute_dft(f->plan[1], (float complex *)X, x);
+}
+
 size_t scry_fft_good_size(size_t n, size_t multiple)
 {
     static const size_t factors[] = { 2, 3, 5, 7 };
