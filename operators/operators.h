@@ -12,6 +12,7 @@
 #include "operators/fourier.h"    /* k-space of one coil, or of several */
 #include "operators/coils.h"      /* noise, whitening and compression of channels */
 #include "operators/sensitivity.h" /* coil maps from the middle of k-space */
+#include "operators/scale.h"      /* a unit of intensity from k-space */
 #include "operators/defects.h"    /* pixels that hold no measurement, found */
 #include "operators/compose.h"    /* chains, multiples, several measurements */
 #include "operators/dense.h"      /* a matrix, for tests and experiments */
