@@ -17,6 +17,9 @@
     X(ddim)                                                                                        \
     X(euler)                                                                                       \
     X(heun)                                                                                        \
+    X(zero_filled)                                                                                 \
+    X(cg_sense)                                                                                    \
+    X(wavelet)                                                                                     \
     X(wiener)                                                                                      \
     X(tikhonov)                                                                                    \
     X(richardson_lucy)                                                                             \

@@ -76,6 +76,7 @@ static const struct field fields[] = {
     { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },
     { "tv", REAL, offsetof(scry_solver_opts, tv), NULL },
     { "tol", REAL, offsetof(scry_solver_opts, tol), NULL },
+    { "shifts", COUNT, offsetof(scry_solver_opts, shifts), NULL },
     { "inner", COUNT, offsetof(scry_solver_opts, inner), NULL },
     { "start", CHOICE, offsetof(scry_solver_opts, start), start_words },
     { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL },

@@ -34,6 +34,7 @@ typedef struct scry_solver_opts {
     double tv;         /* weight of total variation */
     double tol;        /* relative change that ends an iterative method; 0: run all steps */
     size_t inner;      /* CG iterations inside a step */
+    size_t shifts;     /* 1: wavelets are shifted at random in each step; 0: never */
     int start;         /* enum scry_start */
     double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */
     int stop;          /* enum scry_stop, classical methods */

@@ -98,6 +98,25 @@ scry_status scryi_fit_rhs(scryi_fit *fit, float *out, const float *sub, scry_err
     return scry_op_adjoint(fit->A, out, fit->scratch, fit->work, err);
 }
 
+scry_status scryi_fit_needs_gaussian(const scry_problem *problem, const char *method,
+                                     scry_error *err)
+{
+    if (scry_likelihood_is_gaussian(problem->L)) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EUNSUP,
+                     "%s weighs all measurements alike, expected Gaussian noise, not counts",
+                     method);
+}
+
+/* b does not depend on the point of expansion, and any will do: A u = 0. */
+scry_status scryi_fit_unweighted(scryi_fit *fit, float *rhs, scry_error *err)
+{
+    scry_status st;
+    memset(fit->Au, 0, fit->m * sizeof *fit->Au);
+    if ((st = scryi_fit_expand(fit, err)) != SCRY_OK) return st;
+    fit->counts->adjoint++;
+    return scry_op_adjoint(fit->A, rhs, fit->b, fit->work, err);
+}
+
 double scryi_fit_chi2(const scryi_fit *fit)
 {
     for (size_t i = 0; i < fit->m; i++)

@@ -34,6 +34,13 @@ scry_status scryi_fit_flat(scryi_fit *fit, float *u, scry_error *err);
 scry_status scryi_fit_normal(scryi_fit *fit, float *out, const float *u, scry_error *err);
 scry_status scryi_fit_rhs(scryi_fit *fit, float *out, const float *sub, scry_error *err);
 
+/* For methods that minimise |A u - b|^2, the weight of the noise left out. The first says, for
+ * `method`, what is wrong with noise that is not Gaussian (EUNSUP); the second sets W and b, and
+ * rhs = A^H b (n floats). */
+scry_status scryi_fit_needs_gaussian(const scry_problem *problem, const char *method,
+                                     scry_error *err);
+scry_status scryi_fit_unweighted(scryi_fit *fit, float *rhs, scry_error *err);
+
 /* Pearson's chi2 per measurement at Au: mean of W (Au - b)^2. Its expectation at the truth is 1 for
  * any count of photons, that of the deviance is not (1.1 and more below five photons). */
 double scryi_fit_chi2(const scryi_fit *fit);
