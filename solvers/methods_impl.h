@@ -7,6 +7,7 @@
  * here, X(symbol), and a source that defines `const struct scry_method scry_method_<symbol>`. */
 #define SCRYI_METHODS(X)                                                                           \
     X(diffpir)                                                                                     \
+    X(dds)                                                                                         \
     X(ddnm)                                                                                        \
     X(jfps)                                                                                        \
     X(mmps)                                                                                        \

@@ -54,6 +54,8 @@ static const char *const stop_words[] = { [SCRY_STOP_STEPS] = "steps",
 static const char *const accelerate_words[] = { [SCRY_ACCELERATE_NONE] = "none",
                                                 [SCRY_ACCELERATE_BIGGS] = "biggs",
                                                 [SCRY_ACCELERATE_NESTEROV] = "nesterov", NULL };
+static const char *const weight_words[] = { [SCRY_WEIGHT_PAPER] = "paper",
+                                            [SCRY_WEIGHT_NOISE] = "noise", NULL };
 
 /* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
@@ -74,6 +76,7 @@ static const struct field fields[] = {
     { "spread", REAL, offsetof(scry_solver_opts, spread), NULL },
     { "lambda", REAL, offsetof(scry_solver_opts, lambda), NULL },
     { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },
+    { "gamma", REAL, offsetof(scry_solver_opts, gamma), NULL },
     { "tv", REAL, offsetof(scry_solver_opts, tv), NULL },
     { "tol", REAL, offsetof(scry_solver_opts, tol), NULL },
     { "shifts", COUNT, offsetof(scry_solver_opts, shifts), NULL },
@@ -82,6 +85,7 @@ static const struct field fields[] = {
     { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL },
     { "stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words },
     { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate), accelerate_words },
+    { "weight", CHOICE, offsetof(scry_solver_opts, weight), weight_words },
 };
 
 static const struct field *find_field(const char *name)

@@ -31,6 +31,7 @@ typedef struct scry_solver_opts {
     double spread;     /* share of the local posterior's spread that a step draws */
     double lambda;     /* weight of the data term or of the regularizer, as the method says */
     double zeta;       /* second weight (DPS step, DiffPIR noise share) */
+    double gamma;      /* weight of the data in a step of DDS */
     double tv;         /* weight of total variation */
     double tol;        /* relative change that ends an iterative method; 0: run all steps */
     size_t inner;      /* CG iterations inside a step */
@@ -39,6 +40,7 @@ typedef struct scry_solver_opts {
     double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */
     int stop;          /* enum scry_stop, classical methods */
     int accelerate;    /* enum scry_accelerate, richardson-lucy */
+    int weight;        /* enum scry_weight, dds */
 } scry_solver_opts;
 
 enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN, SCRY_START_AUTO };
@@ -49,6 +51,9 @@ enum scry_stop {
     SCRY_STOP_FRC          /* Fourier ring correlation of two independent halves stops improving */
 };
 enum scry_accelerate { SCRY_ACCELERATE_NONE = 0, SCRY_ACCELERATE_BIGGS, SCRY_ACCELERATE_NESTEROV };
+
+/* What a weight of the data is relative to: the publication's constant, or the noise. */
+enum scry_weight { SCRY_WEIGHT_PAPER = 0, SCRY_WEIGHT_NOISE };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
     SCRY_RUNNING = 0,

@@ -133,6 +133,11 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
     return st != SCRY_OK || G->linearised ? st : relinearise(G, G->Au, err);
 }
 
+void scryi_guided_forget(struct scryi_guided *G)
+{
+    memset(G->q, 0, G->m * sizeof *G->q);
+}
+
 scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
                               double tol, double perturb, scry_error *err)
 {
@@ -201,7 +206,7 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
     scry_axpy(at, 1, S->z, S->base.n);
     if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
     if (G->scored) memcpy(G->w, G->w_start, G->m * sizeof *G->w); /* b is the same everywhere */
-    memset(G->q, 0, G->m * sizeof *G->q);
+    scryi_guided_forget(G);
     return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, 1, err);
 }
 
@@ -210,11 +215,11 @@ scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
     scry_status st;
-    memset(G->q, 0, G->m * sizeof *G->q);
+    scryi_guided_forget(G);
     G->linearised = false;
     if (base->opts.start != SCRY_START_GAUSSIAN) return scryi_sampler_start(base, err);
     if ((st = draw_gaussian(G, err)) != SCRY_OK) return st;
-    memset(G->q, 0, G->m * sizeof *G->q);
+    scryi_guided_forget(G);
     scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
     scry_axpby(S->x, 1, S->x0, S->sigma[0], S->z, base->n);
     return SCRY_OK;

@@ -57,6 +57,8 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
  * posterior (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    size_t iterations, double tol, double perturb, scry_error *err);
+/* The next solve starts from zero, and not from what the last one found. */
+void scryi_guided_forget(struct scryi_guided *G);
 /* The same up to A^T w q, left in G->v: for methods that map it through something else than V. */
 scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
                               double tol, double perturb, scry_error *err);

@@ -77,26 +77,29 @@ static void world_mask(struct world *w, unsigned char *known)
 /* What a method may be off by on these two problems: bias of the mean in exact sd, and the range of
  * sd / exact sd over pixels, both before Monte Carlo error. For methods that are exact in a limit
  * the bands are what 60 steps leave; for the others they are the finding: DiffPIR's step treats the
- * unknown as white, and has 15 % too little spread; DDNM+ and DPS are far off where the noise is
- * not small, as the registry says. */
+ * unknown as white, and has 15 % too little spread, as has DDS when told the noise; DDS as
+ * published, DDNM+ and DPS are far off where the noise is not small, as the registry says. */
 struct band {
     const char *method;
     int start;
     double blur_bias, mask_bias, low, high;
     size_t travel; /* 60 / travel levels */
+    int weight;    /* dds */
 };
 
 static const struct band bands[] = {
-    { "jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1 },
-    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1 },
-    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3 },
-    { "mmps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1 },
-    { "mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1 },
-    { "pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1 },
-    { "pnpdm", SCRY_START_NOISE, 0.12, 0.12, 0.88, 1.04, 1 },
-    { "diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1 },
-    { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1 },
-    { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1 },
+    { "jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1, 0 },
+    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1, 0 },
+    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3, 0 },
+    { "mmps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1, 0 },
+    { "mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1, 0 },
+    { "pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1, 0 },
+    { "pnpdm", SCRY_START_NOISE, 0.12, 0.12, 0.88, 1.04, 1, 0 },
+    { "diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, 0 },
+    { "dds", SCRY_START_NOISE, 0.6, 0.35, 0.01, 0.9, 1, SCRY_WEIGHT_PAPER },
+    { "dds", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, SCRY_WEIGHT_NOISE },
+    { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1, 0 },
+    { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1, 0 },
 };
 
 static void set_opts(scry_solver_opts *o, const struct band *band)
@@ -109,6 +112,7 @@ static void set_opts(scry_solver_opts *o, const struct band *band)
     o->inner = 10;
     o->start = band->start;
     o->start_sigma = 1;
+    o->weight = band->weight;
     if (band->travel > 1) {
         o->travel = band->travel;
         o->steps /= band->travel;
