@@ -3,7 +3,7 @@
 
 /* Phantoms with a known truth, and simulated acquisitions. */
 
-#include "datasets/camera.h"  /* electrons to camera counts: Poisson, read noise, gain, offset */
+#include "datasets/camera.h" /* electrons to camera counts: Poisson, read noise, gain, offset */
 #include "datasets/sampling.h" /* which samples of k-space are taken */
 #include "datasets/scanner.h"  /* coils, exact k-space of a head, noise */
 #include "datasets/phantom.h" /* cells in two and three dimensions; Shepp and Logan's head */

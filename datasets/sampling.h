@@ -3,39 +3,77 @@
 
 #include "lib/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which samples of k-space are taken. mask (ny, nx), 1 or 0. */
+/* Which samples of k-space are taken. n lines of phase encoding, the centre of k-space at
+ * floor(n/2); R is the acceleration asked for, c the share of the fully sampled centre. What comes
+ * out is close to R by each pattern's own rule: count, and tell the user n / count.
+ *
+ * Patterns of whole lines. Those of fastMRI (Zbontar et al. 2018, arXiv:1811.08839) are the masks
+ * of its reference code bit for bit; nl = round(n c), half to even, lines from (n - nl + 1) / 2 on.
+ *   RANDOM               a line outside of the centre with probability (n/R - nl) / (n - nl)
+ *   EQUISPACED           every round(R)-th from a random first one, and the centre: more than n/R
+ *   EQUISPACED_FRACTION  the spacing stretched, and rounded, so that n/R remain with the centre
+ *   REGULAR              line round(k R), k = 0, 1, ..., and the centre: no random numbers
+ *   GAUSSIAN             round(n/R) lines, the centre and others without replacement with weights
+ *                        exp(-(k - n/2)^2 / (2 (n/6)^2))
+ * Patterns of points on two phase-encoded axes; the centre is a block of round(ny c) x round(nx c)
+ * points.
+ *   POISSON              Poisson disc, sparser outwards: points in random order, each taken when it
+ *                        lies in none of the discs of radius r0 (1 + 2 q) u around those before,
+ *                        q = distance from the centre over that of an edge, u uniform on .75..1.25
+ *                        (of one size they fall into a regular lattice on the grid, whose aliases
+ *                        are coherent); r0 the largest that leaves round(ny nx / R) points: that
+ *                        many are taken
+ *   RADIAL               diameters of the ellipse that touches the edges, turned by the golden
+ *                        angle pi (sqrt 5 - 1) / 2 from one to the next (Winkelmann et al. 2007,
+ *                        IEEE TMI 26:68), from a random first one, rounded to the grid; the number
+ *                        of them that comes closest to R */
 typedef enum scry_pattern {
-    SCRY_PATTERN_RANDOM = 0,  /* fastMRI: lines at random */
-    SCRY_PATTERN_EQUISPACED,  /* fastMRI: every R-th line and the centre */
-    SCRY_PATTERN_EQUISPACED_FRACTION, /* fastMRI: so that W / R lines remain with the centre */
-    SCRY_PATTERN_REGULAR,     /* every R-th from line 0, and round(n c) in the centre */
-    SCRY_PATTERN_POISSON,     /* Poisson disc, denser in the middle */
-    SCRY_PATTERN_RADIAL,      /* spokes at the golden angle, rounded to the grid */
-    SCRY_PATTERN_GAUSSIAN     /* lines at random, denser in the middle */
+    SCRY_PATTERN_RANDOM = 0,
+    SCRY_PATTERN_EQUISPACED,
+    SCRY_PATTERN_EQUISPACED_FRACTION,
+    SCRY_PATTERN_REGULAR,
+    SCRY_PATTERN_POISSON,
+    SCRY_PATTERN_RADIAL,
+    SCRY_PATTERN_GAUSSIAN
 } scry_pattern;
 
-/* fastMRI's generator (Zbontar et al. 2018), bit for bit: numpy's legacy MT19937. The lines lie
- * along the readout; `n` is the number of phase encodes, line[n] 1 or 0.
- * seed_name: MT19937 is seeded with its code points ("file1000000.h5"); NULL: by `seed` alone. */
+typedef struct scry_sampling_choice {
+    double accel;  /* R > 1, at most the number of lines */
+    double center; /* c in [0, 1) */
+} scry_sampling_choice;
+
 typedef struct scry_sampling {
     scry_pattern pattern;
-    double accel;   /* R > 1 */
-    double center;  /* c: share of the lines in the fully sampled middle, >= 0, < 1 */
+    double accel, center; /* where there is no list of choices */
+    /* fastMRI trains with several: the generator's first draw picks one. fastMRI patterns only. */
+    const scry_sampling_choice *choices;
+    size_t n_choices; /* 0: no list */
+    /* fastMRI seeds its generator (NumPy's legacy MT19937) with the code points of the volume's
+     * file name, "file1000000.h5": seed_name, in UTF-8. NULL: with the number, as
+     * numpy.random.RandomState(seed) does below 2^32 (beyond: as with the list [low, high] of its
+     * halves). Other patterns use lib/rng.h, `seed` alone. */
     uint64_t seed;
     const char *seed_name;
 } scry_sampling;
 
-/* Masks of whole lines: the first five... EINVAL: R, c out of range, or no centre line left when c
- * > 0 ("acceleration 8 with centre 0.001 of 128 lines leaves no line in the centre"); EUNSUP: a
- * pattern that is not of lines. */
+/* line[n] = 1 or 0.
+ * EINVAL: R or c out of range, a centre that rounds to no line although c > 0, that alone is more
+ *         than n/R where a pattern keeps to n/R, or a mask that misses the centre of k-space;
+ *         EUNSUP: a pattern of points, choices for a pattern that is not of fastMRI; ENOMEM */
 scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampling *s,
                                 scry_error *err);
-/* Any pattern on (ny, nx); patterns of lines have them along the readout axis (1 y, 2 x). */
+
+/* mask[ny][nx] of any pattern; lines have the direction of the readout axis (1: y, 2: x). Errors as
+ * above; EINVAL also for a readout axis that is neither. */
 scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int readout,
                                const scry_sampling *s, scry_error *err);
-const char *const *scry_pattern_names(void); /* in the order above, ends with NULL */
+
+bool scry_pattern_of_lines(scry_pattern p);
+/* "random", "equispaced", "equispaced-fraction", ..., in the order above; NULL ends them */
+const char *const *scry_pattern_names(void);
 
 #endif
