@@ -476,7 +476,8 @@ scry_status scry_hdf5_read_text(char **out, const scry_hdf5 *f, const char *name
     *out = NULL;
     scry_status st = scry_hdf5_describe(&info, f, name, err);
     if (st != SCRY_OK) return st;
-    if (info.kind != SCRY_HDF5_TEXT || info.count != 1) return wrong_type(f, &info, "one text", err);
+    if (info.kind != SCRY_HDF5_TEXT || info.count != 1)
+        return wrong_type(f, &info, "one text", err);
     H5E_BEGIN_TRY
         const hid_t set = H5Dopen2(f->id, info.name, H5P_DEFAULT), type = H5Dget_type(set);
         if (!(*out = read_string(set, false, type)))

@@ -64,15 +64,14 @@ static scry_status open_hdf5(scry_kspace_reader *r, const scry_kspace_choice *ch
 {
     scry_status st = scry_hdf5_open(&r->file, r->path, err);
     if (st != SCRY_OK) return st;
-    /* The group of ISMRMRD is called "dataset" by convention only, but everybody keeps to it. */
-    const bool fastmri = scry_hdf5_has_dataset(r->file, "kspace");
-    if (scry_hdf5_has_group(r->file, "dataset") && !fastmri) {
-        r->info.format = SCRY_KSPACE_ISMRMRD;
-        return scryi_ismrmrd_open(r, err);
-    }
-    if (fastmri && !choice->dataset) {
+    if (!choice->dataset && scry_hdf5_has_dataset(r->file, "kspace")) {
         r->info.format = SCRY_KSPACE_FASTMRI;
         return scryi_fastmri_open(r, err);
+    }
+    /* The group of ISMRMRD is called "dataset" by convention only, but everybody keeps to it. */
+    if (!choice->dataset && scry_hdf5_has_group(r->file, "dataset")) {
+        r->info.format = SCRY_KSPACE_ISMRMRD;
+        return scryi_ismrmrd_open(r, err);
     }
     r->info.format = SCRY_KSPACE_PLAIN;
     return scryi_plain_open(r, choice, err);
