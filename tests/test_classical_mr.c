@@ -265,6 +265,129 @@ static void shifts_are_seeded(void **state)
     scry_op_free(A);
 }
 
+/* Two pixels, nothing but noise: the mean stays, and the difference d shrinks to
+ * d max(0, 1 - 2 lambda / |d|). With three sets of them, each by itself. */
+static void tv_of_two_pixels(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    enum { SETS = 3 };
+    const scry_space space = { 3, { SETS, 1, 2 }, true };
+    const double lambda = 0.21;
+    scry_op *A;
+    float y[4 * SETS] = { 1.1f, 0.3f, -0.4f, 2.2f, 5, 5, 5.2f, 4.9f, 0.7f, 0.1f, 0.1f, -0.9f };
+    float u[4 * SETS];
+    assert_ok(scry_identity_create(&A, &space, &err));
+    scry_likelihood *L = whitened(A, y);
+    const struct setup set[] = { { "lambda", lambda }, { "iterations", 3000 }, { "tol", 0 },
+                                 { 0 } };
+    run("tv", L, set, u);
+    for (size_t s = 0; s < SETS; s++) {
+        const float *b = y + 4 * s, *v = u + 4 * s;
+        const double d = hypot((double)b[2] - b[0], (double)b[3] - b[1]) / map.scale;
+        const double k = fmax(0, 1 - 2 * lambda / d);
+        for (size_t part = 0; part < 2; part++) {
+            const double mean = (b[part] + b[2 + part]) / map.scale / 2;
+            const double half = k * (b[2 + part] - b[part]) / map.scale / 2;
+            assert_near(v[part], mean - half, 1e-4);
+            assert_near(v[2 + part], mean + half, 1e-4);
+        }
+    }
+    scry_likelihood_free(L);
+    scry_op_free(A);
+}
+
+/* 1/2 |A u - b|^2 + lambda TV(u), Neumann, by loops of its own. */
+static double tv_objective(const scry_op *A, const float *u, const float *y, double lambda,
+                           double *tv)
+{
+    scry_error err = { 0 };
+    static float Au[2 * WN];
+    double fit = 0;
+    assert_ok(scry_op_forward(A, Au, u, NULL, &err));
+    for (size_t i = 0; i < scry_space_floats(scry_op_cod(A)); i++)
+        fit += pow(Au[i] - y[i] / map.scale, 2) / 2;
+    *tv = 0;
+    for (size_t i = 0; i < WN; i++) {
+        double s = 0;
+        for (size_t part = 0; part < 2; part++) {
+            if (i % WX + 1 < WX) s += pow(u[2 * i + 2 + part] - u[2 * i + part], 2);
+            if (i / WX + 1 < WY) s += pow(u[2 * (i + WX) + part] - u[2 * i + part], 2);
+        }
+        *tv += sqrt(s);
+    }
+    return fit + lambda * *tv;
+}
+
+/* No small step lowers the objective: towards the truth, to zero, to a smoother image, at random. */
+static void tv_minimises(void **state)
+{
+    (void)state;
+    float y[2 * WN], truth[2 * WN], u[2 * WN], v[2 * WN];
+    const double lambda = 0.03;
+    scry_op *A = half_mask(y, truth, 71);
+    scry_likelihood *L = whitened(A, y);
+    const struct setup set[] = { { "lambda", lambda }, { "iterations", 3000 }, { "tol", 0 },
+                                 { 0 } };
+    double tv;
+    run("tv", L, set, u);
+    const double best = tv_objective(A, u, y, lambda, &tv);
+    for (uint64_t trial = 0; trial < 40; trial++) {
+        float *r = check_random(2 * WN, 80 + trial);
+        const double length = pow(10, -1 - (double)(trial % 4));
+        if (trial < 4) scry_axpby(v, 1 - length, u, length, truth, 2 * WN);
+        else if (trial < 8) scry_axpby(v, 1 - length, u, 0, u, 2 * WN);
+        else scry_axpby(v, 1, u, 0.1 * length, r, 2 * WN);
+        assert_true(tv_objective(A, v, y, lambda, &tv) > best * (1 - 1e-5));
+        scry_free(r);
+    }
+    assert_below(scry_distance(u, truth, 2 * WN), 0.1 * scry_norm(truth, 2 * WN));
+    scry_likelihood_free(L);
+    scry_op_free(A);
+}
+
+/* By default: as little variation as chi2 1 allows, so less than the truth has. */
+static void tv_meets_the_noise(void **state)
+{
+    (void)state;
+    float y[2 * WN], truth[2 * WN], u[2 * WN];
+    double ours, theirs;
+    scry_op *A = half_mask(y, truth, 91);
+    const size_t m = scry_space_floats(scry_op_cod(A));
+    for (size_t i = 0; i < m; i++) y[i] *= (float)(SIGMA / (0.03 * map.scale)); /* whitened */
+    scry_likelihood *L = whitened(A, y);
+    const scry_progress end = run("tv", L, NULL, u);
+    assert_near(end.residual, 1, 0.02);
+    scry_scale(truth, SIGMA / (0.03 * map.scale), 2 * WN);
+    tv_objective(A, u, y, 1, &ours);
+    tv_objective(A, truth, y, 1, &theirs);
+    assert_below(ours, theirs);
+    assert_below(scry_distance(u, truth, 2 * WN), 0.12 * scry_norm(truth, 2 * WN));
+    scry_likelihood_free(L);
+    scry_op_free(A);
+}
+
+/* More data than pixels, half of which the model does not explain: chi2 1 is out of reach, and what
+ * the least squares fit leaves says so. Data of noise of sd 3 in place of 1/sqrt 2. */
+static void tv_knows_what_it_cannot_reach(void **state)
+{
+    (void)state;
+    static double M[M2 * N2];
+    scry_op *A = complex_dense(M, &small, ROWS, 101);
+    float *y = check_random(M2, 102), u[N2], fit[N2];
+    scry_scale(y, 3, M2);
+    scry_likelihood *L = whitened(A, y);
+    const struct setup least[] = { { "lambda", 0 }, { "iterations", 200 }, { 0 } };
+    const struct setup set[] = { { "iterations", 5000 }, { "tol", 0 }, { 0 } };
+    const double best = run("cg-sense", L, least, fit).residual;
+    const double left = run("tv", L, set, u).residual;
+    assert_true(best > 1.5);
+    assert_near(left * left, best * best + (double)N2 / M2, 0.02 * left * left);
+    scry_likelihood_free(L);
+    scry_op_free(A);
+    scry_free(y);
+}
+
 /* Every plan survives refused memory, and counts are refused where their weights would be lost. */
 static void plans_fail_with_words(void **state)
 {
@@ -302,6 +425,10 @@ int main(void)
         cmocka_unit_test(wavelet_minimises),
         cmocka_unit_test(wavelet_denoises_by_shrinking),
         cmocka_unit_test(shifts_are_seeded),
+        cmocka_unit_test(tv_of_two_pixels),
+        cmocka_unit_test(tv_minimises),
+        cmocka_unit_test(tv_meets_the_noise),
+        cmocka_unit_test(tv_knows_what_it_cannot_reach),
         cmocka_unit_test(plans_fail_with_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,9 @@
 #include "lib/space.h"
 
 /* Forward differences G along the last (at most three) axes of a space, 0 across the border
- * (Neumann), in units of one pixel. Complex entries are differenced part by part. Axes of length 1
- * are left out. No function allocates; out and in do not overlap. */
+ * (Neumann), in units of one pixel. Complex entries are differenced part by part, along the last
+ * two axes: an axis before them counts the images of several map sets. Axes of length 1 are left
+ * out. No function allocates; out and in do not overlap. */
 typedef struct scryi_difference {
     int axes;          /* number of directions */
     size_t n;          /* floats in an image */

@@ -7,21 +7,32 @@
  *   G  differences, dual p in unit balls        s = 1/|A|, K u = (G u, s A u)
  *   A  operator, dual q                         tau sigma |K|^2 < 1, |K|^2 <= 4 axes + 1
  *
+ * with W = 1 in the second problem where the image is complex, as in the other methods of MR: then
+ * lambda is in the unit of u and leaves the noise out. Borders are free (Neumann); a vector of G u
+ * holds both directions and both parts of complex pixels.
+ *
  * The data enter through their own dual variable, so that W (which spans the photon counts) changes
  * a pointwise proximal map and not the step sizes: with z = s A u the map of either problem is
  * z = (c + mu W' b') / (1 + mu W'), W' = W/s^2, b' = s b, where mu = 1/(lambda sigma), or is the
  * multiplier that puts z on the ellipsoid of the constraint (Weiss, Blanc-Feraud & Aubert 2009,
- * SIAM J. Sci. Comput. 31:2047). Counted light: W is renewed from A u while the iteration runs. */
+ * SIAM J. Sci. Comput. 31:2047). Counted light: W is renewed from A u while the iteration runs.
+ *
+ * Several coils measure more numbers than there are pixels, and no image has chi2 1 when the maps
+ * are not quite right. For complex images the least squares fit is therefore made first: it takes
+ * up `dof` of the noise's m degrees of freedom, so where its chi2 c exceeds 1 - dof/m, the rest is
+ * what the model cannot explain, and c + dof/m is what the truth would leave. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "operators/cg.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { EXPAND_EVERY = 20 }; /* iterations on one W: renewing is cheap, but never lets q settle */
+enum { FIT_ITERATIONS = 30 }; /* of the least squares fit: it is there but for what noise rules */
 
 struct tv {
     scry_solver base;
@@ -29,7 +40,10 @@ struct tv {
     scryi_difference G;
     float *u, *ubar, *z, *p; /* n, n, n, axes * n */
     float *q, *c, *Au;       /* m: dual of the data, its argument, A u */
+    void *cg;                /* of the least squares fit, where it is needed */
     double s, tau, sigma, mu, floor;
+    double lambda; /* against the weighted data term; 0: discrepancy */
+    double target; /* of sum W (A u - b)^2 */
 };
 
 static void tv_destroy(scry_solver *S)
@@ -44,23 +58,55 @@ static void tv_destroy(scry_solver *S)
     scry_free(T->q);
     scry_free(T->c);
     scry_free(T->Au);
+    scry_free(T->cg);
     scry_free(T);
 }
 
 /* Step sizes whose ratio is the square of the image's scale: the duals live in unit balls. A tenth
  * of the contrast is the scale of what is left to change once the image is roughly there; of 0.1,
  * 0.3, 1 and 3 it converged fastest by far (30 iterations against hundreds, tried on one crop of
- * the quality bench, tests/bench/quality.py, at 100 photons). */
+ * the quality bench, tests/bench/quality.py, at 100 photons). Complex data are taken for samples of
+ * a transform, whose energy is that of the image. */
 static void set_steps(struct tv *T)
 {
     const float *b = T->fit.b;
     const size_t m = T->fit.m;
-    const double mean = scry_sum(b, m) / (double)m;
-    const double var = scry_dot(b, b, m) / (double)m - mean * mean;
+    const bool cplx = T->base.space.cplx;
+    const double mean = cplx ? 0 : scry_sum(b, m) / (double)m;
+    const double count = (double)(cplx ? T->base.n : m);
+    const double var = scry_dot(b, b, m) / count - mean * mean;
     const double scale = var > 0 ? 0.1 * sqrt(var) * T->s : 1;
     const double bound = sqrt(4.0 * T->G.axes + 1.02);
     T->tau = scale / bound;
     T->sigma = 1 / (scale * bound);
+}
+
+static scry_status normal(void *ctx, float *out, const float *in, scry_error *err)
+{
+    struct tv *T = ctx;
+    T->fit.counts->forward++;
+    T->fit.counts->adjoint++;
+    return scry_op_normal(T->fit.A, out, in, T->fit.work, err);
+}
+
+/* target = m max(1, c + dof/m), see above; dof from the pixels that a coil sees at all. Leaves the
+ * fit in ubar, z overwritten. */
+static scry_status attainable(struct tv *T, scry_error *err)
+{
+    const size_t n = T->base.n, m = T->fit.m;
+    scry_status st;
+    size_t seen = 0;
+    T->fit.counts->adjoint++;
+    if ((st = scry_op_adjoint(T->fit.A, T->z, T->fit.b, T->fit.work, err)) != SCRY_OK) return st;
+    memset(T->ubar, 0, n * sizeof(float));
+    if ((st = scry_cg(normal, T, T->ubar, T->z, n, 1e-3, FIT_ITERATIONS, T->cg, NULL, err)) !=
+            SCRY_OK ||
+        (st = scryi_fit_forward(&T->fit, T->ubar, err)) != SCRY_OK)
+        return st;
+    for (size_t i = 0; i < n; i++) seen += T->z[i] != 0;
+    const double dof = fmin((double)seen, (double)m) / (double)m;
+    T->target = (double)m * fmax(1, scryi_fit_chi2(&T->fit) + dof);
+    return SCRY_OK;
 }
 
 static scry_status tv_start(scry_solver *S, scry_error *err)
@@ -70,11 +116,16 @@ static scry_status tv_start(scry_solver *S, scry_error *err)
     scry_status st = scryi_fit_flat(&T->fit, T->u, err);
     if (st != SCRY_OK) return st;
     set_steps(T);
+    const bool cplx = S->space.cplx;
+    T->lambda = S->opts.lambda * (cplx && T->fit.weight > 0 ? T->fit.weight : 1);
+    T->target = (double)T->fit.m;
+    if (T->cg && (st = attainable(T, err)) != SCRY_OK) return st;
+    if (T->cg && (st = scryi_fit_forward(&T->fit, T->u, err)) != SCRY_OK) return st;
     memcpy(T->ubar, T->u, S->n * sizeof(float));
     memcpy(T->Au, T->fit.Au, T->fit.m * sizeof(float));
     memset(T->p, 0, (size_t)T->G.axes * S->n * sizeof(float));
     memset(T->q, 0, T->fit.m * sizeof(float));
-    T->floor = S->problem.positive ? -map.shift / map.scale : -INFINITY;
+    T->floor = S->problem.positive && !cplx ? -map.shift / map.scale : -INFINITY;
     T->mu = 0;
     return SCRY_OK;
 }
@@ -99,7 +150,7 @@ static double ellipsoid(const struct tv *T, double mu, double *slope)
  * Math. 16:451). */
 static double multiplier(const struct tv *T)
 {
-    const double target = (double)T->fit.m;
+    const double target = T->target;
     double slope, mu = 0, value = ellipsoid(T, 0, &slope);
     if (value <= target) return 0;
     for (int i = 0; i < 60 && value > target * (1 + 1e-6); i++) {
@@ -114,8 +165,7 @@ static void data_dual(struct tv *T)
 {
     const float sigma = (float)T->sigma, s = (float)T->s;
     for (size_t i = 0; i < T->fit.m; i++) T->c[i] = T->q[i] / sigma + s * T->fit.Au[i];
-    const double lambda = T->base.opts.lambda;
-    T->mu = lambda > 0 ? 1 / (lambda * T->sigma) : multiplier(T);
+    T->mu = T->lambda > 0 ? 1 / (T->lambda * T->sigma) : multiplier(T);
     const double mu = T->mu / (T->s * T->s);
     for (size_t i = 0; i < T->fit.m; i++) {
         const double k = mu * T->fit.W[i];
@@ -181,7 +231,8 @@ static const scry_option tv_options[] = {
     { "tol", 0.01, 0, 1,
       "ends when a step moves the image by less than this part of 0.1 contrast" },
     { "lambda", 0, 0, 1e12,
-      "weight of the variation against the log-likelihood; 0: least variation with chi2 1" },
+      "weight of the variation against the log-likelihood, for complex images against "
+      "|A u - b|^2/2; 0: least variation with chi2 1" },
     { 0 },
 };
 
@@ -217,7 +268,9 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
     T->q = scry_alloc(m, sizeof(float));
     T->c = scry_alloc(m, sizeof(float));
     T->Au = scry_alloc(m, sizeof(float));
-    if (!T->u || !T->ubar || !T->z || !T->p || !T->q || !T->c || !T->Au) {
+    const bool fits = T->base.space.cplx && !(opts->lambda > 0);
+    if (fits) T->cg = scry_alloc(1, scry_cg_work_bytes(n));
+    if (!T->u || !T->ubar || !T->z || !T->p || !T->q || !T->c || !T->Au || (fits && !T->cg)) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tv: %zu pixels", n);
         goto done;
     }
