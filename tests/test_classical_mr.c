@@ -4,7 +4,9 @@
 #include "operators/identity.h"
 #include "operators/likelihood.h"
 #include "operators/mask.h"
+#include "priors/gaussian.h"
 #include "priors/wavelet.h"
+#include "solvers/classical/difference_impl.h"
 #include "solvers/registry.h"
 
 #include <gsl/gsl_linalg.h>
@@ -319,7 +321,7 @@ static double tv_objective(const scry_op *A, const float *u, const float *y, dou
     return fit + lambda * *tv;
 }
 
-/* No small step lowers the objective: towards the truth, to zero, to a smoother image, at random. */
+/* No small step lowers the objective: towards the truth, to zero, at random. */
 static void tv_minimises(void **state)
 {
     (void)state;
@@ -388,6 +390,110 @@ static void tv_knows_what_it_cannot_reach(void **state)
     scry_free(y);
 }
 
+/* (A^H A + lambda/w G^T G) u = A^H b, w the weight of the data. */
+static void tikhonov_takes_complex_images(void **state)
+{
+    (void)state;
+    static double M[M2 * N2];
+    scry_op *A = complex_dense(M, &small, ROWS, 111);
+    float *y = check_random(M2, 112), u[N2], Gu[N2];
+    scry_likelihood *L = whitened(A, y);
+    scryi_difference G;
+    const double w = map.scale * map.scale / (SIGMA * SIGMA), lambda = 3.1;
+    const struct setup set[] = { { "lambda", lambda }, { "tol", 1e-7 }, { "inner", 500 }, { 0 } };
+    run("tikhonov", L, set, u);
+    scryi_difference_init(&G, &small);
+    scryi_laplacian(&G, Gu, u);
+    for (size_t i = 0; i < N2; i++) {
+        double left = lambda / w * Gu[i];
+        for (size_t k = 0; k < M2; k++) {
+            double r = -y[k] / map.scale;
+            for (size_t j = 0; j < N2; j++) r += M[k * N2 + j] * u[j];
+            left += M[k * N2 + i] * r;
+        }
+        assert_near(left, 0, 2e-5);
+    }
+    /* and with the weight found from the data */
+    for (int stop = SCRY_STOP_DISCREPANCY; stop <= SCRY_STOP_HOLDOUT; stop++) {
+        const struct setup found[] = { { "stop", stop }, { 0 } };
+        assert_true(isfinite(run("tikhonov", L, found, u).residual));
+    }
+    scry_likelihood_free(L);
+    scry_op_free(A);
+    scry_free(y);
+}
+
+/* Wiener with a dense model on pairs: (A^T A w + C^-1) (u - mean) = A^T w (b - A mean). */
+static void wiener_takes_complex_images(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    static double M[M2 * N2], C[N2 * N2], centre[N2];
+    scry_op *A = complex_dense(M, &small, ROWS, 121);
+    float *y = check_random(M2, 122), *mean = check_random(N2, 123), u[N2];
+    scry_likelihood *L = whitened(A, y);
+    scry_prior *model;
+    scry_solver *S;
+    scry_solver_opts opts;
+    scry_progress end;
+    for (size_t i = 0; i < N2; i++)
+        for (size_t j = 0; j < N2; j++)
+            C[i * N2 + j] = 0.7 * exp(-fabs((double)i - (double)j) / 3);
+    for (size_t i = 0; i < N2; i++) centre[i] = mean[i];
+    assert_ok(scry_gaussian_create_dense(&model, &small, centre, C, &err));
+    const scry_problem problem = { .L = L, .model = model };
+    const struct scry_method *method = scry_method_find("wiener");
+    scry_solver_opts_init(&opts, method);
+    opts.tol = 1e-7;
+    assert_ok(scry_solver_plan(&S, method, &problem, &opts, &err));
+    assert_ok(scry_solver_start(S, 1, 0, &err));
+    assert_ok(scry_solver_run(S, u, NULL, NULL, &end, &err));
+    scry_solver_free(S);
+    /* u - mean = C A^T w (b - A u) */
+    double g[N2];
+    const double w = map.scale * map.scale / (SIGMA * SIGMA);
+    for (size_t i = 0; i < N2; i++) {
+        g[i] = 0;
+        for (size_t k = 0; k < M2; k++) {
+            double r = y[k] / map.scale;
+            for (size_t j = 0; j < N2; j++) r -= M[k * N2 + j] * u[j];
+            g[i] += w * M[k * N2 + i] * r;
+        }
+    }
+    for (size_t i = 0; i < N2; i++) {
+        double expected = mean[i];
+        for (size_t j = 0; j < N2; j++) expected += C[i * N2 + j] * g[j];
+        assert_near(u[i], expected, 1e-3);
+    }
+    scry_prior_free(model);
+    scry_likelihood_free(L);
+    scry_op_free(A);
+    scry_free(y);
+    scry_free(mean);
+}
+
+/* Biharmonic keeps known pixels, complex as they are; Richardson-Lucy has no use for them. */
+static void the_others_say_what_they_take(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    scry_solver *S;
+    float y[2 * WN], truth[2 * WN], u[2 * WN], Au[2 * WN];
+    scry_op *A = half_mask(y, truth, 131);
+    scry_likelihood *L = whitened(A, y);
+    run("biharmonic", L, NULL, u);
+    assert_ok(scry_op_forward(A, Au, u, NULL, &err));
+    for (size_t i = 0; i < scry_space_floats(scry_op_cod(A)); i++)
+        assert_near(Au[i], y[i] / map.scale, 1e-4);
+    assert_below(scry_distance(u, truth, 2 * WN), 0.3 * scry_norm(truth, 2 * WN));
+    const scry_problem positive = { .L = L, .positive = true }, any = { .L = L };
+    assert_fails(plan(&S, "richardson-lucy", &positive, NULL, &err), SCRY_EUNSUP);
+    assert_fails(plan(&S, "richardson-lucy", &any, NULL, &err), SCRY_EUNSUP);
+    assert_fails(plan(&S, "pnp-admm", &any, NULL, &err), SCRY_EUNSUP);
+    scry_likelihood_free(L);
+    scry_op_free(A);
+}
+
 /* Every plan survives refused memory, and counts are refused where their weights would be lost. */
 static void plans_fail_with_words(void **state)
 {
@@ -429,6 +535,9 @@ int main(void)
         cmocka_unit_test(tv_minimises),
         cmocka_unit_test(tv_meets_the_noise),
         cmocka_unit_test(tv_knows_what_it_cannot_reach),
+        cmocka_unit_test(tikhonov_takes_complex_images),
+        cmocka_unit_test(wiener_takes_complex_images),
+        cmocka_unit_test(the_others_say_what_they_take),
         cmocka_unit_test(plans_fail_with_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
