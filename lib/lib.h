@@ -17,6 +17,7 @@
 #include "lib/cfl.h"         /* arrays of the BART toolbox */
 #include "lib/hdf5.h"        /* arrays in HDF5 files */
 #include "lib/json.h"        /* documents and reports */
+#include "lib/nifti.h"       /* images in the space of a patient */
 #include "lib/png.h"         /* previews */
 #include "lib/safetensors.h" /* weights of networks */
 #include "lib/sha256.h"      /* checksums */
