@@ -57,10 +57,10 @@ static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, doubl
 {
     if (!has_gaussian_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
-    if ((int)f < SCRY_GAUSSIAN_COV || f > SCRY_GAUSSIAN_SHRINK)
+    if ((int)f < SCRY_GAUSSIAN_COV || f > SCRY_GAUSSIAN_SHRINK_SQRT)
         return SCRY_FAIL(err, SCRY_EINVAL, "function %d of the covariance, expected %d to %d",
-                         (int)f, SCRY_GAUSSIAN_COV, SCRY_GAUSSIAN_SHRINK);
-    if (f == SCRY_GAUSSIAN_SHRINK && !(t > 0 && isfinite(t)))
+                         (int)f, SCRY_GAUSSIAN_COV, SCRY_GAUSSIAN_SHRINK_SQRT);
+    if (f >= SCRY_GAUSSIAN_SHRINK && !(t > 0 && isfinite(t)))
         return SCRY_FAIL(err, SCRY_EINVAL, "noise variance %g, expected > 0 and finite", t);
     if (!gaussian(P)->proper && (f == SCRY_GAUSSIAN_COV || f == SCRY_GAUSSIAN_SQRT))
         return SCRY_FAIL(err, SCRY_EINVAL,
