@@ -3,6 +3,10 @@
 #include "lib/memory.h"
 #include "lib/vector.h"
 
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
 struct scryi_covariance scryi_covariance_white(double t)
 {
     return (struct scryi_covariance){ .t = t };
@@ -30,7 +34,8 @@ static scry_status find_dual(struct scryi_condition *c, scry_error *err)
 }
 
 scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
-                                 const scry_prior *model, scry_counts *counts, scry_error *err)
+                                 const scry_prior *model, bool even, scry_counts *counts,
+                                 scry_error *err)
 {
     c->A = A;
     c->model = model;
@@ -39,12 +44,17 @@ scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
     c->m = scry_space_floats(scry_op_cod(A));
     scry_status st = find_dual(c, err);
     if (st != SCRY_OK) return st;
-    const size_t dual = c->dual ? scry_dual_work_bytes(c->dual) : 0, cg = scry_cg_work_bytes(c->m);
+    c->image = even && !c->dual;
+    const size_t unknowns = c->image ? c->n : c->m;
+    const size_t dual = c->dual ? scry_dual_work_bytes(c->dual) : 0;
+    const size_t cg = scry_cg_work_bytes(unknowns);
     bool ok = (c->u = scry_alloc(c->n, sizeof(float))) != NULL;
     ok = (c->v = scry_alloc(c->n, sizeof(float))) && ok;
+    ok = (c->q = scry_alloc(unknowns, sizeof(float))) && ok;
     ok = (c->t = scry_alloc(c->m, sizeof(float))) && ok;
     ok = (c->op_work = scry_alloc(1, scry_op_work_bytes(A))) && ok;
     ok = (c->work = scry_alloc(1, dual > cg ? dual : cg)) && ok;
+    if (c->image) ok = (c->rhs = scry_alloc(c->n, sizeof(float))) && ok;
     if (model) ok = (c->model_work = scry_alloc(1, scry_prior_work_bytes(model))) && ok;
     if (c->spectral) ok = (c->S = scry_alloc(scry_dual_bins(c->dual), sizeof(float))) && ok;
     if (ok) return SCRY_OK;
@@ -54,10 +64,15 @@ scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
 
 void scryi_condition_clear(struct scryi_condition *c)
 {
-    void *owned[] = { c->S, c->u, c->v, c->t, c->op_work, c->model_work, c->work };
+    void *owned[] = { c->q, c->rhs, c->S, c->u, c->v, c->t, c->op_work, c->model_work, c->work };
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scry_dual_free(c->dual);
+}
+
+void scryi_condition_forget(struct scryi_condition *c)
+{
+    memset(c->q, 0, (c->image ? c->n : c->m) * sizeof *c->q);
 }
 
 scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, const float *in,
@@ -72,22 +87,54 @@ scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, co
     return st;
 }
 
-scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *q,
-                                  const float *w, const struct scryi_covariance *V,
-                                  scry_error *err)
+/* out = V^(1/2) in */
+static scry_status root(struct scryi_condition *c, float *out, const float *in,
+                        const struct scryi_covariance *V, scry_error *err)
+{
+    if (!V->model) {
+        scry_axpby(out, sqrt(V->t), in, 0, in, c->n);
+        return SCRY_OK;
+    }
+    const scry_gaussian_fn f =
+        V->f == SCRY_GAUSSIAN_SHRINK ? SCRY_GAUSSIAN_SHRINK_SQRT : SCRY_GAUSSIAN_SQRT;
+    scry_status st = scry_gaussian_apply(c->model, out, in, f, V->noise, c->model_work, err);
+    if (st == SCRY_OK && V->t != 1) scry_scale(out, sqrt(V->t), c->n);
+    return st;
+}
+
+/* out = A^T w in */
+static scry_status pull(struct scryi_condition *c, float *out, const float *in, const float *w,
+                        scry_error *err)
 {
     for (size_t i = 0; i < c->m; i++)
-        c->t[i] = w[i] * q[i];
+        c->t[i] = w[i] * in[i];
     c->counts->adjoint++;
-    scry_status st = scry_op_adjoint(c->A, c->v, c->t, c->op_work, err);
+    return scry_op_adjoint(c->A, out, c->t, c->op_work, err);
+}
+
+scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *w,
+                                  const struct scryi_covariance *V, scry_error *err)
+{
+    if (c->image) return root(c, out, c->q, V, err);
+    scry_status st = pull(c, c->v, c->q, w, err);
     return st != SCRY_OK ? st : scryi_condition_covariance(c, out, c->v, V, err);
+}
+
+scry_status scryi_condition_dual(struct scryi_condition *c, float *out, const float *w,
+                                 const struct scryi_covariance *V, scry_error *err)
+{
+    assert(!V->model);
+    if (!c->image) return pull(c, out, c->q, w, err);
+    scry_axpby(out, 1 / sqrt(V->t), c->q, 0, c->q, c->n);
+    return SCRY_OK;
 }
 
 /* out = (w A V A^T w + I) in, step by step */
 static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct scryi_condition *c = ctx;
-    scry_status st = scryi_condition_image(c, c->u, in, c->w, c->V, err);
+    scry_status st = pull(c, c->v, in, c->w, err);
+    if (st == SCRY_OK) st = scryi_condition_covariance(c, c->u, c->v, c->V, err);
     if (st != SCRY_OK) return st;
     c->counts->forward++;
     if ((st = scry_op_forward(c->A, c->t, c->u, c->op_work, err)) != SCRY_OK) return st;
@@ -96,20 +143,47 @@ static scry_status apply(void *ctx, float *out, const float *in, scry_error *err
     return SCRY_OK;
 }
 
-scry_status scryi_condition_solve(struct scryi_condition *c, float *q, const float *r,
-                                  const float *w, const struct scryi_covariance *V, double tol,
-                                  size_t iterations, scry_error *err)
+/* out = (w^2 R A^H A R + I) in */
+static scry_status apply_image(void *ctx, float *out, const float *in, scry_error *err)
+{
+    struct scryi_condition *c = ctx;
+    scry_status st = root(c, c->u, in, c->V, err);
+    if (st != SCRY_OK) return st;
+    c->counts->forward++;
+    c->counts->adjoint++;
+    if ((st = scry_op_normal(c->A, c->v, c->u, c->op_work, err)) != SCRY_OK) return st;
+    if ((st = root(c, out, c->v, c->V, err)) != SCRY_OK) return st;
+    scry_axpby(out, (double)c->w[0] * c->w[0], out, 1, in, c->n);
+    return SCRY_OK;
+}
+
+static scry_status solve_image(struct scryi_condition *c, const float *r, double tol,
+                               size_t iterations, scry_error *err)
+{
+    scry_status st = pull(c, c->v, r, c->w, err);
+    if (st == SCRY_OK) st = root(c, c->rhs, c->v, c->V, err);
+    if (st != SCRY_OK) return st;
+    /* R A^T w q of measurement space varies slowly from level to level, without R even less */
+    if (!c->V->model && c->root > 0) scry_scale(c->q, sqrt(c->V->t) / c->root, c->n);
+    c->root = sqrt(c->V->t);
+    return scry_cg(apply_image, c, c->q, c->rhs, c->n, tol, iterations, c->work, NULL, err);
+}
+
+scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, const float *w,
+                                  const struct scryi_covariance *V, double tol, size_t iterations,
+                                  scry_error *err)
 {
     scry_cg_result result;
     scry_status st;
     c->w = w;
     c->V = V;
+    if (c->image) return solve_image(c, r, tol, iterations, err);
     if (!c->dual || (V->model && !c->spectral))
-        return scry_cg(apply, c, q, r, c->m, tol, iterations, c->work, &result, err);
+        return scry_cg(apply, c, c->q, r, c->m, tol, iterations, c->work, &result, err);
     if (V->model && (st = scry_gaussian_spectrum(c->model, c->S, V->f, V->noise, err)) != SCRY_OK)
         return st;
-    st = scry_dual_solve(c->dual, q, r, w, V->model ? c->S : NULL, V->t, tol, iterations, c->work,
-                         &result, err);
+    st = scry_dual_solve(c->dual, c->q, r, w, V->model ? c->S : NULL, V->t, tol, iterations,
+                         c->work, &result, err);
     c->counts->forward += result.iterations;
     c->counts->adjoint += result.iterations;
     return st;

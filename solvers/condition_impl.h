@@ -10,7 +10,14 @@
  * 1/2 |w (A u - b)|^2 of the likelihood, w >= 0 diagonal, the mean of u given the measurement is
  *   u0 + V A^T w q,   (w A V A^T w + I) q = w (b - A u0).
  * In measurement space the system is never worse than identity from below, holds for w = 0, needs
- * products with V alone (not its inverse), and is symmetric. */
+ * products with V alone (not its inverse), and is symmetric.
+ *
+ * Where w is one number (white Gaussian noise) and A is no sampled convolution, the same mean is
+ * found among images: with R = V^(1/2), symmetric, and q now an image,
+ *   u0 + R q,   (w^2 R A^H A R + I) q = R A^H w^2 (b - A u0).
+ * The spectrum is the same but for ones. Several coils measure more than there are pixels, and
+ * their A^H A is fused. Conjugate gradients that are cut short have lowered
+ * |w (A u - b)|^2 + (u - u0)^T V^-1 (u - u0) all the same. */
 
 /* V = t f(C) with C the covariance of the Gaussian model, or V = t I. */
 struct scryi_covariance {
@@ -29,7 +36,11 @@ struct scryi_condition {
     scry_counts *counts;
     scry_dual *dual; /* NULL: A, V and A^T one after the other, without a preconditioner */
     bool spectral;   /* dual knows the model too, not only white covariances */
+    bool image;      /* q is an image */
     size_t n, m;
+    float *q;        /* the latest solution: where the next solve starts */
+    double root;     /* image: sqrt(t) of V it belongs to */
+    float *rhs;      /* image: the right-hand side */
     float *S;        /* spectrum of f(C) */
     float *u, *v, *t; /* scratch: n, n, m */
     void *op_work, *model_work, *work;
@@ -37,23 +48,31 @@ struct scryi_condition {
     const struct scryi_covariance *V;
 };
 
-/* *c must be zeroed; clear also after a failure. Borrows everything; model may be NULL. ENOMEM */
+/* *c must be zeroed; clear also after a failure. Borrows everything; model may be NULL. `even`: all
+ * w of a solve will be the same number > 0. ENOMEM */
 scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
-                                 const scry_prior *model, scry_counts *counts, scry_error *err);
+                                 const scry_prior *model, bool even, scry_counts *counts,
+                                 scry_error *err);
 void scryi_condition_clear(struct scryi_condition *c);
+
+/* The next solve starts from zero. */
+void scryi_condition_forget(struct scryi_condition *c);
 
 /* out = V in; in != out */
 scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, const float *in,
                                        const struct scryi_covariance *V, scry_error *err);
 
-/* q (start on entry) for the right-hand side r, to |residual| <= tol |r|. */
-scry_status scryi_condition_solve(struct scryi_condition *c, float *q, const float *r,
-                                  const float *w, const struct scryi_covariance *V, double tol,
-                                  size_t iterations, scry_error *err);
-
-/* out = V A^T w q */
-scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *q,
-                                  const float *w, const struct scryi_covariance *V,
+/* q for the residual r = w (b - A u0), to |residual| <= tol |right-hand side|. */
+scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, const float *w,
+                                  const struct scryi_covariance *V, double tol, size_t iterations,
                                   scry_error *err);
+
+/* Of that solve, with the same w and V: out = V A^T w q, what it adds to u0. */
+scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *w,
+                                  const struct scryi_covariance *V, scry_error *err);
+
+/* The same for white V without its factor t: out = A^T w q. */
+scry_status scryi_condition_dual(struct scryi_condition *c, float *out, const float *w,
+                                 const struct scryi_covariance *V, scry_error *err);
 
 #endif

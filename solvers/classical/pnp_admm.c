@@ -42,7 +42,6 @@ static void pnp_destroy(scry_solver *S)
     scry_free(N->v);
     scry_free(N->w);
     scry_free(N->r);
-    scry_free(N->q);
     scryi_condition_clear(&N->condition);
     scry_free(N->sigma);
     scry_free(N->lik_work);
@@ -65,7 +64,7 @@ static scry_status pnp_start(scry_solver *S, scry_error *err)
     if (st != SCRY_OK) return st;
     memset(N->d, 0, S->n * sizeof(float));
     memcpy(N->z, N->x, S->n * sizeof(float));
-    memset(N->q, 0, N->fit.m * sizeof(float));
+    scryi_condition_forget(&N->condition);
     scry_prior_sigma_range(S->problem.prior, &low, &high);
     const double first = fmin(fmax(S->opts.sigma_max, low), high);
     double last = S->opts.sigma_min > 0 ? S->opts.sigma_min : noise_level(N);
@@ -88,9 +87,9 @@ static scry_status data_step(struct pnp *N, double t, scry_error *err)
         N->w[i] = sqrtf(N->fit.W[i]);
         N->r[i] = N->w[i] * (N->fit.b[i] - N->fit.Au[i]);
     }
-    st = scryi_condition_solve(&N->condition, N->q, N->r, N->w, &V, PROX_TOL, S->opts.inner, err);
+    st = scryi_condition_solve(&N->condition, N->r, N->w, &V, PROX_TOL, S->opts.inner, err);
     if (st != SCRY_OK) return st;
-    st = scryi_condition_image(&N->condition, N->z, N->q, N->w, &V, err);
+    st = scryi_condition_image(&N->condition, N->z, N->w, &V, err);
     if (st == SCRY_OK) scry_axpy(N->z, 1, N->v, S->n);
     return st;
 }
@@ -166,17 +165,18 @@ static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
     N->v = scry_alloc(n, sizeof(float));
     N->w = scry_alloc(N->fit.m, sizeof(float));
     N->r = scry_alloc(N->fit.m, sizeof(float));
-    N->q = scry_alloc(N->fit.m, sizeof(float));
     N->sigma = scry_alloc(opts->steps, sizeof *N->sigma);
     N->lik_work = scry_alloc(1, scry_likelihood_work_bytes(problem->L));
     N->prior_work = scry_alloc(1, scry_prior_work_bytes(problem->prior));
-    if (!N->x || !N->z || !N->d || !N->v || !N->w || !N->r || !N->q || !N->sigma || !N->lik_work ||
+    if (!N->x || !N->z || !N->d || !N->v || !N->w || !N->r || !N->sigma || !N->lik_work ||
         !N->prior_work) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "pnp-admm: %zu pixels and %zu bytes for the prior", n,
                        scry_prior_work_bytes(problem->prior));
         goto done;
     }
-    if ((st = scryi_condition_init(&N->condition, N->fit.A, NULL, &N->base.counts, err)) != SCRY_OK)
+    if ((st = scryi_condition_init(&N->condition, N->fit.A, NULL,
+                                   scry_likelihood_is_gaussian(problem->L), &N->base.counts,
+                                   err)) != SCRY_OK)
         goto done;
     *out = &N->base;
     N = NULL;

@@ -22,7 +22,7 @@ struct wiener {
     scryi_fit fit;
     struct scryi_condition condition;
     float *mean, *u;          /* n */
-    float *Amean, *w, *r, *q; /* m: w = W^(1/2); right-hand side and solution */
+    float *Amean, *w, *r; /* m: w = W^(1/2), residual of the mean */
 };
 
 static void wiener_destroy(scry_solver *S)
@@ -36,7 +36,6 @@ static void wiener_destroy(scry_solver *S)
     scry_free(R->Amean);
     scry_free(R->w);
     scry_free(R->r);
-    scry_free(R->q);
     scry_free(R);
 }
 
@@ -47,7 +46,7 @@ static scry_status wiener_start(scry_solver *S, scry_error *err)
     scry_status st;
     if ((st = scryi_fit_forward(&R->fit, R->mean, err)) != SCRY_OK) return st;
     memcpy(R->Amean, R->fit.Au, R->fit.m * sizeof(float));
-    memset(R->q, 0, R->fit.m * sizeof(float));
+    scryi_condition_forget(&R->condition);
     return scryi_fit_flat(&R->fit, R->u, err);
 }
 
@@ -61,11 +60,10 @@ static scry_status wiener_step(scry_solver *S, scry_progress *p, scry_error *err
         R->w[i] = sqrtf(R->fit.W[i]);
         R->r[i] = R->w[i] * (R->fit.b[i] - R->Amean[i]);
     }
-    if ((st = scryi_condition_solve(&R->condition, R->q, R->r, R->w, &V, S->opts.tol, S->opts.inner,
+    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V, S->opts.tol, S->opts.inner,
                                     err)) != SCRY_OK)
         return st;
-    if ((st = scryi_condition_image(&R->condition, R->u, R->q, R->w, &V, err)) != SCRY_OK)
-        return st;
+    if ((st = scryi_condition_image(&R->condition, R->u, R->w, &V, err)) != SCRY_OK) return st;
     scry_axpy(R->u, 1, R->mean, S->n);
     if ((st = scryi_fit_forward(&R->fit, R->u, err)) != SCRY_OK) return st;
     if (!once && (st = scryi_fit_expand(&R->fit, err)) != SCRY_OK) return st;
@@ -117,12 +115,12 @@ static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
     R->Amean = scry_alloc(R->fit.m, sizeof(float));
     R->w = scry_alloc(R->fit.m, sizeof(float));
     R->r = scry_alloc(R->fit.m, sizeof(float));
-    R->q = scry_alloc(R->fit.m, sizeof(float));
-    if (!R->mean || !R->u || !R->Amean || !R->w || !R->r || !R->q) {
+    if (!R->mean || !R->u || !R->Amean || !R->w || !R->r) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "wiener: %zu pixels", n);
         goto done;
     }
-    if ((st = scryi_condition_init(&R->condition, R->fit.A, problem->model, &R->base.counts,
+    if ((st = scryi_condition_init(&R->condition, R->fit.A, problem->model,
+                                   scry_likelihood_is_gaussian(problem->L), &R->base.counts,
                                    err)) != SCRY_OK)
         goto done;
     if ((st = scry_gaussian_mean(problem->model, R->mean, err)) != SCRY_OK) goto done;

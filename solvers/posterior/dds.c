@@ -47,7 +47,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
     const double t = paper ? o->gamma / (M->norm2 * mean_weight(G)) : o->gamma * s * s;
-    if (paper) scryi_guided_forget(G); /* from D, as published */
+    if (paper) scryi_condition_forget(&G->condition); /* from D, as published */
     st = scryi_guided_condition(G, S->x0, scryi_covariance_white(t), o->inner, o->tol, 0, err);
     if (st != SCRY_OK) return st;
     if (paper) scry_axpy(S->x, 1, G->u, base->n); /* x - x0 is then the old x - D */

@@ -40,7 +40,7 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
     G->A = scry_likelihood_op(problem->L);
     G->gaussian = scry_likelihood_is_gaussian(problem->L);
     G->m = scry_space_floats(scry_op_cod(G->A));
-    float **cod[] = { &G->w, &G->b, &G->q, &G->r, &G->Au, &G->t, &G->noise, &G->w_start };
+    float **cod[] = { &G->w, &G->b, &G->r, &G->Au, &G->t, &G->noise, &G->w_start };
     float **dom[] = { &G->u, &G->v };
     bool ok = true;
     for (size_t i = 0; i < sizeof cod / sizeof *cod; i++)
@@ -52,14 +52,14 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
     if (!ok)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: images of %zu and measurements of %zu values",
                          method->name, n, G->m);
-    return scryi_condition_init(&G->condition, G->A, problem->model, &G->base.base.counts, err);
+    return scryi_condition_init(&G->condition, G->A, problem->model, G->gaussian,
+                                &G->base.base.counts, err);
 }
 
 void scryi_guided_clear(struct scryi_guided *G)
 {
     void *owned[] = { G->w,
                       G->b,
-                      G->q,
                       G->r,
                       G->Au,
                       G->t,
@@ -133,13 +133,9 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
     return st != SCRY_OK || G->linearised ? st : relinearise(G, G->Au, err);
 }
 
-void scryi_guided_forget(struct scryi_guided *G)
-{
-    memset(G->q, 0, G->m * sizeof *G->q);
-}
-
-scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
-                              double tol, double perturb, scry_error *err)
+/* Solves for what the data say of an image known as N(u, V); linearise(G, u) was before. */
+static scry_status solve(struct scryi_guided *G, const struct scryi_covariance *V,
+                         size_t iterations, double tol, double perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
     for (size_t i = 0; i < G->m; i++)
@@ -149,22 +145,25 @@ scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V,
                         scry_rng_step(base->step + 1, SCRYI_DRAW_DATA));
         scry_axpy(G->r, -perturb, G->noise, G->m);
     }
-    scry_status st =
-        scryi_condition_solve(&G->condition, G->q, G->r, G->w, &V, tol, iterations, err);
-    if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++)
-        G->t[i] = G->w[i] * G->q[i];
-    return scryi_guided_adjoint(G, G->v, G->t, err);
+    return scryi_condition_solve(&G->condition, G->r, G->w, V, tol, iterations, err);
 }
 
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    size_t iterations, double tol, double perturb, scry_error *err)
 {
-    scry_status st = scryi_guided_dual(G, V, iterations, tol, perturb, err);
+    scry_status st = solve(G, &V, iterations, tol, perturb, err);
     if (st != SCRY_OK) return st;
-    if ((st = scryi_condition_covariance(&G->condition, G->u, G->v, &V, err)) != SCRY_OK) return st;
+    if ((st = scryi_condition_image(&G->condition, G->u, G->w, &V, err)) != SCRY_OK) return st;
     scry_axpy(u, 1, G->u, G->base.base.n);
     return SCRY_OK;
+}
+
+scry_status scryi_guided_dual(struct scryi_guided *G, double t, size_t iterations, double tol,
+                              scry_error *err)
+{
+    const struct scryi_covariance V = scryi_covariance_white(t);
+    scry_status st = solve(G, &V, iterations, tol, 0, err);
+    return st != SCRY_OK ? st : scryi_condition_dual(&G->condition, G->v, G->w, &V, err);
 }
 
 /* The local model at the mean of p(u | y) under the Gaussian model, where the noise depends on the
@@ -206,7 +205,7 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
     scry_axpy(at, 1, S->z, S->base.n);
     if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
     if (G->scored) memcpy(G->w, G->w_start, G->m * sizeof *G->w); /* b is the same everywhere */
-    scryi_guided_forget(G);
+    scryi_condition_forget(&G->condition);
     return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, 1, err);
 }
 
@@ -215,11 +214,11 @@ scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
     scry_status st;
-    scryi_guided_forget(G);
+    scryi_condition_forget(&G->condition);
     G->linearised = false;
     if (base->opts.start != SCRY_START_GAUSSIAN) return scryi_sampler_start(base, err);
     if ((st = draw_gaussian(G, err)) != SCRY_OK) return st;
-    scryi_guided_forget(G);
+    scryi_condition_forget(&G->condition);
     scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
     scry_axpby(S->x, 1, S->x0, S->sigma[0], S->z, base->n);
     return SCRY_OK;

@@ -18,7 +18,7 @@ struct scryi_guided {
     bool gaussian;   /* the local model is the likelihood and never changes */
     bool linearised; /* w and b are there */
     float *w, *b;    /* local model */
-    float *q, *r;    /* dual solution, kept from step to step as a warm start; right-hand side */
+    float *r;        /* w (b - A u), the right-hand side of a solve */
     float *Au, *t;   /* scratch, measurement space */
     float *u, *v;    /* scratch, image space */
     float *noise;    /* white noise of the measurement's size, for exact draws */
@@ -51,17 +51,17 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
  * x alone, far above the level of the data, would be that of a blank image. */
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
-/* u (in: D; out: D + V A^T w q), by conjugate gradients to |residual| <= tol |w (b - A D)|.
- * linearise(G, D) comes first. The right-hand side gets - perturb n,
- * n ~ N(0, I). With perturb 1: if on entry u is a draw from N(D, V), on exit it is a draw from the
- * posterior (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
+/* u (in: D; out: D + V A^T w q), by conjugate gradients from what the last solve found, to
+ * |residual| <= tol |right-hand side|; G->u holds what was added. linearise(G, D) comes first. The
+ * residual w (b - A D) gets - perturb n, n ~ N(0, I). With perturb 1: if on entry u is a draw from
+ * N(D, V), on exit it is a draw from the posterior (Matheron's rule; Orieux et al. 2012,
+ * perturbation-optimization). */
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    size_t iterations, double tol, double perturb, scry_error *err);
-/* The next solve starts from zero, and not from what the last one found. */
-void scryi_guided_forget(struct scryi_guided *G);
-/* The same up to A^T w q, left in G->v: for methods that map it through something else than V. */
-scry_status scryi_guided_dual(struct scryi_guided *G, struct scryi_covariance V, size_t iterations,
-                              double tol, double perturb, scry_error *err);
+/* For V = t I, the same up to A^T w q, left in G->v: for methods that map it through something else
+ * than V. */
+scry_status scryi_guided_dual(struct scryi_guided *G, double t, size_t iterations, double tol,
+                              scry_error *err);
 
 /* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; local model there, for the next
  * step; then moves as scryi_sampler_move. */

@@ -15,8 +15,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    const struct scryi_covariance white = scryi_covariance_white(s * s / (1 + s * s));
-    st = scryi_guided_dual(G, white, base->opts.inner, base->opts.tol, 0, err);
+    st = scryi_guided_dual(G, s * s / (1 + s * s), base->opts.inner, base->opts.tol, err);
     if (st != SCRY_OK) return st;
     base->counts.vjp++;
     st = scry_prior_vjp(base->problem.prior, G->u, NULL, S->x, G->v, (float)s, S->prior_work, err);
