@@ -19,7 +19,7 @@
 
 /* A linear-Gaussian world small enough to know everything: prior N(mean, C), y = A x0 + sd n with
  * one sd a measurement, and its posterior N(post, P). */
-enum { EXACT_MAX = 16 };
+enum { EXACT_MAX = 96 };
 
 struct world {
     size_t n, m;
