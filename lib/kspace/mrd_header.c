@@ -348,7 +348,7 @@ scry_status scryi_mrd_format(char **text, const scryi_mrd_header *h, scry_error 
         if (h->tr > 0) put_number(&p, sequence, "TR", h->tr);
         if (h->te > 0) put_number(&p, sequence, "TE", h->te);
     }
-    if (!p.broken) xmlDocDumpFormatMemoryEnc(doc, &dumped, &bytes, "UTF-8", 1);
+    if (!p.broken) xmlDocDumpFormatMemoryEnc(doc, &dumped, &bytes, "US-ASCII", 1);
     if (dumped) *text = scry_alloc((size_t)bytes + 1, 1);
     if (*text) memcpy(*text, dumped, (size_t)bytes);
 done:

@@ -50,7 +50,8 @@ typedef struct scryi_mrd_header {
 scry_status scryi_mrd_parse(scryi_mrd_header *h, const char *text, size_t bytes, const char *name,
                             scry_error *err);
 
-/* A header as text that is valid by the schema and ends in a newline; release with scry_free. */
+/* A header as text that is valid by the schema and ends in a newline; in ASCII, with references for
+ * other characters; release with scry_free. */
 scry_status scryi_mrd_format(char **text, const scryi_mrd_header *h, scry_error *err);
 
 /* What info takes from a header: system, trajectory, acquisition (when still empty),
