@@ -1,5 +1,6 @@
 #include "datasets/phantom.h"
 
+#include "datasets/phantom_impl.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 
@@ -210,27 +211,28 @@ scry_status scry_phantom_cells(float *out, const scry_space *s, double scale, ui
     return SCRY_OK;
 }
 
+const double scryi_head[SCRYI_HEAD_ELLIPSES][6] = {
+    { 1, .69, .92, 0, 0, 0 },           { -.8, .6624, .874, 0, -.0184, 0 },
+    { -.2, .11, .31, .22, 0, -18 },     { -.2, .16, .41, -.22, 0, 18 },
+    { .1, .21, .25, 0, .35, 0 },        { .1, .046, .046, 0, .1, 0 },
+    { .1, .046, .046, 0, -.1, 0 },      { .1, .046, .023, -.08, -.605, 0 },
+    { .1, .023, .023, 0, -.606, 0 },    { .1, .023, .046, .06, -.605, 0 }
+};
+
 scry_status scry_phantom_shepp_logan(float *out, size_t ny, size_t nx, scry_error *err)
 {
-    /* value, half axes along x and y, centre, turn in degrees */
-    static const double e[10][6] = {
-        { 1, .69, .92, 0, 0, 0 },           { -.8, .6624, .874, 0, -.0184, 0 },
-        { -.2, .11, .31, .22, 0, -18 },     { -.2, .16, .41, -.22, 0, 18 },
-        { .1, .21, .25, 0, .35, 0 },        { .1, .046, .046, 0, .1, 0 },
-        { .1, .046, .046, 0, -.1, 0 },      { .1, .046, .023, -.08, -.605, 0 },
-        { .1, .023, .023, 0, -.606, 0 },    { .1, .023, .046, .06, -.605, 0 }
-    };
     if (!ny || !nx) return SCRY_FAIL(err, SCRY_ESHAPE, "phantom of %zu x %zu pixels", ny, nx);
     for (size_t i = 0; i < ny; i++)
         for (size_t j = 0; j < nx; j++) {
             const double y = 1 - (2 * (double)i + 1) / (double)ny;
             const double x = (2 * (double)j + 1) / (double)nx - 1;
             double v = 0;
-            for (int k = 0; k < 10; k++) {
-                const double t = e[k][5] * acos(-1) / 180, dx = x - e[k][3], dy = y - e[k][4];
-                const double a = (dx * cos(t) + dy * sin(t)) / e[k][1];
-                const double b = (dy * cos(t) - dx * sin(t)) / e[k][2];
-                if (a * a + b * b <= 1) v += e[k][0];
+            for (int k = 0; k < SCRYI_HEAD_ELLIPSES; k++) {
+                const double *e = scryi_head[k], t = e[5] * acos(-1) / 180;
+                const double dx = x - e[3], dy = y - e[4];
+                const double a = (dx * cos(t) + dy * sin(t)) / e[1];
+                const double b = (dy * cos(t) - dx * sin(t)) / e[2];
+                if (a * a + b * b <= 1) v += e[0];
             }
             out[i * nx + j] = (float)fmax(v, 0); /* sums of tenths leave -1e-17 */
         }
