@@ -3,12 +3,13 @@
 #include "lib/fft.h"
 #include "lib/memory.h"
 #include "operators/fourier.h"
+#include "operators/sensitivity.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { MIDDLE = 32 }; /* samples along an axis */
+enum { MIDDLE = 32, LEAST = 8 }; /* samples along an axis */
 
 /* The part of k-space that is looked at, and how it is transformed. */
 struct middle {
@@ -19,22 +20,49 @@ struct middle {
     size_t count;            /* of transforms */
 };
 
-static void cut(size_t *n, size_t *first, size_t full, bool transformed)
+/* The mask of the axes that are k-space, the other one of length 1: sampled where any coil has
+ * anything, in any place of the image. */
+static void sampled(unsigned char *mask, const float complex *kspace, size_t coils, size_t ny,
+                    size_t nx, unsigned axes)
 {
-    *n = transformed && full > MIDDLE ? MIDDLE : full;
-    *first = full / 2 - *n / 2;
+    for (size_t i = 0; i < coils * ny * nx; i++) {
+        const size_t x = i % nx, y = i / nx % ny;
+        const size_t at = axes == SCRY_FOURIER_Y ? y : axes == SCRY_FOURIER_X ? x : y * nx + x;
+        if (kspace[i] != 0) mask[at] = 1;
+    }
 }
 
-static struct middle middle_of(size_t ny, size_t nx, unsigned axes)
+static size_t at_most(size_t n, size_t limit)
 {
-    struct middle m = { .rank = axes == SCRY_FOURIER_YX ? 2 : 1, .count = 1 };
-    cut(&m.ny, &m.y0, ny, axes & SCRY_FOURIER_Y);
-    cut(&m.nx, &m.x0, nx, axes & SCRY_FOURIER_X);
-    m.dims[0] = axes == SCRY_FOURIER_X ? m.nx : m.ny;
-    m.dims[1] = m.nx;
-    if (axes == SCRY_FOURIER_X) m.step_y = 1, m.count = m.ny;
-    if (axes == SCRY_FOURIER_Y) m.step_x = 1, m.count = m.nx;
-    return m;
+    return n < limit ? n : limit;
+}
+
+static scry_status middle_of(struct middle *m, const float complex *kspace, size_t coils, size_t ny,
+                             size_t nx, unsigned axes, scry_error *err)
+{
+    const bool along_y = axes & SCRY_FOURIER_Y, along_x = axes & SCRY_FOURIER_X;
+    const size_t ky = along_y ? ny : 1, kx = along_x ? nx : 1;
+    size_t cy, cx;
+    scry_error few = { 0 }; /* a centre that is not fully sampled is no failure here */
+    unsigned char *mask = scry_alloc(ky * kx, 1);
+    if (!mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu x %zu samples", ky, kx);
+    sampled(mask, kspace, coils, ny, nx, axes);
+    const scry_status st = scry_calibration_region(&cy, &cx, mask, ky, kx, MIDDLE, 1, &few);
+    scry_free(mask);
+    if (st == SCRY_ENOMEM) return SCRY_FAIL(err, st, "%s", few.text);
+    if (cy < at_most(ky, LEAST) || cx < at_most(kx, LEAST)) {
+        cy = at_most(ky, MIDDLE);
+        cx = at_most(kx, MIDDLE);
+    }
+    *m = (struct middle){ .ny = along_y ? cy : ny, .nx = along_x ? cx : nx, .count = 1 };
+    m->y0 = ny / 2 - m->ny / 2;
+    m->x0 = nx / 2 - m->nx / 2;
+    m->rank = along_y && along_x ? 2 : 1;
+    m->dims[0] = along_y ? m->ny : m->nx;
+    m->dims[1] = m->nx;
+    if (!along_y) m->step_y = 1, m->count = ny;
+    if (!along_x) m->step_x = 1, m->count = nx;
+    return SCRY_OK;
 }
 
 /* energy += |F^-1 block|^2 of one coil, unscaled. The origin is left at entry 0: that moves the
@@ -91,7 +119,8 @@ scry_status scry_kspace_scale(double *scale, const float complex *kspace, size_t
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%zu coils of %zu x %zu samples, axes %u: expected sizes of 1 and more, "
                          "axes from 1 to 3", coils, ny, nx, axes);
-    const struct middle m = middle_of(ny, nx, axes);
+    struct middle m;
+    if ((st = middle_of(&m, kspace, coils, ny, nx, axes, err)) != SCRY_OK) return st;
     const size_t n = m.ny * m.nx;
     if ((st = scry_fft_create_complex(&fft, m.rank, m.dims, err)) != SCRY_OK) return st;
     block = scry_alloc(scry_fft_count(fft), sizeof *block);

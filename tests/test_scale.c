@@ -27,7 +27,7 @@ static void a_flat_image_is_its_own_scale(void **state)
     enum { C = 2, NY = 48, NX = 65 };
     static float complex k[C * NY * NX];
     double scale = 0;
-    memset(k, 0, sizeof k);
+    memset(k, 0, sizeof k); /* a block of one sample is too small: the middle with its zeros */
     k[NY / 2 * NX + NX / 2] = 3e-6f;
     k[NY * NX + NY / 2 * NX + NX / 2] = -4e-6f * I;
     assert_ok(scry_kspace_scale(&scale, k, C, NY, NX, SCRY_FOURIER_YX, &err));
@@ -137,6 +137,33 @@ static void transformed_axes_are_left_alone(void **state)
     }
 }
 
+/* Beside the fully sampled block nothing counts; where it is narrow, the middle does as it is. */
+static void what_is_not_full_does_not_count(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    enum { NY = 50, NX = 64, CY = 12, CX = 17 };
+    const size_t narrow[] = { CX, 7 };
+    for (int i = 0; i < 2; i++) {
+        float complex *k = random_kspace(NY * NX), *block = random_kspace(32 * 32);
+        const size_t cx = narrow[i], sy = i ? 32 : CY, sx = i ? 32 : cx;
+        double part = 0, whole = 0;
+        for (size_t y = 0; y < NY; y++)
+            for (size_t x = 0; x < NX; x++) {
+                const bool in = y - (NY / 2 - CY / 2) < CY && x - (NX / 2 - cx / 2) < cx;
+                if (!in && (y + x) % 3) k[y * NX + x] = 0;
+            }
+        for (size_t y = 0; y < sy; y++)
+            for (size_t x = 0; x < sx; x++)
+                block[y * sx + x] = k[(NY / 2 - sy / 2 + y) * NX + NX / 2 - sx / 2 + x];
+        assert_ok(scry_kspace_scale(&part, k, 1, NY, NX, SCRY_FOURIER_YX, &err));
+        whole = by_hand(block, 1, sy, sx) * sqrt((double)(sy * sx) / (NY * NX));
+        assert_near(part / whole, 1, 1e-5);
+        scry_free(k);
+        scry_free(block);
+    }
+}
+
 static void it_follows_the_data(void **state)
 {
     (void)state;
@@ -178,6 +205,7 @@ int main(void)
         cmocka_unit_test(it_follows_the_rule),
         cmocka_unit_test(the_middle_alone_counts),
         cmocka_unit_test(transformed_axes_are_left_alone),
+        cmocka_unit_test(what_is_not_full_does_not_count),
         cmocka_unit_test(it_follows_the_data),
         cmocka_unit_test(what_has_no_scale_is_refused),
     };
