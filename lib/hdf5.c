@@ -92,16 +92,21 @@ scry_status scry_hdf5_open(scry_hdf5 **out, const char *path, scry_error *err)
     scry_hdf5 *f = scryi_hdf5_new(path);
     if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: HDF5 file", path);
     f->bytes = (size_t)about.st_size;
+    scry_status st = SCRY_OK;
     H5E_BEGIN_TRY
-        f->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+        /* strong: what the library itself leaves open of damaged files is closed with the file */
+        const hid_t strong = H5Pcreate(H5P_FILE_ACCESS);
+        H5Pset_fclose_degree(strong, H5F_CLOSE_STRONG);
+        f->id = H5Fopen(path, H5F_ACC_RDONLY, strong);
+        if (f->id < 0)
+            st = scryi_hdf5_fail(f, err, SCRY_EFORMAT,
+                                 "begins as HDF5, but is truncated or damaged");
+        H5Pclose(strong);
     H5E_END_TRY
-    if (f->id >= 0) {
+    if (st == SCRY_OK)
         *out = f;
-        return SCRY_OK;
-    }
-    const scry_status st = scryi_hdf5_fail(f, err, SCRY_EFORMAT,
-                                           "begins as HDF5, but is truncated or damaged");
-    scry_hdf5_close(f);
+    else
+        scry_hdf5_close(f);
     return st;
 }
 
@@ -152,14 +157,24 @@ static bool member_name(char *name, size_t size, hid_t type, unsigned i)
     return true;
 }
 
-/* Two floats named as h5py (r, i) or as ISMRMRD's library (real, imag) does. */
-static bool is_complex(hid_t type, char *re, char *im, size_t size)
+static size_t member_bytes(hid_t type, unsigned i)
 {
-    if (H5Tget_nmembers(type) != 2 || !member_name(re, size, type, 0) ||
-        !member_name(im, size, type, 1) || H5Tget_member_class(type, 0) != H5T_FLOAT ||
+    const hid_t member = H5Tget_member_type(type, i);
+    const size_t bytes = H5Tget_size(member);
+    H5Tclose(member);
+    return bytes;
+}
+
+/* Two floats named as h5py (r, i) or as ISMRMRD's library (real, imag) does, in either order: the
+ * words for them, else NULL. */
+static const char *complex_members(hid_t type)
+{
+    const int r = H5Tget_member_index(type, "r"), i = H5Tget_member_index(type, "i");
+    const int real = H5Tget_member_index(type, "real"), imag = H5Tget_member_index(type, "imag");
+    if (H5Tget_nmembers(type) != 2 || H5Tget_member_class(type, 0) != H5T_FLOAT ||
         H5Tget_member_class(type, 1) != H5T_FLOAT)
-        return false;
-    return (!strcmp(re, "r") && !strcmp(im, "i")) || (!strcmp(re, "real") && !strcmp(im, "imag"));
+        return NULL;
+    return r >= 0 && i >= 0 ? "{r, i}" : real >= 0 && imag >= 0 ? "{real, imag}" : NULL;
 }
 
 static void describe_enum(scry_hdf5_info *out, hid_t type)
@@ -176,9 +191,9 @@ static void describe_enum(scry_hdf5_info *out, hid_t type)
 
 static void describe_type(scry_hdf5_info *out, hid_t type)
 {
-    char re[8], im[8];
     const size_t size = sizeof out->type, bits = 8 * H5Tget_size(type);
     const H5T_class_t class = H5Tget_class(type);
+    const char *members = class == H5T_COMPOUND ? complex_members(type) : NULL;
     out->kind = SCRY_HDF5_OTHER;
     if (class == H5T_INTEGER) {
         out->kind = SCRY_HDF5_NUMBER;
@@ -191,9 +206,10 @@ static void describe_type(scry_hdf5_info *out, hid_t type)
     } else if (class == H5T_STRING) {
         out->kind = SCRY_HDF5_TEXT;
         snprintf(out->type, size, "text");
-    } else if (class == H5T_COMPOUND && is_complex(type, re, im, sizeof re)) {
+    } else if (members) {
+        const size_t parts = 8 * (member_bytes(type, 0) + member_bytes(type, 1)); /* no gaps */
         out->kind = SCRY_HDF5_COMPLEX;
-        snprintf(out->type, size, "complex%zu {%s, %s}", bits, re, im);
+        snprintf(out->type, size, "complex%zu %s", parts, members);
     } else if (class == H5T_COMPOUND) {
         snprintf(out->type, size, "compound of %d", H5Tget_nmembers(type));
     } else {
@@ -445,29 +461,36 @@ scry_status scry_hdf5_read_complex(const scry_hdf5 *f, const char *name, const s
 
 /* ---- text ---- */
 
-/* One string, from a dataset (H5Dread) or an attribute (H5Aread); NULL: not readable. The memory
- * type is a copy of the file's: HDF5 does not convert between character sets. */
-static char *read_string(hid_t id, bool attribute, hid_t stored)
+static herr_t read_stored(hid_t id, bool attribute, hid_t stored, void *out)
 {
-    char *text = NULL, *copy = NULL;
-    const size_t size = H5Tget_size(stored);
+    /* HDF5 does not convert between character sets: the type in memory is a copy of the file's */
     const hid_t type = H5Tcopy(stored);
-    if (H5Tis_variable_str(stored) > 0) {
-        if ((attribute ? H5Aread(id, type, &text)
-                       : H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text)) < 0)
-            text = NULL;
-        if (text) copy = scry_copy(text, strlen(text) + 1);
-        H5free_memory(text);
-    } else if ((copy = scry_alloc(size + 1, 1))) {
-        if ((attribute ? H5Aread(id, type, copy)
-                       : H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, copy)) < 0) {
-            scry_free(copy);
-            copy = NULL;
-        }
-        for (size_t n = copy ? strlen(copy) : 0; n && copy[n - 1] == ' '; n--) copy[n - 1] = '\0';
-    }
+    const herr_t failed = attribute ? H5Aread(id, type, out)
+                                    : H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
     H5Tclose(type);
-    return copy;
+    return failed;
+}
+
+/* One string of a dataset or an attribute, without words: EFORMAT when it cannot be read. */
+static scry_status read_string(char **out, hid_t id, bool attribute, hid_t stored)
+{
+    char *text = NULL;
+    *out = NULL;
+    if (H5Tis_variable_str(stored) > 0) {
+        /* NULL is what HDF5 gives for a string that was never written */
+        if (read_stored(id, attribute, stored, &text) < 0) return SCRY_EFORMAT;
+        *out = text ? scry_copy(text, strlen(text) + 1) : scry_alloc(1, 1);
+        H5free_memory(text);
+        return *out ? SCRY_OK : SCRY_ENOMEM;
+    }
+    if (!(*out = scry_alloc(H5Tget_size(stored) + 1, 1))) return SCRY_ENOMEM;
+    if (read_stored(id, attribute, stored, *out) < 0) {
+        scry_free(*out);
+        *out = NULL;
+        return SCRY_EFORMAT;
+    }
+    for (size_t n = strlen(*out); n && (*out)[n - 1] == ' '; n--) (*out)[n - 1] = '\0';
+    return SCRY_OK;
 }
 
 scry_status scry_hdf5_read_text(char **out, const scry_hdf5 *f, const char *name, scry_error *err)
@@ -480,8 +503,10 @@ scry_status scry_hdf5_read_text(char **out, const scry_hdf5 *f, const char *name
         return wrong_type(f, &info, "one text", err);
     H5E_BEGIN_TRY
         const hid_t set = H5Dopen2(f->id, info.name, H5P_DEFAULT), type = H5Dget_type(set);
-        if (!(*out = read_string(set, false, type)))
-            st = scryi_hdf5_fail(f, err, SCRY_EFORMAT, "the text of %s cannot be read", info.name);
+        st = read_string(out, set, false, type);
+        if (st == SCRY_ENOMEM) SCRY_FAIL(err, st, "%s: the text of %s", f->path, info.name);
+        if (st == SCRY_EFORMAT)
+            SCRY_FAIL(err, st, "%s: the text of %s cannot be read", f->path, info.name);
         H5Tclose(type);
         H5Dclose(set);
     H5E_END_TRY
@@ -508,7 +533,7 @@ bool scry_hdf5_attribute_text(const scry_hdf5 *f, const char *object, const char
     char *text = NULL;
     H5E_BEGIN_TRY
         const hid_t id = one_attribute(f, object, name), type = H5Aget_type(id);
-        if (type >= 0 && H5Tget_class(type) == H5T_STRING) text = read_string(id, true, type);
+        if (type >= 0 && H5Tget_class(type) == H5T_STRING) read_string(&text, id, true, type);
         H5Tclose(type);
         H5Aclose(id);
     H5E_END_TRY
