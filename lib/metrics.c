@@ -179,6 +179,27 @@ scry_status scry_ssim(double *ssim, const float *est, const float *ref, const fl
     return SCRY_OK;
 }
 
+scry_status scry_volume_measure(scry_fidelity *out, double *ssim, const float *est,
+                                const float *ref, const scry_space *s, double range,
+                                scry_error *err)
+{
+    *ssim = NAN;
+    scry_status st = scry_space_check(s, err);
+    if (st != SCRY_OK) return st;
+    if (s->cplx || s->rank != 3)
+        return SCRY_FAIL(err, SCRY_ESHAPE, "a volume of rank %d%s, expected real (slice, y, x)",
+                         s->rank, s->cplx ? " complex" : "");
+    const size_t n = scry_space_count(s);
+    double most = 0;
+    for (size_t i = 0; i < n; i++) most = fmax(most, ref[i]);
+    if (range == 0 && most == 0)
+        return SCRY_FAIL(err, SCRY_EINVAL, "no value of the reference is positive: give a range");
+    st = scry_fidelity_measure(out, est, ref, NULL, n, range == 0 ? most : range, err);
+    if (st != SCRY_OK || s->dims[1] < 7 || s->dims[2] < 7) return st;
+    /* slices are of one size: the mean over all pixels is the mean over slices */
+    return scry_ssim(ssim, est, ref, NULL, s, out->range, SCRY_SSIM_UNIFORM, err);
+}
+
 void scry_frc_clear(scry_frc *frc)
 {
     scry_free(frc->frequency);

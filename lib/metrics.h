@@ -41,6 +41,15 @@ typedef enum scry_ssim_window {
 scry_status scry_ssim(double *ssim, const float *est, const float *ref, const float *mask,
                       const scry_space *s, double range, scry_ssim_window window, scry_error *err);
 
+/* What fastMRI's challenge reports of a volume s = (slice, y, x) of magnitudes (Zbontar et al.
+ * 2018, arXiv:1811.08839, Sec. 6): NMSE and PSNR over the whole volume, SSIM with the uniform
+ * window, mean over slices; `range` 0: the maximum of ref, for both. Scores of single slices
+ * average to other numbers. *ssim is NaN where a slice is smaller than the window. EINVAL also for
+ * a range of 0 because no value of ref is positive. */
+scry_status scry_volume_measure(scry_fidelity *out, double *ssim, const float *est,
+                                const float *ref, const scry_space *s, double range,
+                                scry_error *err);
+
 /* Fourier ring correlation of two planes, ring by ring:
  *   frc(q) = sum Re(F1 conj F2) / sqrt(sum |F1|^2 sum |F2|^2),  rings of width 1/min(ny, nx)
  * after the mean is removed and a Hann window applied. Saxton & Baumeister 1982, J. Microsc.

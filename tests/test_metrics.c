@@ -44,6 +44,36 @@ static void agrees_with_scikit_image(void **state)
     assert_near(s, GOLDEN_SSIM_UNIFORM, 1e-9);
 }
 
+static void volumes_as_fastmri(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    static float e[3 * N], r[3 * N];
+    scry_fidelity f;
+    double s;
+    for (unsigned long k = 0; k < 3; k++) {
+        golden_image(e + k * N, 2 * k + 1);
+        golden_image(r + k * N, 2 * k + 2);
+        for (size_t i = k * N; i < (k + 1) * N; i++) {
+            e[i] *= (float)(k + 1);
+            r[i] *= (float)(k + 1);
+        }
+    }
+    const scry_space volume = SCRY_SPACE(3, NY, NX), thin = SCRY_SPACE(3 * N / 6, 2, 3);
+    assert_ok(scry_volume_measure(&f, &s, e, r, &volume, 0, &err));
+    assert_near(f.psnr, GOLDEN_VOLUME_PSNR, 1e-6);
+    assert_near(f.nmse, GOLDEN_VOLUME_NMSE, 1e-8);
+    assert_near(s, GOLDEN_VOLUME_SSIM, 1e-7);
+    assert_ok(scry_volume_measure(&f, &s, e, r, &thin, 5, &err));
+    assert_near(f.range, 5, 0);
+    assert_true(isnan(s));
+    assert_fails(scry_volume_measure(&f, &s, e, r, &SCRY_SPACE(NY, NX), 0, &err), SCRY_ESHAPE);
+    memset(r, 0, sizeof r);
+    assert_fails(scry_volume_measure(&f, &s, e, r, &volume, 0, &err), SCRY_EINVAL);
+    e[7] = NAN;
+    assert_fails(scry_volume_measure(&f, &s, e, r, &volume, 1, &err), SCRY_ENUMERIC);
+}
+
 static void the_mask_hides_what_it_hides(void **state)
 {
     (void)state;
@@ -185,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_scikit_image),
+        cmocka_unit_test(volumes_as_fastmri),
         cmocka_unit_test(the_mask_hides_what_it_hides),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(fourier_rings_find_the_cutoff),

@@ -3,6 +3,7 @@
 # usage: commands.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
+volumes=$(realpath "$(dirname "$0")/../golden/kspace")
 here=$(mktemp -d)
 trap 'chmod -R u+w "$here"; rm -rf "$here"' EXIT
 cd "$here" || exit 1
@@ -108,6 +109,11 @@ works "compare, error bars" "$scry" compare b.tif truth.ome.tif --map '((x-100)*
     --sd sd.tif
 holds "coverage is told" grep -qE 'coverage of 90 % +0\.[0-9]' stdout
 works "compare with itself" "$scry" compare truth.ome.tif truth.ome.tif --json
+works "compare MR volumes" "$scry" compare "$volumes/images.h5" "$volumes/multi.h5" --tol 0
+holds "their planes are told" grep -qE 'planes +3 of 7 x 4' stdout
+works "compare, another dataset" "$scry" compare "$volumes/single.h5" "$volumes/multi.h5" \
+    --dataset reconstruction_esc --map '2*x' --json
+holds "twice the truth is as far as 0" grep -qE '"nmse":[[:space:]]*1,?$' stdout
 works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --sampler heun --steps 3 \
     --seed 1 s.tif
 works "info" "$scry" info noisy.tif s.tif gaussian:sigma=2 microscopy
@@ -273,6 +279,11 @@ map 'nan*x' "not a number"
 map 'x*1e999' "not a number"
 map "$(printf '%0100000d' 0 | tr 0 '(')x" "more than 64"
 refuses "shapes differ" 1 "64 x 72" "$scry" compare odd.tif truth.ome.tif
+refuses "a volume and an image" 2 "two volumes" "$scry" compare "$volumes/images.h5" odd.tif
+refuses "error bars of a volume" 2 "not for MR" "$scry" compare "$volumes/images.h5" \
+    "$volumes/multi.h5" --sd odd.tif
+refuses "k-space without an image" 1 "reconstruction_rss" "$scry" compare "$volumes/plain2.h5" \
+    "$volumes/multi.h5"
 prior=$(dirname "$scry")/../priors/pretrained/microscopy
 if [ -d "$prior" ]; then
     cp -r "$prior" broken

@@ -31,6 +31,16 @@ rows = [
                                             sigma=1.5, use_sample_covariance=False)),
     ("SSIM_UNIFORM", structural_similarity(r, e, data_range=span)),
 ]
+# fastMRI's evaluation of a volume of three slices, in three sizes of signal
+vol_e = np.stack([image(2 * k + 1, 23, 31) * (k + 1) for k in range(3)]).astype(float)
+vol_r = np.stack([image(2 * k + 2, 23, 31) * (k + 1) for k in range(3)]).astype(float)
+top = vol_r.max()
+rows += [
+    ("VOLUME_PSNR", peak_signal_noise_ratio(vol_r, vol_e, data_range=top)),
+    ("VOLUME_NMSE", np.linalg.norm(vol_r - vol_e) ** 2 / np.linalg.norm(vol_r) ** 2),
+    ("VOLUME_SSIM", np.mean([structural_similarity(g, p, data_range=top)
+                             for g, p in zip(vol_r, vol_e)])),
+]
 print("/* Made by make_metrics.py with scikit-image %s. */" % skimage.__version__)
 for name, value in rows:
     print("#define GOLDEN_%s %.15g" % (name, value))
