@@ -24,6 +24,7 @@
 #include "lib/tiff.h"        /* microscopy images */
 
 #include "lib/kspace/kspace.h" /* measurements of an MR scanner, in four formats */
+#include "lib/kspace/maps.h"   /* coil sensitivities and masks in files of their own */
 #include "lib/recon.h"         /* reconstructed volumes: HDF5, cfl, NIfTI */
 
 #include "lib/progress.h" /* a line that shows how far long work is */

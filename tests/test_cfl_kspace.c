@@ -89,6 +89,33 @@ static void what_is_written_is_read(void **state)
     scratch_clear();
 }
 
+/* Dim 0 is the readout: what was read out along y is turned, and comes back along x. */
+static void the_readout_becomes_dim_0(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    const scry_kspace_info info = { .format = SCRY_KSPACE_CFL, .frames = 1, .slices = 1,
+                                    .coils = COILS, .nz = 1, .ny = NY, .nx = NX, .readout = 1,
+                                    .recon = { 1, NY, NX } };
+    scry_kspace_writer *w;
+    scry_kspace_reader *r;
+    float complex data[COILS * PLANE], back[COILS * PLANE];
+    for (size_t i = 0; i < COILS * PLANE; i++)
+        data[i] = value(0, 0, i / PLANE, i / NX % NY, i % NX);
+    assert_ok(scry_kspace_create(&w, scratch("o.cfl"), &info, &err));
+    assert_ok(scry_kspace_write(w, 0, 0, data, NULL, &err));
+    assert_ok(scry_kspace_finish(w, true, &err));
+    assert_ok(scry_kspace_open(&r, scratch("o"), NULL, &err));
+    assert_true(scry_kspace_describe(r)->nx == NY && scry_kspace_describe(r)->ny == NX);
+    assert_ok(scry_kspace_read(r, 0, 0, back, NULL, &err));
+    for (size_t c = 0; c < COILS; c++)
+        for (size_t y = 0; y < NY; y++)
+            for (size_t x = 0; x < NX; x++)
+                assert_true(back[(c * NX + x) * NY + y] == value(0, 0, c, y, x));
+    scry_kspace_close(r);
+    scratch_clear();
+}
+
 static bool every_third_column(const size_t *at)
 {
     return at[SCRY_CFL_READ] % 3 == 0;
@@ -292,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dims_are_placed),
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(the_readout_becomes_dim_0),
         cmocka_unit_test(the_readout_is_deduced),
         cmocka_unit_test(averages_are_means),
         cmocka_unit_test(frames_count_the_slowest_first),

@@ -187,25 +187,45 @@ scry_status scryi_cfl_open(scry_kspace_reader *r, scry_error *err)
 
 /* ---- writing ---- */
 
+/* Dim 0 is the readout: slices that have it along y are turned. */
+struct output {
+    scry_cfl_writer *file;
+    float complex *turned; /* one slice; NULL: as it is */
+};
+
+static void volume_dims(const scry_kspace_info *info, size_t *dims)
+{
+    const bool turn = info->readout == 1;
+    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
+    dims[SCRY_CFL_READ] = turn ? info->ny : info->nx;
+    dims[SCRY_CFL_PH1] = turn ? info->nx : info->ny;
+    dims[SCRY_CFL_PH2] = info->nz;
+    dims[SCRY_CFL_COIL] = info->coils;
+}
+
 static scry_status write_cfl(scry_kspace_writer *w, size_t frame, size_t slice,
                              const float complex *data, const unsigned char *mask, scry_error *err)
 {
-    const scry_kspace_info *info = &w->info;
+    const struct output *o = w->state;
+    const size_t ny = w->info.ny, nx = w->info.nx, planes = w->info.coils * w->info.nz;
     size_t start[SCRY_CFL_RANK] = { 0 }, count[SCRY_CFL_RANK];
     (void)mask; /* zeros in the data say it */
-    for (int d = 0; d < SCRY_CFL_RANK; d++) count[d] = 1;
-    count[SCRY_CFL_READ] = info->nx;
-    count[SCRY_CFL_PH1] = info->ny;
-    count[SCRY_CFL_PH2] = info->nz;
-    count[SCRY_CFL_COIL] = info->coils;
+    volume_dims(&w->info, count);
     start[SCRY_CFL_SLICE] = slice;
     start[SCRY_CFL_TIME] = frame;
-    return scry_cfl_write(w->state, start, count, data, err);
+    for (size_t i = 0; i < planes * ny * nx && o->turned; i++)
+        o->turned[(i / (ny * nx) * nx + i % nx) * ny + i / nx % ny] = data[i];
+    return scry_cfl_write(o->file, start, count, o->turned ? o->turned : data, err);
 }
 
 static scry_status finish_cfl(scry_kspace_writer *w, bool commit, scry_error *err)
 {
-    return scry_cfl_finish(w->state, commit, err);
+    struct output *o = w->state;
+    if (!o) return SCRY_OK;
+    const scry_status st = scry_cfl_finish(o->file, commit, err);
+    scry_free(o->turned);
+    scry_free(o);
+    return st;
 }
 
 static const struct scryi_kspace_writer_ops cfl_writer_ops = { .write = write_cfl,
@@ -215,16 +235,14 @@ scry_status scryi_cfl_create(scry_kspace_writer *w, scry_error *err)
 {
     const scry_kspace_info *info = &w->info;
     size_t dims[SCRY_CFL_RANK];
-    scry_cfl_writer *f;
     w->ops = &cfl_writer_ops;
-    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
-    dims[SCRY_CFL_READ] = info->nx;
-    dims[SCRY_CFL_PH1] = info->ny;
-    dims[SCRY_CFL_PH2] = info->nz;
-    dims[SCRY_CFL_COIL] = info->coils;
+    struct output *o = w->state = scry_alloc(1, sizeof *o);
+    if (o && info->readout == 1)
+        o->turned = scry_alloc(info->coils * info->nz * info->ny * info->nx, sizeof *o->turned);
+    if (!o || (info->readout == 1 && !o->turned))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: writer of one slice", w->path);
+    volume_dims(info, dims);
     dims[SCRY_CFL_SLICE] = info->slices;
     dims[SCRY_CFL_TIME] = info->frames;
-    const scry_status st = scry_cfl_create(&f, w->path, dims, err);
-    if (st == SCRY_OK) w->state = f;
-    return st;
+    return scry_cfl_create(&o->file, w->path, dims, err);
 }
