@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/space.h"
+#include "lib/vector.h"
 
 #include <fftw3.h>
 #include <limits.h>
@@ -9,7 +10,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,40 +57,6 @@ static size_t pitch(size_t n)
     return (n + 7) / 8 * 8 + (n / 8 % 2 ? 0 : 8);
 }
 
-typedef int64_t four __attribute__((vector_size(32)));
-
-static inline void transpose4(float complex *restrict dst, size_t ld, const float complex *src,
-                              size_t ls)
-{
-    four r[4], u[4];
-    for (size_t i = 0; i < 4; i++) memcpy(&r[i], src + i * ls, sizeof r[i]);
-    for (int i = 0; i < 4; i += 2) {
-        u[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 4, 2, 6);
-        u[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 5, 3, 7);
-    }
-    for (int i = 0; i < 2; i++) {
-        r[i] = __builtin_shufflevector(u[i], u[i + 2], 0, 1, 4, 5);
-        r[i + 2] = __builtin_shufflevector(u[i], u[i + 2], 2, 3, 6, 7);
-    }
-    for (size_t i = 0; i < 4; i++) memcpy(dst + i * ld, &r[i], sizeof r[i]);
-}
-
-/* dst[j][i] = src[i][j], rows ld and ls entries apart. Tiles of 4 x 4 in registers: entry by entry
- * it took three times as long, and a third of the transform. */
-static void transpose(float complex *restrict dst, size_t ld, const float complex *src, size_t ls,
-                      size_t rows, size_t cols)
-{
-    size_t i = 0;
-    for (; i + 4 <= rows; i += 4) {
-        size_t j = 0;
-        for (; j + 4 <= cols; j += 4) transpose4(dst + j * ld + i, ld, src + i * ls + j, ls);
-        for (; j < cols; j++)
-            for (size_t k = i; k < i + 4; k++) dst[j * ld + k] = src[k * ls + j];
-    }
-    for (; i < rows; i++)
-        for (size_t j = 0; j < cols; j++) dst[j * ld + i] = src[i * ls + j];
-}
-
 /* The scratch was sized for the threads there were when the plan was made. */
 static int team(const scry_fft *f)
 {
@@ -118,9 +84,9 @@ static void run_axis(const scry_fft *f, const struct axis *a, int dir, float com
         const size_t left = a->inner - first, width = left < STRIP ? left : STRIP;
         float complex *lines = X + s / each * a->n * a->inner + first;
         float complex *before = lines_of(f, work), *after = before + STRIP * ld;
-        transpose(before, ld, lines, a->inner, a->n, width);
+        scry_transpose(before, ld, lines, a->inner, a->n, width);
         fftwf_execute_dft(width == STRIP ? a->full[dir] : a->rest[dir], before, after);
-        transpose(lines, a->inner, after, ld, width, a->n);
+        scry_transpose(lines, a->inner, after, ld, width, a->n);
     }
 }
 
@@ -371,25 +337,29 @@ void scry_fft_free(scry_fft *f)
     scry_free(f);
 }
 
-struct scry_fft_lanes {
+struct scry_fft_many {
     fftwf_plan plan[2];
 };
 
-scry_status scry_fft_lanes_create(scry_fft_lanes **out, size_t n, size_t lanes, scry_error *err)
+scry_status scry_fft_many_create(scry_fft_many **out, size_t n, size_t count, size_t distance,
+                                 scry_error *err)
 {
     const size_t most = INT_MAX / (2 * STRIP);
     *out = NULL;
-    if (!n || !lanes || n > most / lanes)
-        return SCRY_FAIL(err, SCRY_ESHAPE, "FFT of %zu entries in %zu lanes, expected 1 to %zu", n,
-                         lanes, most);
-    scry_fft_lanes *f = scry_alloc(1, sizeof *f);
-    float complex *s0 = scry_alloc(n * lanes, sizeof *s0), *s1 = scry_alloc(n * lanes, sizeof *s1);
-    const int length = (int)n, many = (int)lanes;
+    if (!n || !count || distance < n || distance > most / count)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%zu FFTs of %zu entries, %zu apart: expected 1 to %zu in all, and no "
+                         "overlap",
+                         count, n, distance, most);
+    const size_t all = count * distance;
+    scry_fft_many *f = scry_alloc(1, sizeof *f);
+    float complex *s0 = scry_alloc(all, sizeof *s0), *s1 = scry_alloc(all, sizeof *s1);
+    const int length = (int)n, howmany = (int)count, apart = (int)distance;
     if (f && s0 && s1) {
         pthread_mutex_lock(&planner);
         for (int dir = 0; dir < 2; dir++)
-            f->plan[dir] = fftwf_plan_many_dft(1, &length, many, s0, NULL, many, 1, s1, NULL, many,
-                                               1, dir ? FFTW_BACKWARD : FFTW_FORWARD,
+            f->plan[dir] = fftwf_plan_many_dft(1, &length, howmany, s0, NULL, 1, apart, s1, NULL, 1,
+                                               apart, dir ? FFTW_BACKWARD : FFTW_FORWARD,
                                                FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
         pthread_mutex_unlock(&planner);
     }
@@ -399,11 +369,11 @@ scry_status scry_fft_lanes_create(scry_fft_lanes **out, size_t n, size_t lanes, 
         *out = f;
         return SCRY_OK;
     }
-    scry_fft_lanes_free(f);
-    return SCRY_FAIL(err, SCRY_ENOMEM, "FFT plan of %zu lanes of %zu entries", lanes, n);
+    scry_fft_many_free(f);
+    return SCRY_FAIL(err, SCRY_ENOMEM, "plan of %zu FFTs of %zu entries", count, n);
 }
 
-void scry_fft_lanes_free(scry_fft_lanes *f)
+void scry_fft_many_free(scry_fft_many *f)
 {
     if (!f) return;
     pthread_mutex_lock(&planner);
@@ -412,12 +382,12 @@ void scry_fft_lanes_free(scry_fft_lanes *f)
     scry_free(f);
 }
 
-void scry_fft_lanes_forward(const scry_fft_lanes *f, float complex *X, const float complex *x)
+void scry_fft_many_forward(const scry_fft_many *f, float complex *X, const float complex *x)
 {
     fftwf_execute_dft(f->plan[0], (float complex *)x, X);
 }
 
-void scry_fft_lanes_backward(const scry_fft_lanes *f, float complex *x, const float complex *X)
+void scry_fft_many_backward(const scry_fft_many *f, float complex *x, const float complex *X)
 {
     fftwf_execute_dft(f->plan[1], (float complex *)X, x);
 }

@@ -9,7 +9,7 @@
 
 #define PI 3.14159265358979323846
 
-enum { LANES = SCRYI_LANES };
+enum { LINES = SCRYI_LINES };
 
 /* Samples of all coils from which threads pay: a team costs some tens of microseconds. */
 enum { PARALLEL_FROM = 1 << 18 };
@@ -71,8 +71,8 @@ static void destroy(scry_op *A)
 {
     scryi_fourier *F = (scryi_fourier *)A;
     if (!F) return;
-    scry_fft_lanes_free(F->fft_a);
-    scry_fft_lanes_free(F->fft_b);
+    scry_fft_many_free(F->fft_a);
+    scry_fft_many_free(F->fft_b);
     scry_free(F->line);
     scry_free(F->weight);
     scry_free(F->maps);
@@ -162,6 +162,8 @@ static bool x_first(const struct shape *s, size_t ny, size_t nx, unsigned axes)
            n * ly + (double)s->rows * (double)nx * lx;
 }
 
+/* The panel is written a cache line of each of its lines at a time: they are an odd number of cache
+ * lines apart, or all would fall into the same cache sets. */
 static void arrange(scryi_fourier *F, const struct shape *s, size_t ny, size_t nx, unsigned axes)
 {
     F->ny = ny;
@@ -170,7 +172,9 @@ static void arrange(scryi_fourier *F, const struct shape *s, size_t ny, size_t n
     F->a_is_x = x_first(s, ny, nx, axes);
     F->na = F->a_is_x ? nx : ny;
     F->nb = F->a_is_x ? ny : nx;
-    F->blocks = (F->nb + LANES - 1) / LANES;
+    F->blocks = (F->nb + LINES - 1) / LINES;
+    F->pitch = (F->nb + 7) / 8 * 8;
+    F->pitch += F->pitch % 16 ? 0 : 8;
     F->normal_a = F->a_is_x ? s->vary_x : s->vary_y;
     F->normal_b = axes == SCRY_FOURIER_YX && (F->a_is_x ? s->vary_y : s->vary_x);
     F->samples.count = s->samples;
@@ -192,11 +196,11 @@ static scry_status find_lines(scryi_fourier *F, const unsigned char *mask, scry_
         while (b < F->nb && !known(F, mask, k, b)) b++;
         if (b < F->nb || !F->maps) F->line[F->lines++] = (uint32_t)f;
     }
-    F->panels = (F->lines + LANES - 1) / LANES;
     return SCRY_OK;
 }
 
-/* M in the order of blocks or panels, with the scale of a forward and a backward transform. */
+/* M in the order of the blocks or of the panel, with the scale of a forward and a backward
+ * transform. One line where all are alike. */
 static scry_status make_weight(scryi_fourier *F, const unsigned char *mask, scry_error *err)
 {
     const size_t n = F->normal_b ? F->nb : F->na;
@@ -204,22 +208,19 @@ static scry_status make_weight(scryi_fourier *F, const unsigned char *mask, scry
     for (size_t b = 1; b < F->nb && alike; b++)
         for (size_t a = 0; a < F->na && alike; a++)
             alike = !known(F, mask, a, b) == !known(F, mask, a, 0);
-    const size_t count = F->normal_b ? F->panels : alike ? 1 : F->blocks;
-    F->weight_step = alike ? 0 : n * LANES;
-    F->weight = scry_alloc(count, n * LANES * sizeof *F->weight);
+    const size_t count = F->normal_b ? F->lines : alike ? 1 : F->nb;
+    F->weight_step = alike ? 0 : 2 * n;
+    F->weight = scry_alloc((count + LINES - 1) / LINES * LINES, 2 * n * sizeof *F->weight);
     if (!F->weight) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu x %zu", F->ny, F->nx);
     const size_t entries = (F->normal_a ? F->na : 1) * (F->normal_b ? F->nb : 1);
     const float scale = (float)(1 / (double)entries);
     for (size_t i = 0; i < count; i++)
-        for (size_t t = 0; t < n; t++)
-            for (size_t l = 0; l < LANES; l++) {
-                const size_t lane = i * LANES + l;
-                if (lane >= (F->normal_b ? F->lines : F->nb)) continue;
-                const size_t fa = F->normal_b ? F->line[lane] : t;
-                const size_t b = F->normal_b ? centred(t, F->nb, true) : lane;
-                if (known(F, mask, centred(fa, F->na, true), b))
-                    F->weight[(i * n + t) * LANES + l] = scale;
-            }
+        for (size_t t = 0; t < n; t++) {
+            const size_t a = centred(F->normal_b ? F->line[i] : t, F->na, true);
+            const size_t b = F->normal_b ? centred(t, F->nb, true) : i;
+            float *w = F->weight + 2 * (i * n + t);
+            w[0] = w[1] = known(F, mask, a, b) ? scale : 0;
+        }
     return SCRY_OK;
 }
 
@@ -237,25 +238,24 @@ static scry_status make_samples(scryi_fourier *F, scryi_samples *table, const un
                                 scry_error *err)
 {
     size_t s = 0;
-    uint32_t *panel_line = scry_alloc(F->na, sizeof *panel_line);
+    uint32_t *place = scry_alloc(F->na, sizeof *place); /* of a frequency of a in the panel */
     table->at = scry_alloc(table->count, sizeof *table->at);
     table->phase = scry_alloc(table->count, sizeof *table->phase);
-    if (!panel_line || !table->at || !table->phase) {
-        scry_free(panel_line);
+    if (!place || !table->at || !table->phase) {
+        scry_free(place);
         return SCRY_FAIL(err, SCRY_ENOMEM, "index of %zu samples", table->count);
     }
-    for (size_t i = 0; i < F->lines; i++) panel_line[F->line[i]] = (uint32_t)i;
+    for (size_t i = 0; i < F->lines; i++) place[F->line[i]] = (uint32_t)i;
     for (size_t i = 0; i < F->ny * F->nx; i++) {
         if (mask && !mask[i]) continue;
         const size_t y = i / F->nx, x = i % F->nx;
         const size_t fa = plain(F->a_is_x ? x : y, F->na, true);
         const size_t fb = plain(F->a_is_x ? y : x, F->nb, has_b(F));
-        const size_t line = panel_line[fa];
-        table->at[s] = (uint32_t)((line / LANES * F->blocks * LANES + fb) * LANES + line % LANES);
+        table->at[s] = (uint32_t)(place[fa] * F->pitch + fb);
         table->phase[s++] =
             (float complex)(phase_of(fa, F->na, true) * phase_of(fb, F->nb, has_b(F)));
     }
-    scry_free(panel_line);
+    scry_free(place);
     return SCRY_OK;
 }
 
@@ -278,23 +278,24 @@ static scry_status copy_maps(scryi_fourier *F, const float complex *maps, scry_e
                          "the maps of %zu coils are zero everywhere, expected coils that see the "
                          "image",
                          F->coils);
-    F->maps = scry_alloc(F->blocks * images, F->na * LANES * sizeof *F->maps);
+    F->maps = scry_alloc(F->blocks * images, LINES * F->na * sizeof *F->maps);
     if (!F->maps) return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu coils", F->coils);
     for (size_t image = 0; image < images; image++)
-        for (size_t i = 0; i < n; i++) {
-            const size_t y = i / F->nx, x = i % F->nx;
-            const size_t a = F->a_is_x ? x : y, b = F->a_is_x ? y : x;
-            F->maps[((b / LANES * images + image) * F->na + a) * LANES + b % LANES] =
-                maps[image * n + i];
+        for (size_t b = 0; b < F->nb; b++) {
+            const float complex *from = maps + image * n;
+            float complex *to =
+                F->maps + ((b / LINES * images + image) * LINES + b % LINES) * F->na;
+            if (F->a_is_x) memcpy(to, from + b * F->nx, F->nx * sizeof *to);
+            else scry_transpose(to, F->ny, from + b, F->nx, F->ny, 1);
         }
     return SCRY_OK;
 }
 
 static scry_status make_plans(scryi_fourier *F, scry_error *err)
 {
-    scry_status st = scry_fft_lanes_create(&F->fft_a, F->na, LANES, err);
+    scry_status st = scry_fft_many_create(&F->fft_a, F->na, LINES, F->na, err);
     if (st != SCRY_OK || !has_b(F)) return st;
-    return scry_fft_lanes_create(&F->fft_b, F->nb, LANES, err);
+    return scry_fft_many_create(&F->fft_b, F->nb, LINES, F->pitch, err);
 }
 
 /* What only the operators need, not the transform by itself. */
@@ -326,7 +327,7 @@ static scry_status check(size_t ny, size_t nx, unsigned axes, size_t samples, sc
     return SCRY_OK;
 }
 
-/* Indices are 32 bits, of an image padded to LANES on both axes. */
+/* Indices are 32 bits, of an image padded to LINES on both axes. */
 static scry_status check_size(size_t ny, size_t nx, scry_error *err)
 {
     const size_t most = 1u << 25;

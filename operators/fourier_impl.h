@@ -9,19 +9,19 @@
 
 /* Both operators of fourier.h. Built by fourier.c, applied by sense.c.
  *
- * The first transform runs along axis a, the second along b. The image is cut into blocks of LANES
- * lines along a, entry t of line l at [t][l]; maps are kept in that order. After the first
- * transform the frequencies of a that hold samples, the `lines`, are cut into panels of LANES,
- * entry t (along b) of line l at [t][l] again. Both transforms then are the same code, with vector
- * instructions across lanes. Blocks and panels are padded to whole lanes.
+ * The first transform runs along axis a, the second along b. The image is worked on in blocks of
+ * LINES lines along a, each line contiguous, so that a block of every coil passes through the
+ * first-level cache; maps are kept in that order. After the first transform the frequencies of a
+ * that hold samples become `lines` along b, contiguous again: the panel. Blocks and panel are
+ * padded to whole blocks.
  *
  * Centring: with f = (k - c) mod n the phase of F in fourier.h is that of the plain transform,
  *   (j - c)(k - c) = j f - c f  (mod n),  X[k] = N^(-1/2) exp(2 pi i c f / n) sum_j x[j] e(-j f/n),
  * exact for every n. Forward and adjoint apply it with the scale to each sample; in the normal it
  * cancels. */
-enum { SCRYI_LANES = 8, SCRYI_GROUPS = 4 };
+enum { SCRYI_LINES = 8, SCRYI_GROUPS = 4 };
 
-/* Entry s is phase[s] * panels[at[s]]. */
+/* Entry s is phase[s] * panel[at[s]]. */
 typedef struct scryi_samples {
     size_t count;
     uint32_t *at;
@@ -32,16 +32,17 @@ typedef struct scryi_fourier {
     scry_op base;
     size_t coils, sets, ny, nx;
     unsigned axes;
-    bool a_is_x;          /* blocks are transposed pieces of the image */
-    size_t na, nb;        /* lengths */
-    size_t blocks;        /* of lines along a: nb of them */
-    size_t lines, panels; /* of lines along b */
-    uint32_t *line;       /* frequency of a, one a line */
-    scry_fft_lanes *fft_a, *fft_b; /* NULL: not transformed */
-    bool normal_a, normal_b;       /* the normal transforms along it */
-    float *weight; /* of the normal: [block][na][LANES], or with normal_b [panel][nb][LANES] */
-    size_t weight_step; /* from block to block; 0 where all are alike */
-    float complex *maps; /* [block][coil][set][na][LANES]; NULL: one channel, no map */
+    bool a_is_x;   /* else blocks are transposed pieces of the image */
+    size_t na, nb; /* lengths */
+    size_t blocks; /* of lines along a: nb of them */
+    size_t lines;  /* along b, of the panel */
+    size_t pitch;  /* of the panel, entries from line to line */
+    uint32_t *line; /* frequency of a, one a line, ascending */
+    scry_fft_many *fft_a, *fft_b; /* of a block; fft_b NULL: not transformed */
+    bool normal_a, normal_b;      /* the normal transforms along it */
+    float *weight; /* of the normal, each value twice: [line][na], or with normal_b [line][nb] */
+    size_t weight_step; /* floats from line to line; 0 where all are alike */
+    float complex *maps; /* [block][coil][set][LINES][na]; NULL: one channel, no map */
     scryi_samples samples, grid; /* grid: all of k-space, for the SVD; empty with maps */
     uint32_t *pixel;             /* place of each sample in (y, x) */
     float *values;               /* singular values; NULL with maps */

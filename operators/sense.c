@@ -1,24 +1,30 @@
 #include "operators/fourier_impl.h"
 
 #include "lib/memory.h"
+#include "lib/vector.h"
 
 #include <omp.h>
 #include <string.h>
 
 /* Pruessmann et al. 1999, MRM 42:952; 2001, MRM 46:638. What fourier_impl.h describes, applied. */
 
-enum { LANES = SCRYI_LANES };
+enum { LINES = SCRYI_LINES };
 
-/* One thread's share of the work block, in L1 and L2 but for the panels. */
+/* One thread's share of the work block, in the first two levels of cache but for the panel. */
 struct bench {
-    float complex *x, *sum; /* a block of the image, one a set */
-    float complex *image, *spectrum; /* a block of one coil; spectrum: or a panel */
-    float complex *panels;
+    float complex *x, *sum;          /* a block of the image, one a set */
+    float complex *image, *spectrum; /* a block of one coil; spectrum: or of the panel */
+    float complex *panel;
 };
+
+static size_t padded(size_t lines)
+{
+    return (lines + LINES - 1) / LINES * LINES;
+}
 
 static size_t block_entries(const scryi_fourier *A)
 {
-    return A->na * LANES;
+    return LINES * A->na;
 }
 
 static size_t image_entries(const scryi_fourier *A) /* all blocks of all sets */
@@ -26,15 +32,14 @@ static size_t image_entries(const scryi_fourier *A) /* all blocks of all sets */
     return A->blocks * A->sets * block_entries(A);
 }
 
-static size_t panel_entries(const scryi_fourier *A)
+static size_t piece_entries(const scryi_fourier *A) /* a block, of the image or of the panel */
 {
-    return A->blocks * LANES * LANES;
+    return LINES * (A->na > A->pitch ? A->na : A->pitch);
 }
 
 static size_t bench_entries(const scryi_fourier *A)
 {
-    const size_t longest = (A->na > A->blocks * LANES ? A->na : A->blocks * LANES) * LANES;
-    return 2 * A->sets * block_entries(A) + 2 * longest + A->panels * panel_entries(A);
+    return 2 * A->sets * block_entries(A) + 2 * piece_entries(A) + padded(A->lines) * A->pitch;
 }
 
 void scryi_fourier_size_work(scryi_fourier *A)
@@ -46,14 +51,13 @@ void scryi_fourier_size_work(scryi_fourier *A)
 
 static struct bench bench_of(const scryi_fourier *A, void *work)
 {
-    const size_t longest = (A->na > A->blocks * LANES ? A->na : A->blocks * LANES) * LANES;
     struct bench b;
     b.x = (float complex *)work + (1 + A->groups) * image_entries(A) +
           (size_t)omp_get_thread_num() * bench_entries(A);
     b.sum = b.x + A->sets * block_entries(A);
     b.image = b.sum + A->sets * block_entries(A);
-    b.spectrum = b.image + longest;
-    b.panels = b.spectrum + longest;
+    b.spectrum = b.image + piece_entries(A);
+    b.panel = b.spectrum + piece_entries(A);
     return b;
 }
 
@@ -71,106 +75,147 @@ static const float complex *map_of(const scryi_fourier *A, size_t block, size_t 
 
 static size_t width_of(const scryi_fourier *A, size_t block)
 {
-    const size_t left = A->nb - block * LANES;
-    return left < LANES ? left : LANES;
+    const size_t left = A->nb - block * LINES;
+    return left < LINES ? left : LINES;
 }
 
 static void load_block(const scryi_fourier *A, float complex *block, const float complex *x,
-                       size_t b)
+                       size_t k)
 {
-    const size_t width = width_of(A, b), n = A->ny * A->nx;
-    if (width < LANES) memset(block, 0, A->sets * block_entries(A) * sizeof *block);
-    for (size_t m = 0; m < A->sets; m++, x += n, block += block_entries(A))
-        for (size_t t = 0; t < A->na; t++)
-            for (size_t l = 0; l < width; l++)
-                block[t * LANES + l] = A->a_is_x ? x[(b * LANES + l) * A->nx + t]
-                                                 : x[t * A->nx + b * LANES + l];
+    const size_t width = width_of(A, k), n = A->ny * A->nx, first = k * LINES;
+    if (width < LINES) memset(block, 0, A->sets * block_entries(A) * sizeof *block);
+    for (size_t m = 0; m < A->sets; m++, x += n, block += block_entries(A)) {
+        if (A->a_is_x) memcpy(block, x + first * A->nx, width * A->nx * sizeof *x);
+        else scry_transpose(block, A->ny, x + first, A->nx, A->ny, width);
+    }
 }
 
 static void store_block(const scryi_fourier *A, float complex *x, const float complex *block,
-                        size_t b)
+                        size_t k)
 {
-    const size_t width = width_of(A, b), n = A->ny * A->nx;
-    for (size_t m = 0; m < A->sets; m++, x += n, block += block_entries(A))
-        for (size_t t = 0; t < A->na; t++)
-            for (size_t l = 0; l < width; l++)
-                *(A->a_is_x ? &x[(b * LANES + l) * A->nx + t] : &x[t * A->nx + b * LANES + l]) =
-                    block[t * LANES + l];
+    const size_t width = width_of(A, k), n = A->ny * A->nx, first = k * LINES;
+    for (size_t m = 0; m < A->sets; m++, x += n, block += block_entries(A)) {
+        if (A->a_is_x) memcpy(x + first * A->nx, block, width * A->nx * sizeof *x);
+        else scry_transpose(x + first, A->nx, block, A->ny, width, A->ny);
+    }
 }
 
-/* out = S x, or += with add. */
-static void multiply(float *restrict out, const float *restrict s, const float *restrict x,
-                     size_t n, bool add)
+/* Eight complex numbers: blocks hold a multiple of them. */
+typedef float vec __attribute__((vector_size(64)));
+
+static inline vec load(const float *p)
 {
-    for (size_t i = 0; i < 2 * n; i += 2) {
-        const float re = s[i] * x[i] - s[i + 1] * x[i + 1];
-        const float im = s[i] * x[i + 1] + s[i + 1] * x[i];
-        out[i] = add ? out[i] + re : re;
-        out[i + 1] = add ? out[i + 1] + im : im;
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store(float *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+static inline vec real_parts(vec v)
+{
+    return __builtin_shufflevector(v, v, 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
+}
+
+static inline vec imag_parts(vec v)
+{
+    return __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
+}
+
+static inline vec swap_parts(vec v)
+{
+    return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+}
+
+static const vec alternate = { -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1 };
+
+/* out = S x */
+static void multiply(float *out, const float *s, const float *x, size_t n)
+{
+    for (size_t i = 0; i < 2 * n; i += 16) {
+        const vec a = load(s + i), b = load(x + i);
+        store(out + i, real_parts(a) * b + imag_parts(a) * alternate * swap_parts(b));
+    }
+}
+
+/* out += S x */
+static void multiply_add(float *out, const float *s, const float *x, size_t n)
+{
+    for (size_t i = 0; i < 2 * n; i += 16) {
+        const vec a = load(s + i), b = load(x + i);
+        store(out + i,
+              load(out + i) + real_parts(a) * b + imag_parts(a) * alternate * swap_parts(b));
     }
 }
 
 /* out += conj(S) x */
-static void multiply_conj(float *restrict out, const float *restrict s, const float *restrict x,
-                          size_t n)
+static void multiply_conj_add(float *out, const float *s, const float *x, size_t n)
 {
-    for (size_t i = 0; i < 2 * n; i += 2) {
-        out[i] += s[i] * x[i] + s[i + 1] * x[i + 1];
-        out[i + 1] += s[i] * x[i + 1] - s[i + 1] * x[i];
+    for (size_t i = 0; i < 2 * n; i += 16) {
+        const vec a = load(s + i), b = load(x + i);
+        store(out + i,
+              load(out + i) + real_parts(a) * b - imag_parts(a) * alternate * swap_parts(b));
     }
 }
 
+/* What a coil sees of a block. */
 static void see_block(const scryi_fourier *A, float complex *image, const float complex *x,
-                      size_t block, size_t coil)
+                      size_t k, size_t coil)
 {
     const size_t n = block_entries(A);
     if (!A->maps) {
         memcpy(image, x, n * sizeof *x);
         return;
     }
-    const float complex *s = map_of(A, block, coil);
-    for (size_t m = 0; m < A->sets; m++)
-        multiply((float *)image, (const float *)(s + m * n), (const float *)(x + m * n), n, m > 0);
+    const float complex *s = map_of(A, k, coil);
+    multiply((float *)image, (const float *)s, (const float *)x, n);
+    for (size_t m = 1; m < A->sets; m++)
+        multiply_add((float *)image, (const float *)(s + m * n), (const float *)(x + m * n), n);
 }
 
+/* Its adjoint, added to the sum. */
 static void combine_block(const scryi_fourier *A, float complex *sum, const float complex *image,
-                          size_t block, size_t coil)
+                          size_t k, size_t coil)
 {
     const size_t n = block_entries(A);
     if (!A->maps) {
         memcpy(sum, image, n * sizeof *sum);
         return;
     }
-    const float complex *s = map_of(A, block, coil);
+    const float complex *s = map_of(A, k, coil);
     for (size_t m = 0; m < A->sets; m++)
-        multiply_conj((float *)(sum + m * n), (const float *)(s + m * n), (const float *)image, n);
+        multiply_conj_add((float *)(sum + m * n), (const float *)(s + m * n),
+                          (const float *)image, n);
 }
 
-static void weigh(float complex *x, const float *w, size_t n)
+/* Lines of n entries, `distance` apart, times weights that stand twice. */
+static void weigh(float complex *x, size_t n, size_t distance, const float *w, size_t step)
 {
-    float *v = (float *)x;
-    for (size_t i = 0; i < n; i++) {
-        v[2 * i] *= w[i];
-        v[2 * i + 1] *= w[i];
+    for (size_t l = 0; l < LINES; l++, w += step, x += distance) {
+        float *v = (float *)x;
+        for (size_t i = 0; i < 2 * n; i++) v[i] *= w[i];
     }
 }
 
-/* The panels of one coil from the image in blocks: the transform along a. */
+/* The panel of one coil from the image in blocks: the transform along a. */
 static void spread(const scryi_fourier *A, const struct bench *b, const float complex *blocks,
                    size_t coil)
 {
-    const size_t step = A->sets * block_entries(A), pe = panel_entries(A);
+    const size_t step = A->sets * block_entries(A);
     for (size_t k = 0; k < A->blocks; k++) {
+        const float complex *from = b->spectrum;
         see_block(A, b->image, blocks + k * step, k, coil);
-        const float complex *from = b->image;
-        if (A->fft_a) {
-            scry_fft_lanes_forward(A->fft_a, b->spectrum, b->image);
-            from = b->spectrum;
+        scry_fft_many_forward(A->fft_a, b->spectrum, b->image);
+        if (A->lines < A->na) {
+            for (size_t l = 0; l < LINES; l++)
+                for (size_t i = 0; i < A->lines; i++)
+                    b->image[l * A->lines + i] = from[l * A->na + A->line[i]];
+            from = b->image;
         }
-        for (size_t i = 0; i < A->lines; i++) {
-            float complex *to = b->panels + i / LANES * pe + k * LANES * LANES + i % LANES;
-            for (size_t l = 0; l < LANES; l++) to[l * LANES] = from[A->line[i] * LANES + l];
-        }
+        scry_transpose(b->panel + k * LINES, A->pitch, from, A->lines, width_of(A, k), A->lines);
     }
 }
 
@@ -178,16 +223,18 @@ static void spread(const scryi_fourier *A, const struct bench *b, const float co
 static void collect(const scryi_fourier *A, const struct bench *b, float complex *blocks,
                     size_t coil)
 {
-    const size_t step = A->sets * block_entries(A), pe = panel_entries(A);
+    const size_t step = A->sets * block_entries(A);
     for (size_t k = 0; k < A->blocks; k++) {
-        float complex *to = A->fft_a ? b->spectrum : b->image;
-        if (A->lines < A->na) memset(to, 0, block_entries(A) * sizeof *to);
-        for (size_t i = 0; i < A->lines; i++) {
-            const float complex *from =
-                b->panels + i / LANES * pe + k * LANES * LANES + i % LANES;
-            for (size_t l = 0; l < LANES; l++) to[A->line[i] * LANES + l] = from[l * LANES];
+        const size_t width = width_of(A, k);
+        float complex *to = A->lines < A->na ? b->image : b->spectrum;
+        scry_transpose(to, A->lines, b->panel + k * LINES, A->pitch, A->lines, width);
+        if (A->lines < A->na) {
+            memset(b->spectrum, 0, block_entries(A) * sizeof *b->spectrum);
+            for (size_t l = 0; l < width; l++)
+                for (size_t i = 0; i < A->lines; i++)
+                    b->spectrum[l * A->na + A->line[i]] = to[l * A->lines + i];
         }
-        if (A->fft_a) scry_fft_lanes_backward(A->fft_a, b->image, b->spectrum);
+        scry_fft_many_backward(A->fft_a, b->image, b->spectrum);
         combine_block(A, blocks + k * step, b->image, k, coil);
     }
 }
@@ -196,6 +243,53 @@ static void load_image(const scryi_fourier *A, float complex *blocks, const floa
 {
     const size_t step = A->sets * block_entries(A);
     for (size_t k = 0; k < A->blocks; k++) load_block(A, blocks + k * step, x, k);
+}
+
+/* The transform along b of the panel, in place. */
+static void transform_panel(const scryi_fourier *A, const struct bench *b, bool inverse)
+{
+    const size_t piece = LINES * A->pitch;
+    float complex *lines = b->panel;
+    for (size_t i = 0; i < A->lines && A->fft_b; i += LINES, lines += piece) {
+        memcpy(b->spectrum, lines, piece * sizeof *lines);
+        if (inverse) scry_fft_many_backward(A->fft_b, lines, b->spectrum);
+        else scry_fft_many_forward(A->fft_b, lines, b->spectrum);
+    }
+}
+
+/* F_b^H W F_b on the panel. */
+static void filter_panel(const scryi_fourier *A, const struct bench *b)
+{
+    float complex *lines = b->panel;
+    for (size_t i = 0; i < A->lines; i += LINES, lines += LINES * A->pitch) {
+        scry_fft_many_forward(A->fft_b, b->spectrum, lines);
+        weigh(b->spectrum, A->nb, A->pitch, A->weight + i * A->weight_step, A->weight_step);
+        scry_fft_many_backward(A->fft_b, lines, b->spectrum);
+    }
+}
+
+static void gather(const scryi_samples *table, float complex *y, const float complex *panel)
+{
+    const float *from = (const float *)panel, *phase = (const float *)table->phase;
+    float *to = (float *)y;
+    for (size_t s = 0; s < table->count; s++) {
+        const size_t at = 2 * (size_t)table->at[s];
+        const float re = from[at], im = from[at + 1];
+        to[2 * s] = phase[2 * s] * re - phase[2 * s + 1] * im;
+        to[2 * s + 1] = phase[2 * s] * im + phase[2 * s + 1] * re;
+    }
+}
+
+static void scatter(const scryi_samples *table, float complex *panel, const float complex *y)
+{
+    const float *from = (const float *)y, *phase = (const float *)table->phase;
+    float *to = (float *)panel;
+    for (size_t s = 0; s < table->count; s++) {
+        const size_t at = 2 * (size_t)table->at[s];
+        const float re = from[2 * s], im = from[2 * s + 1];
+        to[at] = phase[2 * s] * re + phase[2 * s + 1] * im;
+        to[at + 1] = phase[2 * s] * im - phase[2 * s + 1] * re;
+    }
 }
 
 void scryi_fourier_forward(const scryi_fourier *A, const scryi_samples *table, float complex *y,
@@ -207,50 +301,8 @@ void scryi_fourier_forward(const scryi_fourier *A, const scryi_samples *table, f
     for (size_t c = 0; c < A->coils; c++) {
         const struct bench b = bench_of(A, work);
         spread(A, &b, blocks, c);
-        for (size_t p = 0; p < A->panels && A->fft_b; p++) {
-            float complex *panel = b.panels + p * panel_entries(A);
-            scry_fft_lanes_forward(A->fft_b, b.spectrum, panel);
-            memcpy(panel, b.spectrum, A->nb * LANES * sizeof *panel);
-        }
-        const float *from = (const float *)b.panels, *phase = (const float *)table->phase;
-        float *to = (float *)(y + c * table->count);
-        for (size_t s = 0; s < table->count; s++) {
-            const size_t at = 2 * (size_t)table->at[s];
-            const float re = from[at], im = from[at + 1];
-            to[2 * s] = phase[2 * s] * re - phase[2 * s + 1] * im;
-            to[2 * s + 1] = phase[2 * s] * im + phase[2 * s + 1] * re;
-        }
-    }
-}
-
-/* The samples of one coil into its panels, and back along b. */
-static void place(const scryi_fourier *A, const scryi_samples *table, const struct bench *b,
-                  const float complex *y)
-{
-    const float *from = (const float *)y, *phase = (const float *)table->phase;
-    float *to = (float *)b->panels;
-    memset(to, 0, A->panels * panel_entries(A) * sizeof *b->panels);
-    for (size_t s = 0; s < table->count; s++) {
-        const size_t at = 2 * (size_t)table->at[s];
-        const float re = from[2 * s], im = from[2 * s + 1];
-        to[at] = phase[2 * s] * re + phase[2 * s + 1] * im;
-        to[at + 1] = phase[2 * s] * im - phase[2 * s + 1] * re;
-    }
-    for (size_t p = 0; p < A->panels && A->fft_b; p++) {
-        float complex *panel = b->panels + p * panel_entries(A);
-        scry_fft_lanes_backward(A->fft_b, b->spectrum, panel);
-        memcpy(panel, b->spectrum, A->nb * LANES * sizeof *panel);
-    }
-}
-
-/* F_b^H W F_b on the panels of one coil. */
-static void filter_panels(const scryi_fourier *A, const struct bench *b)
-{
-    for (size_t p = 0; p < A->panels; p++) {
-        float complex *panel = b->panels + p * panel_entries(A);
-        scry_fft_lanes_forward(A->fft_b, b->spectrum, panel);
-        weigh(b->spectrum, A->weight + p * A->nb * LANES, A->nb * LANES);
-        scry_fft_lanes_backward(A->fft_b, panel, b->spectrum);
+        transform_panel(A, &b, false);
+        gather(table, y + c * table->count, b.panel);
     }
 }
 
@@ -266,10 +318,12 @@ static void sum_coils(const scryi_fourier *A, const scryi_samples *table, float 
         memset(sums + g * size, 0, size * sizeof *sums);
         for (size_t c = g * A->coils / A->groups; c < (g + 1) * A->coils / A->groups; c++) {
             if (y) {
-                place(A, table, &b, y + c * table->count);
+                memset(b.panel, 0, padded(A->lines) * A->pitch * sizeof *b.panel);
+                scatter(table, b.panel, y + c * table->count);
+                transform_panel(A, &b, true);
             } else {
                 spread(A, &b, blocks, c);
-                filter_panels(A, &b);
+                filter_panel(A, &b);
             }
             collect(A, &b, sums + g * size, c);
         }
@@ -294,18 +348,17 @@ void scryi_fourier_adjoint(const scryi_fourier *A, const scryi_samples *table, f
 static void normal_block(const scryi_fourier *A, float complex *out, const float complex *x,
                          size_t k, const struct bench *b)
 {
-    const size_t n = block_entries(A);
-    const float *weight = A->weight + k * A->weight_step;
+    const float *weight = A->weight + k * LINES * A->weight_step;
     load_block(A, b->x, x, k);
-    memset(b->sum, 0, A->sets * n * sizeof *b->sum);
+    memset(b->sum, 0, A->sets * block_entries(A) * sizeof *b->sum);
     for (size_t c = 0; c < A->coils; c++) {
         see_block(A, b->image, b->x, k, c);
         if (A->normal_a) {
-            scry_fft_lanes_forward(A->fft_a, b->spectrum, b->image);
-            weigh(b->spectrum, weight, n);
-            scry_fft_lanes_backward(A->fft_a, b->image, b->spectrum);
+            scry_fft_many_forward(A->fft_a, b->spectrum, b->image);
+            weigh(b->spectrum, A->na, A->na, weight, A->weight_step);
+            scry_fft_many_backward(A->fft_a, b->image, b->spectrum);
         } else {
-            weigh(b->image, weight, n);
+            weigh(b->image, A->na, A->na, weight, A->weight_step);
         }
         combine_block(A, b->sum, b->image, k, c);
     }

@@ -161,38 +161,40 @@ static void bits_do_not_depend_on_threads(void **state)
     scry_free(x);
 }
 
-static void lanes_equal_the_direct_sum(void **state)
+static void many_equal_the_direct_sum(void **state)
 {
     (void)state;
     scry_error err = { 0 };
-    const size_t lengths[] = { 1, 2, 5, 12, 17, 64 }, lanes[] = { 1, 3, 8 };
+    scry_fft_many *f;
+    const size_t lengths[] = { 1, 2, 5, 12, 17, 64 }, counts[] = { 1, 3, 8 };
     for (size_t i = 0; i < 6; i++)
         for (size_t j = 0; j < 3; j++) {
-            const size_t n = lengths[i], w = lanes[j];
+            const size_t n = lengths[i], count = counts[j], distance = n + j;
+            const size_t all = count * distance;
             const struct shape line = { 1, { n } };
-            scry_fft_lanes *f;
-            assert_ok(scry_fft_lanes_create(&f, n, w, &err));
-            float complex *x = scry_alloc(n * w, sizeof *x), *X = scry_alloc(n * w, sizeof *X);
-            float complex *back = scry_alloc(n * w, sizeof *back), one[64];
-            scry_rng_normal((float *)x, 0, 2 * n * w, 3, 1, 0);
-            scry_fft_lanes_forward(f, X, x);
-            scry_fft_lanes_backward(f, back, X);
-            for (size_t l = 0; l < w; l++) {
-                for (size_t k = 0; k < n; k++) one[k] = x[k * w + l];
-                for (size_t k = 0; k < n; k++) {
-                    assert_near(cabs(X[k * w + l] - direct(&line, one, k, -1)), 0, 1e-5);
-                    assert_near(cabsf(back[k * w + l] / (float)n - one[k]), 0, 1e-6);
+            assert_ok(scry_fft_many_create(&f, n, count, distance, &err));
+            float complex *x = scry_alloc(all, sizeof *x), *X = scry_alloc(all, sizeof *X);
+            float complex *back = scry_alloc(all, sizeof *back);
+            scry_rng_normal((float *)x, 0, 2 * all, 3, 1, 0);
+            scry_fft_many_forward(f, X, x);
+            scry_fft_many_backward(f, back, X);
+            for (size_t l = 0; l < count; l++)
+                for (size_t k = 0; k < distance; k++) {
+                    const size_t at = l * distance + k;
+                    const double complex want =
+                        k < n ? direct(&line, x + l * distance, k, -1) : 0;
+                    assert_near(cabs(X[at] - want), 0, 1e-5);
+                    assert_near(cabsf(back[at] / (float)n - (k < n ? x[at] : 0)), 0, 1e-6);
                 }
-            }
             scry_free(x);
             scry_free(X);
             scry_free(back);
-            scry_fft_lanes_free(f);
+            scry_fft_many_free(f);
         }
-    scry_fft_lanes *f;
-    assert_fails(scry_fft_lanes_create(&f, 0, 8, &err), SCRY_ESHAPE);
-    assert_fails(scry_fft_lanes_create(&f, 8, 0, &err), SCRY_ESHAPE);
-    assert_fails(scry_fft_lanes_create(&f, (size_t)1 << 40, 8, &err), SCRY_ESHAPE);
+    assert_fails(scry_fft_many_create(&f, 0, 8, 8, &err), SCRY_ESHAPE);
+    assert_fails(scry_fft_many_create(&f, 8, 0, 8, &err), SCRY_ESHAPE);
+    assert_fails(scry_fft_many_create(&f, 8, 4, 7, &err), SCRY_ESHAPE);
+    assert_fails(scry_fft_many_create(&f, (size_t)1 << 40, 8, (size_t)1 << 40, &err), SCRY_ESHAPE);
 }
 
 static void nonsense_is_refused(void **state)
@@ -233,7 +235,7 @@ int main(void)
         cmocka_unit_test(rows_equal_the_direct_sum),
         cmocka_unit_test(measured_plans_equal_the_direct_sum),
         cmocka_unit_test(bits_do_not_depend_on_threads),
-        cmocka_unit_test(lanes_equal_the_direct_sum),
+        cmocka_unit_test(many_equal_the_direct_sum),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(good_sizes_are_smooth),
     };
