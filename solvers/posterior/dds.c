@@ -19,7 +19,8 @@
  * `weight noise` takes instead what both are worth, the likelihood against a prior of variance s^2,
  *   x0 = argmin_u  -gamma log p(y | u) + |u - D|^2 / (2 s^2),
  * the proximal step of DiffPIR, and (x - x0) / s for the noise that is left: on the same problem
- * the spread is then 0.8 to 0.9 of the true one. */
+ * the spread is then 0.8 to 0.9 of the true one. On a brain of 16 coils, 4-fold undersampled, the
+ * published weight reached 23.9 dB and this one 30.3 (50 levels, one chain): it is the default. */
 
 struct dds {
     struct scryi_guided base;
@@ -79,7 +80,7 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
     { "eta", 0.85, 0, 1, "share of fresh noise in the noise of the next level" },
     { "gamma", 1, 1e-6, 1e6, "weight of the data in the data step" },
-    { "weight", SCRY_WEIGHT_PAPER, 0, SCRY_WEIGHT_NOISE,
+    { "weight", SCRY_WEIGHT_NOISE, 0, SCRY_WEIGHT_NOISE,
       "unit of gamma; paper: 1 / |A|^2 at every level, as published; noise: what the noise of the "
       "measurement and that of the level are worth" },
     { "inner", 5, 1, 10000, "conjugate-gradient iterations of a data step" },
@@ -93,8 +94,8 @@ const struct scry_method scry_method_dds = {
     .title = "decomposed diffusion sampling",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER,
-    .exact = "approximate: as published it fits the noise of the data too; with `weight noise` its "
-             "spread is somewhat small",
+    .exact = "approximate: its spread is somewhat small; with `weight paper`, as published, it "
+             "fits the noise of the data too",
     .citation = "Chung, Lee, Ye 2024, ICLR (arXiv:2303.05754), Algorithm 2",
     .options = options,
     .plan = plan,
