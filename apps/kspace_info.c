@@ -1,7 +1,7 @@
 #include "apps/kspace.h"
 
-#include "lib/kspace/kspace.h"
 #include "lib/memory.h"
+#include "operators/sensitivity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,37 +80,37 @@ static unsigned char line_at(const scry_kspace_info *i, const unsigned char *mas
     return i->readout == 1 ? mask[k * i->nx + line] : mask[line * i->nx + k];
 }
 
-/* Lines are whole or missing: *kept of them are there, *centre of them without a gap around the
- * middle. False for other patterns. */
-static bool count_lines(const scry_kspace_info *i, const unsigned char *mask, size_t *kept,
-                        size_t *centre)
+/* Lines are whole or missing: *kept of them are there. False for other patterns. */
+static bool count_lines(const scry_kspace_info *i, const unsigned char *mask, size_t *kept)
 {
     const size_t lines = i->readout == 1 ? i->nx : i->ny;
-    const size_t length = i->readout == 1 ? i->ny : i->nx, middle = lines / 2;
-    *kept = *centre = 0;
+    const size_t length = i->readout == 1 ? i->ny : i->nx;
+    *kept = 0;
     for (size_t l = 0; l < lines; l++) {
         for (size_t k = 1; k < length; k++)
             if (line_at(i, mask, l, k) != line_at(i, mask, l, 0)) return false;
         *kept += line_at(i, mask, l, 0) != 0;
     }
-    for (size_t l = middle; l < lines && line_at(i, mask, l, 0); l++) ++*centre;
-    for (size_t l = middle; *centre && l-- > 0 && line_at(i, mask, l, 0);) ++*centre;
     return true;
 }
 
 static void print_sampling(const scry_kspace_info *i, const unsigned char *mask)
 {
-    const size_t all = i->nz * i->ny * i->nx, lines = i->readout == 1 ? i->nx : i->ny;
-    size_t kept = 0, centre;
-    if (i->nz == 1 && count_lines(i, mask, &kept, &centre)) {
-        printf("  %-14s acceleration %.3g (%zu of %zu lines, %zu in the full centre)\n", "sampling",
-               (double)lines / (double)kept, kept, lines, centre);
-        return;
+    size_t all = i->readout == 1 ? i->nx : i->ny, kept, cy, cx;
+    const char *what = "lines";
+    if (i->nz > 1 || !count_lines(i, mask, &kept)) {
+        what = "samples";
+        all = i->nz * i->ny * i->nx;
+        kept = 0;
+        for (size_t k = 0; k < all; k++) kept += mask[k] != 0;
     }
-    kept = 0;
-    for (size_t k = 0; k < all; k++) kept += mask[k] != 0;
-    printf("  %-14s acceleration %.3g (%zu of %zu samples)\n", "sampling",
-           (double)all / (double)kept, kept, all);
+    printf("  %-14s acceleration %.3g (%zu of %zu %s)\n", "sampling", (double)all / (double)kept,
+           kept, all, what);
+    if (i->nz > 1) return;
+    if (scry_calibration_region(&cy, &cx, mask, i->ny, i->nx, 0, 1, NULL) == SCRY_OK)
+        printf("  %-14s %zu x %zu (y, x) sampled without a gap\n", "centre", cy, cx);
+    else
+        printf("  %-14s not sampled\n", "centre");
 }
 
 /* The first slice tells the sampling, and that its samples are in order. */

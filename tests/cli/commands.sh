@@ -3,6 +3,7 @@
 # usage: commands.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
+tests=$(realpath "$(dirname "$0")/..")
 volumes=$(realpath "$(dirname "$0")/../golden/kspace")
 here=$(mktemp -d)
 trap 'chmod -R u+w "$here"; rm -rf "$here"' EXIT
@@ -320,6 +321,30 @@ wait $!
 holds "interrupt: status" test $? = 1
 holds "interrupt: nothing left" test ! -e stopped.tif
 holds "interrupt: no temporary files" test -z "$(ls -A | grep -i tmp)"
+
+# ---- k-space ----
+cp "$tests"/golden/cfl/counted.* .
+works "kspace info" "$scry" kspace info counted.cfl
+holds "info tells the matrix" grep -q '4 x 3 (y, x), readout along x' stdout
+holds "info tells the sampling" grep -q 'acceleration 1 (4 of 4 lines)' stdout
+works "kspace convert to fastMRI" "$scry" kspace convert counted.cfl counted.h5
+works "kspace convert to ISMRMRD" "$scry" kspace convert counted.h5 counted.mrd
+works "kspace convert back" "$scry" kspace convert counted.mrd back.cfl
+holds "conversions keep the samples" cmp counted.cfl back.cfl
+works "kspace info, all formats" "$scry" kspace info counted counted.h5 counted.mrd
+for c in "" info convert; do works "help of kspace $c" "$scry" kspace $c --help; done
+refuses "kspace, no subcommand" 2 "usage" "$scry" kspace
+refuses "kspace, unknown subcommand" 2 "expected one of" "$scry" kspace nonsense
+refuses "kspace, output is there" 1 "back.cfl exists; --force" "$scry" kspace convert counted.h5 \
+    back.cfl
+refuses "kspace, unknown ending" 2 ".mrd or .cfl" "$scry" kspace convert counted.h5 x.tif
+refuses "kspace, unknown format" 2 "expected fastmri" "$scry" kspace convert counted.h5 x.h5 \
+    --format nonsense
+head -c 100 counted.cfl >short.cfl
+cp counted.hdr short.hdr
+refuses "kspace, truncated" 1 "100 bytes, expected 192 for 3 x 4 x 1 x 2" "$scry" kspace info \
+    short.cfl
+refuses "kspace, not k-space" 1 "neither HDF5" "$scry" kspace info truth.ome.tif
 
 echo "$failures failed"
 [ $failures = 0 ]
