@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_RANK = UINT16_MAX, VALUES = 65536 };
+enum { NO_RANK = UINT16_MAX };
 
 /* Counters whose values in the file are numbered anew without gaps: slices, then what makes
  * frames, slowest first. Limits in headers do not tell their number reliably (the generator of
@@ -18,8 +18,8 @@ enum { NO_RANK = UINT16_MAX, VALUES = 65536 };
 enum { SLICE, REPETITION, CONTRAST, PHASE, SET, RANKED };
 
 typedef struct ranks {
-    uint16_t *of[RANKED]; /* of each value; NO_RANK where it does not occur */
-    size_t count[RANKED];
+    uint16_t *of[RANKED]; /* of each value below values; NO_RANK where it does not occur */
+    size_t values[RANKED], count[RANKED];
 } ranks;
 
 scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head)
@@ -56,12 +56,16 @@ static scry_status make_ranks(ranks *k, const scry_kspace_reader *r, const scryi
                               size_t count, scry_error *err)
 {
     for (int c = 0; c < RANKED; c++) {
-        if (!(k->of[c] = scry_alloc(VALUES, sizeof *k->of[c])))
+        for (size_t i = 0; i < count; i++)
+            if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING) &&
+                counter(&heads[i], c) >= k->values[c])
+                k->values[c] = (size_t)counter(&heads[i], c) + 1;
+        if (!(k->of[c] = scry_alloc(k->values[c], sizeof *k->of[c])))
             return SCRY_FAIL(err, SCRY_ENOMEM, "%s: counters", r->path);
         for (size_t i = 0; i < count; i++)
             if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING))
                 k->of[c][counter(&heads[i], c)] = 1;
-        for (size_t v = 0; v < VALUES; v++)
+        for (size_t v = 0; v < k->values[c]; v++)
             k->of[c][v] = k->of[c][v] ? (uint16_t)k->count[c]++ : NO_RANK;
     }
     return SCRY_OK;
@@ -71,8 +75,11 @@ static scry_status make_ranks(ranks *k, const scry_kspace_reader *r, const scryi
 static bool rank(const ranks *k, const scryi_mrd_head *h, scryi_mrd_line *line)
 {
     uint16_t at[RANKED];
-    for (int c = 0; c < RANKED; c++)
-        if ((at[c] = k->of[c][counter(h, c)]) == NO_RANK) return false;
+    for (int c = 0; c < RANKED; c++) {
+        const uint16_t value = counter(h, c);
+        at[c] = value < k->values[c] ? k->of[c][value] : NO_RANK;
+        if (at[c] == NO_RANK) return false;
+    }
     line->slice = at[SLICE];
     line->frame = 0;
     for (int c = REPETITION; c < RANKED; c++) line->frame = line->frame * k->count[c] + at[c];
@@ -239,32 +246,40 @@ size_t scryi_mrd_find(const scryi_mrd_state *s, scryi_mrd_kind kind, size_t fram
     return bound[1] - bound[0];
 }
 
+static int by_repeat(const void *a, const void *b)
+{
+    const scryi_mrd_line *p = *(const scryi_mrd_line *const *)a;
+    const scryi_mrd_line *q = *(const scryi_mrd_line *const *)b;
+    if (p->frame != q->frame) return p->frame < q->frame ? -1 : 1;
+    if (p->slice != q->slice) return p->slice < q->slice ? -1 : 1;
+    if (p->z != q->z) return p->z < q->z ? -1 : 1;
+    if (p->y != q->y) return p->y < q->y ? -1 : 1;
+    return (p->average > q->average) - (p->average < q->average);
+}
+
 /* How many times samples were acquired, at most. Repeats are told by idx.average; those that are
  * not are averaged too, but may be something else that this reader does not know. */
 static scry_status count_averages(scry_kspace_reader *r, scry_error *err)
 {
     const scryi_mrd_state *s = r->state;
-    size_t plane, repeats = 0;
-    r->info.averages = 1;
-    if (!scry_mul(&plane, r->info.nz, r->info.ny)) plane = SIZE_MAX;
-    struct seen {
-        size_t group, times, average;
-    } *seen = scry_alloc(plane, sizeof *seen);
-    if (!seen) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, plane);
-    for (size_t i = 0, group = 0; i < s->n[SCRYI_MRD_IMAGING]; i++) {
-        const scryi_mrd_line *l = &s->lines[i];
-        if (!i || l->frame != l[-1].frame || l->slice != l[-1].slice) group++;
-        struct seen *k = &seen[l->z * r->info.ny + l->y];
-        repeats += k->group == group && k->average == l->average;
-        k->times = k->group == group ? k->times + 1 : 1;
-        k->group = group;
-        k->average = l->average;
-        if (k->times > r->info.averages) r->info.averages = k->times;
+    const size_t n = s->n[SCRYI_MRD_IMAGING];
+    size_t repeats = 0, times = 0;
+    const scryi_mrd_line **lines = scry_alloc(n, sizeof *lines);
+    if (!lines) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, n);
+    for (size_t i = 0; i < n; i++) lines[i] = &s->lines[s->first[SCRYI_MRD_IMAGING] + i];
+    qsort(lines, n, sizeof *lines, by_repeat);
+    for (size_t i = 0; i < n; i++) {
+        const scryi_mrd_line *p = lines[i ? i - 1 : 0], *q = lines[i];
+        const bool again = i && p->frame == q->frame && p->slice == q->slice && p->z == q->z &&
+                           p->y == q->y;
+        times = again ? times + 1 : 1;
+        repeats += again && p->average == q->average;
+        if (times > r->info.averages) r->info.averages = times;
     }
     if (repeats)
         scryi_kspace_warn(r, "%zu lines repeat an earlier one with the same counters: their mean "
                           "is taken", repeats);
-    scry_free(seen);
+    scry_free(lines);
     return SCRY_OK;
 }
 
