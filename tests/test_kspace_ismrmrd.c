@@ -401,6 +401,82 @@ static void the_readout_may_run_along_y(void **state)
     unlink(path);
 }
 
+static scry_status read_all(const char *path, scry_error *err)
+{
+    static float complex data[NC * PLANE];
+    scry_kspace_reader *r = NULL;
+    scry_status st = scry_kspace_open(&r, path, NULL, err);
+    if (st == SCRY_OK) st = scry_kspace_read(r, 1, 1, data, NULL, err);
+    if (st == SCRY_OK) st = scry_kspace_read_calibration(r, 1, data, NULL, err);
+    if (st == SCRY_OK) st = scry_kspace_read_noise(r, data, err);
+    scry_kspace_close(r);
+    return st;
+}
+
+static scry_status write_all(const char *path, scry_error *err)
+{
+    static float complex data[NC * WPLANE];
+    scry_kspace_writer *w = NULL;
+    scry_kspace_info info = written;
+    info.frames = info.slices = 1;
+    for (size_t i = 0; i < NC * WPLANE; i++) data[i] = (float)(i + 1);
+    scry_status st = scry_kspace_create(&w, path, &info, err);
+    if (st != SCRY_OK) return st;
+    st = scry_kspace_write(w, 0, 0, data, NULL, err);
+    const scry_status end = scry_kspace_finish(w, st == SCRY_OK, err);
+    return st == SCRY_OK ? end : st;
+}
+
+static void refused_memory_is_reported(void **state)
+{
+    (void)state;
+    char path[64];
+    scry_status st = SCRY_ENOMEM;
+    const size_t before = scry_memory_live();
+    for (size_t nth = 1; st != SCRY_OK; nth++) {
+        scry_error err = { 0 };
+        scry_memory_fail_at(nth);
+        st = read_all("golden/ismrmrd/packed.h5", &err);
+        scry_memory_fail_at(0);
+        assert_true(st == SCRY_OK || err.text[0]);
+        assert_int_equal(scry_memory_live(), before);
+    }
+    unlink(scratch(path));
+    st = SCRY_ENOMEM;
+    for (size_t nth = 1; st != SCRY_OK; nth++) {
+        scry_error err = { 0 };
+        scry_memory_fail_at(nth);
+        st = write_all(path, &err);
+        scry_memory_fail_at(0);
+        assert_true(st == SCRY_OK || err.text[0]);
+        assert_int_equal(scry_memory_live(), before);
+        assert_true((access(path, F_OK) == 0) == (st == SCRY_OK));
+    }
+    unlink(path);
+}
+
+/* A copy of a golden file that ends early: no slice of it is read as if it were whole. */
+static void truncated_files_are_refused(void **state)
+{
+    (void)state;
+    static unsigned char bytes[1 << 16];
+    char path[64];
+    FILE *file = fopen("golden/ismrmrd/averages.h5", "rb");
+    assert_non_null(file);
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    scratch(path);
+    for (size_t keep = 0; keep < size; keep += 700) {
+        scry_error err = { 0 };
+        scry_kspace_reader *r;
+        file = fopen(path, "wb");
+        assert_true(file && fwrite(bytes, 1, keep, file) == keep);
+        fclose(file);
+        assert_fails(scry_kspace_open(&r, path, NULL, &err), SCRY_EFORMAT);
+    }
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +491,8 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(gaps_in_lines_are_refused),
         cmocka_unit_test(the_readout_may_run_along_y),
+        cmocka_unit_test(refused_memory_is_reported),
+        cmocka_unit_test(truncated_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
