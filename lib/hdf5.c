@@ -157,10 +157,29 @@ static bool member_name(char *name, size_t size, hid_t type, unsigned i)
     return true;
 }
 
+/* IEEE 754 binary16, 32 or 64, or an integer without padding. HDF5 describes others bit by bit, and
+ * its conversion of those that a damaged file describes takes gigabytes. */
+static bool is_ordinary(hid_t type)
+{
+    const size_t bytes = H5Tget_size(type), bits = 8 * bytes;
+    size_t sign, exponent_at, exponent, mantissa_at, mantissa;
+    if (H5Tget_precision(type) != bits || H5Tget_offset(type) != 0) return false;
+    if (H5Tget_class(type) == H5T_INTEGER) return bytes <= 8;
+    if (H5Tget_fields(type, &sign, &exponent_at, &exponent, &mantissa_at, &mantissa) < 0)
+        return false;
+    return ((bytes == 2 && exponent == 5) || (bytes == 4 && exponent == 8) ||
+            (bytes == 8 && exponent == 11)) &&
+           sign == bits - 1 && mantissa_at == 0 && exponent_at == mantissa &&
+           mantissa + exponent + 1 == bits &&
+           H5Tget_ebias(type) == ((size_t)1 << (exponent - 1)) - 1;
+}
+
+/* 0: not a float of an ordinary kind. */
 static size_t member_bytes(hid_t type, unsigned i)
 {
     const hid_t member = H5Tget_member_type(type, i);
-    const size_t bytes = H5Tget_size(member);
+    const bool real = H5Tget_class(member) == H5T_FLOAT && is_ordinary(member);
+    const size_t bytes = real ? H5Tget_size(member) : 0;
     H5Tclose(member);
     return bytes;
 }
@@ -171,16 +190,16 @@ static const char *complex_members(hid_t type)
 {
     const int r = H5Tget_member_index(type, "r"), i = H5Tget_member_index(type, "i");
     const int real = H5Tget_member_index(type, "real"), imag = H5Tget_member_index(type, "imag");
-    if (H5Tget_nmembers(type) != 2 || H5Tget_member_class(type, 0) != H5T_FLOAT ||
-        H5Tget_member_class(type, 1) != H5T_FLOAT)
-        return NULL;
+    if (H5Tget_nmembers(type) != 2 || !member_bytes(type, 0) || !member_bytes(type, 1)) return NULL;
     return r >= 0 && i >= 0 ? "{r, i}" : real >= 0 && imag >= 0 ? "{real, imag}" : NULL;
 }
 
 static void describe_enum(scry_hdf5_info *out, hid_t type)
 {
     char first[16], second[16];
-    out->kind = SCRY_HDF5_NUMBER;
+    const hid_t base = H5Tget_super(type);
+    if (is_ordinary(base)) out->kind = SCRY_HDF5_NUMBER;
+    H5Tclose(base);
     if (H5Tget_nmembers(type) == 2 && member_name(first, sizeof first, type, 0) &&
         member_name(second, sizeof second, type, 1) && !strcmp(first, "FALSE") &&
         !strcmp(second, "TRUE"))
@@ -195,7 +214,9 @@ static void describe_type(scry_hdf5_info *out, hid_t type)
     const H5T_class_t class = H5Tget_class(type);
     const char *members = class == H5T_COMPOUND ? complex_members(type) : NULL;
     out->kind = SCRY_HDF5_OTHER;
-    if (class == H5T_INTEGER) {
+    if ((class == H5T_INTEGER || class == H5T_FLOAT) && !is_ordinary(type)) {
+        snprintf(out->type, size, "numbers of %zu bits in an unusual layout", bits);
+    } else if (class == H5T_INTEGER) {
         out->kind = SCRY_HDF5_NUMBER;
         snprintf(out->type, size, "%sint%zu", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
     } else if (class == H5T_FLOAT) {

@@ -107,6 +107,14 @@ static void boxes_are_read(void **state)
                  SCRY_EFORMAT);
     assert_fails(scry_hdf5_read_float(f, "none", NULL, NULL, v, &err), SCRY_EFORMAT);
     scry_hdf5_close(f);
+    f = open_golden("reals");
+    assert_ok(scry_hdf5_read_float(f, "half", NULL, NULL, v, &err));
+    assert_near(v[0], 0.5, 0);
+    assert_near(v[1], -3, 0);
+    assert_int_equal(scry_hdf5_read_float(f, "long", NULL, NULL, v, &err), SCRY_EFORMAT);
+    assert_non_null(strstr(err.text, "numbers of 128 bits in an unusual layout"));
+    err = (scry_error){ 0 };
+    scry_hdf5_close(f);
     f = open_golden("mask_bool"); /* an enumeration */
     assert_ok(scry_hdf5_read_float(f, "mask", NULL, NULL, mask, &err));
     for (int i = 0; i < 6; i++) assert_near(mask[i], i == 0 || i == 2 || i == 3, 0);

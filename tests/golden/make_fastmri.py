@@ -118,3 +118,5 @@ empty = samples()[:0]
 save("bad_empty", None, kspace=empty)
 with h5py.File(os.path.join(out, "bad_claim.h5"), "w") as f:
     f.create_dataset("kspace", (1 << 20, 64, 640, 372), "c8", chunks=(1, 1, 64, 64))
+# float16 is ordinary, the 80 bits of a long double are not
+save("reals", None, half=np.array([0.5, -3], np.float16), long=np.array([1], np.longdouble))
