@@ -1,8 +1,13 @@
 #include "operators/sensitivity.h"
+#include "operators/coils.h"
+#include "operators/fourier.h"
 
 #include "lib/memory.h"
+#include "lib/vector.h"
 
+#include <gsl/gsl_math.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* Entries of the mask in front of (y, x): a block is full when its sum is its area. */
 static size_t block_sum(const size_t *sum, size_t nx, size_t y, size_t x, size_t cy, size_t cx)
@@ -54,4 +59,43 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
                          "the centre of k-space is not fully sampled: found %zu x %zu lines, at "
                          "least %zu x %zu are needed", best_y, best_x, least, least);
     return SCRY_OK;
+}
+
+/* cos^2, 1 at k = 0 and 0 one sample beyond the ends */
+static double taper(size_t i, size_t n)
+{
+    const double c = cos(M_PI * ((double)i - (double)(n / 2)) / (double)(n + 1));
+    return c * c;
+}
+
+scry_status scry_lowres_maps(float complex *maps, const float complex *calibration, size_t coils,
+                             size_t cy, size_t cx, size_t ny, size_t nx, scry_error *err)
+{
+    const size_t n = ny * nx;
+    if (!coils || !cy || !cx || cy > ny || cx > nx)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "maps of %zu coils, %zu x %zu, from a calibration region of %zu x %zu",
+                         coils, ny, nx, cy, cx);
+    if (!scry_finite((const float *)calibration, 2 * coils * cy * cx))
+        return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data hold NaN or infinity");
+    float largest = 0;
+    for (size_t i = 0; i < coils * cy * cx; i++) largest = fmaxf(largest, cabsf(calibration[i]));
+    if (!(largest > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
+    float *rss = scry_alloc(n, sizeof *rss);
+    if (!rss) return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu x %zu", ny, nx);
+    memset(maps, 0, coils * n * sizeof *maps);
+    for (size_t c = 0; c < coils; c++) /* k-space of 1e-25 has squares that floats lack */
+        for (size_t y = 0; y < cy; y++)
+            for (size_t x = 0; x < cx; x++)
+                maps[c * n + (ny / 2 - cy / 2 + y) * nx + nx / 2 - cx / 2 + x] =
+                    (float)(taper(y, cy) * taper(x, cx)) *
+                    (calibration[(c * cy + y) * cx + x] / largest);
+    scry_status st = scry_fourier_transform(maps, coils, ny, nx, SCRY_FOURIER_YX, true, err);
+    if (st == SCRY_OK) {
+        scry_rss(rss, maps, coils, n);
+        for (size_t c = 0; c < coils; c++)
+            for (size_t i = 0; i < n; i++) maps[c * n + i] *= rss[i] > 0 ? 1 / rss[i] : 0;
+    }
+    scry_free(rss);
+    return st;
 }

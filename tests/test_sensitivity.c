@@ -6,6 +6,7 @@
 
 #include <complex.h>
 #include <gsl/gsl_math.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* A disc with structure, and coils whose sensitivities are trigonometric polynomials of a few terms
@@ -116,6 +117,221 @@ static void espirit_finds_the_coils(void **state)
     assert_below(wrong / inside, .01);
     scry_free(maps);
     scry_free(value);
+    scry_free(s);
+}
+
+/* Soft weights: the same directions, |S| between 0 and 1 and continuous where the crop jumps. */
+static void soft_weights_fade(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    struct scan *s = scan_of(1);
+    const size_t n = NY * NX;
+    scry_espirit_opts o;
+    scry_espirit_opts_init(&o);
+    o.soft = 1;
+    float complex *hard = scry_alloc(COILS * n, sizeof *hard);
+    float complex *soft = scry_alloc(COILS * n, sizeof *soft);
+    float *value = scry_alloc(n, sizeof *value);
+    assert_ok(scry_espirit(hard, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, NULL, &err));
+    assert_ok(scry_espirit(soft, value, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &o, &err));
+    size_t between = 0;
+    for (size_t i = 0; i < n; i++) {
+        double size = 0, complex_dot = 0;
+        for (size_t c = 0; c < COILS; c++) {
+            const double complex a = soft[c * n + i], b = hard[c * n + i];
+            size += creal(a * conj(a));
+            complex_dot += creal(conj(b) * a);
+        }
+        size = sqrt(size);
+        assert_true(size <= 1.00001);
+        if (value[i] > .8f) assert_near(complex_dot, size, 1e-5);
+        if (value[i] < .6f) assert_near(size, 0, 0);
+        assert_true((size > .5) == (value[i] > .8f) || fabs(size - .5) < 1e-4);
+        between += size > .01 && size < .99;
+    }
+    assert_true(between > 20);
+    scry_free(hard);
+    scry_free(soft);
+    scry_free(value);
+    scry_free(s);
+}
+
+/* The object is larger than the field of view along y: each pixel at the top and bottom sums two
+ * places, with two vectors of sensitivities, and two sets of maps span both. */
+static void two_sets_hold_a_wrapped_object(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    struct scan *s = scry_alloc(1, sizeof *s);
+    double complex(*other)[NY][NX] = scry_alloc(COILS, sizeof *other);
+    bool *twice = scry_alloc(NY * NX, sizeof *twice);
+    for (size_t y = 0; y < NY; y++)
+        for (size_t x = 0; x < NX; x++) {
+            const double u = 1.1 * 2 * ((double)x - NX / 2) / NX;
+            int found = 0;
+            s->image[y][x] = 1; /* the object goes into the truth: coils differ where it wraps */
+            for (int wrap = -1; wrap <= 1; wrap++) {
+                const double v = .8 * 2 * ((double)y + wrap * NY - NY / 2) / NY;
+                const double a = object(v * .62 / .95, u);
+                for (size_t c = 0; c < COILS && a > 0; c++) {
+                    s->truth[c][y][x] += a * coil(c, v * .8, u);
+                    if (found) other[c][y][x] = a * coil(c, v * .8, u);
+                }
+                found += a > 0;
+            }
+            twice[y * NX + x] = found == 2;
+        }
+    measure(s);
+    scry_espirit_opts o;
+    scry_espirit_opts_init(&o);
+    o.sets = 2;
+    float complex *maps = scry_alloc(COILS * 2 * NY * NX, sizeof *maps);
+    assert_ok(scry_espirit(maps, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &o, &err));
+    double one = 0, both = 0, count = 0, cross = 0;
+    for (size_t y = 0; y < NY; y++)
+        for (size_t x = 0; x < NX; x++) {
+            if (!twice[y * NX + x]) continue;
+            double complex p = 0, q = 0, between = 0;
+            double energy = 0;
+            for (size_t c = 0; c < COILS; c++) {
+                const double complex a = maps[(c * 2 * NY + y) * NX + x];
+                const double complex b = maps[((c * 2 + 1) * NY + y) * NX + x];
+                p += conj(a) * other[c][y][x];
+                q += conj(b) * other[c][y][x];
+                between += conj(a) * b;
+                energy += creal(other[c][y][x] * conj(other[c][y][x]));
+            }
+            one += creal(p * conj(p)) / energy;
+            both += creal(p * conj(p) + q * conj(q)) / energy;
+            cross = fmax(cross, cabs(between));
+            count++;
+        }
+    print_message("%g wrapped pixels: one set holds %.4f of the energy, both %.4f\n", count,
+                  one / count, both / count);
+    assert_true(count > 100);
+    assert_true(both / count > .97);
+    assert_below(one / count, .9);
+    assert_below(cross, 1e-4);
+    scry_free(maps);
+    scry_free(twice);
+    scry_free(other);
+    scry_free(s);
+}
+
+static void low_resolution_maps_point_the_same_way(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    struct scan *s = scan_of(1);
+    const size_t n = NY * NX;
+    float complex *maps = scry_alloc(COILS * n, sizeof *maps);
+    assert_ok(scry_lowres_maps(maps, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &err));
+    double sum = 0, count = 0;
+    for (size_t y = 0; y < NY; y++)
+        for (size_t x = 0; x < NX; x++) {
+            double energy = 0;
+            for (size_t c = 0; c < COILS; c++)
+                energy += pow(cabs((double complex)maps[(c * NY + y) * NX + x]), 2);
+            assert_near(energy, 1, 1e-5);
+            if (!(s->image[y][x] > 0)) continue;
+            sum += similarity(s, maps, n, y, x);
+            count++;
+        }
+    print_message("similarity to the truth: mean %.6f\n", sum / count);
+    assert_true(sum / count > .995);
+    assert_fails(scry_lowres_maps(maps, &s->cal[0][0][0], COILS, CAL, CAL, 20, NX, &err),
+                 SCRY_ESHAPE);
+    for (size_t nth = 1;; nth++) {
+        const size_t live = scry_memory_live();
+        scry_memory_fail_at(nth);
+        scry_status st = scry_lowres_maps(maps, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &err);
+        scry_memory_fail_at(0);
+        assert_int_equal(scry_memory_live(), live);
+        if (st == SCRY_OK) break;
+        assert_int_equal(st, SCRY_ENOMEM);
+        err = (scry_error){ 0 };
+    }
+    s->cal[0][0][0] = NAN;
+    assert_fails(scry_lowres_maps(maps, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &err),
+                 SCRY_ENUMERIC);
+    memset(s->cal, 0, sizeof s->cal);
+    assert_fails(scry_lowres_maps(maps, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &err),
+                 SCRY_ENUMERIC);
+    scry_free(maps);
+    scry_free(s);
+}
+
+static bool bart_file(const char *name, float complex *x, bool write)
+{
+    char path[128];
+    FILE *f;
+    bool ok = true;
+    if (write) {
+        snprintf(path, sizeof path, "%s.hdr", name);
+        f = fopen(path, "w");
+        ok = f && fprintf(f, "# Dimensions\n%d %d 1 %d\n", NX, NY, COILS) > 0;
+        if (f) fclose(f);
+    }
+    snprintf(path, sizeof path, "%s.cfl", name);
+    f = fopen(path, write ? "wb" : "rb");
+    const size_t n = (size_t)COILS * NY * NX;
+    ok = ok && f && (write ? fwrite(x, sizeof *x, n, f) : fread(x, sizeof *x, n, f)) == n;
+    if (f) fclose(f);
+    return ok;
+}
+
+/* BART 0.8 on the same calibration data, where it is installed. Outside of the object M(r) has no
+ * eigenvector that stands out, and each program has its own. */
+static void agrees_with_bart(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/scry_bart_XXXXXX", name[64], command[256];
+    if (system("command -v bart >/dev/null 2>&1")) {
+        print_message("skipped: bart is not installed\n");
+        skip();
+    }
+    scry_error err = { 0 };
+    struct scan *s = scan_of(1);
+    const size_t n = NY * NX;
+    float complex *maps = scry_alloc(COILS * n, sizeof *maps);
+    float complex *bart = scry_alloc(COILS * n, sizeof *bart);
+    for (size_t c = 0; c < COILS; c++)
+        for (size_t y = 0; y < CAL; y++)
+            memcpy(bart + (c * NY + NY / 2 - CAL / 2 + y) * NX + NX / 2 - CAL / 2, s->cal[c][y],
+                   CAL * sizeof *bart);
+    assert_non_null(mkdtemp(folder));
+    snprintf(name, sizeof name, "%s/ksp", folder);
+    assert_true(bart_file(name, bart, true));
+    snprintf(command, sizeof command, "cd %s && bart ecalib -m1 -r24 ksp maps >/dev/null 2>&1",
+             folder);
+    assert_int_equal(system(command), 0);
+    snprintf(name, sizeof name, "%s/maps", folder);
+    assert_true(bart_file(name, bart, false));
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    assert_ok(scry_espirit(maps, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, NULL, &err));
+    double sum = 0, both = 0, agree = 0;
+    for (size_t i = 0; i < n; i++) {
+        double complex dot = 0;
+        double a = 0, b = 0;
+        for (size_t c = 0; c < COILS; c++) {
+            const double complex u = maps[c * n + i], v = bart[c * n + i];
+            dot += conj(u) * v;
+            a += creal(u * conj(u));
+            b += creal(v * conj(v));
+        }
+        agree += (a > 0) == (b > 0);
+        if (!(a > 0 && b > 0) || !(s->image[i / NX][i % NX] > 0)) continue;
+        sum += cabs(dot) / sqrt(a * b);
+        both++;
+    }
+    print_message("similarity to BART: mean %.6f; support agrees in %.3f %%\n", sum / both,
+                  100 * agree / (double)n);
+    assert_true(sum / both > .999);
+    assert_true(agree / (double)n > .995);
+    scry_free(maps);
+    scry_free(bart);
     scry_free(s);
 }
 
@@ -237,6 +453,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(espirit_finds_the_coils),
+        cmocka_unit_test(agrees_with_bart),
+        cmocka_unit_test(soft_weights_fade),
+        cmocka_unit_test(two_sets_hold_a_wrapped_object),
+        cmocka_unit_test(low_resolution_maps_point_the_same_way),
         cmocka_unit_test(calibration_region_is_the_middle),
         cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(words_its_failures),
