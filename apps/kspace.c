@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const cli_command *const kspace_subcommands[] = { &kspace_info, &kspace_convert, NULL };
+const cli_command *const kspace_subcommands[] = { &kspace_info, &kspace_convert, &kspace_maps,
+                                                  NULL };
 
 static bool ends_with(const char *path, const char *ending)
 {

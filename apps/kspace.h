@@ -7,7 +7,7 @@
 /* The subcommands of `scry kspace`, one source file each. Their names have two words ("kspace
  * info"), which messages and help show; they run with argv[0] the second one. A new one is a line
  * here and one in kspace_subcommands. */
-extern const cli_command kspace_info, kspace_convert;
+extern const cli_command kspace_info, kspace_convert, kspace_maps;
 extern const cli_command *const kspace_subcommands[]; /* ends with NULL */
 
 /* Opens path for writing what `info` describes, whose format and readout it sets as they will be
