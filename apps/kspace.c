@@ -4,8 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const cli_command *const kspace_subcommands[] = { &kspace_info, &kspace_convert, &kspace_maps,
-                                                  NULL };
+const cli_command *const kspace_subcommands[] = { &kspace_info,        &kspace_convert,
+                                                  &kspace_undersample, &kspace_simulate,
+                                                  &kspace_maps,        NULL };
 
 static bool ends_with(const char *path, const char *ending)
 {
@@ -13,7 +14,7 @@ static bool ends_with(const char *path, const char *ending)
     return n > m && !strcmp(path + n - m, ending);
 }
 
-static scry_status choose_format(scry_kspace_format *f, const char *path, const char *word,
+scry_status kspace_output_format(scry_kspace_format *f, const char *path, const char *word,
                                  scry_error *err)
 {
     static const char *const words[] = { [SCRY_KSPACE_FASTMRI] = "fastmri",
@@ -53,7 +54,7 @@ scry_status kspace_output(scry_kspace_writer **out, const char *path, scry_kspac
                           const char *word, bool force, scry_error *err)
 {
     const bool from_cfl = info->format == SCRY_KSPACE_CFL;
-    scry_status st = choose_format(&info->format, path, word, err);
+    scry_status st = kspace_output_format(&info->format, path, word, err);
     *out = NULL;
     if (st != SCRY_OK) return st;
     if (!force && is_there(path, info->format))

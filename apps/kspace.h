@@ -7,7 +7,8 @@
 /* The subcommands of `scry kspace`, one source file each. Their names have two words ("kspace
  * info"), which messages and help show; they run with argv[0] the second one. A new one is a line
  * here and one in kspace_subcommands. */
-extern const cli_command kspace_info, kspace_convert, kspace_maps;
+extern const cli_command kspace_info, kspace_convert, kspace_undersample, kspace_simulate,
+    kspace_maps;
 extern const cli_command *const kspace_subcommands[]; /* ends with NULL */
 
 /* Opens path for writing what `info` describes, whose format and readout it sets as they will be
@@ -18,6 +19,9 @@ extern const cli_command *const kspace_subcommands[]; /* ends with NULL */
  *         scry_kspace_create */
 scry_status kspace_output(scry_kspace_writer **out, const char *path, scry_kspace_info *info,
                           const char *word, bool force, scry_error *err);
+/* The format alone, *f the input's before: for what has to be known before it is opened. */
+scry_status kspace_output_format(scry_kspace_format *f, const char *path, const char *word,
+                                 scry_error *err);
 
 /* The same words in all subcommands' tables. */
 #define KSPACE_FORMAT_HELP                                                                         \
