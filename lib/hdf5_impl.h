@@ -42,6 +42,10 @@ scry_status scryi_hdf5_box_open(struct scryi_hdf5_box *box, const scry_hdf5 *f,
                                 const size_t *count, scry_error *err);
 void scryi_hdf5_box_close(struct scryi_hdf5_box *box);
 
+/* Properties of a new dataset: it does not note when it was made, so that the same values give the
+ * same bytes. Closed by the caller. */
+hid_t scryi_hdf5_creation(void);
+
 /* Compound of two floats in memory, with the names given. Closed by the caller. */
 hid_t scryi_hdf5_complex_type(const char *re, const char *im);
 

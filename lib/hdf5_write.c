@@ -67,6 +67,13 @@ static hid_t stored_type(scry_hdf5_type type)
     return boolean;
 }
 
+hid_t scryi_hdf5_creation(void)
+{
+    const hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(how, false);
+    return how;
+}
+
 scry_status scry_hdf5_add(scry_hdf5 *f, const char *name, scry_hdf5_type type, int rank,
                           const size_t *dims, scry_error *err)
 {
@@ -78,11 +85,12 @@ scry_status scry_hdf5_add(scry_hdf5 *f, const char *name, scry_hdf5_type type, i
     for (int i = 0; i < rank; i++) size[i] = dims[i];
     H5E_BEGIN_TRY
         const hid_t stored = stored_type(type), space = H5Screate_simple(rank, size, NULL);
-        const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+        const hid_t links = H5Pcreate(H5P_LINK_CREATE), how = scryi_hdf5_creation();
         H5Pset_create_intermediate_group(links, 1);
-        const hid_t set = H5Dcreate2(f->id, name, stored, space, links, H5P_DEFAULT, H5P_DEFAULT);
+        const hid_t set = H5Dcreate2(f->id, name, stored, space, links, how, H5P_DEFAULT);
         if (set < 0) st = scryi_hdf5_fail(f, err, SCRY_EIO, "dataset %s cannot be added", name);
         H5Dclose(set);
+        H5Pclose(how);
         H5Pclose(links);
         H5Sclose(space);
         H5Tclose(stored);
@@ -159,12 +167,13 @@ scry_status scry_hdf5_add_text(scry_hdf5 *f, const char *name, bool scalar, cons
     H5E_BEGIN_TRY
         const hid_t type = text_type();
         const hid_t space = scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &one, NULL);
-        const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+        const hid_t links = H5Pcreate(H5P_LINK_CREATE), how = scryi_hdf5_creation();
         H5Pset_create_intermediate_group(links, 1);
-        const hid_t set = H5Dcreate2(f->id, name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+        const hid_t set = H5Dcreate2(f->id, name, type, space, links, how, H5P_DEFAULT);
         if (set < 0 || H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) < 0)
             st = scryi_hdf5_fail(f, err, SCRY_EIO, "writing %s", name);
         H5Dclose(set);
+        H5Pclose(how);
         H5Pclose(links);
         H5Sclose(space);
         H5Tclose(type);

@@ -198,13 +198,14 @@ static scry_status put_header(const struct writer *s, const char *text, scry_err
     herr_t failed = -1;
     H5E_BEGIN_TRY
         const hid_t space = H5Screate_simple(1, &one, NULL), type = H5Tcopy(H5T_C_S1);
-        const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+        const hid_t links = H5Pcreate(H5P_LINK_CREATE), how = scryi_hdf5_creation();
         H5Tset_size(type, H5T_VARIABLE);
         H5Pset_create_intermediate_group(links, 1);
         const hid_t data = H5Dcreate2(scryi_hdf5_id(s->file), SCRYI_MRD_XML, type, space, links,
-                                      H5P_DEFAULT, H5P_DEFAULT);
+                                      how, H5P_DEFAULT);
         failed = H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text);
         H5Dclose(data);
+        H5Pclose(how);
         H5Pclose(links);
         H5Tclose(type);
         H5Sclose(space);
@@ -231,7 +232,7 @@ static scry_status add_data(struct writer *s, scry_error *err)
     const hid_t type = scryi_mrd_file_type();
     H5E_BEGIN_TRY
         const hid_t space = H5Screate_simple(1, &none, &most);
-        const hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+        const hid_t how = scryi_hdf5_creation();
         if (H5Pset_chunk(how, 1, &chunk) >= 0)
             s->data = H5Dcreate2(scryi_hdf5_id(s->file), SCRYI_MRD_DATA, type, space, H5P_DEFAULT,
                                  how, H5P_DEFAULT);

@@ -12,11 +12,14 @@ says() { holds "$1" grep -qE -e "$2" stdout; }
 # ---- simulation ----
 works "simulate" $k simulate full.h5 --size 64x72 --coils 4 --noise 0.01
 says "simulate says what it made" '1 slice of 64 x 72, 4 coils, noise 0\.0'
-works "simulate, a seed" $k simulate s1.cfl --size 64x72 --coils 4 --seed 5
-works "simulate, the same" $k simulate s2.cfl --size 64x72 --coils 4 --seed 5 --quiet
-holds "seeds repeat" cmp -s s1.cfl s2.cfl
-works "simulate, another seed" $k simulate s3.cfl --size 64x72 --coils 4 --seed 6
-holds "seeds differ" test "$(cmp -s s1.cfl s3.cfl; echo $?)" = 1
+for f in fastmri ismrmrd; do
+    works "$f, a seed" $k simulate s1.h5 --size 64x72 --coils 4 --seed 5 --format $f --force
+    sleep 1.1 # files that note when they were made would differ
+    works "$f, the same" $k simulate s2.h5 --size 64x72 --coils 4 --seed 5 --format $f --force
+    holds "$f, seeds repeat" cmp -s s1.h5 s2.h5
+    works "$f, another seed" $k simulate s3.h5 --size 64x72 --coils 4 --seed 6 --format $f --force
+    holds "$f, seeds differ" test "$(cmp -s s1.h5 s3.h5; echo $?)" = 1
+done
 works "info of fastMRI" $k info full.h5
 says "it is fastMRI" 'fastMRI'
 says "all lines are there" 'acceleration 1 \(72 of 72 lines'
