@@ -1,6 +1,7 @@
 #include "apps/restore.h"
 
 #include "apps/batch.h"
+#include "apps/choices.h"
 #include "apps/report.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
@@ -41,39 +42,11 @@ static void outputs_free(struct outputs *o)
         free(o->quantile_path[i]);
 }
 
-/* "q05.tif,q95.tif": the number in each file's name is its probability in percent. */
-static scry_status quantile_names(const char *list, double *probability, char (*names)[512],
-                                  size_t *count, scry_error *err)
-{
-    *count = 0;
-    for (const char *at = list; at && *at;) {
-        const size_t n = strcspn(at, ",");
-        if (*count == MAX_EXTRA || n >= sizeof *names)
-            return SCRY_FAIL(err, SCRY_EINVAL, "--quantiles '%s': expected at most %d names", list,
-                             MAX_EXTRA);
-        memcpy(names[*count], at, n);
-        names[*count][n] = '\0';
-        const char *base = strrchr(names[*count], '/');
-        base = base ? base + 1 : names[*count];
-        const char *q = strpbrk(base, "0123456789");
-        char *end;
-        const double percent = q ? strtod(q, &end) : NAN;
-        if (!(percent > 0 && percent < 100))
-            return SCRY_FAIL(err, SCRY_EINVAL,
-                             "--quantiles '%s': expected a percentage between 0 and "
-                             "100 in the file's name, as in q05.tif",
-                             names[*count]);
-        probability[(*count)++] = percent / 100;
-        at += n + (at[n] == ',');
-    }
-    return SCRY_OK;
-}
-
 struct run {
     restore_run_state state;
     batch files;
     double probability[MAX_EXTRA];
-    char quantile_name[MAX_EXTRA][512];
+    char quantile_name[MAX_EXTRA][CHOICES_NAME];
     report report;
     char command_line[1024];
 };
@@ -292,30 +265,18 @@ done:
     return st;
 }
 
-static scry_status check_choice(const char *option, const char *value, const char *const *choices,
-                                scry_error *err)
-{
-    char list[256] = "";
-    for (const char *const *c = choices; value && *c; c++) {
-        if (!strcmp(value, *c)) return SCRY_OK;
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", *c);
-    }
-    if (!value) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s', expected one of %s", option, value, list);
-}
-
 static scry_status check_settings(const restore_settings *s, bool deblur, scry_error *err)
 {
     scry_status st;
-    if ((st = check_choice("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
+    if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
             SCRY_OK ||
-        (st = check_choice("boundary", s->boundary, (const char *[]){"open", "periodic", NULL},
+        (st = choice_check("boundary", s->boundary, (const char *[]){"open", "periodic", NULL},
                            err)) != SCRY_OK ||
-        (st = check_choice("compress", s->compress,
+        (st = choice_check("compress", s->compress,
                            (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
-        (st = check_choice("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
+        (st = choice_check("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
             SCRY_OK ||
-        (st = check_choice("defects", s->defects,
+        (st = choice_check("defects", s->defects,
                            (const char *[]){"none", "saturated", "all", NULL}, err)) != SCRY_OK)
         return st;
     if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
@@ -350,29 +311,6 @@ static scry_status check_settings(const restore_settings *s, bool deblur, scry_e
     return SCRY_OK;
 }
 
-static bool method_option_given(const cli_method_values *v, const char *name)
-{
-    for (size_t i = 0; i < v->count; i++)
-        if (!strcmp(v->names[i], name)) return !isnan(v->values[i]);
-    return false;
-}
-
-static scry_status set_method_options(struct run *run, scry_error *err)
-{
-    restore_run_state *r = &run->state;
-    const cli_method_values *v = &r->settings->methods;
-    scry_solver_opts_init(&r->opts, r->method);
-    for (size_t i = 0; i < v->count; i++) {
-        if (isnan(v->values[i])) continue;
-        scry_status st = scry_solver_opts_set(&r->opts, r->method, v->names[i], v->values[i], err);
-        if (st != SCRY_OK) return st;
-    }
-    /* who gives a count means that count, unless another way to stop is asked for as well */
-    if (method_option_given(v, "iterations") && !method_option_given(v, "stop"))
-        scry_solver_opts_set(&r->opts, r->method, "stop", SCRY_STOP_STEPS, NULL);
-    return SCRY_OK;
-}
-
 static scry_status run_open(struct run *run, const restore_settings *s, const cli_parse *words,
                             scry_error *err)
 {
@@ -391,15 +329,15 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
     scry_chains_opts_init(&r->chains);
     r->chains.chains = posterior ? (size_t)s->samples : 1;
     r->chains.threads = (size_t)s->threads;
-    if ((st = quantile_names(s->quantiles, run->probability, run->quantile_name,
-                             &r->chains.quantiles, err)) != SCRY_OK)
+    if ((st = quantile_names(run->probability, run->quantile_name, &r->chains.quantiles,
+                             s->quantiles, err)) != SCRY_OK)
         return st;
     r->chains.probability = run->probability;
     if ((s->sd || s->quantiles) && r->chains.chains < 2)
         return SCRY_FAIL(
             err, SCRY_EINVAL, "%s needs at least two chains: %s", s->sd ? "--sd" : "--quantiles",
             posterior ? "give --samples 2 or more" : "a classical method has only one estimate");
-    if ((st = set_method_options(run, err)) != SCRY_OK) return st;
+    if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;

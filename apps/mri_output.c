@@ -1,0 +1,287 @@
+#include "apps/mri_output.h"
+
+#include "apps/ranks.h"
+#include "lib/memory.h"
+#include "lib/png.h"
+
+#include <math.h>
+#include <string.h>
+
+scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t problems, scry_error *err)
+{
+    const scry_kspace_info *info = run->info;
+    *v = (mri_volume){ .frames = info->frames, .slices = info->slices, .problems = problems,
+                       .cplx = run->settings->cplx, .quantiles = run->chains.quantiles };
+    memcpy(v->dims, info->recon, sizeof v->dims);
+    v->count = v->frames * v->slices * v->dims[0] * v->dims[1] * v->dims[2];
+    v->with_sd = run->chains.chains > 1;
+    v->mean = scry_alloc(v->count, (v->cplx ? 2 : 1) * sizeof *v->mean);
+    if (v->with_sd) v->sd = scry_alloc(v->count, sizeof *v->sd);
+    if (v->quantiles) v->quantile = scry_alloc(v->quantiles * v->count, sizeof *v->quantile);
+    v->entries = scry_alloc(v->frames * v->slices * problems, sizeof *v->entries);
+    if (run->settings->preview)
+        v->zero_filled = scry_alloc(v->dims[0] * v->dims[1] * v->dims[2], sizeof *v->zero_filled);
+    if (v->mean && (v->sd || !v->with_sd) && (v->quantile || !v->quantiles) && v->entries &&
+        (v->zero_filled || !run->settings->preview))
+        return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENOMEM, "images of %zu voxels", v->count);
+}
+
+void mri_volume_free(mri_volume *v)
+{
+    scry_free(v->mean);
+    scry_free(v->sd);
+    scry_free(v->quantile);
+    scry_free(v->entries);
+    scry_free(v->zero_filled);
+    *v = (mri_volume){ 0 };
+}
+
+/* Voxel of pixel (y, x) of problem `index`, which counts along the axis that a plane does not
+ * have. */
+static size_t place(const mri_volume *v, size_t frame, size_t slice, size_t index,
+                    const int axis[2], size_t y, size_t x)
+{
+    size_t at[3];
+    at[3 - axis[0] - axis[1]] = index;
+    at[axis[0]] = y;
+    at[axis[1]] = x;
+    return (((frame * v->slices + slice) * v->dims[0] + at[0]) * v->dims[1] + at[1]) * v->dims[2] +
+           at[2];
+}
+
+static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size_t index)
+{
+    return &v->entries[(frame * v->slices + slice) * v->problems + index];
+}
+
+/* A real map on the plane's grid to that of the image. */
+static scry_status resize_real(float complex *out, float complex *scratch, size_t oy, size_t ox,
+                               const float *map, const mri_plane *p, scry_error *err)
+{
+    for (size_t i = 0; i < p->ny * p->nx; i++) scratch[i] = map[i];
+    return mri_resize(out, oy, ox, scratch, p->ny, p->nx, err);
+}
+
+scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
+                           const mri_plane *plane, const mri_result *r, scry_error *err)
+{
+    const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
+    const size_t n = plane->ny * plane->nx;
+    float complex *image = scry_alloc(oy * ox, sizeof *image);
+    float complex *scratch = scry_alloc(n, sizeof *scratch);
+    scry_status st = SCRY_OK;
+    if (!image || !scratch) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu x %zu", oy, ox);
+        goto done;
+    }
+    if ((st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err)) != SCRY_OK) goto done;
+    for (size_t i = 0; i < oy * ox; i++) {
+        const size_t to = place(v, frame, slice, index, plane->axis, i / ox, i % ox);
+        if (v->cplx) {
+            v->mean[2 * to] = crealf(image[i]);
+            v->mean[2 * to + 1] = cimagf(image[i]);
+        } else {
+            v->mean[to] = cabsf(image[i]);
+        }
+    }
+    for (size_t q = 0; q < v->quantiles + 1; q++) { /* the last one is the sd */
+        const float *map = q == v->quantiles ? r->sd : r->quantile ? r->quantile + q * n : NULL;
+        float *to = q == v->quantiles ? v->sd : v->quantile + q * v->count;
+        if (!map || !to) continue;
+        if ((st = resize_real(image, scratch, oy, ox, map, plane, err)) != SCRY_OK) goto done;
+        for (size_t i = 0; i < oy * ox; i++)
+            to[place(v, frame, slice, index, plane->axis, i / ox, i % ox)] =
+                fmaxf(crealf(image[i]), 0); /* magnitudes: interpolation may ring below 0 */
+    }
+    *entry_of(v, frame, slice, index) =
+        (mri_entry){ .done = 1, .failed_chains = r->failed, .samples = r->samples,
+                     .known = r->known, .coils = r->coils, .chi2 = r->chi2,
+                     .holdout = r->holdout, .holdout_chi2 = r->holdout_chi2, .scale = r->scale,
+                     .seconds = r->seconds, .counts = r->counts };
+done:
+    scry_free(image);
+    scry_free(scratch);
+    return st;
+}
+
+scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const mri_plane *plane,
+                                       const mri_result *r, scry_error *err)
+{
+    const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
+    float complex *image = scry_alloc(oy * ox, sizeof *image);
+    if (!image) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu x %zu", oy, ox);
+    scry_status st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err);
+    for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
+        v->zero_filled[place(v, 0, 0, index, plane->axis, i / ox, i % ox)] = cabsf(image[i]);
+    scry_free(image);
+    return st;
+}
+
+void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, const char *why)
+{
+    const size_t n = v->dims[0] * v->dims[1] * v->dims[2], width = v->cplx ? 2 : 1;
+    const size_t first = (frame * v->slices + slice) * n;
+    mri_entry *e = entry_of(v, frame, slice, index);
+    for (size_t i = 0; i < n * width; i++) v->mean[first * width + i] = NAN;
+    for (size_t i = 0; v->sd && i < n; i++) v->sd[first + i] = NAN;
+    for (size_t q = 0; q < v->quantiles; q++)
+        for (size_t i = 0; i < n; i++) v->quantile[q * v->count + first + i] = NAN;
+    *e = (mri_entry){ .done = 1 };
+    strncpy(e->failure, why, sizeof e->failure - 1);
+}
+
+void mri_volume_gather(mri_volume *v)
+{
+    ranks_sum(v->mean, v->count * (v->cplx ? 2 : 1));
+    if (v->sd) ranks_sum(v->sd, v->count);
+    if (v->quantile) ranks_sum(v->quantile, v->quantiles * v->count);
+    if (v->zero_filled) ranks_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
+    ranks_merge(v->entries, v->frames * v->slices * v->problems * sizeof *v->entries);
+}
+
+size_t mri_volume_failures(const mri_volume *v, const char *path)
+{
+    size_t failures = 0;
+    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
+        const mri_entry *e = &v->entries[i];
+        const size_t slice = i / v->problems;
+        if (e->failed_chains)
+            fprintf(stderr, "scry mri: warning: %s, slice %zu: %zu chains diverged and are left "
+                    "out\n", path, slice, e->failed_chains);
+        if (!e->failure[0]) continue;
+        failures++;
+        fprintf(stderr, "scry mri: %s, frame %zu, slice %zu%s: %s\n", path, slice / v->slices,
+                slice % v->slices, v->problems > 1 ? " (one of its planes)" : "", e->failure);
+    }
+    return failures;
+}
+
+/* ---- files ---- */
+
+static scry_status write_one(const mri_volume *v, const mri_run *run, const char *path,
+                             float *values, bool cplx, const char *what, scry_error *err)
+{
+    scry_recon r = { .frames = v->frames, .slices = v->slices, .nz = v->dims[0],
+                     .ny = v->dims[1], .nx = v->dims[2], .cplx = cplx, .values = values,
+                     .geometry = run->info->geometry };
+    if (v->frames > 1) r.tr = run->info->tr * 1e-3;
+    snprintf(r.description, sizeof r.description, "scry %s, %s", run->method->name, what);
+    return scry_recon_write(path, &r, err);
+}
+
+scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
+                             char (*quantile_names)[CHOICES_NAME], scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    const mri_settings *s = run->settings;
+    for (size_t q = 0; st == SCRY_OK && q < v->quantiles; q++)
+        st = write_one(v, run, quantile_names[q], v->quantile + q * v->count, false, "quantile",
+                       err);
+    if (st == SCRY_OK && s->sd)
+        st = write_one(v, run, s->sd, v->sd, false, "standard deviation", err);
+    if (st == SCRY_OK)
+        st = write_one(v, run, out, v->mean, v->cplx, v->with_sd ? "mean" : "image", err);
+    return st;
+}
+
+/* ---- report ---- */
+
+static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, size_t i)
+{
+    const mri_entry *e = &v->entries[i];
+    const size_t slice = i / v->problems;
+    scry_json_node *o = scry_json_put_object(d, list, NULL);
+    scry_json_put_unsigned(d, o, "frame", slice / v->slices);
+    scry_json_put_unsigned(d, o, "slice", slice % v->slices);
+    if (v->problems > 1) scry_json_put_unsigned(d, o, "plane", i % v->problems);
+    if (e->failure[0]) {
+        scry_json_put_string(d, o, "error", e->failure);
+        return;
+    }
+    scry_json_put_unsigned(d, o, "coils", e->coils);
+    scry_json_put_unsigned(d, o, "samples_measured", e->known);
+    scry_json_put_unsigned(d, o, "chains", e->samples);
+    scry_json_put_unsigned(d, o, "chains_diverged", e->failed_chains);
+    scry_json_put_number(d, o, "intensity_scale", e->scale);
+    scry_json_put_number(d, o, "chi2", e->chi2);
+    if (e->holdout >= 0) {
+        scry_json_put_number(d, o, "holdout_residual", e->holdout);
+        scry_json_put_number(d, o, "holdout_chi2", e->holdout_chi2);
+    }
+    scry_json_node *calls = scry_json_put_object(d, o, "calls");
+    scry_json_put_unsigned(d, calls, "denoise", e->counts.denoise);
+    scry_json_put_unsigned(d, calls, "vjp", e->counts.vjp);
+    scry_json_put_unsigned(d, calls, "forward", e->counts.forward);
+    scry_json_put_unsigned(d, calls, "adjoint", e->counts.adjoint);
+    scry_json_put_number(d, o, "seconds", e->seconds);
+}
+
+scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, const char *out,
+                       double seconds, scry_error *err)
+{
+    scry_json *d;
+    scry_status st = scry_json_create(&d, err);
+    if (st != SCRY_OK) return st;
+    scry_json_node *root = scry_json_root(d);
+    const mri_settings *s = run->settings;
+    scry_json_put_string(d, root, "program", "scry");
+    scry_json_put_string(d, root, "version", SCRY_VERSION);
+    scry_json_put_string(d, root, "command", "mri");
+    scry_json_put_string(d, root, "in", in);
+    scry_json_put_string(d, root, "out", out);
+    scry_json_put_string(d, root, "format", scry_kspace_format_name(run->info->format));
+    scry_json_put_string(d, root, "method", run->method->name);
+    scry_json_put_string(d, root, "method_is", run->method->exact);
+    scry_json_put_string(d, root, "maps", s->maps);
+    scry_json_put_string(d, root, "noise", run->psi ? s->noise : "none");
+    scry_json_put_integer(d, root, "seed", s->seed);
+    scry_json_put_number(d, root, "unit", run->unit);
+    if (run->has_pool) {
+        scry_json_node *p = scry_json_put_object(d, root, "prior");
+        scry_json_put_string(d, p, "name", s->prior);
+        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
+    }
+    scry_json_node *options = scry_json_put_object(d, root, "options");
+    for (const scry_option *o = run->method->options; o && o->name; o++) {
+        double value;
+        if (scry_solver_opts_get(&run->opts, run->method, o->name, &value, NULL) == SCRY_OK)
+            scry_json_put_number(d, options, o->name, value);
+    }
+    scry_json_node *list = scry_json_put_array(d, root, "slices");
+    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++)
+        if (v->entries[i].done) put_entry(d, list, v, i);
+    scry_json_put_number(d, root, "seconds", seconds);
+    scry_json_put_unsigned(d, root, "peak_bytes", scry_memory_peak());
+    st = scry_json_write(d, s->report, err);
+    scry_json_free(d);
+    return st;
+}
+
+/* ---- preview ---- */
+
+scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err)
+{
+    const size_t plane = v->dims[1] * v->dims[2], z = v->dims[0] / 2;
+    const size_t first = (v->slices / 2 * v->dims[0] + z) * plane;
+    scry_panel panels[3];
+    size_t count = 0;
+    double high = 0;
+    float *magnitude = scry_alloc(plane, sizeof *magnitude);
+    if (!magnitude) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu pixels", plane);
+    for (size_t i = 0; i < plane; i++) {
+        const float *m = v->mean + (first + i) * (v->cplx ? 2 : 1);
+        magnitude[i] = v->cplx ? hypotf(m[0], m[1]) : m[0];
+        high = magnitude[i] > high ? magnitude[i] : high;
+    }
+    panels[count++] = (scry_panel){ .values = v->zero_filled + z * plane, .ny = v->dims[1],
+                                    .nx = v->dims[2], .high = high, .label = "zero-filled" };
+    panels[count++] = (scry_panel){ .values = magnitude, .ny = v->dims[1], .nx = v->dims[2],
+                                    .high = high, .label = run->method->name };
+    if (v->sd)
+        panels[count++] = (scry_panel){ .values = v->sd + first, .ny = v->dims[1],
+                                        .nx = v->dims[2], .map = SCRY_MAP_HEAT, .label = "sd" };
+    scry_status st = scry_png_panels(run->settings->preview, panels, count, 0, err);
+    scry_free(magnitude);
+    return st;
+}

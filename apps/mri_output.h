@@ -1,0 +1,51 @@
+#ifndef SCRY_APPS_MRI_OUTPUT_H
+#define SCRY_APPS_MRI_OUTPUT_H
+
+#include "apps/choices.h"
+#include "apps/mri.h"
+#include "lib/json.h"
+
+/* What a run of scry mri leaves: volumes, report and preview. */
+
+/* One 2-D problem in the report; plain, so that ranks can merge it. */
+typedef struct mri_entry {
+    size_t done, failed_chains, samples, known, coils;
+    double chi2, holdout, holdout_chi2, scale, seconds;
+    scry_counts counts;
+    char failure[256]; /* "" when it went well */
+} mri_entry;
+
+typedef struct mri_volume {
+    size_t frames, slices, dims[3], count; /* count: voxels of all */
+    bool cplx, with_sd;
+    size_t quantiles;
+    float *mean, *sd, *quantile; /* (frames, slices, z, y, x); mean in pairs where cplx */
+    size_t problems;             /* of a slice */
+    mri_entry *entries;          /* frames x slices x problems */
+    float *zero_filled;          /* the middle slice's, for the preview; NULL without */
+} mri_volume;
+
+scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t problems, scry_error *err);
+void mri_volume_free(mri_volume *v); /* accepts a zeroed one */
+
+/* Problem `index` of (frame, slice): the image goes to its place, size and direction. */
+scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
+                           const mri_plane *plane, const mri_result *r, scry_error *err);
+/* The same of the zero-filled image, for the preview. */
+scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const mri_plane *plane,
+                                       const mri_result *r, scry_error *err);
+/* NaN where it would have been, and why. */
+void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, const char *why);
+/* The first rank has what all did. */
+void mri_volume_gather(mri_volume *v);
+/* Failed problems; each is named on stderr, with its slice. */
+size_t mri_volume_failures(const mri_volume *v, const char *path);
+
+/* Side outputs first, the mean last. quantile_names as parsed. */
+scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
+                             char (*quantile_names)[CHOICES_NAME], scry_error *err);
+scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, const char *out,
+                       double seconds, scry_error *err);
+scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err);
+
+#endif

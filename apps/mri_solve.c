@@ -1,0 +1,461 @@
+#include "apps/mri.h"
+
+#include "apps/monitor.h"
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "operators/coils.h"
+#include "operators/fourier.h"
+#include "priors/complex.h"
+#include "priors/gaussian.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The parts of one problem, freed together. */
+struct parts {
+    scry_op *A;
+    float complex *y;     /* measured samples */
+    float complex *phase; /* unit phase of the image, n; NULL: left to the method */
+    unsigned char *mask;  /* samples to reconstruct from */
+    unsigned char *held;  /* samples held out; NULL: none */
+    scry_likelihood *L;
+    scry_prior *prior, *model;
+    scry_affine map;
+    double sigma;
+};
+
+static void parts_free(struct parts *p)
+{
+    scry_likelihood_free(p->L);
+    scry_prior_free(p->prior);
+    scry_prior_free(p->model);
+    scry_op_free(p->A);
+    scry_free(p->y);
+    scry_free(p->phase);
+    scry_free(p->mask);
+    scry_free(p->held);
+}
+
+void mri_result_free(mri_result *r)
+{
+    scry_free(r->image);
+    scry_free(r->sd);
+    scry_free(r->quantile);
+    *r = (mri_result){ 0 };
+}
+
+/* ---- what is measured ---- */
+
+/* Lines (whole ones, where the readout is in the image) or samples outside of the middle sixteenth
+ * of k-space, drawn by the seed, to judge the image by. */
+static scry_status hold_out(struct parts *p, const mri_plane *plane, double share, uint64_t seed,
+                            scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    const bool lines = plane->axes != SCRY_FOURIER_YX;
+    const bool along_y = plane->axes == SCRY_FOURIER_Y;
+    const size_t units = !lines ? n : along_y ? plane->ny : plane->nx;
+    size_t held = 0;
+    float *draw = scry_alloc(units, sizeof *draw);
+    p->held = scry_alloc(n, 1);
+    if (!draw || !p->held) {
+        scry_free(draw);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "samples to hold out");
+    }
+    scry_rng_uniform(draw, 0, units, seed, UINT32_MAX, 0);
+    for (size_t i = 0; i < n; i++) {
+        const size_t y = i / plane->nx, x = i % plane->nx;
+        const double fy = plane->axes & SCRY_FOURIER_Y
+                              ? fabs((double)y - (double)(plane->ny / 2)) / (double)plane->ny
+                              : 0.5;
+        const double fx = plane->axes & SCRY_FOURIER_X
+                              ? fabs((double)x - (double)(plane->nx / 2)) / (double)plane->nx
+                              : 0.5;
+        if (!p->mask[i] || (fy < 0.125 && lines && along_y) ||
+            (fx < 0.125 && lines && !along_y) || (!lines && fy < 0.125 && fx < 0.125))
+            continue;
+        if (draw[!lines ? i : along_y ? y : x] >= (float)share) continue;
+        p->held[i] = 1;
+        p->mask[i] = 0;
+        held++;
+    }
+    scry_free(draw);
+    if (held) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL,
+                     "--holdout %g leaves nothing to judge by: expected a larger share", share);
+}
+
+/* The operator with the phase of the image in the maps, phase NULL: as it is. */
+static scry_status make_operator(scry_op **A, const mri_plane *plane, const unsigned char *mask,
+                                 const float complex *phase, scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    scry_space image = SCRY_SPACE(plane->ny, plane->nx);
+    image.cplx = true;
+    if (!plane->maps) return scry_fourier_create(A, &image, mask, plane->axes, err);
+    float complex *maps = plane->maps;
+    if (phase) {
+        maps = scry_alloc(plane->coils * n, sizeof *maps);
+        if (!maps) return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu coils", plane->coils);
+        for (size_t i = 0; i < plane->coils * n; i++) maps[i] = plane->maps[i] * phase[i % n];
+    }
+    scry_status st = scry_sense_create(A, maps, plane->coils, plane->sets, plane->ny, plane->nx,
+                                       mask, plane->axes, err);
+    if (maps != plane->maps) scry_free(maps);
+    return st;
+}
+
+static scry_status measure(float complex **y, const scry_op *A, const mri_plane *plane,
+                           scry_error *err)
+{
+    *y = scry_alloc(scry_space_count(scry_op_cod(A)), sizeof **y);
+    if (!*y) return SCRY_FAIL(err, SCRY_ENOMEM, "measured samples");
+    return scry_fourier_gather(A, *y, plane->data, err);
+}
+
+static scry_status make_likelihood(struct parts *p, scry_affine map, scry_error *err)
+{
+    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = p->sigma };
+    scry_likelihood_free(p->L);
+    p->L = NULL;
+    p->map = map;
+    return scry_likelihood_create(&p->L, p->A, (const float *)p->y, &noise, &map, err);
+}
+
+/* ---- the phase of the image, and the prior of what is left ---- */
+
+/* A method of the registry with its defaults, from the start to the end; u is complex (n). */
+static scry_status quick_solve(float complex *u, const char *name, double lambda, double steps,
+                               const struct parts *p, scry_error *err)
+{
+    const struct scry_method *method = scry_method_find(name);
+    const scry_problem problem = { .L = p->L };
+    scry_solver_opts opts;
+    scry_solver *S = NULL;
+    scry_solver_opts_init(&opts, method);
+    opts.lambda = lambda;
+    opts.steps = (size_t)steps;
+    scry_status st = scry_solver_plan(&S, method, &problem, &opts, err);
+    if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
+    if (st == SCRY_OK) st = scry_solver_run(S, (float *)u, NULL, NULL, NULL, err);
+    scry_solver_free(S);
+    return st;
+}
+
+/* phase = exp(i arg(G u)), G a Gaussian blur of `width` pixels: noise and folding do not reach the
+ * phase, fine anatomy of constant phase does not suffer. */
+static scry_status smooth_phase(float complex *phase, const float complex *u, size_t ny, size_t nx,
+                                double width, scry_error *err)
+{
+    memcpy(phase, u, ny * nx * sizeof *u);
+    scry_status st = scry_fourier_transform(phase, 1, ny, nx, SCRY_FOURIER_YX, false, err);
+    if (st != SCRY_OK) return st;
+    for (size_t y = 0; y < ny; y++)
+        for (size_t x = 0; x < nx; x++) {
+            const double fy = ((double)y - (double)(ny / 2)) / (double)ny;
+            const double fx = ((double)x - (double)(nx / 2)) / (double)nx;
+            const double pi = 3.14159265358979323846;
+            phase[y * nx + x] *= (float)exp(-2 * pi * pi * width * width * (fy * fy + fx * fx));
+        }
+    st = scry_fourier_transform(phase, 1, ny, nx, SCRY_FOURIER_YX, true, err);
+    for (size_t i = 0; i < ny * nx; i++) {
+        const float a = cabsf(phase[i]);
+        phase[i] = a > 0 ? phase[i] / a : 1;
+    }
+    return st;
+}
+
+/* The intensity at which 99.9 % of the pixels of |u| lie below. */
+static scry_status bright(double *value, const float complex *u, size_t n, scry_error *err)
+{
+    float *a = scry_alloc(n, sizeof *a);
+    if (!a) return SCRY_FAIL(err, SCRY_ENOMEM, "percentile of %zu pixels", n);
+    for (size_t i = 0; i < n; i++) a[i] = cabsf(u[i]);
+    *value = scry_quantile(a, n, 0.999, a);
+    scry_free(a);
+    return SCRY_OK;
+}
+
+static double constant_spectrum(double f, void *ctx)
+{
+    (void)f;
+    return *(const double *)ctx;
+}
+
+/* r + i q: the network on the magnitude r, a white Gaussian on q, what the phase map got wrong.
+ * The Gaussian model beside it has the network's mean and spectrum. */
+static scry_status make_priors(struct parts *p, const mri_plane *plane, const mri_run *run,
+                               scry_error *err)
+{
+    const scry_space space = SCRY_SPACE(plane->ny, plane->nx);
+    const scry_prior_info *about = run->prior_info;
+    double variance = run->settings->imaginary * run->settings->imaginary;
+    prior_layout layout;
+    scry_prior *real = NULL, *imaginary = NULL;
+    scry_status st = prior_pool_make(&real, &layout, &run->pool, &space, 512,
+                                     (run->method->needs & SCRY_NEEDS_VJP) != 0, 1, err);
+    if (st == SCRY_OK)
+        st = scry_gaussian_create(&imaginary, &space, 2, 0, constant_spectrum, &variance, err);
+    if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
+    if (st == SCRY_OK) real = imaginary = NULL;
+    if (st == SCRY_OK && about->radial.count) {
+        st = scry_gaussian_create_radial(&real, &space, 2, &about->radial, err);
+        if (st == SCRY_OK)
+            st = scry_gaussian_create(&imaginary, &space, 2, 0, constant_spectrum, &variance, err);
+        if (st == SCRY_OK) st = scry_complex_create(&p->model, real, imaginary, err);
+        if (st == SCRY_OK) real = imaginary = NULL;
+    }
+    scry_prior_free(real);
+    scry_prior_free(imaginary);
+    return st;
+}
+
+/* The variable becomes u with image = phase (scale u + scale): background at -1, as the prior has
+ * it, and the brightest tissue where training images had theirs. Phase and intensity come from an
+ * l1-wavelet estimate of the measured samples. */
+static scry_status pose_diffusion(struct parts *p, const mri_plane *plane, const mri_run *run,
+                                  scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    double high = 0;
+    if (plane->sets > 1)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s works on one image, --sets %zu asks for several",
+                         run->method->name, plane->sets);
+    float complex *u = scry_alloc(n, sizeof *u);
+    p->phase = scry_alloc(n, sizeof *p->phase);
+    scry_status st = SCRY_OK;
+    if (!u || !p->phase) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "first estimate of %zu pixels", n);
+        goto done;
+    }
+    if ((st = quick_solve(u, "wavelet", 0.005, 60, p, err)) != SCRY_OK) goto done;
+    if ((st = bright(&high, u, n, err)) != SCRY_OK) goto done;
+    if ((st = smooth_phase(p->phase, u, plane->ny, plane->nx, run->settings->phase_width, err)) !=
+        SCRY_OK)
+        goto done;
+    scry_likelihood_free(p->L);
+    p->L = NULL;
+    scry_op_free(p->A);
+    p->A = NULL;
+    if ((st = make_operator(&p->A, plane, p->mask, p->phase, err)) != SCRY_OK) goto done;
+    const double scale = run->unit * fmax(high, 0.25) / (2 * run->settings->gain);
+    if ((st = make_likelihood(p, (scry_affine){ scale, scale }, err)) != SCRY_OK) goto done;
+    st = make_priors(p, plane, run, err);
+done:
+    scry_free(u);
+    return st;
+}
+
+static scry_status pose(struct parts *p, const mri_plane *plane, const mri_run *run, uint64_t seed,
+                        scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
+    if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
+    p->sigma = run->psi ? sqrt(0.5) / plane->scale : run->unit * 1e-3;
+    if (run->settings->holdout > 0)
+        st = hold_out(p, plane, run->settings->holdout, seed, err);
+    if (st == SCRY_OK) st = make_operator(&p->A, plane, p->mask, NULL, err);
+    if (st == SCRY_OK) st = measure(&p->y, p->A, plane, err);
+    if (st == SCRY_OK) st = make_likelihood(p, (scry_affine){ run->unit, 0 }, err);
+    if (st == SCRY_OK && (run->method->needs & SCRY_NEEDS_DENOISER))
+        st = pose_diffusion(p, plane, run, err);
+    return st;
+}
+
+/* ---- what comes of it ---- */
+
+/* |y - A x| / |y| on the samples that were held out, and its chi2. x in the unit of the file,
+ * without the phase. */
+static scry_status judge(mri_result *r, const struct parts *p, const mri_plane *plane,
+                         const float complex *x, scry_error *err)
+{
+    scry_op *H = NULL;
+    float complex *y = NULL, *Ax = NULL;
+    void *work = NULL;
+    scry_status st = make_operator(&H, plane, p->held, p->phase, err);
+    if (st != SCRY_OK) return st;
+    const size_t m = scry_space_count(scry_op_cod(H));
+    Ax = scry_alloc(m, sizeof *Ax);
+    work = scry_alloc(1, scry_op_work_bytes(H));
+    if (!Ax || !work) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu samples held out", m);
+        goto done;
+    }
+    if ((st = measure(&y, H, plane, err)) != SCRY_OK) goto done;
+    if ((st = scry_op_forward(H, (float *)Ax, (const float *)x, work, err)) != SCRY_OK) goto done;
+    const double d = scry_distance((float *)Ax, (float *)y, 2 * m);
+    const double size = scry_norm((float *)y, 2 * m);
+    r->holdout = size > 0 ? d / size : NAN;
+    r->holdout_chi2 = d * d / (2 * (double)m * p->sigma * p->sigma);
+done:
+    scry_op_free(H);
+    scry_free(y);
+    scry_free(Ax);
+    scry_free(work);
+    return st;
+}
+
+/* Complex images (count) of u, of which the magnitude's direction is the real part where the phase
+ * is in the maps: its spread and quantiles. */
+static float *real_part(const float *u, size_t n, size_t count, double scale, double shift)
+{
+    float *out = scry_alloc(n * count, sizeof *out);
+    for (size_t i = 0; out && i < n * count; i++)
+        out[i] = (float)(scale * (double)u[2 * i] + shift);
+    return out;
+}
+
+static scry_status collect(mri_result *r, const struct parts *p, const mri_plane *plane,
+                           const mri_run *run, const scry_chains *chains, scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    const float complex *u = (const float complex *)chains->mean;
+    scry_status st = SCRY_OK;
+    size_t count;
+    double deviance;
+    void *work = scry_alloc(1, scry_likelihood_work_bytes(p->L));
+    r->image = scry_alloc(n, sizeof *r->image);
+    if (!work || !r->image) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "result of %zu pixels", n);
+        goto done;
+    }
+    st = scry_likelihood_deviance(p->L, &deviance, &count, chains->mean, work, err);
+    if (st != SCRY_OK) goto done;
+    r->chi2 = deviance / (double)count;
+    r->known = count;
+    for (size_t i = 0; i < n; i++)
+        r->image[i] = (float)p->map.scale * u[i] + (float)p->map.shift;
+    r->holdout = r->holdout_chi2 = NAN;
+    if (p->held && plane->sets == 1 && (st = judge(r, p, plane, r->image, err)) != SCRY_OK)
+        goto done;
+    for (size_t i = 0; p->phase && i < n; i++) r->image[i] *= p->phase[i];
+    for (size_t i = 0; plane->sets > 1 && i < n; i++) { /* magnitudes add up by squares */
+        double sum = 0;
+        for (size_t m = 0; m < plane->sets; m++) {
+            const double complex v = u[m * n + i];
+            sum += creal(v) * creal(v) + cimag(v) * cimag(v);
+        }
+        r->image[i] = (float)(p->map.scale * sqrt(sum));
+    }
+    if (chains->done > 1 && !(r->sd = real_part(chains->sd, n, 1, p->map.scale, 0)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "standard deviation of %zu pixels", n);
+    if (st == SCRY_OK && chains->quantile &&
+        !(r->quantile = real_part(chains->quantile, n, run->chains.quantiles, p->map.scale,
+                                  p->map.shift)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu pixels", n);
+    r->samples = chains->done;
+    r->failed = chains->failed;
+    r->counts = chains->counts;
+    r->coils = plane->coils;
+    r->scale = p->map.scale;
+done:
+    scry_free(work);
+    return st;
+}
+
+/* Root sum of squares of the channels, as they are. */
+static scry_status solve_rss(mri_result *r, const mri_plane *plane, scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    float complex *images = scry_copy(plane->data, plane->coils * n * sizeof *images);
+    float *rss = scry_alloc(n, sizeof *rss);
+    scry_status st = SCRY_OK;
+    r->image = scry_alloc(n, sizeof *r->image);
+    if (!images || !rss || !r->image) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu coil images", plane->coils);
+        goto done;
+    }
+    st = scry_fourier_transform(images, plane->coils, plane->ny, plane->nx, plane->axes, true, err);
+    if (st != SCRY_OK) goto done;
+    scry_rss(rss, images, plane->coils, n);
+    for (size_t i = 0; i < n; i++) r->image[i] = rss[i];
+    r->samples = 1;
+    r->coils = plane->coils;
+    r->chi2 = r->holdout = r->holdout_chi2 = NAN;
+    r->scale = 1;
+    for (size_t i = 0; i < n; i++) r->known += plane->mask[i] * plane->coils;
+done:
+    scry_free(images);
+    scry_free(rss);
+    return st;
+}
+
+/* A^H y of whitened coils is shaded by sum |S|^2, which is not 1 everywhere: over that sum it is
+ * the coil-combined image of least variance where all is sampled (Roemer et al. 1990). */
+static void unshade(float complex *image, const mri_plane *plane)
+{
+    const size_t n = plane->ny * plane->nx;
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (size_t c = 0; c < plane->coils; c++) {
+            const float complex v = plane->maps[c * n + i];
+            sum += (double)crealf(v) * crealf(v) + (double)cimagf(v) * cimagf(v);
+        }
+        image[i] = sum > 0 ? image[i] / (float)sum : 0;
+    }
+}
+
+static bool still_wanted(const scry_chains_progress *p, void *ctx)
+{
+    (void)p;
+    (void)ctx;
+    return !cli_interrupted;
+}
+
+scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *run, uint64_t seed,
+                      size_t threads, scry_error *err)
+{
+    struct parts p = { 0 };
+    scry_chains chains = { 0 };
+    scry_chains_opts copts = run->chains;
+    mri_result r = { 0 };
+    const double began = monitor_clock();
+    scry_status st;
+    if (!plane->maps && plane->coils > 1) {
+        st = solve_rss(&r, plane, err);
+        goto done;
+    }
+    copts.seed = seed;
+    copts.threads = threads;
+    if ((st = pose(&p, plane, run, seed, err)) != SCRY_OK) goto done;
+    const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
+    st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted, NULL,
+                         err);
+    if (st != SCRY_OK) goto done;
+    if (chains.reason == SCRY_STOP_USER)
+        st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
+    else
+        st = collect(&r, &p, plane, run, &chains, err);
+    if (st == SCRY_OK && plane->maps && plane->sets == 1 &&
+        !strcmp(run->method->name, "zero-filled"))
+        unshade(r.image, plane);
+done:
+    r.seconds = monitor_clock() - began;
+    scry_chains_free(&chains);
+    parts_free(&p);
+    if (st != SCRY_OK)
+        mri_result_free(&r);
+    else
+        *out = r;
+    return st;
+}
+
+scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *run,
+                         scry_error *err)
+{
+    struct parts p = { 0 };
+    const size_t before = scry_memory_asked();
+    *bytes = 0;
+    if (!plane->maps && plane->coils > 1) return SCRY_OK;
+    scry_status st = pose(&p, plane, run, 0, err);
+    if (st == SCRY_OK) {
+        const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
+        const size_t posed = scry_memory_asked() - before;
+        st = scry_chains_forecast(bytes, run->method, &problem, &run->opts, &run->chains, err);
+        *bytes += posed;
+    }
+    parts_free(&p);
+    return st;
+}
