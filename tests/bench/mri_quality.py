@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""Reconstructions of real, fully sampled k-space that is undersampled in retrospect.
+
+    mri_quality.py SCRY KSPACE [--out FOLDER] [--case brain4,head8] [--method dds,wavelet]
+                   [--samples 8] [--sweep] [-- options of scry mri]
+
+KSPACE holds pulseq_brain_16ch_128x128.cfl and larson_brain_sag_T1_1ch_256x256.cfl. Protocol: every
+R-th line along the first axis and a centre of round(N c) lines from (N - n + 1) / 2; coil maps of
+the full data, which also make the reference (BART's ecalib -m1 -r24 where it is installed, else
+`scry kspace maps`). PSNR and SSIM (7 x 7, uniform) of the magnitude after least-squares scaling, on
+the support of the maps, range the maximum of the reference there; NMSE likewise. --sweep gives the
+classical methods each lambda of a list and prints the best, as if tuned on the truth: nobody can.
+Pictures with the reference, the result, its error and sd are left in FOLDER.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+CASES = {
+    "brain4": ("pulseq_brain_16ch_128x128", 4, 0.08),
+    "brain8": ("pulseq_brain_16ch_128x128", 8, 0.06),
+    "head4": ("larson_brain_sag_T1_1ch_256x256", 4, 0.08),
+    "head8": ("larson_brain_sag_T1_1ch_256x256", 8, 0.06),
+}
+SWEEP = {
+    "cg-sense": [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1],
+    "wavelet": [5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2],
+    "tv": [5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2],
+}
+
+
+def read_cfl(name):
+    with open(name + ".hdr") as file:
+        dims = [int(n) for n in file.read().split("\n")[1].split()]
+    return np.fromfile(name + ".cfl", np.complex64).reshape(dims[::-1])
+
+
+def write_cfl(name, a):
+    dims = list(a.shape[::-1])
+    with open(name + ".hdr", "w") as file:
+        dims += [1] * (16 - len(dims))
+        file.write("# Dimensions\n" + " ".join(str(d) for d in dims) + "\n")
+    a.astype(np.complex64).tofile(name + ".cfl")
+
+
+def image_of(k):
+    axes = (-2, -1)
+    k = np.fft.ifft2(np.fft.ifftshift(k, axes=axes), norm="ortho")
+    return np.fft.fftshift(k, axes=axes)
+
+
+def lines(n, r, c):
+    mask = np.zeros(n)
+    mask[::r] = 1
+    centre = round(n * c)
+    start = (n - centre + 1) // 2
+    mask[start : start + centre] = 1
+    return mask
+
+
+def ssim_map(a, b, peak):
+    def mean(x):
+        c = np.cumsum(np.cumsum(np.pad(x, ((1, 0), (1, 0))), 0), 1)
+        return (c[7:, 7:] - c[:-7, 7:] - c[7:, :-7] + c[:-7, :-7]) / 49
+
+    ma, mb, f = mean(a), mean(b), 49 / 48
+    va, vb = f * (mean(a * a) - ma * ma), f * (mean(b * b) - mb * mb)
+    cov = f * (mean(a * b) - ma * mb)
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    return (2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+
+
+def scores(image, reference, support):
+    a, b = np.abs(image).astype(float), np.abs(reference).astype(float)
+    a *= (a[support] @ b[support]) / (a[support] @ a[support])
+    error, peak = (a - b)[support], b[support].max()
+    inner = support[3:-3, 3:-3]
+    return {
+        "psnr": 10 * np.log10(peak**2 / np.mean(error**2)),
+        "ssim": ssim_map(a, b, peak)[inner].mean(),
+        "nmse": (error @ error) / (b[support] @ b[support]),
+        "scaled": a,
+    }
+
+
+def prepare(case, scry, kspace, folder):
+    name, r, c = CASES[case]
+    full = read_cfl(os.path.join(kspace, name)).squeeze()
+    full = full[None] if full.ndim == 2 else full
+    coils, ny, nx = full.shape
+    work = os.path.join(folder, case)
+    maps = np.ones((1, ny, nx), np.complex64)
+    if coils > 1:
+        sens = os.path.join(folder, name + "_maps")
+        source = os.path.join(kspace, name)
+        if not os.path.exists(sens + ".cfl"):
+            if shutil.which("bart"):
+                command = ["bart", "ecalib", "-m1", "-r24", source, sens]
+            else:
+                command = [scry, "kspace", "maps", source + ".cfl", sens + ".cfl"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        maps = read_cfl(sens).squeeze()
+    write_cfl(work, (full * lines(nx, r, c))[:, None])
+    write_cfl(work + "_sens", maps[:, None])
+    return {
+        "k": work + ".cfl",
+        "maps": work + "_sens.cfl",
+        "reference": (maps.conj() * image_of(full)).sum(0),
+        "support": (np.abs(maps) ** 2).sum(0) > 0.5,
+        "folder": work,
+    }
+
+
+def run(scry, problem, method, extra, samples):
+    out = problem["folder"] + "_" + method
+    command = [scry, "mri", problem["k"], out + ".cfl", "--maps", problem["maps"]]
+    command += ["--method", method]
+    command += ["--force", "--quiet", "--report", out + ".json", "--seed", "1"] + extra
+    if samples:
+        command += ["--samples", str(samples)]
+        if samples > 1:
+            command += ["--sd", out + "_sd.cfl"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return None, done.stderr.strip().split("\n")[-1]
+    image = read_cfl(out).squeeze()
+    with open(out + ".json") as file:
+        report = json.load(file)
+    result = scores(image, problem["reference"], problem["support"])
+    result["seconds"] = report["slices"][0]["seconds"]
+    result["chi2"] = report["slices"][0]["chi2"]
+    if samples and samples > 1:
+        result["sd"] = np.abs(read_cfl(out + "_sd").squeeze())
+    return result, ""
+
+
+def picture(path, problem, result):
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    reference = np.abs(problem["reference"])
+    peak = reference[problem["support"]].max()
+    error = np.abs(result["scaled"] - reference) * problem["support"]
+    panels = [reference / peak, result["scaled"] / peak, error / (0.1 * peak)]
+    if "sd" in result:
+        ratio = result["scaled"].sum() / max(np.abs(result["scaled"]).sum(), 1e-30)
+        panels.append(result["sd"] * ratio * problem["support"] / (0.1 * peak) * result["unit"])
+    Image.fromarray(np.uint8(255 * np.clip(np.hstack(panels), 0, 1))).save(path)
+
+
+def main():
+    own, rest = sys.argv[1:], []
+    if "--" in own:
+        own, rest = own[: own.index("--")], own[own.index("--") + 1 :]
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("scry")
+    p.add_argument("kspace")
+    p.add_argument("--out")
+    p.add_argument("--case", default=",".join(CASES))
+    p.add_argument("--method", default="zero-filled,cg-sense,tv,wavelet,dds,diffpir,jfps")
+    p.add_argument("--samples", type=int, default=8)
+    p.add_argument("--sweep", action="store_true")
+    a = p.parse_args(own)
+    folder = a.out or tempfile.mkdtemp(prefix="mri_quality_")
+    os.makedirs(folder, exist_ok=True)
+    listing = subprocess.run([a.scry, "methods"], capture_output=True, text=True).stdout
+    print(f"{'case':8} {'method':12} {'PSNR dB':>8} {'SSIM':>6} {'NMSE':>9} {'chi2':>6} {'s':>6}")
+    for case in a.case.split(","):
+        problem = prepare(case, a.scry, a.kspace, folder)
+        for method in a.method.split(","):
+            posterior = method not in ("zero-filled", "cg-sense", "wavelet", "tv")
+            tries = [[]]
+            if a.sweep and method in SWEEP:
+                tries += [["--lambda", str(v)] for v in SWEEP[method]]
+            best = None
+            for k, extra in enumerate(tries):
+                result, words = run(a.scry, problem, method, extra + rest,
+                                    a.samples if posterior else 0)
+                if result is None:
+                    print(f"{case:8} {method:12} {words}")
+                    break
+                if k == 0:
+                    show(case, method, result)
+                    scaled = np.abs(read_cfl(problem["folder"] + "_" + method).squeeze())
+                    result["unit"] = result["scaled"].max() / max(scaled.max(), 1e-30)
+                    picture(problem["folder"] + "_" + method + ".png", problem, result)
+                elif best is None or result["psnr"] > best[0]["psnr"]:
+                    best = (result, extra[1])
+            if best:
+                show(case, method + "*", best[0], "lambda " + best[1])
+    if a.sweep:
+        print("*: lambda tuned on the truth")
+    print("pictures in", folder)
+
+
+def show(case, method, r, note=""):
+    print(f"{case:8} {method:12} {r['psnr']:8.2f} {r['ssim']:6.3f} {r['nmse']:9.5f} "
+          f"{r['chi2'] if r['chi2'] is not None else float('nan'):6.2f} {r['seconds']:6.1f} {note}",
+          flush=True)
+
+
+main()
