@@ -1,0 +1,36 @@
+#ifndef SCRY_SOLVERS_POSTERIOR_COEFFICIENTS_IMPL_H
+#define SCRY_SOLVERS_POSTERIOR_COEFFICIENTS_IMPL_H
+
+#include "solvers/posterior/guided_impl.h"
+
+/* What the samplers share that work coefficient by coefficient of A = U S V^H (operators/op.h).
+ * Every level they see D, x and fresh noise as coefficients, and write those of the next state.
+ *
+ * The variance of a measured coefficient U^H b is its own where each coefficient reads one
+ * measurement (masks), so that photon noise enters pixel by pixel; otherwise it is the mean
+ * variance of the measurement. */
+
+/* One number (a complex coefficient is two): what a level knows of it. */
+struct scryi_coefficient {
+    double S;       /* singular value */
+    double v;       /* variance of y in units of S: that of U^H b over S^2; measured only */
+    double y;       /* U^H b / S; measured only */
+    bool measured;  /* S > 0, and the entry was measured */
+    double D, x, z; /* of D(x; s), of the state at s, and N(0, 1) */
+    double s, next; /* this level and the next, 0 after the last */
+};
+
+/* Writes the number of the next state, and returns that of the estimate of the image. */
+typedef double scryi_coefficient_fn(const struct scryi_coefficient *c, const scry_solver_opts *o,
+                                    double *state);
+
+/* plan hook: a method with that update, on a schedule, from noise or a Gaussian start. */
+scry_status scryi_coefficients_plan(scry_solver **out, const struct scry_method *method,
+                                    scryi_coefficient_fn *update, const scry_problem *problem,
+                                    const scry_solver_opts *opts, scry_error *err);
+
+/* A coefficient that is not measured: D + next (eta z + sqrt(1 - eta^2) (x - D) / s), DDIM with
+ * the share eta^2 of fresh noise. */
+double scryi_coefficient_free(const struct scryi_coefficient *c, double eta, double *state);
+
+#endif
