@@ -9,8 +9,10 @@
     X(diffpir)                                                                                     \
     X(dds)                                                                                         \
     X(ddnm)                                                                                        \
+    X(ddrm)                                                                                        \
     X(jfps)                                                                                        \
     X(mmps)                                                                                        \
+    X(tmpd)                                                                                        \
     X(pigdm)                                                                                       \
     X(pnpdm)                                                                                       \
     X(dps)                                                                                         \

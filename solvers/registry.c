@@ -73,6 +73,7 @@ static const struct field fields[] = {
     { "rho", REAL, offsetof(scry_solver_opts, rho), NULL },
     { "travel", COUNT, offsetof(scry_solver_opts, travel), NULL },
     { "eta", REAL, offsetof(scry_solver_opts, eta), NULL },
+    { "eta-b", REAL, offsetof(scry_solver_opts, eta_b), NULL },
     { "spread", REAL, offsetof(scry_solver_opts, spread), NULL },
     { "lambda", REAL, offsetof(scry_solver_opts, lambda), NULL },
     { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },

@@ -28,6 +28,7 @@ typedef struct scry_solver_opts {
     double rho;        /* Karras exponent of the schedule */
     size_t travel;     /* visits of each level, noise added between them; 0: 1 */
     double eta;        /* share of fresh noise in a step: 0 deterministic, 1 ancestral */
+    double eta_b;      /* share of the measurement in a coefficient of DDRM */
     double spread;     /* share of the local posterior's spread that a step draws */
     double lambda;     /* weight of the data term or of the regularizer, as the method says */
     double zeta;       /* second weight (DPS step, DiffPIR noise share) */

@@ -77,8 +77,9 @@ static void world_mask(struct world *w, unsigned char *known)
 /* What a method may be off by on these two problems: bias of the mean in exact sd, and the range of
  * sd / exact sd over pixels, both before Monte Carlo error. For methods that are exact in a limit
  * the bands are what 60 steps leave; for the others they are the finding: DiffPIR's step treats the
- * unknown as white, and has 15 % too little spread, as has DDS when told the noise; DDS as
- * published, DDNM+ and DPS are far off where the noise is not small, as the registry says. */
+ * unknown as white, and has 15 % too little spread, as has DDS when told the noise; TMPD takes the
+ * sums of the rows of a blur's covariance for its diagonal; DDS as published, DDNM+, DDRM and DPS
+ * are far off where the noise is not small, as the registry says. */
 struct band {
     const char *method;
     int start;
@@ -93,12 +94,14 @@ static const struct band bands[] = {
     { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3, 0 },
     { "mmps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1, 0 },
     { "mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1, 0 },
+    { "tmpd", SCRY_START_NOISE, 0.7, 0.35, 0.92, 1.18, 1, 0 },
     { "pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1, 0 },
     { "pnpdm", SCRY_START_NOISE, 0.12, 0.12, 0.88, 1.04, 1, 0 },
     { "diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, 0 },
     { "dds", SCRY_START_NOISE, 0.6, 0.35, 0.01, 0.9, 1, SCRY_WEIGHT_PAPER },
     { "dds", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, SCRY_WEIGHT_NOISE },
     { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1, 0 },
+    { "ddrm", SCRY_START_NOISE, 0.35, 0.2, 0.4, 0.9, 1, 0 },
     { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1, 0 },
 };
 
@@ -250,6 +253,33 @@ static void travel_repeats_levels(void **state)
     drop(&s);
 }
 
+/* Where the measurement is better than the state, eta_b 1 takes it whole, and DDRM is DDNM+; with
+ * less the prior has a say, and the image is another one. */
+static void ddrm_with_eta_b_1_is_ddnm(void **state)
+{
+    (void)state;
+    static struct world w;
+    unsigned char known[EXACT_MAX];
+    struct setup s;
+    scry_chains one, other, third;
+    const struct band band = { .method = "ddrm" };
+    scry_solver_opts o;
+    world_mask(&w, known);
+    build(&s, &w, known);
+    set_opts(&o, &band);
+    draw(&one, "ddrm", &s.problem, &o, 3, 5);
+    o.travel = 1;
+    draw(&other, "ddnm", &s.problem, &o, 3, 5);
+    assert_memory_equal(one.samples, other.samples, 3 * w.n * sizeof(float));
+    o.eta_b = 0.5;
+    draw(&third, "ddrm", &s.problem, &o, 3, 5);
+    assert_memory_not_equal(one.samples, third.samples, 3 * w.n * sizeof(float));
+    scry_chains_free(&one);
+    scry_chains_free(&other);
+    scry_chains_free(&third);
+    drop(&s);
+}
+
 /* The noise vanishes: A x = y. The noise drowns everything: the prior. */
 static void limits_of_the_noise(void **state)
 {
@@ -259,8 +289,8 @@ static void limits_of_the_noise(void **state)
     static const struct {
         const char *name;
         double low; /* sd ratio that the steps leave */
-    } cases[] = { { "jfps", 0.85 },  { "mmps", 0.85 },    { "pigdm", 0.85 },
-                  { "pnpdm", 0.75 }, { "diffpir", 0.85 }, { "ddnm", 0.6 } };
+    } cases[] = { { "jfps", 0.85 },  { "mmps", 0.85 },    { "pigdm", 0.85 }, { "tmpd", 0.85 },
+                  { "pnpdm", 0.75 }, { "diffpir", 0.85 }, { "ddnm", 0.6 },   { "ddrm", 0.6 } };
     static struct world w;
     unsigned char known[EXACT_MAX];
     struct setup s;
@@ -324,7 +354,7 @@ static void photon_noise_is_used(void **state)
     static const struct {
         const char *name;
         double bias; /* of the mean, in exact sd */
-    } cases[] = { { "jfps", 0.2 }, { "mmps", 0.2 }, { "pnpdm", 0.4 } };
+    } cases[] = { { "jfps", 0.2 }, { "mmps", 0.2 }, { "tmpd", 0.2 }, { "pnpdm", 0.4 } };
     static const double prior_mean[N] = { -0.5, 0, 0.5, 1 };
     static const float y[N] = { 106, 118, 166, 223 };
     const scry_noise noise = { .kind = SCRY_NOISE_POISSON_GAUSSIAN,
@@ -375,6 +405,7 @@ int main(void)
         cmocka_unit_test(gaussian_start_is_exact),
         cmocka_unit_test(few_levels_with_spread_are_exact),
         cmocka_unit_test(travel_repeats_levels),
+        cmocka_unit_test(ddrm_with_eta_b_1_is_ddnm),
         cmocka_unit_test(limits_of_the_noise),
         cmocka_unit_test(photon_noise_is_used),
     };
