@@ -29,7 +29,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_deblur, cli_inpaint, cli_mri, cli_kspace, cli_simulate, cli_compare,
-    cli_sample, cli_figure, cli_info, cli_methods;
+    cli_sample, cli_figure, cli_info, cli_methods, cli_verify;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* Values of the options that the registry's methods have in common: NaN when not given. */

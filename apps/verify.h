@@ -1,0 +1,84 @@
+#ifndef SCRY_APPS_VERIFY_H
+#define SCRY_APPS_VERIFY_H
+
+#include "apps/cli.h"
+
+/* `scry verify`: methods against what is known about their posteriors, one part a kind of
+ * knowledge. A part fills a table; printing, JSON, plot and options are common. A new part is one
+ * source that defines a `verify_part`, and its line in verify_parts[] (apps/verify.c). */
+
+typedef struct verify_settings {
+    const char *method;    /* NULL: all posterior methods of the registry */
+    const char *operator_; /* NULL: all of the part */
+    int64_t chains;        /* per measurement; 0: the part's own choice, otherwise >= 2 */
+    int64_t seed;
+    bool full;  /* the size of the publication, or the precision of a release */
+    bool quiet; /* no progress on stderr */
+} verify_settings;
+
+/* A measured number and its standard error over independent measurements (Monte Carlo); value NaN:
+ * not measured. */
+typedef struct verify_value {
+    double value, error;
+} verify_value;
+
+/* A column. `tolerance` is the deviation from `ideal` that counts as one step of colour in plots.
+ */
+typedef struct verify_metric {
+    const char *key;   /* in JSON: "sd_min" */
+    const char *title; /* at most 10 characters: head of the column */
+    const char *help;  /* one line below the table */
+    double ideal, tolerance;
+    int decimals;
+} verify_metric;
+
+enum { VERIFY_MAX_METRICS = 12 };
+
+/* One method on one problem. Strings but `note` are borrowed for good (registry, static tables). */
+typedef struct verify_row {
+    const char *method, *operator_, *problem;
+    bool served;    /* false: nothing was measured, `note` says why */
+    char note[200]; /* or what happened: "3 of 4096 chains diverged" */
+    size_t chains;  /* samples behind the values, all measurements together */
+    double denoise, vjp, apply; /* cost of a sample: calls of D, of the VJP, of A and A^T */
+    double seconds;
+    verify_value value[VERIFY_MAX_METRICS];
+} verify_row;
+
+typedef struct verify_table {
+    const struct verify_part *part;
+    verify_row *rows;
+    size_t count, room;
+} verify_table;
+
+typedef struct verify_part {
+    const char *name, *summary;
+    const char *const *operators; /* ends with NULL: what --operator may say */
+    const verify_metric *metrics; /* ends with key NULL; at most VERIFY_MAX_METRICS */
+    /* Adds a row for each method (verify_selected) and problem. cli_interrupted ends it early with
+     * SCRY_OK. */
+    scry_status (*run)(verify_table *table, const verify_settings *settings, scry_error *err);
+} verify_part;
+
+extern const verify_part verify_gaussian, verify_mixture;
+extern const verify_part *const verify_parts[]; /* ends with NULL */
+
+/* A zeroed row with these names, or NULL: no memory. Valid until the next one is added. */
+verify_row *verify_add(verify_table *table, const char *method, const char *operator_,
+                       const char *problem);
+/* Whether the settings ask for this method (posterior methods only) or this operator. */
+bool verify_selected(const verify_settings *settings, const struct scry_method *method);
+bool verify_operator(const verify_settings *settings, const char *operator_);
+/* A line of progress on stderr: the row that was added last. */
+void verify_say(const verify_settings *settings, const verify_table *table);
+
+void verify_print(const verify_table *table);
+/* All tables in one document. */
+scry_status verify_write_json(const char *path, const verify_table *tables, size_t count,
+                              const verify_settings *settings, scry_error *err);
+/* One panel a method and part: problems downwards, metrics across, (value - ideal) / tolerance from
+ * blue (-4) over white to red (4), what was not measured magenta. */
+scry_status verify_write_plot(const char *path, const verify_table *tables, size_t count,
+                              scry_error *err);
+
+#endif
