@@ -9,6 +9,7 @@
 #include "lib/space.h"    /* shapes */
 #include "lib/status.h"   /* how failure is reported */
 #include "lib/vector.h"   /* sums, norms, quantiles */
+#include "lib/increments.h" /* laws of the jumps of a Levy process */
 
 #include "lib/fft.h"     /* Fourier transforms */
 #include "lib/metrics.h" /* PSNR, SSIM, Fourier ring correlation */

@@ -8,6 +8,7 @@
 /* in closed form */
 #include "priors/gaussian.h" /* stationary by power spectrum; dense */
 #include "priors/mixture.h"  /* Gaussian mixture */
+#include "priors/levy.h"     /* discrete Levy process, by Gibbs sampling */
 #include "priors/power.h"    /* a power spectrum from a blurred, noisy measurement */
 #include "priors/tikhonov.h" /* gradient energy */
 #include "priors/tv.h"       /* total variation: prox only */
