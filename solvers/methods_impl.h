@@ -16,6 +16,8 @@
     X(pigdm)                                                                                       \
     X(pnpdm)                                                                                       \
     X(dps)                                                                                         \
+    X(pnp_ula)                                                                                     \
+    X(sk_rock)                                                                                     \
     X(ddpm)                                                                                        \
     X(ddim)                                                                                        \
     X(euler)                                                                                       \

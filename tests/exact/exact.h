@@ -135,4 +135,27 @@ static inline void draw(scry_chains *out, const char *method, const scry_problem
     assert_int_equal(out->done, K);
 }
 
+/* Each allocation of a plan refused in turn: an error in words each time, and nothing left. */
+static inline void assert_plan_survives(const char *name, const scry_problem *problem)
+{
+    const struct scry_method *method = scry_method_find(name);
+    const size_t live = scry_memory_live();
+    scry_status st = SCRY_ENOMEM;
+    scry_solver_opts o;
+    scry_solver_opts_init(&o, method);
+    for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
+        scry_error err = { 0 };
+        scry_solver *S;
+        scry_memory_fail_at(nth);
+        st = scry_solver_plan(&S, method, problem, &o, &err);
+        scry_memory_fail_at(0);
+        assert_int_equal(st == SCRY_OK, S != NULL);
+        assert_int_equal(st == SCRY_OK, !err.text[0]);
+        scry_solver_free(S);
+        assert_int_equal(scry_memory_live(), live);
+        assert_true(nth < 100);
+    }
+    assert_int_equal(st, SCRY_OK);
+}
+
 #endif

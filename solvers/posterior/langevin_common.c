@@ -1,0 +1,131 @@
+#include "solvers/posterior/langevin_impl.h"
+
+#include "lib/memory.h"
+#include "lib/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A chain this many times larger than at its start, or than the unit of the prior, has diverged:
+ * unstable steps multiply the state, so that it is a matter of a few more until infinity. */
+static const double DIVERGED = 1e4;
+/* Power iteration stops this close to the norm, from below. */
+static const double NORM_TOL = 1e-3;
+
+/* Bound on the eigenvalues of A^T W A. For counts W is taken at b, the mean that equals the count.
+ */
+static scry_status bound_data(struct scryi_langevin *L, scry_error *err)
+{
+    struct scryi_guided *G = &L->base;
+    const scry_likelihood *likelihood = G->base.base.problem.L;
+    double norm2, most = 0;
+    scry_status st = scry_op_norm2(G->A, &norm2, NORM_TOL, err);
+    if (st != SCRY_OK) return st;
+    memset(G->Au, 0, G->m * sizeof *G->Au);
+    st = scry_likelihood_linearise(likelihood, G->w, G->b, G->Au, err);
+    if (st == SCRY_OK && !G->gaussian)
+        st = scry_likelihood_linearise(likelihood, G->w, G->t, G->b, err);
+    for (size_t i = 0; i < G->m && st == SCRY_OK; i++)
+        most = fmax(most, G->w[i]);
+    L->data = (G->gaussian ? 1 : 4) * most * norm2 * (1 + 2 * NORM_TOL);
+    return st;
+}
+
+scry_status scryi_langevin_init(struct scryi_langevin *L, const struct scry_method *method,
+                                const scry_problem *problem, const scry_solver_opts *opts,
+                                scry_error *err)
+{
+    scry_status st = scryi_guided_init(&L->base, method, problem, opts, err);
+    if (st != SCRY_OK) return st;
+    L->g = scry_alloc(L->base.base.base.n, sizeof *L->g);
+    if (!L->g)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a gradient of %zu values", method->name,
+                         L->base.base.base.n);
+    return bound_data(L, err);
+}
+
+void scryi_langevin_destroy(struct scry_solver *S)
+{
+    struct scryi_langevin *L = (struct scryi_langevin *)S;
+    if (!L) return;
+    scry_free(L->g);
+    scryi_guided_destroy(S);
+}
+
+void scryi_langevin_flatten(scry_solver_opts *opts)
+{
+    opts->sigma_max = opts->start_sigma = opts->sigma_min;
+    opts->rho = 1;
+}
+
+scry_status
+scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
+                    scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
+                    const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+{
+    struct scryi_langevin *L = scry_alloc(1, sizeof *L);
+    scry_solver_opts flat = *opts;
+    if (!L) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    struct scry_solver *S = &L->base.base.base;
+    S->start_fn = scryi_langevin_start;
+    S->step_fn = step;
+    S->destroy = scryi_langevin_destroy;
+    scryi_langevin_flatten(&flat);
+    scry_status st = scryi_langevin_init(L, method, problem, &flat, err);
+    if (st == SCRY_OK)
+        *out = S;
+    else
+        scryi_langevin_destroy(S);
+    return st;
+}
+
+scry_status scryi_langevin_start(struct scry_solver *base, scry_error *err)
+{
+    struct scryi_langevin *L = (struct scryi_langevin *)base;
+    struct scryi_sampler *S = &L->base.base;
+    scry_status st = scryi_guided_start(base, err);
+    L->limit = DIVERGED * fmax(1, scry_norm(S->x, base->n) / sqrt((double)base->n));
+    return st;
+}
+
+scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
+                                    double data, double weight, scry_error *err)
+{
+    struct scryi_guided *G = &L->base;
+    const size_t n = G->base.base.n;
+    if (!G->gaussian) G->linearised = false; /* the noise is that of x */
+    scry_status st = scryi_guided_linearise(G, x, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    L->misfit = G->known ? scry_norm(G->r, G->m) / sqrt((double)G->known) : 0;
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] *= G->w[i];
+    if ((st = scryi_guided_adjoint(G, L->g, G->r, err)) != SCRY_OK) return st;
+    if ((st = scryi_sampler_denoise(&G->base, G->u, x, sigma, err)) != SCRY_OK) return st;
+    const float a = (float)data, c = (float)(weight / (sigma * sigma));
+    for (size_t i = 0; i < n; i++)
+        L->g[i] = a * L->g[i] + c * (G->u[i] - x[i]);
+    return SCRY_OK;
+}
+
+scry_status scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p,
+                                  scry_error *err)
+{
+    struct scryi_sampler *S = &L->base.base;
+    struct scry_solver *base = &S->base;
+    const double size = scry_norm(S->x, base->n) / sqrt((double)base->n);
+    if (!(size <= L->limit)) /* so that a NaN fails */
+        return SCRY_FAIL(err, SCRY_ENUMERIC,
+                         "%s: the chain diverged at step %zu of %zu, seed %llu, chain %u: root "
+                         "mean square %g, expected at most %g; a smaller zeta takes smaller steps",
+                         base->method->name, base->step + 1, base->steps,
+                         (unsigned long long)base->seed, base->chain, size, L->limit);
+    base->step++;
+    p->sigma = sigma;
+    p->residual = L->misfit;
+    p->x = S->x;
+    p->x0 = S->x;
+    p->reason = base->step == base->steps ? SCRY_DONE : SCRY_RUNNING;
+    return SCRY_OK;
+}

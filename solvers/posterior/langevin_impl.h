@@ -1,0 +1,55 @@
+#ifndef SCRY_SOLVERS_POSTERIOR_LANGEVIN_IMPL_H
+#define SCRY_SOLVERS_POSTERIOR_LANGEVIN_IMPL_H
+
+#include "solvers/posterior/guided_impl.h"
+
+/* What Langevin samplers share: the gradient of a log posterior whose prior is smoothed by noise of
+ * level s,
+ *   g(x) = data A^T W (b - A x) + weight (D(x; s) - x) / s^2,
+ * and a bound on its Lipschitz constant, from which steps follow. The score of the smoothed prior
+ * is taken to have the constant 1 / s^2, as it has where D neither expands nor reflects; where
+ * several images explain x it can be larger, but there it pushes away, which no step makes
+ * unstable. */
+struct scryi_langevin {
+    struct scryi_guided base;
+    double data;   /* bound on the largest eigenvalue of A^T W A */
+    double limit;  /* root mean square of the state beyond which the chain has diverged */
+    double misfit; /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
+    float *g;      /* gradient */
+};
+
+/* As scryi_guided_init, and `data`. Counted light: the curvature of -log p is (e + r^2) / m^2 at
+ * mean m, four times that of the measured count where the mean is half of it; darker than that,
+ * the damped score of scry_likelihood_linearise takes over. */
+scry_status scryi_langevin_init(struct scryi_langevin *L, const struct scry_method *method,
+                                const scry_problem *problem, const scry_solver_opts *opts,
+                                scry_error *err);
+void scryi_langevin_destroy(struct scry_solver *S); /* of methods that add nothing */
+/* All levels at sigma_min, for samplers that stay there. */
+void scryi_langevin_flatten(scry_solver_opts *opts);
+/* plan hook of samplers that stay at one level, opts->sigma_min, and add nothing. */
+scry_status
+scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
+                    scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
+                    const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
+
+/* start hook: as scryi_guided_start, and the size at which the chain counts as diverged. */
+scry_status scryi_langevin_start(struct scry_solver *S, scry_error *err);
+
+/* L->g at x; scratch: G->u, Au, r. x is none of these. */
+scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
+                                    double data, double weight, scry_error *err);
+
+/* Ends a step of a chain whose state is also its estimate: counts it and reports. ENUMERIC, with
+ * the step and the size, when the state is not finite or has left for infinity. */
+scry_status scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p,
+                                  scry_error *err);
+
+#define SCRYI_LANGEVIN_START                                                                       \
+    {                                                                                              \
+        "start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                              \
+            "noise: the mean of the images, or 0; gaussian: an exact draw of the posterior under " \
+            "the Gaussian model; auto: gaussian where there is such a model"                       \
+    }
+
+#endif

@@ -1,0 +1,147 @@
+#include "tests/exact/langevin_law.h"
+#include "tests/exact/small.h"
+
+#include "priors/prior_impl.h"
+
+/* Long chains are inside 2 % in the mean and 5 % in sd; the published step of SK-ROCK, ten times as
+ * long, costs the stiffest directions 3 % here. */
+static const struct band bands[] = {
+    {"pnp-ula", 4000, 0.15, 0.05, 0.02, 0.98, 1.02},
+    {"pnp-ula", 800, 1, 0.05, 0.02, 0.98, 1.05},
+    {"sk-rock", 200, 0.1, 0.05, 0.02, 0.98, 1.02},
+    {"sk-rock", 60, 1, 0.05, 0.02, 0.96, 1.02},
+};
+
+static void gaussian_posterior_is_drawn(void **state)
+{
+    (void)state;
+    static struct world blur, mask;
+    unsigned char known[EXACT_MAX];
+    struct setup b, m;
+    world_blur(&blur);
+    world_mask(&mask, known);
+    build(&b, &blur, NULL);
+    build(&m, &mask, known);
+    for (size_t i = 0; i < sizeof bands / sizeof *bands; i++) {
+        check_band(&bands[i], &b.problem, b.A, &blur, 250);
+        check_band(&bands[i], &m.problem, m.A, &mask, 250);
+    }
+    drop(&b);
+    drop(&m);
+}
+
+/* Each pixel's posterior by quadrature. The steps are those that the darkest pixel allows; what is
+ * left is the blur of the prior and Monte Carlo error, not a local Gaussian model. */
+static void photon_noise_is_exact(void **state)
+{
+    (void)state;
+    enum { N = 4, K = 1000 };
+    static const struct band cases[] = {
+        {.method = "pnp-ula", .steps = 1500, .zeta = 0.3, .sigma = 0.05},
+        {.method = "sk-rock", .steps = 300, .zeta = 0.2, .sigma = 0.05},
+    };
+    static const double prior_mean[N] = {-0.5, 0, 0.5, 1};
+    static const float y[N] = {106, 118, 166, 223};
+    const scry_noise noise = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                              .gain = 0.5,
+                              .offset = 100,
+                              .read_noise = 1.5,
+                              .background = 2};
+    const scry_affine map = {20, 22};
+    const scry_space space = SCRY_SPACE(N);
+    scry_error err = {0};
+    scry_op *A;
+    scry_likelihood *L;
+    scry_prior *P;
+    double C[N * N] = {0};
+    const unsigned char known[N] = {1, 1, 1, 1};
+    for (size_t i = 0; i < N; i++)
+        C[i * N + i] = 0.16;
+    assert_ok(scry_mask_create(&A, &space, known, &err));
+    assert_ok(scry_likelihood_create(&L, A, y, &noise, &map, &err));
+    assert_ok(scry_gaussian_create_dense(&P, &space, prior_mean, C, &err));
+    const scry_problem problem = {.L = L, .prior = P};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        scry_solver_opts o;
+        scry_chains c;
+        set_opts(&o, &cases[k]);
+        draw(&c, cases[k].method, &problem, &o, K, 19);
+        for (size_t i = 0; i < N; i++) {
+            double mean, sd;
+            quadrature(&mean, &sd, y[i], &noise, &map, prior_mean[i], 0.16 + 0.05 * 0.05);
+            assert_near(c.mean[i], mean, sd * (0.02 + 4 / sqrt(K)));
+            assert_near(c.sd[i] / sd, 1, 0.03 + 4 / sqrt(2.0 * K));
+        }
+        scry_chains_free(&c);
+    }
+    scry_prior_free(P);
+    scry_likelihood_free(L);
+    scry_op_free(A);
+}
+
+/* A network that overshoots: D = -4 x, whose score is five times as steep as one may be. */
+static scry_status overshoot(const scry_prior *P, float *x0, const float *x, float sigma,
+                             void *work, scry_error *err)
+{
+    (void)sigma;
+    (void)work;
+    (void)err;
+    for (size_t i = 0; i < scry_space_floats(&P->space); i++)
+        x0[i] = -4 * x[i];
+    return SCRY_OK;
+}
+
+static void a_chain_that_runs_away_is_stopped(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pnp-ula", "sk-rock"};
+    static const struct scry_prior_ops ops = {.name = "overshoot", .denoise = overshoot};
+    scry_prior P = {.ops = &ops, .space = SCRY_SPACE(6), .sigma_low = 0.01, .sigma_high = 100};
+    static struct world w;
+    struct setup s;
+    world_blur(&w);
+    build(&s, &w, NULL);
+    const scry_problem problem = {.L = s.L, .prior = &P};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        scry_error err = {0};
+        scry_solver_opts o;
+        scry_solver *S;
+        scry_progress end;
+        float x[6];
+        scry_solver_opts_init(&o, scry_method_find(names[k]));
+        o.zeta = 1;
+        assert_ok(scry_solver_plan(&S, scry_method_find(names[k]), &problem, &o, &err));
+        assert_ok(scry_solver_start(S, 5, 3, &err));
+        assert_int_equal(scry_solver_run(S, x, NULL, NULL, &end, &err), SCRY_ENUMERIC);
+        assert_int_equal(end.reason, SCRY_STOP_NAN);
+        assert_true(end.step < 100);
+        assert_non_null(strstr(err.text, "diverged at step"));
+        assert_non_null(strstr(err.text, "seed 5, chain 3"));
+        scry_solver_free(S);
+    }
+    drop(&s);
+}
+
+static void plans_survive_lack_of_memory(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pnp-ula", "sk-rock"};
+    static struct world w;
+    struct setup s;
+    world_blur(&w);
+    build(&s, &w, NULL);
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        assert_plan_survives(names[k], &s.problem);
+    drop(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gaussian_posterior_is_drawn),
+        cmocka_unit_test(photon_noise_is_exact),
+        cmocka_unit_test(a_chain_that_runs_away_is_stopped),
+        cmocka_unit_test(plans_survive_lack_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
