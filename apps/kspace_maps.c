@@ -1,5 +1,6 @@
 #include "apps/batch.h"
 #include "apps/kspace.h"
+#include "apps/mri.h"
 
 #include "lib/cfl.h"
 #include "lib/kspace/kspace.h"
@@ -11,9 +12,9 @@
 #include <string.h>
 
 struct settings {
-    const char *method;
+    const char *method, *transformed;
     int64_t sets, acs;
-    double crop;
+    double crop, oversampling;
     bool soft, force, lowres;
 };
 
@@ -27,32 +28,44 @@ struct maps {
     unsigned char *raw_mask, *mask;
 };
 
-/* What is kept of the image along the readout: the rest is oversampling. */
-static size_t readout_kept(const scry_kspace_info *i)
+/* Readout oversampling is cut off where scry mri does so too: where the first slice has its lines
+ * complete, or in the image already. */
+static scry_status choose_size(struct maps *m, scry_kspace_reader *r, scry_error *err)
 {
-    const size_t n = i->readout == 1 ? i->ny : i->nx, r = i->recon[i->readout];
-    return r && r < n ? r : n;
+    const scry_kspace_info *i = m->info;
+    const size_t dims[3] = { 1, i->ny, i->nx };
+    m->ny = i->ny;
+    m->nx = i->nx;
+    if (i->recon[i->readout] >= dims[i->readout]) return SCRY_OK;
+    const scry_status st = scry_kspace_read(r, 0, 0, m->raw, m->raw_mask, err);
+    if (st != SCRY_OK) return st;
+    if (!i->image_axis[i->readout] && !mri_complete_along(m->raw_mask, dims, i->readout))
+        return SCRY_OK;
+    *(i->readout == 1 ? &m->ny : &m->nx) = i->recon[i->readout];
+    return SCRY_OK;
 }
 
-static scry_status prepare(struct maps *m, const scry_kspace_info *info, scry_error *err)
+static scry_status prepare(struct maps *m, scry_kspace_reader *r, scry_error *err)
 {
-    m->info = info;
-    m->ny = info->readout == 1 ? readout_kept(info) : info->ny;
-    m->nx = info->readout == 2 ? readout_kept(info) : info->nx;
+    const scry_kspace_info *info = m->info = scry_kspace_describe(r);
     if (info->nz > 1)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "k-space of %zu x %zu x %zu is encoded along z; maps are made of slices",
                          info->nz, info->ny, info->nx);
-    const size_t raw = info->ny * info->nx, n = m->ny * m->nx;
+    const size_t raw = info->ny * info->nx;
     m->raw = scry_alloc(info->coils * raw, sizeof *m->raw);
+    m->raw_mask = scry_alloc(raw, 1);
+    if (!m->raw || !m->raw_mask)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu coils, %zu x %zu", info->coils, info->ny, info->nx);
+    const scry_status st = choose_size(m, r, err);
+    if (st != SCRY_OK) return st;
+    const size_t n = m->ny * m->nx;
     m->data = scry_alloc(info->coils * n, sizeof *m->data);
     m->calibration = scry_alloc(info->coils * n, sizeof *m->calibration);
     m->result = scry_alloc(info->coils * m->sets * n, sizeof *m->result);
     m->ordered = scry_alloc(info->coils * m->sets * n, sizeof *m->ordered);
-    m->raw_mask = scry_alloc(raw, 1);
     m->mask = scry_alloc(n, 1);
-    if (!m->raw || !m->data || !m->calibration || !m->result || !m->ordered || !m->raw_mask ||
-        !m->mask)
+    if (!m->data || !m->calibration || !m->result || !m->ordered || !m->mask)
         return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu coils, %zu x %zu", info->coils, m->ny,
                          m->nx);
     return SCRY_OK;
@@ -118,8 +131,9 @@ static scry_status solve(struct maps *m, scry_error *err)
     o.sets = m->sets;
     scry_status st = remove_oversampling(m, err);
     if (st != SCRY_OK) return st;
-    st = scry_calibration_region(&cy, &cx, m->mask, m->ny, m->nx, (size_t)m->s->acs, 8, err);
+    st = scry_calibration_region(&cy, &cx, m->mask, m->ny, m->nx, (size_t)m->s->acs, 6, err);
     if (st != SCRY_OK) return st;
+    o.kernel = mri_kernel(o.kernel, cy, cx);
     crop(m->calibration, cy, cx, m->data, coils, m->ny, m->nx);
     st = m->s->lowres ? scry_lowres_maps(m->result, m->calibration, coils, cy, cx, m->ny, m->nx,
                                          err)
@@ -159,9 +173,11 @@ static scry_status make_maps(const char *in, const char *out, const struct setti
     scry_cfl_writer *w = NULL;
     struct maps m = { .s = s, .sets = (size_t)s->sets };
     size_t dims[SCRY_CFL_RANK];
-    scry_status st = scry_kspace_open(&r, in, &(scry_kspace_choice){ 0 }, err);
+    const scry_kspace_choice choice = { .transformed = s->transformed != NULL,
+                                        .oversampling = s->oversampling };
+    scry_status st = scry_kspace_open(&r, in, &choice, err);
     if (st != SCRY_OK) return st;
-    if ((st = prepare(&m, scry_kspace_describe(r), err)) != SCRY_OK) goto done;
+    if ((st = prepare(&m, r, err)) != SCRY_OK) goto done;
     for (int a = 0; a < SCRY_CFL_RANK; a++) dims[a] = 1;
     dims[SCRY_CFL_READ] = m.nx;
     dims[SCRY_CFL_PH1] = m.ny;
@@ -190,8 +206,10 @@ static int check(const cli_command *self, struct settings *s, const char *out)
         return cli_usage(self, "%s: maps are written as name.cfl (and name.hdr)", out);
     if (s->sets < 1 || s->sets > 8)
         return cli_usage(self, "--sets %lld, expected 1 to 8", (long long)s->sets);
-    if (s->acs < 8 || s->acs > 4096)
-        return cli_usage(self, "--acs %lld, expected 8 to 4096", (long long)s->acs);
+    if (s->acs < 6 || s->acs > 4096)
+        return cli_usage(self, "--acs %lld, expected 6 to 4096", (long long)s->acs);
+    if (s->transformed && strcmp(s->transformed, "read"))
+        return cli_usage(self, "--transformed %s, expected read", s->transformed);
     if (!(s->crop >= 0 && s->crop < 1))
         return cli_usage(self, "--crop %g, expected 0 <= crop < 1", s->crop);
     if (s->lowres && (s->sets > 1 || s->soft))
@@ -210,6 +228,10 @@ static int run(const cli_command *self, int argc, char **argv)
         { "soft", CLI_FLAG, &s.soft, NULL, "let maps fade at the edge of the object" },
         { "crop", CLI_REAL, &s.crop, "X", "maps are 0 where the eigenvalue is below (0.8)" },
         { "acs", CLI_INTEGER, &s.acs, "N", "at most so many lines of the middle (24)" },
+        { "oversampling", CLI_REAL, &s.oversampling, "F",
+          "of the readout, where the file does not say (as scry mri)" },
+        { "transformed", CLI_TEXT, &s.transformed, "AXIS",
+          "read: the readout is in the image already (as scry mri)" },
         { "force", CLI_FLAG, &s.force, NULL, "replace an existing output" },
         { 0 },
     };
@@ -229,6 +251,7 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command kspace_maps = {
     "kspace maps", "[options] in out.cfl", "estimate coil sensitivities",
-    "Maps have the size that images are reconstructed at: readout oversampling is removed, phase\n"
-    "encodes are as many as in k-space. They are written as BART does, (x, y, 1, coil, set), with\n"
-    "slices in dim 13, and bart pics and scry mri --maps read them.", run };
+    "Maps have the size that images are reconstructed at: readout oversampling is removed where\n"
+    "lines are complete, phase encodes are as many as in k-space. They are written as BART does,\n"
+    "(x, y, 1, coil, set), with slices in dim 13, and bart pics and scry mri --maps read them.",
+    run };

@@ -27,8 +27,9 @@ struct job {
     mri_volume volume;
     char quantile_names[SCRY_MAX_QUANTILES][CHOICES_NAME];
     double probability[SCRY_MAX_QUANTILES];
-    scry_meter meter;
-    size_t finished, total;
+    monitor meter;
+    size_t total; /* problems of this rank */
+    bool reading; /* what fails now is due to files, no longer to the command line */
 };
 
 static const char *const map_words[] = { "auto", "espirit", "lowres", "none", NULL };
@@ -111,7 +112,18 @@ static scry_status choose_method(struct job *j, scry_error *err)
 
 /* ---- what the middle slice tells of all ---- */
 
-/* The covariance of the coils' noise: from noise scans, else from the outermost samples. */
+/* psi is the covariance of noise that coils can be whitened by. */
+static scry_status check_covariance(const mri_run *r, scry_error *err)
+{
+    float complex *one = scry_alloc(r->info->coils, sizeof *one);
+    if (!one) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", r->info->coils);
+    const scry_status st = scry_whiten(one, r->psi, r->info->coils, 1, err);
+    scry_free(one);
+    return st;
+}
+
+/* The covariance of the coils' noise: from noise scans, else from the outermost samples. Classical
+ * methods do without where it cannot be told, unless it was asked for. */
 static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_error *err)
 {
     mri_run *r = &j->run;
@@ -139,6 +151,17 @@ static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_er
         st = scry_noise_from_kspace(r->psi, middle->data, middle->mask, info->coils,
                                     n / middle->dims[2], middle->dims[2], err);
         from = "the outermost samples";
+    }
+    if (st == SCRY_OK) st = check_covariance(r, err);
+    if (st != SCRY_OK && st != SCRY_ENOMEM && !strcmp(r->settings->noise, "auto") &&
+        r->method->kind == SCRY_CLASSICAL) {
+        if (!ranks_rank())
+            fprintf(stderr, "scry mri: warning: %s: coils are left as they are: %s\n", j->in,
+                    err->text);
+        *err = (scry_error){ 0 };
+        scry_free(r->psi);
+        r->psi = NULL;
+        return SCRY_OK;
     }
     if (st != SCRY_OK) return st;
     double trace = 0;
@@ -216,13 +239,34 @@ static size_t slice_workers(const struct job *j)
     return mine >= threads ? threads : 1;
 }
 
+/* The middle slice, or the nearest to it that can be read: a slice of NaN or zeros does not spoil
+ * the others. */
+static scry_status read_middle(mri_slice *out, size_t *slice, struct job *j, scry_error *err)
+{
+    const size_t count = j->last - j->first + 1, middle = j->first + (count - 1) / 2;
+    scry_status first = SCRY_OK;
+    for (size_t k = 0; k < count; k++) {
+        scry_error one = { 0 };
+        *slice = k % 2 ? middle + (k + 1) / 2 : middle - k / 2;
+        const scry_status st = mri_slice_read(out, j->reader, &j->run, 0, *slice, j->mask, &one);
+        if (st == SCRY_OK) return SCRY_OK;
+        if (!k) {
+            first = st;
+            *err = one;
+        }
+        if (st != SCRY_ENUMERIC) break;
+    }
+    return first;
+}
+
 static scry_status prepare(struct job *j, scry_error *err)
 {
     mri_run *r = &j->run;
     mri_slice middle = { 0 };
     mri_plane plane = { 0 };
-    size_t planes, slice = (j->first + j->last) / 2;
-    scry_status st = mri_slice_read(&middle, j->reader, r, 0, slice, j->mask, err);
+    size_t planes, slice = j->first;
+    int across;
+    scry_status st = read_middle(&middle, &slice, j, err);
     if (st != SCRY_OK) return st;
     const bool rss = !strcmp(r->settings->maps, "none") && r->info->coils > 1;
     r->coils = r->info->coils;
@@ -236,13 +280,14 @@ static scry_status prepare(struct job *j, scry_error *err)
     if (!rss && (st = measure_noise(j, &middle, err)) != SCRY_OK) goto done;
     if (!rss && (st = compress_coils(j, &middle, err)) != SCRY_OK) goto done;
     if ((st = load_maps(j, &middle, slice, err)) != SCRY_OK) goto done;
-    if ((st = mri_slice_planes(&planes, &middle, err)) != SCRY_OK) goto done;
+    if ((st = mri_slice_planes(&planes, &across, &middle, err)) != SCRY_OK) goto done;
     if ((st = mri_plane_make(&plane, &middle, r, planes / 2, j->maps, err)) != SCRY_OK) goto done;
     st = scry_kspace_scale(&r->unit, plane.data, plane.coils, plane.ny, plane.nx, plane.axes, err);
     if (st != SCRY_OK) goto done;
     if (r->log)
         fprintf(r->log, "unit: %.6g (intensity that counts as 1: lambda refers to it)\n", r->unit);
-    if ((st = mri_volume_create(&j->volume, r, planes, err)) != SCRY_OK) goto done;
+    st = mri_volume_create(&j->volume, r, j->first, j->last, planes, across, err);
+    if (st != SCRY_OK) goto done;
     st = forecast(j, &plane, slice_workers(j), err);
 done:
     mri_plane_free(&plane);
@@ -261,6 +306,7 @@ static scry_status keep_zero_filled(struct job *j, const mri_plane *plane, size_
     mri_result r = { 0 };
     plain.holdout = 0;
     run.settings = &plain;
+    run.steps = NULL;
     run.method = scry_method_find("zero-filled");
     scry_solver_opts_init(&run.opts, run.method);
     scry_chains_opts_init(&run.chains);
@@ -282,11 +328,19 @@ static scry_status do_plane(struct job *j, const mri_slice *s, const float compl
     scry_status st = mri_plane_make(&plane, s, &j->run, index, maps, err);
     if (st == SCRY_OK) st = mri_solve(&r, &plane, &j->run, seed, threads, err);
     if (st == SCRY_OK) st = mri_volume_put(&j->volume, frame, slice, index, &plane, &r, err);
-    if (st == SCRY_OK && j->volume.zero_filled && !frame && slice == j->run.info->slices / 2)
+    if (st == SCRY_OK && j->volume.zero_filled && !frame &&
+        slice == j->first + j->volume.slices / 2)
         st = keep_zero_filled(j, &plane, index, err);
     mri_plane_free(&plane);
     mri_result_free(&r);
     return st;
+}
+
+static void tell_progress(struct job *j, size_t problems)
+{
+    if (j->run.steps) return; /* the chains do */
+#pragma omp critical(mri_meter)
+    scry_meter_update(&j->meter.meter, j->meter.done += problems, j->total, NULL);
 }
 
 /* A failure stays with its slice: the others are done. */
@@ -310,12 +364,13 @@ static void do_slice(struct job *j, size_t frame, size_t slice, size_t threads)
         scry_error one = { 0 };
         if (do_plane(j, &s, maps, frame, slice, k, threads, &one) != SCRY_OK)
             mri_volume_fail(&j->volume, frame, slice, k, one.text);
+        tell_progress(j, 1);
     }
-    if (st != SCRY_OK) mri_volume_fail(&j->volume, frame, slice, 0, err.text);
+    for (size_t k = 0; st != SCRY_OK && k < j->volume.problems; k++)
+        mri_volume_fail(&j->volume, frame, slice, k, err.text);
+    if (st != SCRY_OK) tell_progress(j, j->volume.problems);
     scry_free(maps);
     mri_slice_free(&s);
-#pragma omp critical(mri_meter)
-    scry_meter_update(&j->meter, ++j->finished, j->total, NULL);
 }
 
 static void do_all(struct job *j)
@@ -324,12 +379,13 @@ static void do_all(struct job *j)
     const size_t items = slices * j->run.info->frames;
     const size_t rank = (size_t)ranks_rank(), ranks = (size_t)ranks_size();
     const size_t inside = workers > 1 ? 1 : (size_t)scry_threads();
-    j->total = (items + ranks - 1 - rank) / ranks;
-    scry_meter_start(&j->meter, j->run.log, j->run.method->name);
+    j->total = (items + ranks - 1 - rank) / ranks * j->volume.problems;
+    monitor_begin(&j->meter, j->run.log, j->run.method->name);
+    if (j->total == 1) j->run.steps = &j->meter;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
     for (size_t i = rank; i < items; i += ranks)
         if (!cli_interrupted) do_slice(j, i / slices, j->first + i % slices, inside);
-    scry_meter_end(&j->meter, cli_interrupted ? "stopped" : "done");
+    monitor_end(&j->meter, SCRY_OK);
 }
 
 static void warn(const struct job *j)
@@ -342,7 +398,9 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
                             scry_error *err)
 {
     mri_run *r = &j->run;
-    const scry_kspace_choice choice = { .dataset = s->dataset };
+    const scry_kspace_choice choice = { .dataset = s->dataset,
+                                        .transformed = s->transformed != NULL,
+                                        .oversampling = s->oversampling };
     scry_status st;
     r->settings = s;
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
@@ -353,6 +411,7 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
     j->out = words->args[1];
     if ((st = choose_method(j, err)) != SCRY_OK) return st;
     if ((st = check_outputs(j, err)) != SCRY_OK) return st;
+    j->reading = true;
     if ((st = scry_kspace_open(&j->reader, j->in, &choice, err)) != SCRY_OK) return st;
     r->info = scry_kspace_describe(j->reader);
     warn(j);
@@ -414,6 +473,15 @@ static int finish(struct job *j, const cli_command *command, double began)
     return failures ? CLI_FAILED : CLI_OK;
 }
 
+/* Whoever found the fault may not know the file. */
+static void name_input(scry_error *err, const char *path)
+{
+    const scry_error found = *err;
+    if (strstr(found.text, path)) return;
+    *err = (scry_error){ 0 };
+    scry_fail(err, found.code, found.where, "%s: %s", path, found.text);
+}
+
 static int run_all(const cli_command *command, const mri_settings *s, const cli_parse *words)
 {
     scry_error err = { 0 };
@@ -434,7 +502,8 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
     const scry_status st = job_open(j, s, words, &err);
     const scry_status worst = ranks_worst(st);
     if (worst != SCRY_OK) {
-        status = worst == SCRY_EINVAL ? CLI_USAGE : CLI_FAILED;
+        status = worst == SCRY_EINVAL && !j->reading ? CLI_USAGE : CLI_FAILED;
+        if (j->reading) name_input(&err, j->in);
         if (st != SCRY_OK && (ranks_rank() == 0 || ranks_size() == 1)) cli_failed(command, &err);
         goto done;
     }

@@ -2,6 +2,7 @@
 #define SCRY_APPS_MRI_H
 
 #include "apps/cli.h"
+#include "apps/monitor.h"
 #include "apps/prior_pool.h"
 #include "lib/kspace/kspace.h"
 #include "lib/recon.h"
@@ -18,6 +19,8 @@ typedef struct mri_settings {
     const char *sd, *quantiles, *report, *preview;
     int64_t samples, seed, threads, sets, acs, coils;
     double crop, holdout, gain, phase_width, imaginary;
+    double oversampling;
+    const char *transformed;
     bool soft, cplx, force, quiet;
     cli_method_values methods;
 } mri_settings;
@@ -43,6 +46,7 @@ typedef struct mri_run {
     scry_prior_info *prior_info;
     bool has_pool;
     FILE *log; /* stderr on the first rank, or NULL when quiet */
+    monitor *steps; /* told the steps of the chains, where one problem is all there is; or NULL */
 } mri_run;
 
 /* ---- one slice, ready for its problems (mri_prepare.c) ----
@@ -62,9 +66,17 @@ scry_status mri_slice_read(mri_slice *out, scry_kspace_reader *reader, const mri
                            size_t frame, size_t slice, const unsigned char *mask, scry_error *err);
 void mri_slice_free(mri_slice *s); /* accepts a zeroed one */
 
+/* Every line along axis 1 (y) or 2 (x) of mask (z, y, x) is whole or missing. */
+bool mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis);
+
 /* The 2-D problems of a slice: 1, or for volumes that are encoded along z one for each position of
- * the readout. EUNSUP: such a volume with a readout that is not complete. */
-scry_status mri_slice_planes(size_t *count, const mri_slice *s, scry_error *err);
+ * the readout; *across is the axis (z, y, x) they are counted along. EUNSUP: such a volume with a
+ * readout that is not complete. */
+scry_status mri_slice_planes(size_t *count, int *across, const mri_slice *s, scry_error *err);
+
+/* Side of ESPIRiT's kernels for a calibration block of cy x cx: half of a thin one at most. In a
+ * block of few kernel positions everything but the middle of the image would look empty. */
+size_t mri_kernel(size_t kernel, size_t cy, size_t cx);
 
 /* One 2-D problem; arrays are owned. Coils are whitened, so that E|n|^2 = 1, and compressed. */
 typedef struct mri_plane {
@@ -73,7 +85,7 @@ typedef struct mri_plane {
     int axis[2];              /* which of z, y, x (0, 1, 2) its rows and columns are */
     float complex *data;      /* (coils, ny, nx) */
     unsigned char *mask;      /* (ny, nx) */
-    float complex *maps;      /* (coils, sets, ny, nx) */
+    float complex *maps;      /* (coils, sets, ny, nx); NULL: root sum of squares (--maps none) */
     double scale;             /* the largest root sum of squares of the whitened maps, by which maps
                                  and data are divided: noise is E|n|^2 = 1/scale^2 */
 } mri_plane;

@@ -7,12 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t problems, scry_error *err)
+scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, size_t last,
+                              size_t problems, int across, scry_error *err)
 {
     const scry_kspace_info *info = run->info;
-    *v = (mri_volume){ .frames = info->frames, .slices = info->slices, .problems = problems,
-                       .cplx = run->settings->cplx, .quantiles = run->chains.quantiles };
+    *v = (mri_volume){ .frames = info->frames, .slices = last - first + 1, .first = first,
+                       .problems = problems, .across = across, .cplx = run->settings->cplx,
+                       .quantiles = run->chains.quantiles };
     memcpy(v->dims, info->recon, sizeof v->dims);
+    v->dims[across] = problems; /* positions of a readout are not interpolated */
     v->count = v->frames * v->slices * v->dims[0] * v->dims[1] * v->dims[2];
     v->with_sd = run->chains.chains > 1;
     v->mean = scry_alloc(v->count, (v->cplx ? 2 : 1) * sizeof *v->mean);
@@ -46,13 +49,13 @@ static size_t place(const mri_volume *v, size_t frame, size_t slice, size_t inde
     at[3 - axis[0] - axis[1]] = index;
     at[axis[0]] = y;
     at[axis[1]] = x;
-    return (((frame * v->slices + slice) * v->dims[0] + at[0]) * v->dims[1] + at[1]) * v->dims[2] +
-           at[2];
+    const size_t stack = frame * v->slices + slice - v->first;
+    return ((stack * v->dims[0] + at[0]) * v->dims[1] + at[1]) * v->dims[2] + at[2];
 }
 
 static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size_t index)
 {
-    return &v->entries[(frame * v->slices + slice) * v->problems + index];
+    return &v->entries[(frame * v->slices + slice - v->first) * v->problems + index];
 }
 
 /* A real map on the plane's grid to that of the image. */
@@ -113,20 +116,22 @@ scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const mri_pl
     if (!image) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu x %zu", oy, ox);
     scry_status st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err);
     for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
-        v->zero_filled[place(v, 0, 0, index, plane->axis, i / ox, i % ox)] = cabsf(image[i]);
+        v->zero_filled[place(v, 0, v->first, index, plane->axis, i / ox, i % ox)] = cabsf(image[i]);
     scry_free(image);
     return st;
 }
 
 void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, const char *why)
 {
-    const size_t n = v->dims[0] * v->dims[1] * v->dims[2], width = v->cplx ? 2 : 1;
-    const size_t first = (frame * v->slices + slice) * n;
+    const int axis[2] = { v->across == 0 ? 1 : 0, v->across == 2 ? 1 : 2 };
+    const size_t oy = v->dims[axis[0]], ox = v->dims[axis[1]], width = v->cplx ? 2 : 1;
     mri_entry *e = entry_of(v, frame, slice, index);
-    for (size_t i = 0; i < n * width; i++) v->mean[first * width + i] = NAN;
-    for (size_t i = 0; v->sd && i < n; i++) v->sd[first + i] = NAN;
-    for (size_t q = 0; q < v->quantiles; q++)
-        for (size_t i = 0; i < n; i++) v->quantile[q * v->count + first + i] = NAN;
+    for (size_t i = 0; i < oy * ox; i++) {
+        const size_t to = place(v, frame, slice, index, axis, i / ox, i % ox);
+        for (size_t k = 0; k < width; k++) v->mean[to * width + k] = NAN;
+        if (v->sd) v->sd[to] = NAN;
+        for (size_t q = 0; q < v->quantiles; q++) v->quantile[q * v->count + to] = NAN;
+    }
     *e = (mri_entry){ .done = 1 };
     strncpy(e->failure, why, sizeof e->failure - 1);
 }
@@ -145,14 +150,21 @@ size_t mri_volume_failures(const mri_volume *v, const char *path)
     size_t failures = 0;
     for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
         const mri_entry *e = &v->entries[i];
-        const size_t slice = i / v->problems;
+        const size_t frame = i / v->problems / v->slices, plane = i % v->problems;
+        const size_t slice = v->first + i / v->problems % v->slices;
+        char which[96];
+        int used = v->frames > 1 ? snprintf(which, sizeof which, "frame %zu, ", frame) : 0;
+        used += snprintf(which + used, sizeof which - (size_t)used, "slice %zu", slice);
+        if (v->problems > 1)
+            snprintf(which + used, sizeof which - (size_t)used, ", plane %zu", plane);
         if (e->failed_chains)
-            fprintf(stderr, "scry mri: warning: %s, slice %zu: %zu chains diverged and are left "
-                    "out\n", path, slice, e->failed_chains);
+            fprintf(stderr, "scry mri: warning: %s, %s: %zu chains diverged and are left out\n",
+                    path, which, e->failed_chains);
         if (!e->failure[0]) continue;
         failures++;
-        fprintf(stderr, "scry mri: %s, frame %zu, slice %zu%s: %s\n", path, slice / v->slices,
-                slice % v->slices, v->problems > 1 ? " (one of its planes)" : "", e->failure);
+        if (plane && !strcmp(e->failure, e[-1].failure)) continue; /* once for a whole slice */
+        if (strstr(e->failure, path)) fprintf(stderr, "scry mri: %s\n", e->failure);
+        else fprintf(stderr, "scry mri: %s, %s: %s\n", path, which, e->failure);
     }
     return failures;
 }
@@ -165,6 +177,8 @@ static scry_status write_one(const mri_volume *v, const mri_run *run, const char
     scry_recon r = { .frames = v->frames, .slices = v->slices, .nz = v->dims[0],
                      .ny = v->dims[1], .nx = v->dims[2], .cplx = cplx, .values = values,
                      .geometry = run->info->geometry };
+    for (int a = 0; a < 3; a++) /* the geometry is that of the file's first slice */
+        r.geometry.position[a] += (double)v->first * r.geometry.slice_gap[a];
     if (v->frames > 1) r.tr = run->info->tr * 1e-3;
     snprintf(r.description, sizeof r.description, "scry %s, %s", run->method->name, what);
     return scry_recon_write(path, &r, err);
@@ -193,7 +207,7 @@ static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, s
     const size_t slice = i / v->problems;
     scry_json_node *o = scry_json_put_object(d, list, NULL);
     scry_json_put_unsigned(d, o, "frame", slice / v->slices);
-    scry_json_put_unsigned(d, o, "slice", slice % v->slices);
+    scry_json_put_unsigned(d, o, "slice", v->first + slice % v->slices);
     if (v->problems > 1) scry_json_put_unsigned(d, o, "plane", i % v->problems);
     if (e->failure[0]) {
         scry_json_put_string(d, o, "error", e->failure);

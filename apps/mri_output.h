@@ -17,6 +17,8 @@ typedef struct mri_entry {
 
 typedef struct mri_volume {
     size_t frames, slices, dims[3], count; /* count: voxels of all */
+    size_t first;                          /* number in the file of the first of the slices */
+    int across;                            /* axis (z, y, x) that problems are counted along */
     bool cplx, with_sd;
     size_t quantiles;
     float *mean, *sd, *quantile; /* (frames, slices, z, y, x); mean in pairs where cplx */
@@ -25,7 +27,9 @@ typedef struct mri_volume {
     float *zero_filled;          /* the middle slice's, for the preview; NULL without */
 } mri_volume;
 
-scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t problems, scry_error *err);
+/* For slices first to last of the file, which keep their numbers in all calls. */
+scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, size_t last,
+                              size_t problems, int across, scry_error *err);
 void mri_volume_free(mri_volume *v); /* accepts a zeroed one */
 
 /* Problem `index` of (frame, slice): the image goes to its place, size and direction. */

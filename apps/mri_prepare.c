@@ -27,8 +27,7 @@ void mri_plane_free(mri_plane *p)
 
 /* ---- the readout ---- */
 
-/* Every line along `axis` is whole or missing. */
-static bool complete_along(const unsigned char *mask, const size_t dims[3], int axis)
+bool mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis)
 {
     const size_t step = axis == 2 ? 1 : dims[2], n = dims[axis];
     const size_t all = dims[0] * dims[1] * dims[2];
@@ -52,14 +51,15 @@ static void crop_axis(void *data, size_t bytes, size_t count, const size_t dims[
         memmove(to + o * keep * inner, from + (o * n + start) * inner, keep * inner);
 }
 
-/* Transforms the readout to the image and cuts it to size. */
+/* Transforms the readout to the image, unless it is there, and cuts it to size. */
 static scry_status transform_readout(const mri_slice *s, float complex *data, unsigned char *mask,
                                      int axis, size_t keep, scry_error *err)
 {
     const size_t *dims = s->dims;
-    scry_status st =
-        scry_fourier_transform(data, s->coils * dims[0], dims[1], dims[2],
-                               axis == 1 ? SCRY_FOURIER_Y : SCRY_FOURIER_X, true, err);
+    scry_status st = SCRY_OK;
+    if (!s->image_axis[axis])
+        st = scry_fourier_transform(data, s->coils * dims[0], dims[1], dims[2],
+                                    axis == 1 ? SCRY_FOURIER_Y : SCRY_FOURIER_X, true, err);
     if (st != SCRY_OK || keep == dims[axis]) return st;
     crop_axis(data, sizeof *data, s->coils, dims, axis, keep);
     crop_axis(mask, 1, 1, dims, axis, keep);
@@ -109,7 +109,7 @@ scry_status mri_slice_read(mri_slice *out, scry_kspace_reader *reader, const mri
         for (size_t i = 0; i < n; i++)
             if (!s.mask[i]) s.data[c * n + i] = 0;
     const int axis = info->readout;
-    if (!s.image_axis[axis] && complete_along(s.mask, s.dims, axis)) {
+    if (s.image_axis[axis] || mri_complete_along(s.mask, s.dims, axis)) {
         const size_t keep = info->recon[axis] < s.dims[axis] ? info->recon[axis] : s.dims[axis];
         if (s.calibration != s.data &&
             (st = transform_readout(&s, s.calibration, s.calibration_mask, axis, keep, err)) !=
@@ -128,15 +128,13 @@ done:
 
 /* ---- planes ---- */
 
-scry_status mri_slice_planes(size_t *count, const mri_slice *s, scry_error *err)
+scry_status mri_slice_planes(size_t *count, int *across, const mri_slice *s, scry_error *err)
 {
-    *count = 1;
-    if (s->dims[0] == 1 || s->image_axis[0]) {
-        *count = s->dims[0];
-        return SCRY_OK;
-    }
-    for (int a = 1; a < 3; a++)
-        if (s->image_axis[a]) {
+    *count = 0;
+    *across = 0;
+    for (int a = 0; a < 3; a++)
+        if (s->image_axis[a] || (a == 0 && s->dims[0] == 1)) {
+            *across = a;
             *count = s->dims[a];
             return SCRY_OK;
         }
@@ -194,6 +192,12 @@ static scry_status calibration_block(float complex **block, size_t *cy, size_t *
     return SCRY_OK;
 }
 
+size_t mri_kernel(size_t kernel, size_t cy, size_t cx)
+{
+    const size_t half = ((cy < cx ? cy : cx) + 1) / 2;
+    return half < kernel ? half : kernel;
+}
+
 static scry_status estimate_maps(mri_plane *p, const mri_slice *s, const mri_run *run, size_t index,
                                  scry_error *err)
 {
@@ -217,6 +221,7 @@ static scry_status estimate_maps(mri_plane *p, const mri_slice *s, const mri_run
         scry_espirit_opts_init(&opts);
         opts.sets = p->sets;
         opts.soft = run->settings->soft;
+        opts.kernel = mri_kernel(opts.kernel, cy, cx);
         if (isfinite(run->settings->crop)) opts.crop = run->settings->crop;
         st = scry_espirit(p->maps, NULL, block, p->coils, cy, cx, p->ny, p->nx, &opts, err);
     }
@@ -286,8 +291,10 @@ scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *ru
                            const float complex *maps, scry_error *err)
 {
     mri_plane p = { .coils = s->coils, .sets = (size_t)run->settings->sets };
-    int across = 0;
-    if (s->dims[0] > 1 && !s->image_axis[0]) across = s->image_axis[1] ? 1 : 2;
+    size_t planes;
+    int across;
+    scry_status st = mri_slice_planes(&planes, &across, s, err);
+    if (st != SCRY_OK) return st;
     for (int a = 0, k = 0; a < 3; a++)
         if (a != across) p.axis[k++] = a;
     p.ny = s->dims[p.axis[0]];
@@ -296,7 +303,6 @@ scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *ru
              (s->image_axis[p.axis[1]] ? 0u : SCRY_FOURIER_X);
     if (p.coils == 1) p.sets = 1;
     const size_t n = p.ny * p.nx;
-    scry_status st;
     p.data = scry_alloc(p.coils * n, sizeof *p.data);
     p.mask = scry_alloc(n, 1);
     if (!p.data || !p.mask) {
@@ -305,11 +311,13 @@ scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *ru
     }
     take_plane(p.data, &p, s->data, s, index);
     take_mask(p.mask, &p, s->mask, s, index);
-    if ((st = make_maps(&p, s, run, index, maps, err)) != SCRY_OK) goto done;
+    const bool combined = p.coils == 1 || strcmp(run->settings->maps, "none") != 0;
+    p.scale = 1;
+    if (combined && (st = make_maps(&p, s, run, index, maps, err)) != SCRY_OK) goto done;
     if ((st = whiten(&p.data, n, run, err)) != SCRY_OK) goto done;
-    if ((st = whiten(&p.maps, p.sets * n, run, err)) != SCRY_OK) goto done;
+    if (combined && (st = whiten(&p.maps, p.sets * n, run, err)) != SCRY_OK) goto done;
     p.coils = run->coils;
-    if ((st = normalise(&p, err)) != SCRY_OK) goto done;
+    if (combined && (st = normalise(&p, err)) != SCRY_OK) goto done;
     *out = p;
     p = (mri_plane){ 0 };
 done:

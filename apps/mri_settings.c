@@ -51,6 +51,11 @@ void mri_options(cli_option *table, mri_settings *s)
         { "slices", CLI_TEXT, &s->slices, "A-B", "only these slices, from 0 [all]" },
         { "dataset", CLI_TEXT, &s->dataset, "NAME",
           "complex dataset of an HDF5 file that has several" },
+        { "oversampling", CLI_REAL, &s->oversampling, "F",
+          "of the readout, where the file does not say: the image is the middle 1/F [as the file "
+          "says]" },
+        { "transformed", CLI_TEXT, &s->transformed, "AXIS",
+          "read: the readout of this .cfl (dim 0) or plain HDF5 is in the image already" },
         { "sd", CLI_TEXT, &s->sd, "FILE", "write the standard deviation of the chains" },
         { "quantiles", CLI_TEXT, &s->quantiles, "FILES",
           "write quantiles of the chains: q05.h5,q95.h5, the number being percent" },
@@ -79,6 +84,8 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
             SCRY_OK ||
         (st = choice_check("noise", s->noise,
                            (const char *[]){ "auto", "scan", "kspace", "none", NULL }, err)) !=
+            SCRY_OK ||
+        (st = choice_check("transformed", s->transformed, (const char *[]){ "read", NULL }, err)) !=
             SCRY_OK)
         return st;
     const struct {
@@ -94,6 +101,7 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
                   { "gain", s->gain, 0.05, 4 },
                   { "phase-width", s->phase_width, 0, 1000 },
                   { "imaginary", s->imaginary, 1e-4, 10 },
+                  { "oversampling", s->oversampling, 0, 64 },
                   { "seed", (double)s->seed, 0, 9e15 } };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (range[i].value < range[i].low || range[i].value > range[i].high)

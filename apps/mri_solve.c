@@ -399,9 +399,7 @@ static void unshade(float complex *image, const mri_plane *plane)
 
 static bool still_wanted(const scry_chains_progress *p, void *ctx)
 {
-    (void)p;
-    (void)ctx;
-    return !cli_interrupted;
+    return ctx ? monitor_chains(p, ctx) : !cli_interrupted;
 }
 
 scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *run, uint64_t seed,
@@ -421,8 +419,8 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
     copts.threads = threads;
     if ((st = pose(&p, plane, run, seed, err)) != SCRY_OK) goto done;
     const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
-    st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted, NULL,
-                         err);
+    st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted,
+                         run->steps, err);
     if (st != SCRY_OK) goto done;
     if (chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");

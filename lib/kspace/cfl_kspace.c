@@ -174,7 +174,8 @@ done:
     return st;
 }
 
-scry_status scryi_cfl_open(scry_kspace_reader *r, scry_error *err)
+scry_status scryi_cfl_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
+                           scry_error *err)
 {
     scry_cfl *f;
     r->ops = &cfl_ops;
@@ -182,7 +183,10 @@ scry_status scryi_cfl_open(scry_kspace_reader *r, scry_error *err)
     if (st != SCRY_OK) return st;
     r->state = f;
     if ((st = describe(r, err)) != SCRY_OK) return st;
-    return find_readout(r, err);
+    if ((choice->transformed || choice->oversampling > 0) && scry_cfl_dims(f)[SCRY_CFL_READ] == 1)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: dimension 0, the readout, is 1: one position of it "
+                         "in the image, with nothing to transform or to cut", r->path);
+    return choice->transformed ? SCRY_OK : find_readout(r, err);
 }
 
 /* ---- writing ---- */

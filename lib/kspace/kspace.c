@@ -83,7 +83,7 @@ static scry_status open_format(scry_kspace_reader *r, const scry_kspace_choice *
     struct stat about;
     if (scryi_cfl_recognise(r->path)) {
         r->info.format = SCRY_KSPACE_CFL;
-        return scryi_cfl_open(r, err);
+        return scryi_cfl_open(r, choice, err);
     }
     if (stat(r->path, &about))
         return SCRY_FAIL(err, SCRY_EIO, "%s: %s", r->path, strerror(errno));
@@ -94,6 +94,27 @@ static scry_status open_format(scry_kspace_reader *r, const scry_kspace_choice *
                      "%s: neither HDF5 (fastMRI, ISMRMRD, plain) nor a BART pair of .hdr and .cfl "
                      "(%lld bytes%s)", r->path, (long long)about.st_size,
                      about.st_size ? "" : ": empty");
+}
+
+/* What the caller knows of the readout and the file does not say. */
+static scry_status apply_choice(scry_kspace_reader *r, const scry_kspace_choice *choice,
+                                scry_error *err)
+{
+    scry_kspace_info *i = &r->info;
+    const char *format = scry_kspace_format_name(i->format);
+    const size_t n = i->readout == 1 ? i->ny : i->nx;
+    if (choice->transformed &&
+        (i->format == SCRY_KSPACE_FASTMRI || i->format == SCRY_KSPACE_ISMRMRD))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s holds k-space along the readout, a transformed "
+                         "one is for cfl and plain HDF5", r->path, format);
+    if (choice->transformed) i->image_axis[i->readout] = true;
+    if (choice->oversampling == 0) return SCRY_OK;
+    const double kept = round((double)n / choice->oversampling);
+    if (!(choice->oversampling >= 1) || kept < 1)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: oversampling %g of %zu readout samples, expected 1 "
+                         "to %zu", r->path, choice->oversampling, n, n);
+    i->recon[i->readout] = (size_t)kept;
+    return SCRY_OK;
 }
 
 scry_status scry_kspace_open(scry_kspace_reader **out, const char *path,
@@ -110,7 +131,9 @@ scry_status scry_kspace_open(scry_kspace_reader **out, const char *path,
                        sizeof r->path - 1);
         goto done;
     }
-    if ((st = open_format(r, choice ? choice : &none, err)) != SCRY_OK) goto done;
+    if (!choice) choice = &none;
+    if ((st = open_format(r, choice, err)) != SCRY_OK) goto done;
+    if ((st = apply_choice(r, choice, err)) != SCRY_OK) goto done;
     if ((st = check_size(&r->info, path, err)) != SCRY_OK) goto done;
     if (!(r->mask = scry_alloc(plane_count(&r->info), 1))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: mask", path);

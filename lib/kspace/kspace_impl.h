@@ -55,7 +55,8 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, scry_error *err);
  * which one file is missing, or a .cfl or .hdr with other contents, is for scryi_cfl_open to name:
  * true for these endings. */
 bool scryi_cfl_recognise(const char *path);
-scry_status scryi_cfl_open(scry_kspace_reader *r, scry_error *err);
+scry_status scryi_cfl_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
+                           scry_error *err);
 
 struct scryi_kspace_writer_ops {
     /* frame, slice in range, each given once, data finite and 0 where mask is 0; mask not NULL */
