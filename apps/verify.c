@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const verify_part *const verify_parts[] = { &verify_gaussian, &verify_mixture, NULL };
+const verify_part *const verify_parts[] = { &verify_gaussian, &verify_mixture, &verify_levy, NULL };
 
 enum { MAX_PARTS = 8 };
 
@@ -191,7 +191,7 @@ static int run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command cli_verify = {
-    "verify", "[options] [gaussian|mixture]",
+    "verify", "[options] [gaussian|mixture|levy]",
     "measure how right the posterior samplers are",
     "Runs the samplers, at their default settings, on problems whose posterior is known, and "
     "prints by how much their means, spreads and intervals are off, each with its Monte Carlo "

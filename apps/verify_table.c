@@ -31,7 +31,7 @@ static void print_value(const verify_value *v, int decimals)
 
 static void print_row(const verify_row *r, const verify_metric *metrics)
 {
-    printf("%-10s %-8s %-10s", r->method, r->operator_, r->problem);
+    printf("%-10s %-10s %-10s", r->method, r->operator_, r->problem);
     if (!r->served) {
         printf("  %s\n", r->note);
         return;
@@ -45,7 +45,7 @@ void verify_print(const verify_table *table)
 {
     const verify_metric *metrics = table->part->metrics;
     printf("\n== %s: %s ==\n\n", table->part->name, table->part->summary);
-    printf("%-10s %-8s %-10s", "method", "operator", "problem");
+    printf("%-10s %-10s %-10s", "method", "operator", "problem");
     for (size_t i = 0; metrics[i].key; i++) printf(" %10s", metrics[i].title);
     printf(" %6s %6s %7s %7s\n", "D", "VJP", "A", "samples");
     for (size_t i = 0; i < table->count; i++) print_row(&table->rows[i], metrics);

@@ -49,8 +49,8 @@ static scry_status check(const float *samples, const float *scores, size_t K, si
 {
     if (K < 3 || !n || !draws)
         return SCRY_FAIL(err, SCRY_EINVAL,
-                         "%zu samples of %zu values and %zu replicates, expected 3, 1 and 1 or more",
-                         K, n, draws);
+                         "%zu samples of %zu values and %zu replicates, expected 3, 1 and 1 or "
+                         "more", K, n, draws);
     for (size_t i = 0; scale && i < n; i++)
         if (!(scale[i] > 0 && isfinite(scale[i])))
             return SCRY_FAIL(err, SCRY_EINVAL, "scale %zu is %g, expected > 0", i, scale[i]);
@@ -107,7 +107,10 @@ scry_status scry_ksd_measure(scry_ksd *out, const float *samples, const float *s
     }
     double sum = 0;
     for (size_t k = 1, at = 0; k < K; k++)
-        for (size_t l = 0; l < k; l++, at++) sum += 2 * (u[k * K + l] = stein_kernel(pair[at], h2, n));
+        for (size_t l = 0; l < k; l++, at++) {
+            u[k * K + l] = stein_kernel(pair[at], h2, n);
+            sum += 2 * u[k * K + l];
+        }
     const double count = (double)K;
     *out = (scry_ksd){ .ksd2 = sum / (count * (count - 1)), .bandwidth = sqrt(h2),
                        .p = bootstrap(u, K, sum / (count * count), draws, w, rng) };

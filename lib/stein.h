@@ -15,8 +15,9 @@
  *   ksd2 = mean over pairs k != l of u(x_k, x_l)       0 on average when p is right, > 0 otherwise
  *
  * and `p` is the share of `draws` multinomial bootstrap replicates of the degenerate U-statistic
- * that reach ksd2: small when the samples are not p's. It takes some tens of samples to see an error
- * of a tenth of a standard deviation in a few dimensions, and more in many.
+ * that reach ksd2: small when the samples are not p's. 60 samples in three dimensions tell a shift
+ * of half a standard deviation or a spread off by 0.6 or 2 (tests/test_stein.c); in many dimensions
+ * it takes more.
  * Liu, Lee & Jordan 2016 (ICML), Eq. 14-15; kernel: Gorham & Mackey 2017 (ICML); scores from
  * denoisers: Qiu et al. 2026, arXiv:2602.04189. */
 typedef struct scry_ksd {

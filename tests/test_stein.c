@@ -69,7 +69,8 @@ static void unit_of_an_entry_does_not_matter(void **state)
 }
 
 /* Two points, by hand: u = s s' k + (s - s') r / h2 q^(-3/2) + n q^(-3/2)/h2 - 3 r2 q^(-5/2)/h4;
- * three points so that the median distance, of (0, 1), (0, 3), (1, 3), is 2 and q = 5/4, 13/4, 2. */
+ * three points, so that the median distance, of (0, 1), (0, 3), (1, 3), is 2, and q = 5/4, 13/4,
+ * 2. */
 static void formula(void **state)
 {
     (void)state;
