@@ -15,6 +15,7 @@
     X(tmpd)                                                                                        \
     X(pigdm)                                                                                       \
     X(pnpdm)                                                                                       \
+    X(daps)                                                                                        \
     X(dps)                                                                                         \
     X(pnp_ula)                                                                                     \
     X(sk_rock)                                                                                     \
@@ -30,6 +31,7 @@
     X(richardson_lucy)                                                                             \
     X(tv)                                                                                          \
     X(pnp_admm)                                                                                    \
+    X(red_diff)                                                                                    \
     X(biharmonic)
 
 #define SCRYI_DECLARE(name) extern const struct scry_method scry_method_##name;

@@ -56,6 +56,11 @@ static const char *const accelerate_words[] = { [SCRY_ACCELERATE_NONE] = "none",
                                                 [SCRY_ACCELERATE_NESTEROV] = "nesterov", NULL };
 static const char *const weight_words[] = { [SCRY_WEIGHT_PAPER] = "paper",
                                             [SCRY_WEIGHT_NOISE] = "noise", NULL };
+static const char *const variance_words[] = { [SCRY_VARIANCE_PAPER] = "paper",
+                                              [SCRY_VARIANCE_MATCHED] = "matched", NULL };
+static const char *const draw_words[] = { [SCRY_DRAW_EXACT] = "exact",
+                                          [SCRY_DRAW_LANGEVIN] = "langevin",
+                                          [SCRY_DRAW_HMC] = "hmc", NULL };
 
 /* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
@@ -79,6 +84,7 @@ static const struct field fields[] = {
     { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },
     { "gamma", REAL, offsetof(scry_solver_opts, gamma), NULL },
     { "tv", REAL, offsetof(scry_solver_opts, tv), NULL },
+    { "lr", REAL, offsetof(scry_solver_opts, lr), NULL },
     { "tol", REAL, offsetof(scry_solver_opts, tol), NULL },
     { "shifts", COUNT, offsetof(scry_solver_opts, shifts), NULL },
     { "inner", COUNT, offsetof(scry_solver_opts, inner), NULL },
@@ -87,6 +93,10 @@ static const struct field fields[] = {
     { "stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words },
     { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate), accelerate_words },
     { "weight", CHOICE, offsetof(scry_solver_opts, weight), weight_words },
+    { "variance", CHOICE, offsetof(scry_solver_opts, variance), variance_words },
+    { "inner-draw", CHOICE, offsetof(scry_solver_opts, inner_draw), draw_words },
+    { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
+    { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
 };
 
 static const struct field *find_field(const char *name)

@@ -34,6 +34,7 @@ typedef struct scry_solver_opts {
     double zeta;       /* second weight (DPS step, DiffPIR noise share) */
     double gamma;      /* weight of the data in a step of DDS */
     double tv;         /* weight of total variation */
+    double lr;         /* learning rate of RED-diff */
     double tol;        /* relative change that ends an iterative method; 0: run all steps */
     size_t inner;      /* CG iterations inside a step */
     size_t shifts;     /* 1: wavelets are shifted at random in each step; 0: never */
@@ -42,6 +43,10 @@ typedef struct scry_solver_opts {
     int stop;          /* enum scry_stop, classical methods */
     int accelerate;    /* enum scry_accelerate, richardson-lucy */
     int weight;        /* enum scry_weight, dds */
+    int variance;      /* enum scry_variance, daps */
+    int inner_draw;    /* enum scry_inner_draw, daps */
+    size_t draw_steps; /* gradients of a chain inside a step */
+    double draw_size;  /* length of its steps, relative to the stable one */
 } scry_solver_opts;
 
 enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN, SCRY_START_AUTO };
@@ -55,6 +60,10 @@ enum scry_accelerate { SCRY_ACCELERATE_NONE = 0, SCRY_ACCELERATE_BIGGS, SCRY_ACC
 
 /* What a weight of the data is relative to: the publication's constant, or the noise. */
 enum scry_weight { SCRY_WEIGHT_PAPER = 0, SCRY_WEIGHT_NOISE };
+
+/* What a state of DAPS leaves unknown of its image, and how the image is drawn given the data. */
+enum scry_variance { SCRY_VARIANCE_PAPER = 0, SCRY_VARIANCE_MATCHED };
+enum scry_inner_draw { SCRY_DRAW_EXACT = 0, SCRY_DRAW_LANGEVIN, SCRY_DRAW_HMC };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
     SCRY_RUNNING = 0,

@@ -13,7 +13,7 @@ struct band {
     int start;
     double blur_bias, mask_bias, low, high;
     size_t travel; /* 60 / travel levels */
-    int weight;    /* dds */
+    int choice;    /* weight of dds, variance of daps */
 };
 
 static const struct band bands[] = {
@@ -29,6 +29,8 @@ static const struct band bands[] = {
     { "dds", SCRY_START_NOISE, 0.6, 0.35, 0.01, 0.9, 1, SCRY_WEIGHT_PAPER },
     { "dds", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, SCRY_WEIGHT_NOISE },
     { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1, 0 },
+    { "daps", SCRY_START_NOISE, 0.22, 0.17, 0.97, 1.35, 1, SCRY_VARIANCE_PAPER },
+    { "daps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_VARIANCE_MATCHED },
     { "ddrm", SCRY_START_NOISE, 0.35, 0.2, 0.4, 0.9, 1, 0 },
     { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1, 0 },
 };
@@ -43,7 +45,8 @@ static void set_opts(scry_solver_opts *o, const struct band *band)
     o->inner = 10;
     o->start = band->start;
     o->start_sigma = 1;
-    o->weight = band->weight;
+    o->weight = band->choice;
+    o->variance = band->choice;
     if (band->travel > 1) {
         o->travel = band->travel;
         o->steps /= band->travel;
@@ -181,6 +184,36 @@ static void travel_repeats_levels(void **state)
     drop(&s);
 }
 
+/* RED-diff is a point estimate: on the data at the end, whatever their noise, and what sets its
+ * runs apart is less than what they leave unknown. In the gap the prior is asked all the same. */
+static void red_diff_is_a_point(void **state)
+{
+    (void)state;
+    enum { K = 50 };
+    static struct world w;
+    unsigned char known[EXACT_MAX];
+    struct setup s;
+    scry_solver_opts o;
+    scry_chains c;
+    world_mask(&w, known);
+    build(&s, &w, known);
+    scry_solver_opts_init(&o, scry_method_find("red-diff"));
+    o.lr = 0.02;
+    o.steps = 400;
+    draw(&c, "red-diff", &s.problem, &o, K, 7);
+    for (size_t i = 0, j = 0; i < w.n; i++) {
+        const double sd = sqrt(w.P[i * w.n + i]);
+        assert_below(c.sd[i], 0.4 * sd);
+        if (known[i])
+            assert_near(c.mean[i], w.y[j++], 0.03);
+        else
+            assert_near(c.mean[i], w.post[i], 0.5 * sd);
+    }
+    scry_chains_free(&c);
+    drop(&s);
+    assert_int_equal(scry_method_find("red-diff")->kind, SCRY_CLASSICAL); /* no --sd of it */
+}
+
 /* Where the measurement is better than the state, eta_b 1 takes it whole, and DDRM is DDNM+; with
  * less the prior has a say, and the image is another one. */
 static void ddrm_with_eta_b_1_is_ddnm(void **state)
@@ -255,7 +288,8 @@ static void limits_of_the_noise(void **state)
  * variable. Its mean and spread follow from the noise at the signal that is there, not from a
  * noise level that is the same everywhere. The local Gaussian model leaves out the skewness of
  * Poisson noise, which at 3 to 9 electrons moves the mean by up to 0.2 sd; PnP-DM, whose draws
- * follow the weight of the latest sample, by up to 0.4. */
+ * follow the weight of the latest sample, by up to 0.4. The chains of DAPS know the noise as it
+ * is. */
 static void photon_noise_is_used(void **state)
 {
     (void)state;
@@ -263,7 +297,11 @@ static void photon_noise_is_used(void **state)
     static const struct {
         const char *name;
         double bias; /* of the mean, in exact sd */
-    } cases[] = { { "jfps", 0.2 }, { "mmps", 0.2 }, { "tmpd", 0.2 }, { "pnpdm", 0.4 } };
+        int inner_draw;
+    } cases[] = { { "jfps", 0.2, 0 },  { "mmps", 0.2, 0 },
+                  { "tmpd", 0.2, 0 },  { "pnpdm", 0.4, 0 },
+                  { "daps", 0.2, SCRY_DRAW_EXACT },
+                  { "daps", 0.03, SCRY_DRAW_LANGEVIN }, { "daps", 0.03, SCRY_DRAW_HMC } };
     static const double prior_mean[N] = { -0.5, 0, 0.5, 1 };
     static const float y[N] = { 106, 118, 166, 223 };
     const scry_noise noise = { .kind = SCRY_NOISE_POISSON_GAUSSIAN,
@@ -286,12 +324,16 @@ static void photon_noise_is_used(void **state)
     assert_ok(scry_gaussian_create_dense(&P, &space, prior_mean, C, &err));
     const scry_problem problem = { .L = L, .prior = P, .model = P };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        for (int start = 0; start < 2; start++) {
-            const struct band band = { .method = cases[k].name, .start = start };
+        for (int start = cases[k].inner_draw > 0; start < 2; start++) {
+            const struct band band = { .method = cases[k].name,
+                                       .start = start,
+                                       .choice = SCRY_VARIANCE_MATCHED };
             scry_solver_opts o;
             scry_chains c;
             set_opts(&o, &band);
             o.start_sigma = 0.5;
+            o.inner_draw = cases[k].inner_draw;
+            if (o.inner_draw) o.steps = 15; /* exact at any count of levels, but for their chains */
             draw(&c, cases[k].name, &problem, &o, K, 19);
             for (size_t i = 0; i < N; i++) {
                 double mean, sd;
@@ -314,6 +356,7 @@ int main(void)
         cmocka_unit_test(gaussian_start_is_exact),
         cmocka_unit_test(few_levels_with_spread_are_exact),
         cmocka_unit_test(travel_repeats_levels),
+        cmocka_unit_test(red_diff_is_a_point),
         cmocka_unit_test(ddrm_with_eta_b_1_is_ddnm),
         cmocka_unit_test(limits_of_the_noise),
         cmocka_unit_test(photon_noise_is_used),
