@@ -12,7 +12,13 @@
  * and a DDIM step. Rozet et al. 2024, Eq. 18-20. Every product with V is one vector-Jacobian
  * product. The Jacobian of a trained network is not quite symmetric, nor always positive, so the
  * system is solved by GMRES (Saad & Schultz 1986) and not by conjugate gradients; V A^T w of each
- * basis vector is kept, which spares the product that would map q back to the image. */
+ * basis vector is kept, which spares the product that would map q back to the image.
+ *
+ * With V positive and q exact, the whole correction d = V A^T w q is still short of the data:
+ * <w A d, r> >= |w A d|^2, r = w (b - A D). A q after few iterations, or of a Jacobian with
+ * negative parts, can overshoot them or go the other way, and the next level starts from what it
+ * did. So d is cut to the share of it that fits the data best, and left out where every share makes
+ * it worse. */
 
 enum { MAX_INNER = 64 };
 
@@ -47,6 +53,7 @@ static scry_status apply(struct mmps *M, float *out, float *image, const float *
 /* The small least-squares problem min |beta e1 - H c| by Givens rotations, column by column. */
 struct hessenberg {
     double h[MAX_INNER + 1][MAX_INNER], cosine[MAX_INNER], sine[MAX_INNER], g[MAX_INNER + 1];
+    double plain[MAX_INNER + 1][MAX_INNER]; /* H itself, before the rotations */
 };
 
 /* Brings column j to upper triangular form and updates the right-hand side; |g[j + 1]| is then the
@@ -76,6 +83,21 @@ static void back_substitute(struct hessenberg *H, double *c, size_t k)
     }
 }
 
+/* The share of the correction that is taken. In the basis of the Krylov space w A d has the entries
+ * H c - (c, 0), and r the only entry beta. */
+static double share(const struct hessenberg *H, const double *c, size_t k, double beta)
+{
+    double first = 0, square = 0;
+    for (size_t i = 0; i <= k; i++) {
+        double sum = i < k ? -c[i] : 0;
+        for (size_t j = i > 0 ? i - 1 : 0; j < k; j++)
+            sum += H->plain[i][j] * c[j];
+        if (i == 0) first = sum;
+        square += sum * sum;
+    }
+    return square > 0 ? fmin(1, fmax(0, beta * first / square)) : 0;
+}
+
 /* x0 += V A^T w q with q the minimiser of the residual over the first Krylov vectors. */
 static scry_status correct(struct mmps *M, float *x0, scry_error *err)
 {
@@ -95,18 +117,19 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
         scry_status st = apply(M, next, M->image + k * n, M->basis + k * m, err);
         if (st != SCRY_OK) return st;
         for (size_t i = 0; i <= k; i++) { /* modified Gram-Schmidt */
-            H.h[i][k] = scry_dot(next, M->basis + i * m, m);
+            H.plain[i][k] = H.h[i][k] = scry_dot(next, M->basis + i * m, m);
             scry_axpy(next, -H.h[i][k], M->basis + i * m, m);
         }
         const double size = scry_norm(next, m);
-        H.h[k + 1][k] = size;
+        H.plain[k + 1][k] = H.h[k + 1][k] = size;
         rotate(&H, k++);
         if (!(size > 1e-6 * fabs(H.h[k - 1][k - 1]))) break; /* the space is exhausted */
         scry_scale(next, 1 / size, m);
     }
     back_substitute(&H, c, k);
+    const double part = share(&H, c, k, beta);
     for (size_t i = 0; i < k; i++)
-        scry_axpy(x0, c[i], M->image + i * n, n);
+        scry_axpy(x0, part * c[i], M->image + i * n, n);
     return SCRY_OK;
 }
 
