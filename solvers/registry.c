@@ -61,6 +61,8 @@ static const char *const variance_words[] = { [SCRY_VARIANCE_PAPER] = "paper",
 static const char *const draw_words[] = { [SCRY_DRAW_EXACT] = "exact",
                                           [SCRY_DRAW_LANGEVIN] = "langevin",
                                           [SCRY_DRAW_HMC] = "hmc", NULL };
+static const char *const coupling_words[] = { [SCRY_COUPLING_PAPER] = "paper",
+                                              [SCRY_COUPLING_EXACT] = "exact", NULL };
 
 /* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
@@ -95,6 +97,7 @@ static const struct field fields[] = {
     { "weight", CHOICE, offsetof(scry_solver_opts, weight), weight_words },
     { "variance", CHOICE, offsetof(scry_solver_opts, variance), variance_words },
     { "inner-draw", CHOICE, offsetof(scry_solver_opts, inner_draw), draw_words },
+    { "coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words },
     { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
     { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
 };

@@ -45,6 +45,7 @@ typedef struct scry_solver_opts {
     int weight;        /* enum scry_weight, dds */
     int variance;      /* enum scry_variance, daps */
     int inner_draw;    /* enum scry_inner_draw, daps */
+    int coupling;      /* enum scry_coupling, pnpdm */
     size_t draw_steps; /* gradients of a chain inside a step */
     double draw_size;  /* length of its steps, relative to the stable one */
 } scry_solver_opts;
@@ -64,6 +65,9 @@ enum scry_weight { SCRY_WEIGHT_PAPER = 0, SCRY_WEIGHT_NOISE };
 /* What a state of DAPS leaves unknown of its image, and how the image is drawn given the data. */
 enum scry_variance { SCRY_VARIANCE_PAPER = 0, SCRY_VARIANCE_MATCHED };
 enum scry_inner_draw { SCRY_DRAW_EXACT = 0, SCRY_DRAW_LANGEVIN, SCRY_DRAW_HMC };
+
+/* Whether the coupling of a split Gibbs sampler adds to the noise of the data. */
+enum scry_coupling { SCRY_COUPLING_PAPER = 0, SCRY_COUPLING_EXACT };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
     SCRY_RUNNING = 0,

@@ -17,7 +17,8 @@ static const struct band sense_bands[] = {
     { "mmps", SCRY_START_GAUSSIAN, 0, 0.02, 0.95, 1.0 },
     { "tmpd", SCRY_START_NOISE, 0, 0.45, 0.83, 1.0 },
     { "pigdm", SCRY_START_NOISE, 0, 0.5, 0.9, 1.02 },
-    { "pnpdm", SCRY_START_NOISE, 0, 0.3, 0.88, 1.04 },
+    { "pnpdm", SCRY_START_NOISE, SCRY_COUPLING_EXACT, 0.04, 0.98, 1.02 },
+    { "pnpdm", SCRY_START_NOISE, SCRY_COUPLING_PAPER, 0.3, 0.95, 1.06 },
     { "diffpir", SCRY_START_NOISE, 0, 0.5, 0.75, 0.95 },
     { "dds", SCRY_START_NOISE, SCRY_WEIGHT_PAPER, 9, 0.2, 0.7 },
     { "dds", SCRY_START_NOISE, SCRY_WEIGHT_NOISE, 0.55, 0.77, 0.95 },
@@ -46,11 +47,12 @@ static void set_opts(scry_solver_opts *o, const struct band *band)
     o->start_sigma = 1;
     o->weight = band->choice;
     o->variance = band->choice;
-    if (strcmp(band->method, "pnpdm") == 0) {
-        o->sigma_max = 5;
-        o->sigma_min = 0.05;
-        o->steps = 30;
-        o->inner = 10;
+    if (strcmp(band->method, "pnpdm") == 0) { /* its own levels */
+        const struct scry_method *m = scry_method_find(band->method);
+        scry_solver_opts_init(o, m);
+        o->start = band->start;
+        o->start_sigma = 1;
+        o->coupling = band->choice;
     }
 }
 
