@@ -19,10 +19,17 @@
     X(dps)                                                                                         \
     X(pnp_ula)                                                                                     \
     X(sk_rock)                                                                                     \
+    X(langevin)                                                                                    \
+    X(preconditioned_langevin)                                                                     \
     X(ddpm)                                                                                        \
     X(ddim)                                                                                        \
     X(euler)                                                                                       \
     X(heun)                                                                                        \
+    X(dpm)                                                                                         \
+    X(sde_ve)                                                                                      \
+    X(sde_vp)                                                                                      \
+    X(sde_subvp)                                                                                   \
+    X(pc)                                                                                          \
     X(zero_filled)                                                                                 \
     X(cg_sense)                                                                                    \
     X(wavelet)                                                                                     \

@@ -64,14 +64,12 @@ scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
                     const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
 {
     struct scryi_langevin *L = scry_alloc(1, sizeof *L);
-    scry_solver_opts flat = *opts;
     if (!L) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
     struct scry_solver *S = &L->base.base.base;
     S->start_fn = scryi_langevin_start;
     S->step_fn = step;
     S->destroy = scryi_langevin_destroy;
-    scryi_langevin_flatten(&flat);
-    scry_status st = scryi_langevin_init(L, method, problem, &flat, err);
+    scry_status st = scryi_langevin_init(L, method, problem, opts, err);
     if (st == SCRY_OK)
         *out = S;
     else

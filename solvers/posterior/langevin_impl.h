@@ -27,7 +27,7 @@ scry_status scryi_langevin_init(struct scryi_langevin *L, const struct scry_meth
 void scryi_langevin_destroy(struct scry_solver *S); /* of methods that add nothing */
 /* All levels at sigma_min, for samplers that stay there. */
 void scryi_langevin_flatten(scry_solver_opts *opts);
-/* plan hook of samplers that stay at one level, opts->sigma_min, and add nothing. */
+/* plan hook of the same. */
 scry_status
 scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
                     scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),

@@ -30,7 +30,9 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
 static scry_status plan(scry_solver **out, const scry_problem *problem,
                         const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_langevin_plan(out, &scry_method_pnp_ula, step, problem, opts, err);
+    scry_solver_opts flat = *opts;
+    scryi_langevin_flatten(&flat);
+    return scryi_langevin_plan(out, &scry_method_pnp_ula, step, problem, &flat, err);
 }
 
 static const scry_option options[] = {

@@ -1,3 +1,4 @@
+#include "tests/exact/annealed_law.h"
 #include "tests/exact/langevin_law.h"
 #include "tests/exact/small.h"
 
@@ -10,6 +11,14 @@ static const struct band bands[] = {
     {"pnp-ula", 800, 1, 0.05, 0.02, 0.98, 1.05},
     {"sk-rock", 200, 0.1, 0.05, 0.02, 0.98, 1.02},
     {"sk-rock", 60, 1, 0.05, 0.02, 0.96, 1.02},
+};
+
+/* What few steps leave of the levels above shows as a bias and as spread. */
+static const struct annealed annealed[] = {
+    {"langevin", 100, 10, 0.5, 0, 0.05, 0.02, 0.99, 1.03},
+    {"langevin", 50, 4, 0.2, 0, 0.05, 0.3, 0.99, 1.25},
+    {"preconditioned-langevin", 60, 4, 0, 1, 0.05, 0.02, 0.99, 1.05},
+    {"preconditioned-langevin", 30, 4, 0, 0.5, 0.05, 0.06, 0.99, 1.1},
 };
 
 static void gaussian_posterior_is_drawn(void **state)
@@ -25,6 +34,10 @@ static void gaussian_posterior_is_drawn(void **state)
     for (size_t i = 0; i < sizeof bands / sizeof *bands; i++) {
         check_band(&bands[i], &b.problem, b.A, &blur, 250);
         check_band(&bands[i], &m.problem, m.A, &mask, 250);
+    }
+    for (size_t i = 0; i < sizeof annealed / sizeof *annealed; i++) {
+        check_annealed(&annealed[i], &b.problem, b.A, &blur, 250);
+        check_annealed(&annealed[i], &m.problem, m.A, &mask, 250);
     }
     drop(&b);
     drop(&m);

@@ -1,0 +1,58 @@
+#include "solvers/methods_impl.h"
+#include "solvers/posterior/langevin_impl.h"
+
+#include <math.h>
+
+/* Annealed Langevin dynamics: `travel` unadjusted Langevin steps at each level s of the schedule,
+ * from the highest down, each from where the last one ended,
+ *   x' = x + d g(x) + sqrt(2 d) n,      d = zeta / (1 / s^2 + c(s) |A^T W A|)
+ *   g(x) = c(s) A^T W (b - A x) + (D(x; s) - x) / s^2
+ * Jalal et al. 2021 (their annealing; Song & Ermon 2019 without a measurement). What the data say
+ * of a noisy x is weaker than what they say of the image: A x misses A x0 by up to s |A|, so with
+ * white noise sy^2 grows to sy^2 + (s^2 - s_min^2) |A|^2, which is c(s) = 1 / (1 + (s^2 - s_min^2)
+ * |A^T W A|). At the last level it is the likelihood itself, where the original follows the
+ * direction of its gradient alone. The law tends to the posterior whose prior is blurred by the
+ * last level. */
+
+static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct scryi_langevin *L = (struct scryi_langevin *)base;
+    struct scryi_sampler *S = &L->base.base;
+    const double s = S->sigma[base->step], last = S->sigma[base->steps - 1];
+    const double c = 1 / (1 + (s * s - last * last) * L->data);
+    const double d = base->opts.zeta / (1 / (s * s) + c * L->data);
+    scry_status st = scryi_langevin_gradient(L, S->x, s, c, 1, err);
+    if (st != SCRY_OK) return st;
+    scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
+    const float drift = (float)d, noise = (float)sqrt(2 * d);
+    for (size_t i = 0; i < base->n; i++)
+        S->x[i] += drift * L->g[i] + noise * S->z[i];
+    return scryi_langevin_report(L, s, p, err);
+}
+
+static scry_status plan(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err)
+{
+    return scryi_langevin_plan(out, &scry_method_langevin, step, problem, opts, err);
+}
+
+static const scry_option options[] = {
+    SCRYI_SCHEDULE_OPTIONS(100),
+    {"travel", 10, 1, 100000, "Langevin steps at each level"},
+    {"zeta", 0.5, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
+    SCRYI_START_OPTIONS,
+    {0},
+};
+
+const struct scry_method scry_method_langevin = {
+    .name = "langevin",
+    .title = "annealed Langevin dynamics",
+    .kind = SCRY_POSTERIOR,
+    .needs = SCRY_NEEDS_DENOISER,
+    .exact = "exact for any prior as zeta and sigma-min fall and travel grows; with few steps a "
+             "level keeps some spread of those above",
+    .citation = "Jalal et al. 2021, NeurIPS (arXiv:2108.01368); Song, Ermon 2019, NeurIPS "
+                "(arXiv:1907.05600)",
+    .options = options,
+    .plan = plan,
+};
