@@ -21,6 +21,8 @@
     X(sk_rock)                                                                                     \
     X(langevin)                                                                                    \
     X(preconditioned_langevin)                                                                     \
+    X(tds)                                                                                         \
+    X(mcgdiff)                                                                                     \
     X(ddpm)                                                                                        \
     X(ddim)                                                                                        \
     X(euler)                                                                                       \

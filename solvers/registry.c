@@ -90,6 +90,7 @@ static const struct field fields[] = {
     { "tol", REAL, offsetof(scry_solver_opts, tol), NULL },
     { "shifts", COUNT, offsetof(scry_solver_opts, shifts), NULL },
     { "inner", COUNT, offsetof(scry_solver_opts, inner), NULL },
+    { "particles", COUNT, offsetof(scry_solver_opts, inner), NULL },
     { "start", CHOICE, offsetof(scry_solver_opts, start), start_words },
     { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL },
     { "stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words },

@@ -50,9 +50,9 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
 
 /* The defaults of `method`; fields that it does not list are 0. */
 void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method);
-/* One option by its registry name: its field's name with '-' for '_', or `iterations`, which is the
- * field `steps`. EINVAL with the list of names, or with the legal range; counts and choices must be
- * whole numbers. */
+/* One option by its registry name: its field's name with '-' for '_', or `iterations` and
+ * `particles`, which are the fields `steps` and `inner`. EINVAL with the list of names, or with the
+ * legal range; counts and choices must be whole numbers. */
 scry_status scry_solver_opts_set(scry_solver_opts *opts, const struct scry_method *method,
                                  const char *name, double value, scry_error *err);
 /* The words of an option that is a choice, in the order of its values and ending with NULL:

@@ -36,7 +36,7 @@ typedef struct scry_solver_opts {
     double tv;         /* weight of total variation */
     double lr;         /* learning rate of RED-diff */
     double tol;        /* relative change that ends an iterative method; 0: run all steps */
-    size_t inner;      /* CG iterations inside a step */
+    size_t inner;      /* CG iterations inside a step; stages, particles */
     size_t shifts;     /* 1: wavelets are shifted at random in each step; 0: never */
     int start;         /* enum scry_start */
     double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */

@@ -13,6 +13,7 @@
 struct scryi_langevin {
     struct scryi_guided base;
     double data;   /* bound on the largest eigenvalue of A^T W A */
+    double typical; /* the same for the mean of W, at the counts that were measured */
     double limit;  /* root mean square of the state beyond which the chain has diverged */
     double misfit; /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
     float *g;      /* gradient */

@@ -1,0 +1,220 @@
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "solvers/methods_impl.h"
+#include "solvers/posterior/particles_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+/* MCGdiff: sequential Monte Carlo over the ancestral chain of the prior in the singular basis of
+ * A = U S V^H. A coefficient yb = U^H b / S of variance v = sy^2 / S^2 is the image's own
+ * coefficient in noise, so it has the law of the state's coefficient at the level sqrt(v), and is
+ * taken for that; between levels s > s' of the schedule, with the noise that is missing:
+ *   s'^2 >= v            yb is a guide, seen through R = s'^2 - v, the noise that takes it up to s'
+ *   s^2 > v > s'^2       yb is seen through R = v - s'^2, once and for all
+ *   v >= s^2             the prior's own moves
+ * Particles move by the ancestral kernel N(m, t^2 I), m = D + (s'/s)^2 (x - D), conditioned on what
+ * is seen, which is Gaussian; a weight takes N(yb; V^H m, t^2 + R), and gives back the guide of the
+ * level before, N(yb; V^H x, s^2 - v). No vector-Jacobian product. Cardoso, Janati el Idrissi,
+ * Le Corff, Moulines 2024, Alg. 2, where levels are chosen so that each v is one of them: with the
+ * missing noise in place any schedule will do; at the last step s' = 0 and R = v.
+ *
+ * Sums over coefficients are taken among images, |V K^(1/2) V^H e|^2, where complex pairs count as
+ * often as they should. */
+
+struct mcgdiff {
+    struct scryi_particles base;
+    scry_svd svd;
+    float *y;               /* V U^H b / S: the measurement among images, 0 where it says nothing */
+    float *e;               /* scratch: an image */
+    float *c, *cz;          /* scratch: coefficients */
+    double *v;              /* variance of a coefficient; INFINITY: not measured */
+    double *gain, *spread;  /* of a step: what is taken from yb; sd of the noise */
+    double *weight, *spent; /* of a step: 1 / (t^2 + R), and 1 / (s^2 - v) of the guide before */
+};
+
+/* Singular values below this share of the largest are rounding. */
+static const double LEAST = 1e-6;
+
+/* The factors of a step from s (INFINITY: the start) to `next` by a kernel of variance t2. */
+static void prepare(struct mcgdiff *M, double s, double next, double t2)
+{
+    for (size_t i = 0; i < M->svd.count; i++) {
+        const double v = M->v[i], R = fabs(next * next - v);
+        const bool seen = isfinite(v) && s * s > v;
+        M->gain[i] = seen && t2 > 0 ? t2 / (t2 + R) : 0;
+        M->spread[i] = seen ? sqrt(M->gain[i] * R) : sqrt(t2);
+        M->weight[i] = seen ? 1 / (t2 + R) : 0;
+        M->spent[i] = seen && isfinite(s) ? 1 / (s * s - v) : 0;
+    }
+}
+
+/* *sum = sum_i K_i |V^H (y - x)|_i^2 */
+static scry_status distance(struct mcgdiff *M, double *sum, const float *x, const double *K,
+                            scry_error *err)
+{
+    struct scryi_guided *G = &M->base.base.base;
+    const size_t per = (size_t)M->svd.floats_per, n = G->base.base.n;
+    scry_axpby(M->e, 1, M->y, -1, x, n);
+    scry_status st = scry_op_svd_vh(G->A, M->c, M->e, G->op_work, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < M->svd.count * per; i++)
+        M->c[i] *= (float)sqrt(K[i / per]);
+    st = scry_op_svd_v(G->A, M->e, M->c, G->op_work, err);
+    *sum = scry_dot(M->e, M->e, n);
+    return st;
+}
+
+/* x = m + V (gain V^H (y - m) + spread V^H z) of particle k */
+static scry_status move(struct mcgdiff *M, float *x, const float *m, size_t k, bool first,
+                        scry_error *err)
+{
+    struct scryi_guided *G = &M->base.base.base;
+    const size_t per = (size_t)M->svd.floats_per, n = G->base.base.n;
+    scry_status st;
+    scryi_particles_draw(&M->base, G->base.z, k, first);
+    scry_axpby(M->e, 1, M->y, -1, m, n);
+    if ((st = scry_op_svd_vh(G->A, M->c, M->e, G->op_work, err)) != SCRY_OK) return st;
+    if ((st = scry_op_svd_vh(G->A, M->cz, G->base.z, G->op_work, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < M->svd.count * per; i++)
+        M->c[i] = (float)(M->gain[i / per] * M->c[i] + M->spread[i / per] * M->cz[i]);
+    if ((st = scry_op_svd_v(G->A, M->e, M->c, G->op_work, err)) != SCRY_OK) return st;
+    scry_axpby(x, 1, m, 1, M->e, n);
+    return SCRY_OK;
+}
+
+/* D and m of particle k at level s, and its weight. */
+static scry_status look(struct mcgdiff *M, size_t k, double s, double ratio, scry_error *err)
+{
+    struct scryi_particles *P = &M->base;
+    const size_t n = P->base.base.base.base.n;
+    float *x = P->x + k * n, *D = P->D + k * n, *m = P->extra + k * n;
+    double ahead, back;
+    scry_status st = scryi_sampler_denoise(&P->base.base.base, D, x, s, err);
+    if (st != SCRY_OK) return st;
+    scry_axpby(m, 1 - ratio, D, ratio, x, n);
+    if ((st = distance(M, &ahead, m, M->weight, err)) != SCRY_OK) return st;
+    if ((st = distance(M, &back, x, M->spent, err)) != SCRY_OK) return st;
+    P->logw[k] += 0.5 * (back - ahead);
+    return SCRY_OK;
+}
+
+static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct mcgdiff *M = (struct mcgdiff *)base;
+    struct scryi_particles *P = &M->base;
+    struct scryi_sampler *S = &P->base.base.base;
+    const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
+    const double ratio = next * next / (s * s);
+    scry_status st = SCRY_OK;
+    prepare(M, s, next, next > 0 ? scryi_particles_variance(s, next) : 0);
+    for (size_t k = 0; k < P->count && st == SCRY_OK; k++)
+        st = look(M, k, s, ratio, err);
+    if (st == SCRY_OK && next > 0) st = scryi_particles_resample(P, base->opts.zeta, err);
+    for (size_t k = 0; k < P->count && next > 0 && st == SCRY_OK; k++)
+        st = move(M, P->x + k * base->n, P->extra + k * base->n, k, false, err);
+    return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
+}
+
+static scry_status start(struct scry_solver *base, scry_error *err)
+{
+    struct mcgdiff *M = (struct mcgdiff *)base;
+    struct scryi_particles *P = &M->base;
+    struct scryi_sampler *S = &P->base.base.base;
+    scry_status st = scryi_particles_start(base, err);
+    prepare(M, INFINITY, S->sigma[0], S->sigma[0] * S->sigma[0]);
+    for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
+        P->logw[k] = 0;
+        st = move(M, P->x + k * base->n, S->x, k, true, err);
+    }
+    return st;
+}
+
+static void destroy(struct scry_solver *base)
+{
+    struct mcgdiff *M = (struct mcgdiff *)base;
+    if (!M) return;
+    void *owned[] = {M->y, M->e, M->c, M->cz, M->v, M->gain, M->spread, M->weight, M->spent};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
+    scryi_particles_destroy(base);
+}
+
+static scry_status allocate(struct mcgdiff *M, scry_error *err)
+{
+    const size_t n = M->base.base.base.base.base.n, count = M->svd.count;
+    const size_t floats = count * (size_t)M->svd.floats_per;
+    double **factors[] = {&M->v, &M->gain, &M->spread, &M->weight, &M->spent};
+    bool ok = (M->y = scry_alloc(n, sizeof *M->y)) != NULL;
+    ok = (M->e = scry_alloc(n, sizeof *M->e)) && ok;
+    ok = (M->c = scry_alloc(floats, sizeof *M->c)) && ok;
+    ok = (M->cz = scry_alloc(floats, sizeof *M->cz)) && ok;
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
+        ok = (*factors[i] = scry_alloc(count, sizeof(double))) && ok;
+    if (ok) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENOMEM, "mcgdiff: %zu coefficients", count);
+}
+
+/* y and v, of Gaussian noise: the same for every chain. */
+static scry_status observe(struct mcgdiff *M, scry_error *err)
+{
+    struct scryi_guided *G = &M->base.base.base;
+    const size_t per = (size_t)M->svd.floats_per;
+    double most = 0;
+    scry_status st = scry_likelihood_linearise(G->base.base.problem.L, G->w, G->b, NULL, err);
+    if (st != SCRY_OK) return st;
+    if ((st = scry_op_svd_uh(G->A, M->c, G->b, G->op_work, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < M->svd.count; i++)
+        most = fmax(most, M->svd.values[i]);
+    for (size_t i = 0; i < M->svd.count; i++) {
+        const double S = M->svd.values[i];
+        const bool measured = S > LEAST * most;
+        M->v[i] = measured ? 1 / (G->w[0] * S * S) : INFINITY;
+        for (size_t j = i * per; j < (i + 1) * per; j++)
+            M->c[j] = measured ? (float)(M->c[j] / S) : 0;
+    }
+    return scry_op_svd_v(G->A, M->y, M->c, G->op_work, err);
+}
+
+static scry_status plan(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err)
+{
+    if (!scry_likelihood_is_gaussian(problem->L))
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "mcgdiff needs Gaussian noise of one level; tds takes counted light");
+    struct mcgdiff *M = scry_alloc(1, sizeof *M);
+    if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mcgdiff.name);
+    struct scry_solver *S = &M->base.base.base.base.base;
+    S->start_fn = start;
+    S->step_fn = step;
+    S->destroy = destroy;
+    scry_status st = scryi_particles_init(&M->base, &scry_method_mcgdiff, problem, opts, err);
+    if (st == SCRY_OK) st = scry_op_svd(scry_likelihood_op(problem->L), &M->svd, err);
+    if (st == SCRY_OK) st = allocate(M, err);
+    if (st == SCRY_OK) st = observe(M, err);
+    if (st == SCRY_OK)
+        *out = S;
+    else
+        destroy(S);
+    return st;
+}
+
+static const scry_option options[] = {
+    SCRYI_SCHEDULE_OPTIONS(100),
+    {"particles", 32, 1, 100000, "states of a run, of which one is drawn at the end"},
+    {"zeta", 0.5, 0, 1, "effective share of the particles below which they are resampled"},
+    {0},
+};
+
+const struct scry_method scry_method_mcgdiff = {
+    .name = "mcgdiff",
+    .title = "Monte Carlo guided diffusion",
+    .kind = SCRY_POSTERIOR,
+    .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_SVD | SCRY_NEEDS_GAUSSIAN,
+    .exact = "exact for any prior as particles and steps grow; how many particles that takes grows "
+             "with what the measurement says",
+    .citation = "Cardoso, Janati el Idrissi, Le Corff, Moulines 2024, ICLR (arXiv:2308.07983)",
+    .options = options,
+    .plan = plan,
+};
