@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const verify_part *const verify_parts[] = { &verify_gaussian, &verify_mixture, &verify_levy, NULL };
+const verify_part *const verify_parts[] = {
+    &verify_gaussian, &verify_mixture, &verify_levy, &verify_calibration, NULL
+};
 
 enum { MAX_PARTS = 8 };
 
@@ -191,7 +193,7 @@ static int run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command cli_verify = {
-    "verify", "[options] [gaussian|mixture|levy]",
+    "verify", "[options] [gaussian|mixture|levy|calibration]",
     "measure how right the posterior samplers are",
     "Runs the samplers, at their default settings, on problems whose posterior is known, and "
     "prints by how much their means, spreads and intervals are off, each with its Monte Carlo "

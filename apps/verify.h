@@ -60,7 +60,7 @@ typedef struct verify_part {
     scry_status (*run)(verify_table *table, const verify_settings *settings, scry_error *err);
 } verify_part;
 
-extern const verify_part verify_gaussian, verify_mixture, verify_levy;
+extern const verify_part verify_gaussian, verify_mixture, verify_levy, verify_calibration;
 extern const verify_part *const verify_parts[]; /* ends with NULL */
 
 /* A zeroed row with these names, or NULL: no memory. Valid until the next one is added. */

@@ -3,6 +3,7 @@
 #include "apps/monitor.h"
 #include "datasets/levy.h"
 #include "lib/memory.h"
+#include "lib/ranks.h"
 #include "priors/gaussian.h"
 #include "priors/levy.h"
 #include "solvers/chains.h"
@@ -142,10 +143,7 @@ static scry_status bench_open(struct bench *b, const struct law_row *row, scry_l
     if ((st = scry_levy_amplitude(&amplitude, LENGTH, &law, err)) != SCRY_OK) return st;
     law.scale /= amplitude;
     scry_levy_opts_init(&opts);
-    if (!settings->full) { /* the errors of D average out: see priors/levy.h */
-        opts.burn_in = 10;
-        opts.sweeps = 30;
-    }
+    if (!settings->full) opts.sweeps = 60; /* errors of D average out: see priors/levy.h */
     st = scry_levy_problem(&b->problem, LENGTH, &law, kind, SNR, (uint64_t)settings->seed, err);
     if (st == SCRY_OK) st = scry_levy_create(&b->prior, LENGTH, &law, &opts, err);
     if (st == SCRY_OK) st = make_model(b, err);
@@ -159,27 +157,16 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The value at rank r (from 1) of sorted values, linear between ranks. */
-static double at_rank(const double *sorted, double r)
-{
-    const size_t below = (size_t)r;
-    const double share = r - (double)below;
-    return share > 0 ? (1 - share) * sorted[below - 1] + share * sorted[below]
-                     : sorted[below - 1];
-}
-
-/* Of the interval between ranks (1 -+ p)/2 (K + 1) of K sorted samples of entry i: probability
- * under the gold samples, and whether the truth is inside. */
+/* Of the central interval p of K sorted samples of entry i: probability under the gold
+ * samples, and whether the truth is inside. */
 static void cover(const double *sorted, size_t K, double p, const scry_levy_posterior *gold,
                   size_t i, double x, double *probability, double *truth)
 {
-    const double rank = (1 - p) / 2 * (double)(K + 1);
-    if (rank < 1 - 1e-9) {
+    double low, high;
+    if (!scry_rank_interval(&low, &high, sorted, K, p)) {
         *probability = *truth = NAN;
         return;
     }
-    const double low = at_rank(sorted, fmax(1, rank)),
-                 high = at_rank(sorted, fmin((double)K, (double)(K + 1) - rank));
     size_t inside = 0;
     for (size_t k = 0; k < gold->kept; k++) {
         const double value = gold->samples[k * gold->n + i];

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# `scry verify levy` and `scry verify calibration` as a user meets them, on their quickest rows.
+# usage: verify_parts.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
+set -u
+scry=$(realpath "$1")
+source "$(dirname "$0")/checks.sh"
+
+# says NAME PATTERN: what the last command printed
+says() { holds "$1" grep -qE -e "$2" stdout; }
+
+works "levy" "$scry" verify levy --operator impute --method ddrm --seed 3 --quiet --threads 1 \
+    --json levy.json --plot levy.png
+says "a law" '^ddrm +impute +bern-lapl .* 114$'
+says "the control" '^gibbs +impute +laplace '
+holds "numbers are written" grep -q '"cover90"' levy.json
+holds "a plot is written" test -s levy.png
+cp stdout one
+works "levy, other threads" "$scry" verify levy --operator impute --method ddrm --seed 3 --quiet \
+    --threads 2
+holds "levy does not depend on threads" cmp -s one stdout
+# The control is a second run of what it is compared with: none of its intervals may be far off.
+awk '$1 == "gibbs" { if ($7 < 0.42 || $7 > 0.58 || $8 < 0.86 || $8 > 0.94) bad = 1; n++ }
+     END { exit bad || n != 4 }' one
+holds "the control is calibrated" test $? = 0
+refuses "levy, an operator of others" 2 'denoise, deconvolve, impute, fourier' "$scry" verify levy \
+    --operator blur
+refuses "levy, too many chains" 1 'at most 1000' "$scry" verify levy --chains 5000 --quiet
+
+works "calibration" "$scry" verify calibration --operator fourier --method mmps --quiet \
+    --json ranks.json
+says "a prior in closed form" '^mmps +fourier +gaussian .* 228$'
+says "a mixture" '^mmps +fourier +mixture '
+holds "ranks are written" grep -q '"rank1"' ranks.json
+refuses "calibration, chains without ranks" 1 'expected 4 or more' "$scry" verify calibration \
+    --chains 3 --quiet
+
+echo "$failures failed"
+[ $failures = 0 ]
