@@ -26,7 +26,8 @@
  * + (D(x; s) - x) / s^2 at a small s: kernel Stein discrepancy. */
 enum { SIDE = 32, CHAINS = 19, IMAGES = 12, STRIDE = 4, BOOTSTRAP = 200 };
 
-/* Calls of a network that a row may cost by default, a VJP counting as three. */
+/* Calls of a network that a row may cost by default, a VJP counting as three; with --method four
+ * times as many. */
 enum { BUDGET = 8000, LEAST = 8 };
 
 /* Numbers of the chains that draw truths, and of the one that tells a method's cost. */
@@ -289,25 +290,41 @@ static scry_status sample(struct tally *t, const struct trial *b, size_t k,
     return st;
 }
 
-/* How many images the budget pays for; 0: too few, and *row says so. */
-static scry_status afford(size_t *images, verify_row *row, const struct trial *b,
-                          const struct scry_method *method, scry_error *err)
+/* Calls of a sample: what they were on the controls, or a pilot chain tells. */
+static scry_status cost_of(double *cost, const verify_table *table, const struct trial *b,
+                           const struct scry_method *method, scry_error *err)
 {
     scry_chains c = { 0 };
+    for (const verify_row *r = table->rows; r < table->rows + table->count; r++)
+        if (r->served && !strcmp(r->method, method->name)) {
+            *cost = r->denoise + 3 * r->vjp + 1;
+            return SCRY_OK;
+        }
+    const scry_status st = draw(&c, b, b->y, PILOT, 1, method, err);
+    *cost = (double)(c.counts.denoise + 3 * c.counts.vjp) + 1;
+    scry_chains_free(&c);
+    return st;
+}
+
+/* How many images the budget pays for; 0: too few, and *row says so. */
+static scry_status afford(size_t *images, const verify_table *table, verify_row *row,
+                          const struct trial *b, const struct scry_method *method,
+                          scry_error *err)
+{
+    double cost;
     *images = b->images;
     if (!b->budgeted || b->settings->full) return SCRY_OK;
-    const scry_status st = draw(&c, b, b->y, PILOT, 1, method, err);
+    const scry_status st = cost_of(&cost, table, b, method, err);
     if (st != SCRY_OK) return st;
-    const double cost = (double)(c.counts.denoise + 3 * c.counts.vjp) + 1;
-    scry_chains_free(&c);
-    const size_t paid = (size_t)(BUDGET / cost / (double)b->chains);
-    if (paid < LEAST && !b->settings->method) {
+    const double budget = b->settings->method ? 4 * BUDGET : BUDGET;
+    const size_t paid = (size_t)(budget / cost / (double)b->chains);
+    if (paid < LEAST) {
         *images = 0;
         snprintf(row->note, sizeof row->note,
-                 "not measured: %.0f calls of D and VJP a sample, for --method %s or --full", cost,
-                 method->name);
+                 "not measured: %.0f calls of D and VJP a sample, for --full%s", cost,
+                 4 * paid < LEAST || b->settings->method ? "" : " or --method");
     } else if (paid < b->images) {
-        *images = paid < LEAST ? LEAST : paid;
+        *images = paid;
     }
     return SCRY_OK;
 }
@@ -354,7 +371,7 @@ static scry_status add_row(verify_table *table, const struct trial *b,
         scry_free(t.share);
         return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     }
-    scry_status st = afford(&images, row, b, method, &why);
+    scry_status st = afford(&images, table, row, b, method, &why);
     for (size_t k = 0; k < images && st == SCRY_OK && !cli_interrupted; k++)
         st = sample(&t, b, k, method, &why);
     if (st == SCRY_OK && images && !cli_interrupted) st = fill(row, &t, b->chains, &why);
