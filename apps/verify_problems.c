@@ -278,15 +278,15 @@ scry_status exact_problem_measure(const exact_problem *p, float *y, scry_law **p
     *posterior = NULL;
     double *x = scry_alloc(p->n + p->m, sizeof *x), *exact = x + p->n;
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu values", p->n);
-    scry_status st = scry_law_draw(p->law, x, seed, number, err);
+    scry_law_draw(p->law, x, seed, number);
     scry_rng_normal(y, 0, p->m, seed, number, 2); /* the draw above took 0 and 1 */
-    for (size_t i = 0; i < p->m && st == SCRY_OK; i++) {
+    for (size_t i = 0; i < p->m; i++) {
         double s = p->spec->sigma * y[i];
         for (size_t j = 0; j < p->n; j++) s += p->matrix[i * p->n + j] * x[j];
         exact[i] = y[i] = (float)s;
     }
-    if (st == SCRY_OK)
-        st = scry_law_condition(posterior, p->law, p->matrix, p->m, exact, p->spec->sigma, err);
+    const scry_status st =
+        scry_law_condition(posterior, p->law, p->matrix, p->m, exact, p->spec->sigma, err);
     scry_free(x);
     return st;
 }

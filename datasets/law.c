@@ -207,23 +207,22 @@ void scry_law_moments(const scry_law *law, double *mean, double *cov)
     }
 }
 
-scry_status scry_law_draw(const scry_law *law, double *x, uint64_t seed, uint32_t number,
-                          scry_error *err)
+void scry_law_draw(const scry_law *law, double *x, uint64_t seed, uint32_t number)
 {
+    enum { BLOCK = 64 };
     const size_t n = law->n;
-    float u;
+    float u, z[BLOCK];
     size_t k = 0;
-    float *z = scry_alloc(n, sizeof *z);
-    if (!z) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu normal numbers", n);
     scry_rng_uniform(&u, 0, 1, seed, number, 0);
-    scry_rng_normal(z, 0, n, seed, number, 1);
     for (double left = u; k + 1 < law->count && left > law->weight[k]; k++) left -= law->weight[k];
-    for (size_t i = 0; i < n; i++) {
-        x[i] = law->mean[k * n + i];
-        for (size_t j = 0; j <= i; j++) x[i] += law->root[(k * n + i) * n + j] * z[j];
+    memcpy(x, law->mean + k * n, n * sizeof *x);
+    for (size_t first = 0; first < n; first += BLOCK) {
+        const size_t end = first + BLOCK < n ? first + BLOCK : n;
+        scry_rng_normal(z, first, end - first, seed, number, 1);
+        for (size_t i = first; i < n; i++)
+            for (size_t j = first; j < end && j <= i; j++)
+                x[i] += law->root[(k * n + i) * n + j] * z[j - first];
     }
-    scry_free(z);
-    return SCRY_OK;
 }
 
 double scry_law_cdf(const scry_law *law, size_t i, double t)

@@ -36,9 +36,8 @@ scry_status scry_law_condition(scry_law **out, const scry_law *prior, const doub
 /* Mean (n) and covariance (n x n) of the whole mixture; either may be NULL. */
 void scry_law_moments(const scry_law *law, double *mean, double *cov);
 
-/* x (n) ~ law, a function of (seed, number) alone. ENOMEM */
-scry_status scry_law_draw(const scry_law *law, double *x, uint64_t seed, uint32_t number,
-                          scry_error *err);
+/* x (n) ~ law, a function of (seed, number) alone: steps 0 and 1 of chain `number` (lib/rng.h). */
+void scry_law_draw(const scry_law *law, double *x, uint64_t seed, uint32_t number);
 
 /* P(x_i <= t) */
 double scry_law_cdf(const scry_law *law, size_t i, double t);
