@@ -1,4 +1,5 @@
 #include "lib/fft.h"
+#include "lib/parallel.h"
 
 #include "lib/memory.h"
 #include "lib/space.h"
@@ -60,13 +61,17 @@ static size_t pitch(size_t n)
 /* The scratch was sized for the threads there were when the plan was made. */
 static int team(const scry_fft *f)
 {
+    if (f->threads == 1) return 1;
     const int now = omp_get_max_threads();
     return now < f->threads ? now : f->threads;
 }
 
-static float complex *lines_of(const scry_fft *f, void *work)
+/* Scratch of the thread that asks. Without a team of its own the caller's, whatever number it has
+ * in a team outside of here, has the first. */
+static float complex *lines_of(const scry_fft *f, int threads, void *work)
 {
-    return (float complex *)((char *)work + (size_t)omp_get_thread_num() * f->lines_bytes);
+    const size_t slot = threads > 1 ? (size_t)omp_get_thread_num() : 0;
+    return (float complex *)((char *)work + slot * f->lines_bytes);
 }
 
 static size_t strips(size_t lines)
@@ -78,16 +83,17 @@ static size_t strips(size_t lines)
 static void run_axis(const scry_fft *f, const struct axis *a, int dir, float complex *X, void *work)
 {
     const size_t each = strips(a->inner), total = a->outer * each, ld = pitch(a->n);
-#pragma omp parallel for schedule(static) num_threads(team(f)) if (f->threads > 1)
-    for (size_t s = 0; s < total; s++) {
-        const size_t first = s % each * STRIP;
-        const size_t left = a->inner - first, width = left < STRIP ? left : STRIP;
-        float complex *lines = X + s / each * a->n * a->inner + first;
-        float complex *before = lines_of(f, work), *after = before + STRIP * ld;
-        scry_transpose(before, ld, lines, a->inner, a->n, width);
-        fftwf_execute_dft(width == STRIP ? a->full[dir] : a->rest[dir], before, after);
-        scry_transpose(lines, a->inner, after, ld, width, a->n);
-    }
+    const int threads = team(f);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t s = 0; s < total; s++) {
+            const size_t first = s % each * STRIP;
+            const size_t left = a->inner - first, width = left < STRIP ? left : STRIP;
+            float complex *lines = X + s / each * a->n * a->inner + first;
+            float complex *before = lines_of(f, threads, work), *after = before + STRIP * ld;
+            scry_transpose(before, ld, lines, a->inner, a->n, width);
+            fftwf_execute_dft(width == STRIP ? a->full[dir] : a->rest[dir], before, after);
+            scry_transpose(lines, a->inner, after, ld, width, a->n);
+        });
 }
 
 static void run_axes(const scry_fft *f, int dir, float complex *X, void *work)
@@ -104,12 +110,13 @@ void scry_fft_forward_real(const scry_fft *f, float complex *X, const float *x, 
     }
     const struct axis *a = &f->axes[f->rank - 1];
     const size_t total = strips(a->outer), half = a->n / 2 + 1;
-#pragma omp parallel for schedule(static) num_threads(team(f)) if (f->threads > 1)
-    for (size_t s = 0; s < total; s++) {
-        const size_t row = s * STRIP;
-        fftwf_execute_dft_r2c(row + STRIP <= a->outer ? a->full[0] : a->rest[0],
-                              (float *)x + row * a->n, X + row * half);
-    }
+    const int threads = team(f);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t s = 0; s < total; s++) {
+            const size_t row = s * STRIP;
+            fftwf_execute_dft_r2c(row + STRIP <= a->outer ? a->full[0] : a->rest[0],
+                                  (float *)x + row * a->n, X + row * half);
+        });
     run_axes(f, 0, X, work);
 }
 
@@ -122,12 +129,13 @@ void scry_fft_backward_real(const scry_fft *f, float *x, float complex *X, void 
     run_axes(f, 1, X, work);
     const struct axis *a = &f->axes[f->rank - 1];
     const size_t total = strips(a->outer), half = a->n / 2 + 1;
-#pragma omp parallel for schedule(static) num_threads(team(f)) if (f->threads > 1)
-    for (size_t s = 0; s < total; s++) {
-        const size_t row = s * STRIP;
-        fftwf_execute_dft_c2r(row + STRIP <= a->outer ? a->full[1] : a->rest[1], X + row * half,
-                              x + row * a->n);
-    }
+    const int threads = team(f);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t s = 0; s < total; s++) {
+            const size_t row = s * STRIP;
+            fftwf_execute_dft_c2r(row + STRIP <= a->outer ? a->full[1] : a->rest[1], X + row * half,
+                                  x + row * a->n);
+        });
 }
 
 static void run_complex(const scry_fft *f, int dir, float complex *out, const float complex *in,
@@ -140,14 +148,15 @@ static void run_complex(const scry_fft *f, int dir, float complex *out, const fl
     }
     const struct axis *a = &f->axes[f->rank - 1];
     const size_t total = strips(a->outer);
-#pragma omp parallel for schedule(static) num_threads(team(f)) if (f->threads > 1)
-    for (size_t s = 0; s < total; s++) {
-        const size_t row = s * STRIP, left = a->outer - row, rows = left < STRIP ? left : STRIP;
-        float complex *to = in == out ? lines_of(f, work) : out + row * a->n;
-        fftwf_execute_dft(rows == STRIP ? a->full[dir] : a->rest[dir],
-                          (float complex *)in + row * a->n, to);
-        if (in == out) memcpy(out + row * a->n, to, rows * a->n * sizeof *to);
-    }
+    const int threads = team(f);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t s = 0; s < total; s++) {
+            const size_t row = s * STRIP, left = a->outer - row, rows = left < STRIP ? left : STRIP;
+            float complex *to = in == out ? lines_of(f, threads, work) : out + row * a->n;
+            fftwf_execute_dft(rows == STRIP ? a->full[dir] : a->rest[dir],
+                              (float complex *)in + row * a->n, to);
+            if (in == out) memcpy(out + row * a->n, to, rows * a->n * sizeof *to);
+        });
     run_axes(f, dir, out, work);
 }
 

@@ -7,4 +7,17 @@
 void scry_threads_set(int n);
 int scry_threads(void);
 
+/* A loop with the static schedule and a team of `threads`, where that is more than 1. The clause
+ * `omp parallel for if (...)` starts a team of one otherwise, which allocates and signals: more
+ * work than a small loop itself. Pragmas inside are written _Pragma. */
+#define SCRY_PARALLEL_FOR(threads, ...)                                                            \
+    do {                                                                                           \
+        const int team_ = (threads);                                                               \
+        if (team_ > 1) {                                                                           \
+            _Pragma("omp parallel for schedule(static) num_threads(team_)") __VA_ARGS__            \
+        } else {                                                                                   \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    } while (0)
+
 #endif

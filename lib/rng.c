@@ -1,3 +1,4 @@
+#include "lib/parallel.h"
 #include "lib/rng.h"
 
 #include <Random123/philox.h>
@@ -43,16 +44,16 @@ static void fill(float *out, size_t first, size_t n, uint64_t seed, uint32_t cha
                  enum use use)
 {
     const uint64_t begin = first / 4, end = ((uint64_t)first + n + 3) / 4;
-#pragma omp parallel for schedule(static) if (n > 1u << 21)
-    for (uint64_t k = begin; k < end; k++) {
-        double v[4];
-        philox4x32_ctr_t b = block(seed, chain, step, k, use);
-        use == USE_NORMAL ? normal4(v, b) : uniform4(v, b);
-        for (size_t j = 0; j < 4; j++) {
-            uint64_t i = 4 * k + j;
-            if (i >= first && i - first < n) out[i - first] = (float)v[j];
-        }
-    }
+    SCRY_PARALLEL_FOR(n > 1u << 21 ? scry_threads() : 1,
+        for (uint64_t k = begin; k < end; k++) {
+            double v[4];
+            philox4x32_ctr_t b = block(seed, chain, step, k, use);
+            use == USE_NORMAL ? normal4(v, b) : uniform4(v, b);
+            for (size_t j = 0; j < 4; j++) {
+                uint64_t i = 4 * k + j;
+                if (i >= first && i - first < n) out[i - first] = (float)v[j];
+            }
+        });
 }
 
 uint32_t scry_rng_step(size_t step, unsigned draw)

@@ -14,9 +14,8 @@ enum { BLOCK = 4096 };
 #define BLOCKED_SUM(result, n, term)                                                               \
     do {                                                                                           \
         const size_t blocks_ = ((n) + BLOCK - 1) / BLOCK;                                          \
-        double small_[64], *part_ = small_;                                                        \
-        if (blocks_ > 64) part_ = malloc(blocks_ * sizeof *part_);                                 \
-        if (!part_) { /* no room for partial sums: the same order, one block at a time */          \
+        double *part_ = blocks_ > 512 ? malloc(blocks_ * sizeof *part_) : NULL;                    \
+        if (!part_) { /* few, or no room for partial sums: the same order, one at a time */        \
             for (size_t b_ = 0; b_ < blocks_; b_++) {                                              \
                 double s_ = 0;                                                                     \
                 const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;               \
@@ -26,7 +25,7 @@ enum { BLOCK = 4096 };
             }                                                                                      \
             break;                                                                                 \
         }                                                                                          \
-        _Pragma("omp parallel for schedule(static) if (blocks_ > 512)")                            \
+        _Pragma("omp parallel for schedule(static)")                                               \
         for (size_t b_ = 0; b_ < blocks_; b_++) {                                                  \
             double s_ = 0;                                                                         \
             const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;                   \
@@ -35,7 +34,7 @@ enum { BLOCK = 4096 };
             part_[b_] = s_;                                                                        \
         }                                                                                          \
         for (size_t b_ = 0; b_ < blocks_; b_++) (result) += part_[b_];                             \
-        if (part_ != small_) free(part_);                                                          \
+        free(part_);                                                                               \
     } while (0)
 
 double scry_dot(const float *a, const float *b, size_t n)

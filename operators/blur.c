@@ -1,6 +1,7 @@
 #include "operators/blur.h"
 
 #include "lib/fft.h"
+#include "lib/parallel.h"
 #include "lib/memory.h"
 #include "operators/op_impl.h"
 
@@ -45,36 +46,36 @@ static size_t work_bytes(const struct blur *B)
 
 /* Complex products by hand: the compiler's follow Annex G of C11, which costs a call each to tell
  * infinities from NaNs. */
-static void times(float *X, const float *H, size_t bins)
+static void times(float *restrict X, const float *restrict H, size_t bins)
 {
-#pragma omp parallel for simd schedule(static) if (bins > 1u << 21)
-    for (size_t i = 0; i < bins; i++) {
-        const float re = X[2 * i], im = X[2 * i + 1];
-        X[2 * i] = re * H[2 * i] - im * H[2 * i + 1];
-        X[2 * i + 1] = re * H[2 * i + 1] + im * H[2 * i];
-    }
+    SCRY_PARALLEL_FOR(bins > 1u << 21 ? scry_threads() : 1,
+        for (size_t i = 0; i < bins; i++) {
+            const float re = X[2 * i], im = X[2 * i + 1];
+            X[2 * i] = re * H[2 * i] - im * H[2 * i + 1];
+            X[2 * i + 1] = re * H[2 * i + 1] + im * H[2 * i];
+        });
 }
 
-static void times_conjugate(float *X, const float *H, size_t bins)
+static void times_conjugate(float *restrict X, const float *restrict H, size_t bins)
 {
-#pragma omp parallel for simd schedule(static) if (bins > 1u << 21)
-    for (size_t i = 0; i < bins; i++) {
-        const float re = X[2 * i], im = X[2 * i + 1];
-        X[2 * i] = re * H[2 * i] + im * H[2 * i + 1];
-        X[2 * i + 1] = im * H[2 * i] - re * H[2 * i + 1];
-    }
+    SCRY_PARALLEL_FOR(bins > 1u << 21 ? scry_threads() : 1,
+        for (size_t i = 0; i < bins; i++) {
+            const float re = X[2 * i], im = X[2 * i + 1];
+            X[2 * i] = re * H[2 * i] + im * H[2 * i + 1];
+            X[2 * i + 1] = im * H[2 * i] - re * H[2 * i + 1];
+        });
 }
 
 /* |F h|^2 / n in terms of H = F h / n. */
-static void times_power(float *X, const float *H, size_t bins, size_t n)
+static void times_power(float *restrict X, const float *restrict H, size_t bins, size_t n)
 {
     const float scale = (float)n;
-#pragma omp parallel for simd schedule(static) if (bins > 1u << 21)
-    for (size_t i = 0; i < bins; i++) {
-        const float power = scale * (H[2 * i] * H[2 * i] + H[2 * i + 1] * H[2 * i + 1]);
-        X[2 * i] *= power;
-        X[2 * i + 1] *= power;
-    }
+    SCRY_PARALLEL_FOR(bins > 1u << 21 ? scry_threads() : 1,
+        for (size_t i = 0; i < bins; i++) {
+            const float power = scale * (H[2 * i] * H[2 * i] + H[2 * i + 1] * H[2 * i + 1]);
+            X[2 * i] *= power;
+            X[2 * i + 1] *= power;
+        });
 }
 
 /* Images of a batch follow each other without gaps, so that only the first is sure to be aligned as

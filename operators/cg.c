@@ -1,6 +1,7 @@
 #include "operators/cg.h"
 
 #include "lib/memory.h"
+#include "lib/parallel.h"
 #include "lib/vector.h"
 
 #include <math.h>
@@ -29,19 +30,19 @@ static double advance(float *x, float *r, const float *p, const float *q, double
     const size_t blocks = blocks_of(n);
     const float a = (float)alpha;
     double sum = 0;
-#pragma omp parallel for schedule(static) if (blocks > 512)
-    for (size_t b = 0; b < blocks; b++) {
-        const size_t end = n < (b + 1) * BLOCK ? n : (b + 1) * BLOCK;
-        double s = 0;
-#pragma omp simd reduction(+ : s)
-        for (size_t i = b * BLOCK; i < end; i++) {
-            x[i] += a * p[i];
-            const float v = r[i] - a * q[i];
-            r[i] = v;
-            s += (double)v * v;
-        }
-        part[b] = s;
-    }
+    SCRY_PARALLEL_FOR(blocks > 512 ? scry_threads() : 1,
+        for (size_t b = 0; b < blocks; b++) {
+            const size_t end = n < (b + 1) * BLOCK ? n : (b + 1) * BLOCK;
+            double s = 0;
+            _Pragma("omp simd reduction(+ : s)")
+            for (size_t i = b * BLOCK; i < end; i++) {
+                x[i] += a * p[i];
+                const float v = r[i] - a * q[i];
+                r[i] = v;
+                s += (double)v * v;
+            }
+            part[b] = s;
+        });
     for (size_t b = 0; b < blocks; b++) sum += part[b];
     return sum;
 }

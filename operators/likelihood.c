@@ -1,6 +1,7 @@
 #include "operators/likelihood.h"
 
 #include "lib/memory.h"
+#include "lib/parallel.h"
 #include "lib/vector.h"
 #include "operators/cg.h"
 #include "operators/op_impl.h"
@@ -270,13 +271,13 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 {
     const size_t blocks = blocks_of(L->mm);
     double sum = 0;
-#pragma omp parallel for schedule(static) if (blocks > 512)
-    for (size_t b = 0; b < blocks; b++) {
-        const size_t end = L->mm < (b + 1) * BLOCK ? L->mm : (b + 1) * BLOCK;
-        double s = 0;
-        for (size_t i = b * BLOCK; i < end; i++) s += pixel(L, Au[i], i);
-        part[b] = s;
-    }
+    SCRY_PARALLEL_FOR(blocks > 512 ? scry_threads() : 1,
+        for (size_t b = 0; b < blocks; b++) {
+            const size_t end = L->mm < (b + 1) * BLOCK ? L->mm : (b + 1) * BLOCK;
+            double s = 0;
+            for (size_t i = b * BLOCK; i < end; i++) s += pixel(L, Au[i], i);
+            part[b] = s;
+        });
     for (size_t b = 0; b < blocks; b++) sum += part[b];
     return sum;
 }
@@ -285,11 +286,11 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 static void score_data(const scry_likelihood *L, float *out, const float *Au)
 {
     const double scale = L->map.scale;
-#pragma omp parallel for schedule(static) if (L->mm > 1u << 21)
-    for (size_t i = 0; i < L->mm; i++) {
-        const double m = pixel_mean(L, Au[i], i);
-        out[i] = (float)(scale * (L->data[i] - m) / pixel_variance(L, m));
-    }
+    SCRY_PARALLEL_FOR(L->mm > 1u << 21 ? scry_threads() : 1,
+        for (size_t i = 0; i < L->mm; i++) {
+            const double m = pixel_mean(L, Au[i], i);
+            out[i] = (float)(scale * (L->data[i] - m) / pixel_variance(L, m));
+        });
 }
 
 scry_status scry_likelihood_value(const scry_likelihood *L, double *nll, const float *u, void *work,

@@ -1,6 +1,7 @@
 #include "operators/fourier_impl.h"
 
 #include "lib/memory.h"
+#include "lib/parallel.h"
 #include "lib/vector.h"
 
 #include <omp.h>
@@ -49,11 +50,13 @@ void scryi_fourier_size_work(scryi_fourier *A)
                          sizeof(float complex);
 }
 
-static struct bench bench_of(const scryi_fourier *A, void *work)
+/* Of the thread that asks. Without a team of its own the caller's, whatever number it has in a team
+ * outside of here, has the first. */
+static struct bench bench_of(const scryi_fourier *A, int threads, void *work)
 {
+    const size_t slot = threads > 1 ? (size_t)omp_get_thread_num() : 0;
     struct bench b;
-    b.x = (float complex *)work + (1 + A->groups) * image_entries(A) +
-          (size_t)omp_get_thread_num() * bench_entries(A);
+    b.x = (float complex *)work + (1 + A->groups) * image_entries(A) + slot * bench_entries(A);
     b.sum = b.x + A->sets * block_entries(A);
     b.image = b.sum + A->sets * block_entries(A);
     b.spectrum = b.image + piece_entries(A);
@@ -64,6 +67,7 @@ static struct bench bench_of(const scryi_fourier *A, void *work)
 /* The scratch was sized for the threads there were at creation. */
 static int team(const scryi_fourier *A)
 {
+    if (A->threads == 1) return 1;
     const int now = omp_get_max_threads();
     return now < A->threads ? now : A->threads;
 }
@@ -297,13 +301,14 @@ void scryi_fourier_forward(const scryi_fourier *A, const scryi_samples *table, f
 {
     float complex *blocks = work;
     load_image(A, blocks, x);
-#pragma omp parallel for schedule(static) num_threads(team(A)) if (A->threads > 1)
-    for (size_t c = 0; c < A->coils; c++) {
-        const struct bench b = bench_of(A, work);
-        spread(A, &b, blocks, c);
-        transform_panel(A, &b, false);
-        gather(table, y + c * table->count, b.panel);
-    }
+    const int threads = team(A);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t c = 0; c < A->coils; c++) {
+            const struct bench b = bench_of(A, threads, work);
+            spread(A, &b, blocks, c);
+            transform_panel(A, &b, false);
+            gather(table, y + c * table->count, b.panel);
+        });
 }
 
 /* x = sum over coils; y NULL: of the normal of the image in the first part of work. */
@@ -312,22 +317,23 @@ static void sum_coils(const scryi_fourier *A, const scryi_samples *table, float 
 {
     const size_t size = image_entries(A), step = A->sets * block_entries(A);
     float complex *blocks = work, *sums = blocks + size;
-#pragma omp parallel for schedule(static) num_threads(team(A)) if (A->threads > 1)
-    for (size_t g = 0; g < A->groups; g++) {
-        const struct bench b = bench_of(A, work);
-        memset(sums + g * size, 0, size * sizeof *sums);
-        for (size_t c = g * A->coils / A->groups; c < (g + 1) * A->coils / A->groups; c++) {
-            if (y) {
-                memset(b.panel, 0, padded(A->lines) * A->pitch * sizeof *b.panel);
-                scatter(table, b.panel, y + c * table->count);
-                transform_panel(A, &b, true);
-            } else {
-                spread(A, &b, blocks, c);
-                filter_panel(A, &b);
+    const int threads = team(A);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t g = 0; g < A->groups; g++) {
+            const struct bench b = bench_of(A, threads, work);
+            memset(sums + g * size, 0, size * sizeof *sums);
+            for (size_t c = g * A->coils / A->groups; c < (g + 1) * A->coils / A->groups; c++) {
+                if (y) {
+                    memset(b.panel, 0, padded(A->lines) * A->pitch * sizeof *b.panel);
+                    scatter(table, b.panel, y + c * table->count);
+                    transform_panel(A, &b, true);
+                } else {
+                    spread(A, &b, blocks, c);
+                    filter_panel(A, &b);
+                }
+                collect(A, &b, sums + g * size, c);
             }
-            collect(A, &b, sums + g * size, c);
-        }
-    }
+        });
     for (size_t k = 0; k < A->blocks; k++) {
         float *total = (float *)(sums + k * step);
         for (size_t g = 1; g < A->groups; g++) {
@@ -373,9 +379,10 @@ void scryi_fourier_normal(const scryi_fourier *A, float complex *out, const floa
         sum_coils(A, NULL, out, NULL, work);
         return;
     }
-#pragma omp parallel for schedule(static) num_threads(team(A)) if (A->threads > 1)
-    for (size_t k = 0; k < A->blocks; k++) {
-        const struct bench b = bench_of(A, work);
-        normal_block(A, out, x, k, &b);
-    }
+    const int threads = team(A);
+    SCRY_PARALLEL_FOR(threads,
+        for (size_t k = 0; k < A->blocks; k++) {
+            const struct bench b = bench_of(A, threads, work);
+            normal_block(A, out, x, k, &b);
+        });
 }

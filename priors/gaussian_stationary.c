@@ -4,6 +4,7 @@
 #include "priors/gaussian_impl.h"
 
 #include "lib/fft.h"
+#include "lib/parallel.h"
 #include "lib/memory.h"
 
 #include <gsl/gsl_math.h>
@@ -28,9 +29,9 @@ static void stationary_filter(const struct scryi_gaussian *G, float *out, const 
     for (size_t c = 0; c < s->copies; c++) {
         scry_fft_forward_real(s->fft, X, in + c * s->n, rest);
         if (about_mean) X[0] -= (float)((double)s->n * s->mean);
-#pragma omp parallel for schedule(static) if (s->bins > 1u << 21)
-        for (size_t k = 0; k < s->bins; k++)
-            X[k] *= (float)(scale * scryi_gaussian_gain(kind, (double)s->precision[k], t));
+        SCRY_PARALLEL_FOR(s->bins > 1u << 21 ? scry_threads() : 1,
+            for (size_t k = 0; k < s->bins; k++)
+                X[k] *= (float)(scale * scryi_gaussian_gain(kind, (double)s->precision[k], t)););
         if (about_mean) X[0] += (float)s->mean; /* after the 1/N */
         scry_fft_backward_real(s->fft, out + c * s->n, X, rest);
     }

@@ -161,6 +161,32 @@ static void bits_do_not_depend_on_threads(void **state)
     scry_free(x);
 }
 
+/* Threads of a team that each bring their own scratch stay inside of it, whatever their number. */
+static void callers_may_be_a_team(void **state)
+{
+    (void)state;
+    enum { TEAM = 3, N = 5 * 8, GUARD = 4096 };
+    const size_t dims[2] = { 5, 8 };
+    scry_error err = { 0 };
+    scry_fft *f;
+    int spoiled = 0;
+    assert_ok(scry_fft_create_real(&f, 2, dims, &err));
+    const size_t bytes = scry_fft_work_bytes(f);
+#pragma omp parallel num_threads(TEAM) reduction(+ : spoiled)
+    {
+        float x[N] = { 1 };
+        float complex X[5 * 5];
+        unsigned char *work = scry_alloc(bytes + GUARD, 1);
+        memset(work + bytes, 0x5a, GUARD);
+        scry_fft_forward_real(f, X, x, work);
+        scry_fft_backward_real(f, x, X, work);
+        for (size_t i = 0; i < GUARD; i++) spoiled += work[bytes + i] != 0x5a;
+        scry_free(work);
+    }
+    scry_fft_free(f);
+    assert_int_equal(spoiled, 0);
+}
+
 static void many_equal_the_direct_sum(void **state)
 {
     (void)state;
@@ -235,6 +261,7 @@ int main(void)
         cmocka_unit_test(rows_equal_the_direct_sum),
         cmocka_unit_test(measured_plans_equal_the_direct_sum),
         cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(callers_may_be_a_team),
         cmocka_unit_test(many_equal_the_direct_sum),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(good_sizes_are_smooth),
