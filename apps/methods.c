@@ -1,10 +1,31 @@
 #include "apps/cli.h"
 
+#include "solvers/measured.h"
+
 #include <stdio.h>
 
 static const char *const kind_names[] = { [SCRY_CLASSICAL] = "classical",
                                           [SCRY_UNCONDITIONAL] = "unconditional",
                                           [SCRY_POSTERIOR] = "posterior" };
+
+/* What `scry verify` measured at the defaults. */
+static void print_measured(const struct scry_method *m)
+{
+    static const char *const parts[] = { "gaussian", "mixture" };
+    bool any = false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const scry_measured_band b = scry_measured_summary(m, parts[i]);
+        if (!b.problems) continue;
+        printf("    %-11s %s, %zu problem%s: mean off by up to %.3f of the prior's sd, sd %.2f to "
+               "%.2f of the exact\n                one, 90 %% intervals hold %.1f to %.1f %%; "
+               "%.0f D, %.0f VJP, %.0f A a sample\n",
+               any ? "" : "measured", parts[i], b.problems, b.problems > 1 ? "s" : "", b.bias,
+               b.sd_low, b.sd_high, 100 * b.cover_low, 100 * b.cover_high, b.denoise, b.vjp,
+               b.apply);
+        any = true;
+    }
+    if (!any) printf("    measured    not measured\n");
+}
 
 static void print_method(const struct scry_method *m)
 {
@@ -22,6 +43,7 @@ static void print_method(const struct scry_method *m)
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (m->needs & needs[i].bit) printf("%s%s", n++ ? ", " : "", needs[i].text);
     printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
+    if (m->kind == SCRY_POSTERIOR) print_measured(m);
     for (const scry_option *o = m->options; o && o->name; o++) {
         const char *const *words = scry_option_words(o);
         char value[32];
@@ -64,5 +86,7 @@ done:
     return status;
 }
 
-const cli_command cli_methods = { "methods", "[method]",
-                                  "list the methods: what each is, needs, and cites", NULL, run };
+const cli_command cli_methods = {
+    "methods", "[method]", "list the methods: what each is, needs, cites, how right it is", NULL,
+    run
+};

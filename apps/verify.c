@@ -18,7 +18,7 @@ struct command {
     verify_settings settings;
     const char *json, *plot;
     int64_t threads;
-    bool force;
+    bool force, check;
     const verify_part *part; /* NULL: all */
 };
 
@@ -137,7 +137,7 @@ static int check(const cli_command *self, struct command *c, const cli_parse *p,
 static scry_status verify(const struct command *c, scry_error *err)
 {
     verify_table tables[MAX_PARTS] = { 0 };
-    size_t count = 0;
+    size_t count = 0, out = 0;
     scry_status st = SCRY_OK;
     if (c->json && (st = output_check(c->json, c->force, err)) != SCRY_OK) return st;
     if (c->plot && (st = output_check(c->plot, c->force, err)) != SCRY_OK) return st;
@@ -152,10 +152,13 @@ static scry_status verify(const struct command *c, scry_error *err)
             st = SCRY_FAIL(err, SCRY_EIO, "interrupted in part %s; nothing was written",
                            (*part)->name);
         if (st == SCRY_OK) verify_print(table);
+        if (st == SCRY_OK && c->check) out += verify_check(table);
     }
     if (st == SCRY_OK && c->json)
         st = verify_write_json(c->json, tables, count, &c->settings, err);
     if (st == SCRY_OK && c->plot) st = verify_write_plot(c->plot, tables, count, err);
+    if (st == SCRY_OK && out)
+        st = SCRY_FAIL(err, SCRY_ENUMERIC, "%zu numbers are not what the labels say", out);
     for (size_t i = 0; i < count; i++) scry_free(tables[i].rows);
     return st;
 }
@@ -177,6 +180,9 @@ static int run(const cli_command *self, int argc, char **argv)
         { "plot", CLI_TEXT, &c.plot, "FILE",
           "write a PNG: a panel a method, problems downwards, metrics across; white is right, blue "
           "too small, red too large, magenta not measured" },
+        { "check", CLI_FLAG, &c.check, NULL,
+          "fail when a method has left the band that 'scry methods' tells, beyond Monte Carlo "
+          "error" },
         { "threads", CLI_INTEGER, &c.threads, "N", "chains at a time [all processors]" },
         { "force", CLI_FLAG, &c.force, NULL, "replace existing outputs" },
         { "quiet", CLI_FLAG, &s->quiet, NULL, "no progress" },

@@ -73,6 +73,9 @@ bool verify_operator(const verify_settings *settings, const char *operator_);
 void verify_say(const verify_settings *settings, const verify_table *table);
 
 void verify_print(const verify_table *table);
+/* How many numbers differ from those in the label of the method (solvers/measured.h) by more than
+ * their Monte Carlo error; each is reported on stderr. */
+size_t verify_check(const verify_table *table);
 /* All tables in one document. */
 scry_status verify_write_json(const char *path, const verify_table *tables, size_t count,
                               const verify_settings *settings, scry_error *err);

@@ -1,0 +1,48 @@
+#include "solvers/measured.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Ends with a row of zeros, so that the table may be empty. */
+static const scry_measured rows[] = {
+#include "solvers/measured.inc"
+    { 0 },
+};
+
+const scry_measured *scry_measured_rows(size_t *count)
+{
+    *count = sizeof rows / sizeof *rows - 1;
+    return rows;
+}
+
+const scry_measured *scry_measured_find(const char *method, const char *part, const char *operator_,
+                                        const char *problem)
+{
+    for (const scry_measured *r = rows; r->method; r++)
+        if (!strcmp(r->method, method) && !strcmp(r->part, part) &&
+            !strcmp(r->operator_, operator_) && !strcmp(r->problem, problem))
+            return r;
+    return NULL;
+}
+
+scry_measured_band scry_measured_summary(const struct scry_method *method, const char *part)
+{
+    scry_measured_band b = { .sd_low = INFINITY, .cover_low = INFINITY };
+    for (const scry_measured *r = rows; r->method; r++) {
+        if (strcmp(r->method, method->name) != 0 || strcmp(r->part, part) != 0) continue;
+        b.problems++;
+        b.bias = fmax(b.bias, r->bias.value);
+        b.sd_low = fmin(b.sd_low, r->sd_low.value);
+        b.sd_high = fmax(b.sd_high, r->sd_high.value);
+        b.cover_low = fmin(b.cover_low, r->cover.value);
+        b.cover_high = fmax(b.cover_high, r->cover.value);
+        b.denoise += r->denoise;
+        b.vjp += r->vjp;
+        b.apply += r->apply;
+    }
+    if (!b.problems) return (scry_measured_band){ 0 };
+    b.denoise /= (double)b.problems;
+    b.vjp /= (double)b.problems;
+    b.apply /= (double)b.problems;
+    return b;
+}

@@ -1,0 +1,38 @@
+#ifndef SCRY_SOLVERS_MEASURED_H
+#define SCRY_SOLVERS_MEASURED_H
+
+#include "solvers/registry.h"
+
+/* What `scry verify` measured of each posterior method at its defaults, where the posterior is
+ * known: the label that a method carries. The numbers are in solvers/measured.inc, which
+ * tests/bench/bands.py writes from `scry verify gaussian --json` and `scry verify mixture --json`;
+ * a test runs the methods again and fails when one has left its band. */
+typedef struct scry_measured_value {
+    double value, error; /* standard error */
+} scry_measured_value;
+
+typedef struct scry_measured { /* a method on one problem */
+    const char *method, *part, *operator_, *problem; /* as in the table of scry verify */
+    scry_measured_value bias;    /* rms error of the mean, in sd of the prior */
+    scry_measured_value sd_low;  /* smallest sd / exact sd over the posterior's eigen-directions */
+    scry_measured_value sd_high; /* largest */
+    scry_measured_value cover;   /* posterior probability of the samples' 90 % intervals */
+    double denoise, vjp, apply;  /* calls of D, of its VJP, of A and A^T per sample */
+} scry_measured;
+
+/* All rows; those of a method in a part follow each other. */
+const scry_measured *scry_measured_rows(size_t *count);
+
+/* NULL: not measured, or the method does not serve there. */
+const scry_measured *scry_measured_find(const char *method, const char *part, const char *operator_,
+                                        const char *problem);
+
+/* The extremes over the problems of a part. */
+typedef struct scry_measured_band {
+    size_t problems; /* 0: not measured */
+    double bias, sd_low, sd_high, cover_low, cover_high; /* bias: the largest */
+    double denoise, vjp, apply;                          /* means */
+} scry_measured_band;
+scry_measured_band scry_measured_summary(const struct scry_method *method, const char *part);
+
+#endif
