@@ -8,7 +8,7 @@
 
 /* Beyond chance: standard errors, and what the fixed number of chains adds to the extremes of a
  * set of ratios, which grow as their scatter does. */
-static const double ERRORS = 4, SLACK = 0.02;
+static const double ERRORS = 3, SLACK = 0.01;
 
 static verify_value find_value(const verify_table *table, const verify_row *row, const char *key)
 {
@@ -25,6 +25,7 @@ static size_t check_row(const verify_table *table, const verify_row *row, const 
         scry_measured_value then;
     } bands[] = { { "bias_prior", then->bias },
                   { "sd_low", then->sd_low },
+                  { "sd_median", then->sd_median },
                   { "sd_high", then->sd_high },
                   { "cover90", then->cover } };
     size_t out = 0;

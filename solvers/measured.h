@@ -13,11 +13,12 @@ typedef struct scry_measured_value {
 
 typedef struct scry_measured { /* a method on one problem */
     const char *method, *part, *operator_, *problem; /* as in the table of scry verify */
+    double denoise, vjp, apply;  /* calls of D, of its VJP, of A and A^T per sample */
     scry_measured_value bias;    /* rms error of the mean, in sd of the prior */
     scry_measured_value sd_low;  /* smallest sd / exact sd over the posterior's eigen-directions */
+    scry_measured_value sd_median;
     scry_measured_value sd_high; /* largest */
     scry_measured_value cover;   /* posterior probability of the samples' 90 % intervals */
-    double denoise, vjp, apply;  /* calls of D, of its VJP, of A and A^T per sample */
 } scry_measured;
 
 /* All rows; those of a method in a part follow each other. */

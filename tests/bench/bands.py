@@ -10,7 +10,7 @@ One document with both parts does as well. Rows of methods that could not serve 
 import json
 import sys
 
-KEYS = ("bias_prior", "sd_low", "sd_high", "cover90")
+KEYS = ("bias_prior", "sd_low", "sd_median", "sd_high", "cover90")
 
 
 def initializer(part, row):
@@ -20,7 +20,7 @@ def initializer(part, row):
     names = ", ".join('"%s"' % s for s in (row["method"], part, row["operator"], row["problem"]))
     numbers = ["{ %.3f, %.3f }" % (v["value"], v["error"]) for v in values]
     cost = ", ".join("%.0f" % row["cost"][key] for key in ("denoise", "vjp", "apply"))
-    return "    { %s,\n      %s, %s },\n" % (names, ", ".join(numbers), cost)
+    return "    { %s, %s,\n      %s },\n" % (names, cost, ", ".join(numbers))
 
 
 def main(paths):
