@@ -5,7 +5,8 @@
     scry verify mixture --json mixture.json
     python3 tests/bench/bands.py gaussian.json mixture.json > solvers/measured.inc
 
-One document with both parts does as well. Rows of methods that could not serve are left out.
+One document with both parts does as well. Of a row in several documents the last one counts, so
+that single methods can be measured again. Methods that could not serve are left out.
 """
 import json
 import sys
@@ -24,18 +25,21 @@ def initializer(part, row):
 
 
 def main(paths):
-    rows = []
+    rows = {}
     for path in paths:
         with open(path) as f:
             document = json.load(f)
         for part in document["parts"]:
             if not all(key in part["metrics"] for key in KEYS):
                 continue
-            rows += [(part["part"], row) for row in part["rows"] if "metrics" in row]
-    methods = list(dict.fromkeys(row["method"] for _, row in rows))
-    rows.sort(key=lambda r: (methods.index(r[1]["method"]), r[0]))
+            for row in part["rows"]:
+                problem = (row["method"], part["part"], row["operator"], row["problem"])
+                rows.pop(problem, None)
+                if "metrics" in row:
+                    rows[problem] = row
     print("/* Written by tests/bench/bands.py from `scry verify --json`. */")
-    sys.stdout.write("".join(filter(None, (initializer(*r) for r in rows))))
+    for (_, part, _, _), row in sorted(rows.items()):
+        sys.stdout.write(initializer(part, row) or "")
 
 
 if __name__ == "__main__":
