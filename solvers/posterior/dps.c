@@ -52,8 +52,8 @@ const struct scry_method scry_method_dps = {
     .title = "diffusion posterior sampling",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_VJP,
-    .exact =
-        "approximate: ignores the noise level, over-extrapolates; its spread is not calibrated",
+    .exact = "approximate: ignores the noise level, over-extrapolates; mean off by 0.4 to 2.1 sd, "
+             "spread 0.3 to 1.3 of the true one",
     .citation = "Chung et al. 2023, ICLR (arXiv:2209.14687), Algorithm 1",
     .options = options,
     .plan = plan,
