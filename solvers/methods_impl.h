@@ -23,6 +23,7 @@
     X(preconditioned_langevin)                                                                     \
     X(tds)                                                                                         \
     X(mcgdiff)                                                                                     \
+    X(pnp_flow)                                                                                    \
     X(ddpm)                                                                                        \
     X(ddim)                                                                                        \
     X(euler)                                                                                       \

@@ -1,0 +1,100 @@
+#include "lib/rng.h"
+#include "lib/vector.h"
+#include "solvers/methods_impl.h"
+#include "solvers/posterior/langevin_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+/* PnP-Flow: a gradient step of the data, then back to the straight path between noise and image and
+ * along it to its end, at times t that run from 0 to 1,
+ *   z = x + gamma (1 - t)^zeta A^T W (b - A x) / |A^T W A|
+ *   x = average over `inner` draws of n of D_t(t z + (1 - t) n),   D_t(w) = w + (1 - t) v(w, t).
+ * Martin, Gagneux, Hagemann, Steidl 2025, Alg. 3. A flow's w = t x0 + (1 - t) n is the house's
+ * x0 + s n with s = (1 - t) / t, w = t x, and its velocity there the denoiser's
+ *   v = (D(w / t; s) - w) / (1 - t),
+ * so that D_t(w) = D(w / t; s): the network is asked for D at z + s n, whether it was trained as a
+ * flow or not. Averages and vanishing steps make the end nearly the same for every seed. */
+
+enum { MAX_INNER = 1000 };
+
+/* x0 = the average of D(z + s n), z in L->g. */
+static scry_status project(struct scryi_langevin *L, double s, scry_error *err)
+{
+    struct scryi_guided *G = &L->base;
+    struct scryi_sampler *S = &G->base;
+    const struct scry_solver *base = &S->base;
+    memset(S->x0, 0, base->n * sizeof *S->x0);
+    for (size_t k = 0; k < base->opts.inner; k++) {
+        scry_rng_normal(S->z, 0, base->n, base->seed, base->chain,
+                        scry_rng_step((base->step + 1) * MAX_INNER + k, SCRYI_DRAW_SPARE));
+        scry_axpby(G->u, 1, L->g, s, S->z, base->n);
+        scry_status st = scryi_sampler_denoise(S, G->v, G->u, s, err);
+        if (st != SCRY_OK) return st;
+        scry_axpy(S->x0, 1 / (double)base->opts.inner, G->v, base->n);
+    }
+    return SCRY_OK;
+}
+
+static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    struct scryi_langevin *L = (struct scryi_langevin *)base;
+    struct scryi_guided *G = &L->base;
+    struct scryi_sampler *S = &G->base;
+    const double s = S->sigma[base->step], t = 1 / (1 + s);
+    const double length = base->opts.gamma * pow(1 - t, base->opts.zeta) / L->data;
+    if (!G->gaussian) G->linearised = false; /* the noise is that of x */
+    scry_status st = scryi_guided_linearise(G, S->x, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    L->misfit = G->known ? scry_norm(G->r, G->m) / sqrt((double)G->known) : 0;
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] *= G->w[i];
+    if ((st = scryi_guided_adjoint(G, L->g, G->r, err)) != SCRY_OK) return st;
+    scry_axpby(L->g, 1, S->x, length, L->g, base->n);
+    if ((st = project(L, s, err)) != SCRY_OK) return st;
+    memcpy(S->x, S->x0, base->n * sizeof *S->x);
+    return scryi_langevin_report(L, s, p, err);
+}
+
+/* Times in equal steps, inside the levels that the prior knows. */
+static scry_status plan(scry_solver **out, const scry_problem *problem,
+                        const scry_solver_opts *opts, scry_error *err)
+{
+    scry_solver *S;
+    scry_solver_opts ends = *opts;
+    ends.rho = 1; /* only the ends of that schedule are used */
+    scry_status st = scryi_langevin_plan(&S, &scry_method_pnp_flow, step, problem, &ends, err);
+    if (st != SCRY_OK) return st;
+    double *sigma = ((struct scryi_sampler *)S)->sigma;
+    const double high = sigma[0], low = sigma[S->steps - 1];
+    for (size_t i = 0; i < S->steps; i++) {
+        const double t = (double)(i + 1) / (double)(S->steps + 1);
+        sigma[i] = fmin(high, fmax(low, (1 - t) / t));
+    }
+    *out = S;
+    return SCRY_OK;
+}
+
+static const scry_option options[] = {
+    {"steps", 100, 1, 100000, "times of the flow, in equal steps"},
+    {"sigma-max", 0, 0, 1e6, "first noise level; 0: 40, or the largest that the prior knows"},
+    {"sigma-min", 0, 0, 1e6, "last noise level; 0: 0.03, or the least that the prior knows"},
+    {"inner", 5, 1, MAX_INNER - 1, "noises that a step averages over"},
+    {"gamma", 1, 1e-6, 2, "first data step, in units of the longest that lowers the misfit"},
+    {"zeta", 1, 0, 100, "power of 1 - t with which the data step vanishes"},
+    {0},
+};
+
+const struct scry_method scry_method_pnp_flow = {
+    .name = "pnp-flow",
+    .title = "PnP-Flow",
+    .kind = SCRY_POSTERIOR,
+    .needs = SCRY_NEEDS_DENOISER,
+    .exact = "a point estimate: chains differ by far less than the posterior's spread, and the "
+             "noise level only weighs measurements against each other",
+    .citation = "Martin, Gagneux, Hagemann, Steidl 2025, ICLR (arXiv:2410.02423), Algorithm 3",
+    .options = options,
+    .plan = plan,
+};
