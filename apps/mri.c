@@ -129,7 +129,6 @@ static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_er
     mri_run *r = &j->run;
     const scry_kspace_info *info = r->info;
     const char *from = r->settings->noise;
-    const size_t n = middle->dims[0] * middle->dims[1] * middle->dims[2];
     scry_status st;
     if (!strcmp(from, "none")) return SCRY_OK;
     if (!strcmp(from, "scan") && !info->noise_samples)
@@ -147,9 +146,7 @@ static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_er
         scry_free(noise);
         from = "noise scans";
     } else {
-        /* rows of all z: what is far from the centre along x or y is so in a volume too */
-        st = scry_noise_from_kspace(r->psi, middle->data, middle->mask, info->coils,
-                                    n / middle->dims[2], middle->dims[2], err);
+        st = mri_noise_from_slice(r->psi, middle, info, err);
         from = "the outermost samples";
     }
     if (st == SCRY_OK) st = check_covariance(r, err);

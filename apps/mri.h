@@ -69,6 +69,10 @@ void mri_slice_free(mri_slice *s); /* accepts a zeroed one */
 /* Every line along axis 1 (y) or 2 (x) of mask (z, y, x) is whole or missing. */
 bool mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis);
 
+/* The covariance of the coils' noise, coils x coils, from the samples themselves (mri_noise.c). */
+scry_status mri_noise_from_slice(double complex *psi, const mri_slice *s,
+                                 const scry_kspace_info *info, scry_error *err);
+
 /* The 2-D problems of a slice: 1, or for volumes that are encoded along z one for each position of
  * the readout; *across is the axis (z, y, x) they are counted along. EUNSUP: such a volume with a
  * readout that is not complete. */
