@@ -44,7 +44,7 @@ scry_status quantile_names(double *probability, char (*names)[CHOICES_NAME], siz
     return SCRY_OK;
 }
 
-static bool method_option_given(const cli_method_values *v, const char *name)
+bool method_option_given(const cli_method_values *v, const char *name)
 {
     for (size_t i = 0; i < v->count; i++)
         if (!strcmp(v->names[i], name)) return !isnan(v->values[i]);

@@ -17,6 +17,8 @@ scry_status choice_check(const char *option, const char *value, const char *cons
 scry_status quantile_names(double *probability, char (*names)[CHOICES_NAME], size_t *count,
                            const char *list, scry_error *err);
 
+bool method_option_given(const cli_method_values *v, const char *name);
+
 /* The defaults of the method, and what the command line says. */
 scry_status method_options(scry_solver_opts *opts, const struct scry_method *method,
                            const cli_method_values *v, scry_error *err);

@@ -107,7 +107,12 @@ static scry_status choose_method(struct job *j, scry_error *err)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--noise none leaves %s without a noise level; expected auto, scan or "
                          "kspace", r->method->name);
-    return method_options(&r->opts, r->method, &s->methods, err);
+    if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
+    /* Without a weight tv would smooth until the residual is that of the noise, which takes more
+     * than the eye would: images of one coil and of many are best near this one. */
+    if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, "lambda"))
+        r->opts.lambda = 0.005;
+    return SCRY_OK;
 }
 
 /* ---- what the middle slice tells of all ---- */

@@ -297,6 +297,20 @@ done:
     return st;
 }
 
+/* Where no coil sees anything nothing was measured, and what a prior drew there is not an image. */
+static void blank_unseen(mri_result *r, const mri_plane *plane, size_t quantiles)
+{
+    const size_t n = plane->ny * plane->nx, all = plane->coils * plane->sets;
+    for (size_t i = 0; i < n; i++) {
+        bool seen = false;
+        for (size_t c = 0; c < all && !seen; c++) seen = cabsf(plane->maps[c * n + i]) > 0;
+        if (seen) continue;
+        r->image[i] = 0;
+        if (r->sd) r->sd[i] = 0;
+        for (size_t q = 0; r->quantile && q < quantiles; q++) r->quantile[q * n + i] = 0;
+    }
+}
+
 /* Complex images (count) of u, of which the magnitude's direction is the real part where the phase
  * is in the maps: its spread and quantiles. */
 static float *real_part(const float *u, size_t n, size_t count, double scale, double shift)
@@ -345,6 +359,7 @@ static scry_status collect(mri_result *r, const struct parts *p, const mri_plane
         !(r->quantile = real_part(chains->quantile, n, run->chains.quantiles, p->map.scale,
                                   p->map.shift)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu pixels", n);
+    if (st == SCRY_OK) blank_unseen(r, plane, run->chains.quantiles);
     r->samples = chains->done;
     r->failed = chains->failed;
     r->counts = chains->counts;

@@ -206,4 +206,5 @@ def show(case, method, r, note=""):
           flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
