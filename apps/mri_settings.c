@@ -9,7 +9,7 @@ void mri_settings_init(mri_settings *s)
 {
     *s = (mri_settings){ .method = "wavelet", .prior = "mri", .maps = "auto", .noise = "auto",
                          .samples = 8, .sets = 1, .acs = 24, .crop = NAN, .gain = 0.75,
-                         .phase_width = 1, .imaginary = 0.1 };
+                         .phase_width = 1.5 };
 }
 
 void mri_options(cli_option *table, mri_settings *s)
@@ -40,10 +40,9 @@ void mri_options(cli_option *table, mri_settings *s)
           "brightness that the network is shown the brightest tissue with: 2 G above its black "
           "[0.75]" },
         { "phase-width", CLI_REAL, &s->phase_width, "PX",
-          "the phase of the image is that of a first estimate, blurred by a Gaussian of this sd "
-          "[1]" },
+          "the phase of the image is that of an estimate blurred by a Gaussian of this sd [1.5]" },
         { "imaginary", CLI_REAL, &s->imaginary, "SD",
-          "what may be left of the imaginary part beside that phase, in the network's unit [0.1]" },
+          "spread of the imaginary part beside that phase, in the network's unit [learnt]" },
         { "holdout", CLI_REAL, &s->holdout, "SHARE",
           "leave out this share of the samples outside the middle, and report how well they are "
           "predicted [0]" },
@@ -100,7 +99,7 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
                   { "holdout", s->holdout, 0, 0.5 },
                   { "gain", s->gain, 0.05, 4 },
                   { "phase-width", s->phase_width, 0, 1000 },
-                  { "imaginary", s->imaginary, 1e-4, 10 },
+                  { "imaginary", s->imaginary, 0, 10 },
                   { "oversampling", s->oversampling, 0, 64 },
                   { "seed", (double)s->seed, 0, 9e15 } };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)

@@ -12,6 +12,11 @@
 #include <math.h>
 #include <string.h>
 
+/* What the imaginary part beside the phase of a first estimate is given, network's unit; rings of
+ * its spectrum once it is learnt; and passes of learning. */
+#define IMAGINARY 0.1
+enum { RINGS = 33, PASSES = 2 };
+
 /* The parts of one problem, freed together. */
 struct parts {
     scry_op *A;
@@ -22,7 +27,8 @@ struct parts {
     scry_likelihood *L;
     scry_prior *prior, *model;
     scry_affine map;
-    double sigma;
+    double sigma;            /* sd of a sample, per real component */
+    double imaginary[RINGS]; /* power spectrum of the imaginary part: scry_radial */
 };
 
 static void parts_free(struct parts *p)
@@ -177,38 +183,53 @@ static scry_status bright(double *value, const float complex *u, size_t n, scry_
     return SCRY_OK;
 }
 
-static double constant_spectrum(double f, void *ctx)
-{
-    (void)f;
-    return *(const double *)ctx;
-}
-
-/* r + i q: the network on the magnitude r, a white Gaussian on q, what the phase map got wrong.
+/* r + i q: the network on the magnitude r, a Gaussian on q, what the phase map got wrong.
  * The Gaussian model beside it has the network's mean and spectrum. */
 static scry_status make_priors(struct parts *p, const mri_plane *plane, const mri_run *run,
                                scry_error *err)
 {
     const scry_space space = SCRY_SPACE(plane->ny, plane->nx);
     const scry_prior_info *about = run->prior_info;
-    double variance = run->settings->imaginary * run->settings->imaginary;
+    const scry_radial beside = { RINGS, p->imaginary, 0 };
     prior_layout layout;
     scry_prior *real = NULL, *imaginary = NULL;
+    scry_prior_free(p->prior);
+    scry_prior_free(p->model);
+    p->prior = p->model = NULL;
     scry_status st = prior_pool_make(&real, &layout, &run->pool, &space, 512,
                                      (run->method->needs & SCRY_NEEDS_VJP) != 0, 1, err);
     if (st == SCRY_OK)
-        st = scry_gaussian_create(&imaginary, &space, 2, 0, constant_spectrum, &variance, err);
+        st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
     if (st == SCRY_OK) real = imaginary = NULL;
     if (st == SCRY_OK && about->radial.count) {
         st = scry_gaussian_create_radial(&real, &space, 2, &about->radial, err);
         if (st == SCRY_OK)
-            st = scry_gaussian_create(&imaginary, &space, 2, 0, constant_spectrum, &variance, err);
+            st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
         if (st == SCRY_OK) st = scry_complex_create(&p->model, real, imaginary, err);
         if (st == SCRY_OK) real = imaginary = NULL;
     }
     scry_prior_free(real);
     scry_prior_free(imaginary);
     return st;
+}
+
+/* Operator, likelihood and priors for the phase, map and imaginary part in p. */
+static scry_status with_phase(struct parts *p, const mri_plane *plane, const mri_run *run,
+                              scry_error *err)
+{
+    scry_likelihood_free(p->L);
+    p->L = NULL;
+    scry_op_free(p->A);
+    p->A = NULL;
+    scry_status st = make_operator(&p->A, plane, p->mask, p->phase, err);
+    if (st == SCRY_OK) st = make_likelihood(p, p->map, err);
+    return st == SCRY_OK ? make_priors(p, plane, run, err) : st;
+}
+
+static bool still_wanted(const scry_chains_progress *p, void *ctx)
+{
+    return ctx ? monitor_chains(p, ctx) : !cli_interrupted;
 }
 
 /* The variable becomes u with image = phase (scale u + scale): background at -1, as the prior has
@@ -234,16 +255,87 @@ static scry_status pose_diffusion(struct parts *p, const mri_plane *plane, const
     if ((st = smooth_phase(p->phase, u, plane->ny, plane->nx, run->settings->phase_width, err)) !=
         SCRY_OK)
         goto done;
-    scry_likelihood_free(p->L);
-    p->L = NULL;
-    scry_op_free(p->A);
-    p->A = NULL;
-    if ((st = make_operator(&p->A, plane, p->mask, p->phase, err)) != SCRY_OK) goto done;
     const double scale = run->unit * fmax(high, 0.25) / (2 * run->settings->gain);
-    if ((st = make_likelihood(p, (scry_affine){ scale, scale }, err)) != SCRY_OK) goto done;
-    st = make_priors(p, plane, run, err);
+    p->map = (scry_affine){ scale, scale };
+    const double imaginary = run->settings->imaginary > 0 ? run->settings->imaginary : IMAGINARY;
+    for (size_t k = 0; k < RINGS; k++) p->imaginary[k] = imaginary * imaginary;
+    st = with_phase(p, plane, run, err);
 done:
     scry_free(u);
+    return st;
+}
+
+/* The power of the chains' imaginary part beside `phase`, ring by ring: the spectrum that makes the
+ * draws most probable, a step of expectation-maximisation. */
+static scry_status learn_imaginary(struct parts *p, const mri_plane *plane,
+                                   const scry_chains *chains, const float complex *phase,
+                                   scry_error *err)
+{
+    const size_t ny = plane->ny, nx = plane->nx, n = ny * nx;
+    const float complex *sample = (const float complex *)chains->samples;
+    double sum[RINGS] = { 0 }, count[RINGS] = { 0 }, all = 0;
+    float complex *q = scry_alloc(n, sizeof *q);
+    scry_status st = SCRY_OK;
+    if (!q) return SCRY_FAIL(err, SCRY_ENOMEM, "imaginary part of %zu pixels", n);
+    for (size_t k = 0; k < chains->done && st == SCRY_OK; k++, sample += n) {
+        for (size_t i = 0; i < n; i++)
+            q[i] = cimagf((sample[i] + 1) * p->phase[i] * conjf(phase[i]));
+        st = scry_fourier_transform(q, 1, ny, nx, SCRY_FOURIER_YX, false, err);
+        for (size_t i = 0; i < n; i++) {
+            const double fy = ((double)(i / nx) - (double)(ny / 2)) / (double)ny;
+            const double fx = ((double)(i % nx) - (double)(nx / 2)) / (double)nx;
+            const size_t ring = (size_t)(hypot(fy, fx) / sqrt(0.5) * (RINGS - 1) + 0.5);
+            const double a = (double)cabsf(q[i]);
+            sum[ring] += a * a;
+            count[ring]++;
+            all += a * a;
+        }
+    }
+    const double mean = all / ((double)n * (double)chains->done);
+    for (size_t k = 0; k < RINGS; k++) /* a ring of no pixels, or of none that matter: not 0 */
+        p->imaginary[k] = fmax(count[k] > 0 ? sum[k] / count[k] : 0, 1e-3 * mean + 1e-8);
+    scry_free(q);
+    return st;
+}
+
+/* phase <- that of the mean of `chains`. */
+static scry_status learn_phase(struct parts *p, const mri_plane *plane, const mri_run *run,
+                               const scry_chains *chains, scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    float complex *x = scry_alloc(2 * n, sizeof *x), *phase = x ? x + n : NULL;
+    if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "phase of %zu pixels", n);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (((const float complex *)chains->mean)[i] + 1) * p->phase[i];
+    scry_status st = smooth_phase(phase, x, plane->ny, plane->nx, run->settings->phase_width, err);
+    if (st == SCRY_OK && !(run->settings->imaginary > 0))
+        st = learn_imaginary(p, plane, chains, phase, err);
+    memcpy(p->phase, phase, n * sizeof *phase);
+    scry_free(x);
+    return st;
+}
+
+/* Two short chains, whose mean is a better place to read the phase from than the first estimate. */
+static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run *run,
+                          uint64_t seed, scry_error *err)
+{
+    const scry_problem problem = { .L = p->L, .prior = p->prior, .model = p->model };
+    scry_chains_opts copts;
+    scry_chains chains = { 0 };
+    scry_solver_opts opts = run->opts;
+    scry_chains_opts_init(&copts);
+    copts.chains = 2;
+    copts.keep = true;
+    copts.seed = ~seed; /* not the draws of the run itself */
+    copts.threads = 1;
+    opts.steps = opts.steps > 20 ? opts.steps / 2 : opts.steps;
+    scry_status st = scry_chains_run(&chains, run->method, &problem, &opts, &copts, still_wanted,
+                                     NULL, err);
+    if (st == SCRY_OK && chains.reason == SCRY_STOP_USER)
+        st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
+    if (st == SCRY_OK) st = learn_phase(p, plane, run, &chains, err);
+    if (st == SCRY_OK) st = with_phase(p, plane, run, err);
+    scry_chains_free(&chains);
     return st;
 }
 
@@ -412,11 +504,6 @@ static void unshade(float complex *image, const mri_plane *plane)
     }
 }
 
-static bool still_wanted(const scry_chains_progress *p, void *ctx)
-{
-    return ctx ? monitor_chains(p, ctx) : !cli_interrupted;
-}
-
 scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *run, uint64_t seed,
                       size_t threads, scry_error *err)
 {
@@ -433,6 +520,8 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
     copts.seed = seed;
     copts.threads = threads;
     if ((st = pose(&p, plane, run, seed, err)) != SCRY_OK) goto done;
+    for (int pass = 0; p.phase && pass < PASSES; pass++)
+        if ((st = refine(&p, plane, run, seed + (uint64_t)pass, err)) != SCRY_OK) goto done;
     const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
     st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted,
                          run->steps, err);

@@ -78,7 +78,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
-    { "eta", 0.85, 0, 1, "share of fresh noise in the noise of the next level" },
+    { "eta", 1, 0, 1, "share of fresh noise in the noise of the next level; published: 0.85" },
     { "gamma", 1, 1e-6, 1e6, "weight of the data in the data step" },
     { "weight", SCRY_WEIGHT_NOISE, 0, SCRY_WEIGHT_NOISE,
       "unit of gamma; paper: 1 / |A|^2 at every level, as published; noise: what the noise of the "
