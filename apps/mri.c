@@ -28,6 +28,8 @@ struct job {
     char quantile_names[SCRY_MAX_QUANTILES][CHOICES_NAME];
     double probability[SCRY_MAX_QUANTILES];
     monitor meter;
+    size_t threads;  /* slices or chains at a time */
+    size_t resident; /* bytes that the program and the network's weights take before any slice */
     size_t total; /* problems of this rank */
     bool reading; /* what fails now is due to files, no longer to the command line */
 };
@@ -222,6 +224,7 @@ static scry_status forecast(struct job *j, const mri_plane *plane, size_t worker
     if (st != SCRY_OK) return st;
     bytes += 3 * i->coils * i->nz * i->ny * i->nx * sizeof(float complex);
     bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->volume.quantiles);
+    bytes += j->resident;
     if (j->run.log)
         fprintf(j->run.log, "memory: %.3g GB for %zu slice%s at a time\n", (double)bytes * 1e-9,
                 workers, workers == 1 ? "" : "s");
@@ -235,7 +238,7 @@ static scry_status forecast(struct job *j, const mri_plane *plane, size_t worker
 /* As many slices at a time as there are threads, if there are as many slices. */
 static size_t slice_workers(const struct job *j)
 {
-    const size_t threads = (size_t)scry_threads(), ranks = (size_t)ranks_size();
+    const size_t threads = j->threads, ranks = (size_t)ranks_size();
     const size_t slices = (j->last - j->first + 1) * j->run.info->frames;
     const size_t mine = (slices + ranks - 1) / ranks;
     return mine >= threads ? threads : 1;
@@ -268,6 +271,7 @@ static scry_status prepare(struct job *j, scry_error *err)
     mri_plane plane = { 0 };
     size_t planes, slice = j->first;
     int across;
+    j->resident = scry_memory_peak();
     scry_status st = read_middle(&middle, &slice, j, err);
     if (st != SCRY_OK) return st;
     const bool rss = !strcmp(r->settings->maps, "none") && r->info->coils > 1;
@@ -290,6 +294,7 @@ static scry_status prepare(struct job *j, scry_error *err)
         fprintf(r->log, "unit: %.6g (intensity that counts as 1: lambda refers to it)\n", r->unit);
     st = mri_volume_create(&j->volume, r, j->first, j->last, planes, across, err);
     if (st != SCRY_OK) goto done;
+    r->chains.threads = slice_workers(j) > 1 ? 1 : j->threads;
     st = forecast(j, &plane, slice_workers(j), err);
 done:
     mri_plane_free(&plane);
@@ -380,7 +385,7 @@ static void do_all(struct job *j)
     const size_t workers = slice_workers(j), slices = j->last - j->first + 1;
     const size_t items = slices * j->run.info->frames;
     const size_t rank = (size_t)ranks_rank(), ranks = (size_t)ranks_size();
-    const size_t inside = workers > 1 ? 1 : (size_t)scry_threads();
+    const size_t inside = workers > 1 ? 1 : j->threads;
     j->total = (items + ranks - 1 - rank) / ranks * j->volume.problems;
     monitor_begin(&j->meter, j->run.log, j->run.method->name);
     if (j->total == 1) j->run.steps = &j->meter;
@@ -499,6 +504,8 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
         const int each = scry_threads() / ranks_size();
         scry_threads_set(each > 1 ? each : 1);
     }
+    j->threads = (size_t)scry_threads();
+    if (scry_machine_busy()) scry_threads_set(1);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
     j->run.log = s->quiet || ranks_rank() ? NULL : stderr;
     const scry_status st = job_open(j, s, words, &err);

@@ -61,7 +61,8 @@ void mri_options(cli_option *table, mri_settings *s)
         { "seed", CLI_INTEGER, &s->seed, "N",
           "of the random numbers; the run is a function of it [0]" },
         { "threads", CLI_INTEGER, &s->threads, "N",
-          "slices or chains at a time; the result does not depend on it [all processors]" },
+          "slices or chains at a time, or parts of one where the machine is not busy; the result "
+          "does not depend on it [all processors]" },
         { "fft", CLI_TEXT, &s->fft, "KIND",
           "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
           "cache [rows]" },

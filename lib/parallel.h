@@ -1,6 +1,8 @@
 #ifndef SCRY_LIB_PARALLEL_H
 #define SCRY_LIB_PARALLEL_H
 
+#include <stdbool.h>
+
 /* Threads of the leaf loops, for the whole process. Results never depend on it. */
 
 /* n >= 1; 0 gives back the default: OMP_NUM_THREADS, else every processor. */
@@ -19,5 +21,10 @@ int scry_threads(void);
             __VA_ARGS__                                                                            \
         }                                                                                          \
     } while (0)
+
+/* More than three processes on every two processors (mean of the last minute; false where there is
+ * no /proc/loadavg). The threads of a leaf loop then wait for each other, milliseconds at every
+ * loop: one thread is faster. Whole chains and slices at a time still gain. */
+bool scry_machine_busy(void);
 
 #endif

@@ -104,7 +104,8 @@ def main():
         for size, coils in ((256, 8), (320, 16)):
             simulate(size, coils)
             what = f"{size} x {size} x {coils}"
-            mri = [scry, "mri", "ksp.cfl", "ours.cfl", "--maps", "sens.cfl", "--force"]
+            mri = [scry, "mri", "ksp.cfl", "ours.cfl", "--maps", "sens.cfl", "--force",
+                   "--noise", "none"]  # BART does not whiten
             if "cg" in args.only:
                 compare(f"CG-SENSE 30, {what}", args.rounds,
                         ["pics", "-S", "-l2", "-r", 0.01, "-i", 30, "ksp", "sens", "theirs"],

@@ -94,8 +94,9 @@ for m in wavelet "dds --steps 4 --samples 2"; do
     works "${m%% *}, 2 threads" $mri three.h5 t2.h5 --method $m --threads 2 --force
     holds "${m%% *}: the same bytes" cmp -s t1.h5 t2.h5
     if command -v mpirun >/dev/null; then
-        works "${m%% *}, 2 ranks" mpirun --allow-run-as-root --oversubscribe -n 2 \
-            $mri three.h5 r2.h5 --method $m --force
+        # Open MPI keeps memory to the end, which leak checkers report
+        works "${m%% *}, 2 ranks" env ASAN_OPTIONS=detect_leaks=0 \
+            mpirun --allow-run-as-root --oversubscribe -n 2 $mri three.h5 r2.h5 --method $m --force
         holds "${m%% *}: the same bytes" cmp -s t1.h5 r2.h5
     else
         skipped "mpirun is not installed"
