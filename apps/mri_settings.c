@@ -8,8 +8,7 @@
 void mri_settings_init(mri_settings *s)
 {
     *s = (mri_settings){ .method = "wavelet", .prior = "mri", .maps = "auto", .noise = "auto",
-                         .samples = 8, .sets = 1, .acs = 24, .crop = NAN, .gain = 0.75,
-                         .phase_width = 1.5 };
+                         .samples = 8, .sets = 1, .acs = 24, .crop = NAN, .gain = 0.75 };
 }
 
 void mri_options(cli_option *table, mri_settings *s)
@@ -40,7 +39,8 @@ void mri_options(cli_option *table, mri_settings *s)
           "brightness that the network is shown the brightest tissue with: 2 G above its black "
           "[0.75]" },
         { "phase-width", CLI_REAL, &s->phase_width, "PX",
-          "the phase of the image is that of an estimate blurred by a Gaussian of this sd [1.5]" },
+          "the phase of the image is that of an estimate blurred by a Gaussian of this sd "
+          "[2 or less: the widest that leaves 1 % of the energy beside it]" },
         { "imaginary", CLI_REAL, &s->imaginary, "SD",
           "spread of the imaginary part beside that phase, in the network's unit [learnt]" },
         { "holdout", CLI_REAL, &s->holdout, "SHARE",
