@@ -105,7 +105,7 @@ def main():
             simulate(size, coils)
             what = f"{size} x {size} x {coils}"
             mri = [scry, "mri", "ksp.cfl", "ours.cfl", "--maps", "sens.cfl", "--force",
-                   "--noise", "none"]  # BART does not whiten
+                   "--noise", "none", "--complex"]  # BART does not whiten
             if "cg" in args.only:
                 compare(f"CG-SENSE 30, {what}", args.rounds,
                         ["pics", "-S", "-l2", "-r", 0.01, "-i", 30, "ksp", "sens", "theirs"],
