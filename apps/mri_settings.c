@@ -8,7 +8,7 @@
 void mri_settings_init(mri_settings *s)
 {
     *s = (mri_settings){ .method = "wavelet", .prior = "mri", .maps = "auto", .noise = "auto",
-                         .samples = 8, .sets = 1, .acs = 24, .crop = NAN, .gain = 0.75 };
+                         .samples = 16, .sets = 1, .acs = 24, .crop = NAN, .gain = 0.75 };
 }
 
 void mri_options(cli_option *table, mri_settings *s)
@@ -34,7 +34,7 @@ void mri_options(cli_option *table, mri_settings *s)
         { "prior", CLI_TEXT, &s->prior, "NAME",
           "pretrained network: a name or a folder in the layout of diffusers [mri]" },
         { "samples", CLI_INTEGER, &s->samples, "K",
-          "independent posterior chains; their mean is written [8]" },
+          "independent posterior chains; their mean is written [16]" },
         { "gain", CLI_REAL, &s->gain, "G",
           "brightness that the network is shown the brightest tissue with: 2 G above its black "
           "[0.75]" },
