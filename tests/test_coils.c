@@ -50,6 +50,18 @@ static double worst_z(const double complex *psi, const double complex *truth, do
     return worst;
 }
 
+/* Three samples: 1, -1, 0 have 2 / (3 - 1) = 1. */
+static void covariance_of_few_samples(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    const float complex x[3] = { 1, -1, 0 };
+    double complex psi;
+    assert_ok(scry_noise_covariance(&psi, x, 1, 3, 1, &err));
+    assert_near(creal(psi), 1, 1e-12);
+    assert_near(cimag(psi), 0, 1e-12);
+}
+
 static void covariance_is_that_of_the_noise(void **state)
 {
     (void)state;
@@ -254,6 +266,7 @@ static void refusals_leak_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(covariance_of_few_samples),
         cmocka_unit_test(covariance_is_that_of_the_noise),
         cmocka_unit_test(whitened_noise_has_unit_variance),
         cmocka_unit_test(a_dead_coil_is_named),

@@ -1,5 +1,6 @@
 #include "tests/exact/small.h"
 
+#include "lib/vector.h"
 #include "priors/prior_impl.h"
 
 /* Methods against a posterior known in closed form. */
@@ -126,6 +127,39 @@ static void gaussian_start_is_exact(void **state)
 
 /* Where the prior is the model, a step that draws what the estimate leaves unknown is exact,
  * however long: after 4 levels, only the last of which returns a mean, the spread is all there. */
+/* With the weight of the noise and solves to the end, a step of DDS is one of DiffPIR whose share
+ * of fresh noise is eta^2: the same draws give the same chain. */
+static void dds_is_diffpir_with_zeta_eta_squared(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct setup s;
+    scry_solver_opts o;
+    scry_chains a, b;
+    world_blur(&w);
+    build(&s, &w, NULL);
+    for (double eta = 0.25; eta < 1; eta += 0.35) {
+        scry_solver_opts_init(&o, scry_method_find("dds"));
+        o.steps = 8;
+        o.start = SCRY_START_NOISE;
+        o.inner = 200;
+        o.eta = eta;
+        draw(&a, "dds", &s.problem, &o, 4, 13);
+        scry_solver_opts_init(&o, scry_method_find("diffpir"));
+        o.steps = 8;
+        o.start = SCRY_START_NOISE;
+        o.inner = 200;
+        o.tol = 1e-6;
+        o.zeta = eta * eta;
+        draw(&b, "diffpir", &s.problem, &o, 4, 13);
+        const double far = scry_distance(a.samples, b.samples, 4 * w.n);
+        assert_below(far, 2e-3 * scry_norm(a.samples, 4 * w.n));
+        scry_chains_free(&a);
+        scry_chains_free(&b);
+    }
+    drop(&s);
+}
+
 static void few_levels_with_spread_are_exact(void **state)
 {
     (void)state;
@@ -414,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaussian_posterior_is_drawn),
         cmocka_unit_test(gaussian_start_is_exact),
+        cmocka_unit_test(dds_is_diffpir_with_zeta_eta_squared),
         cmocka_unit_test(few_levels_with_spread_are_exact),
         cmocka_unit_test(travel_repeats_levels),
         cmocka_unit_test(mmps_survives_a_bent_jacobian),
