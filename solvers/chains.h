@@ -6,7 +6,8 @@
 
 /* K independent chains of one method on one problem, and what they say together. Each chain is a
  * function of (seed, its number) alone and they are combined in the order of their numbers, so the
- * result does not depend on how many run at a time.
+ * result does not depend on how many run at a time. A chain gives one draw, its last estimate;
+ * methods that walk (option `draws`) give more, and all draws count alike.
  *
  * With T threads, chains run T at a time, one solver and one thread each; a rest of fewer than T
  * runs one after the other with all threads inside. */
@@ -18,6 +19,9 @@ typedef struct scry_chains_opts {
     bool keep;                 /* keep every sample (implied by quantiles) */
     size_t quantiles;          /* count of `probability`, at most SCRY_MAX_QUANTILES */
     const double *probability; /* each in [0, 1] */
+    size_t thresholds;         /* count of `threshold`, at most SCRY_MAX_QUANTILES */
+    const double *threshold;   /* in u: the share of draws above each is wanted */
+    size_t region;             /* side of the regions of rhat and ess, pixels; 0: not wanted */
 } scry_chains_opts;
 
 enum { SCRY_MAX_QUANTILES = 16 };
@@ -45,10 +49,23 @@ typedef struct scry_chains {
     scry_counts counts; /* of all chains, also those that were stopped */
     double residual;    /* root mean square of the residuals at the end of the chains done */
     float *mean;        /* n */
-    float *sd;          /* n, with K - 1; zeros when done < 2 */
+    size_t draws;       /* in mean, sd, quantiles and above: those of the chains done */
+    float *sd;          /* n, with draws - 1; zeros when draws < 2 */
     float *quantile;    /* quantiles x n, linear between order statistics; NULL unless asked */
-    float *samples;     /* done x n in order of chain; NULL unless kept */
+    float *above;       /* thresholds x n: share of the draws with u > threshold; or NULL */
+    float *rhat, *ess;  /* n each, every value that of its region; NULL unless asked */
+    double worst_rhat;  /* the largest; NaN where chains give fewer than 4 draws, as is rhat */
+    double least_ess;   /* the smallest */
+    float *samples;     /* draws x n in order of chain, then of draw; NULL unless kept */
 } scry_chains;
+
+/* rhat and ess: the image is cut into blocks of region x region pixels (its last two axes; real and
+ * imaginary parts by themselves), whose mean and mean square are followed over the draws of every
+ * chain. rhat is split R-hat, the square root of the ratio of the pooled variance to that within
+ * half-chains; ess the number of independent draws that say as much about the mean, by Geyer's
+ * initial monotone sequence. Of the two traces the worse one counts. Chains of one draw are
+ * independent draws: their ess is their number. Gelman et al. 2013, Bayesian Data Analysis, 3rd
+ * ed., sec. 11.4-5; Vehtari et al. 2021, Bayesian Anal. 16:667. */
 
 /* Plans the solvers, runs, combines. *out is filled and owned by the caller (scry_chains_free) on
  * success only. ENUMERIC when no chain survives; a run that the monitor stopped is not a failure:

@@ -48,6 +48,8 @@ typedef struct scry_solver_opts {
     int coupling;      /* enum scry_coupling, pnpdm */
     size_t draw_steps; /* gradients of a chain inside a step */
     double draw_size;  /* length of its steps, relative to the stable one */
+    size_t draws;      /* images that a chain gives, of methods that walk; 0: 1 */
+    size_t thin;       /* steps from one of them to the next; 0: 1 */
 } scry_solver_opts;
 
 enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN, SCRY_START_AUTO };
@@ -81,6 +83,7 @@ typedef struct scry_progress {
     size_t step, steps;
     double sigma, residual; /* noise level now; |W^(1/2)(A x0 - b)| / sqrt(count), 0 if unknown */
     const float *x, *x0;    /* state, and estimate of the image */
+    bool draw;              /* x0 is a draw: what the method gives for a sample of the posterior */
     scry_reason reason;
 } scry_progress;
 
