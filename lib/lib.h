@@ -14,6 +14,7 @@
 #include "lib/fft.h"     /* Fourier transforms */
 #include "lib/metrics.h" /* PSNR, SSIM, Fourier ring correlation */
 #include "lib/noise.h"   /* noise of an image, and of its camera */
+#include "lib/mixing.h"  /* of Markov chains: split R-hat, effective sample size */
 #include "lib/ranks.h"   /* of a truth among samples */
 #include "lib/stein.h"   /* whether samples fit a score */
 
