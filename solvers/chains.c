@@ -2,28 +2,38 @@
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "solvers/regions_impl.h"
+#include "solvers/tally_impl.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
 
-/* How one chain of a round ended. */
+enum { TILE = 16 }; /* values whose quantiles are found together: a cache line of floats */
+
+/* What one chain of a round gave, and how it ended. */
 struct slot {
     scry_status status;
     scry_error error;
     scry_progress end;
     scry_counts counts;
+    struct scryi_tally tally;
 };
 
 /* What the threads of a run share. A round is a batch of chains that run before anything is
  * combined: many where images are small, so that threads seldom wait for each other. */
 struct team {
     const scry_chains_opts *opts;
-    size_t n, threads, slots;
-    scry_solver **solver;  /* threads */
-    struct slot *slot;     /* slots: one a chain of the round */
-    float *sample;         /* slots x n */
-    double *mean, *spread; /* Welford's running mean and sum of squares, n each */
+    size_t n, draws; /* floats of an image; images of a chain */
+    size_t threads, slots;
+    scry_solver **solver;   /* threads */
+    struct slot *slot;      /* slots: one a chain of the round */
+    struct scryi_tally all; /* chains done */
+    struct scryi_regions regions;
+    /* One entry a draw, in order of chain. Chains of a round write where they would be if none
+     * failed; those done are moved together when they are combined. */
+    double *rows;   /* 2 x regions.count each; NULL unless asked */
+    float *samples; /* n each; NULL unless kept */
     scry_chains_monitor *monitor;
     void *ctx;
     size_t finished;
@@ -33,6 +43,7 @@ struct team {
 /* Context of one chain's monitor. */
 struct voice {
     struct team *team;
+    struct slot *slot;
     size_t chain;
 };
 
@@ -41,7 +52,12 @@ void scry_chains_opts_init(scry_chains_opts *opts)
     *opts = (scry_chains_opts){ .chains = 1 };
 }
 
-static scry_status check_opts(const scry_chains_opts *opts, scry_error *err)
+static size_t count_draws(const struct scry_method *method, const scry_solver_opts *solver_opts)
+{
+    return scry_method_walks(method) && solver_opts->draws > 1 ? solver_opts->draws : 1;
+}
+
+static scry_status check_opts(const scry_chains_opts *opts, size_t draws, scry_error *err)
 {
     if (opts->chains < 1) return SCRY_FAIL(err, SCRY_EINVAL, "0 chains, expected 1 or more");
     if (opts->first > UINT32_MAX || opts->chains > UINT32_MAX - opts->first)
@@ -54,21 +70,38 @@ static scry_status check_opts(const scry_chains_opts *opts, scry_error *err)
         if (!(opts->probability[i] >= 0 && opts->probability[i] <= 1))
             return SCRY_FAIL(err, SCRY_EINVAL, "quantile %g, expected a probability in 0 to 1",
                              opts->probability[i]);
+    if (opts->thresholds > SCRY_MAX_QUANTILES)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu thresholds, expected at most %d", opts->thresholds,
+                         SCRY_MAX_QUANTILES);
+    for (size_t i = 0; i < opts->thresholds; i++)
+        if (!isfinite(opts->threshold[i]))
+            return SCRY_FAIL(err, SCRY_EINVAL, "threshold %g, expected a finite number",
+                             opts->threshold[i]);
+    if (opts->chains > UINT32_MAX / draws)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu chains of %zu draws, expected less than 2^32 draws",
+                         opts->chains, draws);
     return SCRY_OK;
+}
+
+static size_t available(const scry_chains_opts *opts)
+{
+    return opts->threads ? opts->threads : (size_t)omp_get_max_threads();
 }
 
 static size_t count_threads(const scry_chains_opts *opts)
 {
-    const size_t threads = opts->threads ? opts->threads : (size_t)omp_get_max_threads();
+    const size_t threads = available(opts);
     return threads < opts->chains ? threads : opts->chains;
 }
 
-/* Chains of a round: a multiple of the threads, up to 64 each while their samples fit in 4 MiB. */
-static size_t count_slots(const scry_chains_opts *opts, size_t n)
+/* Chains of a round: a multiple of the threads, up to 64 each while their tallies fit in 8 MiB. */
+static size_t count_slots(const scry_chains_opts *opts, size_t n, size_t draws)
 {
-    const size_t threads = count_threads(opts), fit = (4u << 20) / sizeof(float) / n / threads;
-    const size_t depth = fit < 1 ? 1 : fit > 64 ? 64 : fit;
-    return opts->chains <= threads ? threads : depth * threads;
+    const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
+    const size_t bytes = scryi_tally_bytes(n, draws == 1, opts->thresholds);
+    const size_t fit = (8u << 20) / bytes / threads;
+    const size_t most = threads * (fit < 1 ? 1 : fit > 64 ? 64 : fit);
+    return whole < most ? whole : most;
 }
 
 static bool keeps(const scry_chains_opts *opts)
@@ -76,11 +109,24 @@ static bool keeps(const scry_chains_opts *opts)
     return opts->keep || opts->quantiles > 0;
 }
 
+/* solver.c has seen that x is finite. */
+static void take_draw(const struct voice *voice, const float *x)
+{
+    struct team *team = voice->team;
+    struct scryi_tally *tally = &voice->slot->tally;
+    const size_t at = (voice->chain - team->opts->first) * team->draws + tally->draws;
+    if (team->samples) memcpy(team->samples + at * team->n, x, team->n * sizeof *x);
+    if (team->rows)
+        scryi_regions_follow(&team->regions, team->rows + at * 2 * team->regions.count, x);
+    scryi_tally_add(tally, x);
+}
+
 static bool speak(const scry_progress *p, void *ctx)
 {
     const struct voice *voice = ctx;
     struct team *team = voice->team;
     bool go;
+    if (p->draw) take_draw(voice, p->x0);
 #pragma omp critical(scry_chains_monitor)
     {
         const scry_chains_progress told = { voice->chain, team->opts->chains, team->finished, p };
@@ -92,46 +138,45 @@ static bool speak(const scry_progress *p, void *ctx)
 
 static void run_chain(struct team *team, size_t thread, size_t index, size_t chain)
 {
-    struct voice voice = { team, chain };
     struct slot *slot = &team->slot[index];
+    struct voice voice = { team, slot, chain };
     scry_solver *S = team->solver[thread];
-    *slot = (struct slot){ .end = { .reason = SCRY_STOP_USER } };
+    scryi_tally_forget(&slot->tally);
+    slot->error = (scry_error){ 0 };
+    slot->end = (scry_progress){ .reason = SCRY_STOP_USER };
     slot->status = scry_solver_start(S, team->opts->seed, (uint32_t)chain, &slot->error);
     if (slot->status == SCRY_OK)
-        slot->status = scry_solver_run(S, team->sample + index * team->n, speak, &voice, &slot->end,
-                                       &slot->error);
+        slot->status = scry_solver_run(S, NULL, speak, &voice, &slot->end, &slot->error);
     slot->counts = scry_solver_counts(S);
 #pragma omp critical(scry_chains_monitor)
     team->finished++;
 }
 
-/* Takes in what one chain brought. Called in order of chain, by one thread. */
-static scry_status combine(scry_chains *c, struct team *team, size_t index, scry_error *err)
+/* Takes in what chain `at` of those asked brought. Called in order of chain, by one thread. */
+static scry_status combine(scry_chains *c, struct team *team, size_t at, size_t index,
+                           scry_error *err)
 {
-    struct slot *slot = &team->slot[index];
-    const float *x = team->sample + index * team->n;
-    const bool ended = slot->status == SCRY_OK && slot->end.reason == SCRY_DONE;
+    const struct slot *slot = &team->slot[index];
     c->counts.denoise += slot->counts.denoise;
     c->counts.vjp += slot->counts.vjp;
     c->counts.forward += slot->counts.forward;
     c->counts.adjoint += slot->counts.adjoint;
-    if (ended && !scry_finite(x, team->n))
-        slot->status =
-            SCRY_FAIL(&slot->error, SCRY_ENUMERIC, "a chain ended with values that are not finite");
     if (slot->status == SCRY_ENUMERIC) {
         if (!c->failed++) c->failure = slot->error;
         return SCRY_OK;
     }
     if (slot->status != SCRY_OK && err) *err = slot->error;
-    if (!ended) return slot->status; /* failed, or stopped on the way */
-    if (c->samples) memcpy(c->samples + c->done * team->n, x, team->n * sizeof *x);
+    if (slot->status != SCRY_OK || slot->end.reason != SCRY_DONE)
+        return slot->status; /* failed, or stopped on the way */
+    const size_t row = 2 * team->regions.count * team->draws, image = team->n * team->draws;
+    if (team->samples)
+        memmove(team->samples + c->done * image, team->samples + at * image,
+                image * sizeof *team->samples);
+    if (team->rows)
+        memmove(team->rows + c->done * row, team->rows + at * row, row * sizeof *team->rows);
+    scryi_tally_merge(&team->all, &slot->tally);
     c->done++;
     c->residual += slot->end.residual * slot->end.residual;
-    for (size_t i = 0; i < team->n; i++) { /* Welford 1962, Technometrics 4:419 */
-        const double before = x[i] - team->mean[i];
-        team->mean[i] += before / (double)c->done;
-        team->spread[i] += before * (x[i] - team->mean[i]);
-    }
     return SCRY_OK;
 }
 
@@ -157,7 +202,7 @@ static scry_status run_rounds(scry_chains *c, struct team *team, scry_error *err
         const size_t batch = left < team->threads ? 1 : whole < team->slots ? whole : team->slots;
         run_round(team, at, batch);
         for (size_t i = 0; i < batch; i++) {
-            scry_status st = combine(c, team, i, err);
+            scry_status st = combine(c, team, at + i, i, err);
             if (st != SCRY_OK) return st;
         }
         at += batch;
@@ -166,71 +211,116 @@ static scry_status run_rounds(scry_chains *c, struct team *team, scry_error *err
     return SCRY_OK;
 }
 
+/* Of all draws. Neighbours are gathered together: the draws of one value lie an image apart. */
+static scry_status find_quantiles(scry_chains *c, const struct team *team, scry_error *err)
+{
+    const size_t n = c->n, K = c->draws, threads = available(team->opts);
+    float *columns = scry_alloc(threads, TILE * K * sizeof *columns);
+    if (!columns) return SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu draws", K);
+#pragma omp parallel for num_threads((int)threads) schedule(static)
+    for (size_t first = 0; first < n; first += TILE) {
+        float *column = columns + (size_t)omp_get_thread_num() * TILE * K;
+        const size_t count = n - first < TILE ? n - first : TILE;
+        for (size_t k = 0; k < K; k++)
+            for (size_t i = 0; i < count; i++)
+                column[i * K + k] = c->samples[k * n + first + i];
+        for (size_t q = 0; q < team->opts->quantiles; q++)
+            for (size_t i = 0; i < count; i++)
+                c->quantile[q * n + first + i] = (float)scry_quantile(
+                    column + i * K, K, team->opts->probability[q], column + i * K);
+    }
+    scry_free(columns);
+    return SCRY_OK;
+}
+
 static scry_status summarise(scry_chains *c, const struct team *team, scry_error *err)
 {
-    const size_t n = c->n;
+    const struct scryi_tally *all = &team->all;
+    scry_status st = SCRY_OK;
     if (c->reason == SCRY_DONE && c->done == 0) {
         if (err) *err = c->failure;
         return SCRY_ENUMERIC;
     }
+    c->draws = all->draws;
     c->residual = c->done ? sqrt(c->residual / (double)c->done) : 0;
-    for (size_t i = 0; i < n; i++) {
-        c->mean[i] = (float)team->mean[i];
-        c->sd[i] = c->done > 1 ? (float)sqrt(team->spread[i] / (double)(c->done - 1)) : 0;
+    for (size_t i = 0; i < c->n; i++) {
+        c->mean[i] = (float)all->mean[i];
+        c->sd[i] = c->draws > 1 ? (float)sqrt(all->spread[i] / (double)(c->draws - 1)) : 0;
     }
-    if (!c->quantile || !c->done) return SCRY_OK;
-    float *column = scry_alloc(c->done, sizeof *column);
-    if (!column) return SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu samples", c->done);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < c->done; k++)
-            column[k] = c->samples[k * n + i];
-        for (size_t q = 0; q < team->opts->quantiles; q++)
-            c->quantile[q * n + i] =
-                (float)scry_quantile(column, c->done, team->opts->probability[q], column);
-    }
-    scry_free(column);
-    return SCRY_OK;
+    c->worst_rhat = NAN;
+    if (c->draws == 0) return SCRY_OK;
+    for (size_t i = 0; c->above && i < all->thresholds * c->n; i++)
+        c->above[i] = (float)(all->above[i] / (double)c->draws);
+    if (c->rhat)
+        st = scryi_regions_mixing(&team->regions, team->rows, c->done, team->draws, c->rhat,
+                                  c->ess, &c->worst_rhat, &c->least_ess, err);
+    return st == SCRY_OK && c->quantile ? find_quantiles(c, team, err) : st;
 }
 
 static void disband(struct team *team)
 {
     for (size_t i = 0; team->solver && i < team->threads; i++)
         scry_solver_free(team->solver[i]);
+    for (size_t i = 0; team->slot && i < team->slots; i++)
+        scryi_tally_clear(&team->slot[i].tally);
+    scryi_tally_clear(&team->all);
+    scryi_regions_clear(&team->regions);
     scry_free(team->solver);
     scry_free(team->slot);
-    scry_free(team->sample);
-    scry_free(team->mean);
-    scry_free(team->spread);
+    scry_free(team->rows);
 }
 
 static scry_status assemble(struct team *team, const struct scry_method *method,
                             const scry_problem *problem, const scry_solver_opts *solver_opts,
                             scry_error *err)
 {
+    const scry_chains_opts *o = team->opts;
     team->solver = scry_alloc(team->threads, sizeof *team->solver);
     team->slot = scry_alloc(team->slots, sizeof *team->slot);
-    team->sample = scry_alloc(team->slots, team->n * sizeof *team->sample);
-    team->mean = scry_alloc(team->n, sizeof *team->mean);
-    team->spread = scry_alloc(team->n, sizeof *team->spread);
-    if (!team->solver || !team->slot || !team->sample || !team->mean || !team->spread)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time of %zu values", team->slots,
-                         team->n);
-    for (size_t i = 0; i < team->threads; i++) {
-        scry_status st = scry_solver_plan(&team->solver[i], method, problem, solver_opts, err);
-        if (st != SCRY_OK) return st;
-    }
-    return SCRY_OK;
+    if (!team->solver || !team->slot)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time", team->slots);
+    scry_status st = scryi_tally_init(&team->all, team->n, false, o->thresholds, o->threshold, err);
+    for (size_t i = 0; i < team->slots && st == SCRY_OK; i++)
+        st = scryi_tally_init(&team->slot[i].tally, team->n, team->draws == 1, o->thresholds,
+                              o->threshold, err);
+    for (size_t i = 0; i < team->threads && st == SCRY_OK; i++)
+        st = scry_solver_plan(&team->solver[i], method, problem, solver_opts, err);
+    return st;
 }
 
-/* Floats of an image; the measurement's domain, or the prior's space without one. */
-static scry_status image_floats(size_t *n, const struct scry_method *method,
-                                const scry_problem *problem, scry_error *err)
+/* Where an image lives: the measurement's domain, or the prior's space without one. NULL, with
+ * EINVAL in err, when there is neither. */
+static const scry_space *image_space(const struct scry_method *method, const scry_problem *problem,
+                                     scry_error *err)
 {
-    if (!problem->L && !problem->prior)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s: neither a measurement nor a prior", method->name);
-    *n = scry_space_floats(problem->L ? scry_op_dom(scry_likelihood_op(problem->L))
-                                      : scry_prior_space(problem->prior));
-    return SCRY_OK;
+    if (problem->L) return scry_op_dom(scry_likelihood_op(problem->L));
+    if (problem->prior) return scry_prior_space(problem->prior);
+    scry_fail(err, SCRY_EINVAL, __func__, "%s: neither a measurement nor a prior", method->name);
+    return NULL;
+}
+
+/* What the caller gets, and the rows. */
+static scry_status make_room(scry_chains *c, struct team *team, const scry_space *space,
+                             scry_error *err)
+{
+    const scry_chains_opts *o = team->opts;
+    const size_t most = o->chains * team->draws;
+    bool ok = (c->mean = scry_alloc(c->n, sizeof *c->mean)) != NULL;
+    ok = (c->sd = scry_alloc(c->n, sizeof *c->sd)) && ok;
+    if (keeps(o)) ok = (c->samples = scry_alloc(most, c->n * sizeof *c->samples)) && ok;
+    if (o->quantiles)
+        ok = (c->quantile = scry_alloc(o->quantiles, c->n * sizeof *c->quantile)) && ok;
+    if (o->thresholds) ok = (c->above = scry_alloc(o->thresholds, c->n * sizeof *c->above)) && ok;
+    team->samples = c->samples;
+    if (o->region) {
+        scry_status st = scryi_regions_init(&team->regions, space, o->region, err);
+        if (st != SCRY_OK) return st;
+        ok = (team->rows = scry_alloc(most, 2 * team->regions.count * sizeof *team->rows)) && ok;
+        ok = (c->rhat = scry_alloc(c->n, sizeof *c->rhat)) && ok;
+        ok = (c->ess = scry_alloc(c->n, sizeof *c->ess)) && ok;
+    }
+    return ok ? SCRY_OK
+              : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", most, c->n);
 }
 
 scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
@@ -242,20 +332,15 @@ scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
     scry_chains c = { 0 };
     struct team team = { .opts = opts, .monitor = monitor, .ctx = ctx };
     *out = c;
-    if ((st = check_opts(opts, err)) != SCRY_OK) return st;
-    if ((st = image_floats(&c.n, method, problem, err)) != SCRY_OK) return st;
-    team.n = c.n;
+    team.draws = count_draws(method, solver_opts);
+    if ((st = check_opts(opts, team.draws, err)) != SCRY_OK) return st;
+    const scry_space *space = image_space(method, problem, err);
+    if (!space) return SCRY_EINVAL;
+    c.n = team.n = scry_space_floats(space);
     team.threads = count_threads(opts);
-    team.slots = count_slots(opts, c.n);
+    team.slots = count_slots(opts, c.n, team.draws);
     if ((st = assemble(&team, method, problem, solver_opts, err)) != SCRY_OK) goto done;
-    c.mean = scry_alloc(c.n, sizeof *c.mean);
-    c.sd = scry_alloc(c.n, sizeof *c.sd);
-    if (keeps(opts)) c.samples = scry_alloc(opts->chains, c.n * sizeof *c.samples);
-    if (opts->quantiles) c.quantile = scry_alloc(opts->quantiles, c.n * sizeof *c.quantile);
-    if (!c.mean || !c.sd || (keeps(opts) && !c.samples) || (opts->quantiles && !c.quantile)) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu samples of %zu values", opts->chains, c.n);
-        goto done;
-    }
+    if ((st = make_room(&c, &team, space, err)) != SCRY_OK) goto done;
     if ((st = run_rounds(&c, &team, err)) != SCRY_OK) goto done;
     if ((st = summarise(&c, &team, err)) != SCRY_OK) goto done;
     *out = c;
@@ -268,10 +353,9 @@ done:
 
 void scry_chains_free(scry_chains *c)
 {
-    scry_free(c->mean);
-    scry_free(c->sd);
-    scry_free(c->quantile);
-    scry_free(c->samples);
+    float *owned[] = { c->mean, c->sd, c->quantile, c->above, c->rhat, c->ess, c->samples };
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
     *c = (scry_chains){ 0 };
 }
 
@@ -281,16 +365,24 @@ scry_status scry_chains_forecast(size_t *bytes, const struct scry_method *method
 {
     scry_status st;
     scry_solver *S;
-    size_t n = 0;
+    const size_t draws = count_draws(method, solver_opts);
     *bytes = 0;
-    if ((st = check_opts(opts, err)) != SCRY_OK) return st;
-    if ((st = image_floats(&n, method, problem, err)) != SCRY_OK) return st;
+    if ((st = check_opts(opts, draws, err)) != SCRY_OK) return st;
+    const scry_space *space = image_space(method, problem, err);
+    if (!space) return SCRY_EINVAL;
     const size_t before = scry_memory_asked();
     if ((st = scry_solver_plan(&S, method, problem, solver_opts, err)) != SCRY_OK) return st;
     const size_t solver = scry_memory_asked() - before;
     scry_solver_free(S);
-    const size_t images = 2 + opts->quantiles + (keeps(opts) ? opts->chains : 0);
-    *bytes = count_threads(opts) * solver + count_slots(opts, n) * n * sizeof(float) +
-             n * (2 * sizeof(double) + images * sizeof(float));
+    const size_t n = scry_space_floats(space), most = opts->chains * draws;
+    const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;
+    const size_t images = 2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) +
+                          (keeps(opts) ? most : 0);
+    *bytes = count_threads(opts) * solver + images * n * sizeof(float) +
+             scryi_tally_bytes(n, false, opts->thresholds) +
+             count_slots(opts, n, draws) *
+                 (sizeof(struct slot) + scryi_tally_bytes(n, draws == 1, opts->thresholds)) +
+             (opts->region ? most * (2 * regions + 1) * sizeof(double) : 0) +
+             (opts->quantiles ? available(opts) * TILE * most * sizeof(float) : 0);
     return SCRY_OK;
 }

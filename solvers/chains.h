@@ -7,7 +7,8 @@
 /* K independent chains of one method on one problem, and what they say together. Each chain is a
  * function of (seed, its number) alone and they are combined in the order of their numbers, so the
  * result does not depend on how many run at a time. A chain gives one draw, its last estimate;
- * methods that walk (option `draws`) give more, and all draws count alike.
+ * methods that walk (scry_method_walks) give as many as their option `draws` says, and all draws
+ * count alike. Memory does not grow with them unless samples are kept or regions followed.
  *
  * With T threads, chains run T at a time, one solver and one thread each; a rest of fewer than T
  * runs one after the other with all threads inside. */
@@ -43,13 +44,14 @@ typedef bool scry_chains_monitor(const scry_chains_progress *p, void *ctx);
 typedef struct scry_chains {
     size_t n;      /* floats of an image */
     size_t done;   /* chains that ran to the end: only these are in mean, sd and quantiles */
-    size_t failed; /* chains that met a NaN: left out, the first one's words are in `failure` */
+    size_t failed; /* chains that diverged: none of their draws is in; `failure` has the words of
+                    * the first, with its step and seed */
     scry_error failure;
     scry_reason reason; /* SCRY_DONE, or SCRY_STOP_USER: then fewer chains than asked are in */
     scry_counts counts; /* of all chains, also those that were stopped */
     double residual;    /* root mean square of the residuals at the end of the chains done */
     float *mean;        /* n */
-    size_t draws;       /* in mean, sd, quantiles and above: those of the chains done */
+    size_t draws;       /* in mean, sd, quantiles and above: all those of the chains done */
     float *sd;          /* n, with draws - 1; zeros when draws < 2 */
     float *quantile;    /* quantiles x n, linear between order statistics; NULL unless asked */
     float *above;       /* thresholds x n: share of the draws with u > threshold; or NULL */
@@ -63,14 +65,14 @@ typedef struct scry_chains {
  * imaginary parts by themselves), whose mean and mean square are followed over the draws of every
  * chain. rhat is split R-hat, the square root of the ratio of the pooled variance to that within
  * half-chains; ess the number of independent draws that say as much about the mean, by Geyer's
- * initial monotone sequence. Of the two traces the worse one counts. Chains of one draw are
- * independent draws: their ess is their number. Gelman et al. 2013, Bayesian Data Analysis, 3rd
- * ed., sec. 11.4-5; Vehtari et al. 2021, Bayesian Anal. 16:667. */
+ * initial monotone sequence (lib/mixing.h). Of the two traces the worse one counts. With fewer than
+ * 4 draws a chain ess is the number of chains, which are independent. */
 
 /* Plans the solvers, runs, combines. *out is filled and owned by the caller (scry_chains_free) on
- * success only. ENUMERIC when no chain survives; a run that the monitor stopped is not a failure:
- * read `reason` and `done`, which may be 0 (mean and sd are then zeros). EINVAL: chains 0, a
- * probability outside [0, 1], more than SCRY_MAX_QUANTILES. */
+ * success only. ENUMERIC when no chain survives, with the words of the first; a run that the
+ * monitor stopped is not a failure: read `reason` and `done`, which may be 0 (mean and sd are then
+ * zeros). EINVAL: chains 0, a probability outside [0, 1], a threshold that is not finite, more than
+ * SCRY_MAX_QUANTILES of them, 2^32 draws or more. */
 scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
                             const scry_problem *problem, const scry_solver_opts *solver_opts,
                             const scry_chains_opts *opts, scry_chains_monitor *monitor, void *ctx,

@@ -44,6 +44,13 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
     return NULL;
 }
 
+bool scry_method_walks(const struct scry_method *method)
+{
+    for (const scry_option *o = method->options; o->name; o++)
+        if (strcmp(o->name, "draws") == 0) return true;
+    return false;
+}
+
 static const char *const start_words[] = { [SCRY_START_NOISE] = "noise",
                                            [SCRY_START_GAUSSIAN] = "gaussian",
                                            [SCRY_START_AUTO] = "auto", NULL };
@@ -101,6 +108,8 @@ static const struct field fields[] = {
     { "coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words },
     { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
     { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
+    { "draws", COUNT, offsetof(scry_solver_opts, draws), NULL },
+    { "thin", COUNT, offsetof(scry_solver_opts, thin), NULL },
 };
 
 static const struct field *find_field(const char *name)

@@ -48,6 +48,10 @@ const struct scry_method *scry_method_find(const char *name);
  * vector-Jacobian product"; NULL when nothing is missing. */
 const char *scry_method_missing(const struct scry_method *method, const scry_problem *problem);
 
+/* Whether it goes on from its first draw to further ones, as a Markov chain: it lists `draws` and
+ * `thin`. Other methods give one draw a chain. */
+bool scry_method_walks(const struct scry_method *method);
+
 /* The defaults of `method`; fields that it does not list are 0. */
 void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method);
 /* One option by its registry name: its field's name with '-' for '_', or `iterations` and

@@ -1,5 +1,8 @@
 #include "solvers/solver_impl.h"
 
+#include "lib/vector.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,22 +58,69 @@ scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method
     return method->plan(out, problem, opts, err);
 }
 
+/* Hands on what start or step said; of a divergence with the place and the chain, so that it can be
+ * seen again. */
+static scry_status fail(const scry_solver *S, const char *where, scry_status st,
+                        const scry_error *why, scry_error *err)
+{
+    if (st == SCRY_OK) return st;
+    if (st != SCRY_ENUMERIC) return scry_fail(err, st, why->where, "%s", why->text);
+    if (S->method->kind == SCRY_CLASSICAL)
+        return scry_fail(err, st, why->where, "%s failed %s: %s", S->method->name, where,
+                         why->text);
+    return scry_fail(err, st, why->where, "%s: the chain diverged %s, seed %llu, chain %u: %s",
+                     S->method->name, where, (unsigned long long)S->seed, S->chain, why->text);
+}
+
 scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scry_error *err)
 {
     S->seed = seed;
     S->chain = chain;
     S->step = 0;
     S->counts = (scry_counts){ 0 };
-    return S->start_fn(S, err);
+    S->limit = INFINITY;
+    scry_error why = { 0 };
+    return fail(S, "at the start", S->start_fn(S, &why), &why, err);
+}
+
+/* Written so that a NaN fails. The sum of squares of finite floats is a finite double. */
+static scry_status check_size(const scry_solver *S, const char *what, const float *x,
+                              scry_error *err)
+{
+    const double size = scry_norm(x, S->n) / sqrt((double)S->n);
+    if (size <= S->limit && isfinite(size)) return SCRY_OK;
+    if (!isfinite(size))
+        return SCRY_FAIL(err, SCRY_ENUMERIC, "the %s is not finite", what);
+    return SCRY_FAIL(err, SCRY_ENUMERIC, "root mean square of the %s %g, expected at most %g", what,
+                     size, S->limit);
+}
+
+/* The state of a classical method may be no image; its estimate is. */
+static scry_status check_images(const scry_solver *S, const scry_progress *p, scry_error *err)
+{
+    const bool state = S->method->kind != SCRY_CLASSICAL && p->x != p->x0;
+    scry_status st = check_size(S, "estimate", p->x0, err);
+    return st == SCRY_OK && state ? check_size(S, "state", p->x, err) : st;
 }
 
 scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
+    char where[64];
+    scry_error why = { 0 };
+    const size_t step = S->step + 1;
     *p = (scry_progress){ .steps = S->steps };
-    scry_status st = S->step_fn(S, p, err);
+    scry_status st = S->step_fn(S, p, &why);
+    if (st == SCRY_OK) st = check_images(S, p, &why);
+    if (st != SCRY_OK) {
+        *p = (scry_progress){ .step = step, .steps = S->steps };
+        if (st == SCRY_ENUMERIC) p->reason = SCRY_STOP_NAN;
+        snprintf(where, sizeof where, "at step %zu of %zu", step, S->steps);
+        return fail(S, where, st, &why, err);
+    }
     p->step = S->step;
-    if (st == SCRY_ENUMERIC) p->reason = SCRY_STOP_NAN;
-    return st;
+    p->draw = p->reason == SCRY_DONE ||
+              (S->first && S->step >= S->first && (S->step - S->first) % S->thin == 0);
+    return SCRY_OK;
 }
 
 scry_status scry_solver_run(scry_solver *S, float *x, scry_monitor *monitor, void *ctx,
@@ -83,7 +133,7 @@ scry_status scry_solver_run(scry_solver *S, float *x, scry_monitor *monitor, voi
         if (st != SCRY_OK) return st;
         if (monitor && !monitor(&p, ctx) && p.reason == SCRY_RUNNING) p.reason = SCRY_STOP_USER;
     } while (p.reason == SCRY_RUNNING);
-    memcpy(x, p.x0, S->n * sizeof *x);
+    if (x) memcpy(x, p.x0, S->n * sizeof *x);
     if (end) *end = p;
     return SCRY_OK;
 }

@@ -48,8 +48,8 @@ typedef struct scry_solver_opts {
     int coupling;      /* enum scry_coupling, pnpdm */
     size_t draw_steps; /* gradients of a chain inside a step */
     double draw_size;  /* length of its steps, relative to the stable one */
-    size_t draws;      /* images that a chain gives, of methods that walk; 0: 1 */
-    size_t thin;       /* steps from one of them to the next; 0: 1 */
+    size_t draws;      /* images that a chain gives, of methods that walk; the first after steps */
+    size_t thin;       /* steps from one of them to the next */
 } scry_solver_opts;
 
 enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN, SCRY_START_AUTO };
@@ -83,7 +83,7 @@ typedef struct scry_progress {
     size_t step, steps;
     double sigma, residual; /* noise level now; |W^(1/2)(A x0 - b)| / sqrt(count), 0 if unknown */
     const float *x, *x0;    /* state, and estimate of the image */
-    bool draw;              /* x0 is a draw: what the method gives for a sample of the posterior */
+    bool draw;              /* x0 is what the method gives: its last estimate, or one more draw */
     scry_reason reason;
 } scry_progress;
 
@@ -104,8 +104,12 @@ scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method
                              scry_error *err);
 /* The run is a function of (seed, chain) alone. */
 scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scry_error *err);
+/* ENUMERIC when the chain diverges: what the step computed, its state or its estimate is not finite
+ * or, of samplers, is 10^4 times larger than at the start and than the unit of the prior. The
+ * message has the step, the seed and the chain; p has no image then. */
 scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err);
-/* start is called by the caller; run steps until done and copies the estimate to x (dom). */
+/* start is called by the caller; run steps until done and copies the last estimate to x (dom; or
+ * NULL: the monitor sees them all). */
 scry_status scry_solver_run(scry_solver *S, float *x, scry_monitor *monitor, void *ctx,
                             scry_progress *end, scry_error *err);
 scry_counts scry_solver_counts(const scry_solver *S);

@@ -5,8 +5,9 @@
 #include "solvers/solver.h"
 
 /* For sources that implement a method: embed `base` first and fill in the hooks. start sets
- * step = 0 and the state; step advances one step, increments base.step, sets p->sigma, p->residual,
- * p->x and p->x0 and sets p->reason = SCRY_DONE after the last. */
+ * the state, and `limit` where the method can diverge; step advances one step, increments
+ * base.step, sets p->sigma, p->residual, p->x and p->x0 and sets p->reason = SCRY_DONE after the
+ * last. What steps have in common, p->draw and the words of a divergence, is in solver.c. */
 struct scry_solver {
     const struct scry_method *method;
     scry_problem problem;
@@ -16,6 +17,8 @@ struct scry_solver {
     uint64_t seed;
     uint32_t chain;
     size_t step, steps;
+    size_t first, thin; /* walks: steps to the first draw, and on to the next; first 0: no walk */
+    double limit;       /* root mean square of x and x0 beyond which a chain has diverged */
     scry_counts counts;
     scry_status (*start_fn)(scry_solver *S, scry_error *err);
     scry_status (*step_fn)(scry_solver *S, scry_progress *p, scry_error *err);

@@ -6,7 +6,7 @@
 
 #include "solvers/solver.h"   /* the problem, the settings, plan / start / step / run */
 #include "solvers/registry.h" /* the table of methods: options, needs, citations */
-#include "solvers/chains.h"   /* many chains: mean, standard deviation, quantiles */
+#include "solvers/chains.h"   /* many chains: moments, quantiles, how well they mix */
 #include "solvers/measured.h" /* how right each posterior method was found to be */
 
 #endif

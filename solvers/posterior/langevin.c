@@ -27,7 +27,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     const float drift = (float)d, noise = (float)sqrt(2 * d);
     for (size_t i = 0; i < base->n; i++)
         S->x[i] += drift * L->g[i] + noise * S->z[i];
-    return scryi_langevin_report(L, s, p, err);
+    scryi_langevin_report(L, s, p);
+    return SCRY_OK;
 }
 
 static scry_status plan(scry_solver **out, const scry_problem *problem,
@@ -41,6 +42,7 @@ static const scry_option options[] = {
     {"travel", 10, 1, 100000, "Langevin steps at each level"},
     {"zeta", 0.5, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
     SCRYI_START_OPTIONS,
+    SCRYI_WALK_OPTIONS(50),
     {0},
 };
 

@@ -6,9 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A chain this many times larger than at its start, or than the unit of the prior, has diverged:
- * unstable steps multiply the state, so that it is a matter of a few more until infinity. */
-static const double DIVERGED = 1e4;
 /* Power iteration stops this close to the norm, from below. */
 static const double NORM_TOL = 1e-3;
 
@@ -69,7 +66,7 @@ scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
     struct scryi_langevin *L = scry_alloc(1, sizeof *L);
     if (!L) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
     struct scry_solver *S = &L->base.base.base;
-    S->start_fn = scryi_langevin_start;
+    S->start_fn = scryi_guided_start;
     S->step_fn = step;
     S->destroy = scryi_langevin_destroy;
     scry_status st = scryi_langevin_init(L, method, problem, opts, err);
@@ -77,15 +74,6 @@ scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
         *out = S;
     else
         scryi_langevin_destroy(S);
-    return st;
-}
-
-scry_status scryi_langevin_start(struct scry_solver *base, scry_error *err)
-{
-    struct scryi_langevin *L = (struct scryi_langevin *)base;
-    struct scryi_sampler *S = &L->base.base;
-    scry_status st = scryi_guided_start(base, err);
-    L->limit = DIVERGED * fmax(1, scry_norm(S->x, base->n) / sqrt((double)base->n));
     return st;
 }
 
@@ -110,23 +98,14 @@ scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, do
     return SCRY_OK;
 }
 
-scry_status scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p,
-                                  scry_error *err)
+void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p)
 {
     struct scryi_sampler *S = &L->base.base;
     struct scry_solver *base = &S->base;
-    const double size = scry_norm(S->x, base->n) / sqrt((double)base->n);
-    if (!(size <= L->limit)) /* so that a NaN fails */
-        return SCRY_FAIL(err, SCRY_ENUMERIC,
-                         "%s: the chain diverged at step %zu of %zu, seed %llu, chain %u: root "
-                         "mean square %g, expected at most %g; a smaller zeta takes smaller steps",
-                         base->method->name, base->step + 1, base->steps,
-                         (unsigned long long)base->seed, base->chain, size, L->limit);
     base->step++;
     p->sigma = sigma;
     p->residual = L->misfit;
     p->x = S->x;
     p->x0 = S->x;
     p->reason = base->step == base->steps ? SCRY_DONE : SCRY_RUNNING;
-    return SCRY_OK;
 }

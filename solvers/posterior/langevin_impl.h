@@ -14,7 +14,6 @@ struct scryi_langevin {
     struct scryi_guided base;
     double data;   /* bound on the largest eigenvalue of A^T W A */
     double typical; /* the same for the mean of W, at the counts that were measured */
-    double limit;  /* root mean square of the state beyond which the chain has diverged */
     double misfit; /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
     float *g;      /* gradient */
 };
@@ -34,17 +33,12 @@ scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
                     scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
                     const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
 
-/* start hook: as scryi_guided_start, and the size at which the chain counts as diverged. */
-scry_status scryi_langevin_start(struct scry_solver *S, scry_error *err);
-
 /* L->g at x; scratch: G->u, Au, r. x is none of these. */
 scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
                                     double data, double weight, scry_error *err);
 
-/* Ends a step of a chain whose state is also its estimate: counts it and reports. ENUMERIC, with
- * the step and the size, when the state is not finite or has left for infinity. */
-scry_status scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p,
-                                  scry_error *err);
+/* Ends a step of a chain whose state is also its estimate: counts it and reports. */
+void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p);
 
 #define SCRYI_LANGEVIN_START                                                                       \
     {                                                                                              \

@@ -61,20 +61,16 @@ void scryi_particles_draw(const struct scryi_particles *P, float *z, size_t k, b
 /* The largest log weight; ENUMERIC when there is none to trust. */
 static scry_status largest(const struct scryi_particles *P, size_t *at, scry_error *err)
 {
-    const struct scry_solver *S = &P->base.base.base.base;
     *at = 0;
     for (size_t k = 0; k < P->count; k++) {
         if (isnan(P->logw[k]) || P->logw[k] == INFINITY)
             return SCRY_FAIL(err, SCRY_ENUMERIC,
-                             "%s: log weight %g of particle %zu at step %zu, seed %llu, chain %u",
-                             S->method->name, P->logw[k], k, S->step, (unsigned long long)S->seed,
-                             S->chain);
+                             "log weight %g of particle %zu", P->logw[k], k);
         if (P->logw[k] > P->logw[*at]) *at = k;
     }
     if (P->logw[*at] > -INFINITY) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENUMERIC,
-                     "%s: all %zu particles have weight 0 at step %zu, seed %llu, chain %u",
-                     S->method->name, P->count, S->step, (unsigned long long)S->seed, S->chain);
+                     "all %zu particles have weight 0", P->count);
 }
 
 /* A uniform number of this step; it is element 0 of a stream of its own. */

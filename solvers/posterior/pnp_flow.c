@@ -55,7 +55,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     scry_axpby(L->g, 1, S->x, length, L->g, base->n);
     if ((st = project(L, s, err)) != SCRY_OK) return st;
     memcpy(S->x, S->x0, base->n * sizeof *S->x);
-    return scryi_langevin_report(L, s, p, err);
+    scryi_langevin_report(L, s, p);
+    return SCRY_OK;
 }
 
 /* Times in equal steps, inside the levels that the prior knows. */

@@ -7,10 +7,8 @@
  *   x' = x + d g(x) + sqrt(2 d) n,      d = zeta / (lambda / s^2 + |A^T W A|)
  * (Laumont et al. 2022, whose alpha and epsilon are lambda and s^2). As d -> 0 its law tends to the
  * posterior whose prior is blurred by s. A direction of precision h comes out with the spread
- * 1 / sqrt(h (1 - d h / 2)), at most about zeta / 4 too wide. Steps before the last are burn-in and
- * the last is the sample: chains are independent, so there is nothing to thin. The paper's
- * projection onto a box is left out, images having no fixed range here; a chain that runs away is
- * stopped instead. */
+ * 1 / sqrt(h (1 - d h / 2)), at most about zeta / 4 too wide. The paper's projection onto a box is
+ * left out, images having no fixed range here; a chain that runs away is stopped instead. */
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
@@ -24,7 +22,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     const float drift = (float)d, noise = (float)sqrt(2 * d);
     for (size_t i = 0; i < base->n; i++)
         S->x[i] += drift * L->g[i] + noise * S->z[i];
-    return scryi_langevin_report(L, s, p, err);
+    scryi_langevin_report(L, s, p);
+    return SCRY_OK;
 }
 
 static scry_status plan(scry_solver **out, const scry_problem *problem,
@@ -36,11 +35,12 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    {"steps", 8000, 1, 10000000, "steps of the chain; the last is its sample"},
+    {"steps", 8000, 1, 10000000, "steps of the chain to its first draw"},
     {"sigma-min", 0.05, 1e-6, 1e6, "noise level of the denoiser, by which the prior is blurred"},
     {"lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"},
     {"zeta", 0.15, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
     SCRYI_LANGEVIN_START,
+    SCRYI_WALK_OPTIONS(400),
     {0},
 };
 

@@ -35,6 +35,7 @@
  * latest: a sample that is too dark would be pulled harder than one that is too bright. */
 
 enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200, TERMS = 16 };
+enum { MOST_STEPS = (1 << 28) / MAX_INNER - 2 }; /* with the draws of `noise` and those of a walk */
 /* s^2 |A^H W A| at the last level; and that above which the series is not trusted. */
 static const double SHARE = 0.8, TRUSTED = 0.92;
 static const double PI = 3.14159265358979323846;
@@ -105,7 +106,7 @@ static double coupling(const struct pnpdm *M)
 {
     const struct scry_solver *base = &M->base.base.base;
     const double s = M->base.base.sigma[base->step], sharp = sharpness(M);
-    if (base->opts.coupling == SCRY_COUPLING_PAPER || 2 * base->step < base->steps) return s;
+    if (base->opts.coupling == SCRY_COUPLING_PAPER || 2 * base->step < base->first) return s;
     return sharp > 0 ? fmin(s, fmax(M->least, sqrt(SHARE / sharp))) : s;
 }
 
@@ -247,7 +248,7 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
         last = fmin(fmax(last, M->least), s[0]);
     }
     M->low = fmax(M->least, 0.1 * last);
-    const size_t fall = paper ? base->steps : (base->steps + 1) / 2;
+    const size_t fall = paper ? base->first : (base->first + 1) / 2;
     if ((st = scry_schedule_karras(s, fall, last, s[0], o->rho, err)) != SCRY_OK) return st;
     for (size_t i = fall; i < base->steps; i++)
         s[i] = last;
@@ -265,6 +266,9 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     S->step_fn = step;
     S->destroy = destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_pnpdm, problem, opts, err);
+    if (st == SCRY_OK && S->steps > MOST_STEPS)
+        st = SCRY_FAIL(err, SCRY_EINVAL, "pnpdm: %zu steps in all, expected at most %d", S->steps,
+                       MOST_STEPS);
     if (st == SCRY_OK) {
         float **image[] = { &M->mean, &M->past, &M->now, &M->root };
         bool ok = (M->levels = scry_alloc(opts->inner + 1, sizeof *M->levels)) != NULL;
@@ -294,6 +298,7 @@ static const scry_option options[] = {
       "share of the spread of x0 that those steps draw, from the Gaussian model" },
     { "tol", 1e-3, 0, 1, "relative residual of the draw from the data's half" },
     SCRYI_START_OPTIONS,
+    SCRYI_WALK_OPTIONS(2),
     { 0 },
 };
 

@@ -34,7 +34,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
                                 base->opts.tol, sqrt((2 - gamma) / gamma), err);
     if (st != SCRY_OK) return st;
     scry_axpby(S->x, 1 - gamma, S->x, gamma, S->x0, base->n);
-    return scryi_langevin_report(L, s, p, err);
+    scryi_langevin_report(L, s, p);
+    return SCRY_OK;
 }
 
 static scry_status plan(scry_solver **out, const scry_problem *problem,
@@ -50,6 +51,7 @@ static const scry_option options[] = {
     {"inner", 50, 1, 10000, "conjugate-gradient iterations of a step, at most"},
     {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
     SCRYI_START_OPTIONS,
+    SCRYI_WALK_OPTIONS(10),
     {0},
 };
 

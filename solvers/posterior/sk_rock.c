@@ -79,7 +79,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     }
     if (st != SCRY_OK) return st;
     memcpy(S->x, M->last, base->n * sizeof *S->x);
-    return scryi_langevin_report(&M->base, s, p, err);
+    scryi_langevin_report(&M->base, s, p);
+    return SCRY_OK;
 }
 
 static void destroy(struct scry_solver *base)
@@ -110,7 +111,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     scry_solver_opts flat = *opts;
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_sk_rock.name);
     struct scry_solver *S = &M->base.base.base.base;
-    S->start_fn = scryi_langevin_start;
+    S->start_fn = scryi_guided_start;
     S->step_fn = step;
     S->destroy = destroy;
     scryi_langevin_flatten(&flat);
@@ -131,12 +132,13 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    {"steps", 400, 1, 10000000, "steps of the chain; the last is its sample"},
+    {"steps", 400, 1, 10000000, "steps of the chain to its first draw"},
     {"inner", 5, 2, 100, "stages of a step, each a call of the denoiser"},
     {"sigma-min", 0.05, 1e-6, 1e6, "noise level of the denoiser, by which the prior is blurred"},
     {"lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"},
     {"zeta", 0.1, 1e-6, 1, "share of the longest stable step; 1 is the published choice"},
     SCRYI_LANGEVIN_START,
+    SCRYI_WALK_OPTIONS(20),
     {0},
 };
 

@@ -13,6 +13,11 @@
  * there, so at 40 a noisy image tells nothing of its content, and 0.03 is near the grain of 8-bit
  * pictures: below it, trained networks only add error. */
 static const double DEFAULT_HIGH = 40, DEFAULT_LOW = 0.03;
+/* A chain this many times larger than at its start, or than the unit of the prior, has diverged:
+ * unstable steps multiply the state, so that it is a matter of a few more until infinity. */
+static const double DIVERGED = 1e4;
+/* Numbers that scry_rng_step tells apart. */
+enum { MOST_STEPS = (1 << 28) - 2 };
 
 scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_opts *opts,
                                  double *low, double *high, scry_error *err)
@@ -28,6 +33,23 @@ scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_
                      *high, *low, scry_prior_name(problem->prior), least, most);
 }
 
+/* base.steps, and of a method that walks the place of its draws. */
+static scry_status count_steps(struct scryi_sampler *S, const struct scry_method *method,
+                               scry_error *err)
+{
+    struct scry_solver *base = &S->base;
+    const scry_solver_opts *o = &base->opts;
+    base->steps = o->steps * S->travel; /* options are 10^7 at most: no product overflows */
+    if (scry_method_walks(method)) {
+        base->first = base->steps;
+        base->thin = o->thin;
+        base->steps += (o->draws - 1) * o->thin;
+    }
+    if (base->steps <= MOST_STEPS) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu steps in all, expected at most %d", method->name,
+                     base->steps, MOST_STEPS);
+}
+
 scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
                                const scry_problem *problem, const scry_solver_opts *opts,
                                double high, scry_error *err)
@@ -41,7 +63,7 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method
     base->space = *scry_prior_space(problem->prior);
     base->n = scry_space_floats(&base->space);
     S->travel = opts->travel > 1 ? opts->travel : 1;
-    base->steps = opts->steps * S->travel;
+    if ((st = count_steps(S, method, err)) != SCRY_OK) return st;
     if ((st = scryi_sampler_levels(problem, opts, &low, &most, err)) != SCRY_OK) return st;
     S->sigma = scry_alloc(base->steps + 1, sizeof *S->sigma);
     S->x = scry_alloc(base->n, sizeof *S->x);
@@ -51,10 +73,12 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method
     if (!S->sigma || !S->x || !S->x0 || !S->z || !S->prior_work)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", method->name, base->n);
     st = scry_schedule_karras(S->sigma, opts->steps, low, high > 0 ? high : most, opts->rho, err);
-    S->sigma[base->steps] = 0;
     for (size_t i = opts->steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
         for (size_t k = 0; k < S->travel; k++)
             S->sigma[i * S->travel + k] = S->sigma[i];
+    for (size_t i = opts->steps * S->travel; i < base->steps; i++)
+        S->sigma[i] = S->sigma[i - 1];
+    S->sigma[base->steps] = 0;
     return st;
 }
 
@@ -84,7 +108,14 @@ scry_status scryi_sampler_start(struct scry_solver *base, scry_error *err)
         memset(S->x, 0, base->n * sizeof *S->x);
     }
     scry_axpy(S->x, S->sigma[0], S->z, base->n);
+    scryi_sampler_limit(S);
     return SCRY_OK;
+}
+
+void scryi_sampler_limit(struct scryi_sampler *S)
+{
+    const size_t n = S->base.n;
+    S->base.limit = DIVERGED * fmax(1, scry_norm(S->x, n) / sqrt((double)n));
 }
 
 scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float *x, double sigma,

@@ -7,7 +7,8 @@
  * and the prior's denoiser. Methods embed it first and add what they need. */
 struct scryi_sampler {
     struct scry_solver base;
-    double *sigma; /* a level for each step, high to low, each `travel` times, then 0 */
+    double *sigma; /* a level for each step, high to low, each `travel` times; the lowest for all
+                    * further steps of a walk; then 0 */
     size_t travel; /* >= 1 */
     float *x;      /* state at sigma[base.step] */
     float *x0;     /* estimate of the image; what a finished run returns */
@@ -30,6 +31,13 @@ enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI
         "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)"                \
     }
 
+/* Those of methods that walk: from the first draw the chain goes on at its last level. */
+#define SCRYI_WALK_OPTIONS(thin_)                                                                  \
+    { "draws", 1, 1, 1e6, "images that a chain gives; the first after its steps" },                \
+    {                                                                                              \
+        "thin", thin_, 1, 1e6, "steps from a draw to the next"                                     \
+    }
+
 /* Allocates the members; the caller owns a zeroed S and calls scryi_sampler_clear on every path.
  * `high` > 0 replaces opts->sigma_max as the first level. */
 scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
@@ -43,6 +51,9 @@ scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_
 
 /* x ~ N(mean of the model, or 0, sigma[0]^2): the marginal at a level where the image is lost. */
 scry_status scryi_sampler_start(struct scry_solver *S, scry_error *err);
+
+/* To call at the end of a start that left the state in S->x: sets base.limit. */
+void scryi_sampler_limit(struct scryi_sampler *S);
 
 /* out ~ N(0, I) of the space, for one draw of this step. */
 void scryi_sampler_draw(const struct scryi_sampler *S, float *out, enum scryi_draw draw);
