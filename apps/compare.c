@@ -6,6 +6,8 @@
 #include "lib/memory.h"
 #include "lib/metrics.h"
 
+#include <gsl/gsl_cdf.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,13 +15,14 @@
 struct settings {
     const char *map, *hole, *row, *sd, *datasets[2];
     double range, tolerance;
+    int64_t samples;
     bool json, uniform;
 };
 
 struct scores {
     scry_fidelity fidelity;
     double ssim, frc_pixels;
-    double coverage; /* of est +- 1.645 sd, NaN without --sd */
+    double coverage; /* of 90 % intervals, NaN without --sd */
     bool frc_bound;
     volume_scores volume; /* planes 0: images were compared */
 };
@@ -53,9 +56,19 @@ static scry_status load_hole(float **hole, const char *path, const image *truth,
     return st;
 }
 
-/* The share of pixels whose truth is within the central 90 % of a normal law about the estimate. */
-static scry_status cover(double *coverage, const char *path, const image *est, const char *est_path,
-                         const image *truth, const float *hole, double unit, scry_error *err)
+/* Half the width of a central 90 % interval, in sd, for a normal law: with samples > 0 for one more
+ * draw from it when mean and sd are those of so many, by Student's law, which is wider. */
+static double interval(int64_t samples)
+{
+    if (samples == 0) return 1.645;
+    const double n = (double)samples;
+    return gsl_cdf_tdist_Pinv(0.95, n - 1) * sqrt(1 + 1 / n);
+}
+
+/* The share of pixels whose truth is within `reach` sd of the estimate. */
+static scry_status cover(double *coverage, double reach, const char *path, const image *est,
+                         const char *est_path, const image *truth, const float *hole, double unit,
+                         scry_error *err)
 {
     image sd;
     size_t inside = 0, count = 0;
@@ -65,7 +78,7 @@ static scry_status cover(double *coverage, const char *path, const image *est, c
     for (size_t i = 0; st == SCRY_OK && i < est->count; i++) {
         if (hole && hole[i] == 0) continue;
         const double off = fabs((double)est->pixels[i] - (double)truth->pixels[i]);
-        inside += off <= 1.645 * unit * (double)sd.pixels[i];
+        inside += off <= reach * unit * (double)sd.pixels[i];
         count++;
     }
     *coverage = (double)inside / (double)count;
@@ -106,8 +119,8 @@ static scry_status measure_images(struct scores *out, const struct settings *s,
                                err);
     if (st != SCRY_OK) goto done;
     out->coverage = NAN;
-    if (s->sd && (st = cover(&out->coverage, s->sd, &est, paths[0], &truth, hole, fabs(a), err)) !=
-                     SCRY_OK)
+    if (s->sd && (st = cover(&out->coverage, interval(s->samples), s->sd, &est, paths[0], &truth,
+                             hole, fabs(a), err)) != SCRY_OK)
         goto done;
     const scry_tiff_info *i = &truth.info;
     const scry_space planes = SCRY_SPACE(i->c * i->t * i->z, i->y, i->x);
@@ -206,6 +219,9 @@ static int run(const cli_command *self, int argc, char **argv)
         {"sd", CLI_TEXT, &s.sd, "FILE",
          "standard deviation of the estimate (its unit): also tells how often the truth is within "
          "1.645 of it, 0.9 for honest error bars"},
+        { "samples", CLI_INTEGER, &s.samples, "K",
+          "chains that mean and sd were taken over: few of them know neither well, and 90 % "
+          "intervals are wider by Student's law [many]" },
         { "range", CLI_REAL, &s.range, "R",
           "span of values that PSNR and SSIM refer to [max - min of truth; volumes: max]" },
         { "uniform", CLI_FLAG, &s.uniform, NULL,
@@ -222,6 +238,9 @@ static int run(const cli_command *self, int argc, char **argv)
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     if (p.count != 2) {
         status = cli_usage(self, "%d files named, expected an estimate and a truth", p.count);
+    } else if (s.samples < 0 || s.samples == 1) {
+        status = cli_usage(self, "--samples %" PRId64 ", expected two chains or more, which have "
+                           "an sd", s.samples);
     } else if (measure(&scores, &s, p.args, &err) != SCRY_OK) {
         status = cli_failed(self, &err) + (err.code == SCRY_EINVAL ? 1 : 0);
     } else {

@@ -63,6 +63,14 @@ done
 works "compare, error bars" "$scry" compare b.tif truth.ome.tif --map '((x-100)*0.5)/100' \
     --sd sd.tif
 holds "coverage is told" grep -qE 'coverage of 90 % +0\.[0-9]' stdout
+share() { grep -oE 'coverage of 90 % .*' stdout | grep -oE '[01]\.[0-9]+'; }
+many=$(share)
+works "compare, error bars of two chains" "$scry" compare b.tif truth.ome.tif \
+    --map '((x-100)*0.5)/100' --sd sd.tif --samples 2
+holds "intervals of two chains are wider" \
+    awk -v few="$(share)" -v many="$many" 'BEGIN { exit !(few > many) }'
+refuses "error bars of one chain" 2 "expected two chains" "$scry" compare b.tif truth.ome.tif \
+    --sd sd.tif --samples 1
 works "compare with itself" "$scry" compare truth.ome.tif truth.ome.tif --json
 works "compare MR volumes" "$scry" compare "$volumes/images.h5" "$volumes/multi.h5" --tol 0
 holds "their planes are told" grep -qE 'planes +3 of 7 x 4' stdout
