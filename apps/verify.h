@@ -32,7 +32,7 @@ typedef struct verify_metric {
     int decimals;
 } verify_metric;
 
-enum { VERIFY_MAX_METRICS = 12 };
+enum { VERIFY_MAX_METRICS = 12, VERIFY_BINS = 10 };
 
 /* One method on one problem. Strings but `note` are borrowed for good (registry, static tables). */
 typedef struct verify_row {
@@ -41,8 +41,11 @@ typedef struct verify_row {
     char note[200]; /* or what happened: "3 of 4096 chains diverged" */
     size_t chains;  /* samples behind the values, all measurements together */
     double denoise, vjp, apply; /* cost of a sample: calls of D, of the VJP, of A and A^T */
-    double seconds;
+    double seconds;                     /* of processors */
     verify_value value[VERIFY_MAX_METRICS];
+    bool ranked;              /* there is a histogram of ranks: */
+    double rank[VERIFY_BINS]; /* share of truths in each tenth of the ranks, times 10: 1 is right */
+    double rank_error;        /* standard error of one of them, were the ranks uniform */
 } verify_row;
 
 typedef struct verify_table {
@@ -71,6 +74,9 @@ bool verify_selected(const verify_settings *settings, const struct scry_method *
 bool verify_operator(const verify_settings *settings, const char *operator_);
 /* A line of progress on stderr: the row that was added last. */
 void verify_say(const verify_settings *settings, const verify_table *table);
+
+/* Processor seconds of this process, all threads together. */
+double verify_clock(void);
 
 void verify_print(const verify_table *table);
 /* How many numbers differ from those in the label of the method (solvers/measured.h) by more than

@@ -1,12 +1,10 @@
-#include "apps/verify.h"
+#include "apps/verify_row.h"
 
-#include "apps/monitor.h"
 #include "datasets/levy.h"
 #include "lib/memory.h"
 #include "lib/ranks.h"
 #include "priors/gaussian.h"
 #include "priors/levy.h"
-#include "solvers/chains.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,12 +21,14 @@
  * has the laws, operators, length and noise of the paper, and 25 signals for its 1000. */
 enum { LENGTH = 64, CHAINS = 19, CHAINS_FULL = 39, SIGNALS = 6, SIGNALS_FULL = 25, KEEP = 400 };
 
-/* Calls of D that a row may cost by default, a VJP counting as two: a dear method gets fewer
- * signals, and one that cannot pay for LEAST is left to --method and --full. */
-enum { BUDGET = 24000, LEAST = 2 };
+/* Calls of D and VJP that a row may cost by default, in units of those of laws that need sampling:
+ * a dear method gets fewer signals. Where they would be fewer than LEAST, it gets LEAST with
+ * Gaussian increments, whose D costs next to nothing, and on one problem with others; --method and
+ * --full measure it on all. */
+enum { BUDGET = 12000, LEAST = 2 };
+static const double PRICE_GAUSSIAN = 0.1;
+static const char *const SAMPLE_OPERATOR = "deconvolve", *const SAMPLE_LAW = "laplace";
 
-/* Number of the chain of the pilot run, which tells the cost; those of the signals start at 0. */
-enum { PILOT = 1 << 30 };
 static const double SNR = 25, LEVEL = 0.25;
 
 struct law_row {
@@ -52,6 +52,8 @@ enum metric { GAP, BIAS, SPREAD, COVER50, COVER90, TRUTH50, TRUTH90, METRICS };
 struct bench {
     const verify_settings *settings;
     const char *operator_, *law;
+    double price; /* of a call of D */
+    bool sample;  /* the problem that dear methods are measured on */
     scry_levy problem;
     scry_prior *prior, *model; /* model NULL: the law has no variance */
     size_t signals, chains;
@@ -61,10 +63,9 @@ struct bench {
 
 /* Sums over signals of what makes the metrics, and of their squares. */
 struct tally {
-    size_t signals, samples, failed;
+    size_t signals;
     double first[METRICS], second[METRICS];
-    scry_counts counts;
-    scry_error failure;
+    verify_sum sum;
 };
 
 static scry_status make_model(struct bench *b, scry_error *err)
@@ -83,29 +84,42 @@ static scry_status make_model(struct bench *b, scry_error *err)
     return st;
 }
 
-static scry_status make_signals(struct bench *b, scry_error *err)
+/* Signal k, what was measured of it, and both runs of its posterior. */
+static scry_status make_signal(struct bench *b, size_t k, scry_error *err)
 {
     const size_t n = b->problem.n, m = b->problem.m;
-    const uint64_t seed = (uint64_t)b->settings->seed;
     const size_t sweeps = b->settings->full ? 10000 : 2000;
+    const uint64_t seed = (uint64_t)b->settings->seed;
+    float *x = b->x + k * n, *y = b->y + k * m;
+    scry_levy_gibbs gibbs = { .burn_in = sweeps / 4, .sweeps = sweeps, .keep = KEEP,
+                              .seed = seed + 2 * k };
+    scry_status st = scry_levy_signal(x, n, &b->problem.law, seed, (uint32_t)k, err);
+    if (st == SCRY_OK) st = scry_levy_measure(y, &b->problem, x, seed, (uint32_t)k, err);
+    if (st == SCRY_OK) st = scry_levy_condition(&b->gold[k], &b->problem, y, &gibbs, err);
+    gibbs.seed++;
+    gibbs.keep = b->chains;
+    if (st == SCRY_OK) st = scry_levy_condition(&b->control[k], &b->problem, y, &gibbs, err);
+    return st;
+}
+
+static scry_status make_signals(struct bench *b, scry_error *err)
+{
     scry_status st = SCRY_OK;
-    b->x = scry_alloc(b->signals * n, sizeof *b->x);
-    b->y = scry_alloc(b->signals * m, sizeof *b->y);
+    b->x = scry_alloc(b->signals * b->problem.n, sizeof *b->x);
+    b->y = scry_alloc(b->signals * b->problem.m, sizeof *b->y);
     b->gold = scry_alloc(b->signals, sizeof *b->gold);
     b->control = scry_alloc(b->signals, sizeof *b->control);
     if (!b->x || !b->y || !b->gold || !b->control)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu signals", b->signals);
-    for (size_t k = 0; k < b->signals && st == SCRY_OK && !cli_interrupted; k++) {
-        const float *y = b->y + k * m;
-        scry_levy_gibbs gibbs = { .burn_in = sweeps / 4, .sweeps = sweeps, .keep = KEEP,
-                                  .seed = seed + 2 * k };
-        st = scry_levy_signal(b->x + k * n, n, &b->problem.law, seed, (uint32_t)k, err);
-        if (st == SCRY_OK)
-            st = scry_levy_measure(b->y + k * m, &b->problem, b->x + k * n, seed, (uint32_t)k, err);
-        if (st == SCRY_OK) st = scry_levy_condition(&b->gold[k], &b->problem, y, &gibbs, err);
-        gibbs.seed++;
-        gibbs.keep = b->chains;
-        if (st == SCRY_OK) st = scry_levy_condition(&b->control[k], &b->problem, y, &gibbs, err);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t k = 0; k < b->signals; k++) {
+        scry_error why = { 0 };
+        const scry_status one = cli_interrupted ? SCRY_OK : make_signal(b, k, &why);
+#pragma omp critical(verify_levy_signals)
+        if (one != SCRY_OK && st == SCRY_OK) {
+            st = one;
+            if (err) *err = why;
+        }
     }
     return st;
 }
@@ -134,6 +148,8 @@ static scry_status bench_open(struct bench *b, const struct law_row *row, scry_l
     scry_status st;
     *b = (struct bench){ .settings = settings, .operator_ = scry_levy_kinds()[kind],
                          .law = row->name };
+    b->price = row->law.kind == SCRY_INCREMENT_GAUSSIAN ? PRICE_GAUSSIAN : 1;
+    b->sample = !strcmp(b->operator_, SAMPLE_OPERATOR) && !strcmp(b->law, SAMPLE_LAW);
     b->signals = settings->full ? SIGNALS_FULL : SIGNALS;
     b->chains = settings->chains ? (size_t)settings->chains
                                  : settings->full ? CHAINS_FULL : CHAINS;
@@ -143,7 +159,10 @@ static scry_status bench_open(struct bench *b, const struct law_row *row, scry_l
     if ((st = scry_levy_amplitude(&amplitude, LENGTH, &law, err)) != SCRY_OK) return st;
     law.scale /= amplitude;
     scry_levy_opts_init(&opts);
-    if (!settings->full) opts.sweeps = 60; /* errors of D average out: see priors/levy.h */
+    if (!settings->full) {
+        opts.burn_in = 10;
+        opts.sweeps = 30;
+    }
     st = scry_levy_problem(&b->problem, LENGTH, &law, kind, SNR, (uint64_t)settings->seed, err);
     if (st == SCRY_OK) st = scry_levy_create(&b->prior, LENGTH, &law, &opts, err);
     if (st == SCRY_OK) st = make_model(b, err);
@@ -210,7 +229,6 @@ static scry_status judge(struct tally *t, const struct bench *b, size_t k, const
         t->second[i] += value[i] * value[i];
     }
     t->signals++;
-    t->samples += K;
     scry_free(sorted);
     return SCRY_OK;
 }
@@ -218,33 +236,14 @@ static scry_status judge(struct tally *t, const struct bench *b, size_t k, const
 /* Means over signals with their standard errors; BIAS and SPREAD as roots. */
 static void fill(verify_row *row, const struct tally *t)
 {
-    const double count = (double)t->signals, asked = (double)(t->samples + t->failed);
     for (int i = 0; i < METRICS; i++) {
-        const double mean = t->first[i] / count;
-        verify_value v = { mean, NAN };
-        if (t->signals > 1)
-            v.error = sqrt(fmax(0, t->second[i] / count - mean * mean) / (count - 1));
+        verify_value v = verify_mean(t->first[i], t->second[i], t->signals);
         if (i == BIAS || i == SPREAD) {
-            v.value = sqrt(fmax(0, mean));
-            v.error /= 2 * sqrt(fmax(mean, v.error)); /* below its error a square tells no root */
+            v.error /= 2 * sqrt(fmax(v.value, v.error)); /* below its error a square tells no root */
+            v.value = sqrt(fmax(0, v.value));
         }
         row->value[i] = v;
     }
-    row->served = true;
-    row->chains = t->samples;
-    row->denoise = (double)t->counts.denoise / asked;
-    row->vjp = (double)t->counts.vjp / asked;
-    row->apply = (double)(t->counts.forward + t->counts.adjoint) / asked;
-    if (t->failed)
-        snprintf(row->note, sizeof row->note, "%zu of %.0f chains diverged: %.100s", t->failed,
-                 asked, t->failure.text);
-}
-
-static bool go_on(const scry_chains_progress *p, void *ctx)
-{
-    (void)p;
-    (void)ctx;
-    return !cli_interrupted;
 }
 
 static scry_status settings_of(scry_solver_opts *opts, const struct scry_method *method,
@@ -260,94 +259,97 @@ static scry_status settings_of(scry_solver_opts *opts, const struct scry_method 
     return SCRY_OK;
 }
 
-static scry_status draw(scry_chains *c, const struct bench *b, size_t k, size_t first, size_t count,
-                        const struct scry_method *method, scry_error *err)
+static verify_posterior posterior_of(const struct bench *b, size_t k)
 {
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = b->problem.sigma };
-    scry_likelihood *L = NULL;
-    scry_solver_opts opts;
-    scry_chains_opts chains;
-    scry_status st = settings_of(&opts, method, b->problem.sigma, err);
-    if (st == SCRY_OK)
-        st = scry_likelihood_create(&L, b->problem.op, b->y + k * b->problem.m, &noise, NULL, err);
-    if (st != SCRY_OK) return st;
-    const scry_problem problem = { .L = L, .prior = b->prior, .model = b->model };
-    scry_chains_opts_init(&chains);
-    chains.chains = count;
-    chains.first = first;
-    chains.seed = (uint64_t)b->settings->seed;
-    chains.threads = 0;
-    chains.keep = true;
-    st = scry_chains_run(c, method, &problem, &opts, &chains, go_on, NULL, err);
-    scry_likelihood_free(L);
-    return st;
+    return (verify_posterior){ .A = b->problem.op, .y = b->y + k * b->problem.m,
+                               .sigma = b->problem.sigma, .prior = b->prior, .model = b->model };
 }
 
 /* How many signals the budget pays for; 0: too few, and *row says so. */
-static scry_status afford(size_t *signals, verify_row *row, const struct bench *b,
-                          const struct scry_method *method, scry_error *err)
+static scry_status afford(size_t *signals, const verify_table *table, verify_row *row,
+                          const struct bench *b, const struct scry_method *method,
+                          const scry_solver_opts *opts, scry_error *err)
 {
-    scry_chains c = { 0 };
+    const verify_posterior posterior = posterior_of(b, 0);
+    double cost;
     *signals = b->signals;
-    if (!method || b->settings->full) return SCRY_OK;
-    const scry_status st = draw(&c, b, 0, PILOT, 1, method, err);
+    if (b->settings->full) return SCRY_OK;
+    const scry_status st = verify_cost(&cost, table, &posterior, method, opts, 1,
+                                       (uint64_t)b->settings->seed, err);
     if (st != SCRY_OK) return st;
-    const double cost = (double)(c.counts.denoise + 2 * c.counts.vjp) + 1;
-    scry_chains_free(&c);
-    const size_t paid = (size_t)(BUDGET / cost / (double)b->chains);
-    if (paid < LEAST && !b->settings->method) {
+    const double budget = b->settings->method ? 4.0 * BUDGET : BUDGET;
+    const size_t paid = (size_t)(budget / b->price / cost / (double)b->chains);
+    if (paid >= LEAST) {
+        *signals = paid < b->signals ? paid : b->signals;
+    } else if (b->settings->method || b->sample || b->price < 1) {
+        *signals = LEAST;
+    } else {
         *signals = 0;
         snprintf(row->note, sizeof row->note,
                  "not measured: %.0f calls of D and VJP a sample, for --method %s or --full", cost,
                  method->name);
-    } else if (paid < b->signals) {
-        *signals = paid < LEAST ? LEAST : paid;
     }
     return SCRY_OK;
 }
 
 static scry_status sample(struct tally *t, const struct bench *b, size_t k,
-                          const struct scry_method *method, scry_error *err)
+                          const struct scry_method *method, const scry_solver_opts *opts,
+                          scry_error *err)
 {
+    const verify_posterior posterior = posterior_of(b, k);
     scry_chains c = { 0 };
-    scry_status st = draw(&c, b, k, k * b->chains, b->chains, method, err);
+    scry_status st = verify_draw(&c, &posterior, method, opts, k * b->chains, b->chains,
+                                 (uint64_t)b->settings->seed, err);
     if (st == SCRY_OK && !cli_interrupted) {
-        t->counts.denoise += c.counts.denoise;
-        t->counts.vjp += c.counts.vjp;
-        t->counts.forward += c.counts.forward;
-        t->counts.adjoint += c.counts.adjoint;
-        if (c.failed && !t->failed) t->failure = c.failure;
-        t->failed += c.failed;
+        verify_count(&t->sum, &c);
         if (c.done >= 2) st = judge(t, b, k, c.samples, NULL, c.done, err);
     }
     scry_chains_free(&c);
     return st;
 }
 
-/* method NULL: the second Gibbs run, which says how far the numbers are to be trusted. A method
- * that cannot serve, or breaks down, is a finding and not the end of the run. */
+static scry_status run_method(struct tally *t, const verify_table *table, verify_row *row,
+                              const struct bench *b, const struct scry_method *method,
+                              scry_error *err)
+{
+    size_t signals;
+    scry_solver_opts opts;
+    scry_status st = settings_of(&opts, method, b->problem.sigma, err);
+    if (st == SCRY_OK) st = afford(&signals, table, row, b, method, &opts, err);
+    for (size_t k = 0; st == SCRY_OK && k < signals && !cli_interrupted; k++)
+        st = sample(t, b, k, method, &opts, err);
+    return st;
+}
+
+/* The second Gibbs run, which says how far the numbers are to be trusted. */
+static scry_status run_control(struct tally *t, const struct bench *b, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    for (size_t k = 0; k < b->signals && st == SCRY_OK; k++) {
+        t->sum.samples += b->control[k].kept;
+        st = judge(t, b, k, NULL, b->control[k].samples, b->control[k].kept, err);
+    }
+    return st;
+}
+
+/* method NULL: the control. */
 static scry_status add_row(verify_table *table, const struct bench *b,
                            const struct scry_method *method, scry_error *err)
 {
-    const double begun = monitor_clock();
+    const double begun = verify_clock();
     struct tally t = { 0 };
     scry_error why = { 0 };
-    size_t signals = 0;
     verify_row *row = verify_add(table, method ? method->name : "gibbs", b->operator_, b->law);
     if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
-    scry_status st = afford(&signals, row, b, method, &why);
-    for (size_t k = 0; k < signals && st == SCRY_OK && !cli_interrupted; k++)
-        st = method ? sample(&t, b, k, method, &why)
-                    : judge(&t, b, k, NULL, b->control[k].samples, b->control[k].kept, &why);
-    row->seconds = monitor_clock() - begun;
+    scry_status st =
+        method ? run_method(&t, table, row, b, method, &why) : run_control(&t, b, &why);
     if (st == SCRY_OK && t.signals) {
         fill(row, &t);
-    } else if (st == SCRY_EUNSUP || st == SCRY_ENUMERIC || st == SCRY_EINVAL) {
-        snprintf(row->note, sizeof row->note, "not measured: %.180s", why.text);
-        st = SCRY_OK;
-    } else if (st != SCRY_OK && err) {
-        *err = why;
+        verify_served(row, &t.sum);
+    } else if (st != SCRY_OK) {
+        st = verify_refused(row, st, &why, err);
     }
+    row->seconds = verify_clock() - begun;
     if (st == SCRY_OK && !cli_interrupted) verify_say(b->settings, table);
     return st;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static size_t count_metrics(const verify_part *part)
 {
@@ -72,6 +73,12 @@ static void put_row(scry_json *doc, scry_json_node *rows, const verify_row *r,
     scry_json_put_number(doc, cost, "denoise", r->denoise);
     scry_json_put_number(doc, cost, "vjp", r->vjp);
     scry_json_put_number(doc, cost, "apply", r->apply);
+    if (r->ranked) {
+        scry_json_node *ranks = scry_json_put_object(doc, row, "ranks");
+        scry_json_node *bars = scry_json_put_array(doc, ranks, "bars");
+        for (int b = 0; b < VERIFY_BINS; b++) scry_json_put_number(doc, bars, NULL, r->rank[b]);
+        scry_json_put_number(doc, ranks, "error", r->rank_error);
+    }
     scry_json_node *values = scry_json_put_object(doc, row, "metrics");
     for (size_t i = 0; metrics[i].key; i++) {
         scry_json_node *value = scry_json_put_object(doc, values, metrics[i].key);
@@ -174,4 +181,9 @@ done:
     scry_free(p.labels);
     scry_free(p.values);
     return st;
+}
+
+double verify_clock(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
 }

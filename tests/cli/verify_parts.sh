@@ -26,11 +26,18 @@ refuses "levy, an operator of others" 2 'denoise, deconvolve, impute, fourier' "
     --operator blur
 refuses "levy, too many chains" 1 'at most 1000' "$scry" verify levy --chains 5000 --quiet
 
-works "calibration" "$scry" verify calibration --operator fourier --method mmps --quiet \
-    --json ranks.json
-says "a prior in closed form" '^mmps +fourier +gaussian .* 228$'
-says "a mixture" '^mmps +fourier +mixture '
-holds "ranks are written" grep -q '"rank1"' ranks.json
+works "calibration" "$scry" verify calibration --operator fourier --method diffpir --quiet \
+    --json ranks.json --plot ranks.png
+says "a prior in closed form" '^diffpir +fourier +gaussian .* 456$'
+says "a mixture" '^diffpir +fourier +mixture '
+says "a shipped network" '^diffpir +fourier +mri .* 228$'
+holds "ranks are written, ten bars that sum to ten" python3 - <<'END'
+import json
+for row in json.load(open("ranks.json"))["parts"][0]["rows"]:
+    assert row["metrics"]["rank1"]["error"] > 0
+    assert len(row["ranks"]["bars"]) == 10 and abs(sum(row["ranks"]["bars"]) - 10) < 1e-6
+    assert 0 < row["ranks"]["error"] < 1
+END
 refuses "calibration, chains without ranks" 1 'expected 4 or more' "$scry" verify calibration \
     --chains 3 --quiet
 
