@@ -42,7 +42,7 @@ static const scry_option options[] = {
     {"travel", 10, 1, 100000, "Langevin steps at each level"},
     {"zeta", 0.5, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
     SCRYI_START_OPTIONS,
-    SCRYI_WALK_OPTIONS(50),
+    SCRYI_WALK_OPTIONS(400),
     {0},
 };
 

@@ -40,7 +40,7 @@ static const scry_option options[] = {
     {"lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"},
     {"zeta", 0.15, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
     SCRYI_LANGEVIN_START,
-    SCRYI_WALK_OPTIONS(400),
+    SCRYI_WALK_OPTIONS(500),
     {0},
 };
 

@@ -298,7 +298,7 @@ static const scry_option options[] = {
       "share of the spread of x0 that those steps draw, from the Gaussian model" },
     { "tol", 1e-3, 0, 1, "relative residual of the draw from the data's half" },
     SCRYI_START_OPTIONS,
-    SCRYI_WALK_OPTIONS(2),
+    SCRYI_WALK_OPTIONS(3),
     { 0 },
 };
 

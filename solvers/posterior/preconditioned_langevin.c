@@ -51,7 +51,7 @@ static const scry_option options[] = {
     {"inner", 50, 1, 10000, "conjugate-gradient iterations of a step, at most"},
     {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
     SCRYI_START_OPTIONS,
-    SCRYI_WALK_OPTIONS(10),
+    SCRYI_WALK_OPTIONS(200),
     {0},
 };
 

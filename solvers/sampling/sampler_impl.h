@@ -31,7 +31,10 @@ enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI
         "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)"                \
     }
 
-/* Those of methods that walk: from the first draw the chain goes on at its last level. */
+/* Those of methods that walk: from the first draw the chain goes on at its last level. The default
+ * of `thin` is about two thirds of the steps that are worth one independent draw where a Gaussian
+ * prior of unit size is blurred or masked (tests/exact/test_walks.c prints them): more draws would
+ * cost memory and tell little. */
 #define SCRYI_WALK_OPTIONS(thin_)                                                                  \
     { "draws", 1, 1, 1e6, "images that a chain gives; the first after its steps" },                \
     {                                                                                              \
