@@ -45,8 +45,8 @@ static void print_method(const struct scry_method *m)
     printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
     if (m->kind == SCRY_POSTERIOR) print_measured(m);
     if (scry_method_walks(m))
-        printf("    walks       a chain goes on from its first draw to --draws of them, --thin steps "
-               "apart\n");
+        printf("    walks       a chain goes on from its first draw to --draws of them, "
+               "--thin steps apart\n");
     for (const scry_option *o = m->options; o && o->name; o++) {
         const char *const *words = scry_option_words(o);
         char value[32];
