@@ -8,23 +8,33 @@ static const char *const kind_names[] = { [SCRY_CLASSICAL] = "classical",
                                           [SCRY_UNCONDITIONAL] = "unconditional",
                                           [SCRY_POSTERIOR] = "posterior" };
 
-/* What `scry verify` measured at the defaults. */
-static void print_measured(const struct scry_method *m)
+/* What `scry verify` measured at these settings; false: nothing. */
+static bool print_bands(const struct scry_method *m, const char *settings, const char *head)
 {
     static const char *const parts[] = { "gaussian", "mixture" };
     bool any = false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const scry_measured_band b = scry_measured_summary(m, parts[i]);
+        const scry_measured_band b = scry_measured_summary(m, parts[i], settings);
         if (!b.problems) continue;
         printf("    %-11s %s, %zu problem%s: mean off by up to %.3f of the prior's sd, sd %.2f to "
                "%.2f of the exact\n                one, 90 %% intervals hold %.1f to %.1f %%; "
                "%.0f D, %.0f VJP, %.0f A a sample\n",
-               any ? "" : "measured", parts[i], b.problems, b.problems > 1 ? "s" : "", b.bias,
+               any ? "" : head, parts[i], b.problems, b.problems > 1 ? "s" : "", b.bias,
                b.sd_low, b.sd_high, 100 * b.cover_low, 100 * b.cover_high, b.denoise, b.vjp,
                b.apply);
         any = true;
     }
-    if (!any) printf("    measured    not measured\n");
+    return any;
+}
+
+static void print_measured(const struct scry_method *m)
+{
+    const char *settings;
+    if (!print_bands(m, "", "measured")) printf("    measured    not measured\n");
+    for (size_t k = 0; (settings = scry_measured_settings(m, k)); k++) {
+        printf("    with        %s\n", settings);
+        print_bands(m, settings, "");
+    }
 }
 
 static void print_method(const struct scry_method *m)

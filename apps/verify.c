@@ -1,10 +1,13 @@
 #include "apps/verify.h"
 
 #include "apps/batch.h"
+#include "apps/choices.h"
 #include "apps/monitor.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
+#include "solvers/measured.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +19,8 @@ enum { MAX_PARTS = 8 };
 
 struct command {
     verify_settings settings;
+    cli_method_values methods;
+    char options[256]; /* what settings.options points to */
     const char *json, *plot;
     int64_t threads;
     bool force, check;
@@ -35,7 +40,8 @@ verify_row *verify_add(verify_table *table, const char *method, const char *oper
         table->room = room;
     }
     verify_row *row = &table->rows[table->count++];
-    *row = (verify_row){ .method = method, .operator_ = operator_, .problem = problem };
+    *row = (verify_row){ .method = method, .operator_ = operator_, .problem = problem,
+                         .options = "" };
     return row;
 }
 
@@ -50,11 +56,19 @@ bool verify_operator(const verify_settings *settings, const char *operator_)
     return !settings->operator_ || !strcmp(settings->operator_, operator_);
 }
 
+const char *verify_options(const verify_settings *settings, const struct scry_method *method,
+                           size_t number)
+{
+    if (settings->accurate) return scry_measured_settings(method, number);
+    return number ? NULL : settings->options;
+}
+
 void verify_say(const verify_settings *settings, const verify_table *table)
 {
     const verify_row *r = &table->rows[table->count - 1];
     if (settings->quiet) return;
-    fprintf(stderr, "%s: %s, %s, %s: ", table->part->name, r->method, r->operator_, r->problem);
+    fprintf(stderr, "%s: %s%s%s, %s, %s: ", table->part->name, r->method, *r->options ? " " : "",
+            r->options, r->operator_, r->problem);
     if (r->served)
         fprintf(stderr, "%zu samples, %.1f s\n", r->chains, r->seconds);
     else
@@ -106,6 +120,30 @@ static int refuse_operator(const cli_command *self, const struct command *c)
                      list);
 }
 
+/* The options of the method, checked and in one line. */
+static int check_options(const cli_command *self, struct command *c, const struct scry_method *m)
+{
+    scry_solver_opts opts;
+    scry_error err = { 0 };
+    c->settings.options = c->options;
+    for (size_t i = 0; i < c->methods.count; i++) {
+        if (isnan(c->methods.values[i])) continue;
+        if (!m)
+            return cli_usage(self, "--%s is an option of methods: expected --method NAME with it",
+                             c->methods.names[i]);
+        if (c->settings.accurate)
+            return cli_usage(self, "--accurate has the settings of the label: --%s goes without it",
+                             c->methods.names[i]);
+    }
+    if (!m) return CLI_OK;
+    if (method_options(&opts, m, &c->methods, &err) == SCRY_OK)
+        scry_solver_opts_text(&opts, m, c->options, sizeof c->options, &err);
+    if (err.code != SCRY_OK) return cli_usage(self, "%s", err.text);
+    if (c->settings.accurate && !scry_measured_settings(m, 0))
+        return cli_usage(self, "--accurate: the label of %s tells of its defaults only", m->name);
+    return CLI_OK;
+}
+
 static int check(const cli_command *self, struct command *c, const cli_parse *p, int64_t chains)
 {
     const verify_settings *s = &c->settings;
@@ -119,6 +157,10 @@ static int check(const cli_command *self, struct command *c, const cli_parse *p,
     }
     const struct scry_method *m = s->method ? scry_method_find(s->method) : NULL;
     if (s->method && !(m && m->kind == SCRY_POSTERIOR)) return refuse_method(self, s->method);
+    if (s->accurate && c->part && !c->part->labelled)
+        return cli_usage(self,
+                         "--accurate: labels tell nothing of %s, expected gaussian or mixture",
+                         c->part->name);
     for (const verify_part *const *part = verify_parts; *part; part++)
         if ((!c->part || c->part == *part) && s->operator_)
             known = known || part_knows(*part, s->operator_);
@@ -131,7 +173,7 @@ static int check(const cli_command *self, struct command *c, const cli_parse *p,
         return cli_usage(self, "--seed %lld --threads %lld, expected 0 or more and 0 to 1024",
                          (long long)s->seed, (long long)c->threads);
     c->settings.chains = chains == -1 ? 0 : chains;
-    return CLI_OK;
+    return check_options(self, c, m);
 }
 
 static scry_status verify(const struct command *c, scry_error *err)
@@ -144,6 +186,7 @@ static scry_status verify(const struct command *c, scry_error *err)
     scry_threads_set((int)c->threads);
     for (const verify_part *const *part = verify_parts; *part && st == SCRY_OK; part++) {
         if (c->part && c->part != *part) continue;
+        if (c->settings.accurate && !(*part)->labelled) continue;
         if (c->settings.operator_ && !part_knows(*part, c->settings.operator_)) continue;
         verify_table *table = &tables[count++];
         table->part = *part;
@@ -171,6 +214,8 @@ static int run(const cli_command *self, int argc, char **argv)
     const cli_option options[] = {
         { "method", CLI_TEXT, &s->method, "NAME", "one posterior sampler [all of them]" },
         { "operator", CLI_TEXT, &s->operator_, "NAME", "one operator of the part [all of them]" },
+        { "accurate", CLI_FLAG, &s->accurate, NULL,
+          "at the settings beside the defaults that 'scry methods' tells of" },
         { "chains", CLI_INTEGER, &chains, "K",
           "samples of each posterior, 2 or more [as many as the part's precision needs]" },
         { "full", CLI_FLAG, &s->full, NULL,
@@ -190,7 +235,8 @@ static int run(const cli_command *self, int argc, char **argv)
     };
     cli_parse p;
     scry_error err = { 0 };
-    int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
+    int status =
+        cli_begin(&p, self, argc, argv, options, &c.methods, 1u << SCRY_POSTERIOR);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     status = check(self, &c, &p, chains);
     if (status == CLI_OK && verify(&c, &err) != SCRY_OK) status = cli_failed(self, &err);
@@ -201,7 +247,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_verify = {
     "verify", "[options] [gaussian|mixture|levy|calibration]",
     "measure how right the posterior samplers are",
-    "Runs the samplers, at their default settings, on problems whose posterior is known, and "
+    "Runs the samplers, at their defaults or as told, on problems whose posterior is known, and "
     "prints by how much their means, spreads and intervals are off, each with its Monte Carlo "
     "error, and what a sample costs. Denoisers are exact, so that only the algorithm is judged.",
     run

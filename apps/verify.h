@@ -9,6 +9,8 @@
 
 typedef struct verify_settings {
     const char *method;    /* NULL: all posterior methods of the registry */
+    const char *options;   /* of that method, as scry_solver_opts_text; "": its defaults */
+    bool accurate;         /* instead: at the other settings that its label tells of */
     const char *operator_; /* NULL: all of the part */
     int64_t chains;        /* per measurement; 0: the part's own choice, otherwise >= 2 */
     int64_t seed;
@@ -37,6 +39,7 @@ enum { VERIFY_MAX_METRICS = 12, VERIFY_BINS = 10 };
 /* One method on one problem. Strings but `note` are borrowed for good (registry, static tables). */
 typedef struct verify_row {
     const char *method, *operator_, *problem;
+    const char *options; /* verify_options; "" for the defaults */
     bool served;    /* false: nothing was measured, `note` says why */
     char note[200]; /* or what happened: "3 of 4096 chains diverged" */
     size_t chains;  /* samples behind the values, all measurements together */
@@ -58,6 +61,7 @@ typedef struct verify_part {
     const char *name, *summary;
     const char *const *operators; /* ends with NULL: what --operator may say */
     const verify_metric *metrics; /* ends with key NULL; at most VERIFY_MAX_METRICS */
+    bool labelled; /* labels of methods hold what it measures (solvers/measured.h) */
     /* Adds a row for each method (verify_selected) and problem. cli_interrupted ends it early with
      * SCRY_OK. */
     scry_status (*run)(verify_table *table, const verify_settings *settings, scry_error *err);
@@ -72,6 +76,9 @@ verify_row *verify_add(verify_table *table, const char *method, const char *oper
 /* Whether the settings ask for this method (posterior methods only) or this operator. */
 bool verify_selected(const verify_settings *settings, const struct scry_method *method);
 bool verify_operator(const verify_settings *settings, const char *operator_);
+/* Settings at which to run a method, numbered from 0; NULL: no more. */
+const char *verify_options(const verify_settings *settings, const struct scry_method *method,
+                           size_t number);
 /* A line of progress on stderr: the row that was added last. */
 void verify_say(const verify_settings *settings, const verify_table *table);
 

@@ -36,8 +36,12 @@ static scry_status sample(verify_ranks *ranks, verify_sum *sum, const verify_tri
 {
     const verify_posterior posterior = verify_trial_posterior(t, k);
     scry_chains c = { 0 };
-    scry_status st = verify_draw(&c, &posterior, method, NULL, k * t->chains, t->chains,
-                                 (uint64_t)t->settings->seed, err);
+    scry_solver_opts opts;
+    scry_solver_opts_init(&opts, method);
+    scry_status st = scry_solver_opts_parse(&opts, method, t->settings->options, err);
+    if (st == SCRY_OK)
+        st = verify_draw(&c, &posterior, method, &opts, k * t->chains, t->chains,
+                         (uint64_t)t->settings->seed, err);
     if (st == SCRY_OK && !cli_interrupted) {
         verify_count(sum, &c);
         if (c.done >= SCRY_RANK_BINS - 1) st = verify_ranks_add(ranks, t, k, c.samples, c.done, err);
@@ -57,8 +61,12 @@ static scry_status afford(size_t *images, const verify_table *table, verify_row 
     double cost;
     *images = t->images;
     if (!t->network || settings->full) return SCRY_OK;
-    const scry_status st = verify_cost(&cost, table, &posterior, method, NULL, VJP_COST,
-                                       (uint64_t)settings->seed, err);
+    scry_solver_opts opts;
+    scry_solver_opts_init(&opts, method);
+    scry_status st = scry_solver_opts_parse(&opts, method, settings->options, err);
+    if (st == SCRY_OK)
+        st = verify_cost(&cost, table, &posterior, method, &opts, VJP_COST,
+                         (uint64_t)settings->seed, err);
     if (st != SCRY_OK) return st;
     const double budget = settings->method ? 4.0 * BUDGET : BUDGET;
     const size_t paid = (size_t)(budget / cost / (double)t->chains);
@@ -85,6 +93,7 @@ static scry_status add_row(verify_table *table, const verify_trial *t,
     size_t images = 0;
     verify_row *row = verify_add(table, method->name, t->operator_, t->name);
     if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
+    row->options = t->settings->options;
     scry_status st = verify_ranks_open(&ranks, t->images, &why);
     if (st == SCRY_OK) st = afford(&images, table, row, t, method, at, count, &why);
     for (size_t k = 0; k < images && st == SCRY_OK && !cli_interrupted; k++)
@@ -209,5 +218,5 @@ static const char *const operators[] = { "blur", "mask", "fourier", NULL };
 
 const verify_part verify_calibration = {
     "calibration", "ranks of truths drawn from the prior itself; priors in closed form as control",
-    operators, metrics, run
+    operators, metrics, false, run
 };

@@ -34,9 +34,9 @@ static size_t check_row(const verify_table *table, const verify_row *row, const 
         const double off = now.value - bands[i].then.value;
         const double allowed = ERRORS * hypot(now.error, bands[i].then.error) + SLACK;
         if (isnan(now.value) || fabs(off) <= allowed) continue;
-        fprintf(stderr, "%s, %s, %s, %s: %s is %.3f +- %.3f, was %.3f +- %.3f\n", row->method,
-                table->part->name, row->operator_, row->problem, bands[i].key, now.value, now.error,
-                bands[i].then.value, bands[i].then.error);
+        fprintf(stderr, "%s %s, %s, %s, %s: %s is %.3f +- %.3f, was %.3f +- %.3f\n", row->method,
+                row->options, table->part->name, row->operator_, row->problem, bands[i].key,
+                now.value, now.error, bands[i].then.value, bands[i].then.error);
         out++;
     }
     return out;
@@ -44,18 +44,24 @@ static size_t check_row(const verify_table *table, const verify_row *row, const 
 
 size_t verify_check(const verify_table *table)
 {
-    size_t out = 0;
+    size_t out = 0, labels = 0;
     for (size_t r = 0; r < table->count; r++) {
         const verify_row *row = &table->rows[r];
         const scry_measured *then =
-            scry_measured_find(row->method, table->part->name, row->operator_, row->problem);
+            scry_measured_find(row->method, table->part->name, row->operator_, row->problem,
+                               row->options);
         if (!then) continue; /* not measured, or does not serve: no label to keep */
+        labels++;
         if (row->served) {
             out += check_row(table, row, then);
             continue;
         }
         fprintf(stderr, "%s, %s, %s, %s: was measured, now: %s\n", row->method, table->part->name,
                 row->operator_, row->problem, row->note);
+        out++;
+    }
+    if (!labels && table->part->labelled) {
+        fprintf(stderr, "%s: no label tells of what was run\n", table->part->name);
         out++;
     }
     return out;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Posteriors known in closed form. Every method runs at its defaults. */
+/* Posteriors known in closed form. */
 
 /* Samples of a posterior: enough that the mean is known to a hundredth of the prior's sd, but not
  * more than what BUDGET calls of the denoiser pay for, measurements together. A call of the VJP
@@ -25,6 +25,7 @@ struct run {
     const struct scry_method *method;
     const exact_problem *problem;
     const verify_settings *settings;
+    const char *options;
     scry_scorecard *card;
     size_t measurements, chains, failed, asked;
     scry_counts counts;
@@ -46,11 +47,13 @@ static scry_status sample(const struct run *r, scry_chains *out, size_t first, s
     scry_likelihood *L = NULL;
     scry_solver_opts opts;
     scry_chains_opts chains;
-    scry_status st = scry_likelihood_create(&L, r->problem->A, r->y, &noise, NULL, err);
+    scry_solver_opts_init(&opts, r->method);
+    scry_status st = scry_solver_opts_parse(&opts, r->method, r->options, err);
+    if (st == SCRY_OK)
+        st = scry_likelihood_create(&L, r->problem->A, r->y, &noise, NULL, err);
     if (st != SCRY_OK) return st;
     const scry_problem problem = { .L = L, .prior = r->problem->prior,
                                    .model = r->problem->model };
-    scry_solver_opts_init(&opts, r->method);
     scry_chains_opts_init(&chains);
     chains.chains = count;
     chains.first = first;
@@ -139,10 +142,11 @@ static scry_status refuse(verify_row *row, scry_status st, const scry_error *why
 }
 
 static scry_status run_method(verify_table *table, const struct scry_method *method,
-                              const exact_problem *problem, const verify_settings *settings,
-                              scry_error *err)
+                              const char *options, const exact_problem *problem,
+                              const verify_settings *settings, scry_error *err)
 {
     struct run r = { .method = method, .problem = problem, .settings = settings,
+                     .options = options,
                      .measurements = settings->full ? 4 * MEASUREMENTS : MEASUREMENTS };
     const double begun = monitor_clock();
     scry_error why = { 0 };
@@ -153,6 +157,7 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
         scry_free(r.y);
         return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     }
+    row->options = options;
     scry_status st = scry_scorecard_create(&r.card, problem->law, r.measurements, &why);
     if (st == SCRY_OK) st = plan_chains(&r, &why);
     for (size_t b = 0; b < r.measurements && st == SCRY_OK && !cli_interrupted; b++)
@@ -176,9 +181,13 @@ static scry_status run_problems(verify_table *table, const exact_spec *specs,
         exact_problem problem;
         if (!verify_operator(settings, spec->operator_)) continue;
         if ((st = exact_problem_open(&problem, spec, err)) != SCRY_OK) return st;
-        for (size_t i = 0; i < count && st == SCRY_OK && !cli_interrupted; i++)
-            if (verify_selected(settings, methods[i]))
-                st = run_method(table, methods[i], &problem, settings, err);
+        for (size_t i = 0; i < count; i++) {
+            const char *options;
+            if (!verify_selected(settings, methods[i])) continue;
+            for (size_t k = 0; (options = verify_options(settings, methods[i], k)); k++)
+                if (st == SCRY_OK && !cli_interrupted)
+                    st = run_method(table, methods[i], options, &problem, settings, err);
+        }
         exact_problem_close(&problem);
     }
     return st;
@@ -220,9 +229,9 @@ static const char *const operators[] = { "blur", "mask", "fourier", NULL };
 
 const verify_part verify_gaussian = {
     "gaussian", "linear operators and Gaussian priors, posterior in closed form", operators,
-    gaussian_metrics, run_gaussian
+    gaussian_metrics, true, run_gaussian
 };
 const verify_part verify_mixture = {
     "mixture", "linear operators and mixtures of two Gaussians, posterior in closed form",
-    operators, mixture_metrics, run_mixture
+    operators, mixture_metrics, true, run_mixture
 };

@@ -247,16 +247,17 @@ static void fill(verify_row *row, const struct tally *t)
 }
 
 static scry_status settings_of(scry_solver_opts *opts, const struct scry_method *method,
-                               double sigma, scry_error *err)
+                               const char *options, double sigma, scry_error *err)
 {
     double low;
+    scry_status st = SCRY_OK;
     scry_solver_opts_init(opts, method);
     for (const scry_option *o = method->options; o->name; o++)
         if (!strcmp(o->name, "sigma-min")) {
             low = o->value > 0 ? fmin(o->value, LEVEL * sigma) : LEVEL * sigma;
-            return scry_solver_opts_set(opts, method, o->name, low, err);
+            st = scry_solver_opts_set(opts, method, o->name, low, err);
         }
-    return SCRY_OK;
+    return st == SCRY_OK ? scry_solver_opts_parse(opts, method, options, err) : st;
 }
 
 static verify_posterior posterior_of(const struct bench *b, size_t k)
@@ -314,7 +315,7 @@ static scry_status run_method(struct tally *t, const verify_table *table, verify
 {
     size_t signals;
     scry_solver_opts opts;
-    scry_status st = settings_of(&opts, method, b->problem.sigma, err);
+    scry_status st = settings_of(&opts, method, b->settings->options, b->problem.sigma, err);
     if (st == SCRY_OK) st = afford(&signals, table, row, b, method, &opts, err);
     for (size_t k = 0; st == SCRY_OK && k < signals && !cli_interrupted; k++)
         st = sample(t, b, k, method, &opts, err);
@@ -341,6 +342,7 @@ static scry_status add_row(verify_table *table, const struct bench *b,
     scry_error why = { 0 };
     verify_row *row = verify_add(table, method ? method->name : "gibbs", b->operator_, b->law);
     if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
+    if (method) row->options = b->settings->options;
     scry_status st =
         method ? run_method(&t, table, row, b, method, &why) : run_control(&t, b, &why);
     if (st == SCRY_OK && t.signals) {
@@ -397,5 +399,5 @@ static const char *const operators[] = { "denoise", "deconvolve", "impute", "fou
 
 const verify_part verify_levy = {
     "levy", "Levy processes of 64 steps at 25 dB (arXiv:2509.12821), posterior by Gibbs sampling",
-    operators, metrics, run
+    operators, metrics, false, run
 };

@@ -39,6 +39,7 @@ static void print_row(const verify_row *r, const verify_metric *metrics)
     }
     for (size_t i = 0; metrics[i].key; i++) print_value(&r->value[i], metrics[i].decimals);
     printf(" %6.0f %6.0f %7.0f %7zu\n", r->denoise, r->vjp, r->apply, r->chains);
+    if (r->options[0]) printf("%-10s %s\n", "", r->options);
     if (r->note[0]) printf("%-10s %s\n", "", r->note);
 }
 
@@ -65,6 +66,7 @@ static void put_row(scry_json *doc, scry_json_node *rows, const verify_row *r,
     scry_json_put_string(doc, row, "method", r->method);
     scry_json_put_string(doc, row, "operator", r->operator_);
     scry_json_put_string(doc, row, "problem", r->problem);
+    scry_json_put_string(doc, row, "settings", r->options);
     if (r->note[0]) scry_json_put_string(doc, row, r->served ? "note" : "missing", r->note);
     if (!r->served) return;
     scry_json_put_unsigned(doc, row, "samples", r->chains);

@@ -16,20 +16,39 @@ const scry_measured *scry_measured_rows(size_t *count)
 }
 
 const scry_measured *scry_measured_find(const char *method, const char *part, const char *operator_,
-                                        const char *problem)
+                                        const char *problem, const char *settings)
 {
     for (const scry_measured *r = rows; r->method; r++)
         if (!strcmp(r->method, method) && !strcmp(r->part, part) &&
-            !strcmp(r->operator_, operator_) && !strcmp(r->problem, problem))
+            !strcmp(r->operator_, operator_) && !strcmp(r->problem, problem) &&
+            !strcmp(r->settings, settings))
             return r;
     return NULL;
 }
 
-scry_measured_band scry_measured_summary(const struct scry_method *method, const char *part)
+static bool named_before(const scry_measured *row)
+{
+    for (const scry_measured *r = rows; r < row; r++)
+        if (!strcmp(r->method, row->method) && !strcmp(r->settings, row->settings)) return true;
+    return false;
+}
+
+const char *scry_measured_settings(const struct scry_method *method, size_t number)
+{
+    for (const scry_measured *r = rows; r->method; r++)
+        if (!strcmp(r->method, method->name) && r->settings[0] && !named_before(r) && !number--)
+            return r->settings;
+    return NULL;
+}
+
+scry_measured_band scry_measured_summary(const struct scry_method *method, const char *part,
+                                         const char *settings)
 {
     scry_measured_band b = { .sd_low = INFINITY, .cover_low = INFINITY };
     for (const scry_measured *r = rows; r->method; r++) {
-        if (strcmp(r->method, method->name) != 0 || strcmp(r->part, part) != 0) continue;
+        if (strcmp(r->method, method->name) != 0 || strcmp(r->part, part) != 0 ||
+            strcmp(r->settings, settings) != 0)
+            continue;
         b.problems++;
         b.bias = fmax(b.bias, r->bias.value);
         b.sd_low = fmin(b.sd_low, r->sd_low.value);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIST(name) &scry_method_##name,
@@ -219,6 +220,80 @@ scry_status scry_solver_opts_check(const scry_solver_opts *opts, const struct sc
 {
     for (const scry_option *o = method->options; o->name; o++) {
         scry_status st = check_value(method, o, read_field(opts, find_field(o->name)), err);
+        if (st != SCRY_OK) return st;
+    }
+    return SCRY_OK;
+}
+
+/* The shortest decimals that give the number again. */
+static void print_number(char *text, size_t size, double value)
+{
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) return;
+    }
+}
+
+scry_status scry_solver_opts_text(const scry_solver_opts *opts, const struct scry_method *method,
+                                  char *text, size_t size, scry_error *err)
+{
+    size_t used = 0;
+    if (size) text[0] = '\0';
+    for (const scry_option *o = method->options; o->name; o++) {
+        const struct field *f = find_field(o->name);
+        const double value = read_field(opts, f);
+        char number[32];
+        if (value == o->value) continue;
+        print_number(number, sizeof number, value);
+        const int wrote = snprintf(text + used, size - used, "%s--%s %s", used ? " " : "", o->name,
+                                   f->words ? f->words[(size_t)value] : number);
+        if (wrote < 0 || (size_t)wrote >= size - used)
+            return SCRY_FAIL(err, SCRY_EINVAL, "settings of %s take more than %zu characters",
+                             method->name, size);
+        used += (size_t)wrote;
+    }
+    return SCRY_OK;
+}
+
+/* A number, or one of the words. */
+static bool read_value(const char *const *words, const char *text, double *value)
+{
+    char *end;
+    for (size_t i = 0; words && words[i]; i++)
+        if (!strcmp(words[i], text)) {
+            *value = (double)i;
+            return true;
+        }
+    *value = strtod(text, &end);
+    return end != text && !*end;
+}
+
+/* The next word, and where the one after it begins. */
+static const char *next_word(char *word, size_t size, const char *at)
+{
+    at += strspn(at, " ");
+    const size_t length = strcspn(at, " ");
+    snprintf(word, size, "%.*s", (int)(length < size ? length : size - 1), at);
+    return at + length;
+}
+
+scry_status scry_solver_opts_parse(scry_solver_opts *opts, const struct scry_method *method,
+                                   const char *settings, scry_error *err)
+{
+    char name[32], text[40];
+    for (const char *at = settings; at[strspn(at, " ")];) {
+        const scry_option *o;
+        double value;
+        at = next_word(name, sizeof name, at);
+        at = next_word(text, sizeof text, at);
+        if (strncmp(name, "--", 2) != 0 || !text[0])
+            return SCRY_FAIL(err, SCRY_EINVAL, "'%s' in '%s', expected --option value", name,
+                             settings);
+        scry_status st = find_option(&o, method, name + 2, err);
+        if (st == SCRY_OK && !read_value(find_field(o->name)->words, text, &value))
+            st = SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s' in '%s', expected a number%s", o->name,
+                           text, settings, find_field(o->name)->words ? " or a word" : "");
+        if (st == SCRY_OK) st = scry_solver_opts_set(opts, method, o->name, value, err);
         if (st != SCRY_OK) return st;
     }
     return SCRY_OK;

@@ -68,4 +68,15 @@ scry_status scry_solver_opts_get(const scry_solver_opts *opts, const struct scry
 scry_status scry_solver_opts_check(const scry_solver_opts *opts, const struct scry_method *method,
                                    scry_error *err);
 
+/* Settings as the command line takes them, "--steps 60 --variance matched".
+ *   text   what of opts differs from the defaults, in the order of the method's table; "" for the
+ *          defaults. EINVAL: size is too small
+ *   parse  sets what `settings` says and leaves the rest. EINVAL: words missing, too long, or as
+ *          scry_solver_opts_set
+ * Values survive the way through both: numbers take the shortest of up to 17 digits that does. */
+scry_status scry_solver_opts_text(const scry_solver_opts *opts, const struct scry_method *method,
+                                  char *text, size_t size, scry_error *err);
+scry_status scry_solver_opts_parse(scry_solver_opts *opts, const struct scry_method *method,
+                                   const char *settings, scry_error *err);
+
 #endif

@@ -76,6 +76,37 @@ static void choices_have_words(void **state)
     assert_non_null(strstr(err.text, "steps, discrepancy, holdout, frc"));
 }
 
+static void settings_survive_as_text(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_solver_opts opts, again;
+    char text[128];
+    const struct scry_method *daps = scry_method_find("daps");
+    scry_solver_opts_init(&opts, daps);
+    assert_ok(scry_solver_opts_text(&opts, daps, text, sizeof text, &err));
+    assert_string_equal(text, "");
+    assert_ok(scry_solver_opts_set(&opts, daps, "variance", SCRY_VARIANCE_MATCHED, &err));
+    assert_ok(scry_solver_opts_set(&opts, daps, "steps", 98765, &err));
+    assert_ok(scry_solver_opts_set(&opts, daps, "sigma-min", 1. / 3, &err));
+    assert_ok(scry_solver_opts_text(&opts, daps, text, sizeof text, &err));
+    assert_string_equal(text,
+                        "--steps 98765 --sigma-min 0.3333333333333333 --variance matched");
+    scry_solver_opts_init(&again, daps);
+    assert_ok(scry_solver_opts_parse(&again, daps, text, &err));
+    assert_memory_equal(&again, &opts, sizeof opts);
+    assert_ok(scry_solver_opts_parse(&again, daps, "  ", &err));
+    assert_memory_equal(&again, &opts, sizeof opts);
+    assert_fails(scry_solver_opts_text(&opts, daps, text, 20, &err), SCRY_EINVAL);
+    err = (scry_error){0};
+    const char *const wrong[] = {"--steps", "steps 3", "--steps many", "--steps 2.5", "--tv 1",
+                                 "--variance narrow", "--steps 3 4"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_fails(scry_solver_opts_parse(&again, daps, wrong[i], &err), SCRY_EINVAL);
+        err = (scry_error){0};
+    }
+}
+
 /* D = x / (1 + sigma^2): the prior N(0, I). */
 static scry_status shrink(const scry_prior *P, float *x0, const float *x, float sigma, void *work,
                           scry_error *err)
@@ -155,6 +186,7 @@ int main(void)
         cmocka_unit_test(every_method_is_complete),
         cmocka_unit_test(options_are_set_by_name),
         cmocka_unit_test(choices_have_words),
+        cmocka_unit_test(settings_survive_as_text),
         cmocka_unit_test(a_missing_need_is_named),
         cmocka_unit_test(plans_survive_lack_of_memory),
     };

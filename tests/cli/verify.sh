@@ -27,11 +27,32 @@ holds "threads do not change a number" cmp first second
 works "mixture" $v mixture $quick
 works "two chains have no quantiles" $v gaussian --method jfps --operator mask --chains 2 --quiet
 
+works "options of a method" $v gaussian $quick --steps 7 --start noise --json b.json
+holds "they are told" [ "$(grep -c -e '^ *--steps 7 --start noise$' stdout)" = 2 ]
+holds "and recorded" python3 - <<'END'
+import json
+row = json.load(open("b.json"))["parts"][0]["rows"][0]
+assert row["settings"] == "--steps 7 --start noise" and row["cost"]["denoise"] == 7
+assert json.load(open("a.json"))["parts"][0]["rows"][0]["settings"] == ""
+END
+works "a default that is given is the default" $v gaussian $quick --steps 40 --check
+refuses "a check of what no label tells" 1 "not what the labels say" $v gaussian $quick --steps 7 \
+    --check
+works "settings of labels" $v gaussian --method daps --accurate --operator mask --chains 2 --quiet
+holds "they are those of the label" grep -q -e '^ *--variance matched$' stdout
+
 refuses "unknown part" 2 "'nonsense' is not a part; expected one of gaussian, mixture" $v nonsense
 refuses "two parts" 2 "2 parts named" $v gaussian mixture
 refuses "unknown method" 2 "'nonsense' is not a posterior sampler; expected one of diffpir" \
     $v --method nonsense
 refuses "a method of another kind" 2 "'wiener' is not a posterior sampler" $v --method wiener
+refuses "options of no method" 2 "expected --method NAME" $v gaussian --steps 7
+refuses "an option of another method" 2 "jfps has no option lambda" $v $quick --lambda 1
+refuses "an option out of range" 2 "steps is 0" $v $quick --steps 0
+refuses "a word that is none" 2 "expected one of noise" $v $quick --start there
+refuses "two sets of options" 2 "goes without it" $v --method daps --accurate --steps 3
+refuses "no accurate settings" 2 "defaults only" $v --method dps --accurate
+refuses "labels tell nothing of levy" 2 "expected gaussian or mixture" $v levy --accurate
 refuses "unknown operator" 2 "'radon' is not known to gaussian; expected one of blur" \
     $v gaussian --operator radon
 refuses "one chain" 2 "--chains 1, expected 2" $v --chains 1
