@@ -223,8 +223,8 @@ static int run(const cli_command *self, int argc, char **argv)
         { "seed", CLI_INTEGER, &s->seed, "N", "of the problems and of the samplers [0]" },
         { "json", CLI_TEXT, &c.json, "FILE", "write all numbers" },
         { "plot", CLI_TEXT, &c.plot, "FILE",
-          "write a PNG: a panel a method, problems downwards, metrics across; white is right, blue "
-          "too small, red too large, magenta not measured" },
+          "write a PNG: maps of all numbers, methods downwards and problems across (white is "
+          "right, blue too small, red too large, grey not measured), and histograms of ranks" },
         { "check", CLI_FLAG, &c.check, NULL,
           "fail when a method has left the band that 'scry methods' tells, beyond Monte Carlo "
           "error" },

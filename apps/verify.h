@@ -92,8 +92,8 @@ size_t verify_check(const verify_table *table);
 /* All tables in one document. */
 scry_status verify_write_json(const char *path, const verify_table *tables, size_t count,
                               const verify_settings *settings, scry_error *err);
-/* One panel a method and part: problems downwards, metrics across, (value - ideal) / tolerance from
- * blue (-4) over white to red (4), what was not measured magenta. */
+/* A page of heat maps, (value - ideal) / tolerance from blue (-4) over white to red (4) with the
+ * number in each cell, methods downwards, problems across; and histograms of ranks. */
 scry_status verify_write_plot(const char *path, const verify_table *tables, size_t count,
                               scry_error *err);
 

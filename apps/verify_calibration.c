@@ -44,7 +44,8 @@ static scry_status sample(verify_ranks *ranks, verify_sum *sum, const verify_tri
                          (uint64_t)t->settings->seed, err);
     if (st == SCRY_OK && !cli_interrupted) {
         verify_count(sum, &c);
-        if (c.done >= SCRY_RANK_BINS - 1) st = verify_ranks_add(ranks, t, k, c.samples, c.done, err);
+        if (c.done >= SCRY_RANK_BINS - 1)
+            st = verify_ranks_add(ranks, t, k, c.samples, c.done, err);
     }
     scry_chains_free(&c);
     return st;

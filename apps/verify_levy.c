@@ -239,7 +239,8 @@ static void fill(verify_row *row, const struct tally *t)
     for (int i = 0; i < METRICS; i++) {
         verify_value v = verify_mean(t->first[i], t->second[i], t->signals);
         if (i == BIAS || i == SPREAD) {
-            v.error /= 2 * sqrt(fmax(v.value, v.error)); /* below its error a square tells no root */
+            /* below its error a square tells no root */
+            v.error /= 2 * sqrt(fmax(v.value, v.error));
             v.value = sqrt(fmax(0, v.value));
         }
         row->value[i] = v;

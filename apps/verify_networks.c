@@ -63,7 +63,8 @@ static scry_status make_samples(scry_op **A, const scry_space *space, uint64_t s
                        : scry_mask_create(A, space, known, err);
 }
 
-static scry_status make_operator(verify_network_trial *net, const scry_space *space, scry_error *err)
+static scry_status make_operator(verify_network_trial *net, const scry_space *space,
+                                 scry_error *err)
 {
     const verify_trial *t = &net->trial;
     const scry_status st = !strcmp(t->operator_, "blur")

@@ -15,8 +15,8 @@ static bool go_on(const scry_chains_progress *p, void *ctx)
 }
 
 scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
-                        const struct scry_method *method, const scry_solver_opts *opts, size_t first,
-                        size_t count, uint64_t seed, scry_error *err)
+                        const struct scry_method *method, const scry_solver_opts *opts,
+                        size_t first, size_t count, uint64_t seed, scry_error *err)
 {
     const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = posterior->sigma };
     scry_likelihood *L = NULL;

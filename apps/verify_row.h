@@ -16,8 +16,8 @@ typedef struct verify_posterior {
 
 /* Chains first .. first + count - 1 of a seed, samples kept; opts NULL: the method's defaults. */
 scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
-                        const struct scry_method *method, const scry_solver_opts *opts, size_t first,
-                        size_t count, uint64_t seed, scry_error *err);
+                        const struct scry_method *method, const scry_solver_opts *opts,
+                        size_t first, size_t count, uint64_t seed, scry_error *err);
 
 /* Sums over the measurements of a row. */
 typedef struct verify_sum {
@@ -36,9 +36,9 @@ scry_status verify_refused(verify_row *row, scry_status st, const scry_error *wh
 /* Mean of `count` numbers of these sums, and its standard error (NaN for a single one). */
 verify_value verify_mean(double sum, double squares, size_t count);
 
-/* What a sample costs, in calls of the denoiser, one of the VJP counting as `vjp`: as in the rows of
- * the method so far, since steps do not depend on the problem, or else those of a pilot chain whose
- * number no measurement uses. */
+/* What a sample costs, in calls of the denoiser, one of the VJP counting as `vjp`: as in the rows
+ * of the method so far, since steps do not depend on the problem, or else those of a pilot chain
+ * whose number no measurement uses. */
 scry_status verify_cost(double *calls, const verify_table *table, const verify_posterior *posterior,
                         const struct scry_method *method, const scry_solver_opts *opts, double vjp,
                         uint64_t seed, scry_error *err);

@@ -1,20 +1,11 @@
 #include "apps/verify.h"
 
 #include "lib/json.h"
-#include "lib/memory.h"
-#include "lib/png.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static size_t count_metrics(const verify_part *part)
-{
-    size_t n = 0;
-    while (part->metrics[n].key) n++;
-    return n;
-}
 
 /* "0.983(12)": the error in units of the last digit. */
 static void print_value(const verify_value *v, int decimals)
@@ -117,71 +108,6 @@ scry_status verify_write_json(const char *path, const verify_table *tables, size
     }
     st = scry_json_write(doc, path, err);
     scry_json_free(doc);
-    return st;
-}
-
-/* Panels being laid out: one block of colours for all. */
-struct plot {
-    scry_panel *panels;
-    char (*labels)[40];
-    float *values;
-    size_t count, used;
-};
-
-/* The rows of one method, which parts add one after another or spread; row `first` is its first. */
-static void add_panel(struct plot *p, const verify_table *table, size_t first)
-{
-    const size_t metrics = count_metrics(table->part);
-    const char *method = table->rows[first].method;
-    float *at = p->values + p->used;
-    size_t ny = 0;
-    for (size_t r = first; r < table->count; r++) {
-        const verify_row *row = &table->rows[r];
-        if (strcmp(row->method, method) != 0) continue;
-        for (size_t i = 0; i < metrics; i++) {
-            const verify_metric *m = &table->part->metrics[i];
-            at[ny * metrics + i] =
-                row->served ? (float)((row->value[i].value - m->ideal) / m->tolerance) : NAN;
-        }
-        ny++;
-    }
-    p->used += ny * metrics;
-    snprintf(p->labels[p->count], sizeof *p->labels, "%s: %s", table->part->name, method);
-    p->panels[p->count] = (scry_panel){ .values = at, .ny = ny, .nx = metrics, .low = -4,
-                                        .high = 4, .map = SCRY_MAP_DIVERGING,
-                                        .label = p->labels[p->count] };
-    p->count++;
-}
-
-static bool seen_before(const verify_table *table, size_t row)
-{
-    for (size_t r = 0; r < row; r++)
-        if (!strcmp(table->rows[r].method, table->rows[row].method)) return true;
-    return false;
-}
-
-scry_status verify_write_plot(const char *path, const verify_table *tables, size_t count,
-                              scry_error *err)
-{
-    size_t rows = 0;
-    scry_status st;
-    for (size_t i = 0; i < count; i++) rows += tables[i].count;
-    struct plot p = { .panels = scry_alloc(rows, sizeof *p.panels),
-                      .labels = scry_alloc(rows, sizeof *p.labels),
-                      .values = scry_alloc(rows * VERIFY_MAX_METRICS, sizeof *p.values) };
-    if (!p.panels || !p.labels || !p.values) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "a plot of %zu rows", rows);
-        goto done;
-    }
-    for (size_t i = 0; i < count; i++)
-        for (size_t r = 0; r < tables[i].count; r++)
-            if (!seen_before(&tables[i], r)) add_panel(&p, &tables[i], r);
-    st = p.count ? scry_png_panels(path, p.panels, p.count, 4, err)
-                 : SCRY_FAIL(err, SCRY_EINVAL, "no method was measured: there is nothing to plot");
-done:
-    scry_free(p.panels);
-    scry_free(p.labels);
-    scry_free(p.values);
     return st;
 }
 

@@ -18,6 +18,7 @@
 #include "lib/ranks.h"   /* of a truth among samples */
 #include "lib/stein.h"   /* whether samples fit a score */
 
+#include "lib/canvas.h"      /* rectangles, letters, colour maps */
 #include "lib/cfl.h"         /* arrays of the BART toolbox */
 #include "lib/hdf5.h"        /* arrays in HDF5 files */
 #include "lib/json.h"        /* documents and reports */

@@ -4,7 +4,6 @@
 #include "lib/space.h"
 #include "lib/vector.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <png.h>
@@ -169,59 +168,8 @@ scry_status scry_png_read(scry_png_image *out, const char *path, scry_error *err
     return st;
 }
 
-/* Glyphs of 3 x 5 dots, one octal digit a row, 4 the left dot. From space to underscore. */
-static const uint16_t font[] = {
-    000000, 022202, 055000, 057575, 036736, 051245, 025256, 022000, /*   ! " # $ % & ' */
-    012221, 042224, 005250, 002720, 000024, 000700, 000002, 011244, /* ( ) * + , - . / */
-    075557, 026227, 071747, 071317, 055711, 074717, 074757, 071222, /* 0 1 2 3 4 5 6 7 */
-    075757, 075717, 002020, 002024, 012421, 007070, 042124, 071202, /* 8 9 : ; < = > ? */
-    075747, 025755, 065656, 034443, 065556, 074647, 074644, 034553, /* @ A B C D E F G */
-    055755, 072227, 011152, 055655, 044447, 057755, 067555, 025552, /* H I J K L M N O */
-    065644, 025573, 065655, 034216, 072222, 055557, 055552, 055775, /* P Q R S T U V W */
-    055255, 055222, 071247, 032223, 044211, 062226, 025000, 000007, /* X Y Z [ \ ] ^ _ */
-};
-
-enum { DOT = 2, ADVANCE = 4 * DOT, LABEL = 9 * DOT, GAP = 6 };
-
-struct canvas {
-    uint8_t *rgb;
-    size_t ny, nx;
-};
-
-static void draw_text(const struct canvas *c, size_t y0, size_t x0, size_t width, const char *text)
-{
-    for (size_t at = 0; *text && at + 3 * DOT <= width; text++, at += ADVANCE) {
-        const int upper = toupper((unsigned char)*text);
-        const unsigned glyph = upper >= ' ' && upper <= '_' ? font[upper - ' '] : font['?' - ' '];
-        for (size_t i = 0; i < 5 * DOT; i++)
-            for (size_t j = 0; j < 3 * DOT; j++) {
-                const size_t bit = 14 - (i / DOT * 3 + j / DOT);
-                if (glyph >> bit & 1) memset(c->rgb + 3 * ((y0 + i) * c->nx + x0 + at + j), 235, 3);
-            }
-    }
-}
-
-/* Colours at equal steps, linear in between. */
-static void colour(uint8_t rgb[3], double t, scry_colormap map)
-{
-    static const uint8_t stops[3][5][3] = {
-        { { 0, 0, 0 }, { 64, 64, 64 }, { 128, 128, 128 }, { 191, 191, 191 }, { 255, 255, 255 } },
-        { { 5, 3, 20 }, { 92, 18, 110 }, { 196, 56, 76 }, { 246, 152, 40 }, { 252, 250, 200 } },
-        { { 20, 60, 150 }, { 130, 170, 225 }, { 245, 245, 245 }, { 235, 150, 125 },
-          { 160, 20, 40 } }
-    };
-    if (!(t == t)) {
-        rgb[0] = rgb[2] = 255;
-        rgb[1] = 0;
-        return;
-    }
-    const double at = fmin(fmax(t, 0), 1) * 4;
-    const int k = at >= 4 ? 3 : (int)at;
-    for (int c = 0; c < 3; c++) {
-        const double a = stops[map][k][c], b = stops[map][k + 1][c];
-        rgb[c] = (uint8_t)lrint(a + (at - k) * (b - a));
-    }
-}
+enum { DOT = 2, LABEL = 9 * DOT, GAP = 6 };
+static const scry_colour BACKGROUND = { 24, 24, 24 }, INK = { 235, 235, 235 };
 
 /* Percentiles of the finite values. */
 static scry_status window(const scry_panel *p, double *low, double *high, scry_error *err)
@@ -251,7 +199,7 @@ static size_t shown(size_t n, const struct layout *l)
     return n * l->up / l->down > 0 ? n * l->up / l->down : 1;
 }
 
-static void draw_panel(const struct canvas *c, const struct layout *l, const scry_panel *p,
+static void draw_panel(const scry_canvas *c, const struct layout *l, const scry_panel *p,
                        size_t y0, size_t x0, double low, double high)
 {
     const size_t ny = shown(p->ny, l), nx = shown(p->nx, l);
@@ -264,7 +212,7 @@ static void draw_panel(const struct canvas *c, const struct layout *l, const scr
                 for (size_t j = 0; j < l->down && sx + j < p->nx; j++, count++)
                     sum += p->values[(sy + i) * p->nx + sx + j];
             const double t = (sum / (double)count - low) / (high - low);
-            colour(c->rgb + 3 * ((y0 + y) * c->nx + x0 + x), t, p->map);
+            scry_canvas_fill(c, y0 + y, x0 + x, 1, 1, scry_colormap_at(p->map, t));
         }
 }
 
@@ -299,18 +247,19 @@ scry_status scry_png_panels(const char *path, const scry_panel *panels, size_t c
     scry_status st = check_panels(panels, count, &l, err);
     if (st != SCRY_OK) return st;
     const size_t cy = l.ny + LABEL + GAP, cx = l.nx + GAP;
-    struct canvas c = { .ny = l.rows * cy + GAP, .nx = l.columns * cx + GAP };
-    c.rgb = scry_alloc(c.ny * c.nx, 3);
-    if (!c.rgb) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu x %zu pixels", c.ny, c.nx);
-    memset(c.rgb, 24, c.ny * c.nx * 3);
+    scry_canvas c;
+    st = scry_canvas_create(&c, l.rows * cy + GAP, l.columns * cx + GAP, BACKGROUND, err);
+    if (st != SCRY_OK) return st;
     for (size_t k = 0; k < count && st == SCRY_OK; k++) {
         const size_t y0 = GAP + k / l.columns * cy, x0 = GAP + k % l.columns * cx;
         double low, high;
         if ((st = window(&panels[k], &low, &high, err)) != SCRY_OK) break;
         draw_panel(&c, &l, &panels[k], y0, x0, low, high);
-        if (panels[k].label) draw_text(&c, y0 + l.ny + 2 * DOT, x0, l.nx, panels[k].label);
+        if (panels[k].label)
+            scry_canvas_text(&c, y0 + l.ny + 2 * DOT, x0, l.nx, DOT, SCRY_TEXT_RIGHT, INK,
+                             panels[k].label);
     }
     if (st == SCRY_OK) st = scry_png_write_rgb(path, c.rgb, c.ny, c.nx, err);
-    scry_free(c.rgb);
+    scry_canvas_free(&c);
     return st;
 }

@@ -1,6 +1,7 @@
 #ifndef SCRY_LIB_PNG_H
 #define SCRY_LIB_PNG_H
 
+#include "lib/canvas.h"
 #include "lib/status.h"
 
 #include <stddef.h>
@@ -26,12 +27,6 @@ typedef struct scry_png_image {
     int bits;
 } scry_png_image;
 scry_status scry_png_read(scry_png_image *out, const char *path, scry_error *err);
-
-typedef enum scry_colormap {
-    SCRY_MAP_GRAY = 0,
-    SCRY_MAP_HEAT,     /* dark violet, red, yellow, white: lightness grows steadily; for sd maps */
-    SCRY_MAP_DIVERGING /* blue, white in the middle, red; for errors: give low = -high */
-} scry_colormap;
 
 /* One image of a preview: (ny, nx) values, shown from `low` (first colour) to `high` (last);
  * outside is clamped, NaN is magenta. low >= high: the 0.1 and 99.9 percentiles. label, may be
