@@ -170,7 +170,9 @@ static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
     scry_status st =
         scry_schedule_karras(M->levels, count, fmin(M->low, s), s, base->opts.rho, err);
     for (size_t k = 0; k < count && st == SCRY_OK; k++) {
-        const double now = M->levels[k], next = M->levels[k + 1], keep = next * next / (now * now);
+        const double now = M->levels[k], next = M->levels[k + 1];
+        /* levels that are all the prior's least one rise in the last digit */
+        const double keep = fmin(next * next / (now * now), 1);
         if ((st = scryi_sampler_denoise(S, S->x0, S->x, now, err)) != SCRY_OK) return st;
         if ((st = scatter(M, k, now, err)) != SCRY_OK) return st;
         noise(M, S->z, k, SCRYI_DRAW_SPARE);
