@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 scry_status choice_check(const char *option, const char *value, const char *const *choices,
@@ -15,33 +14,6 @@ scry_status choice_check(const char *option, const char *value, const char *cons
     }
     if (!value) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s', expected one of %s", option, value, list);
-}
-
-scry_status quantile_names(double *probability, char (*names)[CHOICES_NAME], size_t *count,
-                           const char *list, scry_error *err)
-{
-    *count = 0;
-    for (const char *at = list; at && *at;) {
-        const size_t n = strcspn(at, ",");
-        if (*count == SCRY_MAX_QUANTILES || n >= sizeof *names)
-            return SCRY_FAIL(err, SCRY_EINVAL, "--quantiles '%s': expected at most %d names", list,
-                             SCRY_MAX_QUANTILES);
-        memcpy(names[*count], at, n);
-        names[*count][n] = '\0';
-        const char *base = strrchr(names[*count], '/');
-        base = base ? base + 1 : names[*count];
-        const char *q = strpbrk(base, "0123456789");
-        char *end;
-        const double percent = q ? strtod(q, &end) : NAN;
-        if (!(percent > 0 && percent < 100))
-            return SCRY_FAIL(err, SCRY_EINVAL,
-                             "--quantiles '%s': expected a percentage between 0 and "
-                             "100 in the file's name, as in q05.tif",
-                             names[*count]);
-        probability[(*count)++] = percent / 100;
-        at += n + (at[n] == ',');
-    }
-    return SCRY_OK;
 }
 
 bool method_option_given(const cli_method_values *v, const char *name)

@@ -2,20 +2,12 @@
 #define SCRY_APPS_CHOICES_H
 
 #include "apps/cli.h"
-#include "solvers/chains.h"
 
 /* Values of options that several commands have. */
-
-enum { CHOICES_NAME = 512 };
 
 /* EINVAL: value (NULL: not given, which is fine) is none of `choices`, which end with NULL. */
 scry_status choice_check(const char *option, const char *value, const char *const *choices,
                          scry_error *err);
-
-/* --quantiles "q05.tif,q95.tif": the number in each file's name is its probability in percent. At
- * most SCRY_MAX_QUANTILES. list NULL: none. */
-scry_status quantile_names(double *probability, char (*names)[CHOICES_NAME], size_t *count,
-                           const char *list, scry_error *err);
 
 bool method_option_given(const cli_method_values *v, const char *name);
 

@@ -42,8 +42,7 @@ static void parts_free(struct parts *p)
 void restore_result_free(restore_result *r)
 {
     scry_free(r->mean);
-    scry_free(r->sd);
-    scry_free(r->quantile);
+    scry_free(r->products);
     *r = (restore_result){0};
 }
 
@@ -303,49 +302,70 @@ static scry_status take_prior(restore_run_state *run, const scry_space *dom, scr
                            (run->method->needs & SCRY_NEEDS_VJP) || refused, 1, err);
 }
 
-/* From the solver's variable on the domain to the file's unit on the image. */
-static scry_status to_file(float **out, const struct parts *p, const float *u, size_t images,
-                           const scry_affine *map, const scry_noise *noise, bool spread,
-                           scry_error *err)
+/* From the solver's variable on the domain to the file's unit on the image. what NULL: an image, as
+ * the mean is. */
+static void to_file(float *to, const product *what, const struct parts *p, const float *u,
+                    const restore_result *r)
 {
-    const size_t n = scry_space_count(&p->window.inner), m = scry_space_count(&p->window.outer);
-    const double unit = restore_scale_to_file(noise);
-    *out = scry_alloc(n * images, sizeof **out);
-    if (!*out) return SCRY_FAIL(err, SCRY_ENOMEM, "result of %zu pixels", n * images);
-    for (size_t k = 0; k < images; k++) {
-        float *to = *out + k * n;
-        scry_window_crop(&p->window, to, u + k * m);
-        for (size_t i = 0; i < n; i++) {
-            const double v = map->scale * (double)to[i];
-            to[i] = (float)(spread ? v * unit : restore_to_file(noise, v + map->shift));
-        }
+    const size_t n = scry_space_count(&p->window.inner);
+    const double unit = restore_scale_to_file(&r->noise);
+    const double scale = r->map.scale * unit, shift = restore_to_file(&r->noise, r->map.shift);
+    scry_window_crop(&p->window, to, u);
+    for (size_t i = 0; i < n; i++)
+        to[i] = (float)(what ? products_scaled(what, to[i], scale, shift) : scale * to[i] + shift);
+}
+
+/* R-hat and ESS of the image, without the margin that the domain has around it. */
+static scry_status follow(diagnosis *d, const struct parts *p, const scry_chains *chains,
+                          scry_error *err)
+{
+    const size_t n = scry_space_count(&p->window.inner);
+    float *map = scry_alloc(n, sizeof *map);
+    if (!map) return SCRY_FAIL(err, SCRY_ENOMEM, "map of %zu pixels", n);
+    if (chains->rhat) {
+        scry_window_crop(&p->window, map, chains->rhat);
+        diagnosis_follow(d, map, NULL, n);
     }
+    if (chains->ess) {
+        scry_window_crop(&p->window, map, chains->ess);
+        diagnosis_follow(d, NULL, map, n);
+    }
+    scry_free(map);
     return SCRY_OK;
+}
+
+static scry_status diagnose(diagnosis *d, const struct parts *p, const restore_run_state *run,
+                            const scry_chains *chains, scry_error *err)
+{
+    double deviance;
+    void *work = scry_alloc(1, scry_likelihood_work_bytes(p->L));
+    if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "deviance");
+    *d = diagnosis_of(chains, run->method);
+    scry_status st =
+        scry_likelihood_deviance(p->L, &deviance, &d->measured, chains->mean, work, err);
+    scry_free(work);
+    if (st != SCRY_OK) return st;
+    d->chi2 = deviance / (double)d->measured;
+    return follow(d, p, chains, err);
 }
 
 static scry_status collect(restore_result *out, const struct parts *p, const restore_run_state *run,
                            const restore_item *item, const scry_chains *chains, scry_error *err)
 {
-    const size_t n = scry_space_count(&item->space);
-    scry_status st = to_file(&out->mean, p, chains->mean, 1, &out->map, &out->noise, false, err);
-    if (st == SCRY_OK && chains->done > 1)
-        st = to_file(&out->sd, p, chains->sd, 1, &out->map, &out->noise, true, err);
-    if (st == SCRY_OK && chains->quantile)
-        st = to_file(&out->quantile, p, chains->quantile, run->chains.quantiles, &out->map,
-                     &out->noise, false, err);
+    const size_t n = scry_space_count(&item->space), asked = run->products.count;
+    scry_status st = diagnose(&out->diagnosis, p, run, chains, err);
     if (st != SCRY_OK) return st;
-    double deviance;
-    size_t count;
-    void *work = scry_alloc(1, scry_likelihood_work_bytes(p->L));
-    if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "deviance");
-    st = scry_likelihood_deviance(p->L, &deviance, &count, chains->mean, work, err);
-    scry_free(work);
-    if (st != SCRY_OK) return st;
-    out->chi2 = deviance / (double)count;
+    out->mean = scry_alloc(n, sizeof *out->mean);
+    if (asked) out->products = scry_alloc(n * asked, sizeof *out->products);
+    if (!out->mean || (asked && !out->products))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + asked, n);
+    to_file(out->mean, NULL, p, chains->mean, out);
+    for (size_t k = 0; k < asked; k++)
+        to_file(out->products + k * n, &run->products.list[k], p,
+                products_values(&run->products, k, chains), out);
     out->samples = chains->done;
     out->failed = chains->failed;
     out->counts = chains->counts;
-    out->known = count;
     for (size_t i = 0; i < n; i++) {
         if (p->known[i]) out->flux_in += restore_to_physical(&out->noise, item->y[i]);
         out->flux_out += restore_to_physical(&out->noise, out->mean[i]);
@@ -378,8 +398,13 @@ static scry_status run_chains(restore_result *out, restore_run_state *run, const
 {
     scry_chains chains = {0};
     scry_chains_opts copts = run->chains;
+    double threshold[SCRY_MAX_QUANTILES];
     monitor m;
     copts.seed = item->seed;
+    for (size_t t = 0; t < run->products.thresholds; t++)
+        threshold[t] = (restore_to_physical(&out->noise, run->products.threshold[t]) -
+                        out->map.shift) / out->map.scale;
+    products_ask(&copts, &run->products, threshold);
     scry_status st = forecast(out, run, problem, &copts, err);
     if (st != SCRY_OK) return st;
     monitor_begin(&m, run->log, run->method->name);
@@ -389,11 +414,7 @@ static scry_status run_chains(restore_result *out, restore_run_state *run, const
     if (st != SCRY_OK) return st;
     if (chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "%s: interrupted, nothing was written", item->path);
-    if (st == SCRY_OK && chains.done < 2 && (copts.quantiles || run->settings->sd))
-        st = SCRY_FAIL(err, SCRY_ENUMERIC,
-                       "%zu of %zu chains diverged, expected two good ones for a "
-                       "standard deviation: %s",
-                       chains.failed, copts.chains, chains.failure.text);
+    if (st == SCRY_OK) st = products_check(&run->products, &chains, err);
     if (chains.failed)
         fprintf(stderr, "scry: warning: %s: %zu of %zu chains diverged and are left out: %s\n",
                 item->path, chains.failed, copts.chains, chains.failure.text);

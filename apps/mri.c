@@ -1,6 +1,7 @@
 #include "apps/mri.h"
 
 #include "apps/batch.h"
+#include "apps/choices.h"
 #include "apps/monitor.h"
 #include "apps/mri_output.h"
 #include "apps/ranks.h"
@@ -25,8 +26,6 @@ struct job {
     size_t maps_slice, maps_sets;
     size_t first, last; /* slices to do */
     mri_volume volume;
-    char quantile_names[SCRY_MAX_QUANTILES][CHOICES_NAME];
-    double probability[SCRY_MAX_QUANTILES];
     monitor meter;
     size_t threads;  /* slices or chains at a time */
     size_t resident; /* bytes that the program and the network's weights take before any slice */
@@ -63,24 +62,26 @@ static scry_status parse_slices(struct job *j, scry_error *err)
     return SCRY_OK;
 }
 
+static scry_status check_output(const struct job *j, const char *path, bool image, scry_error *err)
+{
+    scry_recon_format format;
+    if (!strcmp(path, j->in))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is the input, expected another name", path);
+    const scry_status st = image ? scry_recon_format_of(&format, path, err) : SCRY_OK;
+    return st == SCRY_OK ? output_check(path, j->run.settings->force, err) : st;
+}
+
 static scry_status check_outputs(const struct job *j, scry_error *err)
 {
     const mri_settings *s = j->run.settings;
-    const char *const side[] = { j->out, s->sd, s->report, s->preview };
-    scry_recon_format format;
+    const products *p = &j->run.products;
+    const char *const names[] = { j->out, s->report, s->preview };
     scry_status st = SCRY_OK;
-    for (size_t i = 0; st == SCRY_OK && i < sizeof side / sizeof *side; i++) {
-        if (!side[i]) continue;
-        if (!strcmp(side[i], j->in))
-            return SCRY_FAIL(err, SCRY_EINVAL, "%s is the input, expected another name", side[i]);
-        if (i < 2) st = scry_recon_format_of(&format, side[i], err);
-        if (st == SCRY_OK) st = output_check(side[i], s->force, err);
-    }
-    for (size_t q = 0; st == SCRY_OK && q < j->run.chains.quantiles; q++) {
-        st = scry_recon_format_of(&format, j->quantile_names[q], err);
-        if (st == SCRY_OK) st = output_check(j->quantile_names[q], s->force, err);
-    }
-    return st;
+    for (size_t i = 0; st == SCRY_OK && i < 3; i++)
+        if (names[i]) st = check_output(j, names[i], i == 0, err);
+    for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
+        if (p->list[k].name[0]) st = check_output(j, p->list[k].name, true, err);
+    return st == SCRY_OK ? products_distinct(p, names, 3, err) : st;
 }
 
 static scry_status choose_method(struct job *j, scry_error *err)
@@ -96,20 +97,19 @@ static scry_status choose_method(struct job *j, scry_error *err)
     const bool posterior = r->method->kind == SCRY_POSTERIOR;
     scry_chains_opts_init(&r->chains);
     r->chains.chains = posterior ? (size_t)s->samples : 1;
-    if ((st = quantile_names(j->probability, j->quantile_names, &r->chains.quantiles, s->quantiles,
-                             err)) != SCRY_OK)
-        return st;
-    r->chains.probability = j->probability;
-    if ((s->sd || s->quantiles) && r->chains.chains < 2)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s needs at least two chains: %s",
-                         s->sd ? "--sd" : "--quantiles",
-                         posterior ? "give --samples 2 or more"
-                                   : "a classical method has only one estimate");
     if (posterior && !strcmp(s->noise, "none"))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--noise none leaves %s without a noise level; expected auto, scan or "
                          "kspace", r->method->name);
     if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
+    if ((st = products_parse(&r->products, &s->products, s->preview != NULL, r->method, &r->opts,
+                             r->chains.chains, err)) != SCRY_OK)
+        return st;
+    for (size_t t = 0; t < r->products.thresholds; t++)
+        if (r->products.threshold[t] < 0)
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "--above %g, expected 0 or more: images are magnitudes",
+                             r->products.threshold[t]);
     /* Without a weight tv would smooth until the residual is that of the noise, which takes more
      * than the eye would: images of one coil and of many are best near this one. */
     if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, "lambda"))
@@ -223,7 +223,7 @@ static scry_status forecast(struct job *j, const mri_plane *plane, size_t worker
     scry_status st = mri_forecast(&bytes, plane, &j->run, err);
     if (st != SCRY_OK) return st;
     bytes += 3 * i->coils * i->nz * i->ny * i->nx * sizeof(float complex);
-    bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->volume.quantiles);
+    bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->run.products.count);
     bytes += j->resident;
     if (j->run.log)
         fprintf(j->run.log, "memory: %.3g GB for %zu slice%s at a time\n", (double)bytes * 1e-9,
@@ -317,6 +317,7 @@ static scry_status keep_zero_filled(struct job *j, const mri_plane *plane, size_
     run.method = scry_method_find("zero-filled");
     scry_solver_opts_init(&run.opts, run.method);
     scry_chains_opts_init(&run.chains);
+    run.products = (products){ 0 };
     scry_status st = mri_solve(&r, plane, &run, 0, 1, err);
     if (st == SCRY_OK) st = mri_volume_put_zero_filled(&j->volume, index, plane, &r, err);
     mri_result_free(&r);
@@ -472,8 +473,9 @@ static int finish(struct job *j, const cli_command *command, double began)
     if (s->preview) st = mri_preview(&j->volume, &j->run, &err);
     if (st == SCRY_OK && s->report)
         st = mri_report(&j->volume, &j->run, j->in, j->out, monitor_clock() - began, &err);
-    if (st == SCRY_OK) st = mri_volume_write(&j->volume, &j->run, j->out, j->quantile_names, &err);
+    if (st == SCRY_OK) st = mri_volume_write(&j->volume, &j->run, j->out, &err);
     if (st != SCRY_OK) return cli_failed(command, &err);
+    mri_volume_tell(&j->volume, &j->run, j->in);
     if (failures)
         fprintf(stderr, "scry mri: %zu of %zu slices failed and are NaN in %s\n", failures, all,
                 j->out);

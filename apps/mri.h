@@ -2,8 +2,10 @@
 #define SCRY_APPS_MRI_H
 
 #include "apps/cli.h"
+#include "apps/diagnosis.h"
 #include "apps/monitor.h"
 #include "apps/prior_pool.h"
+#include "apps/products.h"
 #include "lib/kspace/kspace.h"
 #include "lib/recon.h"
 #include "operators/likelihood.h"
@@ -16,7 +18,8 @@
 
 typedef struct mri_settings {
     const char *method, *prior, *maps, *mask, *noise, *dataset, *slices, *fft;
-    const char *sd, *quantiles, *report, *preview;
+    const char *report, *preview;
+    product_words products;
     int64_t samples, seed, threads, sets, acs, coils;
     double crop, holdout, gain, phase_width, imaginary;
     double oversampling;
@@ -36,7 +39,8 @@ typedef struct mri_run {
     const mri_settings *settings;
     const struct scry_method *method;
     scry_solver_opts opts;
-    scry_chains_opts chains;
+    scry_chains_opts chains; /* but for the thresholds, which are in the unit of the file */
+    products products;
     const scry_kspace_info *info;
     double complex *psi;    /* noise covariance, coils x coils; NULL: not whitened */
     float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
@@ -105,14 +109,20 @@ void mri_plane_free(mri_plane *p);
 scry_status mri_resize(float complex *out, size_t oy, size_t ox, const float complex *image,
                        size_t ny, size_t nx, scry_error *err);
 
+/* Moves samples from `mask` (ny, nx) to *held, which becomes the caller's, to judge the image by: a
+ * share of the lines (whole ones, where the readout is in the image) or samples outside of the
+ * middle sixteenth of k-space, drawn by the seed. EINVAL: none was moved (mri_holdout.c). */
+scry_status mri_hold_out(unsigned char **held, unsigned char *mask, const mri_plane *plane,
+                         double share, uint64_t seed, scry_error *err);
+
 /* ---- solving one (mri_solve.c) ---- */
 
 typedef struct mri_result {
     float complex *image; /* (ny, nx), unit of the file; sets are added up by magnitude */
-    float *sd, *quantile; /* of the magnitude's direction; NULL where not asked */
-    size_t samples, failed, known, coils;
+    float *products;      /* of the magnitude's direction, an image each; NULL without */
+    size_t samples, failed, coils;
     scry_counts counts;
-    double chi2;          /* of the mean over the measured samples */
+    diagnosis diagnosis;
     double holdout;       /* |y - A x| / |y| over samples that were held out; NaN without */
     double holdout_chi2;
     double scale;         /* intensity of u = 1, file's unit */

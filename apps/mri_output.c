@@ -13,18 +13,16 @@ scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, s
     const scry_kspace_info *info = run->info;
     *v = (mri_volume){ .frames = info->frames, .slices = last - first + 1, .first = first,
                        .problems = problems, .across = across, .cplx = run->settings->cplx,
-                       .quantiles = run->chains.quantiles };
+                       .asked = &run->products };
     memcpy(v->dims, info->recon, sizeof v->dims);
     v->dims[across] = problems; /* positions of a readout are not interpolated */
     v->count = v->frames * v->slices * v->dims[0] * v->dims[1] * v->dims[2];
-    v->with_sd = run->chains.chains > 1;
     v->mean = scry_alloc(v->count, (v->cplx ? 2 : 1) * sizeof *v->mean);
-    if (v->with_sd) v->sd = scry_alloc(v->count, sizeof *v->sd);
-    if (v->quantiles) v->quantile = scry_alloc(v->quantiles * v->count, sizeof *v->quantile);
+    if (v->asked->count) v->products = scry_alloc(v->asked->count * v->count, sizeof *v->products);
     v->entries = scry_alloc(v->frames * v->slices * problems, sizeof *v->entries);
     if (run->settings->preview)
         v->zero_filled = scry_alloc(v->dims[0] * v->dims[1] * v->dims[2], sizeof *v->zero_filled);
-    if (v->mean && (v->sd || !v->with_sd) && (v->quantile || !v->quantiles) && v->entries &&
+    if (v->mean && (v->products || !v->asked->count) && v->entries &&
         (v->zero_filled || !run->settings->preview))
         return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM, "images of %zu voxels", v->count);
@@ -33,8 +31,7 @@ scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, s
 void mri_volume_free(mri_volume *v)
 {
     scry_free(v->mean);
-    scry_free(v->sd);
-    scry_free(v->quantile);
+    scry_free(v->products);
     scry_free(v->entries);
     scry_free(v->zero_filled);
     *v = (mri_volume){ 0 };
@@ -58,12 +55,33 @@ static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size
     return &v->entries[(frame * v->slices + slice - v->first) * v->problems + index];
 }
 
-/* A real map on the plane's grid to that of the image. */
-static scry_status resize_real(float complex *out, float complex *scratch, size_t oy, size_t ox,
-                               const float *map, const mri_plane *p, scry_error *err)
+/* Entry `at` of an axis of `count` entries in one of n with the same middle. As mri_resize does,
+ * the axis is cut where count <= n, and stretched where it is not. */
+static size_t nearest(size_t at, size_t count, size_t n)
 {
-    for (size_t i = 0; i < p->ny * p->nx; i++) scratch[i] = map[i];
-    return mri_resize(out, oy, ox, scratch, p->ny, p->nx, err);
+    const double from = (double)at - (double)(count / 2);
+    const double i = floor((count > n ? from * (double)n / (double)count : from) + 0.5);
+    return (size_t)fmin(fmax(i + (double)(n / 2), 0), (double)(n - 1));
+}
+
+/* A real map on the plane's grid to that of the image. Images are interpolated, and may ring below
+ * 0 then, which magnitudes are not; shares and what holds for a region are taken from the nearest
+ * pixel. */
+static scry_status resize_real(float complex *out, float complex *scratch, size_t oy, size_t ox,
+                               const float *map, const product *what, const mri_plane *p,
+                               scry_error *err)
+{
+    const size_t ny = p->ny, nx = p->nx;
+    if (what->kind == PRODUCT_SD || what->kind == PRODUCT_QUANTILE) {
+        for (size_t i = 0; i < ny * nx; i++) scratch[i] = map[i];
+        const scry_status st = mri_resize(out, oy, ox, scratch, ny, nx, err);
+        for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++) out[i] = fmaxf(crealf(out[i]), 0);
+        return st;
+    }
+    for (size_t y = 0; y < oy; y++)
+        for (size_t x = 0; x < ox; x++)
+            out[y * ox + x] = map[nearest(y, oy, ny) * nx + nearest(x, ox, nx)];
+    return SCRY_OK;
 }
 
 scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
@@ -88,18 +106,17 @@ scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t ind
             v->mean[to] = cabsf(image[i]);
         }
     }
-    for (size_t q = 0; q < v->quantiles + 1; q++) { /* the last one is the sd */
-        const float *map = q == v->quantiles ? r->sd : r->quantile ? r->quantile + q * n : NULL;
-        float *to = q == v->quantiles ? v->sd : v->quantile + q * v->count;
-        if (!map || !to) continue;
-        if ((st = resize_real(image, scratch, oy, ox, map, plane, err)) != SCRY_OK) goto done;
+    for (size_t k = 0; r->products && k < v->asked->count; k++) {
+        const product *what = &v->asked->list[k];
+        float *to = v->products + k * v->count;
+        st = resize_real(image, scratch, oy, ox, r->products + k * n, what, plane, err);
+        if (st != SCRY_OK) goto done;
         for (size_t i = 0; i < oy * ox; i++)
-            to[place(v, frame, slice, index, plane->axis, i / ox, i % ox)] =
-                fmaxf(crealf(image[i]), 0); /* magnitudes: interpolation may ring below 0 */
+            to[place(v, frame, slice, index, plane->axis, i / ox, i % ox)] = crealf(image[i]);
     }
     *entry_of(v, frame, slice, index) =
         (mri_entry){ .done = 1, .failed_chains = r->failed, .samples = r->samples,
-                     .known = r->known, .coils = r->coils, .chi2 = r->chi2,
+                     .coils = r->coils, .diagnosis = r->diagnosis,
                      .holdout = r->holdout, .holdout_chi2 = r->holdout_chi2, .scale = r->scale,
                      .seconds = r->seconds, .counts = r->counts };
 done:
@@ -129,8 +146,7 @@ void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, co
     for (size_t i = 0; i < oy * ox; i++) {
         const size_t to = place(v, frame, slice, index, axis, i / ox, i % ox);
         for (size_t k = 0; k < width; k++) v->mean[to * width + k] = NAN;
-        if (v->sd) v->sd[to] = NAN;
-        for (size_t q = 0; q < v->quantiles; q++) v->quantile[q * v->count + to] = NAN;
+        for (size_t k = 0; k < v->asked->count; k++) v->products[k * v->count + to] = NAN;
     }
     *e = (mri_entry){ .done = 1 };
     strncpy(e->failure, why, sizeof e->failure - 1);
@@ -139,10 +155,19 @@ void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, co
 void mri_volume_gather(mri_volume *v)
 {
     ranks_sum(v->mean, v->count * (v->cplx ? 2 : 1));
-    if (v->sd) ranks_sum(v->sd, v->count);
-    if (v->quantile) ranks_sum(v->quantile, v->quantiles * v->count);
+    if (v->products) ranks_sum(v->products, v->asked->count * v->count);
     if (v->zero_filled) ranks_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
     ranks_merge(v->entries, v->frames * v->slices * v->problems * sizeof *v->entries);
+}
+
+/* "frame 0, slice 3, plane 7" of entry i, as far as there are several. */
+static void name_entry(char *which, size_t size, const mri_volume *v, size_t i)
+{
+    const size_t frame = i / v->problems / v->slices, plane = i % v->problems;
+    const size_t slice = v->first + i / v->problems % v->slices;
+    int used = v->frames > 1 ? snprintf(which, size, "frame %zu, ", frame) : 0;
+    used += snprintf(which + used, size - (size_t)used, "slice %zu", slice);
+    if (v->problems > 1) snprintf(which + used, size - (size_t)used, ", plane %zu", plane);
 }
 
 size_t mri_volume_failures(const mri_volume *v, const char *path)
@@ -150,23 +175,44 @@ size_t mri_volume_failures(const mri_volume *v, const char *path)
     size_t failures = 0;
     for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
         const mri_entry *e = &v->entries[i];
-        const size_t frame = i / v->problems / v->slices, plane = i % v->problems;
-        const size_t slice = v->first + i / v->problems % v->slices;
         char which[96];
-        int used = v->frames > 1 ? snprintf(which, sizeof which, "frame %zu, ", frame) : 0;
-        used += snprintf(which + used, sizeof which - (size_t)used, "slice %zu", slice);
-        if (v->problems > 1)
-            snprintf(which + used, sizeof which - (size_t)used, ", plane %zu", plane);
+        name_entry(which, sizeof which, v, i);
         if (e->failed_chains)
             fprintf(stderr, "scry mri: warning: %s, %s: %zu chains diverged and are left out\n",
                     path, which, e->failed_chains);
         if (!e->failure[0]) continue;
         failures++;
-        if (plane && !strcmp(e->failure, e[-1].failure)) continue; /* once for a whole slice */
+        if (i % v->problems && !strcmp(e->failure, e[-1].failure)) continue; /* once a slice */
         if (strstr(e->failure, path)) fprintf(stderr, "scry mri: %s\n", e->failure);
         else fprintf(stderr, "scry mri: %s, %s: %s\n", path, which, e->failure);
     }
     return failures;
+}
+
+static diagnosis_tally tally_of(const mri_volume *v)
+{
+    diagnosis_tally t = { 0 };
+    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
+        char which[96];
+        name_entry(which, sizeof which, v, i);
+        if (v->entries[i].done && !v->entries[i].failure[0])
+            diagnosis_add(&t, &v->entries[i].diagnosis, which);
+    }
+    return t;
+}
+
+void mri_volume_tell(const mri_volume *v, const mri_run *run, const char *path)
+{
+    const diagnosis_tally t = tally_of(v);
+    const product_words *asked = &run->settings->products;
+    const char *noise = run->info->noise_samples && strcmp(run->settings->noise, "kspace") != 0
+                            ? "--noise"
+                            : "--noise: the outermost samples may hold signal";
+    const diagnosis_words words = { .file = path, .noise = noise,
+                                    .model = "the coil maps are wrong (--maps)",
+                                    .rhat = asked->rhat != NULL, .ess = asked->ess != NULL,
+                                    .walks = products_draws(run->method, &run->opts) > 1 };
+    diagnosis_tell(&t, &words, run->log);
 }
 
 /* ---- files ---- */
@@ -174,28 +220,33 @@ size_t mri_volume_failures(const mri_volume *v, const char *path)
 static scry_status write_one(const mri_volume *v, const mri_run *run, const char *path,
                              float *values, bool cplx, const char *what, scry_error *err)
 {
+    const diagnosis_tally t = tally_of(v);
     scry_recon r = { .frames = v->frames, .slices = v->slices, .nz = v->dims[0],
                      .ny = v->dims[1], .nx = v->dims[2], .cplx = cplx, .values = values,
                      .geometry = run->info->geometry };
     for (int a = 0; a < 3; a++) /* the geometry is that of the file's first slice */
         r.geometry.position[a] += (double)v->first * r.geometry.slice_gap[a];
     if (v->frames > 1) r.tr = run->info->tr * 1e-3;
+    r.draws = t.images ? t.draws / t.images : 0;
+    r.chi2 = t.judged ? diagnosis_chi2(&t) : 0;
     snprintf(r.description, sizeof r.description, "scry %s, %s", run->method->name, what);
     return scry_recon_write(path, &r, err);
 }
 
 scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
-                             char (*quantile_names)[CHOICES_NAME], scry_error *err)
+                             scry_error *err)
 {
+    const bool draws = run->chains.chains * products_draws(run->method, &run->opts) > 1;
     scry_status st = SCRY_OK;
-    const mri_settings *s = run->settings;
-    for (size_t q = 0; st == SCRY_OK && q < v->quantiles; q++)
-        st = write_one(v, run, quantile_names[q], v->quantile + q * v->count, false, "quantile",
-                       err);
-    if (st == SCRY_OK && s->sd)
-        st = write_one(v, run, s->sd, v->sd, false, "standard deviation", err);
+    for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
+        const product *p = &v->asked->list[k];
+        char title[64];
+        if (p->name[0])
+            st = write_one(v, run, p->name, v->products + k * v->count, false,
+                           products_title(p, title, sizeof title), err);
+    }
     if (st == SCRY_OK)
-        st = write_one(v, run, out, v->mean, v->cplx, v->with_sd ? "mean" : "image", err);
+        st = write_one(v, run, out, v->mean, v->cplx, draws ? "mean" : "image", err);
     return st;
 }
 
@@ -214,11 +265,12 @@ static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, s
         return;
     }
     scry_json_put_unsigned(d, o, "coils", e->coils);
-    scry_json_put_unsigned(d, o, "samples_measured", e->known);
+    scry_json_put_unsigned(d, o, "samples_measured", e->diagnosis.measured);
     scry_json_put_unsigned(d, o, "chains", e->samples);
     scry_json_put_unsigned(d, o, "chains_diverged", e->failed_chains);
     scry_json_put_number(d, o, "intensity_scale", e->scale);
-    scry_json_put_number(d, o, "chi2", e->chi2);
+    scry_json_put_number(d, o, "chi2", e->diagnosis.chi2);
+    diagnosis_report(d, o, &e->diagnosis);
     if (e->holdout >= 0) {
         scry_json_put_number(d, o, "holdout_residual", e->holdout);
         scry_json_put_number(d, o, "holdout_chi2", e->holdout_chi2);
@@ -292,8 +344,9 @@ scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err
                                     .nx = v->dims[2], .high = high, .label = "zero-filled" };
     panels[count++] = (scry_panel){ .values = magnitude, .ny = v->dims[1], .nx = v->dims[2],
                                     .high = high, .label = run->method->name };
-    if (v->sd)
-        panels[count++] = (scry_panel){ .values = v->sd + first, .ny = v->dims[1],
+    const float *sd = products_sd(v->asked, v->products, v->count);
+    if (sd)
+        panels[count++] = (scry_panel){ .values = sd + first, .ny = v->dims[1],
                                         .nx = v->dims[2], .map = SCRY_MAP_HEAT, .label = "sd" };
     scry_status st = scry_png_panels(run->settings->preview, panels, count, 0, err);
     scry_free(magnitude);

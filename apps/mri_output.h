@@ -1,7 +1,6 @@
 #ifndef SCRY_APPS_MRI_OUTPUT_H
 #define SCRY_APPS_MRI_OUTPUT_H
 
-#include "apps/choices.h"
 #include "apps/mri.h"
 #include "lib/json.h"
 
@@ -9,8 +8,9 @@
 
 /* One 2-D problem in the report; plain, so that ranks can merge it. */
 typedef struct mri_entry {
-    size_t done, failed_chains, samples, known, coils;
-    double chi2, holdout, holdout_chi2, scale, seconds;
+    size_t done, failed_chains, samples, coils;
+    double holdout, holdout_chi2, scale, seconds;
+    diagnosis diagnosis;
     scry_counts counts;
     char failure[256]; /* "" when it went well */
 } mri_entry;
@@ -19,9 +19,10 @@ typedef struct mri_volume {
     size_t frames, slices, dims[3], count; /* count: voxels of all */
     size_t first;                          /* number in the file of the first of the slices */
     int across;                            /* axis (z, y, x) that problems are counted along */
-    bool cplx, with_sd;
-    size_t quantiles;
-    float *mean, *sd, *quantile; /* (frames, slices, z, y, x); mean in pairs where cplx */
+    bool cplx;
+    const products *asked; /* the run's */
+    float *mean, *products; /* (frames, slices, z, y, x), mean in pairs where cplx; products one
+                               after another */
     size_t problems;             /* of a slice */
     mri_entry *entries;          /* frames x slices x problems */
     float *zero_filled;          /* the middle slice's, for the preview; NULL without */
@@ -45,9 +46,12 @@ void mri_volume_gather(mri_volume *v);
 /* Failed problems; each is named on stderr, with its slice. */
 size_t mri_volume_failures(const mri_volume *v, const char *path);
 
-/* Side outputs first, the mean last. quantile_names as parsed. */
+/* chi2, draws and what to think of them, on stderr; `path` is the input's. */
+void mri_volume_tell(const mri_volume *v, const mri_run *run, const char *path);
+
+/* Products first, the mean last. */
 scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
-                             char (*quantile_names)[CHOICES_NAME], scry_error *err);
+                             scry_error *err);
 scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, const char *out,
                        double seconds, scry_error *err);
 scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err);

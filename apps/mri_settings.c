@@ -8,7 +8,8 @@
 void mri_settings_init(mri_settings *s)
 {
     *s = (mri_settings){ .method = "wavelet", .prior = "mri", .maps = "auto", .noise = "auto",
-                         .samples = 16, .sets = 1, .acs = 24, .crop = NAN, .gain = 0.75 };
+                         .products.region = 16, .samples = 16, .sets = 1, .acs = 24, .crop = NAN,
+                         .gain = 0.75 };
 }
 
 void mri_options(cli_option *table, mri_settings *s)
@@ -55,9 +56,6 @@ void mri_options(cli_option *table, mri_settings *s)
           "says]" },
         { "transformed", CLI_TEXT, &s->transformed, "AXIS",
           "read: the readout of this .cfl (dim 0) or plain HDF5 is in the image already" },
-        { "sd", CLI_TEXT, &s->sd, "FILE", "write the standard deviation of the chains" },
-        { "quantiles", CLI_TEXT, &s->quantiles, "FILES",
-          "write quantiles of the chains: q05.h5,q95.h5, the number being percent" },
         { "seed", CLI_INTEGER, &s->seed, "N",
           "of the random numbers; the run is a function of it [0]" },
         { "threads", CLI_INTEGER, &s->threads, "N",
@@ -71,10 +69,17 @@ void mri_options(cli_option *table, mri_settings *s)
           "write a PNG of the middle slice: zero-filled, result and sd" },
         { "force", CLI_FLAG, &s->force, NULL, "replace existing outputs" },
         { "quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only" },
-        { 0 },
     };
-    _Static_assert(sizeof options / sizeof *options <= MRI_OPTIONS, "table is too small");
-    memcpy(table, options, sizeof options);
+    _Static_assert(sizeof options / sizeof *options + PRODUCT_OPTIONS < MRI_OPTIONS,
+                   "table is too small");
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        table[n++] = options[i];
+        if (strcmp(options[i].name, "samples") != 0) continue;
+        product_options(table + n, &s->products, "h5");
+        n += PRODUCT_OPTIONS;
+    }
+    table[n] = (cli_option){ 0 };
 }
 
 scry_status mri_settings_check(const mri_settings *s, scry_error *err)

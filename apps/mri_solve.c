@@ -2,7 +2,6 @@
 
 #include "apps/monitor.h"
 #include "lib/memory.h"
-#include "lib/rng.h"
 #include "lib/vector.h"
 #include "operators/coils.h"
 #include "operators/fourier.h"
@@ -50,51 +49,11 @@ static void parts_free(struct parts *p)
 void mri_result_free(mri_result *r)
 {
     scry_free(r->image);
-    scry_free(r->sd);
-    scry_free(r->quantile);
+    scry_free(r->products);
     *r = (mri_result){ 0 };
 }
 
 /* ---- what is measured ---- */
-
-/* Lines (whole ones, where the readout is in the image) or samples outside of the middle sixteenth
- * of k-space, drawn by the seed, to judge the image by. */
-static scry_status hold_out(struct parts *p, const mri_plane *plane, double share, uint64_t seed,
-                            scry_error *err)
-{
-    const size_t n = plane->ny * plane->nx;
-    const bool lines = plane->axes != SCRY_FOURIER_YX;
-    const bool along_y = plane->axes == SCRY_FOURIER_Y;
-    const size_t units = !lines ? n : along_y ? plane->ny : plane->nx;
-    size_t held = 0;
-    float *draw = scry_alloc(units, sizeof *draw);
-    p->held = scry_alloc(n, 1);
-    if (!draw || !p->held) {
-        scry_free(draw);
-        return SCRY_FAIL(err, SCRY_ENOMEM, "samples to hold out");
-    }
-    scry_rng_uniform(draw, 0, units, seed, UINT32_MAX, 0);
-    for (size_t i = 0; i < n; i++) {
-        const size_t y = i / plane->nx, x = i % plane->nx;
-        const double fy = plane->axes & SCRY_FOURIER_Y
-                              ? fabs((double)y - (double)(plane->ny / 2)) / (double)plane->ny
-                              : 0.5;
-        const double fx = plane->axes & SCRY_FOURIER_X
-                              ? fabs((double)x - (double)(plane->nx / 2)) / (double)plane->nx
-                              : 0.5;
-        if (!p->mask[i] || (fy < 0.125 && lines && along_y) ||
-            (fx < 0.125 && lines && !along_y) || (!lines && fy < 0.125 && fx < 0.125))
-            continue;
-        if (draw[!lines ? i : along_y ? y : x] >= (float)share) continue;
-        p->held[i] = 1;
-        p->mask[i] = 0;
-        held++;
-    }
-    scry_free(draw);
-    if (held) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL,
-                     "--holdout %g leaves nothing to judge by: expected a larger share", share);
-}
 
 /* The operator with the phase of the image in the maps, phase NULL: as it is. */
 static scry_status make_operator(scry_op **A, const mri_plane *plane, const unsigned char *mask,
@@ -227,8 +186,12 @@ static scry_status make_priors(struct parts *p, const mri_plane *plane, const mr
     scry_prior_free(p->prior);
     scry_prior_free(p->model);
     p->prior = p->model = NULL;
+    const unsigned needs = run->method->needs;
+    /* A method that is about to be refused for its operator: the prior has all it can have, so that
+     * the message names every method that would serve. */
+    const bool refused = (needs & SCRY_NEEDS_SVD) && plane->coils > 1;
     scry_status st = prior_pool_make(&real, &layout, &run->pool, &space, 512,
-                                     (run->method->needs & SCRY_NEEDS_VJP) != 0, 1, err);
+                                     (needs & SCRY_NEEDS_VJP) || refused, 1, err);
     if (st == SCRY_OK)
         st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
@@ -380,7 +343,7 @@ static scry_status pose(struct parts *p, const mri_plane *plane, const mri_run *
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
     p->sigma = run->psi ? sqrt(0.5) / plane->scale : run->unit * 1e-3;
     if (run->settings->holdout > 0)
-        st = hold_out(p, plane, run->settings->holdout, seed, err);
+        st = mri_hold_out(&p->held, p->mask, plane, run->settings->holdout, seed, err);
     if (st == SCRY_OK) st = make_operator(&p->A, plane, p->mask, NULL, err);
     if (st == SCRY_OK) st = measure(&p->y, p->A, plane, err);
     if (st == SCRY_OK) st = make_likelihood(p, (scry_affine){ run->unit, 0 }, err);
@@ -422,8 +385,9 @@ done:
     return st;
 }
 
-/* Where no coil sees anything nothing was measured, and what a prior drew there is not an image. */
-static void blank_unseen(mri_result *r, const mri_plane *plane, size_t quantiles)
+/* Where no coil sees anything nothing was measured, and what a prior drew there is not an image: it
+ * is 0, and so is what is said of it; R-hat and ESS are not numbers. */
+static void blank_unseen(mri_result *r, const mri_plane *plane, const products *asked)
 {
     const size_t n = plane->ny * plane->nx, all = plane->coils * plane->sets;
     for (size_t i = 0; i < n; i++) {
@@ -431,44 +395,67 @@ static void blank_unseen(mri_result *r, const mri_plane *plane, size_t quantiles
         for (size_t c = 0; c < all && !seen; c++) seen = cabsf(plane->maps[c * n + i]) > 0;
         if (seen) continue;
         r->image[i] = 0;
-        if (r->sd) r->sd[i] = 0;
-        for (size_t q = 0; r->quantile && q < quantiles; q++) r->quantile[q * n + i] = 0;
+        for (size_t k = 0; k < asked->count; k++) {
+            const bool followed = asked->list[k].kind >= PRODUCT_RHAT;
+            r->products[k * n + i] = followed ? NAN : 0;
+        }
+    }
+}
+/* What the chains say of the real part of u, which is the magnitude's direction where the phase is
+ * in the maps. */
+static void take_products(float *out, size_t n, const scry_affine *map, const products *asked,
+                          const scry_chains *chains)
+{
+    for (size_t k = 0; k < asked->count; k++) {
+        const float *u = products_values(asked, k, chains);
+        for (size_t i = 0; i < n; i++)
+            out[k * n + i] =
+                (float)products_scaled(&asked->list[k], u[2 * i], map->scale, map->shift);
     }
 }
 
-/* Complex images (count) of u, of which the magnitude's direction is the real part where the phase
- * is in the maps: its spread and quantiles. */
-static float *real_part(const float *u, size_t n, size_t count, double scale, double shift)
+/* R-hat and ESS of the pixels that are in the image. */
+static void follow(mri_result *r, const scry_chains *chains, size_t n)
 {
-    float *out = scry_alloc(n * count, sizeof *out);
-    for (size_t i = 0; out && i < n * count; i++)
-        out[i] = (float)(scale * (double)u[2 * i] + shift);
-    return out;
+    for (size_t i = 0; i < n; i++)
+        if (cabsf(r->image[i]) > 0)
+            diagnosis_follow(&r->diagnosis, chains->rhat ? chains->rhat + 2 * i : NULL,
+                             chains->ess ? chains->ess + 2 * i : NULL, 1);
+}
+
+/* chi2 counts in the noise of the coils, which is a guess where they were not whitened by it. */
+static scry_status diagnose(mri_result *r, const struct parts *p, const mri_run *run,
+                            const scry_chains *chains, scry_error *err)
+{
+    double deviance;
+    void *work = scry_alloc(1, scry_likelihood_work_bytes(p->L));
+    if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "deviance");
+    r->diagnosis = diagnosis_of(chains, run->method);
+    const scry_status st = scry_likelihood_deviance(p->L, &deviance, &r->diagnosis.measured,
+                                                    chains->mean, work, err);
+    scry_free(work);
+    if (run->psi) r->diagnosis.chi2 = deviance / (double)r->diagnosis.measured;
+    else r->diagnosis.draws_chi2 = NAN;
+    return st;
 }
 
 static scry_status collect(mri_result *r, const struct parts *p, const mri_plane *plane,
                            const mri_run *run, const scry_chains *chains, scry_error *err)
 {
-    const size_t n = plane->ny * plane->nx;
+    const size_t n = plane->ny * plane->nx, asked = run->products.count;
     const float complex *u = (const float complex *)chains->mean;
-    scry_status st = SCRY_OK;
-    size_t count;
-    double deviance;
-    void *work = scry_alloc(1, scry_likelihood_work_bytes(p->L));
+    scry_status st = products_check(&run->products, chains, err);
+    if (st == SCRY_OK) st = diagnose(r, p, run, chains, err);
+    if (st != SCRY_OK) return st;
     r->image = scry_alloc(n, sizeof *r->image);
-    if (!work || !r->image) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "result of %zu pixels", n);
-        goto done;
-    }
-    st = scry_likelihood_deviance(p->L, &deviance, &count, chains->mean, work, err);
-    if (st != SCRY_OK) goto done;
-    r->chi2 = deviance / (double)count;
-    r->known = count;
+    if (asked) r->products = scry_alloc(n * asked, sizeof *r->products);
+    if (!r->image || (asked && !r->products))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + asked, n);
     for (size_t i = 0; i < n; i++)
         r->image[i] = (float)p->map.scale * u[i] + (float)p->map.shift;
     r->holdout = r->holdout_chi2 = NAN;
     if (p->held && plane->sets == 1 && (st = judge(r, p, plane, r->image, err)) != SCRY_OK)
-        goto done;
+        return st;
     for (size_t i = 0; p->phase && i < n; i++) r->image[i] *= p->phase[i];
     for (size_t i = 0; plane->sets > 1 && i < n; i++) { /* magnitudes add up by squares */
         double sum = 0;
@@ -478,21 +465,15 @@ static scry_status collect(mri_result *r, const struct parts *p, const mri_plane
         }
         r->image[i] = (float)(p->map.scale * sqrt(sum));
     }
-    if (chains->done > 1 && !(r->sd = real_part(chains->sd, n, 1, p->map.scale, 0)))
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "standard deviation of %zu pixels", n);
-    if (st == SCRY_OK && chains->quantile &&
-        !(r->quantile = real_part(chains->quantile, n, run->chains.quantiles, p->map.scale,
-                                  p->map.shift)))
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu pixels", n);
-    if (st == SCRY_OK) blank_unseen(r, plane, run->chains.quantiles);
+    take_products(r->products, n, &p->map, &run->products, chains);
+    blank_unseen(r, plane, &run->products);
+    follow(r, chains, n);
     r->samples = chains->done;
     r->failed = chains->failed;
     r->counts = chains->counts;
     r->coils = plane->coils;
     r->scale = p->map.scale;
-done:
-    scry_free(work);
-    return st;
+    return SCRY_OK;
 }
 
 /* Root sum of squares of the channels, as they are. */
@@ -513,9 +494,11 @@ static scry_status solve_rss(mri_result *r, const mri_plane *plane, scry_error *
     for (size_t i = 0; i < n; i++) r->image[i] = rss[i];
     r->samples = 1;
     r->coils = plane->coils;
-    r->chi2 = r->holdout = r->holdout_chi2 = NAN;
+    r->holdout = r->holdout_chi2 = NAN;
+    r->diagnosis = (diagnosis){ .draws = 1, .chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN,
+                                .least_ess = NAN };
     r->scale = 1;
-    for (size_t i = 0; i < n; i++) r->known += plane->mask[i] * plane->coils;
+    for (size_t i = 0; i < n; i++) r->diagnosis.measured += plane->mask[i] * plane->coils;
 done:
     scry_free(images);
     scry_free(rss);
@@ -543,6 +526,7 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
     struct parts p = { 0 };
     scry_chains chains = { 0 };
     scry_chains_opts copts = run->chains;
+    double threshold[SCRY_MAX_QUANTILES];
     mri_result r = { 0 };
     const double began = monitor_clock();
     scry_status st;
@@ -555,6 +539,9 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
     if ((st = pose(&p, plane, run, seed, err)) != SCRY_OK) goto done;
     for (int pass = 0; p.phase && pass < PASSES; pass++)
         if ((st = refine(&p, plane, run, seed + (uint64_t)pass, err)) != SCRY_OK) goto done;
+    for (size_t t = 0; t < run->products.thresholds; t++)
+        threshold[t] = (run->products.threshold[t] - p.map.shift) / p.map.scale;
+    products_ask(&copts, &run->products, threshold);
     const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
     st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted,
                          run->steps, err);
@@ -588,7 +575,9 @@ scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *r
     if (st == SCRY_OK) {
         const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
         const size_t posed = scry_memory_asked() - before;
-        st = scry_chains_forecast(bytes, run->method, &problem, &run->opts, &run->chains, err);
+        scry_chains_opts copts = run->chains;
+        products_ask(&copts, &run->products, run->products.threshold); /* their count matters */
+        st = scry_chains_forecast(bytes, run->method, &problem, &run->opts, &copts, err);
         *bytes += posed;
     }
     parts_free(&p);

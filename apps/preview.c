@@ -4,7 +4,7 @@
 #include "lib/png.h"
 
 scry_status report_preview(const char *path, bool force, const restore_item *item,
-                           const restore_result *r, scry_error *err)
+                           const float *mean, const float *sd, scry_error *err)
 {
     scry_status st = output_check(path, force, err);
     if (st != SCRY_OK) return st;
@@ -12,9 +12,9 @@ scry_status report_preview(const char *path, bool force, const restore_item *ite
     const size_t middle = scry_space_count(&item->space) / (ny * nx) / 2 * ny * nx;
     const scry_panel panels[] = {
         { .values = item->y + middle, .ny = ny, .nx = nx, .label = "INPUT" },
-        { .values = r->mean + middle, .ny = ny, .nx = nx, .label = r->sd ? "MEAN" : "RESULT" },
-        { .values = r->sd ? r->sd + middle : NULL, .ny = ny, .nx = nx, .map = SCRY_MAP_HEAT,
+        { .values = mean + middle, .ny = ny, .nx = nx, .label = sd ? "MEAN" : "RESULT" },
+        { .values = sd ? sd + middle : NULL, .ny = ny, .nx = nx, .map = SCRY_MAP_HEAT,
           .label = "SD" },
     };
-    return scry_png_panels(path, panels, r->sd ? 3 : 2, 0, err);
+    return scry_png_panels(path, panels, sd ? 3 : 2, 0, err);
 }

@@ -83,9 +83,10 @@ void report_item(report *r, const restore_item *item, const restore_result *resu
     scry_json_put_unsigned(d, calls, "adjoint", result->counts.adjoint);
     scry_json_put_unsigned(d, o, "chains", result->samples);
     scry_json_put_unsigned(d, o, "chains_diverged", result->failed);
-    scry_json_put_unsigned(d, o, "pixels_measured", result->known);
+    scry_json_put_unsigned(d, o, "pixels_measured", result->diagnosis.measured);
     scry_json_put_unsigned(d, o, "pixels_left_out", result->excluded);
-    scry_json_put_number(d, o, "chi2_per_pixel", result->chi2);
+    scry_json_put_number(d, o, "chi2_per_pixel", result->diagnosis.chi2);
+    diagnosis_report(d, o, &result->diagnosis);
     scry_json_put_number(d, o, "flux_in", result->flux_in);
     scry_json_put_number(d, o, "flux_out", result->flux_out);
     scry_json_put_unsigned(d, o, "forecast_bytes", result->work_bytes);

@@ -23,6 +23,6 @@ void report_free(report *r); /* accepts a zeroed one */
 /* A PNG of input, result and, where there is one, standard deviation: the middle slice of a
  * volume. */
 scry_status report_preview(const char *path, bool force, const restore_item *item,
-                           const restore_result *r, scry_error *err);
+                           const float *mean, const float *sd, scry_error *err);
 
 #endif

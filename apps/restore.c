@@ -14,67 +14,62 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_EXTRA = SCRY_MAX_QUANTILES };
-
-/* The TIFFs of one input: mean, sd, quantiles. They are finished together or not at all. */
+/* The TIFFs of one input: the mean and the products, NULL for one that only the preview shows. They
+ * are finished together or not at all. */
 struct outputs {
-    scry_tiff_writer *mean, *sd, *quantile[MAX_EXTRA];
-    char *sd_path, *quantile_path[MAX_EXTRA], *preview_path;
-    size_t quantiles;
+    scry_tiff_writer *mean, *product[PRODUCTS_MOST];
+    char *preview_path;
+    size_t products;
 };
-
-static void outputs_abort(struct outputs *o)
-{
-    scry_tiff_abort(o->mean);
-    scry_tiff_abort(o->sd);
-    for (size_t i = 0; i < o->quantiles; i++)
-        scry_tiff_abort(o->quantile[i]);
-    o->mean = o->sd = NULL;
-    memset(o->quantile, 0, sizeof o->quantile);
-}
 
 static void outputs_free(struct outputs *o)
 {
-    outputs_abort(o);
-    free(o->sd_path);
+    scry_tiff_abort(o->mean);
+    for (size_t k = 0; k < o->products; k++)
+        scry_tiff_abort(o->product[k]);
     free(o->preview_path);
-    for (size_t i = 0; i < o->quantiles; i++)
-        free(o->quantile_path[i]);
 }
 
 struct run {
     restore_run_state state;
     batch files;
-    double probability[MAX_EXTRA];
-    char quantile_name[MAX_EXTRA][CHOICES_NAME];
     report report;
+    diagnosis_tally tally; /* of one file */
     char command_line[1024];
 };
+
+/* A product is written as float32: a spread below one grey value must not become 0. */
+static scry_status open_product(scry_tiff_writer **out, const struct run *run, size_t i,
+                                const product *what, const scry_tiff_info *info,
+                                scry_tiff_options options, scry_error *err)
+{
+    char *path;
+    scry_status st = batch_side(&path, &run->files, i, what->name, "tif", options.force, err);
+    options.type = SCRY_TIFF_F32;
+    if (st == SCRY_OK) st = scry_tiff_create(out, path, info, &options, err);
+    free(path);
+    return st;
+}
 
 static scry_status outputs_open(struct outputs *o, const struct run *run, size_t i,
                                 const scry_tiff_info *info, scry_error *err)
 {
     const restore_settings *s = run->state.settings;
-    const bool force = s->force;
+    const products *p = &run->state.products;
+    scry_tiff_options options = {.force = s->force, .provenance = run->command_line};
     scry_status st = SCRY_OK;
-    o->quantiles = run->state.chains.quantiles;
-    if (s->sd) st = batch_side(&o->sd_path, &run->files, i, s->sd, "tif", force, err);
-    if (st == SCRY_OK && s->preview)
-        st = batch_side(&o->preview_path, &run->files, i, s->preview, "png", force, err);
-    for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
-        st = batch_side(&o->quantile_path[q], &run->files, i, run->quantile_name[q], "tif", force,
-                        err);
-    if (st != SCRY_OK) return st;
-    scry_tiff_options options = {.force = force, .provenance = run->command_line};
-    if (s->type) options.type = scry_tiff_type_parse(s->type);
+    o->products = p->count;
+    if (s->preview)
+        st = batch_side(&o->preview_path, &run->files, i, s->preview, "png", s->force, err);
     if (s->bigtiff) options.size = SCRY_TIFF_SIZE_BIG;
     if (s->compress && !strcmp(s->compress, "deflate")) options.packing = SCRY_TIFF_DEFLATE;
     if (s->compress && !strcmp(s->compress, "lzw")) options.packing = SCRY_TIFF_LZW;
-    st = scry_tiff_create(&o->mean, run->files.files[i].out, info, &options, err);
-    options.type = SCRY_TIFF_F32; /* a spread below one grey value must not become 0 */
-    if (st == SCRY_OK && o->sd_path) st = scry_tiff_create(&o->sd, o->sd_path, info, &options, err);
-    for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
-        st = scry_tiff_create(&o->quantile[q], o->quantile_path[q], info, &options, err);
+    for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
+        if (p->list[k].name[0])
+            st = open_product(&o->product[k], run, i, &p->list[k], info, options, err);
+    if (s->type) options.type = scry_tiff_type_parse(s->type);
+    if (st == SCRY_OK)
+        st = scry_tiff_create(&o->mean, run->files.files[i].out, info, &options, err);
     return st;
 }
 
@@ -94,25 +89,22 @@ static scry_status write_item(struct outputs *o, const restore_item *item, const
 {
     const size_t n = scry_space_count(&item->space);
     scry_status st = write_volume(o->mean, item, r->mean, err);
-    if (st == SCRY_OK) st = write_volume(o->sd, item, r->sd, err);
-    for (size_t q = 0; st == SCRY_OK && q < o->quantiles; q++)
-        st = write_volume(o->quantile[q], item, r->quantile + q * n, err);
+    for (size_t k = 0; st == SCRY_OK && k < o->products; k++)
+        st = write_volume(o->product[k], item, r->products + k * n, err);
     return st;
 }
 
 static scry_status outputs_finish(struct outputs *o, scry_tiff_written *written, scry_error *err)
 {
-    scry_status st;
-    scry_tiff_writer *w = o->mean;
-    /* the side outputs first: the mean appears last, when all else is in place */
-    for (size_t q = 0; q < o->quantiles; q++) {
-        w = o->quantile[q];
-        o->quantile[q] = NULL;
-        if ((st = scry_tiff_finish(w, NULL, err)) != SCRY_OK) return st;
+    scry_status st = SCRY_OK;
+    scry_tiff_writer *w;
+    /* the mean appears last, when all else is in place */
+    for (size_t k = 0; st == SCRY_OK && k < o->products; k++) {
+        w = o->product[k];
+        o->product[k] = NULL;
+        if (w) st = scry_tiff_finish(w, NULL, err);
     }
-    w = o->sd;
-    o->sd = NULL;
-    if (w && (st = scry_tiff_finish(w, NULL, err)) != SCRY_OK) return st;
+    if (st != SCRY_OK) return st;
     w = o->mean;
     o->mean = NULL;
     return scry_tiff_finish(w, written, err);
@@ -180,39 +172,80 @@ static scry_status check_file(const image_file *f, const char *path, int rank, s
 }
 
 /* A plane without content among others that have some (a dropped frame, an empty slice): it is its
- * own restoration. */
-static scry_status pass_on(restore_result *r, const restore_item *item, bool spread,
-                           size_t quantiles, scry_error *err)
+ * own restoration, without spread. No chain was followed: R-hat and ESS are not numbers. */
+static scry_status pass_on(restore_result *r, const restore_item *item, const products *p,
+                           scry_error *err)
 {
     const size_t n = scry_space_count(&item->space);
     r->mean = scry_alloc(n, sizeof *r->mean);
-    if (spread) r->sd = scry_alloc(n, sizeof *r->sd);
-    if (quantiles) r->quantile = scry_alloc(n * quantiles, sizeof *r->quantile);
-    if (!r->mean || (spread && !r->sd) || (quantiles && !r->quantile))
-        return SCRY_FAIL(err, SCRY_ENOMEM, "result of %zu pixels", n);
+    if (p->count) r->products = scry_alloc(n * p->count, sizeof *r->products);
+    if (!r->mean || (p->count && !r->products))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + p->count, n);
     memcpy(r->mean, item->y, n * sizeof *r->mean);
-    for (size_t q = 0; q < quantiles; q++)
-        memcpy(r->quantile + q * n, item->y, n * sizeof *r->quantile);
+    r->diagnosis = (diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
+    for (size_t k = 0; k < p->count; k++) {
+        const product *what = &p->list[k];
+        const float value = what->kind == PRODUCT_SD         ? 0
+                            : what->kind == PRODUCT_QUANTILE ? item->y[0]
+                            : what->kind == PRODUCT_ABOVE    ? (float)(item->y[0] > what->at)
+                                                             : NAN;
+        for (size_t i = 0; i < n; i++)
+            r->products[k * n + i] = value;
+    }
     fprintf(stderr,
             "scry: warning: %s, channel %zu, slice %zu, frame %zu is constant and is handed on\n",
             item->path, item->c, item->z, item->t);
     return SCRY_OK;
 }
 
+static void tally(struct run *run, const restore_item *item, const diagnosis *d)
+{
+    const scry_tiff_info *info = item->info;
+    const size_t nz = item->space.rank == 3 ? 1 : info->z;
+    char where[96] = "";
+    const size_t index[] = {item->c, item->z, item->t}, of[] = {info->c, nz, info->t};
+    static const char *const words[] = {"channel", "slice", "frame"};
+    for (size_t a = 0, used = 0; a < 3; a++)
+        if (of[a] > 1)
+            used += (size_t)snprintf(where + used, sizeof where - used, "%s%s %zu",
+                                     used ? ", " : "", words[a], index[a]);
+    diagnosis_add(&run->tally, d, where);
+}
+
+/* Known pixels that count as exact have no noise to judge by. */
+static void tell(const struct run *run, const char *path)
+{
+    const restore_run_state *r = &run->state;
+    const restore_settings *s = r->settings;
+    const bool exact = !r->deblur && isnan(s->sigma) && isnan(s->gain) &&
+                       (!s->noise || strcmp(s->noise, "auto") != 0);
+    const diagnosis_words words = {.file = path,
+                                   .noise = exact ? NULL : "--sigma, or --gain and --read-noise",
+                                   .model = r->deblur ? "the psf or --background is wrong"
+                                                     : "--background is wrong",
+                                   .rhat = s->products.rhat != NULL,
+                                   .ess = s->products.ess != NULL,
+                                   .walks = products_draws(r->method, &r->opts) > 1};
+    diagnosis_tell(&run->tally, &words, r->log);
+}
+
 static scry_status restore_item_k(struct run *run, const image_file *file, struct outputs *out,
                                   restore_item *item, float *y, bool preview, scry_error *err)
 {
     restore_result result = {0};
+    const products *p = &run->state.products;
     scry_status st = read_item(file, item, y, err);
     item->y = y;
     if (st == SCRY_OK)
         st = is_constant(y, scry_space_count(&item->space))
-                 ? pass_on(&result, item, out->sd != NULL, out->quantiles, err)
+                 ? pass_on(&result, item, p, err)
                  : restore_solve(&result, &run->state, item, err);
     if (st == SCRY_OK) st = write_item(out, item, &result, err);
     if (st == SCRY_OK && preview && out->preview_path)
-        st = report_preview(out->preview_path, run->state.settings->force, item, &result, err);
+        st = report_preview(out->preview_path, run->state.settings->force, item, result.mean,
+                            products_sd(p, result.products, scry_space_count(&item->space)), err);
     if (st == SCRY_OK) report_item(&run->report, item, &result);
+    if (st == SCRY_OK) tally(run, item, &result.diagnosis);
     restore_result_free(&result);
     return st;
 }
@@ -245,12 +278,14 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     if ((st = check_file(&file, path, rank, items, y, err)) != SCRY_OK) goto done;
     if ((st = outputs_open(&out, run, i, info, err)) != SCRY_OK) goto done;
     report_file_begin(&run->report, path, run->files.files[i].out);
+    run->tally = (diagnosis_tally){0};
     for (size_t k = 0; k < items; k++) {
         restore_item item = item_at(path, info, rank, (uint64_t)run->state.settings->seed, k);
         if ((st = restore_item_k(run, &file, &out, &item, y, k == 0, err)) != SCRY_OK) goto done;
     }
     st = outputs_finish(&out, &written, err);
     if (st == SCRY_OK) report_file_end(&run->report, &written);
+    if (st == SCRY_OK) tell(run, path);
     if (st == SCRY_OK && written.clipped)
         fprintf(stderr,
                 "scry: warning: %s: %.2g %% of the pixels are clipped to the range of %s; --type "
@@ -285,6 +320,10 @@ static scry_status check_settings(const restore_settings *s, bool deblur, scry_e
     if (deblur && !s->psf)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--psf is missing: a TIFF or a model such as gaussian:sigma=2");
+    if (s->sigma <= 0)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--sigma %g, expected more than 0; %s", s->sigma,
+                         deblur ? "without it the noise is estimated"
+                                : "--noise none takes known pixels as exact");
     if (!deblur && !s->mask)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--mask is missing: a TIFF, nonzero where the image is known");
@@ -329,17 +368,15 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
     scry_chains_opts_init(&r->chains);
     r->chains.chains = posterior ? (size_t)s->samples : 1;
     r->chains.threads = (size_t)s->threads;
-    if ((st = quantile_names(run->probability, run->quantile_name, &r->chains.quantiles,
-                             s->quantiles, err)) != SCRY_OK)
-        return st;
-    r->chains.probability = run->probability;
-    if ((s->sd || s->quantiles) && r->chains.chains < 2)
-        return SCRY_FAIL(
-            err, SCRY_EINVAL, "%s needs at least two chains: %s", s->sd ? "--sd" : "--quantiles",
-            posterior ? "give --samples 2 or more" : "a classical method has only one estimate");
     if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
+    if ((st = products_parse(&r->products, &s->products, s->preview != NULL, r->method, &r->opts,
+                             r->chains.chains, err)) != SCRY_OK)
+        return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
+    const char *const names[] = {words->args[words->count - 1], s->report,
+                                 run->files.folder ? NULL : s->preview}; /* PNGs among TIFFs */
+    if ((st = products_distinct(&r->products, names, 3, err)) != SCRY_OK) return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
     if (r->deblur && (st = psf_open(&r->psf, s->psf, err)) != SCRY_OK) return st;
     r->psf.crop = s->crop_psf;

@@ -2,7 +2,9 @@
 #define SCRY_APPS_RESTORE_H
 
 #include "apps/cli.h"
+#include "apps/diagnosis.h"
 #include "apps/prior_pool.h"
+#include "apps/products.h"
 #include "apps/psf_source.h"
 #include "operators/likelihood.h"
 #include "operators/window.h"
@@ -14,7 +16,8 @@
 
 typedef struct restore_settings {
     const char *method, *prior, *psf, *mask, *boundary, *defects, *fft;
-    const char *sd, *quantiles, *report, *preview;
+    const char *report, *preview;
+    product_words products;
     const char *type, *compress, *range, *noise;
     int64_t samples, seed, threads, tile;
     double gain, offset, read_noise, background, sigma;
@@ -38,7 +41,8 @@ typedef struct restore_run_state {
     const restore_settings *settings;
     const struct scry_method *method;
     scry_solver_opts opts;
-    scry_chains_opts chains;
+    scry_chains_opts chains; /* but for the thresholds, which are in the unit of the file */
+    products products;
     psf_source psf;  /* deblur */
     image mask;      /* known pixels, from --mask */
     prior_pool pool; /* when the method needs a network */
@@ -61,14 +65,14 @@ typedef struct restore_item {
 
 /* Everything in the unit of the file, on the image's grid. */
 typedef struct restore_result {
-    float *mean, *sd, *quantile; /* sd NULL for one estimate; quantile: chains.quantiles images */
+    float *mean, *products; /* one image; one for each of the products, NULL without */
     size_t samples, failed;
     scry_noise noise;
     scry_affine map; /* physical = scale u + shift */
     scry_counts counts;
-    double chi2;              /* deviance of the mean over the number of measurements */
+    diagnosis diagnosis;
     double flux_in, flux_out; /* sums over the image, physical unit, background removed */
-    size_t known, excluded;   /* pixels measured; defects left out */
+    size_t excluded;          /* defects left out */
     size_t work_bytes;
     prior_layout layout;
     scry_reason reason;

@@ -17,6 +17,7 @@ void restore_settings_init(restore_settings *s, bool deblur)
                             .prior = "microscopy",
                             .boundary = "open",
                             .defects = deblur ? "saturated" : "none",
+                            .products.region = 16,
                             .samples = 16,
                             .tile = 512,
                             .gain = NAN,
@@ -51,9 +52,6 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
          "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
          "independent posterior chains; their mean is written [16]"},
-        {"sd", CLI_TEXT, &s->sd, "FILE", "write the standard deviation of the chains, float32"},
-        {"quantiles", CLI_TEXT, &s->quantiles, "FILES",
-         "write quantiles of the chains: q05.tif,q95.tif, the number being percent"},
         {"gain", CLI_REAL, &s->gain, "E", "camera gain in e-/ADU: Poisson-Gaussian noise"},
         {"offset", CLI_REAL, &s->offset, "ADU", "camera offset (with --gain) [0]"},
         {"read-noise", CLI_REAL, &s->read_noise, "E", "camera read noise in e- (with --gain) [0]"},
@@ -88,7 +86,11 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
     size_t n = 0;
     for (size_t i = 0; deblur && i < sizeof only_deblur / sizeof *only_deblur; i++)
         table[n++] = only_deblur[i];
-    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
         table[n++] = common[i];
+        if (strcmp(common[i].name, "samples") != 0) continue;
+        product_options(table + n, &s->products, "tif");
+        n += PRODUCT_OPTIONS;
+    }
     table[n] = (cli_option){0};
 }

@@ -95,6 +95,9 @@ static scry_status write_hdf5(const char *path, const scry_recon *r, scry_error 
     if (r->description[0])
         st = scry_hdf5_put_text(f, main_name, "description", r->description, err);
     if (st == SCRY_OK && r->tr > 0) st = scry_hdf5_put_number(f, main_name, "tr", r->tr, err);
+    if (st == SCRY_OK && r->chi2 > 0) st = scry_hdf5_put_number(f, main_name, "chi2", r->chi2, err);
+    if (st == SCRY_OK && r->draws)
+        st = scry_hdf5_put_number(f, main_name, "draws", (double)r->draws, err);
 done:;
     const scry_status end = scry_hdf5_finish(f, st == SCRY_OK, err);
     return st != SCRY_OK ? st : end;

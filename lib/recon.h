@@ -18,6 +18,8 @@ typedef struct scry_recon {
     float *values;
     scry_geometry geometry;
     double tr;               /* s between frames; 0: not stated */
+    double chi2;             /* of the image, measured again, over all slices; 0: not stated */
+    size_t draws;            /* that the image is the mean of, or tells of; 0: not stated */
     char description[80];    /* one line for headers that have a place for it */
 } scry_recon;
 
@@ -26,7 +28,8 @@ scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_
 
 /* Whole or not at all, by rename; an existing file is replaced (callers ask before).
  *   HDF5   dataset `reconstruction`: f32 (slice, y, x) as fastMRI submissions, or compound {r, i}
- *          where complex; more axes in front when frames > 1, and z in the slice's place
+ *          where complex; more axes in front when frames > 1, and z in the slice's place; the other
+ *          fields are attributes, where they are stated
  *   CFL    dims x, y, z, and slices in dim 13, frames in dim 10
  *   NIfTI  float32 or complex64, RAS, sform and qform from the geometry, pixdim in mm (1 mm and
  *          codes 0 where it is not known) */

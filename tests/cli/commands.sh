@@ -210,6 +210,7 @@ refuses "unknown psf key" 2 "sigmo" "$scry" deblur in.tif x.tif --psf gaussian:s
 refuses "psf needs the optics" 1 "na|wavelength" "$scry" deblur in.tif x.tif --psf gibson-lanni
 refuses "psf larger than the image" 1 "psf" "$scry" deblur odd.tif x.tif --psf truth.ome.tif
 refuses "negative gain" 2 "gain -1" "$scry" deblur in.tif x.tif $d --gain -1
+refuses "no sigma" 2 "sigma 0, expected more than 0" "$scry" deblur in.tif x.tif $d --sigma 0
 refuses "negative sigma" 2 "sigma -1" "$scry" deblur in.tif x.tif $d --sigma -1
 refuses "two noise models" 2 "two noise models" "$scry" deblur in.tif x.tif $d --sigma 1 --gain 1
 refuses "not a word" 2 "'never', expected one of steps, discrepancy, holdout, frc" "$scry" deblur \
@@ -217,7 +218,8 @@ refuses "not a word" 2 "'never', expected one of steps, discrepancy, holdout, fr
 refuses "not for this method" 2 "expected discrepancy, holdout" "$scry" deblur in.tif x.tif \
     $d --method tikhonov --stop frc
 refuses "no steps" 2 "steps" "$scry" deblur in.tif x.tif $d --steps 0
-refuses "sd of one chain" 2 "two chains" "$scry" deblur in.tif x.tif $d --samples 1 --sd y.tif
+refuses "sd of one chain" 2 "sd needs 2 draws or more, --samples 1 gives 1" "$scry" deblur in.tif \
+    x.tif $d --samples 1 --sd y.tif
 refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.tif \
     --mask truth.ome.tif
 refuses "unknown prior" 2 "prior 'tea-leaves'" "$scry" deblur in.tif x.tif $d --prior tea-leaves

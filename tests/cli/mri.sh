@@ -265,7 +265,8 @@ refuses "a folder for a file" 2 "'folder.h5' is a folder" $mri scan.h5 folder.h5
 refuses "no output" 2 '1 files named' $mri scan.h5
 refuses "a method of nobody" 2 "'magic' is not a method" $mri scan.h5 x.h5 --method magic
 refuses "an option of nobody" 2 'magic' $mri scan.h5 x.h5 --magic
-refuses "sd of one estimate" 2 'sd needs at least two chains' $mri scan.h5 x.h5 --sd s.h5
+refuses "sd of one estimate" 2 'sd needs 2 draws or more, wavelet has only one' $mri scan.h5 \
+    x.h5 --sd s.h5
 refuses "no samples" 2 'samples 0, expected 1' $mri scan.h5 x.h5 --method dds --samples 0
 refuses "no prior" 1 'nobody' $mri scan.h5 x.h5 --method dds --prior nobody
 refuses "a noise of nobody" 2 "noise 'pink', expected one of auto" $mri scan.h5 x.h5 --noise pink
