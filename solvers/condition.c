@@ -87,9 +87,8 @@ scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, co
     return st;
 }
 
-/* out = V^(1/2) in */
-static scry_status root(struct scryi_condition *c, float *out, const float *in,
-                        const struct scryi_covariance *V, scry_error *err)
+scry_status scryi_condition_root(struct scryi_condition *c, float *out, const float *in,
+                                 const struct scryi_covariance *V, scry_error *err)
 {
     if (!V->model) {
         scry_axpby(out, sqrt(V->t), in, 0, in, c->n);
@@ -115,7 +114,7 @@ static scry_status pull(struct scryi_condition *c, float *out, const float *in, 
 scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *w,
                                   const struct scryi_covariance *V, scry_error *err)
 {
-    if (c->image) return root(c, out, c->q, V, err);
+    if (c->image) return scryi_condition_root(c, out, c->q, V, err);
     scry_status st = pull(c, c->v, c->q, w, err);
     return st != SCRY_OK ? st : scryi_condition_covariance(c, out, c->v, V, err);
 }
@@ -147,12 +146,12 @@ static scry_status apply(void *ctx, float *out, const float *in, scry_error *err
 static scry_status apply_image(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct scryi_condition *c = ctx;
-    scry_status st = root(c, c->u, in, c->V, err);
+    scry_status st = scryi_condition_root(c, c->u, in, c->V, err);
     if (st != SCRY_OK) return st;
     c->counts->forward++;
     c->counts->adjoint++;
     if ((st = scry_op_normal(c->A, c->v, c->u, c->op_work, err)) != SCRY_OK) return st;
-    if ((st = root(c, out, c->v, c->V, err)) != SCRY_OK) return st;
+    if ((st = scryi_condition_root(c, out, c->v, c->V, err)) != SCRY_OK) return st;
     scry_axpby(out, (double)c->w[0] * c->w[0], out, 1, in, c->n);
     return SCRY_OK;
 }
@@ -161,7 +160,7 @@ static scry_status solve_image(struct scryi_condition *c, const float *r, double
                                size_t iterations, scry_error *err)
 {
     scry_status st = pull(c, c->v, r, c->w, err);
-    if (st == SCRY_OK) st = root(c, c->rhs, c->v, c->V, err);
+    if (st == SCRY_OK) st = scryi_condition_root(c, c->rhs, c->v, c->V, err);
     if (st != SCRY_OK) return st;
     /* R A^T w q of measurement space varies slowly from level to level, without R even less */
     if (!c->V->model && c->root > 0) scry_scale(c->q, sqrt(c->V->t) / c->root, c->n);

@@ -61,6 +61,9 @@ void scryi_condition_forget(struct scryi_condition *c);
 /* out = V in; in != out */
 scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, const float *in,
                                        const struct scryi_covariance *V, scry_error *err);
+/* out = V^(1/2) in, the symmetric root; in != out */
+scry_status scryi_condition_root(struct scryi_condition *c, float *out, const float *in,
+                                 const struct scryi_covariance *V, scry_error *err);
 
 /* q for the residual r = w (b - A u0), to |residual| <= tol |right-hand side|. */
 scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, const float *w,

@@ -71,6 +71,8 @@ static const char *const draw_words[] = { [SCRY_DRAW_EXACT] = "exact",
                                           [SCRY_DRAW_HMC] = "hmc", NULL };
 static const char *const coupling_words[] = { [SCRY_COUPLING_PAPER] = "paper",
                                               [SCRY_COUPLING_EXACT] = "exact", NULL };
+static const char *const twist_words[] = { [SCRY_TWIST_PAPER] = "paper",
+                                           [SCRY_TWIST_MODEL] = "model", NULL };
 
 /* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
@@ -107,6 +109,7 @@ static const struct field fields[] = {
     { "variance", CHOICE, offsetof(scry_solver_opts, variance), variance_words },
     { "inner-draw", CHOICE, offsetof(scry_solver_opts, inner_draw), draw_words },
     { "coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words },
+    { "twist", CHOICE, offsetof(scry_solver_opts, twist), twist_words },
     { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
     { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
     { "draws", COUNT, offsetof(scry_solver_opts, draws), NULL },

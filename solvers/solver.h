@@ -46,6 +46,7 @@ typedef struct scry_solver_opts {
     int variance;      /* enum scry_variance, daps */
     int inner_draw;    /* enum scry_inner_draw, daps */
     int coupling;      /* enum scry_coupling, pnpdm */
+    int twist;         /* enum scry_twist, tds */
     size_t draw_steps; /* gradients of a chain inside a step */
     double draw_size;  /* length of its steps, relative to the stable one */
     size_t draws;      /* images that a chain gives, of methods that walk; the first after steps */
@@ -70,6 +71,9 @@ enum scry_inner_draw { SCRY_DRAW_EXACT = 0, SCRY_DRAW_LANGEVIN, SCRY_DRAW_HMC };
 
 /* Whether the coupling of a split Gibbs sampler adds to the noise of the data. */
 enum scry_coupling { SCRY_COUPLING_PAPER = 0, SCRY_COUPLING_EXACT };
+
+/* What the moves and weights of particles are bent by: the published twist or the Gaussian model. */
+enum scry_twist { SCRY_TWIST_PAPER = 0, SCRY_TWIST_MODEL };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
     SCRY_RUNNING = 0,

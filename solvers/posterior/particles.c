@@ -40,6 +40,7 @@ scry_status scryi_particles_start(struct scry_solver *base, scry_error *err)
     struct scryi_sampler *S = (struct scryi_sampler *)base;
     scry_status st = scryi_guided_start(base, err);
     if (st != SCRY_OK) return st;
+    ((struct scryi_particles *)base)->log_evidence = 0;
     if (base->problem.model) return scry_gaussian_mean(base->problem.model, S->x, err);
     memset(S->x, 0, base->n * sizeof *S->x);
     return SCRY_OK;
@@ -111,6 +112,7 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
         square += w * w;
     }
     if (sum * sum >= share * K * square) return SCRY_OK;
+    P->log_evidence += most + log(sum / K);
     const double offset = uniform(P);
     size_t drawn = 0;
     for (size_t k = 0; k < P->count; k++) { /* the points (i + offset) / K that fall to k */
@@ -127,12 +129,13 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
     return SCRY_OK;
 }
 
-/* One by weight. */
-static size_t pick(const struct scryi_particles *P, size_t top)
+/* One by weight, at the end of a run. */
+static size_t pick(struct scryi_particles *P, size_t top)
 {
     double sum = 0, reached = 0;
     for (size_t k = 0; k < P->count; k++)
         sum += exp(P->logw[k] - P->logw[top]);
+    P->log_evidence += P->logw[top] + log(sum / (double)P->count);
     const double point = uniform(P) * sum;
     for (size_t k = 0; k < P->count; k++) {
         reached += exp(P->logw[k] - P->logw[top]);

@@ -17,6 +17,9 @@ struct scryi_particles {
     double *logw;     /* K, up to a constant */
     double *score;    /* K numbers of the method */
     size_t *children; /* K */
+    /* After the last level: exp of it has the expectation p(y) / z whatever the number of
+     * particles, where p(y) is the evidence under the ancestral chain and z is the method's. */
+    double log_evidence;
 };
 
 /* As scryi_langevin_init, and room for opts->inner particles. */

@@ -1,4 +1,5 @@
 #include "lib/memory.h"
+#include "lib/rng.h"
 #include "lib/vector.h"
 #include "solvers/methods_impl.h"
 #include "solvers/posterior/particles_impl.h"
@@ -16,7 +17,23 @@
  * Trippe, Naesseth, Blei, Cunningham 2023, Alg. 1. At the last level c = 1 and the estimate D is
  * the sample, so that the weights are those of the true likelihood, Gaussian or counted, whatever
  * the twist: it only decides how many particles that takes. One vector-Jacobian product a particle
- * and level. */
+ * and level.
+ *
+ * `twist model` (ours) takes what a state leaves unknown of its image from the Gaussian model,
+ * V_s = (C^-1 + I / s^2)^-1, as jfps.c does, and needs no derivative. With S_s = W^-1 + A V_s A^T,
+ *   psi_s(x) = N(b; A D(x; s), S_s)
+ *   x0* ~ N(D, V_s) given the data,   x' = x0* + (s'/s)^2 (x - x0*) + s' (1 - (s'/s)^2)^(1/2) n
+ * so that before the data x' ~ N(m, T), T = s'^2 f I + f^2 V_s, f = 1 - (s'/s)^2. This proposal is
+ * N(x'; m, T) N(b; A D*, S_s') / psi_s(x), with D* what the model makes of both x and x' (V_s f
+ * (f^2 V_s + s'^2 f I)^-1 = V_s' / s'^2, C and I being diagonal together):
+ *   D* = D + V_s' (x' - m) / s'^2.
+ * The weight is then psi_s'(x') / N(b; A D*, S_s'): what D says at x' beside what was expected of
+ * it. Particles start so from s = infinity, where D is the mean of the model and V its C, and end
+ * with s' = 0, where the weight is 1. For a prior that is the model all weights are equal, and the
+ * run is an exact draw with any number of particles and levels. */
+
+/* The solves of the model's twist, from zero: iterations at most. */
+enum { TWIST_CG = 200 };
 
 /* D, the gradient of log psi (in P->extra) and log psi (in P->score) of particle k at level s. */
 static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_error *err)
@@ -41,7 +58,7 @@ static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_
     return st;
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status start_paper(struct scry_solver *base, scry_error *err)
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_sampler *S = &P->base.base.base;
@@ -77,20 +94,137 @@ static scry_status propose(struct scryi_particles *P, size_t k, double s, double
     return st;
 }
 
+/* Numbers of particle k in one step of the model's twist. */
+static void noise(const struct scryi_particles *P, float *out, size_t k, size_t count, double s,
+                  enum scryi_draw draw)
+{
+    const struct scry_solver *S = &P->base.base.base.base;
+    scry_rng_normal(out, k * count, count, S->seed, S->chain,
+                    scry_rng_step(isinf(s) ? 0 : S->step + 1, draw));
+}
+
+/* V_s; without a model that of white images of unit variance. */
+static struct scryi_covariance left_at(const struct scryi_particles *P, double s)
+{
+    if (P->base.base.base.base.problem.model)
+        return isinf(s) ? scryi_covariance_model(1) : scryi_covariance_shrink(s * s);
+    return scryi_covariance_white(isinf(s) ? 1 : s * s / (1 + s * s));
+}
+
+/* u = a draw from N(D, V_s) given the data */
+static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, double s,
+                              scry_error *err)
+{
+    struct scryi_guided *G = &P->base.base;
+    struct scryi_condition *c = &G->condition;
+    const struct scry_solver *base = &G->base.base;
+    const struct scryi_covariance V = left_at(P, s);
+    scry_status st;
+    noise(P, G->u, k, base->n, s, SCRYI_DRAW_STATE);
+    if ((st = scryi_condition_root(c, u, G->u, &V, err)) != SCRY_OK) return st;
+    scry_axpy(u, 1, P->D + k * base->n, base->n);
+    if ((st = scryi_guided_forward(G, G->Au, u, err)) != SCRY_OK) return st;
+    noise(P, G->noise, k, G->m, s, SCRYI_DRAW_DATA);
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] = G->w[i] * (G->b[i] - G->Au[i]) - G->noise[i];
+    scryi_condition_forget(c);
+    st = scryi_condition_solve(c, G->r, G->w, &V, base->opts.tol, TWIST_CG, err);
+    if (st == SCRY_OK) st = scryi_condition_image(c, G->u, G->w, &V, err);
+    scry_axpy(u, 1, G->u, base->n);
+    return st;
+}
+
+/* logw += log N(b; A D, S_s) - log N(b; A D*, S_s), D* in P->extra; with r = w (b - A D) and
+ * e = w A (D - D*) that is e^T (w A V A^T w + I)^-1 (r + e / 2). */
+static scry_status weigh(struct scryi_particles *P, size_t k, double s, scry_error *err)
+{
+    struct scryi_guided *G = &P->base.base;
+    struct scryi_condition *c = &G->condition;
+    const size_t n = G->base.base.n;
+    const float *D = P->D + k * n;
+    const struct scryi_covariance V = left_at(P, s);
+    double sum = 0;
+    scry_status st;
+    scry_axpby(G->u, 1, D, -1, P->extra + k * n, n);
+    if ((st = scryi_guided_forward(G, G->r, G->u, err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] *= G->w[i];
+    scryi_condition_forget(c);
+    st = scryi_condition_solve(c, G->r, G->w, &V, G->base.base.opts.tol, TWIST_CG, err);
+    if (st == SCRY_OK) st = scryi_condition_image(c, G->u, G->w, &V, err);
+    if (st == SCRY_OK) st = scryi_guided_forward(G, G->t, G->u, err);
+    if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, D, err);
+    for (size_t i = 0; i < G->m && st == SCRY_OK; i++) {
+        const double e = G->r[i], q = e - (double)G->w[i] * G->t[i];
+        sum += q * (G->w[i] * ((double)G->b[i] - G->Au[i]) + e / 2);
+    }
+    P->logw[k] += sum;
+    return st;
+}
+
+/* Particle k from s, INFINITY at first, to s', 0 at last. */
+static scry_status draw_next(struct scryi_particles *P, size_t k, double s, double next,
+                             scry_error *err)
+{
+    struct scryi_sampler *S = &P->base.base.base;
+    const size_t n = S->base.n;
+    const double keep = next * next / (s * s);
+    const struct scryi_covariance V = left_at(P, next);
+    float *x = P->x + k * n, *D = P->D + k * n, *expected = P->extra + k * n, *image = S->x0;
+    scry_status st = draw_image(P, image, k, s, err);
+    if (st != SCRY_OK) return st;
+    if (!(next > 0)) {
+        memcpy(D, image, n * sizeof *D);
+        return SCRY_OK;
+    }
+    noise(P, S->z, k, n, s, SCRYI_DRAW_SPARE);
+    for (size_t i = 0; i < n; i++) {
+        const double from = keep * x[i], to = from + (1 - keep) * image[i];
+        x[i] = (float)(to + next * sqrt(1 - keep) * S->z[i]);
+        image[i] = (float)(x[i] - from - (1 - keep) * D[i]); /* x' - m */
+    }
+    st = scryi_condition_covariance(&P->base.base.condition, expected, image, &V, err);
+    if (st != SCRY_OK) return st;
+    scry_axpby(expected, 1, D, 1 / (next * next), expected, n);
+    if ((st = scryi_sampler_denoise(S, D, x, next, err)) != SCRY_OK) return st;
+    return weigh(P, k, next, err);
+}
+
+static scry_status start(struct scry_solver *base, scry_error *err)
+{
+    struct scryi_particles *P = (struct scryi_particles *)base;
+    struct scryi_guided *G = &P->base.base;
+    if (base->opts.twist == SCRY_TWIST_PAPER) return start_paper(base, err);
+    scry_status st = scryi_particles_start(base, err);
+    if (st == SCRY_OK) st = scryi_guided_linearise(G, G->base.x, err);
+    for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
+        P->logw[k] = 0;
+        memset(P->x + k * base->n, 0, base->n * sizeof *P->x);
+        memcpy(P->D + k * base->n, G->base.x, base->n * sizeof *P->D);
+        st = draw_next(P, k, INFINITY, G->base.sigma[0], err);
+    }
+    return st;
+}
+
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_sampler *S = &P->base.base.base;
+    const bool paper = base->opts.twist == SCRY_TWIST_PAPER;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     scry_status st = next > 0 ? scryi_particles_resample(P, base->opts.zeta, err) : SCRY_OK;
-    for (size_t k = 0; k < P->count && next > 0 && st == SCRY_OK; k++)
-        st = propose(P, k, s, next, err);
+    for (size_t k = 0; k < P->count && (next > 0 || !paper) && st == SCRY_OK; k++)
+        st = paper ? propose(P, k, s, next, err) : draw_next(P, k, s, next, err);
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
 }
 
 static scry_status plan(scry_solver **out, const scry_problem *problem,
                         const scry_solver_opts *opts, scry_error *err)
 {
+    if (opts->twist == SCRY_TWIST_MODEL && !scry_likelihood_is_gaussian(problem->L))
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "tds: twist model needs Gaussian noise of one level; twist paper takes "
+                         "counted light");
     struct scryi_particles *P = scry_alloc(1, sizeof *P);
     if (!P) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tds.name);
     struct scry_solver *S = &P->base.base.base.base;
@@ -109,6 +243,10 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(100),
     {"particles", 16, 1, 100000, "states of a run, of which one is drawn at the end"},
     {"zeta", 0.5, 0, 1, "effective share of the particles below which they are resampled"},
+    {"twist", SCRY_TWIST_PAPER, 0, SCRY_TWIST_MODEL,
+     "paper: as published, by derivatives; model: moves and weights by the Gaussian model of the "
+     "images, exact for it, Gaussian noise only"},
+    {"tol", 1e-3, 0, 1, "relative residual of the solves of twist model"},
     {0},
 };
 
@@ -118,7 +256,8 @@ const struct scry_method scry_method_tds = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_VJP,
     .exact = "exact for any prior as particles and steps grow; how many particles that takes grows "
-             "with what the measurement says",
+             "with what the measurement says. With twist model a Gaussian prior that equals the "
+             "model is exact at once",
     .citation = "Wu, Trippe, Naesseth, Blei, Cunningham 2023, NeurIPS (arXiv:2306.17775)",
     .options = options,
     .plan = plan,

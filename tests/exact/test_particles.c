@@ -55,12 +55,59 @@ static void gaussian_posterior_is_drawn(void **state)
     drop(&m);
 }
 
+/* With the twist of a model that is the prior, one particle and five levels are an exact draw; of
+ * a model that is not, or of none, it takes particles. Counted light is refused. */
+static void twist_of_the_model(void **state)
+{
+    (void)state;
+    enum { K = 600 };
+    static struct world w;
+    static const struct {
+        size_t steps, particles;
+        int model; /* 0: none, 1: the prior, 2: another */
+    } cases[] = {{5, 1, 1}, {40, 16, 2}, {40, 16, 0}};
+    unsigned char known[EXACT_MAX];
+    struct setup s[2];
+    double C[36], mean[6];
+    scry_error err = {0};
+    scry_prior *other;
+    for (size_t i = 0; i < 36; i++)
+        C[i] = i % 7 ? 0.2 : 0.7;
+    for (size_t i = 0; i < 6; i++)
+        mean[i] = 0.1;
+    assert_ok(scry_gaussian_create_dense(&other, &SCRY_SPACE(6), mean, C, &err));
+    for (int masked = 0; masked < 2; masked++) {
+        masked ? world_mask(&w, known) : world_blur(&w);
+        build(&s[masked], &w, masked ? known : NULL);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            scry_solver_opts o;
+            scry_chains c;
+            scry_problem problem = s[masked].problem;
+            if (cases[i].model != 1) problem.model = cases[i].model ? other : NULL;
+            set_opts(&o, "tds", cases[i].steps, cases[i].particles);
+            o.twist = SCRY_TWIST_MODEL;
+            o.tol = 1e-5;
+            draw(&c, "tds", &problem, &o, K, 7);
+            assert_int_equal(c.counts.vjp, 0);
+            const struct verdict v = judge(c.samples, c.done, w.n, w.post, w.P);
+            const double allowed = cases[i].model == 1 ? 0 : 0.02;
+            if (v.bias > allowed + 4 * v.se || v.whitened > 2 * allowed + 5 * sqrt(2.0 / K)) {
+                verdict_print("tds, twist model", &v);
+                fail();
+            }
+            scry_chains_free(&c);
+        }
+        drop(&s[masked]);
+    }
+    scry_prior_free(other);
+}
+
 /* Two modes of which the measurement sees half the pixels: how often each is drawn. */
 static void modes_have_their_weights(void **state)
 {
     (void)state;
     enum { K = 250, N = 4 };
-    static const char *const names[] = {"tds", "mcgdiff"};
+    static const char *const names[] = {"tds", "mcgdiff", "tds"};
     static const double means[2][N] = {{-0.9, 0.4, -0.6, 1.1}, {0.9, -0.7, 0.5, -1.0}};
     static const double weight[2] = {0.35, 0.65}, v = 0.09, sigma = 0.6;
     const unsigned char known[N] = {1, 0, 1, 0};
@@ -88,6 +135,7 @@ static void modes_have_their_weights(void **state)
         scry_solver_opts o;
         scry_chains c;
         set_opts(&o, names[m], 60, 24);
+        o.twist = m == 2 ? SCRY_TWIST_MODEL : SCRY_TWIST_PAPER;
         draw(&c, names[m], &problem, &o, K, 17);
         for (size_t k = 0; k < K; k++) {
             double d[2] = {0};
@@ -142,6 +190,9 @@ static void counts_are_weighed_or_refused(void **state)
         assert_near(c.sd[i] / sd, 1, 0.06 + 4 / sqrt(2.0 * K));
     }
     scry_chains_free(&c);
+    o.twist = SCRY_TWIST_MODEL;
+    assert_fails(scry_solver_plan(&S, scry_method_find("tds"), &problem, &o, &err), SCRY_EUNSUP);
+    err = (scry_error){0};
     set_opts(&o, "mcgdiff", 100, 24);
     assert_fails(scry_solver_plan(&S, scry_method_find("mcgdiff"), &problem, &o, &err),
                  SCRY_EUNSUP);
@@ -154,7 +205,7 @@ static void counts_are_weighed_or_refused(void **state)
 static void runs_repeat(void **state)
 {
     (void)state;
-    static const char *const names[] = {"tds", "mcgdiff"};
+    static const char *const names[] = {"tds", "mcgdiff", "tds"};
     static struct world w;
     struct setup s;
     world_blur(&w);
@@ -165,6 +216,7 @@ static void runs_repeat(void **state)
         scry_solver_opts o;
         float x[3][6];
         set_opts(&o, names[m], 12, 5);
+        o.twist = m == 2 ? SCRY_TWIST_MODEL : SCRY_TWIST_PAPER;
         assert_ok(scry_solver_plan(&S, scry_method_find(names[m]), &s.problem, &o, &err));
         for (int k = 0; k < 3; k++) {
             assert_ok(scry_solver_start(S, 5, k == 1, &err));
@@ -182,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaussian_posterior_is_drawn),
+        cmocka_unit_test(twist_of_the_model),
         cmocka_unit_test(modes_have_their_weights),
         cmocka_unit_test(counts_are_weighed_or_refused),
         cmocka_unit_test(runs_repeat),
