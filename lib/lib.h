@@ -5,6 +5,7 @@
 
 #include "lib/memory.h"   /* aligned, zeroed, counted blocks */
 #include "lib/parallel.h" /* number of threads */
+#include "lib/meeting.h"  /* calls of several threads answered together */
 #include "lib/rng.h"      /* counter-based random numbers, also for GSL */
 #include "lib/space.h"    /* shapes */
 #include "lib/status.h"   /* how failure is reported */
