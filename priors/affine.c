@@ -111,7 +111,8 @@ scry_status scry_affine_prior_create(scry_prior **out, scry_prior *inner, double
                             .work_bytes = scry_align_up(p->floats * sizeof(float)) +
                                           inner->work_bytes,
                             .sigma_low = inner->sigma_low / scale,
-                            .sigma_high = inner->sigma_high / scale };
+                            .sigma_high = inner->sigma_high / scale,
+                            .batch = inner->batch };
     p->scale = scale;
     p->shift = shift;
     p->inner = inner;

@@ -246,6 +246,7 @@ static scry_status create(scry_prior **out, const char *name, const scry_space *
         bytes = part[k]->work_bytes > bytes ? part[k]->work_bytes : bytes;
         base->sigma_low = fmax(base->sigma_low, part[k]->sigma_low);
         base->sigma_high = fmin(base->sigma_high, part[k]->sigma_high);
+        base->batch = part[k]->batch > base->batch ? part[k]->batch : base->batch;
     }
     base->work_bytes = PLANES * scry_align_up(2 * p->pixels * sizeof(float)) + bytes;
     choose_hooks(p, name);

@@ -208,7 +208,7 @@ scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_p
     p->ops = padded_ops;
     if (!scry_prior_has_vjp(inner)) p->ops.vjp = NULL;
     p->base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_low = inner->sigma_low,
-                            .sigma_high = inner->sigma_high };
+                            .sigma_high = inner->sigma_high, .batch = inner->batch };
     p->per = space->cplx ? 2 : 1;
     p->padded_floats = scry_space_floats(large);
     p->base.work_bytes = 4 * buffer_bytes(p) + inner->work_bytes;

@@ -138,7 +138,7 @@ scry_status scry_perplane_create(scry_prior **out, const scry_space *space, scry
     if (!scry_prior_has_prox(inner)) p->ops.prox = NULL;
     if (!scry_prior_has_value(inner)) p->ops.value = NULL;
     p->base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_low = inner->sigma_low,
-                            .sigma_high = inner->sigma_high };
+                            .sigma_high = inner->sigma_high, .batch = inner->batch };
     p->floats = scry_space_floats(&inner->space);
     p->planes = scry_space_floats(space) / p->floats;
     p->workers = workers < p->planes ? workers : p->planes;

@@ -24,6 +24,11 @@ size_t scry_prior_work_bytes(const scry_prior *P)
     return P->work_bytes;
 }
 
+size_t scry_prior_batch(const scry_prior *P)
+{
+    return P->batch > 1 ? P->batch : 1;
+}
+
 void scry_prior_sigma_range(const scry_prior *P, double *low, double *high)
 {
     *low = P->sigma_low;

@@ -27,6 +27,7 @@ struct scry_prior {
     scry_space space;
     size_t work_bytes;
     double sigma_low, sigma_high; /* of denoise and vjp */
+    size_t batch;                 /* scry_prior_batch; 0 counts as 1 */
 };
 
 #endif

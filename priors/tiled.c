@@ -299,7 +299,7 @@ scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_pr
     p->ops = tiled_ops;
     if (!scry_prior_has_vjp(inner)) p->ops.vjp = NULL;
     p->base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_low = inner->sigma_low,
-                            .sigma_high = inner->sigma_high };
+                            .sigma_high = inner->sigma_high, .batch = inner->batch };
     p->per = space->cplx ? 2 : 1;
     p->count = 1;
     for (int a = 0; a < space->rank; a++) {

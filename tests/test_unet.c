@@ -1,5 +1,6 @@
 #include "tests/check.h"
 
+#include "lib/meeting.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/safetensors.h"
@@ -250,6 +251,84 @@ static void chains_share_a_prior(void **state)
     tear_down(&f);
 }
 
+enum { SEATS = 5, TURNS = 3 };
+
+/* Members of a meeting, each with images of its own and room for what its turns bring. */
+typedef struct company {
+    fixture f;
+    float *x, *v, *D, *g;
+    void *work[SEATS];
+    scry_status st[SEATS];
+} company;
+
+/* What member s asks for in its turn t: D, or D with its VJP, at a noise level of its own. */
+static scry_status ask(const company *c, size_t s, size_t t, float *D, float *g)
+{
+    const float sigma = .1f + (float)s * (1.7f + (float)t), *x = c->x + s * c->f.n;
+    if ((s + t) % 2) return scry_prior_denoise(c->f.P, D, x, sigma, c->work[s], NULL);
+    return scry_prior_vjp(c->f.P, g, D, x, c->v + s * c->f.n, sigma, c->work[s], NULL);
+}
+
+static void ask_together(company *c, size_t threads)
+{
+    scry_error err = {0};
+    scry_meeting *m;
+    assert_ok(scry_meeting_create(&m, threads, &err));
+#pragma omp parallel for num_threads(SEATS) schedule(static, 1)
+    for (size_t s = 0; s < SEATS; s++) {
+        scry_meeting_join(m);
+        for (size_t t = 0; t < TURNS && c->st[s] == SCRY_OK; t++) {
+            const size_t at = (s * TURNS + t) * c->f.n;
+            c->st[s] = ask(c, s, t, c->D + at, c->g + at);
+        }
+        scry_meeting_leave(m);
+    }
+    scry_meeting_free(m);
+}
+
+/* Images that go through the network together give the bytes of each alone, whose values the tests
+ * above compare with another implementation's; at sizes with and without convolutions whose weights
+ * outweigh the image. */
+static void batches_do_not_show(void **state)
+{
+    (void)state;
+    const struct {
+        const char *folder;
+        scry_space space;
+    } cases[] = {
+        {small_networks[0], SCRY_SPACE(16, 24)},
+        {small_networks[1], SCRY_SPACE(2, 24, 16)},
+        {"../priors/pretrained/microscopy", SCRY_SPACE(32, 40)},
+        {"../priors/pretrained/microscopy", SCRY_SPACE(96, 64)},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        company c = {.f = set_up(cases[k].folder, cases[k].space, 1, true)};
+        const size_t n = c.f.n;
+        float **arrays[] = {&c.x, &c.v, &c.D, &c.g};
+        for (size_t i = 0; i < 4; i++)
+            *arrays[i] = scry_alloc(SEATS * TURNS * n, sizeof(float));
+        for (size_t s = 0; s < SEATS; s++)
+            c.work[s] = scry_alloc(1, scry_prior_work_bytes(c.f.P));
+        scry_rng_normal(c.x, 0, SEATS * n, 2385, 0, 0);
+        scry_rng_normal(c.v, 0, SEATS * n, 2385, 0, 1);
+        ask_together(&c, 1 + k % 2);
+        for (size_t s = 0; s < SEATS; s++)
+            for (size_t t = 0; t < TURNS; t++) {
+                const size_t at = (s * TURNS + t) * n;
+                assert_int_equal(c.st[s], SCRY_OK);
+                memset(c.f.g, 0, n * sizeof(float));
+                assert_int_equal(ask(&c, s, t, c.f.D, c.f.g), SCRY_OK);
+                assert_memory_equal(c.D + at, c.f.D, n * sizeof(float));
+                assert_memory_equal(c.g + at, c.f.g, n * sizeof(float));
+            }
+        for (size_t s = 0; s < SEATS; s++)
+            scry_free(c.work[s]);
+        for (size_t i = 0; i < 4; i++)
+            scry_free(*arrays[i]);
+        tear_down(&c.f);
+    }
+}
+
 static void winograd_is_close_to_direct(void **state)
 {
     (void)state;
@@ -335,6 +414,7 @@ int main(void)
         cmocka_unit_test(vjp_is_the_derivative),
         cmocka_unit_test(bytes_do_not_depend_on_threads),
         cmocka_unit_test(chains_share_a_prior),
+        cmocka_unit_test(batches_do_not_show),
         cmocka_unit_test(winograd_is_close_to_direct),
         cmocka_unit_test(wrong_images_are_refused),
         cmocka_unit_test(refused_memory_is_reported),

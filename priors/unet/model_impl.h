@@ -124,10 +124,20 @@ size_t scryi_layers_bytes(const scryi_model *m);
 scry_status scryi_plan_create(scryi_model *m, scryi_plan *plan, bool vjp, scry_error *err);
 void scryi_plan_free(scryi_plan *plan);
 
-/* run.c: F(scale x + shift) at time t, and with v the transpose of its derivative in its argument.
- * The results stay in work until its next use: *F, *g, planes. */
-scry_status scryi_plan_run(const scryi_model *m, const scryi_plan *plan, const float *x,
-                           double scale, double shift, const float *v, double t, void *work,
-                           const float **F, const float **g, scry_error *err);
+/* One image of a batch. F and g stay in work until its next use: planes. */
+typedef struct scryi_image {
+    const float *x, *v; /* v: NULL without a gradient */
+    double scale, shift, time;
+    float *work;
+    const float *F, *g; /* out: F(scale x + shift) at the time, and the transpose of its derivative
+                           in its argument applied to v */
+    scry_status status; /* out */
+    scry_error *err;
+} scryi_image;
+
+/* run.c: each of the images is a scryi_image. What becomes of one does not depend on the others, to
+ * the byte. */
+void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *images,
+                    size_t count);
 
 #endif

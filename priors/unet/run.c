@@ -6,22 +6,19 @@
 #include <math.h>
 #include <string.h>
 
-/* Walks a plan. Every tensor is a place in the caller's work. */
+/* Walks a plan. Every tensor is a place in the work of its image. */
 
 typedef struct scryi_run {
     const scryi_model *m;
     const scryi_plan *plan;
-    const float *x, *v;
-    double scale, shift, time;
-    float *work;
-    scry_error *err;
+    scryi_image *image;
 } scryi_run;
 
 static float *at(const scryi_run *r, int t)
 {
     if (t == SCRYI_NONE) return NULL;
     const scryi_tensor *tensor = &r->plan->tensors[t];
-    return r->work + r->plan->buffers[tensor->buffer].offset + tensor->at;
+    return r->image->work + r->plan->buffers[tensor->buffer].offset + tensor->at;
 }
 
 /* Ho et al. 2020 take the embedding of Vaswani et al. 2017, sec. 3.5: sines and cosines of t at
@@ -35,8 +32,8 @@ static void embed(const scryi_run *r, float *rows)
     wave[width - 1] = 0; /* an odd width ends in a zero */
     for (size_t i = 0; i < half; i++) {
         const double f = exp(-log(10000.) * (double)i / ((double)half - c->freq_shift));
-        wave[c->flip_sin_to_cos ? half + i : i] = (float)sin(r->time * f);
-        wave[c->flip_sin_to_cos ? i : half + i] = (float)cos(r->time * f);
+        wave[c->flip_sin_to_cos ? half + i : i] = (float)sin(r->image->time * f);
+        wave[c->flip_sin_to_cos ? i : half + i] = (float)cos(r->image->time * f);
     }
     scryi_linear(hidden, net->time1.weight, net->time1.bias, wave, width, wide);
     scryi_silu(hidden, wide);
@@ -135,21 +132,22 @@ static scry_status convolve(const scryi_run *r, const scryi_op *op)
     const float *bias = op->in2 == SCRYI_NONE ? op->layer->bias : at(r, op->in2) + op->bias_at;
     const bool back = op->kind == SCRYI_OP_CONV_BACK;
     return scryi_conv_run(back ? op->layer->adjoint : op->layer->conv, at(r, op->out),
-                          at(r, op->in), bias, at(r, op->scratch), r->err);
+                          at(r, op->in), bias, at(r, op->scratch), r->image->err);
 }
 
 static scry_status execute(const scryi_run *r, const scryi_op *op)
 {
     const size_t floats = r->plan->tensors[op->out].floats;
+    const scryi_image *image = r->image;
     switch (op->kind) {
     case SCRYI_OP_EMBED:
         embed(r, at(r, op->out));
         break;
     case SCRYI_OP_IMAGE:
         if (op->of_v)
-            border(r, at(r, op->out), r->v, 1, 0);
+            border(r, at(r, op->out), image->v, 1, 0);
         else
-            border(r, at(r, op->out), r->x, r->scale, r->shift);
+            border(r, at(r, op->out), image->x, image->scale, image->shift);
         break;
     case SCRYI_OP_FIRST:
     case SCRYI_OP_LAST:
@@ -181,23 +179,40 @@ static scry_status execute(const scryi_run *r, const scryi_op *op)
     return SCRY_OK;
 }
 
-scry_status scryi_plan_run(const scryi_model *m, const scryi_plan *plan, const float *x,
-                           double scale, double shift, const float *v, double t, void *work,
-                           const float **F, const float **g, scry_error *err)
+/* A convolution whose weights outweigh what it reads and writes: they are the memory traffic. */
+static bool is_heavy(const scryi_op *op)
 {
-    const scryi_run r = {.m = m,
-                         .plan = plan,
-                         .x = x,
-                         .v = v,
-                         .scale = scale,
-                         .shift = shift,
-                         .time = t,
-                         .work = work,
-                         .err = err};
-    scry_status st;
-    for (size_t i = 0; i < plan->op_count; i++)
-        if ((st = execute(&r, &plan->ops[i])) != SCRY_OK) return st;
-    *F = at(&r, plan->output);
-    *g = at(&r, plan->gradient);
-    return SCRY_OK;
+    const scryi_layer *l = op->layer;
+    if (!l) return false;
+    const size_t in = l->in_padded * l->height * l->width;
+    const size_t out = l->out_padded * l->out_height * l->out_width;
+    return scryi_conv_weight_bytes(op->kind == SCRYI_OP_CONV ? l->conv : l->adjoint) >=
+           (in + out) * sizeof(float);
+}
+
+/* The images of a batch go through a heavy convolution one after the other, so that its weights
+ * come from cache for all but the first. Between those, each image goes its way alone, so that what
+ * it carries is still in cache. One convolution of the library for all would be faster still at
+ * some sizes, but there it takes another algorithm for it: other bytes. */
+void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *images,
+                    size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        ((scryi_image *)images[k])->status = SCRY_OK;
+    for (size_t first = 0, end; first < plan->op_count; first = end) {
+        end = first + 1;
+        if (!is_heavy(&plan->ops[first]))
+            while (end < plan->op_count && !is_heavy(&plan->ops[end]))
+                end++;
+        for (size_t k = 0; k < count; k++) {
+            const scryi_run r = {m, plan, images[k]};
+            for (size_t i = first; i < end && r.image->status == SCRY_OK; i++)
+                r.image->status = execute(&r, &plan->ops[i]);
+        }
+    }
+    for (size_t k = 0; k < count; k++) {
+        const scryi_run r = {m, plan, images[k]};
+        r.image->F = at(&r, plan->output);
+        r.image->g = at(&r, plan->gradient);
+    }
 }
