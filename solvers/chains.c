@@ -1,5 +1,6 @@
 #include "solvers/chains.h"
 
+#include "lib/meeting.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "solvers/regions_impl.h"
@@ -20,13 +21,16 @@ struct slot {
     struct scryi_tally tally;
 };
 
-/* What the threads of a run share. A round is a batch of chains that run before anything is
- * combined: many where images are small, so that threads seldom wait for each other. */
+/* What the chains of a run share. A round is a number of chains that run before anything is
+ * combined: many where images are small, so that threads seldom wait for each other. Each seat
+ * takes one chain after the other. There are more seats than threads where the prior answers
+ * several chains together: these then meet in its calls, and take turns between them. */
 struct team {
     const scry_chains_opts *opts;
     size_t n, draws; /* floats of an image; images of a chain */
-    size_t threads, slots;
-    scry_solver **solver;   /* threads */
+    size_t threads, seats, slots;
+    scry_meeting *meeting;  /* NULL where each seat has a thread */
+    scry_solver **solver;   /* seats */
     struct slot *slot;      /* slots: one a chain of the round */
     struct scryi_tally all; /* chains done */
     struct scryi_regions regions;
@@ -94,13 +98,26 @@ static size_t count_threads(const scry_chains_opts *opts)
     return threads < opts->chains ? threads : opts->chains;
 }
 
-/* Chains of a round: a multiple of the threads, up to 64 each while their tallies fit in 8 MiB. */
-static size_t count_slots(const scry_chains_opts *opts, size_t n, size_t draws)
+/* Chains under way: for each thread as many as the prior answers together with profit, or fewer, so
+ * that the last ones have company too. One by itself where the other threads of OpenMP work inside
+ * it, or on other problems at the same time. */
+static size_t count_seats(const scry_chains_opts *opts, const scry_prior *prior)
+{
+    const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
+    const size_t each = whole / threads, most = prior ? scry_prior_batch(prior) : 1;
+    const size_t turns = (each + most - 1) / most;
+    if (threads == 1 && omp_get_max_threads() > 1) return 1;
+    return threads * ((each + turns - 1) / turns);
+}
+
+/* Chains of a round: a multiple of the threads, up to 64 each while their tallies fit in 8 MiB, and
+ * enough for all seats. */
+static size_t count_slots(const scry_chains_opts *opts, size_t seats, size_t n, size_t draws)
 {
     const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
     const size_t bytes = scryi_tally_bytes(n, draws == 1, opts->thresholds);
-    const size_t fit = (8u << 20) / bytes / threads;
-    const size_t most = threads * (fit < 1 ? 1 : fit > 64 ? 64 : fit);
+    const size_t fit = (8u << 20) / bytes / threads, least = seats / threads;
+    const size_t most = threads * (fit < least ? least : fit > 64 ? 64 : fit);
     return whole < most ? whole : most;
 }
 
@@ -136,11 +153,11 @@ static bool speak(const scry_progress *p, void *ctx)
     return go;
 }
 
-static void run_chain(struct team *team, size_t thread, size_t index, size_t chain)
+static void run_chain(struct team *team, size_t seat, size_t index, size_t chain)
 {
     struct slot *slot = &team->slot[index];
     struct voice voice = { team, slot, chain };
-    scry_solver *S = team->solver[thread];
+    scry_solver *S = team->solver[seat];
     scryi_tally_forget(&slot->tally);
     slot->error = (scry_error){ 0 };
     slot->end = (scry_progress){ .reason = SCRY_STOP_USER };
@@ -189,9 +206,12 @@ static void run_round(struct team *team, size_t at, size_t batch)
         run_chain(team, 0, 0, first);
         return;
     }
-#pragma omp parallel for num_threads((int)team->threads) schedule(dynamic, 1)
-    for (size_t i = 0; i < batch; i++)
+#pragma omp parallel for num_threads((int)team->seats) schedule(dynamic, 1)
+    for (size_t i = 0; i < batch; i++) {
+        if (team->meeting) scry_meeting_join(team->meeting);
         run_chain(team, (size_t)omp_get_thread_num(), i, first + i);
+        if (team->meeting) scry_meeting_leave(team->meeting);
+    }
 }
 
 static scry_status run_rounds(scry_chains *c, struct team *team, scry_error *err)
@@ -259,12 +279,13 @@ static scry_status summarise(scry_chains *c, const struct team *team, scry_error
 
 static void disband(struct team *team)
 {
-    for (size_t i = 0; team->solver && i < team->threads; i++)
+    for (size_t i = 0; team->solver && i < team->seats; i++)
         scry_solver_free(team->solver[i]);
     for (size_t i = 0; team->slot && i < team->slots; i++)
         scryi_tally_clear(&team->slot[i].tally);
     scryi_tally_clear(&team->all);
     scryi_regions_clear(&team->regions);
+    scry_meeting_free(team->meeting);
     scry_free(team->solver);
     scry_free(team->slot);
     scry_free(team->rows);
@@ -275,7 +296,7 @@ static scry_status assemble(struct team *team, const struct scry_method *method,
                             scry_error *err)
 {
     const scry_chains_opts *o = team->opts;
-    team->solver = scry_alloc(team->threads, sizeof *team->solver);
+    team->solver = scry_alloc(team->seats, sizeof *team->solver);
     team->slot = scry_alloc(team->slots, sizeof *team->slot);
     if (!team->solver || !team->slot)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time", team->slots);
@@ -283,7 +304,9 @@ static scry_status assemble(struct team *team, const struct scry_method *method,
     for (size_t i = 0; i < team->slots && st == SCRY_OK; i++)
         st = scryi_tally_init(&team->slot[i].tally, team->n, team->draws == 1, o->thresholds,
                               o->threshold, err);
-    for (size_t i = 0; i < team->threads && st == SCRY_OK; i++)
+    if (st == SCRY_OK && team->seats > team->threads)
+        st = scry_meeting_create(&team->meeting, team->threads, err);
+    for (size_t i = 0; i < team->seats && st == SCRY_OK; i++)
         st = scry_solver_plan(&team->solver[i], method, problem, solver_opts, err);
     return st;
 }
@@ -338,7 +361,8 @@ scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
     if (!space) return SCRY_EINVAL;
     c.n = team.n = scry_space_floats(space);
     team.threads = count_threads(opts);
-    team.slots = count_slots(opts, c.n, team.draws);
+    team.seats = count_seats(opts, problem->prior);
+    team.slots = count_slots(opts, team.seats, c.n, team.draws);
     if ((st = assemble(&team, method, problem, solver_opts, err)) != SCRY_OK) goto done;
     if ((st = make_room(&c, &team, space, err)) != SCRY_OK) goto done;
     if ((st = run_rounds(&c, &team, err)) != SCRY_OK) goto done;
@@ -378,9 +402,10 @@ scry_status scry_chains_forecast(size_t *bytes, const struct scry_method *method
     const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;
     const size_t images = 2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) +
                           (keeps(opts) ? most : 0);
-    *bytes = count_threads(opts) * solver + images * n * sizeof(float) +
+    const size_t seats = count_seats(opts, problem->prior);
+    *bytes = seats * solver + images * n * sizeof(float) +
              scryi_tally_bytes(n, false, opts->thresholds) +
-             count_slots(opts, n, draws) *
+             count_slots(opts, seats, n, draws) *
                  (sizeof(struct slot) + scryi_tally_bytes(n, draws == 1, opts->thresholds)) +
              (opts->region ? most * (2 * regions + 1) * sizeof(double) : 0) +
              (opts->quantiles ? available(opts) * TILE * most * sizeof(float) : 0);

@@ -10,13 +10,16 @@
  * methods that walk (scry_method_walks) give as many as their option `draws` says, and all draws
  * count alike. Memory does not grow with them unless samples are kept or regions followed.
  *
- * With T threads, chains run T at a time, one solver and one thread each; a rest of fewer than T
- * runs one after the other with all threads inside. */
+ * With T threads, chains run T at a time, one thread each; a rest of fewer than T runs one after
+ * the other with all threads inside. Where the prior answers several calls together
+ * (scry_prior_batch), each thread takes that many chains along and they go through the network as a
+ * batch; with as many threads as chains there is nothing to share, and none waits for another. Each
+ * chain under way has a solver of its own. */
 typedef struct scry_chains_opts {
     size_t chains; /* K >= 1 */
     size_t first;  /* number of the first chain: a run can be continued, or split */
     uint64_t seed;
-    size_t threads;            /* chains at a time; 0: as many as OpenMP has threads */
+    size_t threads;            /* at work; 0: as many as OpenMP has threads */
     bool keep;                 /* keep every sample (implied by quantiles) */
     size_t quantiles;          /* count of `probability`, at most SCRY_MAX_QUANTILES */
     const double *probability; /* each in [0, 1] */

@@ -1,6 +1,8 @@
 #include "tests/check.h"
 
+#include "lib/meeting.h"
 #include "lib/memory.h"
+#include "lib/parallel.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
 #include "operators/mask.h"
@@ -9,22 +11,54 @@
 #include "solvers/chains.h"
 
 #include <string.h>
+#include <time.h>
 
-/* The prior N(0, I), which poisons one chain: its denoiser gives NaN when the first value of the
- * state is the one that `poison` says. */
+/* The prior N(0, I), which answers calls together, and poisons one chain: its denoiser gives NaN
+ * when the first value of the state is the one that `poison` says. */
 struct unit {
     scry_prior base;
     float poison;
+    size_t *largest; /* of the batches answered; or NULL */
 };
+
+struct call {
+    float *x0;
+    const float *x;
+    float sigma;
+};
+
+/* What *largest was before this count. */
+static size_t note(size_t *largest, size_t count)
+{
+    size_t before;
+#pragma omp critical(test_chains_largest)
+    {
+        before = *largest;
+        if (count > before) *largest = count;
+    }
+    return before;
+}
+
+static void shrink_all(const void *with, void *const *calls, size_t count)
+{
+    const struct unit *unit = with;
+    /* the first call waits for the other chains to come: a chain is done in microseconds */
+    if (unit->largest && !note(unit->largest, count))
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+    for (size_t k = 0; k < count; k++) {
+        const struct call *c = calls[k];
+        const bool spoilt = c->x[0] == unit->poison;
+        for (size_t i = 0; i < scry_space_floats(&unit->base.space); i++)
+            c->x0[i] = spoilt ? NAN : c->x[i] / (1 + c->sigma * c->sigma);
+    }
+}
 
 static scry_status shrink(const scry_prior *P, float *x0, const float *x, float sigma, void *work,
                           scry_error *err)
 {
     (void)work;
     (void)err;
-    const bool spoilt = x[0] == ((const struct unit *)P)->poison;
-    for (size_t i = 0; i < scry_space_floats(&P->space); i++)
-        x0[i] = spoilt ? NAN : x[i] / (1 + sigma * sigma);
+    scry_meet(shrink_all, P, &(struct call){ x0, x, sigma });
     return SCRY_OK;
 }
 
@@ -172,6 +206,46 @@ static void a_spoilt_chain_is_left_out(void **state)
     assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_ENUMERIC);
 }
 
+/* Chains that advance together are those that advance alone, also where one of them ends early, on
+ * any number of threads; and the forecast knows how many there are. */
+static void company_does_not_show(void **state)
+{
+    (void)state;
+    scry_error err = { 0 };
+    struct unit prior = unit_prior();
+    const struct scry_method *m = scry_method_find("ddpm");
+    scry_chains_opts opts = seven();
+    scry_solver_opts o;
+    scry_chains alone, c;
+    size_t bytes, largest, most = 0;
+    scry_solver_opts_init(&o, m);
+    o.steps = 20;
+    scry_threads_set(1);
+    prior.poison = first_state(opts.seed, 2);
+    run(&alone, &prior, &opts, NULL, NULL);
+    prior.largest = &largest;
+    for (opts.threads = 1; opts.threads <= 4; opts.threads++)
+        for (prior.base.batch = 1; prior.base.batch <= 8; prior.base.batch += 2) {
+            const scry_problem problem = { .prior = &prior.base };
+            assert_ok(scry_chains_forecast(&bytes, m, &problem, &o, &opts, &err));
+            largest = 0;
+            const size_t before = scry_memory_asked();
+            run(&c, &prior, &opts, NULL, NULL);
+            assert_in_range(scry_memory_asked() - before, bytes - 1024, bytes + 1024);
+            assert_int_equal(c.failed, 1);
+            assert_memory_equal(c.samples, alone.samples, 6 * N * sizeof(float));
+            assert_memory_equal(c.mean, alone.mean, N * sizeof(float));
+            assert_memory_equal(c.sd, alone.sd, N * sizeof(float));
+            assert_in_range(largest, 1, prior.base.batch);
+            if (opts.threads == 4) assert_int_equal(largest, 1);
+            most = largest > most ? largest : most;
+            scry_chains_free(&c);
+        }
+    assert_true(most > 1);
+    scry_chains_free(&alone);
+    scry_threads_set(0);
+}
+
 struct watch {
     size_t calls, stop_at;
 };
@@ -183,6 +257,25 @@ static bool watch(const scry_chains_progress *p, void *ctx)
     assert_in_range(p->chain, 0, 6);
     assert_non_null(p->p->x0);
     return ++w->calls != w->stop_at;
+}
+
+static void a_monitor_can_stop_company(void **state)
+{
+    (void)state;
+    struct unit prior = unit_prior();
+    scry_chains_opts opts = seven();
+    scry_threads_set(1);
+    prior.base.batch = 4;
+    for (opts.threads = 1; opts.threads <= 3; opts.threads++)
+        for (size_t at = 1; at <= 7 * 20; at += 13) {
+            struct watch w = { 0, at };
+            scry_chains c;
+            run(&c, &prior, &opts, watch, &w);
+            assert_int_equal(c.reason, SCRY_STOP_USER);
+            assert_int_equal(w.calls, at);
+            scry_chains_free(&c);
+        }
+    scry_threads_set(0);
 }
 
 static void a_monitor_can_stop_all(void **state)
@@ -293,7 +386,9 @@ int main(void)
         cmocka_unit_test(moments_are_those_of_the_samples),
         cmocka_unit_test(chains_are_numbered),
         cmocka_unit_test(a_spoilt_chain_is_left_out),
+        cmocka_unit_test(company_does_not_show),
         cmocka_unit_test(a_monitor_can_stop_all),
+        cmocka_unit_test(a_monitor_can_stop_company),
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(lack_of_memory_leaves_nothing),
     };
