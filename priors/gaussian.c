@@ -57,12 +57,13 @@ static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, doubl
 {
     if (!has_gaussian_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
-    if ((int)f < SCRY_GAUSSIAN_COV || f > SCRY_GAUSSIAN_SHRINK_SQRT)
+    if ((int)f < SCRY_GAUSSIAN_COV || f > SCRY_GAUSSIAN_NOISED_SQRT)
         return SCRY_FAIL(err, SCRY_EINVAL, "function %d of the covariance, expected %d to %d",
-                         (int)f, SCRY_GAUSSIAN_COV, SCRY_GAUSSIAN_SHRINK_SQRT);
+                         (int)f, SCRY_GAUSSIAN_COV, SCRY_GAUSSIAN_NOISED_SQRT);
     if (f >= SCRY_GAUSSIAN_SHRINK && !(t > 0 && isfinite(t)))
         return SCRY_FAIL(err, SCRY_EINVAL, "noise variance %g, expected > 0 and finite", t);
-    if (!gaussian(P)->proper && (f == SCRY_GAUSSIAN_COV || f == SCRY_GAUSSIAN_SQRT))
+    if (!gaussian(P)->proper && (f == SCRY_GAUSSIAN_COV || f == SCRY_GAUSSIAN_SQRT ||
+                                 f == SCRY_GAUSSIAN_NOISED_SQRT))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s leaves constants free: it has a precision but no covariance",
                          P->ops->name);

@@ -38,6 +38,7 @@ typedef enum scry_gaussian_fn {
     SCRY_GAUSSIAN_INV_SQRT, /* C^(-1/2) in */
     SCRY_GAUSSIAN_SHRINK,   /* (C^-1 + I/t)^-1 in: the posterior covariance at noise variance t */
     SCRY_GAUSSIAN_SHRINK_SQRT, /* the symmetric root of that */
+    SCRY_GAUSSIAN_NOISED_SQRT, /* (C + t I)^(1/2): samples of images in noise of variance t */
 } scry_gaussian_fn;
 bool scry_prior_is_gaussian(const scry_prior *P);
 scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,

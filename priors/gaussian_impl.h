@@ -17,6 +17,7 @@ enum scryi_gaussian_gain {
     SCRYI_GAIN_INV_SQRT = SCRY_GAUSSIAN_INV_SQRT,
     SCRYI_GAIN_SHRINK = SCRY_GAUSSIAN_SHRINK,
     SCRYI_GAIN_SHRINK_SQRT = SCRY_GAUSSIAN_SHRINK_SQRT,
+    SCRYI_GAIN_NOISED_SQRT = SCRY_GAUSSIAN_NOISED_SQRT,
     SCRYI_GAIN_WIENER /* (I + t C^-1)^-1: the posterior mean at noise variance t, and the prox */
 };
 
@@ -29,6 +30,7 @@ static inline double scryi_gaussian_gain(enum scryi_gaussian_gain kind, double q
     case SCRYI_GAIN_INV_SQRT: return sqrt(q);
     case SCRYI_GAIN_SHRINK: return t / (1 + t * q);
     case SCRYI_GAIN_SHRINK_SQRT: return sqrt(t / (1 + t * q));
+    case SCRYI_GAIN_NOISED_SQRT: return sqrt(1 / q + t);
     case SCRYI_GAIN_WIENER: break;
     }
     return 1 / (1 + t * q);

@@ -12,7 +12,7 @@
 struct holder {
     scry_prior_info info; /* first: the public pointer is the holder's */
     scry_json *doc;       /* owns the strings */
-    double *power;
+    double *power, *departure[2];
     char name[128];
 };
 
@@ -22,6 +22,8 @@ void scry_prior_info_free(scry_prior_info *info)
     if (!h) return;
     scry_json_free(h->doc);
     scry_free(h->power);
+    scry_free(h->departure[0]);
+    scry_free(h->departure[1]);
     scry_free(h);
 }
 
@@ -90,6 +92,24 @@ static scry_status read_intensity(struct holder *h, const scry_json_node *root, 
     return SCRY_OK;
 }
 
+/* A list of two numbers or more; *out belongs to the holder, also when this fails. */
+static scry_status read_numbers(double **out, size_t *count, const struct holder *h,
+                                const scry_json_node *list, const char *key, scry_error *err)
+{
+    *count = scry_json_count(list);
+    if (*count < 2)
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s has %zu entries, expected at least 2",
+                         h->info.name, key, *count);
+    if (!(*out = scry_alloc(*count, sizeof **out)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %s", h->info.name, key);
+    scry_status st = SCRY_OK;
+    size_t i = 0;
+    for (const scry_json_node *n = scry_json_first(list); n && st == SCRY_OK;
+         n = scry_json_next(n), i++)
+        st = scry_json_to_number(h->doc, n, &(*out)[i], err);
+    return st;
+}
+
 static scry_status read_spectrum(struct holder *h, const scry_json_node *root, scry_error *err)
 {
     scry_prior_info *p = &h->info;
@@ -103,21 +123,48 @@ static scry_status read_spectrum(struct holder *h, const scry_json_node *root, s
             SCRY_OK ||
         !list)
         return st;
-    const size_t count = scry_json_count(list);
-    if (count < 2)
-        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: radial_power has %zu entries, expected at least 2",
-                         p->name, count);
-    if (!(h->power = scry_alloc(count, sizeof *h->power)))
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: spectrum", p->name);
-    size_t i = 0;
-    for (const scry_json_node *n = scry_json_first(list); n; n = scry_json_next(n), i++) {
-        if ((st = scry_json_to_number(h->doc, n, &h->power[i], err)) != SCRY_OK) return st;
+    size_t count;
+    if ((st = read_numbers(&h->power, &count, h, list, "radial_power", err)) != SCRY_OK) return st;
+    for (size_t i = 0; i < count; i++)
         if (!(h->power[i] > 0))
             return SCRY_FAIL(err, SCRY_EFORMAT, "%s: radial_power[%zu] is %g, expected > 0",
                              p->name, i, h->power[i]);
-    }
     p->radial.count = count;
     p->radial.power = h->power;
+    return SCRY_OK;
+}
+
+static scry_status read_departure(struct holder *h, const scry_json_node *root, scry_error *err)
+{
+    static const char *const keys[2] = {"sigma", "value"};
+    const char *name = h->info.name;
+    const scry_json_node *curve = NULL, *list = NULL;
+    size_t count[2];
+    scry_status st =
+        scry_json_object(h->doc, root, "gaussian_departure", SCRY_JSON_OPTIONAL, &curve, err);
+    if (st != SCRY_OK || !curve) return st;
+    for (size_t k = 0; k < 2; k++) {
+        st = scry_json_array(h->doc, curve, keys[k], SCRY_JSON_REQUIRED, &list, err);
+        if (st == SCRY_OK)
+            st = read_numbers(&h->departure[k], &count[k], h, list, keys[k], err);
+        if (st != SCRY_OK) return st;
+    }
+    if (count[0] != count[1])
+        return SCRY_FAIL(err, SCRY_EFORMAT,
+                         "%s: gaussian_departure has %zu levels and %zu values, expected as many",
+                         name, count[0], count[1]);
+    for (size_t i = 0; i < count[0]; i++) {
+        const double s = h->departure[0][i], last = i ? h->departure[0][i - 1] : 0;
+        if (!(s > last))
+            return SCRY_FAIL(err, SCRY_EFORMAT,
+                             "%s: gaussian_departure.sigma[%zu] is %g, expected more than %g", name,
+                             i, s, last);
+        if (!(h->departure[1][i] <= 1))
+            return SCRY_FAIL(err, SCRY_EFORMAT,
+                             "%s: gaussian_departure.value[%zu] is %g, expected at most 1", name, i,
+                             h->departure[1][i]);
+    }
+    h->info.departure = (scry_departure){count[0], h->departure[0], h->departure[1]};
     return SCRY_OK;
 }
 
@@ -150,6 +197,7 @@ scry_status scry_prior_info_read(scry_prior_info **out, const char *folder, scry
         if ((st = read_words(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_intensity(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_spectrum(h, root, err)) != SCRY_OK) goto done;
+        if ((st = read_departure(h, root, err)) != SCRY_OK) goto done;
     }
     *out = &h->info;
     h = NULL;

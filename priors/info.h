@@ -1,6 +1,7 @@
 #ifndef SCRY_PRIORS_INFO_H
 #define SCRY_PRIORS_INFO_H
 
+#include "priors/departure.h"
 #include "priors/gaussian.h"
 
 /* prior.json, scry's own notes beside a pretrained network: where it comes from, how images are to
@@ -13,6 +14,7 @@ typedef struct scry_prior_info {
     double low_percentile, high_percentile, gain_low, gain_high;
     double variance;    /* per pixel, in x; 0: not stated */
     scry_radial radial; /* in x; count 0: not stated. radial.mean is the mean of x */
+    scry_departure departure; /* from the Gaussian of `radial`; count 0: not stated */
 } scry_prior_info;
 
 /* Of a folder. Without a prior.json there: OK, with the name of the folder, the percentiles .5 and

@@ -78,6 +78,10 @@ static void dense_functions_of_the_covariance(void **state)
     assert_ok(scry_gaussian_apply(P, b, x, SCRY_GAUSSIAN_SHRINK_SQRT, 0.31, work, &err));
     assert_ok(scry_gaussian_apply(P, b, b, SCRY_GAUSSIAN_SHRINK_SQRT, 0.31, work, &err));
     for (size_t i = 0; i < N; i++) assert_near(b[i], a[i], 1e-5);
+    assert_ok(scry_gaussian_apply(P, b, x, SCRY_GAUSSIAN_NOISED_SQRT, 0.31, work, &err));
+    assert_ok(scry_gaussian_apply(P, b, b, SCRY_GAUSSIAN_NOISED_SQRT, 0.31, work, &err));
+    assert_ok(scry_gaussian_apply(P, a, x, SCRY_GAUSSIAN_COV, 0, work, &err));
+    for (size_t i = 0; i < N; i++) assert_near(b[i], a[i] + 0.31 * x[i], 1e-5);
     scry_free(x);
     scry_free(work);
     scry_prior_free(P);

@@ -42,6 +42,13 @@ static void shipped_priors_tell_their_story(void **state)
             for (int b = -64; b < 64; b++)
                 sum += scry_radial_power(&info->radial, sqrt((double)(a * a + b * b)) / 128);
         assert_near(sum / (128 * 128) / info->variance, 1, .35);
+        /* A network is worth its calls where there is little noise, and none where there is much. */
+        const scry_departure *d = &info->departure;
+        if (d->count) {
+            assert_true(d->count == 12 && d->value[0] > .3 && d->value[11] < 0);
+            const double at = scry_departure_switch(d, .1);
+            assert_true(at > 1 && at < 6);
+        }
         scry_network_free(net);
         scry_prior_info_free(info);
     }
@@ -54,7 +61,7 @@ static void a_folder_without_notes_has_defaults(void **state)
     scry_prior_info *info;
     assert_ok(scry_prior_info_read(&info, "/nonexistent/some-net//", &err));
     assert_string_equal(info->name, "some-net");
-    assert_true(info->high_percentile == 99.9 && info->gain_low == .5 && !info->radial.count);
+    assert_true(info->high_percentile == 99.9 && info->gain_low == .5 && !info->radial.count && !info->departure.count);
     scry_prior_info_free(info);
 }
 
@@ -71,6 +78,15 @@ static void malformed_notes_are_refused(void **state)
         "{\"intensity\": {\"low_percentile\": 60, \"high_percentile\": 40}}",
         "{\"intensity\": {\"gain_low\": 0}}",
         "{\"channels\": 0}",
+        "{\"gaussian_departure\": 3}",
+        "{\"gaussian_departure\": {\"sigma\": [1, 2]}}",
+        "{\"gaussian_departure\": {\"sigma\": [1, 2], \"value\": \"small\"}}",
+        "{\"gaussian_departure\": {\"sigma\": [1], \"value\": [0.5]}}",
+        "{\"gaussian_departure\": {\"sigma\": [1, 2, 3], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_departure\": {\"sigma\": [0, 2], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_departure\": {\"sigma\": [2, 2], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_departure\": {\"sigma\": [1, \"two\"], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_departure\": {\"sigma\": [1, 2], \"value\": [1.5, 0.1]}}",
     };
     assert_non_null(mkdtemp(folder));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -79,7 +95,8 @@ static void malformed_notes_are_refused(void **state)
         assert_null(info);
     }
     const size_t live = scry_memory_live();
-    put("{\"radial_power\": [3, 2], \"mean\": -0.5}");
+    put("{\"radial_power\": [3, 2], \"mean\": -0.5,"
+        " \"gaussian_departure\": {\"sigma\": [1, 4], \"value\": [0.5, -0.1]}}");
     for (size_t nth = 1;; nth++) {
         scry_memory_fail_at(nth);
         if (scry_prior_info_read(&info, folder, &err) == SCRY_OK) break;
@@ -89,6 +106,8 @@ static void malformed_notes_are_refused(void **state)
     }
     scry_memory_fail_at(0);
     assert_true(info->radial.count == 2 && info->radial.mean == -.5 && info->radial.power[1] == 2);
+    assert_true(info->departure.count == 2 && info->departure.sigma[1] == 4);
+    assert_true(info->departure.value[0] == 0.5 && info->departure.value[1] == -0.1);
     scry_prior_info_free(info);
     char path[64];
     snprintf(path, sizeof path, "%s/prior.json", folder);

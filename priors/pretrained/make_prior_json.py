@@ -1,11 +1,11 @@
-#!/usr/bin/env python3
-"""Write prior.json beside a pretrained network: what it was trained on, and the mean and radial
-power spectrum of that content in the prior's unit.
+#!/usr/bin/python3
+"""Write prior.json beside a pretrained network: what it was trained on, the mean and radial power
+spectrum of that content in the prior's unit, and how far the network is from that Gaussian.
 
     make_prior_json.py FOLDER TRAIN.npz
 
 FOLDER/about.json holds the words (name, description, training_data, licence); TRAIN.npz holds 8-bit
-slices under keys "train/...". Each slice is mapped as in training,
+slices under keys "train/..." and, not seen in training, "test/...". Each slice is mapped as in training,
     x = 2 g (v - lo) / (hi - lo) - 1,   lo, hi its 0.5 and 99.9 percentiles, g between 0.5 and 1,
 here with g at the midpoints of four equal parts of its range. Crops of 128 x 128 on a fixed grid,
 at most eight a slice so that large images do not outvote small ones.
@@ -13,6 +13,9 @@ at most eight a slice so that large images do not outvote small ones.
 Spectrum: |DFT(w (x - mean))|^2 / sum(w^2), w a Hann window, mean that of the whole collection,
 averaged over crops and over rings of frequency; white noise of sd s has s^2 everywhere. It is
 stored at f_i = i sqrt(0.5) / (count - 1) cycles per pixel.
+
+Departure (priors/departure.h): 1 - E|D - x0|^2 / E|D_G - x0|^2 at x0 + sigma n, x0 from "test/...",
+D the network in PyTorch, D_G the closed-form denoiser of the Gaussian just written.
 """
 import hashlib
 import json
@@ -20,13 +23,17 @@ import os
 import sys
 
 import numpy as np
+import torch
+
+from continue_training import UNet, load, step_of
 
 SIDE, COUNT, PER_SLICE = 128, 65, 8
 GAINS = np.array([0.5625, 0.6875, 0.8125, 0.9375])
+HELD_OUT, BATCH, LEVELS = 32, 8, np.geomspace(0.25, 32, 12)
 
 
-def crops(archive):
-    for key in sorted(k for k in archive.files if k.startswith("train/")):
+def crops(archive, prefix):
+    for key in sorted(k for k in archive.files if k.startswith(prefix)):
         v = archive[key].astype(np.float64)
         lo, hi = np.percentile(v, [0.5, 99.9])
         if min(v.shape) < SIDE or hi <= lo:
@@ -52,8 +59,44 @@ def rings(power):
     return np.exp(np.interp(at, places, np.log(mean)))
 
 
+def gaussian_denoiser(x, sigma, mean, radial):
+    """mean + C (C + sigma^2)^-1 (x - mean), C of the table as scry_radial_power has it."""
+    f = np.fft.fftfreq(SIDE)
+    at = np.hypot(f[:, None], f[None, :]) / np.sqrt(0.5) * (COUNT - 1)
+    power = np.exp(np.interp(at, np.arange(COUNT), np.log(radial)))
+    return mean + np.fft.ifft2(np.fft.fft2(x - mean) * (power / (power + sigma**2))).real
+
+
+def departure(folder, config, tiles, mean, radial):
+    rng = np.random.default_rng(1)
+    tiles = tiles[rng.permutation(len(tiles))[:HELD_OUT]]
+    x0 = 2 * rng.uniform(0.5, 1, (len(tiles), 1, 1)) * tiles - 1
+    n = rng.standard_normal(x0.shape)
+    net = UNet(config, load(os.path.join(folder, "diffusion_pytorch_model.safetensors")))
+    alpha = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+    levels = np.sqrt((1 - alpha) / alpha)
+    values = []
+    print("   sigma   rms error of D    of D_G   departure (its standard error over crops)")
+    for s in LEVELS:
+        x = x0 + s * n
+        estimates = [np.empty_like(x), gaussian_denoiser(x, s, mean, radial)]
+        for k in range(0, len(x), BATCH):
+            at = torch.from_numpy((x[k : k + BATCH] / np.sqrt(1 + s * s)).astype(np.float32))
+            with torch.no_grad():
+                eps = net(at[:, None], step_of(levels, np.full(len(at), s)))[:, 0].numpy()
+            estimates[0][k : k + BATCH] = x[k : k + BATCH] - s * eps
+        error = [((e - x0) ** 2).mean((1, 2)) for e in estimates]
+        mine, theirs = error[0].mean(), error[1].mean()
+        value = 1 - mine / theirs
+        se = np.std(error[0] - mine / theirs * error[1]) / theirs / np.sqrt(len(x0))
+        print(f"{s:8.3f} {mine**0.5:16.4f} {theirs**0.5:9.4f} {value:11.3f} ({se:.3f})", flush=True)
+        values.append(float("%.4g" % value))
+    return {"sigma": [float("%.5g" % s) for s in LEVELS], "value": values}
+
+
 def main(folder, npz):
-    tiles = np.array(list(crops(np.load(npz))))
+    archive = np.load(npz)
+    tiles = np.array(list(crops(archive, "train/")))
     x = 2 * GAINS[:, None, None, None] * tiles[None] - 1
     mean, variance = x.mean(), x.var()
 
@@ -70,9 +113,10 @@ def main(folder, npz):
     with open(os.path.join(folder, "diffusion_pytorch_model.safetensors"), "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
     with open(os.path.join(folder, "config.json")) as file:
-        channels = json.load(file)["in_channels"]
+        config = json.load(file)
+    torch.set_num_threads(1)
     words.update(
-        channels=channels,
+        channels=config["in_channels"],
         intensity={
             "map": "x = 2 g (v - lo) / (hi - lo) - 1",
             "low_percentile": 0.5,
@@ -83,6 +127,9 @@ def main(folder, npz):
         mean=float("%.6g" % mean),
         variance=float("%.6g" % variance),
         radial_power=[float("%.5g" % p) for p in radial],
+        gaussian_departure=departure(
+            folder, config, np.array(list(crops(archive, "test/"))), mean, radial
+        ),
         weights_sha256=digest,
     )
     with open(os.path.join(folder, "prior.json"), "w") as file:
