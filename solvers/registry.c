@@ -103,6 +103,7 @@ static const struct field fields[] = {
     { "particles", COUNT, offsetof(scry_solver_opts, inner), NULL },
     { "start", CHOICE, offsetof(scry_solver_opts, start), start_words },
     { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL },
+    { "start-departure", REAL, offsetof(scry_solver_opts, start_departure), NULL },
     { "stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words },
     { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate), accelerate_words },
     { "weight", CHOICE, offsetof(scry_solver_opts, weight), weight_words },

@@ -49,6 +49,10 @@ scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method
     if (unconditional && problem->L)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s draws from the prior and would ignore the measurement", method->name);
+    if (unconditional) {
+        st = check_space("Gaussian model", problem->model, scry_prior_space(problem->prior), err);
+        if (st != SCRY_OK) return st;
+    }
     if (problem->L) {
         const scry_space *u = scry_op_dom(scry_likelihood_op(problem->L));
         if ((st = check_space("prior", problem->prior, u, err)) != SCRY_OK) return st;

@@ -2,6 +2,7 @@
 #define SCRY_SOLVERS_SOLVER_H
 
 #include "operators/likelihood.h"
+#include "priors/departure.h"
 #include "priors/prior.h"
 
 #include <stdint.h>
@@ -11,11 +12,13 @@
  *   prior  in u; NULL for methods that need none
  *   model  a Gaussian prior with the mean and spectrum of the images (priors/gaussian.h), in u, on
  *          the same space; NULL when there is none. Supplies covariances and closed-form starts.
+ *   departure  how far `prior` is from such a model, by level, in u; NULL, or count 0: not known
  *   positive  u >= -shift/scale is known to hold (an intensity) */
 typedef struct scry_problem {
     const scry_likelihood *L;
     const scry_prior *prior;
     const scry_prior *model;
+    const scry_departure *departure;
     bool positive;
 } scry_problem;
 
@@ -40,6 +43,7 @@ typedef struct scry_solver_opts {
     size_t shifts;     /* 1: wavelets are shifted at random in each step; 0: never */
     int start;         /* enum scry_start */
     double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */
+    double start_departure; /* of the prior from its Gaussian model, that it is put up with */
     int stop;          /* enum scry_stop, classical methods */
     int accelerate;    /* enum scry_accelerate, richardson-lucy */
     int weight;        /* enum scry_weight, dds */

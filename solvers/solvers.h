@@ -6,6 +6,7 @@
 
 #include "solvers/solver.h"   /* the problem, the settings, plan / start / step / run */
 #include "solvers/registry.h" /* the table of methods: options, needs, citations */
+#include "solvers/start.h"    /* where a sampler starts: noise, or a Gaussian in closed form */
 #include "solvers/chains.h"   /* many chains: moments, quantiles, how well they mix */
 #include "solvers/measured.h" /* how right each posterior method was found to be */
 

@@ -8,11 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* The level at which a Gaussian start hands over to the prior, in the prior's unit. */
-static const double START_SIGMA = 2;
-/* Scoring steps and CG limits of that start. Scoring only looks for the noise variance, which a
- * residual of a hundredth moves by far less than the noise does; a draw is then blurred by
- * START_SIGMA, some hundred times what its own residual leaves. */
+/* Scoring steps and CG limits of a Gaussian start. Scoring only looks for the noise variance, which
+ * a residual of a hundredth moves by far less than the noise does; a draw is then blurred by the
+ * level it hands over at, about 1 and some hundred times what its own residual leaves. */
 enum { START_SCORING = 3, START_CG = 200 };
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 
@@ -20,21 +18,7 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
                               const scry_problem *problem, const scry_solver_opts *opts,
                               scry_error *err)
 {
-    double high = 0;
-    scry_solver_opts settled = *opts;
-    if (opts->start == SCRY_START_AUTO)
-        settled.start = problem->model ? SCRY_START_GAUSSIAN : SCRY_START_NOISE;
-    if (settled.start == SCRY_START_GAUSSIAN) {
-        if (!problem->model)
-            return SCRY_FAIL(err, SCRY_EUNSUP,
-                             "%s: a start from the Gaussian posterior needs a "
-                             "Gaussian model of the images",
-                             method->name);
-        high = opts->start_sigma > 0 ? opts->start_sigma
-               : opts->sigma_max > 0 ? fmin(opts->sigma_max, START_SIGMA)
-                                     : START_SIGMA;
-    }
-    scry_status st = scryi_sampler_init(&G->base, method, problem, &settled, high, err);
+    scry_status st = scryi_sampler_init(&G->base, method, problem, opts, err);
     if (st != SCRY_OK) return st;
     const size_t n = G->base.base.n;
     G->A = scry_likelihood_op(problem->L);

@@ -28,8 +28,7 @@ struct scryi_guided {
     struct scryi_condition condition;
 };
 
-/* As scryi_sampler_init. SCRY_START_AUTO becomes one of the other two; with SCRY_START_GAUSSIAN the
- * levels begin at opts->start_sigma; EUNSUP without problem->model. */
+/* As scryi_sampler_init. */
 scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
                               const scry_problem *problem, const scry_solver_opts *opts,
                               scry_error *err);
@@ -76,9 +75,6 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
     { "start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                                \
       "noise; gaussian: an exact draw of the posterior under the Gaussian model, which saves the " \
       "levels above start-sigma; auto: gaussian where there is such a model, else noise" },        \
-    {                                                                                              \
-        "start-sigma", 0, 0, 1e6,                                                                  \
-            "noise level at which that draw hands over; 0: 2, or sigma-max if less"                \
-    }
+        SCRYI_HANDOVER_OPTIONS
 
 #endif

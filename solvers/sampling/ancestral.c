@@ -34,7 +34,7 @@ static scry_status plan(scry_solver **out, const struct scry_method *method,
     S->base.start_fn = scryi_sampler_start;
     S->base.step_fn = step;
     S->base.destroy = destroy;
-    scry_status st = scryi_sampler_init(S, method, problem, opts, 0, err);
+    scry_status st = scryi_sampler_init(S, method, problem, opts, err);
     if (st != SCRY_OK) {
         destroy(&S->base);
         return st;
@@ -57,7 +57,7 @@ static scry_status plan_ddim(scry_solver **out, const scry_problem *problem,
     return plan(out, &scry_method_ddim, problem, opts, err);
 }
 
-static const scry_option ddpm_options[] = { SCRYI_SCHEDULE_OPTIONS(200), { 0 } };
+static const scry_option ddpm_options[] = { SCRYI_SCHEDULE_OPTIONS(200), SCRYI_PRIOR_START_OPTIONS, { 0 } };
 
 const struct scry_method scry_method_ddpm = {
     .name = "ddpm",
@@ -73,6 +73,7 @@ const struct scry_method scry_method_ddpm = {
 static const scry_option ddim_options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
     { "eta", 0, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral (DDPM)" },
+    SCRYI_PRIOR_START_OPTIONS,
     { 0 },
 };
 

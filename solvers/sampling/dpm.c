@@ -67,7 +67,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     S->start_fn = start;
     S->step_fn = step;
     S->destroy = destroy;
-    scry_status st = scryi_sampler_init(&M->base, &scry_method_dpm, problem, opts, 0, err);
+    scry_status st = scryi_sampler_init(&M->base, &scry_method_dpm, problem, opts, err);
     if (st == SCRY_OK) {
         M->last = scry_alloc(S->n, sizeof *M->last);
         if (!M->last) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: one more state", S->method->name);
@@ -80,7 +80,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     return SCRY_OK;
 }
 
-static const scry_option options[] = {SCRYI_SCHEDULE_OPTIONS(30), {0}};
+static const scry_option options[] = {SCRYI_SCHEDULE_OPTIONS(30), SCRYI_PRIOR_START_OPTIONS, {0}};
 
 const struct scry_method scry_method_dpm = {
     .name = "dpm++",

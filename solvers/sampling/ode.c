@@ -72,7 +72,7 @@ static scry_status plan(scry_solver **out, const struct scry_method *method, boo
     h->base.base.start_fn = scryi_sampler_start;
     h->base.base.step_fn = second_order ? heun_step : euler_step;
     h->base.base.destroy = destroy;
-    if ((st = scryi_sampler_init(&h->base, method, problem, opts, 0, err)) != SCRY_OK) goto done;
+    if ((st = scryi_sampler_init(&h->base, method, problem, opts, err)) != SCRY_OK) goto done;
     if (second_order) {
         h->d = scry_alloc(h->base.base.n, sizeof *h->d);
         h->next = scry_alloc(h->base.base.n, sizeof *h->next);
@@ -99,7 +99,7 @@ static scry_status plan_heun(scry_solver **out, const scry_problem *problem,
     return plan(out, &scry_method_heun, true, problem, opts, err);
 }
 
-static const scry_option euler_options[] = { SCRYI_SCHEDULE_OPTIONS(50), { 0 } };
+static const scry_option euler_options[] = { SCRYI_SCHEDULE_OPTIONS(50), SCRYI_PRIOR_START_OPTIONS, { 0 } };
 
 const struct scry_method scry_method_euler = {
     .name = "euler",
@@ -112,7 +112,7 @@ const struct scry_method scry_method_euler = {
     .plan = plan_euler,
 };
 
-static const scry_option heun_options[] = { SCRYI_SCHEDULE_OPTIONS(30), { 0 } };
+static const scry_option heun_options[] = { SCRYI_SCHEDULE_OPTIONS(30), SCRYI_PRIOR_START_OPTIONS, { 0 } };
 
 const struct scry_method scry_method_heun = {
     .name = "heun",

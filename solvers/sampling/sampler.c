@@ -52,10 +52,10 @@ static scry_status count_steps(struct scryi_sampler *S, const struct scry_method
 
 scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
                                const scry_problem *problem, const scry_solver_opts *opts,
-                               double high, scry_error *err)
+                               scry_error *err)
 {
     scry_status st;
-    double low, most;
+    double low, high, closed;
     struct scry_solver *base = &S->base;
     base->method = method;
     base->problem = *problem;
@@ -64,15 +64,21 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method
     base->n = scry_space_floats(&base->space);
     S->travel = opts->travel > 1 ? opts->travel : 1;
     if ((st = count_steps(S, method, err)) != SCRY_OK) return st;
-    if ((st = scryi_sampler_levels(problem, opts, &low, &most, err)) != SCRY_OK) return st;
+    if ((st = scryi_sampler_levels(problem, opts, &low, &high, err)) != SCRY_OK) return st;
+    if ((st = scryi_start_sigma(&closed, method, problem, opts, err)) != SCRY_OK) return st;
+    base->opts.start = closed > 0 ? SCRY_START_GAUSSIAN : SCRY_START_NOISE;
+    size_t work = scry_prior_work_bytes(problem->prior);
+    if (closed > 0 && scry_prior_work_bytes(problem->model) > work)
+        work = scry_prior_work_bytes(problem->model);
     S->sigma = scry_alloc(base->steps + 1, sizeof *S->sigma);
     S->x = scry_alloc(base->n, sizeof *S->x);
     S->x0 = scry_alloc(base->n, sizeof *S->x0);
     S->z = scry_alloc(base->n, sizeof *S->z);
-    S->prior_work = scry_alloc(1, scry_prior_work_bytes(problem->prior));
+    S->prior_work = scry_alloc(1, work);
     if (!S->sigma || !S->x || !S->x0 || !S->z || !S->prior_work)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", method->name, base->n);
-    st = scry_schedule_karras(S->sigma, opts->steps, low, high > 0 ? high : most, opts->rho, err);
+    st = scry_schedule_karras(S->sigma, opts->steps, low, closed > 0 ? closed : high, opts->rho,
+                              err);
     for (size_t i = opts->steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
         for (size_t k = 0; k < S->travel; k++)
             S->sigma[i * S->travel + k] = S->sigma[i];
@@ -100,14 +106,19 @@ void scryi_sampler_draw(const struct scryi_sampler *S, float *out, enum scryi_dr
 scry_status scryi_sampler_start(struct scry_solver *base, scry_error *err)
 {
     struct scryi_sampler *S = (struct scryi_sampler *)base;
+    const scry_prior *model = base->problem.model;
+    const double s = S->sigma[0];
+    scry_status st = SCRY_OK;
     scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
-    if (base->problem.model) {
-        scry_status st = scry_gaussian_mean(base->problem.model, S->x, err);
-        if (st != SCRY_OK) return st;
-    } else {
-        memset(S->x, 0, base->n * sizeof *S->x);
-    }
-    scry_axpy(S->x, S->sigma[0], S->z, base->n);
+    memset(S->x, 0, base->n * sizeof *S->x);
+    if (model) st = scry_gaussian_mean(model, S->x, err);
+    if (st == SCRY_OK && base->opts.start == SCRY_START_GAUSSIAN)
+        st = scry_gaussian_apply(model, S->z, S->z, SCRY_GAUSSIAN_NOISED_SQRT, s * s,
+                                 S->prior_work, err);
+    else
+        scry_scale(S->z, s, base->n);
+    if (st != SCRY_OK) return st;
+    scry_axpy(S->x, 1, S->z, base->n);
     scryi_sampler_limit(S);
     return SCRY_OK;
 }

@@ -13,7 +13,7 @@ struct scryi_sampler {
     float *x;      /* state at sigma[base.step] */
     float *x0;     /* estimate of the image; what a finished run returns */
     float *z;      /* fresh noise */
-    void *prior_work;
+    void *prior_work; /* also for the model, in an unconditional Gaussian start */
 };
 
 /* Draws of one step: numbers for scry_rng_step, so that no two uses share a stream. Step 0 of the
@@ -41,18 +41,41 @@ enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI
         "thin", thin_, 1, 1e6, "steps from a draw to the next"                                     \
     }
 
+/* After those of the schedule, for methods that can start from a Gaussian (solvers/start.h). */
+#define SCRYI_HANDOVER_OPTIONS                                                                     \
+    { "start-sigma", 0, 0, 1e6,                                                                    \
+      "noise level at which that hands over to the prior; 0: by start-departure, or 2 where the "  \
+      "prior does not state its departure, and not above sigma-max" },                             \
+    {                                                                                              \
+        "start-departure", 0.3, 0, 1,                                                              \
+            "share of the Gaussian denoiser's mean square error that the prior may do without "    \
+            "above the level at which it takes over"                                               \
+    }
+#define SCRYI_PRIOR_START_OPTIONS                                                                  \
+    { "start", SCRY_START_NOISE, 0, SCRY_START_AUTO,                                               \
+      "noise; gaussian: the Gaussian model of the images in closed form, which saves the levels "  \
+      "above start-sigma; auto: gaussian where there is such a model, else noise" },               \
+        SCRYI_HANDOVER_OPTIONS
+
+/* scry_start_sigma, for settings of which fields that the method does not list are 0. */
+scry_status scryi_start_sigma(double *sigma, const struct scry_method *method,
+                              const scry_problem *problem, const scry_solver_opts *opts,
+                              scry_error *err);
+
 /* Allocates the members; the caller owns a zeroed S and calls scryi_sampler_clear on every path.
- * `high` > 0 replaces opts->sigma_max as the first level. */
+ * base.opts.start becomes SCRY_START_GAUSSIAN, with the levels beginning at scryi_start_sigma, or
+ * SCRY_START_NOISE. */
 scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
                                const scry_problem *problem, const scry_solver_opts *opts,
-                               double high, scry_error *err);
+                               scry_error *err);
 void scryi_sampler_clear(struct scryi_sampler *S);
 
 /* First and last level that the options mean for this prior. EINVAL when out of order. */
 scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_opts *opts,
                                  double *low, double *high, scry_error *err);
 
-/* x ~ N(mean of the model, or 0, sigma[0]^2): the marginal at a level where the image is lost. */
+/* x ~ N(mean of the model, or 0, sigma[0]^2), the marginal at a level where the image is lost; or,
+ * with SCRY_START_GAUSSIAN, from the model in noise of that level. */
 scry_status scryi_sampler_start(struct scry_solver *S, scry_error *err);
 
 /* To call at the end of a start that left the state in S->x: sets base.limit. */

@@ -97,7 +97,7 @@ static scry_status plan(scry_solver **out, const struct scry_method *method, enu
     R->base.base.start_fn = scryi_sampler_start;
     R->base.base.step_fn = step;
     R->base.base.destroy = destroy;
-    scry_status st = scryi_sampler_init(&R->base, method, problem, opts, 0, err);
+    scry_status st = scryi_sampler_init(&R->base, method, problem, opts, err);
     if (st == SCRY_OK)
         *out = &R->base.base;
     else
@@ -139,12 +139,13 @@ static scry_status plan_pc(scry_solver **out, const scry_problem *problem,
     return plan(out, &scry_method_pc, VE, problem, opts, err);
 }
 
-static const scry_option sde_options[] = {SCRYI_SCHEDULE_OPTIONS(200), {0}};
+static const scry_option sde_options[] = {SCRYI_SCHEDULE_OPTIONS(200), SCRYI_PRIOR_START_OPTIONS, {0}};
 
 static const scry_option pc_options[] = {
     SCRYI_SCHEDULE_OPTIONS(100),
     {"inner", 1, 1, MAX_INNER - 1, "corrector steps at each level"},
     {"gamma", 0.16, 1e-6, 1, "signal-to-noise ratio of a corrector step, r of Alg. 4"},
+    SCRYI_PRIOR_START_OPTIONS,
     {0},
 };
 

@@ -134,6 +134,85 @@ static void heun_draws_the_prior(void **state)
     scry_prior_free(P);
 }
 
+/* Where the prior is the model its flow has the solution that a Gaussian start uses: with the same
+ * noise, a start low down ends where many small steps from far above end. */
+static void a_gaussian_start_is_on_the_trajectory(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "euler", "heun", "dpm++", "ddim" };
+    scry_error err = { 0 };
+    scry_prior *P = diagonal_prior();
+    const scry_problem problem = { .prior = P, .model = P };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        float x[2][N];
+        for (size_t low = 0; low < 2; low++) {
+            scry_solver *S;
+            scry_solver_opts o;
+            scry_solver_opts_init(&o, scry_method_find(names[k]));
+            o.steps = 1500;
+            o.start = SCRY_START_GAUSSIAN;
+            o.start_sigma = low ? 0.7 : 20;
+            o.sigma_min = 0.05;
+            assert_ok(scry_solver_plan(&S, scry_method_find(names[k]), &problem, &o, &err));
+            assert_ok(scry_solver_start(S, 5, 2, &err));
+            assert_ok(scry_solver_run(S, x[low], NULL, NULL, NULL, &err));
+            scry_solver_free(S);
+        }
+        /* Euler's error falls as the step: 1500 of them leave a few thousandths */
+        for (size_t i = 0; i < N; i++) assert_near(x[1][i], x[0][i], k % 3 ? 1e-4 : 1e-2);
+    }
+    scry_prior_free(P);
+}
+
+/* One step from a tiny level leaves the draw that a chain started from, of all the covariance. */
+static void a_gaussian_start_draws_the_model(void **state)
+{
+    (void)state;
+    enum { K = 4000 };
+    static const char *const names[] = { "ddpm", "sde-ve", "sde-vp", "sde-subvp", "heun" };
+    static struct world w;
+    scry_error err = { 0 };
+    scry_prior *P;
+    world_prior(&w, N, 0.8);
+    assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), w.mean, w.C, &err));
+    const scry_problem problem = { .prior = P, .model = P };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        scry_chains c;
+        scry_solver_opts o;
+        scry_solver_opts_init(&o, scry_method_find(names[k]));
+        o.steps = 1;
+        o.start = SCRY_START_GAUSSIAN;
+        o.start_sigma = o.sigma_min = 0.01;
+        draw(&c, names[k], &problem, &o, K, 17);
+        const struct verdict v = judge(c.samples, K, N, w.mean, w.C);
+        if (v.bias > 4.5 * v.se || v.whitened > 0.01 + 4.5 * sqrt(2.0 / K)) {
+            verdict_print(names[k], &v);
+            fail();
+        }
+        scry_chains_free(&c);
+    }
+    scry_prior_free(P);
+}
+
+static void a_gaussian_start_needs_its_model(void **state)
+{
+    (void)state;
+    const double one[4] = { 1, 0, 0, 1 }, zero[2] = { 0 };
+    scry_error err = { 0 };
+    scry_solver *S;
+    scry_solver_opts o;
+    scry_prior *P = diagonal_prior(), *other;
+    assert_ok(scry_gaussian_create_dense(&other, &SCRY_SPACE(2), zero, one, &err));
+    scry_problem problem = { .prior = P };
+    scry_solver_opts_init(&o, scry_method_find("heun"));
+    o.start = SCRY_START_GAUSSIAN;
+    assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_EUNSUP);
+    problem.model = other;
+    assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_ESHAPE);
+    scry_prior_free(other);
+    scry_prior_free(P);
+}
+
 static void a_measurement_is_not_ignored(void **state)
 {
     (void)state;
@@ -162,6 +241,9 @@ int main(void)
         cmocka_unit_test(ode_orders),
         cmocka_unit_test(ancestral_moments),
         cmocka_unit_test(heun_draws_the_prior),
+        cmocka_unit_test(a_gaussian_start_is_on_the_trajectory),
+        cmocka_unit_test(a_gaussian_start_draws_the_model),
+        cmocka_unit_test(a_gaussian_start_needs_its_model),
         cmocka_unit_test(a_measurement_is_not_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
