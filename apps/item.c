@@ -406,7 +406,9 @@ static scry_status run_chains(restore_result *out, restore_run_state *run, const
                         out->map.shift) / out->map.scale;
     products_ask(&copts, &run->products, threshold);
     scry_status st = forecast(out, run, problem, &copts, err);
+    if (st == SCRY_OK) st = start_find(&out->start, run->method, problem, &run->opts, err);
     if (st != SCRY_OK) return st;
+    if (!item->c && !item->z && !item->t) start_tell(run->log, &out->start, "Gaussian posterior");
     monitor_begin(&m, run->log, run->method->name);
     st =
         scry_chains_run(&chains, run->method, problem, &run->opts, &copts, monitor_chains, &m, err);
@@ -457,6 +459,7 @@ static scry_status pose(scry_problem *problem, restore_result *out, struct parts
     problem->L = p->L;
     problem->model = p->model;
     problem->prior = run->prior;
+    problem->departure = &run->pool.info->departure;
     return SCRY_OK;
 }
 

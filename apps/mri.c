@@ -440,7 +440,6 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
     if (r->method->needs & SCRY_NEEDS_DENOISER) {
         if ((st = prior_pool_open(&r->pool, s->prior, err)) != SCRY_OK) return st;
         r->has_pool = true;
-        if ((st = scry_prior_info_read(&r->prior_info, r->pool.folder, err)) != SCRY_OK) return st;
     }
     return prepare(j, err);
 }
@@ -448,7 +447,6 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
 static void job_close(struct job *j)
 {
     mri_volume_free(&j->volume);
-    scry_prior_info_free(j->run.prior_info);
     prior_pool_close(&j->run.pool);
     scry_kspace_close(j->reader);
     scry_free(j->run.psi);

@@ -6,6 +6,7 @@
 #include "apps/monitor.h"
 #include "apps/prior_pool.h"
 #include "apps/products.h"
+#include "apps/start.h"
 #include "lib/kspace/kspace.h"
 #include "lib/recon.h"
 #include "operators/likelihood.h"
@@ -47,7 +48,6 @@ typedef struct mri_run {
     size_t coils;           /* of the problems */
     double unit;            /* intensity of bright tissue, file's unit: the scale rule */
     prior_pool pool;
-    scry_prior_info *prior_info;
     bool has_pool;
     FILE *log; /* stderr on the first rank, or NULL when quiet */
     monitor *steps; /* told the steps of the chains, where one problem is all there is; or NULL */
@@ -122,6 +122,7 @@ typedef struct mri_result {
     float *products;      /* of the magnitude's direction, an image each; NULL without */
     size_t samples, failed, coils;
     scry_counts counts;
+    start_point start;
     diagnosis diagnosis;
     double holdout;       /* |y - A x| / |y| over samples that were held out; NaN without */
     double holdout_chi2;
@@ -133,7 +134,8 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
                       size_t threads, scry_error *err);
 void mri_result_free(mri_result *r);
 
-/* Bytes for one problem of this size, beyond the k-space of its slice. */
+/* Bytes for one problem of this size, beyond the k-space of its slice. Tells run->log where its
+ * chains would start. */
 scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *run,
                          scry_error *err);
 

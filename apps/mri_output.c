@@ -118,7 +118,7 @@ scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t ind
         (mri_entry){ .done = 1, .failed_chains = r->failed, .samples = r->samples,
                      .coils = r->coils, .diagnosis = r->diagnosis,
                      .holdout = r->holdout, .holdout_chi2 = r->holdout_chi2, .scale = r->scale,
-                     .seconds = r->seconds, .counts = r->counts };
+                     .seconds = r->seconds, .counts = r->counts, .start = r->start };
 done:
     scry_free(image);
     scry_free(scratch);
@@ -275,6 +275,7 @@ static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, s
         scry_json_put_number(d, o, "holdout_residual", e->holdout);
         scry_json_put_number(d, o, "holdout_chi2", e->holdout_chi2);
     }
+    start_put(d, o, &e->start);
     scry_json_node *calls = scry_json_put_object(d, o, "calls");
     scry_json_put_unsigned(d, calls, "denoise", e->counts.denoise);
     scry_json_put_unsigned(d, calls, "vjp", e->counts.vjp);

@@ -12,6 +12,7 @@ typedef struct mri_entry {
     double holdout, holdout_chi2, scale, seconds;
     diagnosis diagnosis;
     scry_counts counts;
+    start_point start;
     char failure[256]; /* "" when it went well */
 } mri_entry;
 

@@ -179,7 +179,7 @@ static scry_status make_priors(struct parts *p, const mri_plane *plane, const mr
                                scry_error *err)
 {
     const scry_space space = SCRY_SPACE(plane->ny, plane->nx);
-    const scry_prior_info *about = run->prior_info;
+    const scry_prior_info *about = run->pool.info;
     const scry_radial beside = { RINGS, p->imaginary, 0 };
     prior_layout layout;
     scry_prior *real = NULL, *imaginary = NULL;
@@ -219,6 +219,12 @@ static scry_status with_phase(struct parts *p, const mri_plane *plane, const mri
     scry_status st = make_operator(&p->A, plane, p->mask, p->phase, err);
     if (st == SCRY_OK) st = make_likelihood(p, p->map, err);
     return st == SCRY_OK ? make_priors(p, plane, run, err) : st;
+}
+
+static scry_problem pose_problem(const struct parts *p, const mri_run *run)
+{
+    return (scry_problem){ .L = p->L, .prior = p->prior, .model = p->model,
+                           .departure = run->has_pool ? &run->pool.info->departure : NULL };
 }
 
 static bool still_wanted(const scry_chains_progress *p, void *ctx)
@@ -315,7 +321,7 @@ static scry_status learn_phase(struct parts *p, const mri_plane *plane, const mr
 static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run *run,
                           uint64_t seed, scry_error *err)
 {
-    const scry_problem problem = { .L = p->L, .prior = p->prior, .model = p->model };
+    const scry_problem problem = pose_problem(p, run);
     scry_chains_opts copts;
     scry_chains chains = { 0 };
     scry_solver_opts opts = run->opts;
@@ -542,9 +548,11 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
     for (size_t t = 0; t < run->products.thresholds; t++)
         threshold[t] = (run->products.threshold[t] - p.map.shift) / p.map.scale;
     products_ask(&copts, &run->products, threshold);
-    const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
-    st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted,
-                         run->steps, err);
+    const scry_problem problem = pose_problem(&p, run);
+    st = start_find(&r.start, run->method, &problem, &run->opts, err);
+    if (st == SCRY_OK)
+        st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted,
+                             run->steps, err);
     if (st != SCRY_OK) goto done;
     if (chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
@@ -573,12 +581,15 @@ scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *r
     if (!plane->maps && plane->coils > 1) return SCRY_OK;
     scry_status st = pose(&p, plane, run, 0, err);
     if (st == SCRY_OK) {
-        const scry_problem problem = { .L = p.L, .prior = p.prior, .model = p.model };
+        const scry_problem problem = pose_problem(&p, run);
         const size_t posed = scry_memory_asked() - before;
+        start_point start;
         scry_chains_opts copts = run->chains;
         products_ask(&copts, &run->products, run->products.threshold); /* their count matters */
         st = scry_chains_forecast(bytes, run->method, &problem, &run->opts, &copts, err);
         *bytes += posed;
+        if (st == SCRY_OK) st = start_find(&start, run->method, &problem, &run->opts, err);
+        if (st == SCRY_OK) start_tell(run->log, &start, "Gaussian posterior");
     }
     parts_free(&p);
     return st;

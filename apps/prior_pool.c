@@ -50,18 +50,20 @@ scry_status prior_pool_open(prior_pool *pool, const char *name, scry_error *err)
     *pool = (prior_pool){ 0 };
     scry_status st = prior_find(pool->folder, sizeof pool->folder, name, err);
     if (st == SCRY_OK) st = scry_network_load(&pool->network, pool->folder, err);
-    if (st == SCRY_OK && scry_network_channels(pool->network) != 1) {
+    if (st == SCRY_OK) st = scry_prior_info_read(&pool->info, pool->folder, err);
+    if (st == SCRY_OK && scry_network_channels(pool->network) != 1)
         st = SCRY_FAIL(err, SCRY_ESHAPE, "prior %s has %zu channels, expected 1", pool->folder,
                        scry_network_channels(pool->network));
-        prior_pool_close(pool);
-    }
+    if (st != SCRY_OK) prior_pool_close(pool);
     return st;
 }
 
 void prior_pool_close(prior_pool *pool)
 {
     scry_network_free(pool->network);
+    scry_prior_info_free(pool->info);
     pool->network = NULL;
+    pool->info = NULL;
 }
 
 /* Side of the window: the padded image, or a tile where that saves more than it costs. */

@@ -1,14 +1,16 @@
 #ifndef SCRY_APPS_PRIOR_POOL_H
 #define SCRY_APPS_PRIOR_POOL_H
 
+#include "priors/info.h"
 #include "priors/prior.h"
 #include "priors/unet/unet.h"
 
-/* The pretrained prior of a run: found by name, its weights loaded once, made for any image
- * size. */
+/* The pretrained prior of a run: found by name, its weights and notes loaded once, made for any
+ * image size. */
 typedef struct prior_pool {
     char folder[4096];
     scry_network *network;
+    scry_prior_info *info;
 } prior_pool;
 
 /* `name` is a folder with a config.json, or the name of one in $SCRY_PRIORS, in the installed data

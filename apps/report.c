@@ -76,6 +76,7 @@ void report_item(report *r, const restore_item *item, const restore_result *resu
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);
     scry_json_put_number(d, map, "shift", result->map.shift);
+    start_put(d, o, &result->start);
     scry_json_node *calls = scry_json_put_object(d, o, "calls");
     scry_json_put_unsigned(d, calls, "denoise", result->counts.denoise);
     scry_json_put_unsigned(d, calls, "vjp", result->counts.vjp);

@@ -6,6 +6,7 @@
 #include "apps/prior_pool.h"
 #include "apps/products.h"
 #include "apps/psf_source.h"
+#include "apps/start.h"
 #include "operators/likelihood.h"
 #include "operators/window.h"
 #include "solvers/chains.h"
@@ -69,6 +70,7 @@ typedef struct restore_result {
     size_t samples, failed;
     scry_noise noise;
     scry_affine map; /* physical = scale u + shift */
+    start_point start;
     scry_counts counts;
     diagnosis diagnosis;
     double flux_in, flux_out; /* sums over the image, physical unit, background removed */

@@ -3,6 +3,7 @@
 #include "apps/batch.h"
 #include "apps/monitor.h"
 #include "apps/prior_pool.h"
+#include "apps/start.h"
 #include "lib/parallel.h"
 #include "lib/tiff.h"
 #include "solvers/chains.h"
@@ -49,7 +50,8 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
     prior_pool pool = {0};
     prior_layout layout;
     scry_problem problem = {0};
-    scry_prior *prior = NULL;
+    scry_prior *prior = NULL, *model = NULL;
+    start_point start;
     scry_chains chains = {0};
     scry_solver_opts opts;
     scry_chains_opts copts;
@@ -81,7 +83,14 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
     if ((st = prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1, err)) !=
         SCRY_OK)
         goto done;
+    if (pool.info->radial.count &&
+        (st = scry_gaussian_create_radial(&model, &space, 2, &pool.info->radial, err)) != SCRY_OK)
+        goto done;
     problem.prior = prior;
+    problem.model = model;
+    problem.departure = &pool.info->departure;
+    if ((st = start_find(&start, method, &problem, &opts, err)) != SCRY_OK) goto done;
+    start_tell(s->quiet ? NULL : stderr, &start, "Gaussian model");
     scry_threads_set((int)s->threads);
     scry_chains_opts_init(&copts);
     copts.chains = (size_t)s->samples;
@@ -103,6 +112,7 @@ static scry_status draw(const struct settings *s, const struct scry_method *meth
     st = write_samples(path, &chains, y, x, s, err);
 done:
     scry_chains_free(&chains);
+    scry_prior_free(model);
     scry_prior_free(prior);
     prior_pool_close(&pool);
     return st;

@@ -30,7 +30,6 @@ const verify_network verify_networks[] = {
 struct verify_network_trial {
     verify_trial trial;
     prior_pool pool;
-    scry_prior_info *info;
     scry_prior *prior, *model;
     scry_op *A;
 };
@@ -95,16 +94,16 @@ static scry_status make_priors(verify_network_trial *net, bool pairs, scry_error
     const scry_space space = SCRY_SPACE(SIDE, SIDE);
     prior_layout layout;
     scry_status st = prior_pool_open(&net->pool, net->trial.name, err);
-    if (st == SCRY_OK) st = scry_prior_info_read(&net->info, net->pool.folder, err);
     if (st == SCRY_OK)
         st = prior_pool_make(&net->prior, &layout, &net->pool, &space, SIDE, true, 1, err);
     if (st == SCRY_OK && pairs) st = join(&net->prior, &space, err);
-    if (st == SCRY_OK && net->info->radial.count) {
-        st = scry_gaussian_create_radial(&net->model, &space, 2, &net->info->radial, err);
+    if (st == SCRY_OK && net->pool.info->radial.count) {
+        st = scry_gaussian_create_radial(&net->model, &space, 2, &net->pool.info->radial, err);
         if (st == SCRY_OK && pairs) st = join(&net->model, &space, err);
     }
     net->trial.prior = net->prior;
     net->trial.model = net->model;
+    net->trial.departure = st == SCRY_OK ? &net->pool.info->departure : NULL;
     return st;
 }
 
@@ -171,7 +170,6 @@ void verify_network_free(verify_network_trial *net)
     scry_op_free(net->A);
     scry_prior_free(net->prior);
     scry_prior_free(net->model);
-    scry_prior_info_free(net->info);
     prior_pool_close(&net->pool);
     scry_free(net);
 }

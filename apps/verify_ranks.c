@@ -50,7 +50,8 @@ scry_status verify_trial_measure(verify_trial *t, scry_error *err)
 verify_posterior verify_trial_posterior(const verify_trial *t, size_t k)
 {
     return (verify_posterior){ .A = t->A, .y = t->y + k * t->m, .sigma = t->sigma,
-                               .prior = t->prior, .model = t->model };
+                               .prior = t->prior, .model = t->model,
+                               .departure = t->departure };
 }
 
 /* ---- ranks ---- */

@@ -26,7 +26,8 @@ scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
     if (posterior->y)
         st = scry_likelihood_create(&L, posterior->A, posterior->y, &noise, NULL, err);
     if (st != SCRY_OK) return st;
-    const scry_problem problem = { .L = L, .prior = posterior->prior, .model = posterior->model };
+    const scry_problem problem = { .L = L, .prior = posterior->prior, .model = posterior->model,
+                                   .departure = posterior->departure };
     scry_solver_opts_init(&defaults, method);
     scry_chains_opts_init(&chains);
     chains.chains = count;

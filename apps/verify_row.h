@@ -12,6 +12,7 @@ typedef struct verify_posterior {
     const float *y;
     double sigma;
     const scry_prior *prior, *model; /* model may be NULL */
+    const scry_departure *departure; /* of `prior`; NULL: not known */
 } verify_posterior;
 
 /* Chains first .. first + count - 1 of a seed, samples kept; opts NULL: the method's defaults. */

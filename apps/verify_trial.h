@@ -16,6 +16,7 @@ typedef struct verify_trial {
     double sigma, stein_sigma; /* noise; level of the score that samples are held against */
     const scry_op *A;
     const scry_prior *prior, *model; /* model may be NULL */
+    const scry_departure *departure; /* of `prior`; NULL: not known */
     float *x, *y; /* images x n, images x m */
     bool network; /* calls of D are dear */
 } verify_trial;
