@@ -76,7 +76,7 @@ enum scry_inner_draw { SCRY_DRAW_EXACT = 0, SCRY_DRAW_LANGEVIN, SCRY_DRAW_HMC };
 /* Whether the coupling of a split Gibbs sampler adds to the noise of the data. */
 enum scry_coupling { SCRY_COUPLING_PAPER = 0, SCRY_COUPLING_EXACT };
 
-/* What the moves and weights of particles are bent by: the published twist or the Gaussian model. */
+/* What bends the moves and weights of particles: the published twist or the Gaussian model. */
 enum scry_twist { SCRY_TWIST_PAPER = 0, SCRY_TWIST_MODEL };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */

@@ -4,9 +4,9 @@
 #include "solvers/posterior/particles_impl.h"
 
 /* Particle samplers estimate the evidence p(y) without bias, whatever their number, their twist and
- * the number of levels: not that of the prior, but that of the ancestral chain they run, which for a
- * Gaussian prior is a Gaussian law that follows level by level. A factor lost or counted twice in a
- * proposal or a weight moves the estimate, a z-test over independent runs says so. */
+ * the number of levels: not that of the prior, but that of the ancestral chain they run, which for
+ * a Gaussian prior is a Gaussian law that follows level by level. A factor lost or counted twice in
+ * a proposal or a weight moves the estimate, a z-test over independent runs says so. */
 enum { N = 6, LEVELS = 16, RUNS = 2000 };
 static const double FIRST = 10, LAST = 0.03;
 
