@@ -331,6 +331,7 @@ static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run
     copts.seed = ~seed; /* not the draws of the run itself */
     copts.threads = 1;
     opts.steps = opts.steps > 20 ? opts.steps / 2 : opts.steps;
+    opts.draws = 1;
     scry_status st = scry_chains_run(&chains, run->method, &problem, &opts, &copts, still_wanted,
                                      NULL, err);
     if (st == SCRY_OK && chains.reason == SCRY_STOP_USER)
