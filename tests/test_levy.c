@@ -2,6 +2,7 @@
  * posteriors against importance sampling from the prior. Bounds are in standard errors. */
 #include "tests/prior_check.h"
 
+#include "datasets/law.h"
 #include "datasets/levy.h"
 #include "priors/levy.h"
 
@@ -220,6 +221,45 @@ static void posterior_matches_importance_sampling(void **state)
         }
 }
 
+/* Gaussian increments: the posterior in closed form, at the benchmark's own length. */
+static void gaussian_posterior_is_exact(void **state)
+{
+    (void)state;
+    enum { N = 64, SWEEPS = 4000 };
+    static double cov[N * N], exact[N], y2[N];
+    static const double zero[N], whole = 1;
+    static float x[N], y[N];
+    const scry_increments law = { SCRY_INCREMENT_GAUSSIAN, 0.13, 0, 0 };
+    const scry_levy_gibbs opts = { .burn_in = 20, .sweeps = SWEEPS, .keep = 20, .seed = 3 };
+    scry_error err = { 0 };
+    for (int kind = 0; kind < 4; kind++) {
+        scry_levy p;
+        scry_levy_posterior gold;
+        scry_law *prior, *posterior;
+        assert_ok(scry_levy_problem(&p, N, &law, (scry_levy_kind)kind, 25, 1, &err));
+        assert_ok(scry_levy_signal(x, N, &law, 9, (uint32_t)kind, &err));
+        assert_ok(scry_levy_measure(y, &p, x, 9, 0, &err));
+        assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
+        for (int i = 0; i < N * N; i++)
+            cov[i] = law.scale * law.scale * (fmin(i / N, i % N) + 1);
+        for (size_t j = 0; j < p.m; j++) y2[j] = y[j];
+        assert_ok(scry_law_create(&prior, N, 1, &whole, zero, cov, &err));
+        assert_ok(scry_law_condition(&posterior, prior, p.A, p.m, y2, p.sigma, &err));
+        scry_law_moments(posterior, exact, cov);
+        double worst = 0;
+        for (int i = 0; i < N; i++) {
+            /* no latent variable varies: every sweep knows the mean */
+            assert_near(gold.mean[i], exact[i], 1e-7 * sqrt(cov[i * N + i]));
+            worst = fmax(worst, fabs(gold.sd[i] / sqrt(cov[i * N + i]) - 1));
+        }
+        assert_true(worst < 5 / sqrt(2.0 * SWEEPS)); /* the most of 64 normal deviates */
+        scry_law_free(prior);
+        scry_law_free(posterior);
+        scry_levy_posterior_clear(&gold);
+        scry_levy_clear(&p);
+    }
+}
+
 /* On signals drawn from the law itself, (x - mean) / sd has mean square 1 and the 90 % interval of
  * the samples holds 90 % of the entries; both follow from p(x, y) alone, whatever n. */
 static void posterior_is_calibrated(void **state)
@@ -364,6 +404,7 @@ int main(void)
         cmocka_unit_test(denoiser_is_the_posterior_mean),
         cmocka_unit_test(denoiser_repeats_and_decorrelates),
         cmocka_unit_test(posterior_matches_importance_sampling),
+        cmocka_unit_test(gaussian_posterior_is_exact),
         cmocka_unit_test(posterior_is_calibrated),
         cmocka_unit_test(latents_leave_the_law_unchanged),
         cmocka_unit_test(operators_are_as_described),
