@@ -61,6 +61,7 @@ typedef struct verify_part {
     const char *name, *summary;
     const char *const *operators; /* ends with NULL: what --operator may say */
     const verify_metric *metrics; /* ends with key NULL; at most VERIFY_MAX_METRICS */
+    int64_t least_chains, most_chains; /* what --chains may say */
     bool labelled; /* labels of methods hold what it measures (solvers/measured.h) */
     /* Adds a row for each method (verify_selected) and problem. cli_interrupted ends it early with
      * SCRY_OK. */

@@ -167,6 +167,24 @@ static scry_status run_controls(verify_table *table, const exact_spec *specs, co
     return st;
 }
 
+/* A network that is not installed leaves its rows empty, and the others as they are. */
+static scry_status skip_network(verify_table *table, const verify_network *which,
+                                const verify_settings *settings, scry_status st,
+                                const scry_error *why, scry_error *err)
+{
+    size_t methods;
+    const struct scry_method *const *method = scry_methods(&methods);
+    scry_status kept = SCRY_OK;
+    for (size_t i = 0; i < methods && kept == SCRY_OK; i++) {
+        if (!verify_selected(settings, method[i])) continue;
+        verify_row *row = verify_add(table, method[i]->name, which->operator_, which->name);
+        if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
+        kept = verify_refused(row, st, why, err);
+        if (kept == SCRY_OK) verify_say(settings, table);
+    }
+    return kept;
+}
+
 static scry_status run_networks(verify_table *table, const verify_settings *settings,
                                 scry_error *err)
 {
@@ -178,10 +196,14 @@ static scry_status run_networks(verify_table *table, const verify_settings *sett
          w->operator_ && st == SCRY_OK && !cli_interrupted; w++) {
         verify_network_trial *net = NULL;
         if (!verify_operator(settings, w->operator_)) continue;
+        scry_error why = { 0 };
         st = verify_network_open(&net, w, settings, settings->full ? IMAGES_FULL : IMAGES,
-                                 count_chains(settings), err);
-        if (st == SCRY_OK && !cli_interrupted)
-            st = run_trial(table, verify_network_get(net), at++, count, err);
+                                 count_chains(settings), &why);
+        if (st != SCRY_OK)
+            st = skip_network(table, w, settings, st, &why, err);
+        else if (!cli_interrupted)
+            st = run_trial(table, verify_network_get(net), at, count, err);
+        at++;
         verify_network_free(net);
     }
     return st;
@@ -189,9 +211,6 @@ static scry_status run_networks(verify_table *table, const verify_settings *sett
 
 static scry_status run(verify_table *table, const verify_settings *settings, scry_error *err)
 {
-    if (settings->chains && settings->chains < SCRY_RANK_BINS - 1)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--chains %lld, expected %d or more for ranks",
-                         (long long)settings->chains, SCRY_RANK_BINS - 1);
     scry_status st = run_controls(table, exact_gaussian, "gaussian", settings, err);
     if (st == SCRY_OK) st = run_controls(table, exact_mixture, "mixture", settings, err);
     if (st == SCRY_OK && !cli_interrupted) st = run_networks(table, settings, err);
@@ -219,5 +238,5 @@ static const char *const operators[] = { "blur", "mask", "fourier", NULL };
 
 const verify_part verify_calibration = {
     "calibration", "ranks of truths drawn from the prior itself; priors in closed form as control",
-    operators, metrics, false, run
+    operators, metrics, SCRY_RANK_BINS - 1, 1 << 20, false, run
 };

@@ -1,10 +1,8 @@
-#include "apps/verify.h"
-
-#include "apps/monitor.h"
 #include "apps/verify_exact.h"
+#include "apps/verify_row.h"
+
 #include "datasets/scorecard.h"
 #include "lib/memory.h"
-#include "solvers/chains.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,91 +14,60 @@
  * more than what BUDGET calls of the denoiser pay for, measurements together. A call of the VJP
  * counts as three, as with networks. */
 enum { MEASUREMENTS = 16, MOST_CHAINS = 256, LEAST_CHAINS = 32, BUDGET = 1 << 20 };
-
-/* Numbers of the chains of the pilot run; those of the measurements start at 0. */
-enum { PILOT = 1 << 30 };
+enum { VJP_COST = 3 };
 
 /* One method on one problem. */
 struct run {
     const struct scry_method *method;
     const exact_problem *problem;
     const verify_settings *settings;
-    const char *options;
+    scry_solver_opts opts;
     scry_scorecard *card;
-    size_t measurements, chains, failed, asked;
-    scry_counts counts;
-    scry_error failure;
+    size_t measurements, chains;
+    verify_sum sum;
     float *y;
 };
 
-static bool go_on(const scry_chains_progress *p, void *ctx)
+static verify_posterior posterior_of(const struct run *r)
 {
-    (void)p;
-    (void)ctx;
-    return !cli_interrupted;
-}
-
-static scry_status sample(const struct run *r, scry_chains *out, size_t first, size_t count,
-                          scry_error *err)
-{
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = r->problem->spec->sigma };
-    scry_likelihood *L = NULL;
-    scry_solver_opts opts;
-    scry_chains_opts chains;
-    scry_solver_opts_init(&opts, r->method);
-    scry_status st = scry_solver_opts_parse(&opts, r->method, r->options, err);
-    if (st == SCRY_OK)
-        st = scry_likelihood_create(&L, r->problem->A, r->y, &noise, NULL, err);
-    if (st != SCRY_OK) return st;
-    const scry_problem problem = { .L = L, .prior = r->problem->prior,
-                                   .model = r->problem->model };
-    scry_chains_opts_init(&chains);
-    chains.chains = count;
-    chains.first = first;
-    chains.seed = (uint64_t)r->settings->seed;
-    chains.keep = true;
-    st = scry_chains_run(out, r->method, &problem, &opts, &chains, go_on, NULL, err);
-    scry_likelihood_free(L);
-    return st;
+    return (verify_posterior){ .A = r->problem->A, .y = r->y, .sigma = r->problem->spec->sigma,
+                               .prior = r->problem->prior, .model = r->problem->model };
 }
 
 /* Chains of a measurement, from what one costs. */
 static scry_status plan_chains(struct run *r, scry_error *err)
 {
-    scry_chains c = { 0 };
-    scry_law *posterior;
-    scry_status st = exact_problem_measure(r->problem, r->y, &posterior,
-                                           (uint64_t)r->settings->seed, 0, err);
+    const verify_posterior posterior = posterior_of(r);
+    const uint64_t seed = (uint64_t)r->settings->seed;
+    double cost;
+    scry_law *exact;
+    scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, 0, err);
     if (st != SCRY_OK) return st;
-    scry_law_free(posterior);
-    if ((st = sample(r, &c, PILOT, 1, err)) != SCRY_OK) return st;
-    const double cost = (double)(c.counts.denoise + 3 * c.counts.vjp) + 1;
+    scry_law_free(exact);
+    st = verify_cost(&cost, NULL, &posterior, r->method, &r->opts, VJP_COST, seed, err);
+    if (st != SCRY_OK) return st;
     const double afford = BUDGET / cost / MEASUREMENTS;
     r->chains = r->settings->chains ? (size_t)r->settings->chains
                                     : (size_t)fmax(LEAST_CHAINS, fmin(MOST_CHAINS, afford));
-    scry_chains_free(&c);
     return SCRY_OK;
 }
 
 static scry_status measure(struct run *r, size_t number, scry_error *err)
 {
+    const verify_posterior posterior = posterior_of(r);
+    const uint64_t seed = (uint64_t)r->settings->seed;
     scry_chains c = { 0 };
-    scry_law *posterior = NULL;
-    scry_status st = exact_problem_measure(r->problem, r->y, &posterior,
-                                           (uint64_t)r->settings->seed, (uint32_t)number, err);
-    if (st == SCRY_OK) st = sample(r, &c, number * r->chains, r->chains, err);
+    scry_law *exact = NULL;
+    scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, (uint32_t)number, err);
+    if (st == SCRY_OK)
+        st = verify_draw(&c, &posterior, r->method, &r->opts, number * r->chains, r->chains, seed,
+                         err);
     if (st == SCRY_OK && !cli_interrupted) {
-        r->counts.denoise += c.counts.denoise;
-        r->counts.vjp += c.counts.vjp;
-        r->counts.forward += c.counts.forward;
-        r->counts.adjoint += c.counts.adjoint;
-        if (c.failed && !r->failed) r->failure = c.failure;
-        r->failed += c.failed;
-        r->asked += r->chains;
-        if (c.done >= 2) st = scry_scorecard_add(r->card, posterior, c.samples, c.done, err);
+        verify_count(&r->sum, &c);
+        if (c.done >= 2) st = scry_scorecard_add(r->card, exact, c.samples, c.done, err);
     }
     scry_chains_free(&c);
-    scry_law_free(posterior);
+    scry_law_free(exact);
     return st;
 }
 
@@ -112,33 +79,14 @@ static verify_value value_of(scry_score s)
 static scry_status fill(verify_row *row, const struct run *r, scry_error *err)
 {
     scry_scores s;
-    const double asked = (double)r->asked;
     scry_status st = scry_scorecard_read(r->card, &s, err);
     if (st != SCRY_OK) return st;
     const scry_score in_order[] = { s.bias_prior, s.bias_post, s.sd_low,   s.sd_median, s.sd_high,
                                     s.cover50,    s.cover90,   s.inside50, s.inside90,  s.weights };
     for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++)
         row->value[i] = value_of(in_order[i]);
-    row->served = true;
-    row->chains = r->asked - r->failed;
-    row->denoise = (double)r->counts.denoise / asked;
-    row->vjp = (double)r->counts.vjp / asked;
-    row->apply = (double)(r->counts.forward + r->counts.adjoint) / asked;
-    if (r->failed)
-        snprintf(row->note, sizeof row->note, "%zu of %zu chains diverged: %.100s", r->failed,
-                 r->asked, r->failure.text);
+    verify_served(row, &r->sum);
     return SCRY_OK;
-}
-
-/* A method that cannot serve, or breaks down, is a finding and not the end of the run. */
-static scry_status refuse(verify_row *row, scry_status st, const scry_error *why, scry_error *err)
-{
-    if (st == SCRY_EUNSUP || st == SCRY_ENUMERIC || st == SCRY_EINVAL) {
-        snprintf(row->note, sizeof row->note, "not measured: %.180s", why->text);
-        return SCRY_OK;
-    }
-    if (err) *err = *why;
-    return st;
 }
 
 static scry_status run_method(verify_table *table, const struct scry_method *method,
@@ -146,9 +94,8 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
                               const verify_settings *settings, scry_error *err)
 {
     struct run r = { .method = method, .problem = problem, .settings = settings,
-                     .options = options,
                      .measurements = settings->full ? 4 * MEASUREMENTS : MEASUREMENTS };
-    const double begun = monitor_clock();
+    const double begun = verify_clock();
     scry_error why = { 0 };
     verify_row *row =
         verify_add(table, method->name, problem->spec->operator_, problem->spec->name);
@@ -158,13 +105,16 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
         return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     }
     row->options = options;
-    scry_status st = scry_scorecard_create(&r.card, problem->law, r.measurements, &why);
+    scry_solver_opts_init(&r.opts, method);
+    scry_status st = scry_solver_opts_parse(&r.opts, method, options, &why);
+    if (st == SCRY_OK)
+        st = scry_scorecard_create(&r.card, problem->law, r.measurements, &why);
     if (st == SCRY_OK) st = plan_chains(&r, &why);
     for (size_t b = 0; b < r.measurements && st == SCRY_OK && !cli_interrupted; b++)
         st = measure(&r, b, &why);
     if (st == SCRY_OK && !cli_interrupted) st = fill(row, &r, &why);
-    if (st != SCRY_OK) st = refuse(row, st, &why, err);
-    row->seconds = monitor_clock() - begun;
+    if (st != SCRY_OK) st = verify_refused(row, st, &why, err);
+    row->seconds = verify_clock() - begun;
     scry_scorecard_free(r.card);
     scry_free(r.y);
     if (st == SCRY_OK && !cli_interrupted) verify_say(settings, table);
@@ -229,9 +179,9 @@ static const char *const operators[] = { "blur", "mask", "fourier", NULL };
 
 const verify_part verify_gaussian = {
     "gaussian", "linear operators and Gaussian priors, posterior in closed form", operators,
-    gaussian_metrics, true, run_gaussian
+    gaussian_metrics, 2, 1 << 20, true, run_gaussian
 };
 const verify_part verify_mixture = {
     "mixture", "linear operators and mixtures of two Gaussians, posterior in closed form",
-    operators, mixture_metrics, true, run_mixture
+    operators, mixture_metrics, 2, 1 << 20, true, run_mixture
 };

@@ -39,7 +39,7 @@ struct axis {
 
 static bool same_method(const verify_row *a, const verify_row *b)
 {
-    return !strcmp(a->method, b->method);
+    return !strcmp(a->method, b->method) && !strcmp(a->options, b->options);
 }
 
 static bool same_problem(const verify_row *a, const verify_row *b)
@@ -92,10 +92,17 @@ static size_t label_width(const struct axis *methods)
 {
     size_t longest = 0;
     for (size_t k = 0; k < methods->count; k++) {
-        const size_t letters = strlen(methods->first[k]->method);
+        const size_t letters =
+            strlen(methods->first[k]->method) + strlen(methods->first[k]->options) + 1;
         longest = letters > longest ? letters : longest;
     }
     return (longest + 1) * LETTER;
+}
+
+static void write_method(const struct page *p, size_t y, const verify_row *row)
+{
+    text(p, y, MARGIN, 0, ink, row->method);
+    text(p, y, MARGIN + (strlen(row->method) + 1) * LETTER, 0, faint, row->options);
 }
 
 /* ---- heat map ---- */
@@ -166,7 +173,7 @@ static void draw_band(struct page *p, const verify_table *table, const struct ax
                         head);
     p->y += head;
     for (size_t r = 0; r < methods->count; r++, p->y += CELL_Y) {
-        text(p, p->y + 3, MARGIN, left, ink, methods->first[r]->method);
+        write_method(p, p->y + 3, methods->first[r]);
         for (size_t c = from; c < to; c++)
             draw_group_row(p, p->y, left + (c - from) * group,
                            find_row(table, methods->first[r], problems->first[c]), metrics, count);
@@ -247,7 +254,7 @@ static void draw_histograms(struct page *p, const verify_table *table, const str
     }
     p->y += 2 * LINE;
     for (size_t r = 0; r < methods->count; r++, p->y += BARS_Y + BARS_GAP_Y) {
-        text(p, p->y + BARS_Y / 2, MARGIN, left, ink, methods->first[r]->method);
+        write_method(p, p->y + BARS_Y / 2, methods->first[r]);
         for (size_t c = 0; c < problems->count; c++)
             draw_bars_or_not(p, p->y, left + c * step,
                              find_row(table, methods->first[r], problems->first[c]));

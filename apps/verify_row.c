@@ -85,11 +85,12 @@ scry_status verify_cost(double *calls, const verify_table *table, const verify_p
                         uint64_t seed, scry_error *err)
 {
     scry_chains c = { 0 };
-    for (const verify_row *r = table->rows; r < table->rows + table->count; r++)
-        if (r->served && !strcmp(r->method, method->name)) {
-            *calls = r->denoise + vjp * r->vjp + 1;
-            return SCRY_OK;
-        }
+    for (size_t i = 0; table && i < table->count; i++) {
+        const verify_row *r = &table->rows[i];
+        if (!r->served || strcmp(r->method, method->name) != 0) continue;
+        *calls = r->denoise + vjp * r->vjp + 1;
+        return SCRY_OK;
+    }
     const scry_status st = verify_draw(&c, posterior, method, opts, PILOT, 1, seed, err);
     *calls = (double)c.counts.denoise + vjp * (double)c.counts.vjp + 1;
     scry_chains_free(&c);

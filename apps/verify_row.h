@@ -38,8 +38,8 @@ scry_status verify_refused(verify_row *row, scry_status st, const scry_error *wh
 verify_value verify_mean(double sum, double squares, size_t count);
 
 /* What a sample costs, in calls of the denoiser, one of the VJP counting as `vjp`: as in the rows
- * of the method so far, since steps do not depend on the problem, or else those of a pilot chain
- * whose number no measurement uses. */
+ * of the method in `table`, which all have the same options, or else (table NULL: always) those of
+ * a pilot chain whose number no measurement uses. */
 scry_status verify_cost(double *calls, const verify_table *table, const verify_posterior *posterior,
                         const struct scry_method *method, const scry_solver_opts *opts, double vjp,
                         uint64_t seed, scry_error *err);

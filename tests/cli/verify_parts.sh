@@ -24,7 +24,8 @@ awk '$1 == "gibbs" { if ($7 < 0.42 || $7 > 0.58 || $8 < 0.86 || $8 > 0.94) bad =
 holds "the control is calibrated" test $? = 0
 refuses "levy, an operator of others" 2 'denoise, deconvolve, impute, fourier' "$scry" verify levy \
     --operator blur
-refuses "levy, too many chains" 1 'at most 1000' "$scry" verify levy --chains 5000 --quiet
+refuses "levy, too many chains" 2 '--chains 5000, expected 2 to 1000 in levy' "$scry" verify levy \
+    --chains 5000 --quiet
 
 works "calibration" "$scry" verify calibration --operator fourier --method diffpir --quiet \
     --json ranks.json --plot ranks.png
@@ -38,8 +39,24 @@ for row in json.load(open("ranks.json"))["parts"][0]["rows"]:
     assert len(row["ranks"]["bars"]) == 10 and abs(sum(row["ranks"]["bars"]) - 10) < 1e-6
     assert 0 < row["ranks"]["error"] < 1
 END
-refuses "calibration, chains without ranks" 1 'expected 4 or more' "$scry" verify calibration \
-    --chains 3 --quiet
+refuses "calibration, chains without ranks" 2 '--chains 3, expected 4 to .* in calibration' \
+    "$scry" verify calibration --chains 3 --quiet
+refuses "all parts, too few chains for one" 2 'in calibration' "$scry" verify --chains 3
+
+# A network that is not there is a finding; what else was measured is kept.
+cp "$scry" ./elsewhere
+SCRY_PRIORS=/nonexistent works "no network" ./elsewhere verify calibration --operator fourier \
+    --method ddrm --quiet
+says "its controls" '^ddrm +fourier +mixture .* 456$'
+says "what is missing" "^ddrm +fourier +mri +not measured: prior 'mri'"
+
+"$scry" verify levy --json stopped.json --plot stopped.png >stdout 2>stderr &
+sleep 1
+kill -INT $!
+wait $!
+holds "interrupt: status" test $? = 1
+holds "interrupt: is said" grep -q 'interrupted in part levy; nothing was written' stderr
+holds "interrupt: nothing left" test -z "$(ls | grep stopped)"
 
 echo "$failures failed"
 [ $failures = 0 ]
