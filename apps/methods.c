@@ -30,7 +30,8 @@ static bool print_bands(const struct scry_method *m, const char *settings, const
 static void print_measured(const struct scry_method *m)
 {
     const char *settings;
-    if (!print_bands(m, "", "measured")) printf("    measured    not measured\n");
+    if (!print_bands(m, "", "measured") && m->kind == SCRY_POSTERIOR)
+        printf("    measured    not measured\n");
     for (size_t k = 0; (settings = scry_measured_settings(m, k)); k++) {
         printf("    with        %s\n", settings);
         print_bands(m, settings, "");
@@ -53,7 +54,7 @@ static void print_method(const struct scry_method *m)
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (m->needs & needs[i].bit) printf("%s%s", n++ ? ", " : "", needs[i].text);
     printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
-    if (m->kind == SCRY_POSTERIOR) print_measured(m);
+    print_measured(m);
     if (scry_method_walks(m))
         printf("    walks       a chain goes on from its first draw to --draws of them, "
                "--thin steps apart\n");

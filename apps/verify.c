@@ -47,8 +47,8 @@ verify_row *verify_add(verify_table *table, const char *method, const char *oper
 
 bool verify_selected(const verify_settings *settings, const struct scry_method *method)
 {
-    return method->kind == SCRY_POSTERIOR &&
-           (!settings->method || !strcmp(settings->method, method->name));
+    return settings->method ? !strcmp(settings->method, method->name)
+                            : method->kind == SCRY_POSTERIOR;
 }
 
 bool verify_operator(const verify_settings *settings, const char *operator_)
@@ -110,8 +110,10 @@ static int refuse_method(const cli_command *self, const char *name)
     const struct scry_method *const *methods = scry_methods(&count);
     for (size_t i = 0; i < count; i++)
         if (methods[i]->kind == SCRY_POSTERIOR) list_add(list, sizeof list, methods[i]->name);
-    return cli_usage(self, "--method '%s' is not a posterior sampler; expected one of %s", name,
-                     list);
+    return cli_usage(self,
+                     "--method '%s' is no posterior sampler, nor an estimate that uses a "
+                     "measurement; expected one of %s",
+                     name, list);
 }
 
 static int refuse_operator(const cli_command *self, const struct command *c)
@@ -163,7 +165,7 @@ static int check(const cli_command *self, struct command *c, const cli_parse *p,
         return cli_usage(self, "'%s' is not a part; expected one of %s", p->args[0], list);
     }
     const struct scry_method *m = s->method ? scry_method_find(s->method) : NULL;
-    if (s->method && !(m && m->kind == SCRY_POSTERIOR)) return refuse_method(self, s->method);
+    if (s->method && !(m && m->kind != SCRY_UNCONDITIONAL)) return refuse_method(self, s->method);
     if (s->accurate && c->part && !c->part->labelled)
         return cli_usage(self,
                          "--accurate: labels tell nothing of %s, expected gaussian or mixture",
@@ -219,7 +221,9 @@ static int run(const cli_command *self, int argc, char **argv)
     int64_t chains = -1;
     verify_settings *s = &c.settings;
     const cli_option options[] = {
-        { "method", CLI_TEXT, &s->method, "NAME", "one posterior sampler [all of them]" },
+        { "method", CLI_TEXT, &s->method, "NAME",
+          "one method; of a point estimate the bias tells, and its spread is what it lacks [all "
+          "posterior samplers]" },
         { "operator", CLI_TEXT, &s->operator_, "NAME", "one operator of the part [all of them]" },
         { "accurate", CLI_FLAG, &s->accurate, NULL,
           "at the settings beside the defaults that 'scry methods' tells of" },
@@ -244,7 +248,8 @@ static int run(const cli_command *self, int argc, char **argv)
     cli_parse p;
     scry_error err = { 0 };
     int status =
-        cli_begin(&p, self, argc, argv, options, &c.methods, 1u << SCRY_POSTERIOR);
+        cli_begin(&p, self, argc, argv, options, &c.methods,
+                  1u << SCRY_POSTERIOR | 1u << SCRY_CLASSICAL);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     status = check(self, &c, &p, chains);
     if (status == CLI_OK && verify(&c, &err) != SCRY_OK) status = cli_failed(self, &err);

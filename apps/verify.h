@@ -8,7 +8,8 @@
  * source that defines a `verify_part`, and its line in verify_parts[] (apps/verify.c). */
 
 typedef struct verify_settings {
-    const char *method;    /* NULL: all posterior methods of the registry */
+    const char *method;    /* NULL: all posterior methods of the registry; else any but samplers
+                            * of the prior alone */
     const char *options;   /* of that method, as scry_solver_opts_text; "": its defaults */
     bool accurate;         /* instead: at the other settings that its label tells of */
     const char *operator_; /* NULL: all of the part */
@@ -74,7 +75,7 @@ extern const verify_part *const verify_parts[]; /* ends with NULL */
 /* A zeroed row with these names, or NULL: no memory. Valid until the next one is added. */
 verify_row *verify_add(verify_table *table, const char *method, const char *operator_,
                        const char *problem);
-/* Whether the settings ask for this method (posterior methods only) or this operator. */
+/* Whether the settings ask for this method or this operator. */
 bool verify_selected(const verify_settings *settings, const struct scry_method *method);
 bool verify_operator(const verify_settings *settings, const char *operator_);
 /* Settings at which to run a method, numbered from 0; NULL: no more. */

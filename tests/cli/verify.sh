@@ -43,9 +43,12 @@ holds "they are those of the label" grep -q -e '^ *--variance matched$' stdout
 
 refuses "unknown part" 2 "'nonsense' is not a part; expected one of gaussian, mixture" $v nonsense
 refuses "two parts" 2 "2 parts named" $v gaussian mixture
-refuses "unknown method" 2 "'nonsense' is not a posterior sampler; expected one of diffpir" \
+refuses "unknown method" 2 "'nonsense' is no posterior sampler, .* expected one of diffpir" \
     $v --method nonsense
-refuses "a method of another kind" 2 "'wiener' is not a posterior sampler" $v --method wiener
+refuses "a method of another kind" 2 "'ddim' is no posterior sampler" $v --method ddim
+works "a point estimate has a bias and no spread" $v gaussian --method wiener --operator mask \
+    --chains 2 --quiet
+holds "its sd is 0" [ "$(grep -c -E '^wiener .* 0.000\(0\) +0.000\(0\) +0.000' stdout)" = 2 ]
 refuses "options of no method" 2 "expected --method NAME" $v gaussian --steps 7
 refuses "an option of another method" 2 "jfps has no option lambda" $v $quick --lambda 1
 refuses "an option out of range" 2 "steps is 0" $v $quick --steps 0
