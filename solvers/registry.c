@@ -111,6 +111,7 @@ static const struct field fields[] = {
     { "inner-draw", CHOICE, offsetof(scry_solver_opts, inner_draw), draw_words },
     { "coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words },
     { "twist", CHOICE, offsetof(scry_solver_opts, twist), twist_words },
+    { "order", COUNT, offsetof(scry_solver_opts, order), NULL },
     { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
     { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
     { "draws", COUNT, offsetof(scry_solver_opts, draws), NULL },

@@ -51,6 +51,7 @@ typedef struct scry_solver_opts {
     int inner_draw;    /* enum scry_inner_draw, daps */
     int coupling;      /* enum scry_coupling, pnpdm */
     int twist;         /* enum scry_twist, tds */
+    size_t order;      /* of the steps down the levels: 1, 2 */
     size_t draw_steps; /* gradients of a chain inside a step */
     double draw_size;  /* length of its steps, relative to the stable one */
     size_t draws;      /* images that a chain gives, of methods that walk; the first after steps */

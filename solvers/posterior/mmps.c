@@ -8,25 +8,34 @@
 
 /* Moment matching posterior sampling: x0 | x ~ N(D, V) with the prior's own covariance
  * V = s^2 dD/dx, and then
- *   x0 = D + V A^T w q,   (w A V A^T w + I) q = w (b - A D),
- * and a DDIM step. Rozet et al. 2024, Eq. 18-20. Every product with V is one vector-Jacobian
+ *   x0 = D + V A^T w q,   K q = r,   K = w A V A^T w + I,   r = w (b - A D),
+ * and a step around x0. Rozet et al. 2024, Eq. 18-20. Every product with V is one vector-Jacobian
  * product. The Jacobian of a trained network is not quite symmetric, nor always positive, so the
- * system is solved by GMRES (Saad & Schultz 1986) and not by conjugate gradients; V A^T w of each
- * basis vector is kept, which spares the product that would map q back to the image.
+ * system is solved by generalized conjugate residuals (Eisenstat, Elman, Schultz 1983) and not by
+ * conjugate gradients: the least residual over the directions so far, whatever they are. V A^T w of
+ * each is kept, which spares the product that would map q back to the image. The first direction is
+ * q of the level before: along a trajectory q, the residual of the posterior mean, changes little.
  *
  * With V positive and q exact, the whole correction d = V A^T w q is still short of the data:
- * <w A d, r> >= |w A d|^2, r = w (b - A D). A q after few iterations, or of a Jacobian with
- * negative parts, can overshoot them or go the other way, and the next level starts from what it
- * did. So d is cut to the share of it that fits the data best, and left out where every share makes
- * it worse. */
+ * <w A d, r> >= |w A d|^2. A q after few iterations, or of a Jacobian with negative parts, can
+ * overshoot them or go the other way, and the next level starts from what it did. So d is cut to
+ * the share of it that fits the data best, and left out where every share makes it worse.
+ *
+ * The step is DDIM's (`order` 1), as published: the mean x0 is held over it, and its own spread is
+ * left out, (1 - (s'/s)^2)^2 of it in an ancestral step. Along the trajectory x0 is extrapolated
+ * with `order` 2, DPM-Solver++(2M) or with fresh noise its stochastic form (Lu et al. 2022,
+ * arXiv:2211.01095, Alg. 2; the other, SDE-DPM-Solver++(2M), in its appendix), at the same cost. */
 
 enum { MAX_INNER = 64 };
 
 struct mmps {
     struct scryi_guided base;
     size_t inner;
-    float *basis; /* inner + 1 orthonormal vectors, measurement space */
-    float *image; /* V A^T w of the first `inner` of them, image space */
+    float *p, *Kp;   /* inner directions in measurement space, K of them, which are orthonormal */
+    float *image;    /* V A^T w of these */
+    float *q;        /* the latest solution */
+    bool warm;       /* it is there */
+    float *last;     /* order 2: x0 of the level before; else NULL */
 };
 
 /* out = w A V A^T w in + in;  image = V A^T w in */
@@ -50,106 +59,112 @@ static scry_status apply(struct mmps *M, float *out, float *image, const float *
     return SCRY_OK;
 }
 
-/* The small least-squares problem min |beta e1 - H c| by Givens rotations, column by column. */
-struct hessenberg {
-    double h[MAX_INNER + 1][MAX_INNER], cosine[MAX_INNER], sine[MAX_INNER], g[MAX_INNER + 1];
-    double plain[MAX_INNER + 1][MAX_INNER]; /* H itself, before the rotations */
-};
-
-/* Brings column j to upper triangular form and updates the right-hand side; |g[j + 1]| is then the
- * residual norm. */
-static void rotate(struct hessenberg *H, size_t j)
+/* Direction k of the solve becomes one of unit K p, orthogonal to those before. false: nothing of it
+ * is new. */
+static bool orthogonalise(struct mmps *M, size_t k)
 {
-    for (size_t i = 0; i < j; i++) {
-        const double a = H->h[i][j], b = H->h[i + 1][j];
-        H->h[i][j] = H->cosine[i] * a + H->sine[i] * b;
-        H->h[i + 1][j] = H->cosine[i] * b - H->sine[i] * a;
+    const size_t m = M->base.m, n = M->base.base.base.n;
+    float *p = M->p + k * m, *Kp = M->Kp + k * m, *image = M->image + k * n;
+    const double whole = scry_norm(Kp, m);
+    for (size_t i = 0; i < k; i++) { /* modified Gram-Schmidt */
+        const double along = scry_dot(Kp, M->Kp + i * m, m);
+        scry_axpy(Kp, -along, M->Kp + i * m, m);
+        scry_axpy(p, -along, M->p + i * m, m);
+        scry_axpy(image, -along, M->image + i * n, n);
     }
-    const double a = H->h[j][j], b = H->h[j + 1][j], r = hypot(a, b);
-    H->cosine[j] = r > 0 ? a / r : 1;
-    H->sine[j] = r > 0 ? b / r : 0;
-    H->h[j][j] = r;
-    H->g[j + 1] = -H->sine[j] * H->g[j];
-    H->g[j] = H->cosine[j] * H->g[j];
+    const double size = scry_norm(Kp, m);
+    if (!(size > 1e-6 * whole)) return false;
+    scry_scale(Kp, 1 / size, m);
+    scry_scale(p, 1 / size, m);
+    scry_scale(image, 1 / size, n);
+    return true;
 }
 
-static void back_substitute(struct hessenberg *H, double *c, size_t k)
+/* The share of the correction d that fits the data best, from w A d = K q - q. left: r - K q. */
+static double share(const struct mmps *M, const float *r, const float *left)
 {
-    for (size_t i = k; i-- > 0;) {
-        double sum = H->g[i];
-        for (size_t j = i + 1; j < k; j++)
-            sum -= H->h[i][j] * c[j];
-        c[i] = H->h[i][i] != 0 ? sum / H->h[i][i] : 0;
+    double along = 0, square = 0;
+    for (size_t i = 0; i < M->base.m; i++) {
+        const double moved = (double)r[i] - left[i] - M->q[i];
+        along += moved * r[i];
+        square += moved * moved;
     }
+    return square > 0 ? fmin(1, fmax(0, along / square)) : 0;
 }
 
-/* The share of the correction that is taken. In the basis of the Krylov space w A d has the entries
- * H c - (c, 0), and r the only entry beta. */
-static double share(const struct hessenberg *H, const double *c, size_t k, double beta)
-{
-    double first = 0, square = 0;
-    for (size_t i = 0; i <= k; i++) {
-        double sum = i < k ? -c[i] : 0;
-        for (size_t j = i > 0 ? i - 1 : 0; j < k; j++)
-            sum += H->plain[i][j] * c[j];
-        if (i == 0) first = sum;
-        square += sum * sum;
-    }
-    return square > 0 ? fmin(1, fmax(0, beta * first / square)) : 0;
-}
-
-/* x0 += V A^T w q with q the minimiser of the residual over the first Krylov vectors. */
+/* x0 += V A^T w q */
 static scry_status correct(struct mmps *M, float *x0, scry_error *err)
 {
     struct scryi_guided *G = &M->base;
-    struct hessenberg H;
     const size_t m = G->m, n = G->base.base.n;
-    double c[MAX_INNER];
-    size_t k = 0;
+    float *r = G->r, *left = G->noise, *d = G->u;
     for (size_t i = 0; i < m; i++)
-        M->basis[i] = G->w[i] * (G->b[i] - G->Au[i]);
-    const double beta = scry_norm(M->basis, m);
-    if (!(beta > 0)) return SCRY_OK;
-    scry_scale(M->basis, 1 / beta, m);
-    H.g[0] = beta;
-    while (k < M->inner && fabs(H.g[k]) > G->base.base.opts.tol * beta) {
-        float *next = M->basis + (k + 1) * m;
-        scry_status st = apply(M, next, M->image + k * n, M->basis + k * m, err);
+        left[i] = r[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    const double enough = G->base.base.opts.tol * scry_norm(r, m);
+    if (M->warm) memcpy(M->p, M->q, m * sizeof *M->q);
+    memset(M->q, 0, m * sizeof *M->q);
+    memset(d, 0, n * sizeof *d);
+    for (size_t k = 0; k < M->inner && scry_norm(left, m) > enough; k++) {
+        float *p = M->p + k * m, *Kp = M->Kp + k * m, *image = M->image + k * n;
+        if (k || !M->warm) memcpy(p, left, m * sizeof *p);
+        scry_status st = apply(M, Kp, image, p, err);
         if (st != SCRY_OK) return st;
-        for (size_t i = 0; i <= k; i++) { /* modified Gram-Schmidt */
-            H.plain[i][k] = H.h[i][k] = scry_dot(next, M->basis + i * m, m);
-            scry_axpy(next, -H.h[i][k], M->basis + i * m, m);
-        }
-        const double size = scry_norm(next, m);
-        H.plain[k + 1][k] = H.h[k + 1][k] = size;
-        rotate(&H, k++);
-        if (!(size > 1e-6 * fabs(H.h[k - 1][k - 1]))) break; /* the space is exhausted */
-        scry_scale(next, 1 / size, m);
+        if (!orthogonalise(M, k)) break;
+        const double step = scry_dot(Kp, left, m);
+        scry_axpy(left, -step, Kp, m);
+        scry_axpy(M->q, step, p, m);
+        scry_axpy(d, step, image, n);
     }
-    back_substitute(&H, c, k);
-    const double part = share(&H, c, k, beta);
-    for (size_t i = 0; i < k; i++)
-        scry_axpy(x0, part * c[i], M->image + i * n, n);
+    /* one iteration alone must not go where the last one went */
+    M->warm = M->inner > 1 && scry_norm(M->q, m) > 0;
+    scry_axpy(x0, share(M, r, left), d, n);
     return SCRY_OK;
+}
+
+/* What extrapolation adds to a step around x0: the state then moved around
+ * x0 + h / (2 h0) (x0 - last), h = log(s / s') and h0 that of the step before. */
+static void extrapolate(struct mmps *M, size_t i, double fresh)
+{
+    struct scryi_sampler *S = &M->base.base;
+    const size_t n = S->base.n;
+    const double s = S->sigma[i], next = S->sigma[i + 1];
+    if (i > 0 && next > 0 && next < s && s < S->sigma[i - 1]) {
+        const double back = log(s / next) / (2 * log(S->sigma[i - 1] / s));
+        const double moved = (1 - next * sqrt(1 - fresh) / s) * back;
+        scry_axpy(S->x, moved, S->x0, n);
+        scry_axpy(S->x, -moved, M->last, n);
+    }
+    memcpy(M->last, S->x0, n * sizeof *M->last);
 }
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct mmps *M = (struct mmps *)base;
     struct scryi_sampler *S = &M->base.base;
-    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
+    const size_t i = base->step;
+    scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[i], err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(&M->base, S->x0, err)) != SCRY_OK) return st;
     if ((st = correct(M, S->x0, err)) != SCRY_OK) return st;
-    return scryi_guided_move(&M->base, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
+    const double fresh = scryi_sampler_ddim_share(S, base->opts.eta);
+    st = scryi_guided_move(&M->base, fresh, p, err);
+    if (st == SCRY_OK && M->last) extrapolate(M, i, fresh);
+    return st;
+}
+
+static scry_status start(struct scry_solver *base, scry_error *err)
+{
+    ((struct mmps *)base)->warm = false;
+    return scryi_guided_start(base, err);
 }
 
 static void destroy(struct scry_solver *base)
 {
     struct mmps *M = (struct mmps *)base;
     if (!M) return;
-    scry_free(M->basis);
-    scry_free(M->image);
+    float *owned[] = { M->p, M->Kp, M->image, M->q, M->last };
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
     scryi_guided_destroy(base);
 }
 
@@ -159,17 +174,21 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     struct mmps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mmps.name);
     struct scry_solver *S = &M->base.base.base;
-    S->start_fn = scryi_guided_start;
+    S->start_fn = start;
     S->step_fn = step;
     S->destroy = destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_mmps, problem, opts, err);
     if (st == SCRY_OK) {
-        M->inner = opts->inner;
-        M->basis = scry_alloc((M->inner + 1) * M->base.m, sizeof *M->basis);
-        M->image = scry_alloc(M->inner * S->n, sizeof *M->image);
-        if (!M->basis || !M->image)
-            st = SCRY_FAIL(err, SCRY_ENOMEM, "mmps: %zu Krylov vectors of %zu values", M->inner,
-                           M->base.m + S->n);
+        const size_t m = M->base.m, inner = opts->inner;
+        M->inner = inner;
+        bool ok = (M->p = scry_alloc(inner * m, sizeof *M->p)) != NULL;
+        ok = (M->Kp = scry_alloc(inner * m, sizeof *M->Kp)) && ok;
+        ok = (M->image = scry_alloc(inner * S->n, sizeof *M->image)) && ok;
+        ok = (M->q = scry_alloc(m, sizeof *M->q)) && ok;
+        if (opts->order > 1) ok = (M->last = scry_alloc(S->n, sizeof *M->last)) && ok;
+        if (!ok)
+            st = SCRY_FAIL(err, SCRY_ENOMEM, "mmps: %zu directions of %zu values", inner,
+                           2 * m + S->n);
     }
     if (st == SCRY_OK)
         *out = S;
@@ -179,11 +198,13 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(20),
+    SCRYI_SCHEDULE_OPTIONS(15),
     { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
     { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
-    { "inner", 2, 1, MAX_INNER,
-      "GMRES iterations a step, at most: one vector-Jacobian product each" },
+    { "order", 2, 1, 2,
+      "1: DDIM's step, as published; 2: DPM-Solver++(2M), of second order without fresh noise" },
+    { "inner", 3, 1, MAX_INNER,
+      "iterations of the linear solve of a step, at most: one vector-Jacobian product each" },
     { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
     SCRYI_START_OPTIONS,
     { 0 },
@@ -195,7 +216,8 @@ const struct scry_method scry_method_mmps = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_VJP | SCRY_NEEDS_GAUSSIAN,
     .exact = "exact for Gaussian priors, as steps and inner grow; else approximate",
-    .citation = "Rozet, Andry, Lanusse, Louppe 2024, NeurIPS (arXiv:2405.13712)",
+    .citation = "Rozet, Andry, Lanusse, Louppe 2024, NeurIPS (arXiv:2405.13712); steps: Lu et al. "
+                "2022 (arXiv:2211.01095)",
     .options = options,
     .plan = plan,
 };

@@ -13,8 +13,8 @@ struct band {
 static const struct band sense_bands[] = {
     { "jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0 },
     { "jfps", SCRY_START_GAUSSIAN, 0, 0.02, 0.95, 1.0 },
-    { "mmps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0 },
-    { "mmps", SCRY_START_GAUSSIAN, 0, 0.02, 0.95, 1.0 },
+    { "mmps", SCRY_START_NOISE, 0, 0.02, 0.98, 1.02 },
+    { "mmps", SCRY_START_GAUSSIAN, 0, 0.02, 0.98, 1.02 },
     { "tmpd", SCRY_START_NOISE, 0, 0.45, 0.83, 1.0 },
     { "pigdm", SCRY_START_NOISE, 0, 0.5, 0.9, 1.02 },
     { "pnpdm", SCRY_START_NOISE, SCRY_COUPLING_EXACT, 0.04, 0.98, 1.02 },
