@@ -2,10 +2,10 @@
 """Write prior.json beside a pretrained network: what it was trained on, the mean and radial power
 spectrum of that content in the prior's unit, and how far the network is from that Gaussian.
 
-    make_prior_json.py FOLDER TRAIN.npz
+    make_prior_json.py FOLDER TRAIN.npz [CROPS]
 
 FOLDER/about.json holds the words (name, description, training_data, licence); TRAIN.npz holds 8-bit
-slices under keys "train/..." and, not seen in training, "test/...". Each slice is mapped as in training,
+slices under keys "train/..." and, not seen in training, "test/...". Each is mapped as in training,
     x = 2 g (v - lo) / (hi - lo) - 1,   lo, hi its 0.5 and 99.9 percentiles, g between 0.5 and 1,
 here with g at the midpoints of four equal parts of its range. Crops of 128 x 128 on a fixed grid,
 at most eight a slice so that large images do not outvote small ones.
@@ -14,8 +14,8 @@ Spectrum: |DFT(w (x - mean))|^2 / sum(w^2), w a Hann window, mean that of the wh
 averaged over crops and over rings of frequency; white noise of sd s has s^2 everywhere. It is
 stored at f_i = i sqrt(0.5) / (count - 1) cycles per pixel.
 
-Departure (priors/departure.h): 1 - E|D - x0|^2 / E|D_G - x0|^2 at x0 + sigma n, x0 from "test/...",
-D the network in PyTorch, D_G the closed-form denoiser of the Gaussian just written.
+Departure (priors/departure.h): 1 - E|D - x0|^2 / E|D_G - x0|^2 at x0 + sigma n, x0 some CROPS (32)
+from "test/...", D the network in PyTorch, D_G the denoiser of the Gaussian just written.
 """
 import hashlib
 import json
@@ -29,7 +29,7 @@ from continue_training import UNet, load, step_of
 
 SIDE, COUNT, PER_SLICE = 128, 65, 8
 GAINS = np.array([0.5625, 0.6875, 0.8125, 0.9375])
-HELD_OUT, BATCH, LEVELS = 32, 8, np.geomspace(0.25, 32, 12)
+BATCH, LEVELS = 8, np.geomspace(0.25, 32, 12)
 
 
 def crops(archive, prefix):
@@ -67,9 +67,9 @@ def gaussian_denoiser(x, sigma, mean, radial):
     return mean + np.fft.ifft2(np.fft.fft2(x - mean) * (power / (power + sigma**2))).real
 
 
-def departure(folder, config, tiles, mean, radial):
+def departure(folder, config, tiles, mean, radial, count):
     rng = np.random.default_rng(1)
-    tiles = tiles[rng.permutation(len(tiles))[:HELD_OUT]]
+    tiles = tiles[rng.permutation(len(tiles))[:count]]
     x0 = 2 * rng.uniform(0.5, 1, (len(tiles), 1, 1)) * tiles - 1
     n = rng.standard_normal(x0.shape)
     net = UNet(config, load(os.path.join(folder, "diffusion_pytorch_model.safetensors")))
@@ -91,10 +91,14 @@ def departure(folder, config, tiles, mean, radial):
         se = np.std(error[0] - mine / theirs * error[1]) / theirs / np.sqrt(len(x0))
         print(f"{s:8.3f} {mine**0.5:16.4f} {theirs**0.5:9.4f} {value:11.3f} ({se:.3f})", flush=True)
         values.append(float("%.4g" % value))
-    return {"sigma": [float("%.5g" % s) for s in LEVELS], "value": values}
+    return {
+        "crops": len(tiles),
+        "sigma": [float("%.5g" % s) for s in LEVELS],
+        "value": values,
+    }
 
 
-def main(folder, npz):
+def main(folder, npz, count=32):
     archive = np.load(npz)
     tiles = np.array(list(crops(archive, "train/")))
     x = 2 * GAINS[:, None, None, None] * tiles[None] - 1
@@ -128,7 +132,7 @@ def main(folder, npz):
         variance=float("%.6g" % variance),
         radial_power=[float("%.5g" % p) for p in radial],
         gaussian_departure=departure(
-            folder, config, np.array(list(crops(archive, "test/"))), mean, radial
+            folder, config, np.array(list(crops(archive, "test/"))), mean, radial, int(count)
         ),
         weights_sha256=digest,
     )
@@ -139,6 +143,6 @@ def main(folder, npz):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -52,7 +52,7 @@ holds "sd is there" test -s sd.tif
 holds "quantiles are there" test -s q05.tif -a -s q95.tif
 holds "preview is a PNG" grep -q PNG p.png
 for key in seed version weights_sha256 denoise seconds peak_bytes chi2_per_pixel flux_in flux_out \
-    clipped_fraction; do
+    clipped_fraction gaussian_start; do
     holds "report has $key" grep -q "\"$key\"" run.json
 done
 works "inpaint" "$scry" inpaint odd.tif c.tif --mask odd.tif --method ddnm --seed 1 $fast
@@ -79,6 +79,9 @@ works "compare, another dataset" "$scry" compare "$volumes/single.h5" "$volumes/
 holds "twice the truth is as far as 0" grep -qE '"nmse":[[:space:]]*1,?$' stdout
 works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --sampler heun --steps 3 \
     --seed 1 s.tif
+works "sample from a Gaussian" "$scry" sample --prior microscopy --size 32x40 --samples 2 \
+    --sampler heun --steps 3 --seed 1 --start gaussian --start-sigma 1.5 t.tif
+holds "its start is told" grep -q '^start: Gaussian model at sigma 1.5, departure 0' stderr
 works "info" "$scry" info noisy.tif s.tif gaussian:sigma=2 microscopy
 works "methods" "$scry" methods
 works "version" "$scry" --version
