@@ -104,6 +104,11 @@ scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *ru
                            const float complex *maps, scry_error *err);
 void mri_plane_free(mri_plane *p);
 
+/* Marks each pixel (ny, nx): 0, no coil sees it; MRI_SEEN; and MRI_SEEN_AROUND, where at least half
+ * of its region of side x side pixels (those of scry_chains; 0: each pixel is one) is seen. */
+enum { MRI_SEEN = 1, MRI_SEEN_AROUND = 2 };
+scry_status mri_plane_seen(unsigned char **out, const mri_plane *p, size_t side, scry_error *err);
+
 /* An image (ny, nx) on another grid (oy, ox): cut where that is smaller, interpolated by zeros in
  * k-space where it is larger. */
 scry_status mri_resize(float complex *out, size_t oy, size_t ox, const float complex *image,

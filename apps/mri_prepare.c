@@ -25,6 +25,28 @@ void mri_plane_free(mri_plane *p)
     *p = (mri_plane){ 0 };
 }
 
+scry_status mri_plane_seen(unsigned char **out, const mri_plane *p, size_t side, scry_error *err)
+{
+    const size_t n = p->ny * p->nx, all = p->coils * p->sets, step = side ? side : 1;
+    unsigned char *seen = *out = scry_alloc(n, 1);
+    if (!seen) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    for (size_t i = 0; i < n; i++) {
+        bool by = !p->maps; /* one coil that sees all alike */
+        for (size_t c = 0; c < all && !by; c++) by = cabsf(p->maps[c * n + i]) > 0;
+        seen[i] = by ? MRI_SEEN : 0;
+    }
+    for (size_t y = 0; y < p->ny; y += step)
+        for (size_t x = 0; x < p->nx; x += step) {
+            const size_t h = step < p->ny - y ? step : p->ny - y;
+            const size_t w = step < p->nx - x ? step : p->nx - x;
+            size_t count = 0;
+            for (size_t k = 0; k < h * w; k++) count += seen[(y + k / w) * p->nx + x + k % w];
+            for (size_t k = 0; k < h * w && 2 * count >= h * w; k++)
+                seen[(y + k / w) * p->nx + x + k % w] *= MRI_SEEN_AROUND;
+        }
+    return SCRY_OK;
+}
+
 /* ---- the readout ---- */
 
 bool mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis)

@@ -393,21 +393,20 @@ done:
 }
 
 /* Where no coil sees anything nothing was measured, and what a prior drew there is not an image: it
- * is 0, and so is what is said of it; R-hat and ESS are not numbers. */
-static void blank_unseen(mri_result *r, const mri_plane *plane, const products *asked)
+ * is 0, and so is what is said of it. R-hat and ESS are not numbers there, and in regions of which
+ * most is such: drift of what nobody measures would pass for that of the image. */
+static void blank_unseen(mri_result *r, const unsigned char *seen, size_t n, const products *asked)
 {
-    const size_t n = plane->ny * plane->nx, all = plane->coils * plane->sets;
     for (size_t i = 0; i < n; i++) {
-        bool seen = false;
-        for (size_t c = 0; c < all && !seen; c++) seen = cabsf(plane->maps[c * n + i]) > 0;
-        if (seen) continue;
-        r->image[i] = 0;
+        if (!seen[i]) r->image[i] = 0;
         for (size_t k = 0; k < asked->count; k++) {
             const bool followed = asked->list[k].kind >= PRODUCT_RHAT;
-            r->products[k * n + i] = followed ? NAN : 0;
+            if (followed && seen[i] < MRI_SEEN_AROUND) r->products[k * n + i] = NAN;
+            else if (!seen[i]) r->products[k * n + i] = 0;
         }
     }
 }
+
 /* What the chains say of the real part of u, which is the magnitude's direction where the phase is
  * in the maps. */
 static void take_products(float *out, size_t n, const scry_affine *map, const products *asked,
@@ -421,13 +420,21 @@ static void take_products(float *out, size_t n, const scry_affine *map, const pr
     }
 }
 
-/* R-hat and ESS of the pixels that are in the image. */
-static void follow(mri_result *r, const scry_chains *chains, size_t n)
+/* Keeps what is said to what is seen: the image, its products, and the worst of R-hat and ESS. */
+static scry_status keep_seen(mri_result *r, const mri_plane *plane, const products *asked,
+                             const scry_chains *chains, scry_error *err)
 {
+    const size_t n = plane->ny * plane->nx;
+    unsigned char *seen;
+    const scry_status st = mri_plane_seen(&seen, plane, asked->region, err);
+    if (st != SCRY_OK) return st;
+    blank_unseen(r, seen, n, asked);
     for (size_t i = 0; i < n; i++)
-        if (cabsf(r->image[i]) > 0)
+        if (seen[i] == MRI_SEEN_AROUND)
             diagnosis_follow(&r->diagnosis, chains->rhat ? chains->rhat + 2 * i : NULL,
                              chains->ess ? chains->ess + 2 * i : NULL, 1);
+    scry_free(seen);
+    return SCRY_OK;
 }
 
 /* chi2 counts in the noise of the coils, which is a guess where they were not whitened by it. */
@@ -473,8 +480,7 @@ static scry_status collect(mri_result *r, const struct parts *p, const mri_plane
         r->image[i] = (float)(p->map.scale * sqrt(sum));
     }
     take_products(r->products, n, &p->map, &run->products, chains);
-    blank_unseen(r, plane, &run->products);
-    follow(r, chains, n);
+    if ((st = keep_seen(r, plane, &run->products, chains, err)) != SCRY_OK) return st;
     r->samples = chains->done;
     r->failed = chains->failed;
     r->counts = chains->counts;
