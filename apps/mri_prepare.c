@@ -31,7 +31,7 @@ scry_status mri_plane_seen(unsigned char **out, const mri_plane *p, size_t side,
     unsigned char *seen = *out = scry_alloc(n, 1);
     if (!seen) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     for (size_t i = 0; i < n; i++) {
-        bool by = !p->maps; /* one coil that sees all alike */
+        bool by = !p->maps; /* a root sum of squares is of all that there is */
         for (size_t c = 0; c < all && !by; c++) by = cabsf(p->maps[c * n + i]) > 0;
         seen[i] = by ? MRI_SEEN : 0;
     }

@@ -96,7 +96,7 @@ works "threads" "$scry" deblur stack.ome.tif one.tif --psf gaussian:sigma=1.5 --
     $beside --threads 1 --above 0.3=one_above.tif
 holds "do not change a product" cmp -s one_above.tif above/stack.ome.tif
 
-# one coil, all of it seen alike
+# one coil, which sees all alike
 works "one coil" "$scry" kspace simulate one.h5 --size 32x32 --coils 1 --noise 0.01 --seed 2 \
     --pattern gaussian --accel 2 --center 0.3
 works "without maps" "$scry" mri one.h5 one_mean.h5 --maps none --method dds --steps 2 --samples 2 \
