@@ -29,9 +29,11 @@
  * past within a step. Half of the alternations are spent there, the first half on the way, by the
  * published draw as long as s is larger.
  *
- * At the defaults, on Gaussian posteriors of blur, mask and coils, means are within 0.04 sd and
- * spreads within 2 % beyond Monte Carlo error; as published at the same cost, 0.1 to 0.3 sd and 8 %
- * (tests/exact). Counted light has its weights W at the mean of the samples so far, not at the
+ * At the defaults, on the Gaussian posteriors of tests/exact, means are within 0.04 sd and spreads
+ * within 2 % beyond Monte Carlo error; as published at the same cost, 0.1 to 0.3 sd and 8 %. What
+ * the data do not see forgets slowest: at its variance v a step forgets s^2 / v of it, and what is
+ * left is the law of a looser coupling. That is the error of the mean that the label tells, and
+ * steps are its cure, with fewer denoiser steps in each. Counted light has its weights W at the mean of the samples so far, not at the
  * latest: a sample that is too dark would be pulled harder than one that is too bright. */
 
 enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200, TERMS = 16 };
@@ -309,8 +311,8 @@ const struct scry_method scry_method_pnpdm = {
     .title = "PnP-DM, split Gibbs",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
-    .exact = "exact for any prior as steps and inner grow; Gaussian ones at the defaults to 0.04 "
-             "sd; a few counts a pixel shift its mean by up to 0.35 sd",
+    .exact = "exact for any prior as steps and inner grow; a few counts a pixel shift its mean by "
+             "up to 0.35 sd",
     .citation = "Wu et al. 2024, NeurIPS (arXiv:2405.18782); Xu, Chi 2024 (arXiv:2403.17042)",
     .options = options,
     .plan = plan,
