@@ -169,11 +169,12 @@ static scry_status build(scryi_model *m, bool vjp_too, scry_error *err)
     return vjp_too ? scryi_plan_create(m, &m->vjp, true, err) : SCRY_OK;
 }
 
-/* A batch reads weights once for all its images, which is worth a quarter of D at 32 x 32, 6 % at
- * 64 x 64, and less at larger sizes (tests/bench/bench_batch.c); each image costs its work. */
+/* A batch reads weights once for all its images, which is worth a fifth of D at 32 x 32 and 7 % at
+ * 64 x 64 and 128 x 128, most of it with four images (tests/bench/bench_batch.c). Each image costs
+ * its work, and above the limit weights no longer count beside it. */
 static size_t batch_of(size_t work_bytes)
 {
-    const size_t most = 8, fit = ((size_t)256 << 20) / work_bytes;
+    const size_t most = 4, fit = ((size_t)128 << 20) / work_bytes;
     return fit < 1 ? 1 : fit < most ? fit : most;
 }
 
