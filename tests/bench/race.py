@@ -2,7 +2,7 @@
 """Processor time that each method takes to a given PSNR and to honest error bars.
 
     race.py SCRY BENCH KSPACE --out FOLDER [--problem deblur,inpaint,kspace] [--method diffpir,...]
-            [--settings default|all] [--items 2] [--budget 30] [--report-only]
+            [--settings first|all|"--steps 20"] [--items 2] [--budget 30] [--report-only]
 
 BENCH and KSPACE are the folders of quality.py and mri_quality.py. The problems:
 deblur   64 x 64 crops of real images, PSF gaussian of 2 px, 100 photons, camera noise
@@ -15,24 +15,27 @@ That gives the cost of a chain, and with v the mean variance between chains the 
 over K of them: mse(K) = mse(n) + v (1/K - 1/n) in expectation, as chains are independent draws.
 An interval holds the truth if it is within t sd sqrt(1 + 1/n) of the mean, t the 95 % point of
 Student's law with n - 1 degrees of freedom: 90 % of the pixels for n draws of a posterior that is
-right and Gaussian, with any n. With fewer than CHAINS it says little and is not counted.
+right and Gaussian, with any n. With fewer than FEWEST it says little and is not counted.
 
-Runs are kept in FOLDER/<problem>.json and not repeated, so that a race may be run in pieces and
-problems side by side; --report-only prints what is there. FOLDER also gets race.json and race.png.
+Runs are kept in FOLDER/<problem>.json and not repeated, so that a race may be run in pieces, also
+side by side; all that is there is printed (--report-only: no more). FOLDER also gets race.json and
+race.png.
 """
 import argparse
+import fcntl
 import json
 import os
 import resource
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import tifffile
 
 import mri_quality
 
-CHAINS = 8
+CHAINS, FEWEST = 8, 6
 CROPS = ["dsb0", "membrane", "mitochondria"]  # no default was chosen on one of them
 SIDE, PHOTONS, NOISE = 64, 100, 0.05
 REFERENCE = {
@@ -40,26 +43,27 @@ REFERENCE = {
     "inpaint": ["biharmonic", "tv"],
     "kspace": ["wavelet", "tv", "cg-sense"],
 }
-# The first is the default. The others: more and fewer steps, and what a label states as accurate.
+# "" is the default; then more and fewer steps, and what a label states as accurate. Methods of a
+# thousand calls or more run at a setting that a race can afford.
 SETTINGS = {
-    "diffpir": ["", "--steps 8", "--steps 32", "--steps 64"],
+    "diffpir": ["", "--steps 32", "--steps 8", "--steps 64"],
     "dds": ["", "--steps 25", "--steps 12", "--steps 100"],
-    "ddnm": ["", "--steps 25", "--steps 100"],
-    "ddrm": ["", "--steps 10", "--steps 40"],
-    "jfps": ["", "--steps 20", "--steps 10", "--steps 80"],
+    "ddnm": ["", "--steps 25"],
+    "ddrm": ["", "--steps 40"],
+    "jfps": ["", "--spread 1", "--steps 20", "--steps 10", "--steps 80"],
     "mmps": ["", "--steps 10", "--steps 40"],
     "tmpd": ["", "--steps 15"],
-    "pigdm": ["", "--steps 15", "--steps 60"],
+    "pigdm": ["", "--steps 15"],
     "pnpdm": ["", "--steps 20", "--steps 10"],
-    "daps": ["", "--variance matched", "--variance matched --steps 50", "--steps 50"],
-    "dps": ["", "--steps 200"],
-    "pnp-ula": ["", "--steps 500"],
-    "sk-rock": ["", "--steps 50"],
-    "langevin": ["", "--steps 30 --travel 5"],
+    "daps": ["--variance matched --steps 50", "--variance matched", "--steps 20"],
+    "dps": ["--steps 100"],
+    "pnp-ula": ["--steps 400"],
+    "sk-rock": ["--steps 50"],
+    "langevin": ["--steps 40 --travel 5"],
     "preconditioned-langevin": ["", "--steps 30", "--steps 20 --travel 2"],
-    "tds": ["", "--particles 4 --steps 50"],
-    "mcgdiff": ["", "--particles 8 --steps 50"],
-    "pnp-flow": ["", "--steps 50"],
+    "tds": ["--particles 4 --steps 40"],
+    "mcgdiff": ["--particles 8 --steps 40"],
+    "pnp-flow": ["--steps 40"],
 }
 
 
@@ -70,7 +74,7 @@ def crop(path):
 
 
 def deblur(args, name):
-    bench, stem = args.bench, os.path.join(args.out, f"deblur_{name}")
+    bench, stem = args.bench, os.path.join(args.work, f"deblur_{name}")
     tifffile.imwrite(stem + ".tif", crop(f"{bench}/{name}_ph{PHOTONS}.tif"))
     background = 0.02 * PHOTONS
     words = ["deblur", stem + ".tif", stem + "_out.tif", "--psf", f"{bench}/psf.tif", "--gain", 0.5,
@@ -83,7 +87,7 @@ def deblur(args, name):
 
 
 def inpaint(args, name):
-    bench, stem = args.bench, os.path.join(args.out, f"inpaint_{name}")
+    bench, stem = args.bench, os.path.join(args.work, f"inpaint_{name}")
     truth, known = crop(f"{bench}/{name}_truth.tif"), crop(f"{bench}/{name}_rand80_mask.tif")
     noise = np.random.default_rng(1).normal(0, NOISE, truth.shape)
     tifffile.imwrite(stem + ".tif", (truth + noise).astype(np.float32))
@@ -96,8 +100,8 @@ def inpaint(args, name):
 
 
 def kspace(args, name):
-    problem = mri_quality.prepare(name, args.scry, args.kspace, args.out)
-    stem, inside = os.path.join(args.out, name), problem["support"]
+    problem = mri_quality.prepare(name, args.scry, args.kspace, args.work)
+    stem, inside = os.path.join(args.work, name), problem["support"]
     truth = np.abs(problem["reference"])[inside].astype(float)
     words = ["mri", problem["k"], stem + "_out.cfl", "--maps", problem["maps"]]
 
@@ -117,7 +121,7 @@ PROBLEMS = {"deblur": deblur, "inpaint": inpaint, "kspace": kspace}
 def child(args, words):
     """Processor seconds; and what was wrong, if anything was."""
     def limit():
-        resource.setrlimit(resource.RLIMIT_CPU, (int(args.budget * 1.5) + 1,) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(args.budget) + 1,) * 2)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([args.scry, *map(str, words)], capture_output=True, text=True,
                           preexec_fn=limit, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -150,32 +154,38 @@ def run(args, problem, method, option, chains):
 
 
 class Runs:
-    """Results by name, on disk after each."""
+    """Results by name, on disk after each; several races may add to one file."""
 
     def __init__(self, path):
         self.path, self.known = path, {}
-        if os.path.exists(path):
-            with open(path) as f:
+        self.read()
+
+    def read(self):
+        if os.path.exists(self.path):
+            with open(self.path) as f:
                 self.known = json.load(f)
 
     def get(self, key, make):
         if key not in self.known and make:
-            self.known[key] = make()
-            with open(self.path + ".new", "w") as f:
-                json.dump(self.known, f, indent=1)
-            os.replace(self.path + ".new", self.path)
-            r = self.known[key]
-            print(f"{key:60} {r['seconds']:7.1f} s  {r.get('wrong', '')[:100]}", file=sys.stderr,
-                  flush=True)
+            result = make()
+            with open(self.path + ".lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self.read()
+                self.known[key] = result
+                with open(self.path + ".new", "w") as f:
+                    json.dump(self.known, f, indent=1)
+                os.replace(self.path + ".new", self.path)
+            print(f"{key:60} {result['seconds']:7.1f} s  {result.get('wrong', '')[:100]}",
+                  file=sys.stderr, flush=True)
         return self.known.get(key)
 
 
-def setting(args, runs, name, items, method, option, posterior):
-    """One row: cost of the first and of each further chain, and the scores of each item."""
+def setting(args, runs, name, items, method, option, asked, posterior):
+    """One row: cost of the first and of each further chain, and the scores of each item; None
+    where nothing is known and it was not asked for."""
     def get(item, chains):
-        make = None if args.report_only else lambda: run(args, PROBLEMS[name](args, item), method,
-                                                         option, chains)
-        return runs.get(f"{item}/{method}/{option}/{chains}", make)
+        make = lambda: run(args, PROBLEMS[name](args, item), method, option, chains)
+        return runs.get(f"{item}/{method}/{option}/{chains}", make if asked else None)
     row = {"method": method, "option": option, "posterior": posterior}
     first = get(items[0], int(posterior))
     if first is None:
@@ -191,7 +201,7 @@ def setting(args, runs, name, items, method, option, posterior):
         return {**row, "wrong": scores[0]["wrong"] if scores else "not run"}
     row["chains"], row["scores"] = n, scores
     row["chain"] = (scores[0]["seconds"] - row["first"]) / (n - 1) if n > 1 else row["first"]
-    if n == CHAINS:
+    if n >= FEWEST:
         row["coverage"] = float(np.mean([s["coverage"] for s in scores]))
     return row
 
@@ -235,7 +245,7 @@ def report(args, name, rows):
         r["dB"] = psnr(r, 8 if r["chains"] > 1 else 1)
         share = r.get("coverage")
         fair = share is not None and abs(share - 0.9) <= 0.05
-        r["to_coverage"] = seconds(r, CHAINS) if fair else None
+        r["to_coverage"] = seconds(r, r["chains"]) if fair else None
         cells = (f"{hit[0]:.1f} s ({hit[2]})" if hit else "-",
                  "-" if share is None else f"{100 * share:.1f} %",
                  f"{r['to_coverage']:.1f}" if fair else "-")
@@ -266,16 +276,17 @@ def picture(path, result):
                 left.annotate(r["method"], (seconds(r, 1), psnr(r, 1)), fontsize=7)
                 continue
             colour, mark = looks[r["method"]]
-            label = r["method"] if not r["option"] else None
+            first = r["option"] == SETTINGS[r["method"]][0]
+            label = f"{r['method']} {r['option']}".strip() if first else None
             line = np.array([p[:2] for p in curve(r)])
             left.plot(*line.T, color=colour, marker=mark, markevery=[0, min(7, len(line) - 1)],
                       lw=1.6 if label else 0.7, ms=5 if label else 3, label=label)
             if "coverage" in r:
-                right.plot(seconds(r, CHAINS), 100 * r["coverage"], mark, color=colour,
-                           ms=8 if label else 4)
+                point = (seconds(r, r["chains"]), 100 * r["coverage"])
+                right.plot(*point, mark, color=colour, ms=8 if label else 4)
                 if label:
-                    right.annotate(label, (seconds(r, CHAINS), 100 * r["coverage"]), fontsize=7,
-                                   xytext=(4, 3), textcoords="offset points")
+                    right.annotate(r["method"], point, fontsize=7, xytext=(4, 3),
+                                   textcoords="offset points")
         left.axhline(result[name]["target"], color="grey", ls=":")
         best = max(psnr(r, 8 if r["posterior"] else 1) for r in rows)
         left.set(xscale="log", ylim=(best - 4, best + 0.7), ylabel="PSNR, dB",
@@ -284,11 +295,27 @@ def picture(path, result):
         right.axhspan(85, 95, color="0.9")
         right.axhline(90, color="grey", ls=":")
         right.set(xscale="log", ylabel="90 % intervals hold, %",
-                  title=f"{name}: {CHAINS} chains; large: default settings")
+                  title=f"{name}: {CHAINS} chains; large: first settings")
         for a in (left, right):
             a.set_xlabel("processor time an image, s")
     figure.tight_layout()
     figure.savefig(path, dpi=90)
+
+
+def race(args):
+    result = {}
+    for name in args.problem.split(","):
+        runs = Runs(os.path.join(args.out, f"{name}.json"))
+        items = ["brain4"] if name == "kspace" else CROPS[: args.items]
+        rows = [setting(args, runs, name, items, m, "", not args.report_only, False)
+                for m in REFERENCE[name]]
+        for m in SETTINGS:
+            for k, option in enumerate(SETTINGS[m]):
+                asked = (args.settings in ("all", option) or args.settings == "first" and k == 0)
+                asked = asked and m in args.method.split(",") and not args.report_only
+                rows.append(setting(args, runs, name, items, m, option, asked, True))
+        result[name] = report(args, name, [r for r in rows if r])
+    return result
 
 
 def main():
@@ -299,22 +326,15 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--problem", default=",".join(PROBLEMS))
     p.add_argument("--method", default=",".join(SETTINGS))
-    p.add_argument("--settings", choices=["default", "all"], default="all")
+    p.add_argument("--settings", default="all")
     p.add_argument("--items", type=int, default=2)
     p.add_argument("--budget", type=float, default=30)
     p.add_argument("--report-only", action="store_true")
     args = p.parse_args()
     args.scry = os.path.abspath(args.scry)
     os.makedirs(args.out, exist_ok=True)
-    result = {}
-    for name in args.problem.split(","):
-        runs = Runs(os.path.join(args.out, f"{name}.json"))
-        items = ["brain4"] if name == "kspace" else CROPS[: args.items]
-        rows = [setting(args, runs, name, items, m, "", False) for m in REFERENCE[name]]
-        for m in args.method.split(","):
-            options = SETTINGS[m][: 1 if args.settings == "default" else None]
-            rows += [setting(args, runs, name, items, m, o, True) for o in options]
-        result[name] = report(args, name, [r for r in rows if r])
+    with tempfile.TemporaryDirectory(prefix="scry-race-") as args.work:
+        result = race(args)
     with open(os.path.join(args.out, "race.json"), "w") as f:
         json.dump({k: v for k, v in result.items() if v}, f, indent=1)
     picture(os.path.join(args.out, "race.png"), result)
