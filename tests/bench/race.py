@@ -196,9 +196,9 @@ def setting(args, runs, name, items, method, option, asked, posterior):
     n = min(CHAINS, int(args.budget / first["seconds"])) if posterior else 0
     n = max(n, int(posterior))
     scores = [get(item, n) for item in items]
-    scores = [s for s in scores if s]
-    if not scores or any("wrong" in s for s in scores):
-        return {**row, "wrong": scores[0]["wrong"] if scores else "not run"}
+    if not all(scores) or any("wrong" in s for s in scores):
+        wrong = [s["wrong"] for s in scores if s and "wrong" in s]
+        return {**row, "wrong": wrong[0] if wrong else "not run on every image"}
     row["chains"], row["scores"] = n, scores
     row["chain"] = (scores[0]["seconds"] - row["first"]) / (n - 1) if n > 1 else row["first"]
     if n >= FEWEST:
