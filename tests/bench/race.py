@@ -269,15 +269,15 @@ def picture(path, result):
     looks = {m: (pyplot.get_cmap("tab20")(i % 20), "os^Dv<>P"[i // 3 % 8])
              for i, m in enumerate(SETTINGS)}
     for (left, right), name in zip(axes, names):
-        rows = [r for r in result[name]["rows"] if "scores" in r]
+        rows, seen = [r for r in result[name]["rows"] if "scores" in r], set()
         for r in rows:
             if not r["posterior"]:
                 left.plot(seconds(r, 1), psnr(r, 1), "k*")
                 left.annotate(r["method"], (seconds(r, 1), psnr(r, 1)), fontsize=7)
                 continue
             colour, mark = looks[r["method"]]
-            first = r["option"] == SETTINGS[r["method"]][0]
-            label = f"{r['method']} {r['option']}".strip() if first else None
+            label = None if r["method"] in seen else f"{r['method']} {r['option']}".strip()
+            seen.add(r["method"])
             line = np.array([p[:2] for p in curve(r)])
             left.plot(*line.T, color=colour, marker=mark, markevery=[0, min(7, len(line) - 1)],
                       lw=1.6 if label else 0.7, ms=5 if label else 3, label=label)
@@ -295,7 +295,7 @@ def picture(path, result):
         right.axhspan(85, 95, color="0.9")
         right.axhline(90, color="grey", ls=":")
         right.set(xscale="log", ylabel="90 % intervals hold, %",
-                  title=f"{name}: {CHAINS} chains; large: first settings")
+                  title=f"{name}: {CHAINS} chains; large: first setting of each")
         for a in (left, right):
             a.set_xlabel("processor time an image, s")
     figure.tight_layout()
