@@ -233,7 +233,8 @@ static int run(const cli_command *self, int argc, char **argv)
           "levy: all six laws of the paper, its Gibbs sampling and up to 40 of its 1000 signals, "
           "about an hour on two cores; elsewhere four times the measurements" },
         { "seed", CLI_INTEGER, &s->seed, "N", "of the problems and of the samplers [0]" },
-        { "json", CLI_TEXT, &c.json, "FILE", "write all numbers" },
+        { "json", CLI_TEXT, &c.json, "FILE",
+          "write all numbers with their standard errors, costs of a sample, processor seconds" },
         { "plot", CLI_TEXT, &c.plot, "FILE",
           "write a PNG: maps of all numbers, methods downwards and problems across (white is "
           "right, blue too small, red too large, grey not measured), and histograms of ranks" },
