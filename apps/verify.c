@@ -204,7 +204,7 @@ static scry_status verify(const struct command *c, scry_error *err)
             st = SCRY_FAIL(err, SCRY_EIO, "interrupted in part %s; nothing was written",
                            (*part)->name);
         if (st == SCRY_OK) verify_print(table);
-        if (st == SCRY_OK && c->check) out += verify_check(table);
+        if (st == SCRY_OK && c->check) out += verify_check(table, &c->settings);
     }
     if (st == SCRY_OK && c->json)
         st = verify_write_json(c->json, tables, count, &c->settings, err);

@@ -89,8 +89,9 @@ double verify_clock(void);
 
 void verify_print(const verify_table *table);
 /* How many numbers differ from those in the label of the method (solvers/measured.h) by more than
- * their Monte Carlo error; each is reported on stderr. */
-size_t verify_check(const verify_table *table);
+ * their Monte Carlo error; each is reported on stderr. Averages over problems are held too, at the
+ * number of chains that the labels are from (the part's own). */
+size_t verify_check(const verify_table *table, const verify_settings *settings);
 /* All tables in one document. */
 scry_status verify_write_json(const char *path, const verify_table *tables, size_t count,
                               const verify_settings *settings, scry_error *err);

@@ -141,9 +141,9 @@ static inline void annealed_run(struct annealed_law *L, const struct world *w, c
     }
 }
 
-/* `K` chains against the law, the law against the posterior. */
-static inline void check_annealed(const struct annealed *a, const scry_problem *problem,
-                                  const scry_op *A, const struct world *w, size_t K)
+/* `K` chains against the law, the law against the posterior. Returns the excess of variance. */
+static inline double check_annealed(const struct annealed *a, const scry_problem *problem,
+                                    const scry_op *A, const struct world *w, size_t K)
 {
     static struct annealed_law L;
     scry_solver_opts o;
@@ -166,6 +166,7 @@ static inline void check_annealed(const struct annealed *a, const scry_problem *
         fail();
     }
     scry_chains_free(&c);
+    return v.excess;
 }
 
 #endif

@@ -75,6 +75,7 @@ struct verdict {
     double bias;      /* largest |mean - exact| in exact sd */
     double low, high; /* extremes of the sd ratio, over pixels */
     double whitened;  /* largest entry of |L^-1 S L^-T - I|, L L^T the exact covariance */
+    double excess;    /* mean of the diagonal of that: 0 +- sqrt(2 / (K n)) */
     double se;        /* standard error of a mean in sd: 1 / sqrt(K) */
 };
 
@@ -108,6 +109,7 @@ static inline struct verdict judge(const float *samples, size_t K, size_t n, con
         v.bias = fmax(v.bias, fabs(at[i] - mean[i]) / sd);
         v.low = fmin(v.low, ratio);
         v.high = fmax(v.high, ratio);
+        v.excess += (S[i * n + i] - 1) / (double)n;
         for (size_t j = 0; j < n; j++)
             v.whitened = fmax(v.whitened, fabs(S[i * n + j] - (i == j)));
     }

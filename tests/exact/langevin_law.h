@@ -111,8 +111,9 @@ static inline void law(double *mean, double *cov, const struct world *w, const s
 }
 
 /* `K` chains against the law, the law against the posterior. */
-static inline void check_band(const struct band *band, const scry_problem *problem,
-                              const scry_op *A, const struct world *w, size_t K)
+/* Returns the excess of variance over that of the law, whitened, which pools over bands. */
+static inline double check_band(const struct band *band, const scry_problem *problem,
+                                const scry_op *A, const struct world *w, size_t K)
 {
     scry_solver_opts o;
     scry_chains c;
@@ -136,6 +137,7 @@ static inline void check_band(const struct band *band, const scry_problem *probl
         fail();
     }
     scry_chains_free(&c);
+    return v.excess;
 }
 
 #endif
