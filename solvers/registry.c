@@ -73,6 +73,9 @@ static const char *const coupling_words[] = { [SCRY_COUPLING_PAPER] = "paper",
                                               [SCRY_COUPLING_EXACT] = "exact", NULL };
 static const char *const twist_words[] = { [SCRY_TWIST_PAPER] = "paper",
                                            [SCRY_TWIST_MODEL] = "model", NULL };
+static const char *const scheme_words[] = { [SCRY_SCHEME_PAPER] = "paper",
+                                            [SCRY_SCHEME_POSTPROCESSED] = "postprocessed",
+                                            [SCRY_SCHEME_KINETIC] = "kinetic", NULL };
 
 /* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
@@ -112,6 +115,7 @@ static const struct field fields[] = {
     { "coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words },
     { "twist", CHOICE, offsetof(scry_solver_opts, twist), twist_words },
     { "order", COUNT, offsetof(scry_solver_opts, order), NULL },
+    { "scheme", CHOICE, offsetof(scry_solver_opts, scheme), scheme_words },
     { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
     { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
     { "draws", COUNT, offsetof(scry_solver_opts, draws), NULL },

@@ -122,8 +122,7 @@ scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
         return fail(S, where, st, &why, err);
     }
     p->step = S->step;
-    p->draw = p->reason == SCRY_DONE ||
-              (S->first && S->step >= S->first && (S->step - S->first) % S->thin == 0);
+    p->draw = p->reason == SCRY_DONE || scryi_solver_drew(S);
     return SCRY_OK;
 }
 

@@ -49,9 +49,10 @@ typedef struct scry_solver_opts {
     int weight;        /* enum scry_weight, dds */
     int variance;      /* enum scry_variance, daps */
     int inner_draw;    /* enum scry_inner_draw, daps */
-    int coupling;      /* enum scry_coupling, pnpdm */
+    int coupling;      /* enum scry_coupling, pnpdm, pnp-ula, sk-rock */
     int twist;         /* enum scry_twist, tds */
     size_t order;      /* of the steps down the levels: 1, 2 */
+    int scheme;        /* enum scry_scheme, pnp-ula, sk-rock */
     size_t draw_steps; /* gradients of a chain inside a step */
     double draw_size;  /* length of its steps, relative to the stable one */
     size_t draws;      /* images that a chain gives, of methods that walk; the first after steps */
@@ -79,6 +80,9 @@ enum scry_coupling { SCRY_COUPLING_PAPER = 0, SCRY_COUPLING_EXACT };
 
 /* What bends the moves and weights of particles: the published twist or the Gaussian model. */
 enum scry_twist { SCRY_TWIST_PAPER = 0, SCRY_TWIST_MODEL };
+
+/* How a step of Langevin's equation is made: as published, corrected, or with a velocity. */
+enum scry_scheme { SCRY_SCHEME_PAPER = 0, SCRY_SCHEME_POSTPROCESSED, SCRY_SCHEME_KINETIC };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
     SCRY_RUNNING = 0,

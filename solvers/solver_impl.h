@@ -25,4 +25,11 @@ struct scry_solver {
     void (*destroy)(scry_solver *S); /* accepts half-built objects, frees S itself */
 };
 
+/* Whether the step that was counted last gives a draw. */
+static inline bool scryi_solver_drew(const scry_solver *S)
+{
+    return S->step == S->steps ||
+           (S->first && S->step >= S->first && (S->step - S->first) % S->thin == 0);
+}
+
 #endif

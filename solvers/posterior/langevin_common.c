@@ -77,11 +77,9 @@ scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
     return st;
 }
 
-scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
-                                    double data, double weight, scry_error *err)
+scry_status scryi_langevin_pull(struct scryi_langevin *L, const float *x, scry_error *err)
 {
     struct scryi_guided *G = &L->base;
-    const size_t n = G->base.base.n;
     if (!G->gaussian) G->linearised = false; /* the noise is that of x */
     scry_status st = scryi_guided_linearise(G, x, err);
     if (st != SCRY_OK) return st;
@@ -90,12 +88,26 @@ scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, do
     L->misfit = G->known ? scry_norm(G->r, G->m) / sqrt((double)G->known) : 0;
     for (size_t i = 0; i < G->m; i++)
         G->r[i] *= G->w[i];
-    if ((st = scryi_guided_adjoint(G, L->g, G->r, err)) != SCRY_OK) return st;
-    if ((st = scryi_sampler_denoise(&G->base, G->u, x, sigma, err)) != SCRY_OK) return st;
+    return scryi_guided_adjoint(G, L->g, G->r, err);
+}
+
+scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma,
+                                double data, double weight, scry_error *err)
+{
+    struct scryi_guided *G = &L->base;
+    scry_status st = scryi_sampler_denoise(&G->base, G->u, x, sigma, err);
+    if (st != SCRY_OK) return st;
     const float a = (float)data, c = (float)(weight / (sigma * sigma));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < G->base.base.n; i++)
         L->g[i] = a * L->g[i] + c * (G->u[i] - x[i]);
     return SCRY_OK;
+}
+
+scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
+                                    double data, double weight, scry_error *err)
+{
+    scry_status st = scryi_langevin_pull(L, x, err);
+    return st != SCRY_OK ? st : scryi_langevin_push(L, x, sigma, data, weight, err);
 }
 
 void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p)

@@ -36,6 +36,10 @@ scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
 /* L->g at x; scratch: G->u, Au, r. x is none of these. */
 scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
                                     double data, double weight, scry_error *err);
+/* Its halves: L->g = A^T W (b - A x); then L->g = data L->g + weight (D(x; s) - x) / s^2. */
+scry_status scryi_langevin_pull(struct scryi_langevin *L, const float *x, scry_error *err);
+scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma,
+                                double data, double weight, scry_error *err);
 
 /* Ends a step of a chain whose state is also its estimate: counts it and reports. */
 void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p);

@@ -1,5 +1,8 @@
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/vector.h"
 #include "solvers/methods_impl.h"
-#include "solvers/posterior/langevin_impl.h"
+#include "solvers/posterior/blurred_impl.h"
 
 #include <math.h>
 
@@ -8,37 +11,93 @@
  * (Laumont et al. 2022, whose alpha and epsilon are lambda and s^2). As d -> 0 its law tends to the
  * posterior whose prior is blurred by s. A direction of precision h comes out with the spread
  * 1 / sqrt(h (1 - d h / 2)), at most about zeta / 4 too wide. The paper's projection onto a box is
- * left out, images having no fixed range here; a chain that runs away is stopped instead. */
+ * left out, images having no fixed range here; a chain that runs away is stopped instead.
+ *
+ * `scheme kinetic` gives x a velocity v, of which noise replaces the share eta of its variance a
+ * step, h = sqrt(2 d):
+ *   v += h g(x),   x += h v / 2,   v = sqrt(1 - eta) v + sqrt(eta) n,   x += h v / 2
+ * (BAOAB, its two half kicks joined: Leimkuhler, Matthews 2013, AMRX). `scheme postprocessed` is
+ * its limit eta = 1, x' = x + d g + sqrt(2 d) (n + n') / 2. On a Gaussian posterior x has the exact
+ * spread for every h^2 < 4 over the curvature, zeta < 2, and a slow direction of spread r moves by
+ * r in about r / h steps where ULA takes (r / h)^2. */
+
+struct pnp_ula {
+    struct scryi_blurred base;
+    float *v;
+};
+
+static void kick(struct pnp_ula *M, double d)
+{
+    struct scryi_sampler *S = &M->base.base.base.base;
+    const size_t n = S->base.n;
+    const double h = sqrt(2 * d);
+    const double eta = S->base.opts.scheme == SCRY_SCHEME_KINETIC ? S->base.opts.eta : 1;
+    scry_axpy(M->v, S->base.step ? h : h / 2, M->base.base.g, n);
+    scry_axpy(S->x, h / 2, M->v, n);
+    scry_axpby(M->v, sqrt(1 - eta), M->v, sqrt(eta), S->z, n);
+    scry_axpy(S->x, h / 2, M->v, n);
+}
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
-    struct scryi_langevin *L = (struct scryi_langevin *)base;
-    struct scryi_sampler *S = &L->base.base;
-    const double s = S->sigma[base->step], weight = base->opts.lambda;
-    const double d = base->opts.zeta / (weight / (s * s) + L->data);
-    scry_status st = scryi_langevin_gradient(L, S->x, s, 1, weight, err);
+    struct pnp_ula *M = (struct pnp_ula *)base;
+    struct scryi_sampler *S = &M->base.base.base.base;
+    const double d = base->opts.zeta / M->base.most;
+    scry_status st = scryi_blurred_gradient(&M->base, S->x, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
-    const float drift = (float)d, noise = (float)sqrt(2 * d);
-    for (size_t i = 0; i < base->n; i++)
-        S->x[i] += drift * L->g[i] + noise * S->z[i];
-    scryi_langevin_report(L, s, p);
-    return SCRY_OK;
+    if (base->opts.scheme == SCRY_SCHEME_PAPER) {
+        scry_axpy(S->x, d, M->base.base.g, base->n);
+        scry_axpy(S->x, sqrt(2 * d), S->z, base->n);
+    } else {
+        kick(M, d);
+    }
+    return scryi_blurred_report(&M->base, 0, p, err);
+}
+
+static scry_status start(struct scry_solver *base, scry_error *err)
+{
+    struct pnp_ula *M = (struct pnp_ula *)base;
+    scry_status st = scryi_guided_start(base, err);
+    scry_rng_normal(M->v, 0, base->n, base->seed, base->chain,
+                    scry_rng_step(0, SCRYI_DRAW_SPARE));
+    return st;
+}
+
+static void destroy(struct scry_solver *base)
+{
+    if (!base) return;
+    scry_free(((struct pnp_ula *)base)->v);
+    scryi_blurred_destroy(base);
 }
 
 static scry_status plan(scry_solver **out, const scry_problem *problem,
                         const scry_solver_opts *opts, scry_error *err)
 {
-    scry_solver_opts flat = *opts;
-    scryi_langevin_flatten(&flat);
-    return scryi_langevin_plan(out, &scry_method_pnp_ula, step, problem, &flat, err);
+    struct pnp_ula *M = scry_alloc(1, sizeof *M);
+    if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnp_ula.name);
+    struct scry_solver *S = &M->base.base.base.base.base;
+    S->start_fn = start;
+    S->step_fn = step;
+    S->destroy = destroy;
+    scry_status st = scryi_blurred_init(&M->base, &scry_method_pnp_ula, problem, opts, err);
+    if (st == SCRY_OK && !(M->v = scry_alloc(S->n, sizeof *M->v)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "pnp-ula: a velocity of %zu values", S->n);
+    if (st == SCRY_OK)
+        *out = S;
+    else
+        destroy(S);
+    return st;
 }
 
 static const scry_option options[] = {
     {"steps", 8000, 1, 10000000, "steps of the chain to its first draw"},
-    {"sigma-min", 0.05, 1e-6, 1e6, "noise level of the denoiser, by which the prior is blurred"},
-    {"lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"},
+    SCRYI_BLURRED_OPTIONS,
     {"zeta", 0.15, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
+    {"scheme", SCRY_SCHEME_PAPER, 0, SCRY_SCHEME_KINETIC,
+     "paper: Euler steps, as published; postprocessed: steps whose spread is exact for Gaussian "
+     "posteriors; kinetic: the same with a velocity, which slow directions need"},
+    {"eta", 0.25, 1e-6, 1, "share of the velocity that is drawn anew in a step of scheme kinetic"},
     SCRYI_LANGEVIN_START,
     SCRYI_WALK_OPTIONS(500),
     {0},
@@ -50,8 +109,10 @@ const struct scry_method scry_method_pnp_ula = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
     .exact = "exact for any prior as zeta and sigma-min fall and steps grow; sd at most zeta / 4 "
-             "too wide, and sigma-min blurs the prior",
-    .citation = "Laumont et al. 2022, SIAM J. Imaging Sci. 15:701 (arXiv:2103.04715)",
+             "too wide, and sigma-min blurs the prior. With scheme kinetic and coupling exact: as "
+             "zeta falls and steps grow, Gaussian posteriors at any zeta",
+    .citation = "Laumont et al. 2022, SIAM J. Imaging Sci. 15:701 (arXiv:2103.04715); kinetic: "
+                "Leimkuhler, Matthews 2013, AMRX 2013:34",
     .options = options,
     .plan = plan,
 };

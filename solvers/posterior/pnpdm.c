@@ -1,10 +1,9 @@
 #include "lib/memory.h"
-#include "lib/rng.h"
 #include "lib/vector.h"
 #include "priors/gaussian.h"
 #include "priors/schedule.h"
 #include "solvers/methods_impl.h"
-#include "solvers/posterior/guided_impl.h"
+#include "solvers/posterior/reverse_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,10 +12,8 @@
  * posterior is augmented with a copy z of the image, p(x, z) ~ p(x) p'(y | z) exp(-|x - z|^2 / (2
  * s^2)), and its halves are drawn in turn while the coupling s falls along the levels:
  *   z | x  Gaussian
- *   x | z  what the prior makes of a noisy image: ancestral sampling from x0 + s n = z down to 0.
- * A step of that draw has the spread that x0 is left with, as in jfps.c: V = (C^-1 + I / s^2)^-1 of
- * the Gaussian model of the images, or of images of unit variance where there is none. Without it
- * each of the draws would lose some, and many of them a third of the spread.
+ *   x | z  what the prior makes of a noisy image: ancestral sampling from x0 + s n = z down to 0,
+ *          as in reverse_impl.h.
  *
  * As published p' is the likelihood, and z | x the draw from N(x, s^2 I) given the data, by
  * perturbation and one linear solve. x is then seen in the noise of the data and that of the
@@ -137,51 +134,22 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     return SCRY_OK;
 }
 
-static void noise(const struct pnpdm *M, float *out, size_t k, enum scryi_draw draw)
-{
-    const struct scry_solver *base = &M->base.base.base;
-    scry_rng_normal(out, 0, base->n, base->seed, base->chain,
-                    scry_rng_step((base->step + 1) * MAX_INNER + k, draw));
-}
-
-/* S->x0, the denoised state at s, plus what it leaves unknown, spread V^(1/2) n. */
-static scry_status scatter(struct pnpdm *M, size_t k, double s, scry_error *err)
-{
-    struct scryi_guided *G = &M->base;
-    struct scryi_sampler *S = &G->base;
-    const struct scry_solver *base = &S->base;
-    const double spread = base->opts.spread;
-    if (!(spread > 0)) return SCRY_OK;
-    noise(M, S->z, k, SCRYI_DRAW_STATE);
-    if (!base->problem.model) {
-        scry_axpy(S->x0, spread * s / sqrt(1 + s * s), S->z, base->n);
-        return SCRY_OK;
-    }
-    scry_status st = scry_gaussian_apply(base->problem.model, G->u, S->z, SCRY_GAUSSIAN_SHRINK_SQRT,
-                                         s * s, G->condition.model_work, err);
-    scry_axpy(S->x0, spread, G->u, base->n);
-    return st;
-}
-
 /* S->x0 becomes a draw from p(x0 | x0 + s n = S->x), by ancestral steps. */
 static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
 {
     struct scryi_sampler *S = &M->base.base;
-    const struct scry_solver *base = &S->base;
-    const size_t count = base->opts.inner;
-    scry_status st =
-        scry_schedule_karras(M->levels, count, fmin(M->low, s), s, base->opts.rho, err);
-    for (size_t k = 0; k < count && st == SCRY_OK; k++) {
-        const double now = M->levels[k], next = M->levels[k + 1];
-        /* levels that are all the prior's least one rise in the last digit */
-        const double keep = fmin(next * next / (now * now), 1);
-        if ((st = scryi_sampler_denoise(S, S->x0, S->x, now, err)) != SCRY_OK) return st;
-        if ((st = scatter(M, k, now, err)) != SCRY_OK) return st;
-        noise(M, S->z, k, SCRYI_DRAW_SPARE);
-        scry_axpby(S->x, 1 - keep, S->x0, keep, S->x, base->n);
-        scry_axpy(S->x, next * sqrt(1 - keep), S->z, base->n);
-    }
-    return st;
+    const scry_solver_opts *o = &S->base.opts;
+    const struct scryi_reverse reverse = {
+        .levels = M->levels,
+        .count = o->inner,
+        .low = M->low,
+        .rho = o->rho,
+        .spread = o->spread,
+        .left = SCRYI_DRAW_STATE,
+        .fresh = SCRYI_DRAW_SPARE,
+        .at = (S->base.step + 1) * MAX_INNER,
+    };
+    return scryi_reverse_draw(&M->base, S->x0, S->x, s, &reverse, err);
 }
 
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)

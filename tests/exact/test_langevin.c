@@ -70,6 +70,144 @@ static void gaussian_posterior_is_drawn(void **state)
     drop(&m);
 }
 
+/* The corrected variants, from noise, with steps at which the published ones are off: the posterior
+ * itself, within Monte Carlo error, in each draw of a chain. */
+static const struct corrected {
+    const char *method;
+    int scheme, coupling;
+    size_t steps, thin, inner;
+    double zeta, eta;
+    bool right;
+} corrected[] = {
+    {"pnp-ula", SCRY_SCHEME_KINETIC, SCRY_COUPLING_EXACT, 120, 40, 0, 1, 0.25, true},
+    {"pnp-ula", SCRY_SCHEME_POSTPROCESSED, SCRY_COUPLING_EXACT, 250, 100, 0, 1.95, 0, true},
+    {"pnp-ula", SCRY_SCHEME_PAPER, SCRY_COUPLING_EXACT, 250, 100, 0, 1.95, 0, false},
+    {"sk-rock", SCRY_SCHEME_POSTPROCESSED, SCRY_COUPLING_EXACT, 200, 100, 2, 0.6, 0, true},
+};
+
+static void check_corrected(const struct corrected *t, const scry_problem *problem,
+                            const struct world *w)
+{
+    enum { K = 1000, DRAWS = 2 };
+    scry_error err = {0};
+    scry_solver_opts o;
+    scry_chains_opts chains;
+    scry_chains c;
+    scry_solver_opts_init(&o, scry_method_find(t->method));
+    o.scheme = t->scheme;
+    o.coupling = t->coupling;
+    o.steps = t->steps;
+    if (t->inner) o.inner = t->inner;
+    o.zeta = t->zeta;
+    if (t->eta > 0) o.eta = t->eta;
+    o.start = SCRY_START_NOISE;
+    o.draws = DRAWS;
+    o.thin = t->thin;
+    scry_chains_opts_init(&chains);
+    chains.chains = K;
+    chains.seed = 23;
+    chains.keep = true;
+    assert_ok(scry_chains_run(&c, scry_method_find(t->method), problem, &o, &chains, NULL, NULL,
+                              &err));
+    assert_int_equal(c.done, K);
+    const struct verdict v = judge(c.samples, K * DRAWS, w->n, w->post, w->P);
+    /* neighbouring draws are not independent: the scatter of K */
+    const bool right = v.bias < 4.5 / sqrt(K) && v.whitened < 5 * sqrt(2.0 / K) &&
+                       v.high < 1 + 4.5 / sqrt(2.0 * K) && v.low > 1 - 4.5 / sqrt(2.0 * K);
+    if (right != t->right) {
+        verdict_print(t->method, &v);
+        fail_msg("scheme %d, coupling %d: expected to be %s", t->scheme, t->coupling,
+                 t->right ? "right" : "off");
+    }
+    scry_chains_free(&c);
+}
+
+static void corrected_variants_are_right(void **state)
+{
+    (void)state;
+    static struct world blur, mask;
+    unsigned char known[EXACT_MAX];
+    struct setup b, m;
+    world_blur(&blur);
+    world_mask(&mask, known);
+    build(&b, &blur, NULL);
+    build(&m, &mask, known);
+    for (size_t i = 0; i < sizeof corrected / sizeof *corrected; i++) {
+        check_corrected(&corrected[i], &b.problem, &blur);
+        check_corrected(&corrected[i], &m.problem, &mask);
+    }
+    drop(&b);
+    drop(&m);
+}
+
+/* What scheme postprocessed adds to the draws of SK-ROCK: the noise that a step of length d loses,
+ * from the recursion itself at a small d h. */
+static void lost_spread_is_added(void **state)
+{
+    (void)state;
+    enum { K = 400, Q = 5 };
+    const struct band band = {.method = "sk-rock", .steps = 2, .zeta = 0.3, .sigma = 0.05};
+    const double p = 1e-3;
+    const struct scalar_step s = rock_step(1, p, Q);
+    const double lost = 1 - s.noise * s.noise / (1 - s.keep * s.keep);
+    static struct world w;
+    struct setup setup;
+    scry_solver_opts o;
+    scry_chains c[2];
+    double sum = 0;
+    world_blur(&w);
+    build(&setup, &w, NULL);
+    for (int post = 0; post < 2; post++) {
+        set_opts(&o, &band);
+        o.scheme = post ? SCRY_SCHEME_POSTPROCESSED : SCRY_SCHEME_PAPER;
+        draw(&c[post], "sk-rock", &setup.problem, &o, K, 29);
+    }
+    for (size_t i = 0; i < K * w.n; i++)
+        sum += pow(c[1].samples[i] - c[0].samples[i], 2) / (double)(K * w.n);
+    const double d = step_length(&band, &o, setup.A, w.sigma);
+    assert_near(sum / (lost / p * d), 1, 4 * sqrt(2.0 / (double)(K * w.n)));
+    scry_chains_free(&c[0]);
+    scry_chains_free(&c[1]);
+    drop(&setup);
+}
+
+/* A level that adds more noise than the data have, a prior that knows only such levels, and noise
+ * that is no number. */
+static void couplings_are_refused(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct setup s;
+    scry_error err = {0};
+    scry_solver *S;
+    scry_solver_opts o;
+    scry_likelihood *L;
+    static const float y[6] = {106, 118, 166, 223, 130, 140};
+    const scry_noise noise = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                              .gain = 0.5,
+                              .offset = 100,
+                              .read_noise = 1.5,
+                              .background = 2};
+    const scry_affine map = {20, 22};
+    world_blur(&w);
+    build(&s, &w, NULL);
+    scry_solver_opts_init(&o, scry_method_find("pnp-ula"));
+    o.coupling = SCRY_COUPLING_EXACT;
+    o.sigma_min = 0.5;
+    assert_int_equal(scry_solver_plan(&S, scry_method_find("pnp-ula"), &s.problem, &o, &err),
+                     SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "a level of 0.5, expected at most"));
+    assert_ok(scry_likelihood_create(&L, s.A, y, &noise, &map, &(scry_error){0}));
+    const scry_problem counted = {.L = L, .prior = s.prior};
+    o.sigma_min = 0;
+    err = (scry_error){0};
+    assert_int_equal(scry_solver_plan(&S, scry_method_find("pnp-ula"), &counted, &o, &err),
+                     SCRY_EUNSUP);
+    assert_non_null(strstr(err.text, "coupling paper takes counted light"));
+    scry_likelihood_free(L);
+    drop(&s);
+}
+
 /* Each pixel's posterior by quadrature. The steps are those that the darkest pixel allows; what is
  * left is the blur of the prior and Monte Carlo error, not a local Gaussian model. */
 static void photon_noise_is_exact(void **state)
@@ -179,6 +317,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaussian_posterior_is_drawn),
+        cmocka_unit_test(corrected_variants_are_right),
+        cmocka_unit_test(lost_spread_is_added),
+        cmocka_unit_test(couplings_are_refused),
         cmocka_unit_test(photon_noise_is_exact),
         cmocka_unit_test(a_chain_that_runs_away_is_stopped),
         cmocka_unit_test(plans_survive_lack_of_memory),

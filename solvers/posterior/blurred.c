@@ -1,0 +1,148 @@
+#include "solvers/posterior/blurred_impl.h"
+
+#include "lib/memory.h"
+#include "lib/vector.h"
+#include "solvers/posterior/reverse_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The level as published, and the highest for a coupling: ancestral steps start there. */
+static const double PAPER_LEVEL = 0.05, HIGHEST = 0.3;
+/* s^2 |A^T W A| by choice, and at most: the series slows down towards 1. */
+static const double SHARE = 0.5, TRUSTED = 0.6;
+/* Last level of a draw of x0, over s. */
+static const double LAST = 0.1;
+enum { TERMS = 6, MOST_STEPS = (1 << 28) / SCRYI_BLURRED_LEVELS - 2 };
+
+/* s of an exact coupling, 0 < asked for or 0. */
+static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err)
+{
+    struct scryi_sampler *S = &B->base.base.base;
+    const double data = B->base.data;
+    double low, high;
+    scry_prior_sigma_range(S->base.problem.prior, &low, &high);
+    B->s = asked > 0 ? asked : fmax(low, fmin(HIGHEST, sqrt(SHARE / data)));
+    B->room = B->s * B->s * data;
+    if (B->room > TRUSTED)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "coupling exact: a level of %g, expected at most %g for this noise; the "
+                         "prior knows %g and more",
+                         B->s, sqrt(TRUSTED / data), low);
+    if (S->base.steps > MOST_STEPS)
+        return SCRY_FAIL(err, SCRY_EINVAL, "coupling exact: %zu steps in all, expected at most %d",
+                         S->base.steps, MOST_STEPS);
+    for (size_t i = 0; i < S->base.steps; i++)
+        S->sigma[i] = B->s;
+    return SCRY_OK;
+}
+
+scry_status scryi_blurred_init(struct scryi_blurred *B, const struct scry_method *method,
+                               const scry_problem *problem, const scry_solver_opts *opts,
+                               scry_error *err)
+{
+    scry_solver_opts flat = *opts;
+    double low, high;
+    const bool exact = opts->coupling == SCRY_COUPLING_EXACT;
+    if (exact && !scry_likelihood_is_gaussian(problem->L))
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "%s: coupling exact needs Gaussian noise of one level; coupling paper "
+                         "takes counted light",
+                         method->name);
+    scry_prior_sigma_range(problem->prior, &low, &high);
+    if (!(flat.sigma_min > 0)) flat.sigma_min = fmax(PAPER_LEVEL, low);
+    scryi_langevin_flatten(&flat);
+    scry_status st = scryi_langevin_init(&B->base, method, problem, &flat, err);
+    if (st != SCRY_OK) return st;
+    const size_t n = B->base.base.base.base.n;
+    B->rest = scry_alloc(n, sizeof *B->rest);
+    B->turn = scry_alloc(n, sizeof *B->turn);
+    B->noisy = scry_alloc(n, sizeof *B->noisy);
+    if (!B->rest || !B->turn || !B->noisy)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", method->name, n);
+    B->s = flat.sigma_min;
+    if (exact && (st = couple(B, opts->sigma_min, err)) != SCRY_OK) return st;
+    B->most = opts->lambda / (B->s * B->s) + B->base.data / (1 - B->room);
+    return SCRY_OK;
+}
+
+void scryi_blurred_destroy(struct scry_solver *S)
+{
+    struct scryi_blurred *B = (struct scryi_blurred *)S;
+    if (!B) return;
+    scry_free(B->rest);
+    scry_free(B->turn);
+    scry_free(B->noisy);
+    scryi_langevin_destroy(S);
+}
+
+/* g = (I - s^2 A^T W A)^-1 g, eigenvalues in [1 - room, 1] (Saad 2003, Iterative Methods for Sparse
+ * Linear Systems, Alg. 12.1). Linear in g, as conjugate gradients would not be. */
+static scry_status uncouple(struct scryi_blurred *B, scry_error *err)
+{
+    struct scryi_guided *G = &B->base.base;
+    const size_t n = G->base.base.n;
+    const double centre = 1 - B->room / 2, half = B->room / 2;
+    double ratio = half / centre;
+    scry_status st;
+    memcpy(B->rest, B->base.g, n * sizeof *B->rest);
+    scry_axpby(B->turn, 1 / centre, B->rest, 0, B->rest, n);
+    memcpy(B->base.g, B->turn, n * sizeof *B->turn);
+    for (int k = 1; k < TERMS; k++) {
+        if ((st = scryi_guided_forward(G, G->t, B->turn, err)) != SCRY_OK) return st;
+        for (size_t i = 0; i < G->m; i++)
+            G->t[i] *= G->w[i] * G->w[i];
+        if ((st = scryi_guided_adjoint(G, G->u, G->t, err)) != SCRY_OK) return st;
+        scry_axpy(B->rest, -1, B->turn, n);
+        scry_axpy(B->rest, B->s * B->s, G->u, n);
+        const double next = 1 / (2 * centre / half - ratio);
+        scry_axpby(B->turn, next * ratio, B->turn, 2 * next / half, B->rest, n);
+        scry_axpy(B->base.g, 1, B->turn, n);
+        ratio = next;
+    }
+    return SCRY_OK;
+}
+
+scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry_error *err)
+{
+    struct scryi_langevin *L = &B->base;
+    scry_status st = scryi_langevin_pull(L, x, err);
+    if (st == SCRY_OK && B->room > 0) st = uncouple(B, err);
+    if (st != SCRY_OK) return st;
+    return scryi_langevin_push(L, x, B->s, 1, L->base.base.base.opts.lambda, err);
+}
+
+/* S->x0 = x0 given S->x + extra n */
+static scry_status draw(struct scryi_blurred *B, double extra, scry_error *err)
+{
+    struct scryi_guided *G = &B->base.base;
+    struct scryi_sampler *S = &G->base;
+    const struct scryi_reverse reverse = {
+        .levels = B->levels,
+        .count = SCRYI_BLURRED_LEVELS,
+        .low = LAST * B->s,
+        .rho = 7,
+        .spread = 1,
+        .left = SCRYI_DRAW_DATA,
+        .fresh = SCRYI_DRAW_SPARE,
+        .at = (S->base.step + 1) * SCRYI_BLURRED_LEVELS,
+    };
+    const bool exact = S->base.opts.coupling == SCRY_COUPLING_EXACT;
+    float *x = exact ? B->noisy : S->x0;
+    memcpy(x, S->x, S->base.n * sizeof *x);
+    if (extra > 0) {
+        scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
+        scry_axpy(x, extra, S->z, S->base.n);
+    }
+    return exact ? scryi_reverse_draw(G, S->x0, x, B->s, &reverse, err) : SCRY_OK;
+}
+
+scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_progress *p,
+                                 scry_error *err)
+{
+    struct scryi_sampler *S = &B->base.base.base;
+    scryi_langevin_report(&B->base, B->s, p);
+    if (!scryi_solver_drew(&S->base)) return SCRY_OK;
+    p->x0 = S->x0;
+    return draw(B, extra, err);
+}

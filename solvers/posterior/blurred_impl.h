@@ -1,0 +1,51 @@
+#ifndef SCRY_SOLVERS_POSTERIOR_BLURRED_IMPL_H
+#define SCRY_SOLVERS_POSTERIOR_BLURRED_IMPL_H
+
+#include "solvers/posterior/langevin_impl.h"
+
+/* What Langevin samplers share that stay at one level s, where the prior they know is that of noisy
+ * images, x = x0 + s n.
+ *
+ * As published (`coupling paper`) x is taken for the image: its prior is blurred by s. `coupling
+ * exact` (ours; the idea is that of pnpdm.c) takes the measurement for one of x, whose noise is
+ * less by what s already adds,
+ *   y | x ~ N(A x, W^-1 - s^2 A A^T),   g = (I - s^2 A^T W A)^-1 A^T W (b - A x) + ...,
+ * so that y | x0 has the noise it has, and ends with a draw of x0 given x, by ancestral steps. What
+ * the chain has for its stationary law then is the posterior itself, for every s^2 < 1 / |A^T W A|.
+ * At half of that, the default, the curvature is at most 4 |A^T W A|, whatever the noise: steps as
+ * long as the data allow. The inverse is a fixed Chebyshev series, right to 3e-4. */
+enum { SCRYI_BLURRED_LEVELS = 8 }; /* of the draw of x0 */
+
+struct scryi_blurred {
+    struct scryi_langevin base;
+    double s;
+    double room; /* s^2 |A^T W A|, with coupling exact; else 0 */
+    double most; /* bound on the curvature: lambda / s^2 + |A^T W A| / (1 - room) */
+    double levels[SCRYI_BLURRED_LEVELS + 1];
+    float *rest, *turn, *noisy; /* of the series, n each; x that a draw starts from */
+};
+
+/* As scryi_langevin_init at one level. B is zeroed; destroy also after a failure. Errors beside
+ * those: EUNSUP, EINVAL: no coupling for this noise, level or prior */
+scry_status scryi_blurred_init(struct scryi_blurred *B, const struct scry_method *method,
+                               const scry_problem *problem, const scry_solver_opts *opts,
+                               scry_error *err);
+void scryi_blurred_destroy(struct scry_solver *S); /* accepts NULL */
+
+/* L->g = grad log p(x | y), opts->lambda the weight of the prior */
+scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry_error *err);
+
+/* Ends a step: counts it and reports. Where it gives a draw, that is of x + extra n. */
+scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_progress *p,
+                                 scry_error *err);
+
+#define SCRYI_BLURRED_OPTIONS                                                                      \
+    {"sigma-min", 0, 0, 1e6,                                                                       \
+     "noise level of the denoiser; 0: 0.05, with coupling exact half of what the noise of the "    \
+     "data has room for"},                                                                         \
+        {"coupling", SCRY_COUPLING_PAPER, 0, SCRY_COUPLING_EXACT,                                  \
+         "paper: as published, the level blurs the prior; exact: it is taken out of the noise of " \
+         "the data, and draws are denoised; Gaussian noise only"},                                 \
+        {"lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"}
+
+#endif
