@@ -294,6 +294,7 @@ def picture(path, result):
         left.legend(fontsize=6, ncol=2, loc="lower right")
         right.axhspan(85, 95, color="0.9")
         right.axhline(90, color="grey", ls=":")
+        right.margins(x=0.25)
         right.set(xscale="log", ylabel="90 % intervals hold, %",
                   title=f"{name}: {CHAINS} chains; large: first setting of each")
         for a in (left, right):
