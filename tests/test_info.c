@@ -42,7 +42,7 @@ static void shipped_priors_tell_their_story(void **state)
             for (int b = -64; b < 64; b++)
                 sum += scry_radial_power(&info->radial, sqrt((double)(a * a + b * b)) / 128);
         assert_near(sum / (128 * 128) / info->variance, 1, .35);
-        /* A network is worth its calls where there is little noise, and none where there is much. */
+        /* A network is worth its calls where there is little noise, and none where much. */
         const scry_departure *d = &info->departure;
         assert_true(d->count == 12 && d->value[0] > .3 && d->value[11] < 0);
         const double at = scry_departure_switch(d, .3);
@@ -59,7 +59,8 @@ static void a_folder_without_notes_has_defaults(void **state)
     scry_prior_info *info;
     assert_ok(scry_prior_info_read(&info, "/nonexistent/some-net//", &err));
     assert_string_equal(info->name, "some-net");
-    assert_true(info->high_percentile == 99.9 && info->gain_low == .5 && !info->radial.count && !info->departure.count);
+    assert_true(info->high_percentile == 99.9 && info->gain_low == .5);
+    assert_true(!info->radial.count && !info->departure.count);
     scry_prior_info_free(info);
 }
 

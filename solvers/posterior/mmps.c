@@ -59,8 +59,8 @@ static scry_status apply(struct mmps *M, float *out, float *image, const float *
     return SCRY_OK;
 }
 
-/* Direction k of the solve becomes one of unit K p, orthogonal to those before. false: nothing of it
- * is new. */
+/* Direction k of the solve becomes one of unit K p, orthogonal to those before. false: nothing of
+ * it is new. */
 static bool orthogonalise(struct mmps *M, size_t k)
 {
     const size_t m = M->base.m, n = M->base.base.base.n;

@@ -30,8 +30,9 @@
  * within 2 % beyond Monte Carlo error; as published at the same cost, 0.1 to 0.3 sd and 8 %. What
  * the data do not see forgets slowest: at its variance v a step forgets s^2 / v of it, and what is
  * left is the law of a looser coupling. That is the error of the mean that the label tells, and
- * steps are its cure, with fewer denoiser steps in each. Counted light has its weights W at the mean of the samples so far, not at the
- * latest: a sample that is too dark would be pulled harder than one that is too bright. */
+ * steps are its cure, with fewer denoiser steps in each. Counted light has its weights W at the
+ * mean of the samples so far, not at the latest: a sample that is too dark would be pulled harder
+ * than one that is too bright. */
 
 enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200, TERMS = 16 };
 enum { MOST_STEPS = (1 << 28) / MAX_INNER - 2 }; /* with the draws of `noise` and those of a walk */

@@ -57,7 +57,11 @@ static scry_status plan_ddim(scry_solver **out, const scry_problem *problem,
     return plan(out, &scry_method_ddim, problem, opts, err);
 }
 
-static const scry_option ddpm_options[] = { SCRYI_SCHEDULE_OPTIONS(200), SCRYI_PRIOR_START_OPTIONS, { 0 } };
+static const scry_option ddpm_options[] = {
+    SCRYI_SCHEDULE_OPTIONS(200),
+    SCRYI_PRIOR_START_OPTIONS,
+    { 0 },
+};
 
 const struct scry_method scry_method_ddpm = {
     .name = "ddpm",

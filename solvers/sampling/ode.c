@@ -99,7 +99,11 @@ static scry_status plan_heun(scry_solver **out, const scry_problem *problem,
     return plan(out, &scry_method_heun, true, problem, opts, err);
 }
 
-static const scry_option euler_options[] = { SCRYI_SCHEDULE_OPTIONS(50), SCRYI_PRIOR_START_OPTIONS, { 0 } };
+static const scry_option euler_options[] = {
+    SCRYI_SCHEDULE_OPTIONS(50),
+    SCRYI_PRIOR_START_OPTIONS,
+    { 0 },
+};
 
 const struct scry_method scry_method_euler = {
     .name = "euler",
@@ -112,7 +116,11 @@ const struct scry_method scry_method_euler = {
     .plan = plan_euler,
 };
 
-static const scry_option heun_options[] = { SCRYI_SCHEDULE_OPTIONS(30), SCRYI_PRIOR_START_OPTIONS, { 0 } };
+static const scry_option heun_options[] = {
+    SCRYI_SCHEDULE_OPTIONS(30),
+    SCRYI_PRIOR_START_OPTIONS,
+    { 0 },
+};
 
 const struct scry_method scry_method_heun = {
     .name = "heun",

@@ -139,7 +139,11 @@ static scry_status plan_pc(scry_solver **out, const scry_problem *problem,
     return plan(out, &scry_method_pc, VE, problem, opts, err);
 }
 
-static const scry_option sde_options[] = {SCRYI_SCHEDULE_OPTIONS(200), SCRYI_PRIOR_START_OPTIONS, {0}};
+static const scry_option sde_options[] = {
+    SCRYI_SCHEDULE_OPTIONS(200),
+    SCRYI_PRIOR_START_OPTIONS,
+    {0},
+};
 
 static const scry_option pc_options[] = {
     SCRYI_SCHEDULE_OPTIONS(100),

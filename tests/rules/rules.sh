@@ -26,7 +26,7 @@ arrow() {
         grep -vE "^[^:]*:[0-9]*: *# *include \"($room/|$allowed)" |
         sed "s|\$| -- $room may not include this|"
 }
-vtables='(operators/(op|cg|dual|likelihood)|priors/(prior|gaussian|wavelet|schedule))\.h"'
+vtables='(operators/(op|cg|dual|likelihood)|priors/(prior|gaussian|wavelet|schedule|departure))\.h"'
 {
     arrow lib 'nothing else'
     arrow operators 'lib/'
