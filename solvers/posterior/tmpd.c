@@ -15,7 +15,11 @@
  * Neither holds for entries of any sign, whose sums can be negative, which no variance is: the
  * modulus is taken. A complex measurement has a 1 in both of its components, and both take the
  * modulus of their pair over sqrt 2: with a covariance diagonal in k-space the variance of either,
- * and unlike the sums of real parts and imaginary ones the same for every phase of the receiver. */
+ * and unlike the sums of real parts and imaginary ones the same for every phase of the receiver.
+ *
+ * Several coils see the same thing, each with a small variance of its own: the step then is longer
+ * by their number, and the chain diverges. It is cut to the length that is best along its
+ * direction, where that is shorter (ours; a step that is the true one is not longer). */
 
 struct tmpd {
     struct scryi_guided base;
@@ -52,8 +56,27 @@ static scry_status variances(struct tmpd *M, scry_error *err)
     return SCRY_OK;
 }
 
+/* What of the step u = V A^T r (in G->u) is not too long, at most 1: the minimum over c of
+ *   1/2 |w (b - A (D + c u))|^2 + 1/2 c^2 u^T V^-1 u,   u^T V^-1 u = r^T A u. */
+static scry_status length(double *c, struct scryi_guided *G, scry_error *err)
+{
+    double along = 0, data = 0, image = 0;
+    scry_status st = scryi_guided_forward(G, G->t, G->u, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++) {
+        const double w2 = (double)G->w[i] * G->w[i], Au = G->t[i];
+        along += w2 * Au * ((double)G->b[i] - G->Au[i]);
+        data += w2 * Au * Au;
+        image += G->r[i] * Au;
+    }
+    /* a network's V need not be positive: then the data alone decide */
+    *c = data > 0 ? fmin(1, fmax(0, along / (data + fmax(image, 0)))) : 1;
+    return SCRY_OK;
+}
+
 static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
+    double c;
     struct tmpd *M = (struct tmpd *)base;
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
@@ -66,7 +89,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
         G->r[i] = (float)(w2 / (1 + w2 * M->v[i]) * ((double)G->b[i] - G->Au[i]));
     }
     if ((st = pull(G, G->u, G->r, err)) != SCRY_OK) return st;
-    scry_axpy(S->x0, 1, G->u, base->n);
+    if ((st = length(&c, G, err)) != SCRY_OK) return st;
+    scry_axpy(S->x0, c, G->u, base->n);
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
 }
 

@@ -116,6 +116,42 @@ static void gaussian_start_is_exact(void **state)
     drop(&s);
 }
 
+/* Sixteen coils that see the same: what one diagonal says of each of them is right, and their sum
+ * sixteen times too long a step. */
+static void tmpd_does_not_overshoot_with_equal_coils(void **state)
+{
+    (void)state;
+    enum { SAME = 16, K = 20 };
+    float complex maps[SAME * PIXELS];
+    unsigned char mask[PIXELS];
+    float u[2 * PIXELS], y[2 * SAME * PIXELS];
+    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.005 };
+    struct setup s;
+    static struct world w;
+    scry_error err = { 0 };
+    scry_chains c;
+    fill_prior(&s, &w);
+    for (size_t i = 0; i < SAME * PIXELS; i++)
+        maps[i] = cexpf(I * (float)(i / PIXELS)) / sqrtf(SAME);
+    memset(mask, 1, sizeof mask);
+    assert_ok(scry_sense_create(&s.A, maps, SAME, 1, NY, NX, mask, SCRY_FOURIER_YX, &err));
+    void *work = scry_alloc(1, scry_op_work_bytes(s.A));
+    for (size_t i = 0; i < w.n; i++)
+        u[i] = (float)w.mean[i] + (i % 2 ? 0.2f : 1);
+    assert_ok(scry_op_forward(s.A, y, u, work, &err));
+    scry_free(work);
+    assert_ok(scry_likelihood_create(&s.L, s.A, y, &noise, NULL, &err));
+    s.problem = (scry_problem){ .L = s.L, .prior = s.prior, .model = s.prior };
+    scry_solver_opts o;
+    scry_solver_opts_init(&o, scry_method_find("tmpd"));
+    draw(&c, "tmpd", &s.problem, &o, K, 3);
+    assert_int_equal(c.done, K);
+    for (size_t i = 0; i < w.n; i++) /* the data have an sd of 0.005, the last level one of 0.03 */
+        assert_near(c.mean[i], u[i], 0.05);
+    scry_chains_free(&c);
+    drop(&s);
+}
+
 /* Every posterior method serves a complex image, or says what it lacks. */
 static void every_method_runs_or_names_its_need(void **state)
 {
@@ -161,6 +197,7 @@ int main(void)
         cmocka_unit_test(coils_are_joined_as_the_posterior_says),
         cmocka_unit_test(one_coil_as_well),
         cmocka_unit_test(gaussian_start_is_exact),
+        cmocka_unit_test(tmpd_does_not_overshoot_with_equal_coils),
         cmocka_unit_test(every_method_runs_or_names_its_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
