@@ -57,11 +57,12 @@ SETTINGS = {
     "pnpdm": ["", "--steps 20", "--steps 10"],
     "daps": ["--variance matched --steps 50", "--variance matched", "--steps 20"],
     "dps": ["--steps 100"],
-    "pnp-ula": ["--steps 400"],
-    "sk-rock": ["--steps 50"],
+    "pnp-ula": ["--steps 400", "--scheme kinetic --coupling exact --zeta 0.5 --steps 300"],
+    "sk-rock": ["--steps 50", "--scheme postprocessed --coupling exact --inner 2 --zeta 0.6 "
+                "--steps 400"],
     "langevin": ["--steps 40 --travel 5"],
-    "preconditioned-langevin": ["", "--steps 30", "--steps 20 --travel 2"],
-    "tds": ["--particles 4 --steps 40"],
+    "preconditioned-langevin": ["", "--steps 20 --travel 2", "--steps 30"],
+    "tds": ["--particles 4 --steps 40", "--twist model --particles 8 --steps 20"],
     "mcgdiff": ["--particles 8 --steps 40"],
     "pnp-flow": ["--steps 40"],
 }
