@@ -41,7 +41,8 @@ static void limit(double *mean, double *sd, const char *method, const struct wor
     static double cov[EXACT_MAX * EXACT_MAX];
     scry_solver_opts o;
     scry_solver_opts_init(&o, scry_method_find(method));
-    const struct band band = { method, 1000000000, o.zeta, o.sigma_min, 0, 0, 0 };
+    const double blur = o.sigma_min > 0 ? o.sigma_min : 0.05; /* as their option says */
+    const struct band band = { method, 1000000000, o.zeta, blur, 0, 0, 0 };
     const bool own = !strcmp(method, "pnp-ula") || !strcmp(method, "sk-rock");
     if (own) law(mean, cov, w, A, &band);
     for (size_t i = 0; i < w->n; i++) {
