@@ -16,6 +16,7 @@ struct scryi_particles {
     float *extra;     /* K n more, for the method */
     double *logw;     /* K, up to a constant */
     double *score;    /* K numbers of the method */
+    double variance;  /* of the images, for the method */
     size_t *children; /* K */
     /* After the last level: exp of it has the expectation p(y) / z whatever the number of
      * particles, where p(y) is the evidence under the ancestral chain and z is the method's. */

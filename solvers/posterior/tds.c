@@ -10,8 +10,9 @@
 /* Twisted diffusion sampler: sequential Monte Carlo over the ancestral chain of the prior, whose
  * moves are bent towards the measurement and whose weights pay for that. With the twist
  *   psi_s(x) = p(y | D(x; s))^c(s),
- *   c(s) = 1 / (1 + r^2 |A|^2 W),   r^2 = (s^2 - s_min^2) / (1 + s^2),   W the mean weight of the
- * data (for white noise: sy^2 grows to sy^2 + r^2 |A|^2, PiGDM's), each of K particles draws x'
+ *   c(s) = 1 / (1 + r^2 |A|^2 W),   r^2 = (s^2 - s_min^2) / (1 + s^2 / v),   W the mean weight of
+ * the data (for white noise: sy^2 grows to sy^2 + r^2 |A|^2, PiGDM's) and v what images vary by
+ * where they vary most, 1 or more (with less, bends there overshoot), each of K particles draws x'
  * from q = N(m + (s^2 - s'^2) grad log psi_s(x), t^2 I), has its weight multiplied by N(x'; m, t^2
  * I) psi_s'(x') / (q(x') psi_s(x)), m = D + (s'/s)^2 (x - D) and t^2 as in particles_impl.h. Wu,
  * Trippe, Naesseth, Blei, Cunningham 2023, Alg. 1. At the last level c = 1 and the estimate D is
@@ -42,7 +43,8 @@ static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_
     struct scry_solver *base = &G->base.base;
     const scry_likelihood *L = base->problem.L;
     const double last = G->base.sigma[base->steps - 1];
-    const double c = 1 / (1 + (s * s - last * last) / (1 + s * s) * P->base.typical);
+    const double r2 = (s * s - last * last) / (1 + s * s / P->variance);
+    const double c = 1 / (1 + r2 * P->base.typical);
     float *x = P->x + k * base->n, *D = P->D + k * base->n, *g = P->extra + k * base->n;
     double nll;
     scry_status st = scryi_sampler_denoise(&G->base, D, x, s, err);
@@ -58,11 +60,29 @@ static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_
     return st;
 }
 
+/* The largest variance of any direction, for smooth images that of their mean: the largest sum of a
+ * row of C. At least that of white images. */
+static scry_status largest_variance(struct scryi_particles *P, scry_error *err)
+{
+    struct scryi_guided *G = &P->base.base;
+    struct scry_solver *base = &G->base.base;
+    const struct scryi_covariance C = scryi_covariance_model(1);
+    P->variance = 1;
+    if (!base->problem.model) return SCRY_OK;
+    for (size_t i = 0; i < base->n; i++)
+        G->u[i] = 1;
+    scry_status st = scryi_condition_covariance(&G->condition, G->v, G->u, &C, err);
+    for (size_t i = 0; i < base->n; i++)
+        P->variance = fmax(P->variance, G->v[i]);
+    return st;
+}
+
 static scry_status start_paper(struct scry_solver *base, scry_error *err)
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_sampler *S = &P->base.base.base;
     scry_status st = scryi_particles_start(base, err);
+    if (st == SCRY_OK) st = largest_variance(P, err);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         scryi_particles_draw(P, S->z, k, true);
         scry_axpby(P->x + k * base->n, 1, S->x, S->sigma[0], S->z, base->n);
