@@ -11,7 +11,7 @@
 static const double PAPER_LEVEL = 0.05, HIGHEST = 0.3;
 /* s^2 |A^T W A| by choice, and at most: the series slows down towards 1. */
 static const double SHARE = 0.5, TRUSTED = 0.6;
-/* Last level of a draw of x0, over s. */
+/* Last level of a draw of x0, over s, where the prior knows that. */
 static const double LAST = 0.1;
 enum { TERMS = 6, MOST_STEPS = (1 << 28) / SCRYI_BLURRED_LEVELS - 2 };
 
@@ -20,15 +20,13 @@ static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err
 {
     struct scryi_sampler *S = &B->base.base.base;
     const double data = B->base.data;
-    double low, high;
-    scry_prior_sigma_range(S->base.problem.prior, &low, &high);
-    B->s = asked > 0 ? asked : fmax(low, fmin(HIGHEST, sqrt(SHARE / data)));
+    B->s = asked > 0 ? asked : fmax(B->least, fmin(HIGHEST, sqrt(SHARE / data)));
     B->room = B->s * B->s * data;
     if (B->room > TRUSTED)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "coupling exact: a level of %g, expected at most %g for this noise; the "
                          "prior knows %g and more",
-                         B->s, sqrt(TRUSTED / data), low);
+                         B->s, sqrt(TRUSTED / data), B->least);
     if (S->base.steps > MOST_STEPS)
         return SCRY_FAIL(err, SCRY_EINVAL, "coupling exact: %zu steps in all, expected at most %d",
                          S->base.steps, MOST_STEPS);
@@ -50,6 +48,7 @@ scry_status scryi_blurred_init(struct scryi_blurred *B, const struct scry_method
                          "takes counted light",
                          method->name);
     scry_prior_sigma_range(problem->prior, &low, &high);
+    B->least = low;
     if (!(flat.sigma_min > 0)) flat.sigma_min = fmax(PAPER_LEVEL, low);
     scryi_langevin_flatten(&flat);
     scry_status st = scryi_langevin_init(&B->base, method, problem, &flat, err);
@@ -120,7 +119,7 @@ static scry_status draw(struct scryi_blurred *B, double extra, scry_error *err)
     const struct scryi_reverse reverse = {
         .levels = B->levels,
         .count = SCRYI_BLURRED_LEVELS,
-        .low = LAST * B->s,
+        .low = fmax(LAST * B->s, B->least),
         .rho = 7,
         .spread = 1,
         .left = SCRYI_DRAW_DATA,

@@ -19,6 +19,7 @@ enum { SCRYI_BLURRED_LEVELS = 8 }; /* of the draw of x0 */
 struct scryi_blurred {
     struct scryi_langevin base;
     double s;
+    double least; /* level that the prior knows */
     double room; /* s^2 |A^T W A|, with coupling exact; else 0 */
     double most; /* bound on the curvature: lambda / s^2 + |A^T W A| / (1 - room) */
     double levels[SCRYI_BLURRED_LEVELS + 1];
