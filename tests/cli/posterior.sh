@@ -58,7 +58,8 @@ done
 holds "methods were found" test "$(ls q05_*.deblur.tif | wc -l)" -ge 17
 
 works "levels of a draw end where the network's do" $scry inpaint truth.tif low.tif \
-    --mask mask.tif --sigma 0.05 --method pnp-ula --coupling exact --scheme kinetic --steps 2 --samples 1 --quiet
+    --mask mask.tif --sigma 0.05 --method pnp-ula --coupling exact \
+    --scheme kinetic --steps 2 --samples 1 --quiet
 
 # ---- what chains say beside their mean ----
 beside="--method diffpir --steps 3 --samples 6 --quiet"
