@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Every posterior method behind every command, and what chains say beside their mean.
-# usage: posterior.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
+# usage: posterior.sh path/to/scry [START]; without one, both.  Prints one line a check; exit status
+# 1 when one fails.
 set -u
 scry=$(realpath "$1")
+begin=${2:-gaussian noise}
 source "$(dirname "$0")/checks.sh"
 export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
 python=/usr/bin/python3
@@ -31,7 +33,7 @@ few="--samples 3 --steps 2 --quiet --type float32"
 for m in $(methods); do
     small=
     "$scry" methods "$m" | grep -q -e '--particles' && small="--particles 2"
-    for start in gaussian noise; do
+    for start in $begin; do
         from="--start $start"
         if ! starts "$m"; then
             refuses "$m has no start" 2 "$m has no option start; it takes steps" $deblur x.tif \
