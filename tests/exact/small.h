@@ -99,4 +99,43 @@ static inline void quadrature(double *mean, double *sd, double y, const scry_noi
     *sd = sqrt(sum[2] / sum[0] - *mean * *mean);
 }
 
+/* Four pixels seen by a camera that counts light, each with its own posterior. */
+enum { COUNTED = 4 };
+static const double counted_mean[COUNTED] = {-0.5, 0, 0.5, 1}, counted_variance = 0.16;
+static const float counted_y[COUNTED] = {106, 118, 166, 223};
+static const scry_affine counted_map = {20, 22};
+static const scry_noise counted_noise = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                                         .gain = 0.5,
+                                         .offset = 100,
+                                         .read_noise = 1.5,
+                                         .background = 2};
+
+static inline void build_counted(struct setup *s)
+{
+    scry_error err = {0};
+    const scry_space space = SCRY_SPACE(COUNTED);
+    const unsigned char known[COUNTED] = {1, 1, 1, 1};
+    double C[COUNTED * COUNTED] = {0};
+    for (size_t i = 0; i < COUNTED; i++)
+        C[i * COUNTED + i] = counted_variance;
+    assert_ok(scry_mask_create(&s->A, &space, known, &err));
+    assert_ok(scry_likelihood_create(&s->L, s->A, counted_y, &counted_noise, &counted_map, &err));
+    assert_ok(scry_gaussian_create_dense(&s->prior, &space, counted_mean, C, &err));
+    s->problem = (scry_problem){.L = s->L, .prior = s->prior, .model = s->prior};
+}
+
+/* Means within `bias` of the exact sd and sd within `spread` of it, and four standard errors. The
+ * prior is wider by the variance `blur`. */
+static inline void check_counted(const scry_chains *c, double blur, double bias, double spread)
+{
+    const double K = (double)c->done;
+    for (size_t i = 0; i < COUNTED; i++) {
+        double mean, sd;
+        quadrature(&mean, &sd, counted_y[i], &counted_noise, &counted_map, counted_mean[i],
+                   counted_variance + blur);
+        assert_near(c->mean[i], mean, sd * (bias + 4 / sqrt(K)));
+        assert_near(c->sd[i] / sd, 1, spread + 4 / sqrt(2 * K));
+    }
+}
+
 #endif

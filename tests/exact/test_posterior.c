@@ -425,7 +425,7 @@ static void limits_of_the_noise(void **state)
 static void photon_noise_is_used(void **state)
 {
     (void)state;
-    enum { N = 4, K = 1000 };
+    enum { K = 1000 };
     static const struct {
         const char *name;
         double bias; /* of the mean, in exact sd */
@@ -434,27 +434,8 @@ static void photon_noise_is_used(void **state)
                   { "tmpd", 0.2, 0 },  { "pnpdm", 0.35, 0 },
                   { "daps", 0.2, SCRY_DRAW_EXACT },
                   { "daps", 0.03, SCRY_DRAW_LANGEVIN }, { "daps", 0.03, SCRY_DRAW_HMC } };
-    static const double prior_mean[N] = { -0.5, 0, 0.5, 1 };
-    static const float y[N] = { 106, 118, 166, 223 };
-    const scry_noise noise = { .kind = SCRY_NOISE_POISSON_GAUSSIAN,
-                               .gain = 0.5,
-                               .offset = 100,
-                               .read_noise = 1.5,
-                               .background = 2 };
-    const scry_affine map = { 20, 22 };
-    const scry_space space = SCRY_SPACE(N);
-    scry_error err = { 0 };
-    scry_op *A;
-    scry_likelihood *L;
-    scry_prior *P;
-    double C[N * N] = { 0 };
-    const unsigned char known[N] = { 1, 1, 1, 1 };
-    for (size_t i = 0; i < N; i++)
-        C[i * N + i] = 0.16;
-    assert_ok(scry_mask_create(&A, &space, known, &err));
-    assert_ok(scry_likelihood_create(&L, A, y, &noise, &map, &err));
-    assert_ok(scry_gaussian_create_dense(&P, &space, prior_mean, C, &err));
-    const scry_problem problem = { .L = L, .prior = P, .model = P };
+    struct setup s;
+    build_counted(&s);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         for (int start = cases[k].inner_draw > 0; start < 2; start++) {
             const struct band band = { .method = cases[k].name,
@@ -466,19 +447,12 @@ static void photon_noise_is_used(void **state)
             o.start_sigma = 0.5;
             o.inner_draw = cases[k].inner_draw;
             if (o.inner_draw) o.steps = 15; /* exact at any count of levels, but for their chains */
-            draw(&c, cases[k].name, &problem, &o, K, 19);
-            for (size_t i = 0; i < N; i++) {
-                double mean, sd;
-                quadrature(&mean, &sd, y[i], &noise, &map, prior_mean[i], 0.16);
-                assert_near(c.mean[i], mean, sd * (cases[k].bias + 4 / sqrt(K)));
-                assert_near(c.sd[i] / sd, 1, 0.12 + 4 / sqrt(2.0 * K));
-            }
+            draw(&c, cases[k].name, &s.problem, &o, K, 19);
+            check_counted(&c, 0, cases[k].bias, 0.12);
             scry_chains_free(&c);
         }
     }
-    scry_prior_free(P);
-    scry_likelihood_free(L);
-    scry_op_free(A);
+    drop(&s);
 }
 
 int main(void)
