@@ -332,10 +332,13 @@ static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run
     copts.threads = 1;
     opts.steps = opts.steps > 20 ? opts.steps / 2 : opts.steps;
     opts.draws = 1;
+    scry_error why = { 0 };
     scry_status st = scry_chains_run(&chains, run->method, &problem, &opts, &copts, still_wanted,
-                                     NULL, err);
+                                     NULL, &why);
     if (st == SCRY_OK && chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
+    else if (st != SCRY_OK)
+        st = SCRY_FAIL(err, st, "short chains that refine the phase: %s", why.text);
     if (st == SCRY_OK) st = learn_phase(p, plane, run, &chains, err);
     if (st == SCRY_OK) st = with_phase(p, plane, run, err);
     scry_chains_free(&chains);
