@@ -7,10 +7,10 @@
 
 void scry_camera_init(scry_camera *c)
 {
-    *c = (scry_camera){ .gain = 1, .offset = 100, .read_noise = 1.5, .bits = 16 };
+    *c = (scry_camera){.gain = 1, .offset = 100, .read_noise = 1.5, .bits = 16};
 }
 
-static scry_status check(const float *mean, size_t n, const scry_camera *c, scry_error *err)
+static scry_status camera_check(const float *mean, size_t n, const scry_camera *c, scry_error *err)
 {
     if (!(c->gain > 0) || !isfinite(c->gain) || !isfinite(c->offset))
         return SCRY_FAIL(err, SCRY_EINVAL, "gain %g e-/ADU and offset %g ADU, expected a gain > 0",
@@ -24,15 +24,17 @@ static scry_status check(const float *mean, size_t n, const scry_camera *c, scry
         return SCRY_FAIL(err, SCRY_ESHAPE, "%zu pixels in one exposure, at most 2^30", n);
     for (size_t i = 0; i < n; i++)
         if (!(mean[i] >= 0 && mean[i] <= 1e9f)) /* GSL counts in unsigned int */
-            return SCRY_FAIL(err, SCRY_EINVAL, "pixel %zu expects %g electrons, which is not in "
-                             "0..1e9", i, (double)mean[i]);
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "pixel %zu expects %g electrons, which is not in "
+                             "0..1e9",
+                             i, (double)mean[i]);
     return SCRY_OK;
 }
 
 scry_status scry_camera_expose(float *adu, const float *mean, size_t n, const scry_camera *c,
                                uint64_t seed, uint32_t chain, scry_error *err)
 {
-    scry_status st = check(mean, n, c, err);
+    scry_status st = camera_check(mean, n, c, err);
     if (st != SCRY_OK) return st;
     const double top = ldexp(1, c->bits) - 1;
     int failed = 0;

@@ -15,7 +15,8 @@ static bool factor(double *L, const double *C, size_t n)
     for (size_t j = 0; j < n; j++) {
         for (size_t i = j; i < n; i++) {
             double s = C[i * n + j];
-            for (size_t k = 0; k < j; k++) s -= L[i * n + k] * L[j * n + k];
+            for (size_t k = 0; k < j; k++)
+                s -= L[i * n + k] * L[j * n + k];
             if (i == j && !(s > 0 && isfinite(s))) return false;
             L[i * n + j] = i == j ? sqrt(s) : s / L[j * n + j];
         }
@@ -30,11 +31,12 @@ static void solve_lower(const double *L, size_t n, double *x, size_t columns)
         for (size_t k = 0; k < i; k++)
             for (size_t c = 0; c < columns; c++)
                 x[i * columns + c] -= L[i * n + k] * x[k * columns + c];
-        for (size_t c = 0; c < columns; c++) x[i * columns + c] /= L[i * n + i];
+        for (size_t c = 0; c < columns; c++)
+            x[i * columns + c] /= L[i * n + i];
     }
 }
 
-static scry_law *allocate(size_t n, size_t count)
+static scry_law *law_allocate(size_t n, size_t count)
 {
     scry_law *law = scry_alloc(1, sizeof *law);
     if (!law) return NULL;
@@ -82,9 +84,10 @@ scry_status scry_law_create(scry_law **out, size_t n, size_t count, const double
             return SCRY_FAIL(err, SCRY_EINVAL, "component %zu: weight %g, expected > 0", k, w);
         total += w;
     }
-    scry_law *law = allocate(n, count);
+    scry_law *law = law_allocate(n, count);
     if (!law) return SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
-    for (size_t k = 0; k < count; k++) law->weight[k] = (weight ? weight[k] : 1) / total;
+    for (size_t k = 0; k < count; k++)
+        law->weight[k] = (weight ? weight[k] : 1) / total;
     memcpy(law->mean, mean, count * n * sizeof *mean);
     memcpy(law->cov, cov, count * n * n * sizeof *cov);
     const scry_status st = factor_all(law, SCRY_EINVAL, err);
@@ -102,10 +105,10 @@ struct update {
 
 static scry_status update_alloc(struct update *u, size_t n, size_t m, scry_error *err)
 {
-    *u = (struct update){ .AC = scry_alloc(m * n, sizeof(double)),
-                          .S = scry_alloc(m * m, sizeof(double)),
-                          .L = scry_alloc(m * m, sizeof(double)),
-                          .r = scry_alloc(m, sizeof(double)) };
+    *u = (struct update){.AC = scry_alloc(m * n, sizeof(double)),
+                         .S = scry_alloc(m * m, sizeof(double)),
+                         .L = scry_alloc(m * m, sizeof(double)),
+                         .r = scry_alloc(m, sizeof(double))};
     if (u->AC && u->S && u->L && u->r) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM, "%zu measurements of %zu values", m, n);
 }
@@ -126,7 +129,8 @@ static bool update_component(struct update *u, double *mean, double *cov, size_t
         u->r[i] = y[i];
         for (size_t j = 0; j < n; j++) {
             double s = 0;
-            for (size_t k = 0; k < n; k++) s += A[i * n + k] * cov[k * n + j];
+            for (size_t k = 0; k < n; k++)
+                s += A[i * n + k] * cov[k * n + j];
             u->AC[i * n + j] = s;
             u->r[i] -= A[i * n + j] * mean[j];
         }
@@ -134,7 +138,8 @@ static bool update_component(struct update *u, double *mean, double *cov, size_t
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < m; j++) {
             double s = i == j ? sigma * sigma : 0;
-            for (size_t k = 0; k < n; k++) s += u->AC[i * n + k] * A[j * n + k];
+            for (size_t k = 0; k < n; k++)
+                s += u->AC[i * n + k] * A[j * n + k];
             u->S[i * m + j] = s;
         }
     if (!factor(u->L, u->S, m)) return false;
@@ -144,7 +149,8 @@ static bool update_component(struct update *u, double *mean, double *cov, size_t
     *log_p = -0.5 * (double)m * log_2pi;
     for (size_t i = 0; i < m; i++) {
         *log_p -= log(u->L[i * m + i]) + 0.5 * u->r[i] * u->r[i];
-        for (size_t j = 0; j < n; j++) mean[j] += u->AC[i * n + j] * u->r[i];
+        for (size_t j = 0; j < n; j++)
+            mean[j] += u->AC[i * n + j] * u->r[i];
     }
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++)
@@ -158,14 +164,14 @@ scry_status scry_law_condition(scry_law **out, const scry_law *prior, const doub
 {
     const size_t n = prior->n, count = prior->count;
     double most = -INFINITY, total = 0;
-    struct update u = { 0 };
+    struct update u = {0};
     *out = NULL;
     if (!(sigma > 0 && isfinite(sigma)))
         return SCRY_FAIL(err, SCRY_EINVAL, "sigma %g, expected > 0", sigma);
-    scry_law *law = allocate(n, count);
-    scry_status st = law ? update_alloc(&u, n, m, err)
-                         : SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count,
-                                     n);
+    scry_law *law = law_allocate(n, count);
+    scry_status st =
+        law ? update_alloc(&u, n, m, err)
+            : SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
     if (st != SCRY_OK) goto done;
     memcpy(law->mean, prior->mean, count * n * sizeof(double));
     memcpy(law->cov, prior->cov, count * n * n * sizeof(double));
@@ -177,8 +183,10 @@ scry_status scry_law_condition(scry_law **out, const scry_law *prior, const doub
         law->weight[k] = log(prior->weight[k]) + log_p;
         most = fmax(most, law->weight[k]);
     }
-    for (size_t k = 0; k < count; k++) total += law->weight[k] = exp(law->weight[k] - most);
-    for (size_t k = 0; k < count; k++) law->weight[k] /= total;
+    for (size_t k = 0; k < count; k++)
+        total += law->weight[k] = exp(law->weight[k] - most);
+    for (size_t k = 0; k < count; k++)
+        law->weight[k] /= total;
     if (st == SCRY_OK) st = factor_all(law, SCRY_ENUMERIC, err);
 done:
     update_free(&u);
@@ -194,11 +202,13 @@ void scry_law_moments(const scry_law *law, double *mean, double *cov)
     const size_t n = law->n;
     for (size_t i = 0; i < n; i++) {
         double mi = 0;
-        for (size_t k = 0; k < law->count; k++) mi += law->weight[k] * law->mean[k * n + i];
+        for (size_t k = 0; k < law->count; k++)
+            mi += law->weight[k] * law->mean[k * n + i];
         if (mean) mean[i] = mi;
         for (size_t j = 0; cov && j <= i; j++) {
             double mj = 0, s = 0;
-            for (size_t k = 0; k < law->count; k++) mj += law->weight[k] * law->mean[k * n + j];
+            for (size_t k = 0; k < law->count; k++)
+                mj += law->weight[k] * law->mean[k * n + j];
             for (size_t k = 0; k < law->count; k++)
                 s += law->weight[k] * (law->cov[(k * n + i) * n + j] +
                                        (law->mean[k * n + i] - mi) * (law->mean[k * n + j] - mj));
@@ -214,7 +224,8 @@ void scry_law_draw(const scry_law *law, double *x, uint64_t seed, uint32_t numbe
     float u, z[BLOCK];
     size_t k = 0;
     scry_rng_uniform(&u, 0, 1, seed, number, 0);
-    for (double left = u; k + 1 < law->count && left > law->weight[k]; k++) left -= law->weight[k];
+    for (double left = u; k + 1 < law->count && left > law->weight[k]; k++)
+        left -= law->weight[k];
     memcpy(x, law->mean + k * n, n * sizeof *x);
     for (size_t first = 0; first < n; first += BLOCK) {
         const size_t end = first + BLOCK < n ? first + BLOCK : n;
@@ -241,9 +252,11 @@ static double component_log_density(const scry_law *law, size_t k, const double 
     const size_t n = law->n;
     const double *L = law->root + k * n * n;
     double log_p = log(law->weight[k]) - 0.5 * (double)n * log_2pi;
-    for (size_t i = 0; i < n; i++) work[i] = x[i] - law->mean[k * n + i];
+    for (size_t i = 0; i < n; i++)
+        work[i] = x[i] - law->mean[k * n + i];
     solve_lower(L, n, work, 1);
-    for (size_t i = 0; i < n; i++) log_p -= log(L[i * n + i]) + 0.5 * work[i] * work[i];
+    for (size_t i = 0; i < n; i++)
+        log_p -= log(L[i * n + i]) + 0.5 * work[i] * work[i];
     return log_p;
 }
 
@@ -257,6 +270,7 @@ double scry_law_log_density(const scry_law *law, const double *x, double *share,
         total = log_p > most ? total * exp(most - log_p) + 1 : total + exp(log_p - most);
         most = fmax(most, log_p);
     }
-    for (size_t k = 0; share && k < law->count; k++) share[k] = exp(share[k] - most) / total;
+    for (size_t k = 0; share && k < law->count; k++)
+        share[k] = exp(share[k] - most) / total;
     return most + log(total);
 }

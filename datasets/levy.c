@@ -15,7 +15,7 @@ enum { SCALE_SIGNALS = 1001, MAX_N = 4096 };
 static const double KERNEL_SD = 2, SHARE = 0.4, PI = 3.14159265358979323846;
 static const size_t KERNEL_REACH = 6, LOWEST = 5;
 
-static const char *const kinds[] = { "denoise", "deconvolve", "impute", "fourier", NULL };
+static const char *const kinds[] = {"denoise", "deconvolve", "impute", "fourier", NULL};
 
 const char *const *scry_levy_kinds(void)
 {
@@ -35,7 +35,8 @@ static gsl_rng *generator(uint64_t seed, uint32_t k, uint32_t stream, scry_error
 static void cumulate(double *x, size_t n, const scry_increments *law, gsl_rng *rng)
 {
     double at = 0;
-    for (size_t i = 0; i < n; i++) x[i] = at += scry_increments_draw(law, rng);
+    for (size_t i = 0; i < n; i++)
+        x[i] = at += scry_increments_draw(law, rng);
 }
 
 /* ---- operators ---- */
@@ -87,8 +88,8 @@ static size_t fill_operator(double *A, size_t n, scry_levy_kind kind, unsigned c
     if (kind == SCRY_LEVY_FOURIER) {
         const size_t frequencies = n / 2 + 1, low = frequencies < LOWEST ? frequencies : LOWEST;
         memset(taken, 1, low);
-        choose(taken + low, frequencies - low,
-               (size_t)(SHARE * (double)(frequencies - low) + 0.5), rng);
+        choose(taken + low, frequencies - low, (size_t)(SHARE * (double)(frequencies - low) + 0.5),
+               rng);
         for (size_t f = 0; f < frequencies; f++)
             for (int sine = 0; taken[f] && sine < 2; sine++)
                 m += fourier_row(A + m * n, n, f, sine);
@@ -102,15 +103,16 @@ static size_t fill_operator(double *A, size_t n, scry_levy_kind kind, unsigned c
     return m;
 }
 
-static void apply(double *y, const double *A, size_t m, size_t n, const double *x)
+static void levy_apply(double *y, const double *A, size_t m, size_t n, const double *x)
 {
     for (size_t j = 0; j < m; j++) {
         y[j] = 0;
-        for (size_t i = 0; i < n; i++) y[j] += A[j * n + i] * x[i];
+        for (size_t i = 0; i < n; i++)
+            y[j] += A[j * n + i] * x[i];
     }
 }
 
-static int ascending(const void *a, const void *b)
+static int levy_ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -130,10 +132,11 @@ static scry_status median_power(double *power, const double *A, size_t m, size_t
     for (size_t k = 0; k < SCALE_SIGNALS; k++) {
         const double *y = A ? x + n : x;
         cumulate(x, n, law, rng);
-        if (A) apply(x + n, A, m, n, x);
-        for (size_t j = 0; j < m; j++) all[k] += y[j] * y[j] / (double)m;
+        if (A) levy_apply(x + n, A, m, n, x);
+        for (size_t j = 0; j < m; j++)
+            all[k] += y[j] * y[j] / (double)m;
     }
-    qsort(all, SCALE_SIGNALS, sizeof *all, ascending);
+    qsort(all, SCALE_SIGNALS, sizeof *all, levy_ascending);
     *power = all[SCALE_SIGNALS / 2];
     if (!(*power > 0))
         st = SCRY_FAIL(err, SCRY_EINVAL, "more than half of all signals measure as 0");
@@ -144,7 +147,7 @@ done:
     return st;
 }
 
-static scry_status check(size_t n, const scry_increments *law, scry_error *err)
+static scry_status levy_check(size_t n, const scry_increments *law, scry_error *err)
 {
     if (!n || n > MAX_N)
         return SCRY_FAIL(err, SCRY_EINVAL, "signals of %zu values, expected 1 to %d", n, MAX_N);
@@ -154,7 +157,7 @@ static scry_status check(size_t n, const scry_increments *law, scry_error *err)
 scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_increments *law,
                                 scry_error *err)
 {
-    scry_status st = check(n, law, err);
+    scry_status st = levy_check(n, law, err);
     if (st != SCRY_OK || (st = median_power(amplitude, NULL, n, n, law, err)) != SCRY_OK) return st;
     *amplitude = sqrt(*amplitude);
     return SCRY_OK;
@@ -163,11 +166,11 @@ scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_incremen
 scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *law,
                               scry_levy_kind kind, double snr, uint64_t seed, scry_error *err)
 {
-    scry_levy p = { .n = n, .law = *law };
+    scry_levy p = {.n = n, .law = *law};
     unsigned char *taken = NULL;
     gsl_rng *rng = NULL;
     double power = 0;
-    scry_status st = check(n, law, err);
+    scry_status st = levy_check(n, law, err);
     if (st != SCRY_OK) return st;
     if (!isfinite(snr) || kind > SCRY_LEVY_FOURIER)
         return SCRY_FAIL(err, SCRY_EINVAL, "operator %d at %g dB, expected 0 to 3 at a finite one",
@@ -185,7 +188,7 @@ scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *l
     st = scry_dense_create(&p.op, &SCRY_SPACE(n), &SCRY_SPACE(p.m), p.A, err);
     if (st != SCRY_OK) goto done;
     *out = p;
-    p = (scry_levy){ 0 };
+    p = (scry_levy){0};
 done:
     scry_levy_clear(&p);
     scry_free(taken);
@@ -197,7 +200,7 @@ void scry_levy_clear(scry_levy *problem)
 {
     scry_free(problem->A);
     scry_op_free(problem->op);
-    *problem = (scry_levy){ 0 };
+    *problem = (scry_levy){0};
 }
 
 scry_status scry_levy_signal(float *x, size_t n, const scry_increments *law, uint64_t seed,
@@ -208,7 +211,8 @@ scry_status scry_levy_signal(float *x, size_t n, const scry_increments *law, uin
     if (st != SCRY_OK) return st;
     gsl_rng *rng = generator(seed, k, STREAM_SIGNAL, err);
     if (!rng) return SCRY_ENOMEM;
-    for (size_t i = 0; i < n; i++) x[i] = (float)(at += scry_increments_draw(law, rng));
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(at += scry_increments_draw(law, rng));
     gsl_rng_free(rng);
     return SCRY_OK;
 }
@@ -220,7 +224,8 @@ scry_status scry_levy_measure(float *y, const scry_levy *problem, const float *x
     if (!rng) return SCRY_ENOMEM;
     for (size_t j = 0; j < problem->m; j++) {
         double sum = gsl_ran_gaussian_ziggurat(rng, problem->sigma);
-        for (size_t i = 0; i < problem->n; i++) sum += problem->A[j * problem->n + i] * x[i];
+        for (size_t i = 0; i < problem->n; i++)
+            sum += problem->A[j * problem->n + i] * x[i];
         y[j] = (float)sum;
     }
     gsl_rng_free(rng);

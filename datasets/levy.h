@@ -31,7 +31,7 @@ const char *const *scry_levy_kinds(void); /* "denoise", ..., in that order; NULL
 typedef struct scry_levy {
     size_t n, m;
     scry_increments law;
-    double *A; /* m x n row-major */
+    double *A;   /* m x n row-major */
     scry_op *op; /* the same, with its singular value decomposition */
     double sigma;
 } scry_levy;

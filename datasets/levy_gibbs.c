@@ -16,21 +16,21 @@ struct gibbs {
     size_t n;
     const scry_increments *law;
     gsl_rng *rng;
-    double *Q, *c;       /* n x n, n */
-    double *u, *w;       /* increments and their latent variances */
-    unsigned char *v;    /* 1: the increment is not 0 */
-    size_t *active, s;   /* the increments with v = 1, and their number */
-    double *L;           /* s x s: lower factor of Q + diag(1/w) on them, column by column */
-    double *a;           /* s: L^-1 c, then E[u | v, w] on them */
-    double *T, *G, *h;   /* jumps: L^-1 Q (s x n); B^T S^-1 B and B^T S^-1 y, S = Cov[y | v, w] */
+    double *Q, *c;     /* n x n, n */
+    double *u, *w;     /* increments and their latent variances */
+    unsigned char *v;  /* 1: the increment is not 0 */
+    size_t *active, s; /* the increments with v = 1, and their number */
+    double *L;         /* s x s: lower factor of Q + diag(1/w) on them, column by column */
+    double *a;         /* s: L^-1 c, then E[u | v, w] on them */
+    double *T, *G, *h; /* jumps: L^-1 Q (s x n); B^T S^-1 B and B^T S^-1 y, S = Cov[y | v, w] */
     double *x, *mean, *batch, *sum, *sum_x, *sum_xx; /* n; batch: BATCHES x n */
 };
 
 static scry_status gibbs_create(struct gibbs *g, size_t n, scry_error *err)
 {
-    double **const vectors[] = { &g->c, &g->u, &g->w, &g->a, &g->h, &g->x, &g->mean, &g->sum,
-                                 &g->sum_x, &g->sum_xx };
-    double **const squares[] = { &g->Q, &g->L, &g->T, &g->G };
+    double **const vectors[] = {&g->c, &g->u,    &g->w,   &g->a,     &g->h,
+                                &g->x, &g->mean, &g->sum, &g->sum_x, &g->sum_xx};
+    double **const squares[] = {&g->Q, &g->L, &g->T, &g->G};
     bool whole = true;
     g->n = n;
     for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
@@ -46,9 +46,10 @@ static scry_status gibbs_create(struct gibbs *g, size_t n, scry_error *err)
 
 static void gibbs_clear(struct gibbs *g)
 {
-    double *const blocks[] = { g->Q, g->L, g->T, g->G, g->c, g->u, g->w, g->a, g->h, g->x, g->mean,
-                               g->sum, g->sum_x, g->sum_xx, g->batch };
-    for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++) scry_free(blocks[k]);
+    double *const blocks[] = {g->Q, g->L, g->T,    g->G,   g->c,     g->u,      g->w,    g->a,
+                              g->h, g->x, g->mean, g->sum, g->sum_x, g->sum_xx, g->batch};
+    for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++)
+        scry_free(blocks[k]);
     scry_free(g->v);
     scry_free(g->active);
     if (g->rng) gsl_rng_free(g->rng);
@@ -62,13 +63,15 @@ static void gibbs_inform(struct gibbs *g, const scry_levy *p, const float *y)
     double *B = g->T;
     for (size_t j = 0; j < p->m; j++) {
         double sum = 0;
-        for (size_t i = n; i-- > 0;) B[j * n + i] = sum += p->A[j * n + i];
+        for (size_t i = n; i-- > 0;)
+            B[j * n + i] = sum += p->A[j * n + i];
     }
     for (size_t j = 0; j < p->m; j++)
         for (size_t i = 0; i < n; i++) {
             const double b = B[j * n + i] * t;
             g->c[i] += b * y[j];
-            for (size_t k = 0; k < n; k++) g->Q[i * n + k] += b * B[j * n + k];
+            for (size_t k = 0; k < n; k++)
+                g->Q[i * n + k] += b * B[j * n + k];
         }
 }
 
@@ -79,11 +82,13 @@ static bool factor(double *L, size_t s)
         double *restrict column = L + j * s;
         if (!(column[j] > 0 && isfinite(column[j]))) return false;
         const double root = 1 / sqrt(column[j]);
-        for (size_t i = j; i < s; i++) column[i] *= root;
+        for (size_t i = j; i < s; i++)
+            column[i] *= root;
         for (size_t k = j + 1; k < s; k++) {
             double *restrict other = L + k * s;
             const double f = column[k];
-            for (size_t i = k; i < s; i++) other[i] -= f * column[i];
+            for (size_t i = k; i < s; i++)
+                other[i] -= f * column[i];
         }
     }
     return true;
@@ -93,7 +98,8 @@ static void solve_lower(const double *L, size_t s, double *b)
 {
     for (size_t j = 0; j < s; j++) {
         const double f = b[j] /= L[j * s + j];
-        for (size_t i = j + 1; i < s; i++) b[i] -= f * L[j * s + i];
+        for (size_t i = j + 1; i < s; i++)
+            b[i] -= f * L[j * s + i];
     }
 }
 
@@ -101,7 +107,8 @@ static void solve_upper(const double *L, size_t s, double *b)
 {
     for (size_t j = s; j-- > 0;) {
         double sum = b[j];
-        for (size_t i = j + 1; i < s; i++) sum -= L[j * s + i] * b[i];
+        for (size_t i = j + 1; i < s; i++)
+            sum -= L[j * s + i] * b[i];
         b[j] = sum / L[j * s + j];
     }
 }
@@ -114,7 +121,8 @@ static scry_status gibbs_factor(struct gibbs *g, scry_error *err)
         if (g->v[i]) g->active[g->s++] = i;
     for (size_t j = 0; j < g->s; j++) {
         const double *q = g->Q + g->active[j] * g->n;
-        for (size_t i = j; i < g->s; i++) g->L[j * g->s + i] = q[g->active[i]];
+        for (size_t i = j; i < g->s; i++)
+            g->L[j * g->s + i] = q[g->active[i]];
         g->L[j * g->s + j] += 1 / g->w[g->active[j]];
         g->a[j] = g->c[g->active[j]];
     }
@@ -131,16 +139,20 @@ static void gibbs_marginal(struct gibbs *g)
     const size_t n = g->n, s = g->s;
     memcpy(g->G, g->Q, n * n * sizeof *g->G);
     memcpy(g->h, g->c, n * sizeof *g->h);
-    for (size_t j = 0; j < s; j++) memcpy(g->T + j * n, g->Q + g->active[j] * n, n * sizeof *g->T);
+    for (size_t j = 0; j < s; j++)
+        memcpy(g->T + j * n, g->Q + g->active[j] * n, n * sizeof *g->T);
     for (size_t j = 0; j < s; j++) {
         double *restrict row = g->T + j * n;
         const double scale = 1 / g->L[j * s + j];
-        for (size_t i = 0; i < n; i++) row[i] *= scale;
+        for (size_t i = 0; i < n; i++)
+            row[i] *= scale;
         for (size_t k = j + 1; k < s; k++)
-            for (size_t i = 0; i < n; i++) g->T[k * n + i] -= g->L[j * s + k] * row[i];
+            for (size_t i = 0; i < n; i++)
+                g->T[k * n + i] -= g->L[j * s + k] * row[i];
         for (size_t i = 0; i < n; i++) {
             g->h[i] -= row[i] * g->a[j];
-            for (size_t k = 0; k < n; k++) g->G[i * n + k] -= row[i] * row[k];
+            for (size_t k = 0; k < n; k++)
+                g->G[i * n + k] -= row[i] * row[k];
         }
     }
 }
@@ -162,7 +174,8 @@ static void gibbs_switch(struct gibbs *g)
         memcpy(column, g->G + k * n, n * sizeof *column);
         for (size_t i = 0; i < n; i++) {
             g->h[i] -= f * beta * column[i];
-            for (size_t j = 0; j < n; j++) g->G[i * n + j] -= f * column[i] * column[j];
+            for (size_t j = 0; j < n; j++)
+                g->G[i * n + j] -= f * column[i] * column[j];
         }
         g->v[k] = v;
     }
@@ -172,7 +185,8 @@ static void gibbs_switch(struct gibbs *g)
 static void gibbs_draw(struct gibbs *g)
 {
     double *z = g->h; /* free by now */
-    for (size_t j = 0; j < g->s; j++) z[j] = g->a[j] + gsl_ran_gaussian_ziggurat(g->rng, 1);
+    for (size_t j = 0; j < g->s; j++)
+        z[j] = g->a[j] + gsl_ran_gaussian_ziggurat(g->rng, 1);
     solve_upper(g->L, g->s, g->a);
     solve_upper(g->L, g->s, z);
     memset(g->u, 0, g->n * sizeof *g->u);
@@ -203,8 +217,8 @@ static scry_status gibbs_sweep(struct gibbs *g, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status gibbs_run(struct gibbs *g, scry_levy_posterior *out,
-                             const scry_levy_gibbs *opts, scry_error *err)
+static scry_status gibbs_run(struct gibbs *g, scry_levy_posterior *out, const scry_levy_gibbs *opts,
+                             scry_error *err)
 {
     const size_t n = g->n;
     for (size_t i = 0; i < n; i++) {
@@ -230,12 +244,13 @@ static scry_status gibbs_run(struct gibbs *g, scry_levy_posterior *out,
     return SCRY_OK;
 }
 
-static void summarise(scry_levy_posterior *out, const struct gibbs *g, size_t sweeps)
+static void levy_gibbs_summarise(scry_levy_posterior *out, const struct gibbs *g, size_t sweeps)
 {
     const double count = (double)sweeps;
     for (size_t i = 0; i < g->n; i++) {
         double spread = 0;
-        for (size_t b = 0; b < BATCHES; b++) out->mean[i] += g->batch[b * g->n + i] / count;
+        for (size_t b = 0; b < BATCHES; b++)
+            out->mean[i] += g->batch[b * g->n + i] / count;
         for (size_t b = 0; b < BATCHES; b++) {
             const double d = g->batch[b * g->n + i] / (count / BATCHES) - out->mean[i];
             spread += d * d;
@@ -250,13 +265,14 @@ scry_status scry_levy_condition(scry_levy_posterior *out, const scry_levy *probl
                                 const scry_levy_gibbs *opts, scry_error *err)
 {
     const size_t n = problem->n;
-    struct gibbs g = { .law = &problem->law };
-    scry_levy_posterior p = { .n = n };
+    struct gibbs g = {.law = &problem->law};
+    scry_levy_posterior p = {.n = n};
     scry_status st;
     if (!opts->sweeps || opts->sweeps % BATCHES || opts->keep > opts->sweeps)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%zu sweeps and %zu samples, expected a multiple of %d and no more than "
-                         "sweeps", opts->sweeps, opts->keep, BATCHES);
+                         "sweeps",
+                         opts->sweeps, opts->keep, BATCHES);
     if ((st = gibbs_create(&g, n, err)) != SCRY_OK) goto done;
     p.mean = scry_alloc(n, sizeof *p.mean);
     p.error = scry_alloc(n, sizeof *p.error);
@@ -269,9 +285,9 @@ scry_status scry_levy_condition(scry_levy_posterior *out, const scry_levy *probl
     scry_rng_gsl_seek(g.rng, opts->seed, 0, 0, 0);
     gibbs_inform(&g, problem, y);
     if ((st = gibbs_run(&g, &p, opts, err)) != SCRY_OK) goto done;
-    summarise(&p, &g, opts->sweeps);
+    levy_gibbs_summarise(&p, &g, opts->sweeps);
     *out = p;
-    p = (scry_levy_posterior){ 0 };
+    p = (scry_levy_posterior){0};
 done:
     scry_levy_posterior_clear(&p);
     gibbs_clear(&g);
@@ -284,5 +300,5 @@ void scry_levy_posterior_clear(scry_levy_posterior *p)
     scry_free(p->error);
     scry_free(p->sd);
     scry_free(p->samples);
-    *p = (scry_levy_posterior){ 0 };
+    *p = (scry_levy_posterior){0};
 }

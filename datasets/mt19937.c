@@ -6,7 +6,8 @@ void scryi_mt_seed(scryi_mt19937 *g, uint32_t seed)
 {
     uint32_t *s = g->state;
     s[0] = seed;
-    for (uint32_t i = 1; i < N; i++) s[i] = 1812433253u * (s[i - 1] ^ s[i - 1] >> 30) + i;
+    for (uint32_t i = 1; i < N; i++)
+        s[i] = 1812433253u * (s[i - 1] ^ s[i - 1] >> 30) + i;
     g->at = N;
 }
 
@@ -57,7 +58,8 @@ uint32_t scryi_mt_randint(scryi_mt19937 *g, uint32_t n)
 {
     uint32_t mask = n - 1, draw;
     if (n <= 1) return 0;
-    for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
+    for (int shift = 1; shift < 32; shift *= 2)
+        mask |= mask >> shift;
     do
         draw = scryi_mt_word(g) & mask;
     while (draw >= n);

@@ -54,7 +54,8 @@ static void draw_texture(struct field *f, struct texture *t, double wavelength)
         const double k = 2 * acos(-1) / (wavelength * uniform(f, .6, 2.2));
         gsl_ran_dir_3d(f->r, &d[0], &d[1], &d[2]);
         if (f->n[0] == 1) gsl_ran_dir_2d(f->r, &d[1], &d[2]);
-        for (int a = 0; a < 3; a++) t->k[w][a] = k * d[a];
+        for (int a = 0; a < 3; a++)
+            t->k[w][a] = k * d[a];
         t->phase[w] = uniform(f, 0, 2 * acos(-1));
     }
 }
@@ -82,25 +83,27 @@ static void add_nucleus(struct field *f, const struct cell *c)
 {
     struct texture fine, coarse;
     struct cell nucleolus[3];
-    const double reach[3] = { 4 * c->axis[0], 3.2 * c->axis[2], 3.2 * c->axis[2] };
+    const double reach[3] = {4 * c->axis[0], 3.2 * c->axis[2], 3.2 * c->axis[2]};
     const struct box b = around(f, c->at, reach);
     draw_texture(f, &fine, .13 * f->scale);
     draw_texture(f, &coarse, .45 * f->scale);
     for (int k = 0; k < 3; k++) {
         nucleolus[k] = *c;
-        for (int a = 1; a < 3; a++) nucleolus[k].at[a] += uniform(f, -.5, .5) * c->axis[1];
-        for (int a = 0; a < 3; a++) nucleolus[k].axis[a] *= uniform(f, .13, .22);
+        for (int a = 1; a < 3; a++)
+            nucleolus[k].at[a] += uniform(f, -.5, .5) * c->axis[1];
+        for (int a = 0; a < 3; a++)
+            nucleolus[k].axis[a] *= uniform(f, .13, .22);
     }
     for (size_t z = b.from[0]; z < b.to[0]; z++)
         for (size_t y = b.from[1]; y < b.to[1]; y++)
             for (size_t x = b.from[2]; x < b.to[2]; x++) {
-                const double p[3] = { (double)z, (double)y, (double)x };
+                const double p[3] = {(double)z, (double)y, (double)x};
                 const double wobble = .06 * texture_at(&coarse, p), q = radius(c, p) + wobble;
                 double v = .035 * exp(-.5 * q * q / 1.7);
                 if (q < 1.5) {
                     const double inside = .5 * erfc((q - 1) * c->axis[1] / 1.2);
-                    double chromatin = .62 + .12 * texture_at(&fine, p) +
-                                       .1 * texture_at(&coarse, p);
+                    double chromatin =
+                        .62 + .12 * texture_at(&fine, p) + .1 * texture_at(&coarse, p);
                     for (int k = 0; k < 3; k++) {
                         const double d = radius(&nucleolus[k], p);
                         chromatin *= 1 - .7 * exp(-.5 * pow(d, 4));
@@ -114,7 +117,7 @@ static void add_nucleus(struct field *f, const struct cell *c)
 /* A Gaussian spot of the given width and height. */
 static void add_spot(struct field *f, const double at[3], double sigma, double height)
 {
-    const double reach[3] = { 4 * sigma, 4 * sigma, 4 * sigma };
+    const double reach[3] = {4 * sigma, 4 * sigma, 4 * sigma};
     const struct box b = around(f, at, reach);
     for (size_t z = b.from[0]; z < b.to[0]; z++)
         for (size_t y = b.from[1]; y < b.to[1]; y++)
@@ -131,9 +134,9 @@ static void add_filament(struct field *f, const struct cell *c)
 {
     const double start = uniform(f, 0, 2 * acos(-1)), out = uniform(f, .95, 1.5);
     const double side = gsl_rng_uniform(f->r) < .5 ? -1 : 1, step = .5;
-    double at[3] = { c->at[0] + uniform(f, -.5, .5) * c->axis[0] * (f->n[0] > 1),
-                     c->at[1] + out * c->axis[2] * sin(start),
-                     c->at[2] + out * c->axis[2] * cos(start) };
+    double at[3] = {c->at[0] + uniform(f, -.5, .5) * c->axis[0] * (f->n[0] > 1),
+                    c->at[1] + out * c->axis[2] * sin(start),
+                    c->at[2] + out * c->axis[2] * cos(start)};
     double heading = start + side * uniform(f, .1, 1.2), bend = 0;
     const double height = uniform(f, .06, .2), width = uniform(f, .9, 1.3);
     const double length = f->scale * uniform(f, .8, 2.6), climb = gsl_ran_gaussian(f->r, .04);
@@ -153,9 +156,9 @@ static void add_puncta(struct field *f, const struct cell *c, int count)
 {
     for (int i = 0; i < count; i++) {
         const double turn = uniform(f, 0, 2 * acos(-1)), far = uniform(f, 1.1, 2.3);
-        const double at[3] = { c->at[0] + uniform(f, -.8, .8) * c->axis[0] * (f->n[0] > 1),
-                               c->at[1] + far * c->axis[2] * sin(turn),
-                               c->at[2] + far * c->axis[2] * cos(turn) };
+        const double at[3] = {c->at[0] + uniform(f, -.8, .8) * c->axis[0] * (f->n[0] > 1),
+                              c->at[1] + far * c->axis[2] * sin(turn),
+                              c->at[2] + far * c->axis[2] * cos(turn)};
         add_spot(f, at, uniform(f, .8, 1.3), uniform(f, .15, .65));
     }
 }
@@ -177,7 +180,8 @@ static void add_cell(struct field *f, uint64_t seed, uint32_t number, double y, 
     c.sin = sin(turn);
     c.brightness = uniform(f, .7, 1.3);
     add_nucleus(f, &c);
-    for (int i = 0; i < 14; i++) add_filament(f, &c);
+    for (int i = 0; i < 14; i++)
+        add_filament(f, &c);
     add_puncta(f, &c, 14);
 }
 
@@ -192,11 +196,13 @@ scry_status scry_phantom_cells(float *out, const scry_space *s, double scale, ui
     if (scale == 0) scale = 48;
     if (!(scale >= 4 && scale <= 1000))
         return SCRY_FAIL(err, SCRY_EINVAL, "nucleus of %g pixels, expected 4 to 1000, or 0", scale);
-    struct field f = { .out = out, .scale = scale, .r = gsl_rng_alloc(scry_rng_gsl()) };
+    struct field f = {.out = out, .scale = scale, .r = gsl_rng_alloc(scry_rng_gsl())};
     if (!f.r) return SCRY_FAIL(err, SCRY_ENOMEM, "random numbers");
     const size_t total = scry_space_count(s);
-    for (int a = 0; a < 3; a++) f.n[a] = a + s->rank < 3 ? 1 : s->dims[a + s->rank - 3];
-    for (size_t i = 0; i < total; i++) out[i] = .02f;
+    for (int a = 0; a < 3; a++)
+        f.n[a] = a + s->rank < 3 ? 1 : s->dims[a + s->rank - 3];
+    for (size_t i = 0; i < total; i++)
+        out[i] = .02f;
     const double pitch_x = 2.3 * scale, pitch_y = pitch_x * sqrt(.75);
     const int rows = (int)ceil((double)f.n[1] / pitch_y) + 1;
     const int cols = (int)ceil((double)f.n[2] / pitch_x) + 1;
@@ -206,18 +212,18 @@ scry_status scry_phantom_cells(float *out, const scry_space *s, double scale, ui
                      ((double)j + .35 - .5 * (i % 2)) * pitch_x);
     gsl_rng_free(f.r);
     float top = 0;
-    for (size_t i = 0; i < total; i++) top = fmaxf(top, out[i]);
-    for (size_t i = 0; i < total; i++) out[i] /= top;
+    for (size_t i = 0; i < total; i++)
+        top = fmaxf(top, out[i]);
+    for (size_t i = 0; i < total; i++)
+        out[i] /= top;
     return SCRY_OK;
 }
 
 const double scryi_head[SCRYI_HEAD_ELLIPSES][6] = {
-    { 1, .69, .92, 0, 0, 0 },           { -.8, .6624, .874, 0, -.0184, 0 },
-    { -.2, .11, .31, .22, 0, -18 },     { -.2, .16, .41, -.22, 0, 18 },
-    { .1, .21, .25, 0, .35, 0 },        { .1, .046, .046, 0, .1, 0 },
-    { .1, .046, .046, 0, -.1, 0 },      { .1, .046, .023, -.08, -.605, 0 },
-    { .1, .023, .023, 0, -.606, 0 },    { .1, .023, .046, .06, -.605, 0 }
-};
+    {1, .69, .92, 0, 0, 0},         {-.8, .6624, .874, 0, -.0184, 0}, {-.2, .11, .31, .22, 0, -18},
+    {-.2, .16, .41, -.22, 0, 18},   {.1, .21, .25, 0, .35, 0},        {.1, .046, .046, 0, .1, 0},
+    {.1, .046, .046, 0, -.1, 0},    {.1, .046, .023, -.08, -.605, 0}, {.1, .023, .023, 0, -.606, 0},
+    {.1, .023, .046, .06, -.605, 0}};
 
 scry_status scry_phantom_shepp_logan(float *out, size_t ny, size_t nx, scry_error *err)
 {

@@ -9,8 +9,9 @@
 #include "lib/rng.h"
 #include "lib/space.h"
 
-static const char *const names[] = { "random",  "equispaced", "equispaced-fraction", "regular",
-                                     "poisson", "radial",     "gaussian",            NULL };
+static const char *const names[] = {"random",   "equispaced", "equispaced-fraction",
+                                    "regular",  "poisson",    "radial",
+                                    "gaussian", NULL};
 
 const char *const *scry_pattern_names(void)
 {
@@ -34,8 +35,12 @@ static bool of_fastmri(scry_pattern p)
 static uint32_t code_point(const char **text)
 {
     const unsigned char *s = (const unsigned char *)*text;
-    const int more = s[0] < 0x80 ? 0 : s[0] < 0xc2 ? -1 : s[0] < 0xe0 ? 1 : s[0] < 0xf0 ? 2
-                     : s[0] < 0xf5 ? 3 : -1;
+    const int more = s[0] < 0x80   ? 0
+                     : s[0] < 0xc2 ? -1
+                     : s[0] < 0xe0 ? 1
+                     : s[0] < 0xf0 ? 2
+                     : s[0] < 0xf5 ? 3
+                                   : -1;
     uint32_t c = more > 0 ? s[0] & (0x3fu >> more) : s[0];
     for (int i = 1; i <= more; i++) {
         if ((s[i] & 0xc0) != 0x80) {
@@ -54,11 +59,12 @@ static scry_status seed(scryi_mt19937 *g, const scry_sampling *s, scry_error *er
         size_t n = 0;
         uint32_t *key = scry_alloc(strlen(s->seed_name), sizeof *key);
         if (!key) return SCRY_FAIL(err, SCRY_ENOMEM, "seed '%s'", s->seed_name);
-        for (const char *p = s->seed_name; *p;) key[n++] = code_point(&p);
+        for (const char *p = s->seed_name; *p;)
+            key[n++] = code_point(&p);
         scryi_mt_seed_array(g, key, n);
         scry_free(key);
     } else if (s->seed >> 32) {
-        const uint32_t halves[2] = { (uint32_t)s->seed, (uint32_t)(s->seed >> 32) };
+        const uint32_t halves[2] = {(uint32_t)s->seed, (uint32_t)(s->seed >> 32)};
         scryi_mt_seed_array(g, halves, 2);
     } else {
         scryi_mt_seed(g, (uint32_t)s->seed);
@@ -84,14 +90,18 @@ static scry_status fastmri(unsigned char *line, size_t n, size_t centre, double 
     const double width = (double)n, low = (double)centre;
     if (pattern == SCRY_PATTERN_RANDOM) {
         const double p = (width / accel - low) / (width - low);
-        for (size_t i = 0; i < n; i++) line[i] = scryi_mt_uniform(g) < p;
+        for (size_t i = 0; i < n; i++)
+            line[i] = scryi_mt_uniform(g) < p;
     } else if (pattern == SCRY_PATTERN_EQUISPACED) {
         const size_t step = (size_t)rint(accel);
-        for (size_t i = scryi_mt_randint(g, (uint32_t)step); i < n; i += step) line[i] = 1;
+        for (size_t i = scryi_mt_randint(g, (uint32_t)step); i < n; i += step)
+            line[i] = 1;
     } else {
         if (low * accel >= width)
-            return SCRY_FAIL(err, SCRY_EINVAL, "acceleration %g of %zu lines leaves %.4g, expected "
-                             "more than the %zu of the centre", accel, n, width / accel, centre);
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "acceleration %g of %zu lines leaves %.4g, expected "
+                             "more than the %zu of the centre",
+                             accel, n, width / accel, centre);
         const double step = accel * (low - width) / (low * accel - width);
         take_range(line, n, scryi_mt_randint(g, (uint32_t)rint(step)), step);
     }
@@ -116,13 +126,15 @@ static scry_status target(size_t *out, size_t n, size_t centre, double accel, co
 {
     *out = (size_t)rint((double)n / accel);
     if (*out < centre || !*out)
-        return SCRY_FAIL(err, SCRY_EINVAL, "acceleration %g leaves %zu of %zu %s, expected at "
-                         "least the %zu of the centre", accel, *out, n, what, centre);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "acceleration %g leaves %zu of %zu %s, expected at "
+                         "least the %zu of the centre",
+                         accel, *out, n, what, centre);
     return SCRY_OK;
 }
 
-static scry_status gaussian(unsigned char *line, size_t n, size_t centre, const scry_sampling *s,
-                            scry_error *err)
+static scry_status sampling_gaussian(unsigned char *line, size_t n, size_t centre,
+                                     const scry_sampling *s, scry_error *err)
 {
     size_t wanted, taken = 0;
     double total = 0;
@@ -159,8 +171,8 @@ done:
 
 /* ---- whole lines ---- */
 
-static scry_status check(const scry_sampling *s, size_t n, double accel, double center,
-                         scry_error *err)
+static scry_status sampling_check(const scry_sampling *s, size_t n, double accel, double center,
+                                  scry_error *err)
 {
     if ((unsigned)s->pattern > SCRY_PATTERN_GAUSSIAN)
         return SCRY_FAIL(err, SCRY_EINVAL, "pattern %d, expected 0 to %d", (int)s->pattern,
@@ -168,49 +180,52 @@ static scry_status check(const scry_sampling *s, size_t n, double accel, double 
     if (!n || n > 1u << 20)
         return SCRY_FAIL(err, SCRY_EINVAL, "%zu lines, expected 1 to %d", n, 1 << 20);
     if (!(accel > 1 && accel <= (double)n))
-        return SCRY_FAIL(err, SCRY_EINVAL, "acceleration %g of %zu lines, expected more than 1 and "
-                         "at most %zu", accel, n, n);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "acceleration %g of %zu lines, expected more than 1 and "
+                         "at most %zu",
+                         accel, n, n);
     if (!(center >= 0 && center < 1))
         return SCRY_FAIL(err, SCRY_EINVAL, "centre %g, expected a share of the lines from 0 to 1",
                          center);
     if (center > 0 && rint((double)n * center) < 1)
-        return SCRY_FAIL(err, SCRY_EINVAL, "acceleration %g with centre %g of %zu lines leaves no "
-                         "line in the centre, expected a centre of at least %.3g", accel, center, n,
-                         .5 / (double)n);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "acceleration %g with centre %g of %zu lines leaves no "
+                         "line in the centre, expected a centre of at least %.3g",
+                         accel, center, n, .5 / (double)n);
     return SCRY_OK;
 }
 
 scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampling *s,
                                 scry_error *err)
 {
-    scryi_mt19937 g = { .at = 0 };
-    scry_sampling_choice picked = { s->accel, s->center };
+    scryi_mt19937 g = {.at = 0};
+    scry_sampling_choice picked = {s->accel, s->center};
     scry_status st = SCRY_OK;
     if (!scry_pattern_of_lines(s->pattern) || (s->n_choices && !of_fastmri(s->pattern)))
         return SCRY_FAIL(err, SCRY_EUNSUP, "pattern %s has no %s", names[s->pattern],
                          s->n_choices ? "list of accelerations" : "lines");
     if (of_fastmri(s->pattern)) {
         if ((st = seed(&g, s, err)) != SCRY_OK) return st;
-        if (s->n_choices)
-            picked = s->choices[scryi_mt_randint(&g, (uint32_t)s->n_choices)];
+        if (s->n_choices) picked = s->choices[scryi_mt_randint(&g, (uint32_t)s->n_choices)];
     }
-    if ((st = check(s, n, picked.accel, picked.center, err)) != SCRY_OK) return st;
+    if ((st = sampling_check(s, n, picked.accel, picked.center, err)) != SCRY_OK) return st;
     const size_t centre = (size_t)rint((double)n * picked.center), first = (n - centre + 1) / 2;
     memset(line, 0, n);
-    if (of_fastmri(s->pattern))
-        st = fastmri(line, n, centre, picked.accel, s->pattern, &g, err);
+    if (of_fastmri(s->pattern)) st = fastmri(line, n, centre, picked.accel, s->pattern, &g, err);
     if (st != SCRY_OK) return st;
-    for (size_t i = first; i < first + centre; i++) line[i] = 1;
+    for (size_t i = first; i < first + centre; i++)
+        line[i] = 1;
     for (size_t k = 0; s->pattern == SCRY_PATTERN_REGULAR; k++) {
         const double at = rint((double)k * picked.accel);
         if (at >= (double)n) break;
         line[(size_t)at] = 1;
     }
-    if (s->pattern == SCRY_PATTERN_GAUSSIAN) st = gaussian(line, n, centre, s, err);
+    if (s->pattern == SCRY_PATTERN_GAUSSIAN) st = sampling_gaussian(line, n, centre, s, err);
     if (st == SCRY_OK && !line[n / 2])
-        st = SCRY_FAIL(err, SCRY_EINVAL, "acceleration %g with centre %g of %zu lines leaves out "
-                       "line %zu, the centre of k-space: raise the centre", picked.accel,
-                       picked.center, n, n / 2);
+        st = SCRY_FAIL(err, SCRY_EINVAL,
+                       "acceleration %g with centre %g of %zu lines leaves out "
+                       "line %zu, the centre of k-space: raise the centre",
+                       picked.accel, picked.center, n, n / 2);
     return st;
 }
 
@@ -234,7 +249,8 @@ static size_t take_block(const struct grid *g, double center)
     const size_t cy = (size_t)rint((double)g->ny * center), y0 = (g->ny - cy + 1) / 2;
     const size_t cx = (size_t)rint((double)g->nx * center), x0 = (g->nx - cx + 1) / 2;
     memset(g->mask, 0, g->ny * g->nx);
-    for (size_t y = y0; y < y0 + cy; y++) memset(g->mask + y * g->nx + x0, 1, cx);
+    for (size_t y = y0; y < y0 + cy; y++)
+        memset(g->mask + y * g->nx + x0, 1, cx);
     return cy * cx;
 }
 
@@ -252,8 +268,8 @@ static void block(const struct grid *g, unsigned char *blocked, size_t y, size_t
 }
 
 struct darts {
-    size_t *order;          /* of the points */
-    float *radius;          /* of their discs, for r0 = 1 */
+    size_t *order; /* of the points */
+    float *radius; /* of their discs, for r0 = 1 */
     unsigned char *blocked;
 };
 
@@ -276,7 +292,7 @@ static size_t throw_darts(const struct grid *g, const struct darts *d, double r0
     return taken;
 }
 
-static void prepare(const struct grid *g, const struct darts *d, gsl_rng *r)
+static void sampling_prepare(const struct grid *g, const struct darts *d, gsl_rng *r)
 {
     const size_t n = g->ny * g->nx, centre = g->ny / 2 * g->nx + g->nx / 2;
     for (size_t i = 0; i < n; i++) {
@@ -298,14 +314,14 @@ static scry_status poisson(const struct grid *g, size_t wanted, const scry_sampl
 {
     const size_t n = g->ny * g->nx;
     scry_status st = SCRY_OK;
-    const struct darts d = { scry_alloc(n, sizeof *d.order), scry_alloc(n, sizeof *d.radius),
-                             scry_alloc(n, 1) };
+    const struct darts d = {scry_alloc(n, sizeof *d.order), scry_alloc(n, sizeof *d.radius),
+                            scry_alloc(n, 1)};
     gsl_rng *r = generator(s->seed, err);
     if (!d.order || !d.radius || !d.blocked || !r) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "order of %zu points", n);
         goto done;
     }
-    prepare(g, &d, r);
+    sampling_prepare(g, &d, r);
     /* Discs of .2, .96 at most, leave every point free. Discs of 3 sqrt R hold fewer than one point
      * in R each (densest packing: 2/sqrt 3 a square of the radius). */
     double low = .2, high = 3 * sqrt(s->accel);
@@ -347,7 +363,8 @@ static size_t spokes(const struct grid *g, size_t count, double first, double ce
 {
     const double golden = acos(-1) * (sqrt(5) - 1) / 2;
     size_t taken = take_block(g, center);
-    for (size_t k = 0; k < count; k++) taken += add_spoke(g, first + (double)k * golden);
+    for (size_t k = 0; k < count; k++)
+        taken += add_spoke(g, first + (double)k * golden);
     return taken;
 }
 
@@ -366,8 +383,10 @@ static scry_status radial(const struct grid *g, size_t wanted, const scry_sampli
         taken += add_spoke(g, first + (double)count * golden);
     }
     if (taken < wanted)
-        return SCRY_FAIL(err, SCRY_EINVAL, "acceleration %g: spokes fill the ellipse inside %zu x "
-                         "%zu, expected at least %.3g", s->accel, g->ny, g->nx, n / (double)taken);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "acceleration %g: spokes fill the ellipse inside %zu x "
+                         "%zu, expected at least %.3g",
+                         s->accel, g->ny, g->nx, n / (double)taken);
     if (count > 1 && wanted - before < taken - wanted) spokes(g, count - 1, first, s->center);
     return SCRY_OK;
 }
@@ -375,7 +394,7 @@ static scry_status radial(const struct grid *g, size_t wanted, const scry_sampli
 scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int readout,
                                const scry_sampling *s, scry_error *err)
 {
-    const struct grid g = { mask, ny, nx };
+    const struct grid g = {mask, ny, nx};
     size_t n, wanted = 0, centre;
     if (readout != 1 && readout != 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "readout axis %d, expected 1 (y) or 2 (x)", readout);
@@ -394,7 +413,7 @@ scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int re
     if (s->n_choices)
         return SCRY_FAIL(err, SCRY_EUNSUP, "pattern %s has no list of accelerations",
                          names[s->pattern]);
-    scry_status st = check(s, ny < nx ? ny : nx, s->accel, s->center, err);
+    scry_status st = sampling_check(s, ny < nx ? ny : nx, s->accel, s->center, err);
     if (st != SCRY_OK) return st;
     centre = take_block(&g, s->center);
     if ((st = target(&wanted, n, centre, s->accel, "points", err)) != SCRY_OK) return st;

@@ -31,7 +31,7 @@ static double complex cd(double re, double im)
     union {
         double part[2];
         double complex z;
-    } u = { { re, im } };
+    } u = {{re, im}};
     return u.z;
 }
 
@@ -49,7 +49,7 @@ struct loop {
 
 /* Loops overlap their neighbours a little, as arrays are built, and stay outside of the corners of
  * the field of view, so that low orders can follow their field. */
-static void place(struct loop *loops, size_t coils, gsl_rng *r)
+static void scanner_place(struct loop *loops, size_t coils, gsl_rng *r)
 {
     const double start = 2 * pi * gsl_rng_uniform(r);
     for (size_t c = 0; c < coils; c++) {
@@ -95,7 +95,8 @@ static scry_status invert_basis(double complex inverse[SIDE][FIT], scry_error *e
     for (int p = 0; p < SIDE; p++)
         for (int q = 0; q < SIDE; q++) {
             double complex s = p == q ? 1e-8 * FIT : 0;
-            for (int i = 0; i < FIT; i++) s += turn(pi * (q - p) * (i / (FIT - 1.) - .5));
+            for (int i = 0; i < FIT; i++)
+                s += turn(pi * (q - p) * (i / (FIT - 1.) - .5));
             gsl_matrix_complex_set(gram, (size_t)p, (size_t)q,
                                    gsl_complex_rect(creal(s), cimag(s)));
         }
@@ -121,18 +122,21 @@ done:
 }
 
 /* a = P D P^T: least squares on a product of two grids is that along each axis. */
-static void fit(double complex a[TERMS], const struct loop *l, double complex inverse[SIDE][FIT])
+static void scanner_fit(double complex a[TERMS], const struct loop *l,
+                        double complex inverse[SIDE][FIT])
 {
-    double complex half[FIT][SIDE] = { { 0 } };
+    double complex half[FIT][SIDE] = {{0}};
     memset(a, 0, TERMS * sizeof *a);
     for (int i = 0; i < FIT; i++)
         for (int j = 0; j < FIT; j++) {
             const double complex f = field(l, 2 * j / (FIT - 1.) - 1, 2 * i / (FIT - 1.) - 1);
-            for (int p = 0; p < SIDE; p++) half[i][p] += inverse[p][j] * f;
+            for (int p = 0; p < SIDE; p++)
+                half[i][p] += inverse[p][j] * f;
         }
     for (int q = 0; q < SIDE; q++)
         for (int i = 0; i < FIT; i++)
-            for (int p = 0; p < SIDE; p++) a[q * SIDE + p] += inverse[q][i] * half[i][p];
+            for (int p = 0; p < SIDE; p++)
+                a[q * SIDE + p] += inverse[q][i] * half[i][p];
 }
 
 static double complex sensitivity(const double complex a[TERMS], double y, double x)
@@ -141,7 +145,8 @@ static double complex sensitivity(const double complex a[TERMS], double y, doubl
     double complex s = 0, wy = turn(-pi * ORDER * y);
     for (int q = 0; q < SIDE; q++, wy *= down) {
         double complex row = 0, wx = turn(-pi * ORDER * x);
-        for (int p = 0; p < SIDE; p++, wx *= step) row += a[q * SIDE + p] * wx;
+        for (int p = 0; p < SIDE; p++, wx *= step)
+            row += a[q * SIDE + p] * wx;
         s += row * wy;
     }
     return s;
@@ -154,16 +159,17 @@ static void normalize(double complex *a, size_t coils)
         for (int j = 0; j < FIT; j++) {
             double sum = 0;
             for (size_t c = 0; c < coils; c++) {
-                const double complex s = sensitivity(a + c * TERMS, i / (FIT - 1.) - .5,
-                                                     j / (FIT - 1.) - .5);
+                const double complex s =
+                    sensitivity(a + c * TERMS, i / (FIT - 1.) - .5, j / (FIT - 1.) - .5);
                 sum += creal(s * conj(s));
             }
             top = fmax(top, sum);
         }
-    for (size_t k = 0; k < coils * TERMS; k++) a[k] /= sqrt(top);
+    for (size_t k = 0; k < coils * TERMS; k++)
+        a[k] /= sqrt(top);
 }
 
-static scry_status check(size_t coils, size_t ny, size_t nx, scry_error *err)
+static scry_status scanner_check(size_t coils, size_t ny, size_t nx, scry_error *err)
 {
     size_t n;
     if (!coils || coils > MOST_COILS)
@@ -183,7 +189,7 @@ scry_status scry_scanner_coils(float complex *maps, double complex *coefficients
 {
     struct loop loops[MOST_COILS];
     double complex inverse[SIDE][FIT];
-    scry_status st = check(coils, ny, nx, err);
+    scry_status st = scanner_check(coils, ny, nx, err);
     if (st != SCRY_OK) return st;
     gsl_rng *r = gsl_rng_alloc(scry_rng_gsl());
     double complex *a = scry_alloc(coils * TERMS, sizeof *a);
@@ -192,17 +198,18 @@ scry_status scry_scanner_coils(float complex *maps, double complex *coefficients
         goto done;
     }
     scry_rng_gsl_seek(r, seed, 0, STEP_COILS, 0);
-    place(loops, coils, r);
+    scanner_place(loops, coils, r);
     if ((st = invert_basis(inverse, err)) != SCRY_OK) goto done;
-    for (size_t c = 0; c < coils; c++) fit(a + c * TERMS, &loops[c], inverse);
+    for (size_t c = 0; c < coils; c++)
+        scanner_fit(a + c * TERMS, &loops[c], inverse);
     normalize(a, coils);
     if (coefficients) memcpy(coefficients, a, coils * TERMS * sizeof *a);
 #pragma omp parallel for collapse(2) schedule(static) if (maps)
     for (size_t c = 0; c < (maps ? coils : 0); c++)
         for (size_t i = 0; i < ny; i++)
             for (size_t j = 0; j < nx; j++)
-                maps[(c * ny + i) * nx + j] = (float complex)sensitivity(
-                    a + c * TERMS, position(i, ny), position(j, nx));
+                maps[(c * ny + i) * nx + j] =
+                    (float complex)sensitivity(a + c * TERMS, position(i, ny), position(j, nx));
 done:
     gsl_rng_free(r);
     scry_free(a);
@@ -245,7 +252,7 @@ scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex
 {
     const size_t hx = 2 * nx - 1 + 2 * ORDER;
     const double scale = sqrt((double)ny * (double)nx);
-    scry_status st = check(coils, ny, nx, err);
+    scry_status st = scanner_check(coils, ny, nx, err);
     if (st != SCRY_OK) return st;
     if (!coefficients && coils != 1)
         return SCRY_FAIL(err, SCRY_EINVAL, "%zu coils without coefficients, expected 1", coils);
@@ -253,8 +260,8 @@ scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex
 #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < ny; i++)
             for (size_t j = 0; j < nx; j++)
-                kspace[i * nx + j] = (float complex)(scale * head((double)i - (double)(ny / 2),
-                                                                  (double)j - (double)(nx / 2)));
+                kspace[i * nx + j] = (float complex)(
+                    scale * head((double)i - (double)(ny / 2), (double)j - (double)(nx / 2)));
         return SCRY_OK;
     }
     double complex *h = half_cycles(ny, nx);
@@ -267,8 +274,8 @@ scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex
                 double complex sum = 0;
                 for (size_t q = 0; q < SIDE; q++)
                     for (size_t p = 0; p < SIDE; p++)
-                        sum += a[q * SIDE + p] *
-                               h[(2 * (i + ORDER) - q) * hx + 2 * (j + ORDER) - p];
+                        sum +=
+                            a[q * SIDE + p] * h[(2 * (i + ORDER) - q) * hx + 2 * (j + ORDER) - p];
                 kspace[(c * ny + i) * nx + j] = (float complex)(scale * sum);
             }
     scry_free(h);
@@ -302,8 +309,9 @@ void scry_scanner_phase(float complex *image, size_t ny, size_t nx, double radia
                 for (int w = 0; w < WAVES; w++) {
                     const float *d = draw + 4 * w;
                     const double k = 2 * pi * d[0], at = 2 * pi * d[1];
-                    phi += (.2 + d[3]) * cos(k * (cos(at) * position(j, nx) +
-                                                  sin(at) * position(i, ny)) + 2 * pi * d[2]);
+                    phi += (.2 + d[3]) *
+                           cos(k * (cos(at) * position(j, nx) + sin(at) * position(i, ny)) +
+                               2 * pi * d[2]);
                 }
                 if (!pass)
                     top = fmax(top, fabs(phi));
@@ -322,6 +330,7 @@ void scry_scanner_noise(float complex *kspace, size_t n, double sigma, uint64_t 
         float draw[2 * BLOCK], *part = (float *)(kspace + b * BLOCK);
         const size_t count = b + 1 < blocks ? BLOCK : n - b * BLOCK;
         scry_rng_normal(draw, 2 * (first + b * BLOCK), 2 * count, seed, 0, 0);
-        for (size_t i = 0; i < 2 * count; i++) part[i] += each * draw[i];
+        for (size_t i = 0; i < 2 * count; i++)
+            part[i] += each * draw[i];
     }
 }

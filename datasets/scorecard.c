@@ -44,7 +44,7 @@ scry_status scry_scorecard_create(scry_scorecard **out, const scry_law *prior, s
     scry_scorecard *card = scry_alloc(1, sizeof *card);
     double *cov = scry_alloc(n * n, sizeof *cov);
     if (card) {
-        *card = (scry_scorecard){ .prior = prior, .n = n, .room = measurements };
+        *card = (scry_scorecard){.prior = prior, .n = n, .room = measurements};
         card->variance = scry_alloc(n, sizeof(double));
         card->stats = scry_alloc(measurements * (RATIOS + n), sizeof(double));
     }
@@ -54,7 +54,8 @@ scry_status scry_scorecard_create(scry_scorecard **out, const scry_law *prior, s
         return SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu measurements", measurements);
     }
     scry_law_moments(prior, NULL, cov);
-    for (size_t i = 0; i < n; i++) card->variance[i] = cov[i * n + i];
+    for (size_t i = 0; i < n; i++)
+        card->variance[i] = cov[i * n + i];
     scry_free(cov);
     *out = card;
     return SCRY_OK;
@@ -70,9 +71,10 @@ void scry_scorecard_free(scry_scorecard *card)
 
 static void view_free(struct view *v)
 {
-    void *owned[] = { v->mean, v->cov, v->average, v->spread, v->value, v->vector, v->x, v->work,
-                      v->share, v->column, v->sorted };
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) scry_free(owned[i]);
+    void *owned[] = {v->mean, v->cov,  v->average, v->spread, v->value, v->vector,
+                     v->x,    v->work, v->share,   v->column, v->sorted};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
 }
 
 /* Eigenvectors of P, one a row, and its eigenvalues in decreasing order. */
@@ -84,12 +86,14 @@ static scry_status decompose(struct view *v, scry_error *err)
     gsl_vector *l = gsl_vector_alloc(n);
     scry_status st = w && P && U && l ? SCRY_OK : SCRY_ENOMEM;
     if (st == SCRY_OK) {
-        for (size_t i = 0; i < n * n; i++) gsl_matrix_set(P, i / n, i % n, v->cov[i]);
+        for (size_t i = 0; i < n * n; i++)
+            gsl_matrix_set(P, i / n, i % n, v->cov[i]);
         gsl_eigen_symmv(P, l, U, w);
         gsl_eigen_symmv_sort(l, U, GSL_EIGEN_SORT_VAL_DESC);
         for (size_t i = 0; i < n; i++) {
             v->value[i] = gsl_vector_get(l, i);
-            for (size_t j = 0; j < n; j++) v->vector[i * n + j] = gsl_matrix_get(U, j, i);
+            for (size_t j = 0; j < n; j++)
+                v->vector[i * n + j] = gsl_matrix_get(U, j, i);
         }
     } else {
         SCRY_FAIL(err, st, "eigenvectors of %zu x %zu", n, n);
@@ -105,9 +109,9 @@ static scry_status view_init(struct view *v, const scry_law *law, const float *s
                              scry_error *err)
 {
     const size_t n = law->n;
-    double **vectors[] = { &v->mean, &v->average, &v->spread, &v->value, &v->x, &v->work };
+    double **vectors[] = {&v->mean, &v->average, &v->spread, &v->value, &v->x, &v->work};
     bool ok = true;
-    *v = (struct view){ .law = law, .samples = samples, .n = n, .K = K };
+    *v = (struct view){.law = law, .samples = samples, .n = n, .K = K};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         ok = (*vectors[i] = scry_alloc(n, sizeof(double))) && ok;
     ok = (v->cov = scry_alloc(n * n, sizeof(double))) && ok;
@@ -150,7 +154,7 @@ static void score_spread(const struct view *v, double *stats)
     }
 }
 
-static int ascending(const void *a, const void *b)
+static int scorecard_ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -176,7 +180,8 @@ static double at_rank(const float *sorted, size_t K, double p)
 static void score_intervals(struct view *v, double *stats)
 {
     for (size_t i = 0; i < v->n; i++) {
-        for (size_t k = 0; k < v->K; k++) v->sorted[k] = v->samples[k * v->n + i];
+        for (size_t k = 0; k < v->K; k++)
+            v->sorted[k] = v->samples[k * v->n + i];
         qsort(v->sorted, v->K, sizeof *v->sorted, ascending_float);
         for (int wide = 0; wide < 2; wide++) {
             const double tail = wide ? 0.05 : 0.25;
@@ -203,7 +208,7 @@ static void borders(struct view *v, double *half, double *most)
         scry_law_draw(v->law, v->x, 1, i);
         v->column[i] = scry_law_log_density(v->law, v->x, NULL, v->work);
     }
-    qsort(v->column, BORDER_DRAWS, sizeof *v->column, ascending);
+    qsort(v->column, BORDER_DRAWS, sizeof *v->column, scorecard_ascending);
     *half = v->column[BORDER_DRAWS / 2];
     *most = v->column[BORDER_DRAWS / 10];
 }
@@ -215,7 +220,8 @@ static void score_density(struct view *v, double *stats)
     double half, most, *average = v->share + count, *square = average + count;
     borders(v, &half, &most);
     for (size_t k = 0; k < v->K; k++) {
-        for (size_t i = 0; i < v->n; i++) v->x[i] = v->samples[k * v->n + i];
+        for (size_t i = 0; i < v->n; i++)
+            v->x[i] = v->samples[k * v->n + i];
         const double p = scry_law_log_density(v->law, v->x, v->share, v->work);
         stats[INSIDE50] += (p >= half) / K;
         stats[INSIDE90] += (p >= most) / K;
@@ -265,7 +271,8 @@ enum { SD_LOW = RATIOS, SD_MEDIAN, SD_HIGH, RESULTS };
 
 /* Results of all measurements but `skip` (count: of all). mean: RATIOS + n doubles of scratch.
  * Biases and weights are left squared. */
-static void summarise(const scry_scorecard *card, size_t skip, double *mean, double *result)
+static void scorecard_summarise(const scry_scorecard *card, size_t skip, double *mean,
+                                double *result)
 {
     const size_t n = card->n, width = RATIOS + n;
     const double used = (double)(card->count - (skip < card->count));
@@ -275,7 +282,7 @@ static void summarise(const scry_scorecard *card, size_t skip, double *mean, dou
             mean[i] += card->stats[b * width + i] / used;
     memcpy(result, mean, RATIOS * sizeof *mean);
     double *ratio = mean + RATIOS;
-    qsort(ratio, n, sizeof *ratio, ascending);
+    qsort(ratio, n, sizeof *ratio, scorecard_ascending);
     result[SD_LOW] = sqrt(ratio[0]);
     result[SD_MEDIAN] = sqrt(0.5 * (ratio[(n - 1) / 2] + ratio[n / 2]));
     result[SD_HIGH] = sqrt(ratio[n - 1]);
@@ -286,13 +293,13 @@ static void summarise(const scry_scorecard *card, size_t skip, double *mean, dou
 static scry_score rooted(double square, double error)
 {
     const double value = isnan(square) ? NAN : sqrt(fmax(square, 0));
-    return (scry_score){ value, sqrt(fmax(square, 0) + error) - value };
+    return (scry_score){value, sqrt(fmax(square, 0) + error) - value};
 }
 
 scry_status scry_scorecard_read(const scry_scorecard *card, scry_scores *out, scry_error *err)
 {
     const size_t B = card->count;
-    double all[RESULTS], error[RESULTS] = { 0 }, sum[RESULTS] = { 0 };
+    double all[RESULTS], error[RESULTS] = {0}, sum[RESULTS] = {0};
     if (B < 2) return SCRY_FAIL(err, SCRY_EINVAL, "%zu measurements, expected 2 or more", B);
     double *mean = scry_alloc(RATIOS + card->n, sizeof *mean);
     double *without = scry_alloc(B, RESULTS * sizeof *without);
@@ -301,13 +308,15 @@ scry_status scry_scorecard_read(const scry_scorecard *card, scry_scores *out, sc
         scry_free(without);
         return SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu measurements", B);
     }
-    summarise(card, B, mean, all);
+    scorecard_summarise(card, B, mean, all);
     for (size_t b = 0; b < B; b++) {
-        summarise(card, b, mean, without + b * RESULTS);
-        for (size_t i = 0; i < RESULTS; i++) sum[i] += without[b * RESULTS + i] / (double)B;
+        scorecard_summarise(card, b, mean, without + b * RESULTS);
+        for (size_t i = 0; i < RESULTS; i++)
+            sum[i] += without[b * RESULTS + i] / (double)B;
     }
     for (size_t i = 0; i < RESULTS; i++) { /* Efron & Stein 1981, Ann. Statist. 9:586 */
-        for (size_t b = 0; b < B; b++) error[i] += pow(without[b * RESULTS + i] - sum[i], 2);
+        for (size_t b = 0; b < B; b++)
+            error[i] += pow(without[b * RESULTS + i] - sum[i], 2);
         error[i] = sqrt(error[i] * (double)(B - 1) / (double)B);
     }
     scry_free(mean);
@@ -316,13 +325,13 @@ scry_status scry_scorecard_read(const scry_scorecard *card, scry_scores *out, sc
         .bias_prior = rooted(all[BIAS_PRIOR], error[BIAS_PRIOR]),
         .bias_post = rooted(all[BIAS_POST], error[BIAS_POST]),
         .weights = rooted(all[WEIGHTS], error[WEIGHTS]),
-        .sd_low = { all[SD_LOW], error[SD_LOW] },
-        .sd_median = { all[SD_MEDIAN], error[SD_MEDIAN] },
-        .sd_high = { all[SD_HIGH], error[SD_HIGH] },
-        .cover50 = { all[COVER50], error[COVER50] },
-        .cover90 = { all[COVER90], error[COVER90] },
-        .inside50 = { all[INSIDE50], error[INSIDE50] },
-        .inside90 = { all[INSIDE90], error[INSIDE90] },
+        .sd_low = {all[SD_LOW], error[SD_LOW]},
+        .sd_median = {all[SD_MEDIAN], error[SD_MEDIAN]},
+        .sd_high = {all[SD_HIGH], error[SD_HIGH]},
+        .cover50 = {all[COVER50], error[COVER50]},
+        .cover90 = {all[COVER90], error[COVER90]},
+        .inside50 = {all[INSIDE50], error[INSIDE50]},
+        .inside90 = {all[INSIDE90], error[INSIDE90]},
     };
     return SCRY_OK;
 }

@@ -25,7 +25,7 @@ scry_status scry_canvas_create(scry_canvas *out, size_t ny, size_t nx, scry_colo
                                scry_error *err)
 {
     size_t pixels;
-    *out = (scry_canvas){ .ny = ny, .nx = nx };
+    *out = (scry_canvas){.ny = ny, .nx = nx};
     if (!ny || !nx) return SCRY_FAIL(err, SCRY_ESHAPE, "a canvas of %zu x %zu pixels", ny, nx);
     if (scry_mul(&pixels, ny, nx)) out->rgb = scry_alloc(pixels, 3);
     if (!out->rgb) return SCRY_FAIL(err, SCRY_ENOMEM, "a canvas of %zu x %zu pixels", ny, nx);
@@ -36,7 +36,7 @@ scry_status scry_canvas_create(scry_canvas *out, size_t ny, size_t nx, scry_colo
 void scry_canvas_free(scry_canvas *c)
 {
     scry_free(c->rgb);
-    *c = (scry_canvas){ 0 };
+    *c = (scry_canvas){0};
 }
 
 void scry_canvas_fill(const scry_canvas *c, size_t y, size_t x, size_t ny, size_t nx,
@@ -84,12 +84,10 @@ scry_colour scry_colormap_at(scry_colormap map, double t)
 {
     /* Colours at equal steps, linear in between. */
     static const uint8_t stops[3][5][3] = {
-        { { 0, 0, 0 }, { 64, 64, 64 }, { 128, 128, 128 }, { 191, 191, 191 }, { 255, 255, 255 } },
-        { { 5, 3, 20 }, { 92, 18, 110 }, { 196, 56, 76 }, { 246, 152, 40 }, { 252, 250, 200 } },
-        { { 20, 60, 150 }, { 130, 170, 225 }, { 245, 245, 245 }, { 235, 150, 125 },
-          { 160, 20, 40 } }
-    };
-    if (isnan(t)) return (scry_colour){ 255, 0, 255 };
+        {{0, 0, 0}, {64, 64, 64}, {128, 128, 128}, {191, 191, 191}, {255, 255, 255}},
+        {{5, 3, 20}, {92, 18, 110}, {196, 56, 76}, {246, 152, 40}, {252, 250, 200}},
+        {{20, 60, 150}, {130, 170, 225}, {245, 245, 245}, {235, 150, 125}, {160, 20, 40}}};
+    if (isnan(t)) return (scry_colour){255, 0, 255};
     const double at = fmin(fmax(t, 0), 1) * 4;
     const int k = at >= 4 ? 3 : (int)at;
     uint8_t rgb[3];
@@ -97,5 +95,5 @@ scry_colour scry_colormap_at(scry_colormap map, double t)
         const double a = stops[map][k][c], b = stops[map][k + 1][c];
         rgb[c] = (uint8_t)lrint(a + (at - k) * (b - a));
     }
-    return (scry_colour){ rgb[0], rgb[1], rgb[2] };
+    return (scry_colour){rgb[0], rgb[1], rgb[2]};
 }

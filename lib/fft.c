@@ -84,8 +84,8 @@ static void run_axis(const scry_fft *f, const struct axis *a, int dir, float com
 {
     const size_t each = strips(a->inner), total = a->outer * each, ld = pitch(a->n);
     const int threads = team(f);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t s = 0; s < total; s++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t s = 0; s < total; s++) {
             const size_t first = s % each * STRIP;
             const size_t left = a->inner - first, width = left < STRIP ? left : STRIP;
             float complex *lines = X + s / each * a->n * a->inner + first;
@@ -111,8 +111,8 @@ void scry_fft_forward_real(const scry_fft *f, float complex *X, const float *x, 
     const struct axis *a = &f->axes[f->rank - 1];
     const size_t total = strips(a->outer), half = a->n / 2 + 1;
     const int threads = team(f);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t s = 0; s < total; s++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t s = 0; s < total; s++) {
             const size_t row = s * STRIP;
             fftwf_execute_dft_r2c(row + STRIP <= a->outer ? a->full[0] : a->rest[0],
                                   (float *)x + row * a->n, X + row * half);
@@ -130,8 +130,8 @@ void scry_fft_backward_real(const scry_fft *f, float *x, float complex *X, void 
     const struct axis *a = &f->axes[f->rank - 1];
     const size_t total = strips(a->outer), half = a->n / 2 + 1;
     const int threads = team(f);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t s = 0; s < total; s++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t s = 0; s < total; s++) {
             const size_t row = s * STRIP;
             fftwf_execute_dft_c2r(row + STRIP <= a->outer ? a->full[1] : a->rest[1], X + row * half,
                                   x + row * a->n);
@@ -149,8 +149,8 @@ static void run_complex(const scry_fft *f, int dir, float complex *out, const fl
     const struct axis *a = &f->axes[f->rank - 1];
     const size_t total = strips(a->outer);
     const int threads = team(f);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t s = 0; s < total; s++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t s = 0; s < total; s++) {
             const size_t row = s * STRIP, left = a->outer - row, rows = left < STRIP ? left : STRIP;
             float complex *to = in == out ? lines_of(f, threads, work) : out + row * a->n;
             fftwf_execute_dft(rows == STRIP ? a->full[dir] : a->rest[dir],
@@ -193,9 +193,12 @@ static bool wisdom_path(char *path, size_t size, bool make)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int n;
-    if (cache && cache[0] == '/') n = snprintf(path, size, "%s", cache);
-    else if (home && home[0] == '/') n = snprintf(path, size, "%s/.cache", home);
-    else return false;
+    if (cache && cache[0] == '/')
+        n = snprintf(path, size, "%s", cache);
+    else if (home && home[0] == '/')
+        n = snprintf(path, size, "%s/.cache", home);
+    else
+        return false;
     if (n < 0 || (size_t)n + 64 > size) return false;
     if (make) mkdir(path, 0700);
     strcat(path, "/scry");
@@ -248,9 +251,10 @@ static scry_status plan_rows(scry_fft *f, scry_error *err)
     const size_t last = f->cplx ? f->dims[f->rank - 1] : f->dims[f->rank - 1] / 2 + 1;
     for (int a = 0; a < f->rank; a++) {
         struct axis *x = &f->axes[a];
-        *x = (struct axis){ .outer = outer, .n = f->dims[a], .inner = 1 };
+        *x = (struct axis){.outer = outer, .n = f->dims[a], .inner = 1};
         outer *= f->dims[a];
-        for (int b = a + 1; b < f->rank; b++) x->inner *= b == f->rank - 1 ? last : f->dims[b];
+        for (int b = a + 1; b < f->rank; b++)
+            x->inner *= b == f->rank - 1 ? last : f->dims[b];
         if (pitch(x->n) > longest) longest = pitch(x->n);
     }
     f->threads = f->count >= PARALLEL_FROM ? omp_get_max_threads() : 1;
@@ -270,7 +274,8 @@ static scry_status plan_whole(scry_fft *f, scry_error *err)
 {
     static bool loaded; /* guarded by the lock */
     int n[3];
-    for (int a = 0; a < f->rank; a++) n[a] = (int)f->dims[a];
+    for (int a = 0; a < f->rank; a++)
+        n[a] = (int)f->dims[a];
     float complex *s0 = scry_alloc(f->count + f->bins, sizeof *s0);
     float complex *s1 = scry_alloc(f->bins, sizeof *s1);
     pthread_mutex_lock(&planner);
@@ -294,12 +299,13 @@ static scry_status plan_whole(scry_fft *f, scry_error *err)
                : SCRY_FAIL(err, SCRY_ENOMEM, "FFT plan of %zu entries", f->count);
 }
 
-static scry_status create(scry_fft **out, int rank, const size_t *dims, bool cplx, scry_error *err)
+static scry_status fft_create(scry_fft **out, int rank, const size_t *dims, bool cplx,
+                              scry_error *err)
 {
     *out = NULL;
     if (rank < 1 || rank > 3)
         return SCRY_FAIL(err, SCRY_ESHAPE, "FFT of rank %d, expected 1 to 3", rank);
-    scry_space s = { .rank = rank, .cplx = true };
+    scry_space s = {.rank = rank, .cplx = true};
     for (int a = 0; a < rank; a++) {
         if (dims[a] > INT_MAX / (2 * STRIP))
             return SCRY_FAIL(err, SCRY_ESHAPE, "axis %d: length %zu, an FFT takes at most %d", a,
@@ -316,19 +322,21 @@ static scry_status create(scry_fft **out, int rank, const size_t *dims, bool cpl
     f->count = scry_space_count(&s);
     f->bins = cplx ? f->count : f->count / dims[rank - 1] * (dims[rank - 1] / 2 + 1);
     st = atomic_load(&effort_now) == SCRY_FFT_MEASURE ? plan_whole(f, err) : plan_rows(f, err);
-    if (st == SCRY_OK) *out = f;
-    else scry_fft_free(f);
+    if (st == SCRY_OK)
+        *out = f;
+    else
+        scry_fft_free(f);
     return st;
 }
 
 scry_status scry_fft_create_real(scry_fft **out, int rank, const size_t *dims, scry_error *err)
 {
-    return create(out, rank, dims, false, err);
+    return fft_create(out, rank, dims, false, err);
 }
 
 scry_status scry_fft_create_complex(scry_fft **out, int rank, const size_t *dims, scry_error *err)
 {
-    return create(out, rank, dims, true, err);
+    return fft_create(out, rank, dims, true, err);
 }
 
 void scry_fft_free(scry_fft *f)
@@ -386,7 +394,8 @@ void scry_fft_many_free(scry_fft_many *f)
 {
     if (!f) return;
     pthread_mutex_lock(&planner);
-    for (int dir = 0; dir < 2; dir++) fftwf_destroy_plan(f->plan[dir]);
+    for (int dir = 0; dir < 2; dir++)
+        fftwf_destroy_plan(f->plan[dir]);
     pthread_mutex_unlock(&planner);
     scry_free(f);
 }
@@ -403,13 +412,13 @@ void scry_fft_many_backward(const scry_fft_many *f, float complex *x, const floa
 
 size_t scry_fft_good_size(size_t n, size_t multiple)
 {
-    static const size_t factors[] = { 2, 3, 5, 7 };
+    static const size_t factors[] = {2, 3, 5, 7};
     if (!multiple) multiple = 1;
-    for (size_t size = n ? (n + multiple - 1) / multiple * multiple : multiple;;
-         size += multiple) {
+    for (size_t size = n ? (n + multiple - 1) / multiple * multiple : multiple;; size += multiple) {
         size_t left = size;
         for (size_t i = 0; i < 4; i++)
-            while (left % factors[i] == 0) left /= factors[i];
+            while (left % factors[i] == 0)
+                left /= factors[i];
         if (left == 1) return size;
     }
 }

@@ -18,7 +18,7 @@ scry_status scry_increments_check(const scry_increments *law, scry_error *err)
 
 const char *scry_increments_name(const scry_increments *law)
 {
-    static const char *const names[] = { "gaussian", "laplace", "student", "bernoulli-laplace" };
+    static const char *const names[] = {"gaussian", "laplace", "student", "bernoulli-laplace"};
     return names[law->kind];
 }
 
@@ -26,11 +26,14 @@ double scry_increments_variance(const scry_increments *law)
 {
     const double square = law->scale * law->scale;
     switch (law->kind) {
-    case SCRY_INCREMENT_LAPLACE: return 2 * square;
+    case SCRY_INCREMENT_LAPLACE:
+        return 2 * square;
     case SCRY_INCREMENT_STUDENT:
         return law->dof > 2 ? square * law->dof / (law->dof - 2) : INFINITY;
-    case SCRY_INCREMENT_BERNOULLI_LAPLACE: return 2 * square * law->rate;
-    default: return square;
+    case SCRY_INCREMENT_BERNOULLI_LAPLACE:
+        return 2 * square * law->rate;
+    default:
+        return square;
     }
 }
 
@@ -42,19 +45,21 @@ bool scry_increments_sparse(const scry_increments *law)
 double scry_increments_typical(const scry_increments *law)
 {
     const double square = law->scale * law->scale;
-    return law->kind == SCRY_INCREMENT_GAUSSIAN || law->kind == SCRY_INCREMENT_STUDENT
-               ? square
-               : 2 * square;
+    return law->kind == SCRY_INCREMENT_GAUSSIAN || law->kind == SCRY_INCREMENT_STUDENT ? square
+                                                                                       : 2 * square;
 }
 
 double scry_increments_draw(const scry_increments *law, gsl_rng *rng)
 {
     switch (law->kind) {
-    case SCRY_INCREMENT_LAPLACE: return gsl_ran_laplace(rng, law->scale);
-    case SCRY_INCREMENT_STUDENT: return law->scale * gsl_ran_tdist(rng, law->dof);
+    case SCRY_INCREMENT_LAPLACE:
+        return gsl_ran_laplace(rng, law->scale);
+    case SCRY_INCREMENT_STUDENT:
+        return law->scale * gsl_ran_tdist(rng, law->dof);
     case SCRY_INCREMENT_BERNOULLI_LAPLACE:
         return gsl_rng_uniform(rng) < law->rate ? gsl_ran_laplace(rng, law->scale) : 0;
-    default: return gsl_ran_gaussian_ziggurat(rng, law->scale);
+    default:
+        return gsl_ran_gaussian_ziggurat(rng, law->scale);
     }
 }
 
@@ -78,6 +83,7 @@ double scry_increments_latent(const scry_increments *law, bool v, double u, gsl_
     case SCRY_INCREMENT_LAPLACE:
     case SCRY_INCREMENT_BERNOULLI_LAPLACE:
         return v ? laplace_latent(law->scale, u, rng) : gsl_ran_exponential(rng, 2 * square);
-    default: return square;
+    default:
+        return square;
     }
 }

@@ -3,35 +3,35 @@
 
 /* The ground floor: what every other room stands on. */
 
-#include "lib/memory.h"   /* aligned, zeroed, counted blocks */
-#include "lib/parallel.h" /* number of threads */
-#include "lib/meeting.h"  /* calls of several threads answered together */
-#include "lib/rng.h"      /* counter-based random numbers, also for GSL */
-#include "lib/space.h"    /* shapes */
-#include "lib/status.h"   /* how failure is reported */
-#include "lib/vector.h"   /* sums, norms, quantiles */
-#include "lib/increments.h" /* laws of the jumps of a Levy process */
+#include "lib/memory.h"       /* aligned, zeroed, counted blocks */
+#include "lib/parallel.h"     /* number of threads */
+#include "lib/call_batcher.h" /* calls of several threads answered together */
+#include "lib/rng.h"          /* counter-based random numbers, also for GSL */
+#include "lib/space.h"        /* shapes */
+#include "lib/status.h"       /* how failure is reported */
+#include "lib/vector.h"       /* sums, norms, quantiles */
+#include "lib/increments.h"   /* laws of the jumps of a Levy process */
 
-#include "lib/fft.h"     /* Fourier transforms */
-#include "lib/metrics.h" /* PSNR, SSIM, Fourier ring correlation */
-#include "lib/noise.h"   /* noise of an image, and of its camera */
-#include "lib/mixing.h"  /* of Markov chains: split R-hat, effective sample size */
-#include "lib/ranks.h"   /* of a truth among samples */
-#include "lib/stein.h"   /* whether samples fit a score */
+#include "lib/fft.h"                   /* Fourier transforms */
+#include "lib/stats/metrics.h"         /* PSNR, SSIM, Fourier ring correlation */
+#include "lib/stats/noise.h"           /* noise of an image, and of its camera */
+#include "lib/stats/mixing.h"          /* of Markov chains: split R-hat, effective sample size */
+#include "lib/stats/rank_statistics.h" /* of a truth among samples */
+#include "lib/stats/stein.h"           /* whether samples fit a score */
 
-#include "lib/canvas.h"      /* rectangles, letters, colour maps */
-#include "lib/cfl.h"         /* arrays of the BART toolbox */
-#include "lib/hdf5.h"        /* arrays in HDF5 files */
-#include "lib/json.h"        /* documents and reports */
-#include "lib/nifti.h"       /* images in the space of a patient */
-#include "lib/png.h"         /* previews */
-#include "lib/safetensors.h" /* weights of networks */
-#include "lib/sha256.h"      /* checksums */
-#include "lib/tiff.h"        /* microscopy images */
+#include "lib/canvas.h"         /* rectangles, letters, colour maps */
+#include "lib/io/cfl.h"         /* arrays of the BART toolbox */
+#include "lib/io/hdf5.h"        /* arrays in HDF5 files */
+#include "lib/io/json.h"        /* documents and reports */
+#include "lib/io/nifti.h"       /* images in the space of a patient */
+#include "lib/io/png.h"         /* previews */
+#include "lib/io/safetensors.h" /* weights of networks */
+#include "lib/sha256.h"         /* checksums */
+#include "lib/io/tiff/tiff.h"   /* microscopy images */
 
-#include "lib/kspace/kspace.h" /* measurements of an MR scanner, in four formats */
-#include "lib/kspace/maps.h"   /* coil sensitivities and masks in files of their own */
-#include "lib/recon.h"         /* reconstructed volumes: HDF5, cfl, NIfTI */
+#include "lib/io/kspace/kspace.h" /* measurements of an MR scanner, in four formats */
+#include "lib/io/kspace/maps.h"   /* coil sensitivities and masks in files of their own */
+#include "lib/io/recon_file.h"    /* reconstructed volumes: HDF5, cfl, NIfTI */
 
 #include "lib/progress.h" /* a line that shows how far long work is */
 

@@ -17,15 +17,18 @@ static double now(void)
 static const char *duration(char *buf, size_t size, double seconds)
 {
     const long s = (long)(seconds + .5);
-    if (s < 60) snprintf(buf, size, "%ld s", s);
-    else if (s < 3600) snprintf(buf, size, "%ld:%02ld", s / 60, s % 60);
-    else snprintf(buf, size, "%ld h %ld min", s / 3600, s % 3600 / 60);
+    if (s < 60)
+        snprintf(buf, size, "%ld s", s);
+    else if (s < 3600)
+        snprintf(buf, size, "%ld:%02ld", s / 60, s % 60);
+    else
+        snprintf(buf, size, "%ld h %ld min", s / 3600, s % 3600 / 60);
     return buf;
 }
 
 void scry_meter_start(scry_meter *m, FILE *to, const char *label)
 {
-    *m = (scry_meter){ .to = to, .begun = now() };
+    *m = (scry_meter){.to = to, .begun = now()};
     snprintf(m->label, sizeof m->label, "%s", label);
     m->terminal = to && isatty(fileno(to));
 }
@@ -48,22 +51,27 @@ void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *not
     const double part = total ? (double)done / (double)total : 0;
     char bar[CELLS + 1], left[32] = "", line[256];
     if (m->terminal ? t - m->drawn < .1 && done != total
-                    : !total || (size_t)(part * 10) <= m->tenths) return;
+                    : !total || (size_t)(part * 10) <= m->tenths)
+        return;
     m->drawn = t;
     m->tenths = (size_t)(part * 10);
     if (done && total > done)
         duration(left, sizeof left, spent / (double)done * (double)(total - done));
-    for (int i = 0; i < CELLS; i++) bar[i] = i < (int)(part * CELLS) ? '=' : ' ';
+    for (int i = 0; i < CELLS; i++)
+        bar[i] = i < (int)(part * CELLS) ? '=' : ' ';
     bar[CELLS] = '\0';
-    if (!total) snprintf(line, sizeof line, "%s %zu %s", m->label, done, note ? note : "");
+    if (!total)
+        snprintf(line, sizeof line, "%s %zu %s", m->label, done, note ? note : "");
     else if (m->terminal)
         snprintf(line, sizeof line, "%s [%s] %zu/%zu %s%s %s", m->label, bar, done, total, left,
                  left[0] ? " left" : "", note ? note : "");
     else
         snprintf(line, sizeof line, "%s %3.0f %% (%zu/%zu) %s%s %s", m->label, part * 100, done,
                  total, left, left[0] ? " left" : "", note ? note : "");
-    if (m->terminal) redraw(m, line);
-    else fprintf(m->to, "%s\n", line);
+    if (m->terminal)
+        redraw(m, line);
+    else
+        fprintf(m->to, "%s\n", line);
 }
 
 void scry_meter_end(scry_meter *m, const char *note)
@@ -72,8 +80,10 @@ void scry_meter_end(scry_meter *m, const char *note)
     if (!m->to) return;
     snprintf(line, sizeof line, "%s %s, %s", m->label, note,
              duration(spent, sizeof spent, now() - m->begun));
-    if (m->terminal) redraw(m, line);
-    else fputs(line, m->to);
+    if (m->terminal)
+        redraw(m, line);
+    else
+        fputs(line, m->to);
     fputc('\n', m->to);
     fflush(m->to);
     m->to = NULL;

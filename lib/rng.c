@@ -13,9 +13,9 @@ enum use { USE_NORMAL = 0, USE_UNIFORM = 1, USE_GSL = 2 };
 static philox4x32_ctr_t block(uint64_t seed, uint32_t chain, uint32_t step, uint64_t index,
                               enum use use)
 {
-    philox4x32_ctr_t c = { { (uint32_t)index, (uint32_t)(index >> 32) | (uint32_t)use << 30, step,
-                             chain } };
-    philox4x32_key_t k = { { (uint32_t)seed, (uint32_t)(seed >> 32) } };
+    philox4x32_ctr_t c = {
+        {(uint32_t)index, (uint32_t)(index >> 32) | (uint32_t)use << 30, step, chain}};
+    philox4x32_key_t k = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
     return philox4x32(c, k);
 }
 
@@ -37,15 +37,16 @@ static void normal4(double out[4], philox4x32_ctr_t b)
 
 static void uniform4(double out[4], philox4x32_ctr_t b)
 {
-    for (int i = 0; i < 4; i++) out[i] = unit(b.v[i]);
+    for (int i = 0; i < 4; i++)
+        out[i] = unit(b.v[i]);
 }
 
-static void fill(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain, uint32_t step,
-                 enum use use)
+static void rng_fill(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
+                     uint32_t step, enum use use)
 {
     const uint64_t begin = first / 4, end = ((uint64_t)first + n + 3) / 4;
-    SCRY_PARALLEL_FOR(n > 1u << 21 ? scry_threads() : 1,
-        for (uint64_t k = begin; k < end; k++) {
+    SCRY_PARALLEL_FOR(
+        n > 1u << 21 ? scry_threads() : 1, for (uint64_t k = begin; k < end; k++) {
             double v[4];
             philox4x32_ctr_t b = block(seed, chain, step, k, use);
             use == USE_NORMAL ? normal4(v, b) : uniform4(v, b);
@@ -65,13 +66,13 @@ uint32_t scry_rng_step(size_t step, unsigned draw)
 void scry_rng_normal(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
                      uint32_t step)
 {
-    fill(out, first, n, seed, chain, step, USE_NORMAL);
+    rng_fill(out, first, n, seed, chain, step, USE_NORMAL);
 }
 
 void scry_rng_uniform(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
                       uint32_t step)
 {
-    fill(out, first, n, seed, chain, step, USE_UNIFORM);
+    rng_fill(out, first, n, seed, chain, step, USE_UNIFORM);
     /* rounding to float may reach 1 */
     for (size_t i = 0; i < n; i++)
         if (out[i] >= 1.0f) out[i] = 0x1.fffffep-1f;
@@ -85,7 +86,7 @@ struct gsl_state {
 
 static void gsl_set(void *vstate, unsigned long seed)
 {
-    *(struct gsl_state *)vstate = (struct gsl_state){ .seed = seed };
+    *(struct gsl_state *)vstate = (struct gsl_state){.seed = seed};
 }
 
 static unsigned long gsl_get(void *vstate)
@@ -104,8 +105,8 @@ static double gsl_get_double(void *vstate)
 
 const gsl_rng_type *scry_rng_gsl(void)
 {
-    static const gsl_rng_type type = { "philox4x32", UINT32_MAX, 0, sizeof(struct gsl_state),
-                                       gsl_set, gsl_get, gsl_get_double };
+    static const gsl_rng_type type = {
+        "philox4x32", UINT32_MAX, 0, sizeof(struct gsl_state), gsl_set, gsl_get, gsl_get_double};
     return &type;
 }
 
@@ -113,5 +114,5 @@ void scry_rng_gsl_seek(gsl_rng *r, uint64_t seed, uint32_t chain, uint32_t step,
 {
     assert(r->type == scry_rng_gsl() && element < (1u << 30));
     *(struct gsl_state *)r->state =
-        (struct gsl_state){ .seed = seed, .chain = chain, .step = step, .element = element };
+        (struct gsl_state){.seed = seed, .chain = chain, .step = step, .element = element};
 }

@@ -27,7 +27,8 @@ scry_status scry_space_check(const scry_space *s, scry_error *err)
 size_t scry_space_count(const scry_space *s)
 {
     size_t n = 1;
-    for (int i = 0; i < s->rank; i++) n *= s->dims[i];
+    for (int i = 0; i < s->rank; i++)
+        n *= s->dims[i];
     return n;
 }
 

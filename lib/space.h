@@ -17,8 +17,8 @@ typedef struct scry_space {
 
 /* A space from a list of dims: SCRY_SPACE(37, 53), real. */
 #define SCRY_SPACE(...)                                                                            \
-    ((scry_space){ .rank = (int)(sizeof((size_t[]){ __VA_ARGS__ }) / sizeof(size_t)),              \
-                   .dims = { __VA_ARGS__ } })
+    ((scry_space){.rank = (int)(sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)),                 \
+                  .dims = {__VA_ARGS__}})
 
 /* rank in 1..SCRY_MAX_RANK, every dim > 0, and the count of floats fits in ptrdiff_t. */
 scry_status scry_space_check(const scry_space *s, scry_error *err);

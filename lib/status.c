@@ -18,14 +18,22 @@ scry_status scry_fail(scry_error *err, scry_status code, const char *where, cons
 const char *scry_status_name(scry_status code)
 {
     switch (code) {
-    case SCRY_OK: return "ok";
-    case SCRY_EINVAL: return "invalid argument";
-    case SCRY_ESHAPE: return "shapes do not fit";
-    case SCRY_ENOMEM: return "out of memory";
-    case SCRY_EIO: return "input or output failed";
-    case SCRY_EFORMAT: return "malformed file";
-    case SCRY_ENUMERIC: return "numerical failure";
-    case SCRY_EUNSUP: return "not supported";
+    case SCRY_OK:
+        return "ok";
+    case SCRY_EINVAL:
+        return "invalid argument";
+    case SCRY_ESHAPE:
+        return "shapes do not fit";
+    case SCRY_ENOMEM:
+        return "out of memory";
+    case SCRY_EIO:
+        return "input or output failed";
+    case SCRY_EFORMAT:
+        return "malformed file";
+    case SCRY_ENUMERIC:
+        return "numerical failure";
+    case SCRY_EUNSUP:
+        return "not supported";
     }
     return "unknown status";
 }

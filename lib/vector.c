@@ -19,21 +19,22 @@ enum { BLOCK = 4096 };
             for (size_t b_ = 0; b_ < blocks_; b_++) {                                              \
                 double s_ = 0;                                                                     \
                 const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;               \
-                _Pragma("omp simd reduction(+ : s_)")                                              \
-                for (size_t i = b_ * BLOCK; i < end_; i++) s_ += (term);                           \
+                _Pragma("omp simd reduction(+ : s_)") for (size_t i = b_ * BLOCK; i < end_; i++)   \
+                    s_ += (term);                                                                  \
                 (result) += s_;                                                                    \
             }                                                                                      \
             break;                                                                                 \
         }                                                                                          \
-        _Pragma("omp parallel for schedule(static)")                                               \
-        for (size_t b_ = 0; b_ < blocks_; b_++) {                                                  \
+        _Pragma("omp parallel for schedule(static)") for (size_t b_ = 0; b_ < blocks_; b_++)       \
+        {                                                                                          \
             double s_ = 0;                                                                         \
             const size_t end_ = (n) < (b_ + 1) * BLOCK ? (n) : (b_ + 1) * BLOCK;                   \
-            _Pragma("omp simd reduction(+ : s_)")                                                  \
-            for (size_t i = b_ * BLOCK; i < end_; i++) s_ += (term);                               \
+            _Pragma("omp simd reduction(+ : s_)") for (size_t i = b_ * BLOCK; i < end_; i++) s_ += \
+                (term);                                                                            \
             part_[b_] = s_;                                                                        \
         }                                                                                          \
-        for (size_t b_ = 0; b_ < blocks_; b_++) (result) += part_[b_];                             \
+        for (size_t b_ = 0; b_ < blocks_; b_++)                                                    \
+            (result) += part_[b_];                                                                 \
         free(part_);                                                                               \
     } while (0)
 
@@ -66,19 +67,22 @@ double scry_sum(const float *a, size_t n)
 void scry_axpy(float *y, double alpha, const float *x, size_t n)
 {
     const float a = (float)alpha;
-    for (size_t i = 0; i < n; i++) y[i] += a * x[i];
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
 }
 
 void scry_axpby(float *out, double a, const float *x, double b, const float *y, size_t n)
 {
     const float fa = (float)a, fb = (float)b;
-    for (size_t i = 0; i < n; i++) out[i] = fa * x[i] + fb * y[i];
+    for (size_t i = 0; i < n; i++)
+        out[i] = fa * x[i] + fb * y[i];
 }
 
 void scry_scale(float *x, double alpha, size_t n)
 {
     const float a = (float)alpha;
-    for (size_t i = 0; i < n; i++) x[i] *= a;
+    for (size_t i = 0; i < n; i++)
+        x[i] *= a;
 }
 
 bool scry_finite(const float *x, size_t n)
@@ -108,7 +112,8 @@ static inline void transpose4(float _Complex *restrict dst, size_t ld, const flo
                               size_t ls)
 {
     four r[4], u[4];
-    for (size_t i = 0; i < 4; i++) memcpy(&r[i], src + i * ls, sizeof r[i]);
+    for (size_t i = 0; i < 4; i++)
+        memcpy(&r[i], src + i * ls, sizeof r[i]);
     for (int i = 0; i < 4; i += 2) {
         u[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 4, 2, 6);
         u[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 5, 3, 7);
@@ -117,7 +122,8 @@ static inline void transpose4(float _Complex *restrict dst, size_t ld, const flo
         r[i] = __builtin_shufflevector(u[i], u[i + 2], 0, 1, 4, 5);
         r[i + 2] = __builtin_shufflevector(u[i], u[i + 2], 2, 3, 6, 7);
     }
-    for (size_t i = 0; i < 4; i++) memcpy(dst + i * ld, &r[i], sizeof r[i]);
+    for (size_t i = 0; i < 4; i++)
+        memcpy(dst + i * ld, &r[i], sizeof r[i]);
 }
 
 /* Tiles of 4 x 4 in registers: entry by entry it took three times as long, and a third of a 2-D
@@ -128,10 +134,13 @@ void scry_transpose(float _Complex *restrict dst, size_t ld, const float _Comple
     size_t i = 0;
     for (; i + 4 <= rows; i += 4) {
         size_t j = 0;
-        for (; j + 4 <= cols; j += 4) transpose4(dst + j * ld + i, ld, src + i * ls + j, ls);
+        for (; j + 4 <= cols; j += 4)
+            transpose4(dst + j * ld + i, ld, src + i * ls + j, ls);
         for (; j < cols; j++)
-            for (size_t k = i; k < i + 4; k++) dst[j * ld + k] = src[k * ls + j];
+            for (size_t k = i; k < i + 4; k++)
+                dst[j * ld + k] = src[k * ls + j];
     }
     for (; i < rows; i++)
-        for (size_t j = 0; j < cols; j++) dst[j * ld + i] = src[i * ls + j];
+        for (size_t j = 0; j < cols; j++)
+            dst[j * ld + i] = src[i * ls + j];
 }

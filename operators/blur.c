@@ -15,10 +15,10 @@
 struct blur {
     scry_op base;
     scry_fft *fft;
-    scry_window w;       /* of one image of the batch, blurred axes only */
+    scry_window w; /* of one image of the batch, blurred axes only */
     size_t batch, n, bins;
-    float *H;            /* pairs */
-    float *values;       /* periodic: |F h| for each coefficient of the batch; open: NULL */
+    float *H;      /* pairs */
+    float *values; /* periodic: |F h| for each coefficient of the batch; open: NULL */
 };
 
 /* Parts of the caller's work block. */
@@ -28,17 +28,17 @@ struct parts {
     void *fft;
 };
 
-static struct parts parts(const struct blur *B, void *work)
+static struct parts blur_parts(const struct blur *B, void *work)
 {
     char *at = work;
-    struct parts p = { .X = work };
+    struct parts p = {.X = work};
     at += scry_align_up(2 * B->bins * sizeof(float));
     p.x = (void *)at;
     p.fft = at + scry_align_up(B->n * sizeof(float));
     return p;
 }
 
-static size_t work_bytes(const struct blur *B)
+static size_t blur_work_bytes(const struct blur *B)
 {
     return scry_align_up(2 * B->bins * sizeof(float)) + scry_align_up(B->n * sizeof(float)) +
            scry_fft_work_bytes(B->fft);
@@ -48,8 +48,8 @@ static size_t work_bytes(const struct blur *B)
  * infinities from NaNs. */
 static void times(float *restrict X, const float *restrict H, size_t bins)
 {
-    SCRY_PARALLEL_FOR(bins > 1u << 21 ? scry_threads() : 1,
-        for (size_t i = 0; i < bins; i++) {
+    SCRY_PARALLEL_FOR(
+        bins > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < bins; i++) {
             const float re = X[2 * i], im = X[2 * i + 1];
             X[2 * i] = re * H[2 * i] - im * H[2 * i + 1];
             X[2 * i + 1] = re * H[2 * i + 1] + im * H[2 * i];
@@ -58,8 +58,8 @@ static void times(float *restrict X, const float *restrict H, size_t bins)
 
 static void times_conjugate(float *restrict X, const float *restrict H, size_t bins)
 {
-    SCRY_PARALLEL_FOR(bins > 1u << 21 ? scry_threads() : 1,
-        for (size_t i = 0; i < bins; i++) {
+    SCRY_PARALLEL_FOR(
+        bins > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < bins; i++) {
             const float re = X[2 * i], im = X[2 * i + 1];
             X[2 * i] = re * H[2 * i] + im * H[2 * i + 1];
             X[2 * i + 1] = im * H[2 * i] - re * H[2 * i + 1];
@@ -70,8 +70,8 @@ static void times_conjugate(float *restrict X, const float *restrict H, size_t b
 static void times_power(float *restrict X, const float *restrict H, size_t bins, size_t n)
 {
     const float scale = (float)n;
-    SCRY_PARALLEL_FOR(bins > 1u << 21 ? scry_threads() : 1,
-        for (size_t i = 0; i < bins; i++) {
+    SCRY_PARALLEL_FOR(
+        bins > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < bins; i++) {
             const float power = scale * (H[2 * i] * H[2 * i] + H[2 * i + 1] * H[2 * i + 1]);
             X[2 * i] *= power;
             X[2 * i + 1] *= power;
@@ -103,7 +103,7 @@ static scry_status periodic_forward(const scry_op *A, float *y, const float *x, 
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
         times(p.X, B->H, B->bins);
@@ -117,7 +117,7 @@ static scry_status periodic_adjoint(const scry_op *A, float *x, const float *y, 
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, y + b * B->n);
         times_conjugate(p.X, B->H, B->bins);
@@ -131,7 +131,7 @@ static scry_status periodic_normal(const scry_op *A, float *out, const float *x,
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
         times_power(p.X, B->H, B->bins, B->n);
@@ -145,7 +145,7 @@ static scry_status open_forward(const scry_op *A, float *y, const float *x, void
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
@@ -161,7 +161,7 @@ static scry_status open_adjoint(const scry_op *A, float *x, const float *y, void
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
         scry_window_pad(&B->w, p.x, y + b * m);
@@ -178,7 +178,7 @@ static scry_status open_normal(const scry_op *A, float *out, const float *x, voi
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
         times(p.X, B->H, B->bins);
@@ -214,8 +214,10 @@ static void hartley_from_half(const scry_space *s, float *c, const float *X, flo
     for (size_t r = 0; r < rows; r++) {
         const float *in = X + 2 * r * half;
         float *low = c + r * n, *high = c + negated_row(s, r) * n;
-        for (size_t k = 0; k < half; k++) low[k] = scale * (in[2 * k] - in[2 * k + 1]);
-        for (size_t k = 1; 2 * k < n; k++) high[n - k] = scale * (in[2 * k] + in[2 * k + 1]);
+        for (size_t k = 0; k < half; k++)
+            low[k] = scale * (in[2 * k] - in[2 * k + 1]);
+        for (size_t k = 1; 2 * k < n; k++)
+            high[n - k] = scale * (in[2 * k] + in[2 * k + 1]);
     }
 }
 
@@ -237,7 +239,7 @@ static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work,
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         half_from_hartley(&B->w.outer, p.X, c + b * B->n, scale);
@@ -250,7 +252,7 @@ static scry_status svd_vh(const scry_op *A, float *c, const float *x, void *work
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
@@ -264,7 +266,7 @@ static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = parts(B, work);
+    const struct parts p = blur_parts(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, y + b * B->n);
@@ -280,10 +282,10 @@ static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work
     return SCRY_OK;
 }
 
-static void describe(const scry_op *A, scry_svd *out)
+static void blur_describe(const scry_op *A, scry_svd *out)
 {
     const struct blur *B = (const struct blur *)A;
-    *out = (scry_svd){ .count = B->batch * B->n, .floats_per = 1, .values = B->values };
+    *out = (scry_svd){.count = B->batch * B->n, .floats_per = 1, .values = B->values};
 }
 
 static int sampled_rank(const scry_op *A)
@@ -301,27 +303,31 @@ static void sampled_power(const scry_op *A, float *power)
     }
 }
 
-static scry_status sample(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+static scry_status blur_sample(const scry_op *A, float *y, const float *x, void *work,
+                               scry_error *err)
 {
     (void)work;
     (void)err;
     const struct blur *B = (const struct blur *)A;
     const size_t m = scry_space_count(&B->w.inner);
-    for (size_t b = 0; b < B->batch; b++) scry_window_crop(&B->w, y + b * m, x + b * B->n);
+    for (size_t b = 0; b < B->batch; b++)
+        scry_window_crop(&B->w, y + b * m, x + b * B->n);
     return SCRY_OK;
 }
 
-static scry_status scatter(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+static scry_status blur_scatter(const scry_op *A, float *x, const float *y, void *work,
+                                scry_error *err)
 {
     (void)work;
     (void)err;
     const struct blur *B = (const struct blur *)A;
     const size_t m = scry_space_count(&B->w.inner);
-    for (size_t b = 0; b < B->batch; b++) scry_window_pad(&B->w, x + b * B->n, y + b * m);
+    for (size_t b = 0; b < B->batch; b++)
+        scry_window_pad(&B->w, x + b * B->n, y + b * m);
     return SCRY_OK;
 }
 
-static void destroy(scry_op *A)
+static void blur_destroy(scry_op *A)
 {
     struct blur *B = (struct blur *)A;
     if (!B) return;
@@ -332,11 +338,9 @@ static void destroy(scry_op *A)
 }
 
 static const struct scry_sampled_ops blur_sampled = {
-    .rank = sampled_rank, .power = sampled_power, .sample = sample, .scatter = scatter
-};
+    .rank = sampled_rank, .power = sampled_power, .sample = blur_sample, .scatter = blur_scatter};
 static const struct scry_svd_ops periodic_svd = {
-    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = describe
-};
+    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = blur_describe};
 static const struct scry_op_ops periodic_ops = {
     .name = "periodic blur",
     .forward = periodic_forward,
@@ -344,7 +348,7 @@ static const struct scry_op_ops periodic_ops = {
     .normal = periodic_normal,
     .svd = &periodic_svd,
     .sampled = &blur_sampled,
-    .destroy = destroy,
+    .destroy = blur_destroy,
 };
 static const struct scry_op_ops open_ops = {
     .name = "open blur",
@@ -352,10 +356,11 @@ static const struct scry_op_ops open_ops = {
     .adjoint = open_adjoint,
     .normal = open_normal,
     .sampled = &blur_sampled,
-    .destroy = destroy,
+    .destroy = blur_destroy,
 };
 
-static scry_status check_spaces(const scry_space *image, const scry_space *psf, scry_error *err)
+static scry_status blur_check_spaces(const scry_space *image, const scry_space *psf,
+                                     scry_error *err)
 {
     scry_status st;
     if ((st = scry_space_check(image, err)) != SCRY_OK) return st;
@@ -379,9 +384,10 @@ static scry_status check_spaces(const scry_space *image, const scry_space *psf, 
 static scry_status check_multiple(size_t multiple, scry_error *err)
 {
     size_t rest = multiple;
-    const size_t primes[] = { 2, 3, 5, 7 };
+    const size_t primes[] = {2, 3, 5, 7};
     for (int i = 0; i < 4 && rest; i++)
-        while (rest % primes[i] == 0) rest /= primes[i];
+        while (rest % primes[i] == 0)
+            rest /= primes[i];
     if (rest == 1) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "multiple %zu, expected a product of 2, 3, 5 and 7",
                      multiple);
@@ -391,9 +397,9 @@ scry_status scry_blur_domain(scry_window *out, const scry_space *image, const sc
                              size_t multiple, scry_error *err)
 {
     scry_status st;
-    if ((st = check_spaces(image, psf, err)) != SCRY_OK) return st;
+    if ((st = blur_check_spaces(image, psf, err)) != SCRY_OK) return st;
     if ((st = check_multiple(multiple, err)) != SCRY_OK) return st;
-    *out = (scry_window){ .outer = *image, .inner = *image };
+    *out = (scry_window){.outer = *image, .inner = *image};
     const int first = image->rank - psf->rank;
     for (int a = first; a < image->rank; a++) {
         const size_t k = psf->dims[a - first], least = image->dims[a] + k - 1;
@@ -469,7 +475,7 @@ static scry_status fill_values(struct blur *B, scry_error *err)
 /* The blurred axes of a window, which is one image of the batch. */
 static scry_window last_axes(const scry_window *w, int rank)
 {
-    scry_window out = { .outer.rank = rank, .inner.rank = rank };
+    scry_window out = {.outer.rank = rank, .inner.rank = rank};
     for (int a = 0; a < rank; a++) {
         const int from = w->outer.rank - rank + a;
         out.outer.dims[a] = w->outer.dims[from];
@@ -488,14 +494,14 @@ scry_status scry_blur_create(scry_op **out, const scry_space *image, const float
     struct blur *B = NULL;
     *out = NULL;
     scry_status st = open ? scry_blur_domain(&w, image, psf_space, multiple, err)
-                          : check_spaces(image, psf_space, err);
+                          : blur_check_spaces(image, psf_space, err);
     if (st != SCRY_OK) goto done;
-    if (!open) w = (scry_window){ .outer = *image, .inner = *image };
+    if (!open) w = (scry_window){.outer = *image, .inner = *image};
     if (!(B = scry_alloc(1, sizeof *B))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "blur operator");
         goto done;
     }
-    B->base = (scry_op){ .ops = open ? &open_ops : &periodic_ops, .dom = w.outer, .cod = w.inner };
+    B->base = (scry_op){.ops = open ? &open_ops : &periodic_ops, .dom = w.outer, .cod = w.inner};
     B->w = last_axes(&w, psf_space->rank);
     st = scry_fft_create_real(&B->fft, B->w.outer.rank, B->w.outer.dims, err);
     if (st != SCRY_OK) goto done;
@@ -504,10 +510,10 @@ scry_status scry_blur_create(scry_op **out, const scry_space *image, const float
     B->batch = scry_space_count(&w.outer) / B->n;
     if ((st = fill_transfer(B, psf, psf_space, err)) != SCRY_OK) goto done;
     if (!open && (st = fill_values(B, err)) != SCRY_OK) goto done;
-    B->base.work_bytes = work_bytes(B);
+    B->base.work_bytes = blur_work_bytes(B);
     *out = &B->base;
     B = NULL; /* ownership moved to the caller */
 done:
-    destroy((scry_op *)B);
+    blur_destroy((scry_op *)B);
     return st;
 }

@@ -30,12 +30,12 @@ static double advance(float *x, float *r, const float *p, const float *q, double
     const size_t blocks = blocks_of(n);
     const float a = (float)alpha;
     double sum = 0;
-    SCRY_PARALLEL_FOR(blocks > 512 ? scry_threads() : 1,
-        for (size_t b = 0; b < blocks; b++) {
+    SCRY_PARALLEL_FOR(
+        blocks > 512 ? scry_threads() : 1, for (size_t b = 0; b < blocks; b++) {
             const size_t end = n < (b + 1) * BLOCK ? n : (b + 1) * BLOCK;
             double s = 0;
-            _Pragma("omp simd reduction(+ : s)")
-            for (size_t i = b * BLOCK; i < end; i++) {
+            _Pragma("omp simd reduction(+ : s)") for (size_t i = b * BLOCK; i < end; i++)
+            {
                 x[i] += a * p[i];
                 const float v = r[i] - a * q[i];
                 r[i] = v;
@@ -43,7 +43,8 @@ static double advance(float *x, float *r, const float *p, const float *q, double
             }
             part[b] = s;
         });
-    for (size_t b = 0; b < blocks; b++) sum += part[b];
+    for (size_t b = 0; b < blocks; b++)
+        sum += part[b];
     return sum;
 }
 
@@ -52,7 +53,8 @@ static scry_status first_residual(scry_cg_fn *H, void *ctx, float *r, const floa
                                   const float *b, size_t n, scry_error *err)
 {
     size_t zeros = 0;
-    while (zeros < n && x[zeros] == 0) zeros++;
+    while (zeros < n && x[zeros] == 0)
+        zeros++;
     if (zeros == n) {
         memcpy(r, b, n * sizeof *r);
         return SCRY_OK;
@@ -90,7 +92,7 @@ scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, floa
     /* Below the rounding of float the recurrence for r goes on shrinking while the true residual
      * does not: iterations there are wasted. */
     const double goal = fmax(tol, 1e-8) * size;
-    scry_cg_result end = { 0 };
+    scry_cg_result end = {0};
     scry_status st = SCRY_OK;
     double rr, rz;
     if (!isfinite(size)) return SCRY_FAIL(err, SCRY_ENUMERIC, "right-hand side is not finite");

@@ -29,8 +29,8 @@ static bool psi_finite(const double complex *psi, size_t coils)
 }
 
 /* psi = scale sum over the chosen entries; used NULL: all */
-static void covariance(double complex *psi, const float complex *x, const bool *used, size_t coils,
-                       size_t n, double scale)
+static void coils_covariance(double complex *psi, const float complex *x, const bool *used,
+                             size_t coils, size_t n, double scale)
 {
     for (size_t a = 0; a < coils; a++)
         for (size_t b = 0; b <= a; b++) {
@@ -57,7 +57,7 @@ scry_status scry_noise_covariance(double complex *psi, const float complex *nois
                          coils);
     if (!(ratio > 0) || !isfinite(ratio))
         return SCRY_FAIL(err, SCRY_EINVAL, "ratio of noise variances is %g, expected > 0", ratio);
-    covariance(psi, noise, NULL, coils, n, ratio / (double)(n - 1));
+    coils_covariance(psi, noise, NULL, coils, n, ratio / (double)(n - 1));
     if (!psi_finite(psi, coils))
         return SCRY_FAIL(err, SCRY_ENUMERIC, "noise samples hold NaN or infinity");
     return SCRY_OK;
@@ -90,7 +90,7 @@ static scry_status outer_samples(float complex **out, size_t *count, const float
         if (mask && !mask[i]) continue;
         const double y = 2 * ((double)(i / nx) - (double)(ny / 2)) / (double)ny;
         const double x = 2 * ((double)(i % nx) - (double)(nx / 2)) / (double)nx;
-        places[acquired++] = (struct place){ y * y + x * x, i };
+        places[acquired++] = (struct place){y * y + x * x, i};
     }
     size_t m = acquired / 10;
     if (m < 32 * coils) m = 32 * coils;
@@ -98,13 +98,15 @@ static scry_status outer_samples(float complex **out, size_t *count, const float
         scry_free(places);
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%zu acquired samples are too few to tell the noise of %zu coils from, "
-                         "expected at least %zu", acquired, coils, 64 * coils);
+                         "expected at least %zu",
+                         acquired, coils, 64 * coils);
     }
     qsort(places, acquired, sizeof *places, farther);
     float complex *x = scry_alloc(coils * m, sizeof *x);
     if (x)
         for (size_t c = 0; c < coils; c++)
-            for (size_t i = 0; i < m; i++) x[c * m + i] = kspace[c * n + places[i].at];
+            for (size_t i = 0; i < m; i++)
+                x[c * m + i] = kspace[c * n + places[i].at];
     scry_free(places);
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu outer samples of %zu coils", m, coils);
     *out = x;
@@ -120,7 +122,8 @@ static void distances(float *d2, const float complex *x, const double complex *L
         double sum = 0;
         for (size_t a = 0; a < coils; a++) {
             double complex s = x[a * n + i];
-            for (size_t b = 0; b < a; b++) s -= L[a * coils + b] * z[b];
+            for (size_t b = 0; b < a; b++)
+                s -= L[a * coils + b] * z[b];
             z[a] = s / creal(L[a * coils + a]);
             sum += creal(z[a]) * creal(z[a]) + cimag(z[a]) * cimag(z[a]);
         }
@@ -142,10 +145,12 @@ static scry_status dead_coil(size_t coil, double variance, scry_error *err)
     if (variance > 0)
         return SCRY_FAIL(err, SCRY_ENUMERIC,
                          "noise covariance is not positive definite: coil %zu (the first is 0) is "
-                         "a combination of those before it", coil);
+                         "a combination of those before it",
+                         coil);
     return SCRY_FAIL(err, SCRY_ENUMERIC,
                      "noise covariance is not positive definite: coil %zu (the first is 0) is dead,"
-                     " its noise has variance %g", coil, variance);
+                     " its noise has variance %g",
+                     coil, variance);
 }
 
 /* One step: Psi of the samples with d^2 <= limit, NAN: of the trimmed share. */
@@ -157,10 +162,11 @@ static scry_status concentrate(double complex *psi, struct trimmed *t, double li
     distances(t->d2, t->x, t->L, t->coils, t->n, t->z);
     if (isnan(limit)) limit = scry_quantile(t->d2, t->n, share, t->scratch);
     size_t count = 0;
-    for (size_t i = 0; i < t->n; i++) count += t->used[i] = t->d2[i] <= limit;
+    for (size_t i = 0; i < t->n; i++)
+        count += t->used[i] = t->d2[i] <= limit;
     const double q = gsl_cdf_gamma_Pinv(share, (double)t->coils, 1);
     const double left = gsl_cdf_gamma_P(q, (double)t->coils + 1, 1) / share;
-    covariance(psi, t->x, t->used, t->coils, t->n, 1 / (left * (double)(count ? count : 1)));
+    coils_covariance(psi, t->x, t->used, t->coils, t->n, 1 / (left * (double)(count ? count : 1)));
     return SCRY_OK;
 }
 
@@ -182,7 +188,8 @@ static scry_status minimum_covariance(double complex *psi, struct trimmed *t, sc
         scry_status st = concentrate(psi, t, NAN, trimmed_share, err);
         if (st != SCRY_OK) return st;
         double trace = 0;
-        for (size_t c = 0; c < C; c++) trace += creal(psi[c * (C + 1)]);
+        for (size_t c = 0; c < C; c++)
+            trace += creal(psi[c * (C + 1)]);
         if (fabs(trace - before) <= 1e-6 * trace) break;
         before = trace;
     }
@@ -195,7 +202,7 @@ scry_status scry_noise_from_kspace(double complex *psi, const float complex *ksp
 {
     if (!coils || !ny || !nx)
         return SCRY_FAIL(err, SCRY_EINVAL, "noise of %zu coils, %zu x %zu", coils, ny, nx);
-    struct trimmed t = { .coils = coils };
+    struct trimmed t = {.coils = coils};
     scry_status st = outer_samples(&t.x, &t.n, kspace, mask, coils, ny, nx, err);
     if (st != SCRY_OK) return st;
     t.L = scry_alloc(coils * coils, sizeof *t.L);
@@ -219,8 +226,8 @@ scry_status scry_noise_from_kspace(double complex *psi, const float complex *ksp
 }
 
 /* row a of x <- row a + re/im (factor) row b, over one block */
-static void add_row(float complex *restrict a, const float complex *restrict b,
-                    float complex factor, size_t n)
+static void coils_add_row(float complex *restrict a, const float complex *restrict b,
+                          float complex factor, size_t n)
 {
     float *restrict p = (float *)a;
     const float *restrict q = (const float *)b;
@@ -251,9 +258,10 @@ scry_status scry_whiten(float complex *data, const double complex *psi, size_t c
         for (size_t a = 0; a < coils; a++) {
             float complex *row = data + a * n + from;
             for (size_t b = 0; b < a; b++)
-                add_row(row, data + b * n + from, (float complex)-L[a * coils + b], count);
+                coils_add_row(row, data + b * n + from, (float complex) - L[a * coils + b], count);
             const float scale = (float)(1 / creal(L[a * coils + a]));
-            for (size_t i = 0; i < 2 * count; i++) ((float *)row)[i] *= scale;
+            for (size_t i = 0; i < 2 * count; i++)
+                ((float *)row)[i] *= scale;
         }
     }
     scry_free(L);
@@ -276,20 +284,23 @@ scry_status scry_compression(float complex *matrix, double *energy, size_t keep,
         st = SCRY_FAIL(err, SCRY_ENOMEM, "compression of %zu coils", coils);
         goto done;
     }
-    covariance(gram, calibration, NULL, coils, n, 1);
+    coils_covariance(gram, calibration, NULL, coils, n, 1);
     if (!psi_finite(gram, coils)) {
         st = SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data hold NaN or infinity");
         goto done;
     }
     if ((st = scryi_hermitian_eigen(values, vectors, gram, coils, err)) != SCRY_OK) goto done;
-    for (size_t i = 0; i < keep * coils; i++) matrix[i] = (float complex)conj(vectors[i]);
-    for (size_t k = 0; k < coils; k++) total += values[k];
+    for (size_t i = 0; i < keep * coils; i++)
+        matrix[i] = (float complex)conj(vectors[i]);
+    for (size_t k = 0; k < coils; k++)
+        total += values[k];
     if (!(total > 0)) {
         st = SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
         goto done;
     }
     double sum = 0;
-    for (size_t k = 0; energy && k < coils; k++) energy[k] = (sum += values[k]) / total;
+    for (size_t k = 0; energy && k < coils; k++)
+        energy[k] = (sum += values[k]) / total;
 done:
     scry_free(gram);
     scry_free(vectors);
@@ -305,7 +316,8 @@ void scry_compress(float complex *out, const float complex *matrix, size_t keep,
         const size_t count = n - from < BLOCK ? n - from : BLOCK;
         for (size_t k = 0; k < keep; k++)
             for (size_t c = 0; c < coils; c++)
-                add_row(out + k * n + from, data + c * n + from, matrix[k * coils + c], count);
+                coils_add_row(out + k * n + from, data + c * n + from, matrix[k * coils + c],
+                              count);
     }
 }
 
@@ -317,5 +329,6 @@ void scry_rss(float *out, const float complex *images, size_t coils, size_t n)
             const float re = crealf(images[c * n + i]), im = cimagf(images[c * n + i]);
             out[i] += re * re + im * im;
         }
-    for (size_t i = 0; i < n; i++) out[i] = sqrtf(out[i]);
+    for (size_t i = 0; i < n; i++)
+        out[i] = sqrtf(out[i]);
 }

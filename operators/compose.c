@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static size_t largest(size_t a, size_t b)
+static size_t compose_largest(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
@@ -22,7 +22,8 @@ static size_t sampled_bins(const scry_op *A)
 {
     const int rank = scry_op_sampled_rank(A), last = A->dom.rank - 1;
     size_t bins = rank ? A->dom.dims[last] / 2 + 1 : 1;
-    for (int a = last - 1; a > last - rank; a--) bins *= A->dom.dims[a];
+    for (int a = last - 1; a > last - rank; a--)
+        bins *= A->dom.dims[a];
     return bins;
 }
 
@@ -107,8 +108,7 @@ static void chain_destroy(scry_op *A)
 }
 
 static const struct scry_sampled_ops chain_sampled = {
-    .rank = chain_rank, .power = chain_power, .sample = chain_sample, .scatter = chain_scatter
-};
+    .rank = chain_rank, .power = chain_power, .sample = chain_sample, .scatter = chain_scatter};
 static const struct scry_op_ops chain_ops = {
     .name = "chain",
     .forward = chain_forward,
@@ -128,12 +128,12 @@ scry_status scry_chain_create(scry_op **out, scry_op *second, scry_op *first, sc
                          scry_space_print(&second->dom, b, sizeof b));
     struct chain *C = scry_alloc(1, sizeof *C);
     if (!C) return SCRY_FAIL(err, SCRY_ENOMEM, "chain of operators");
-    C->base = (scry_op){ .ops = &chain_ops, .dom = first->dom, .cod = second->cod };
+    C->base = (scry_op){.ops = &chain_ops, .dom = first->dom, .cod = second->cod};
     C->first = first;
     C->second = second;
     C->middle_bytes = scry_align_up(scry_space_floats(&first->cod) * sizeof(float));
     C->base.work_bytes = 2 * C->middle_bytes +
-                         largest(scry_op_work_bytes(first), scry_op_work_bytes(second));
+                         compose_largest(scry_op_work_bytes(first), scry_op_work_bytes(second));
     *out = &C->base;
     return SCRY_OK;
 }
@@ -236,11 +236,9 @@ static void scaled_destroy(scry_op *A)
 }
 
 static const struct scry_sampled_ops scaled_sampled = {
-    .rank = scaled_rank, .power = scaled_power, .sample = scaled_sample, .scatter = scaled_scatter
-};
+    .rank = scaled_rank, .power = scaled_power, .sample = scaled_sample, .scatter = scaled_scatter};
 static const struct scry_svd_ops scaled_svd = {
-    .v = scaled_v, .vh = scaled_vh, .uh = scaled_uh, .describe = scaled_describe
-};
+    .v = scaled_v, .vh = scaled_vh, .uh = scaled_uh, .describe = scaled_describe};
 static const struct scry_op_ops scaled_ops = {
     .name = "scaled",
     .forward = scaled_forward,
@@ -262,7 +260,7 @@ static const struct scry_op_ops scaled_svd_ops = {
 scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_error *err)
 {
     const bool svd = scry_op_has_svd(B);
-    scry_svd inner = { 0 };
+    scry_svd inner = {0};
     *out = NULL;
     if (!isfinite(factor))
         return SCRY_FAIL(err, SCRY_EINVAL, "factor %g, expected a finite number", factor);
@@ -274,11 +272,12 @@ scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_er
         scry_free(values);
         return SCRY_FAIL(err, SCRY_ENOMEM, "scaled operator");
     }
-    for (size_t i = 0; i < inner.count; i++) values[i] = (float)(fabs(factor) * inner.values[i]);
-    S->base = (scry_op){ .ops = svd ? &scaled_svd_ops : &scaled_ops,
-                         .dom = B->dom,
-                         .cod = B->cod,
-                         .work_bytes = scry_op_work_bytes(B) };
+    for (size_t i = 0; i < inner.count; i++)
+        values[i] = (float)(fabs(factor) * inner.values[i]);
+    S->base = (scry_op){.ops = svd ? &scaled_svd_ops : &scaled_ops,
+                        .dom = B->dom,
+                        .cod = B->cod,
+                        .work_bytes = scry_op_work_bytes(B)};
     S->B = B;
     S->factor = factor;
     S->values = values;
@@ -347,7 +346,8 @@ static void stack_destroy(scry_op *A)
 {
     struct stack *S = (struct stack *)A;
     if (!S) return;
-    for (size_t i = 0; i < S->count; i++) scry_op_free(S->parts[i]);
+    for (size_t i = 0; i < S->count; i++)
+        scry_op_free(S->parts[i]);
     scry_free(S);
 }
 
@@ -375,12 +375,13 @@ scry_status scry_stack_create(scry_op **out, scry_op *const *parts, size_t count
                              scry_space_print(&parts[0]->dom, b, sizeof b),
                              parts[0]->cod.cplx ? "complex" : "real");
         entries += scry_space_count(&parts[i]->cod);
-        work = largest(work, scry_op_work_bytes(parts[i]));
-        data = largest(data, scry_align_up(scry_space_floats(&parts[i]->cod) * sizeof(float)));
+        work = compose_largest(work, scry_op_work_bytes(parts[i]));
+        data =
+            compose_largest(data, scry_align_up(scry_space_floats(&parts[i]->cod) * sizeof(float)));
     }
     struct stack *S = scry_alloc(1, sizeof *S + count * sizeof *S->parts);
     if (!S) return SCRY_FAIL(err, SCRY_ENOMEM, "stack of %zu operators", count);
-    S->base = (scry_op){ .ops = &stack_ops, .dom = parts[0]->dom, .cod = SCRY_SPACE(entries) };
+    S->base = (scry_op){.ops = &stack_ops, .dom = parts[0]->dom, .cod = SCRY_SPACE(entries)};
     S->base.cod.cplx = parts[0]->cod.cplx;
     S->count = count;
     S->image_bytes = scry_align_up(scry_space_floats(&parts[0]->dom) * sizeof(float));

@@ -24,11 +24,10 @@ struct plane {
 void scry_defect_opts_init(scry_defect_opts *opts)
 {
     *opts = (scry_defect_opts){
-        .find = SCRY_DEFECT_ALL, .saturation = INFINITY, .threshold = 8, .block = 4
-    };
+        .find = SCRY_DEFECT_ALL, .saturation = INFINITY, .threshold = 8, .block = 4};
 }
 
-static int ascending(const void *a, const void *b)
+static int defects_ascending(const void *a, const void *b)
 {
     const float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
@@ -42,7 +41,7 @@ struct values {
 
 static struct values study_values(const float *sorted, size_t n, double saturation)
 {
-    struct values v = { .step = 0, .top = saturation };
+    struct values v = {.step = 0, .top = saturation};
     for (size_t i = 1; i < n; i++) {
         const double step = (double)sorted[i] - sorted[i - 1];
         if (step > 0 && (v.step == 0 || step < v.step)) v.step = step;
@@ -51,9 +50,12 @@ static struct values study_values(const float *sorted, size_t n, double saturati
     size_t top = 0, usual = 0, end = n;
     for (int run = 0; run < 9 && end; run++) {
         size_t first = end;
-        while (first && sorted[first - 1] == sorted[end - 1]) first--;
-        if (!run) top = end - first;
-        else if (end - first > usual) usual = end - first;
+        while (first && sorted[first - 1] == sorted[end - 1])
+            first--;
+        if (!run)
+            top = end - first;
+        else if (end - first > usual)
+            usual = end - first;
         end = first;
     }
     if (usual && top >= 8 && top >= 2 * usual && sorted[n - 1] < v.top) v.top = sorted[n - 1];
@@ -106,8 +108,10 @@ static size_t find_lines(const struct plane *p, bool columns, size_t *pixels)
         const ptrdiff_t a = (ptrdiff_t)first, b = (ptrdiff_t)end, n = (ptrdiff_t)length;
         for (int side = 0; side < 2; side++) {
             const ptrdiff_t l = side ? b : a - 1;
-            if (columns) count_equal(p, 0, n, l, l + 1, value, &equal, &total);
-            else count_equal(p, l, l + 1, 0, n, value, &equal, &total);
+            if (columns)
+                count_equal(p, 0, n, l, l + 1, value, &equal, &total);
+            else
+                count_equal(p, l, l + 1, 0, n, value, &equal, &total);
         }
         if (2 * equal >= total) continue; /* also when nothing is beside: a plane of one value */
         found += end - first;
@@ -131,24 +135,26 @@ static void mark_flat(const struct plane *p, size_t side)
             size_t equal = 0;
             for (size_t i = 0; i < side && equal == i * side; i++) {
                 size_t j = 0;
-                while (j < side && at[i * p->nx + j] == at[0]) j++;
+                while (j < side && at[i * p->nx + j] == at[0])
+                    j++;
                 equal += j;
             }
             if (equal < side * side) continue;
-            for (size_t i = 0; i < side; i++) memset(p->flat + (y + i) * p->nx + x, 1, side);
+            for (size_t i = 0; i < side; i++)
+                memset(p->flat + (y + i) * p->nx + x, 1, side);
         }
 }
 
 /* One patch from `seed`: its pixels in queue, flat = 2. */
-static size_t collect(const struct plane *p, size_t seed, size_t *queue)
+static size_t defects_collect(const struct plane *p, size_t seed, size_t *queue)
 {
     size_t size = 1;
     queue[0] = seed;
     p->flat[seed] = 2;
     for (size_t at = 0; at < size; at++) {
         const size_t i = queue[at], x = i % p->nx, y = i / p->nx;
-        const size_t next[4] = { i - 1, i + 1, i - p->nx, i + p->nx };
-        const bool inside[4] = { x > 0, x + 1 < p->nx, y > 0, y + 1 < p->ny };
+        const size_t next[4] = {i - 1, i + 1, i - p->nx, i + p->nx};
+        const bool inside[4] = {x > 0, x + 1 < p->nx, y > 0, y + 1 < p->ny};
         for (int k = 0; k < 4; k++)
             if (inside[k] && p->flat[next[k]] == 1 && p->y[next[k]] == p->y[seed]) {
                 p->flat[next[k]] = 2;
@@ -164,12 +170,12 @@ static size_t find_blocks(const struct plane *p, size_t side, size_t *queue)
     mark_flat(p, side);
     for (size_t seed = 0; seed < p->ny * p->nx; seed++) {
         if (p->flat[seed] != 1) continue;
-        const size_t size = collect(p, seed, queue);
+        const size_t size = defects_collect(p, seed, queue);
         size_t equal = 0, total = 0;
         for (size_t q = 0; q < size; q++) { /* the ring around: neighbours outside the patch */
             const size_t i = queue[q], x = i % p->nx, y = i / p->nx;
-            const size_t next[4] = { i - 1, i + 1, i - p->nx, i + p->nx };
-            const bool inside[4] = { x > 0, x + 1 < p->nx, y > 0, y + 1 < p->ny };
+            const size_t next[4] = {i - 1, i + 1, i - p->nx, i + p->nx};
+            const bool inside[4] = {x > 0, x + 1 < p->nx, y > 0, y + 1 < p->ny};
             for (int k = 0; k < 4; k++)
                 if (inside[k] && p->flat[next[k]] == 0) {
                     equal += p->y[next[k]] == p->y[seed];
@@ -193,8 +199,9 @@ static double plane_noise(const struct plane *p, float *scratch)
     for (size_t y = 1; y + 1 < p->ny; y++)
         for (size_t x = 1; x + 1 < p->nx; x++) {
             const size_t i = y * p->nx + x;
-            const double d = p->y[i] - ((double)p->y[i - 1] + p->y[i + 1] + p->y[i - p->nx] +
-                                        p->y[i + p->nx]) / 4;
+            const double d =
+                p->y[i] -
+                ((double)p->y[i - 1] + p->y[i + 1] + p->y[i - p->nx] + p->y[i + p->nx]) / 4;
             if (isfinite(d)) scratch[n++] = (float)fabs(d);
         }
     /* white noise of variance 1 passes with 1 + 4/16 */
@@ -202,7 +209,7 @@ static double plane_noise(const struct plane *p, float *scratch)
 }
 
 /* +1 hot, -1 dead, 0 neither. */
-static int judge(const struct plane *p, size_t y, size_t x, double threshold, double noise)
+static int defects_judge(const struct plane *p, size_t y, size_t x, double threshold, double noise)
 {
     const float here = p->y[y * p->nx + x];
     float all[NEAR], next[8];
@@ -223,13 +230,15 @@ static int judge(const struct plane *p, size_t y, size_t x, double threshold, do
     const double median = scry_quantile(all, n, .5, all);
     const double far = sign * (here - median);
     if (far <= threshold * noise) return 0;
-    for (size_t i = 0; i < n; i++) all[i] = fabsf(all[i] - (float)median);
+    for (size_t i = 0; i < n; i++)
+        all[i] = fabsf(all[i] - (float)median);
     /* not their median: of 8 to 24 whole numbers it is now and then close to 0. The fifth largest
      * still leaves room for a cluster of four. */
     const double local = p80_to_sd * scry_quantile(all, n, .8, all);
     if (far <= threshold * local) return 0;
-    for (size_t i = 0; i < m; i++) next[i] = (float)(sign * (next[i] - median));
-    qsort(next, m, sizeof *next, ascending);
+    for (size_t i = 0; i < m; i++)
+        next[i] = (float)(sign * (next[i] - median));
+    qsort(next, m, sizeof *next, defects_ascending);
     return far > 3 * next[m - 3] ? sign : 0;
 }
 
@@ -243,7 +252,7 @@ static void find_outliers(const struct plane *p, const scry_defect_opts *o, doub
     for (size_t y = 0; y < p->ny; y++)
         for (size_t x = 0; x < p->nx; x++)
             if (p->known[y * p->nx + x])
-                verdict[y * p->nx + x] = (signed char)judge(p, y, x, o->threshold, noise);
+                verdict[y * p->nx + x] = (signed char)defects_judge(p, y, x, o->threshold, noise);
     for (size_t i = 0; i < p->ny * p->nx; i++) { /* after: verdicts rest on the same neighbours */
         const bool hot = verdict[i] > 0 && (o->find & SCRY_DEFECT_HOT);
         const bool dead = verdict[i] < 0 && (o->find & SCRY_DEFECT_DEAD);
@@ -253,7 +262,8 @@ static void find_outliers(const struct plane *p, const scry_defect_opts *o, doub
     }
 }
 
-static scry_status check(const scry_space *space, const scry_defect_opts *o, scry_error *err)
+static scry_status defects_check(const scry_space *space, const scry_defect_opts *o,
+                                 scry_error *err)
 {
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
@@ -274,8 +284,8 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
     scry_defect_opts o;
     scry_defect_opts_init(&o);
     if (opts) o = *opts;
-    *found = (scry_defects){ 0 };
-    scry_status st = check(space, &o, err);
+    *found = (scry_defects){0};
+    scry_status st = defects_check(space, &o, err);
     if (st != SCRY_OK) return st;
     const size_t n = scry_space_count(space), nx = space->dims[space->rank - 1];
     const size_t ny = space->rank > 1 ? space->dims[space->rank - 2] : 1;
@@ -289,7 +299,7 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
     for (size_t i = 0; i < n; i++)
         if ((known[i] = isfinite(y[i]) != 0)) sorted[finite++] = y[i];
     found->invalid = n - finite;
-    qsort(sorted, finite, sizeof *sorted, ascending);
+    qsort(sorted, finite, sizeof *sorted, defects_ascending);
     const struct values v = study_values(sorted, finite, o.saturation);
     for (size_t i = 0; i < n; i++)
         if (known[i] && (o.find & SCRY_DEFECT_SATURATED) && y[i] >= v.top) {
@@ -297,7 +307,7 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
             found->saturated++;
         }
     for (size_t at = 0; at < n; at += ny * nx) {
-        const struct plane p = { ny, nx, y + at, known + at, flat };
+        const struct plane p = {ny, nx, y + at, known + at, flat};
         if (o.find & SCRY_DEFECT_LINES) {
             found->rows += find_lines(&p, false, &found->line_pixels);
             found->columns += find_lines(&p, true, &found->line_pixels);
@@ -306,7 +316,8 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
         if (o.find & (SCRY_DEFECT_HOT | SCRY_DEFECT_DEAD))
             find_outliers(&p, &o, v.step, sorted, found);
     }
-    for (size_t i = 0; i < n; i++) found->unknown += !known[i];
+    for (size_t i = 0; i < n; i++)
+        found->unknown += !known[i];
 done:
     scry_free(sorted);
     scry_free(queue);

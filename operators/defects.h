@@ -36,7 +36,7 @@ typedef struct scry_defect_opts {
     size_t block;      /* pixels, side of the least patch */
 } scry_defect_opts;
 
-typedef struct scry_defects { /* each pixel counts once, in this order */
+typedef struct scry_defects {                 /* each pixel counts once, in this order */
     size_t invalid, saturated, rows, columns; /* rows and columns: lines, not pixels */
     size_t line_pixels, block_pixels, hot, dead;
     size_t unknown; /* pixels in total */

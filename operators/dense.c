@@ -17,11 +17,13 @@ struct dense {
 };
 
 /* out = T in or T^T in, T rows x columns. */
-static void multiply(float *out, const double *T, size_t rows, size_t columns, const float *in)
+static void dense_multiply(float *out, const double *T, size_t rows, size_t columns,
+                           const float *in)
 {
     for (size_t i = 0; i < rows; i++) {
         double s = 0;
-        for (size_t j = 0; j < columns; j++) s += T[i * columns + j] * in[j];
+        for (size_t j = 0; j < columns; j++)
+            s += T[i * columns + j] * in[j];
         out[i] = (float)s;
     }
 }
@@ -31,21 +33,24 @@ static void multiply_transposed(float *out, const double *T, size_t rows, size_t
 {
     for (size_t j = 0; j < columns; j++) {
         double s = 0;
-        for (size_t i = 0; i < rows; i++) s += T[i * columns + j] * in[i];
+        for (size_t i = 0; i < rows; i++)
+            s += T[i * columns + j] * in[i];
         out[j] = (float)s;
     }
 }
 
-static scry_status forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+static scry_status dense_forward(const scry_op *A, float *y, const float *x, void *work,
+                                 scry_error *err)
 {
     (void)work;
     (void)err;
     const struct dense *D = (const struct dense *)A;
-    multiply(y, D->M, D->m, D->n, x);
+    dense_multiply(y, D->M, D->m, D->n, x);
     return SCRY_OK;
 }
 
-static scry_status adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+static scry_status dense_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                 scry_error *err)
 {
     (void)work;
     (void)err;
@@ -59,7 +64,7 @@ static scry_status apply_v(const scry_op *A, float *x, const float *c, void *wor
     (void)work;
     (void)err;
     const struct dense *D = (const struct dense *)A;
-    multiply(x, D->V, D->n, D->n, c);
+    dense_multiply(x, D->V, D->n, D->n, c);
     return SCRY_OK;
 }
 
@@ -81,13 +86,13 @@ static scry_status apply_uh(const scry_op *A, float *c, const float *y, void *wo
     return SCRY_OK;
 }
 
-static void describe(const scry_op *A, scry_svd *out)
+static void dense_describe(const scry_op *A, scry_svd *out)
 {
     const struct dense *D = (const struct dense *)A;
-    *out = (scry_svd){ .count = D->n, .floats_per = 1, .values = D->values };
+    *out = (scry_svd){.count = D->n, .floats_per = 1, .values = D->values};
 }
 
-static void destroy(scry_op *A)
+static void dense_destroy(scry_op *A)
 {
     struct dense *D = (struct dense *)A;
     if (!D) return;
@@ -99,14 +104,13 @@ static void destroy(scry_op *A)
 }
 
 static const struct scry_svd_ops dense_svd = {
-    .v = apply_v, .vh = apply_vh, .uh = apply_uh, .describe = describe
-};
+    .v = apply_v, .vh = apply_vh, .uh = apply_uh, .describe = dense_describe};
 static const struct scry_op_ops dense_ops = {
     .name = "dense",
-    .forward = forward,
-    .adjoint = adjoint,
+    .forward = dense_forward,
+    .adjoint = dense_adjoint,
     .svd = &dense_svd,
-    .destroy = destroy,
+    .destroy = dense_destroy,
 };
 
 /* GSL wants at least as many rows as columns. Rows of zeros do not change M^T M, and make V square:
@@ -131,7 +135,8 @@ static scry_status decompose(struct dense *D, scry_error *err)
     for (size_t j = 0; j < n; j++) {
         D->values[j] = s[j] > low ? (float)s[j] : 0;
         if (D->values[j] == 0) /* no such direction in cod: nothing is measured along it */
-            for (size_t i = 0; i < rows; i++) D->U[i * n + j] = 0;
+            for (size_t i = 0; i < rows; i++)
+                D->U[i * n + j] = 0;
     }
     scry_free(s);
     if (code) return SCRY_FAIL(err, SCRY_ENUMERIC, "decomposition of %zu x %zu failed", D->m, n);
@@ -167,14 +172,14 @@ scry_status scry_dense_create(scry_op **out, const scry_space *dom, const scry_s
         goto done;
     }
     memcpy(copy, M, total * sizeof *copy);
-    D->base = (scry_op){ .ops = &dense_ops, .dom = *dom, .cod = *cod };
+    D->base = (scry_op){.ops = &dense_ops, .dom = *dom, .cod = *cod};
     D->m = m;
     D->n = n;
     if ((st = decompose(D, err)) != SCRY_OK) goto done;
     *out = &D->base;
     D = NULL;
 done:
-    destroy((scry_op *)D);
+    dense_destroy((scry_op *)D);
     return st;
 }
 
@@ -192,7 +197,8 @@ scry_status scry_dense_of(const scry_op *A, double *M, scry_error *err)
         x[j] = 1;
         if ((st = A->ops->forward(A, y, x, work, err)) != SCRY_OK) goto done;
         x[j] = 0;
-        for (size_t i = 0; i < m; i++) M[i * n + j] = y[i];
+        for (size_t i = 0; i < m; i++)
+            M[i * n + j] = y[i];
     }
 done:
     scry_free(x);

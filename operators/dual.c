@@ -22,8 +22,8 @@ struct scry_dual {
     int op_rank;   /* of C */
     scry_fft *fft; /* of `rank` axes; NULL for none */
     size_t m, n, bins, copies;
-    bool wide;     /* most of the domain is sampled */
-    float *power;  /* |C|^2: bins, or one where op_rank is 0 */
+    bool wide;    /* most of the domain is sampled */
+    float *power; /* |C|^2: bins, or one where op_rank is 0 */
 };
 
 /* One solve; arrays in the caller's work block. */
@@ -36,7 +36,7 @@ struct solve {
     void *fft, *op, *cg;
 };
 
-static void *carve(char *block, size_t *at, size_t bytes)
+static void *dual_carve(char *block, size_t *at, size_t bytes)
 {
     char *p = block ? block + *at : NULL;
     *at += scry_align_up(bytes);
@@ -44,21 +44,21 @@ static void *carve(char *block, size_t *at, size_t bytes)
 }
 
 /* Returns the size of the block, which may be NULL. */
-static size_t parts(const struct scry_dual *D, struct solve *s, char *block)
+static size_t dual_parts(const struct scry_dual *D, struct solve *s, char *block)
 {
     size_t at = 0;
-    s->lambda = carve(block, &at, D->bins * sizeof(float));
+    s->lambda = dual_carve(block, &at, D->bins * sizeof(float));
     for (int k = 0; k < NODES; k++) {
-        s->filter[k] = carve(block, &at, D->bins * sizeof(float));
-        s->share[k] = carve(block, &at, D->m * sizeof(float));
+        s->filter[k] = dual_carve(block, &at, D->bins * sizeof(float));
+        s->share[k] = dual_carve(block, &at, D->m * sizeof(float));
     }
-    s->X = carve(block, &at, 2 * D->bins * sizeof(float));
-    s->x = carve(block, &at, D->copies * D->n * sizeof(float));
-    s->one = carve(block, &at, D->n * sizeof(float));
-    s->y = carve(block, &at, D->m * sizeof(float));
-    s->cg = carve(block, &at, scry_cg_work_bytes(D->m));
-    s->op = carve(block, &at, scry_op_work_bytes(D->A));
-    s->fft = carve(block, &at, D->fft ? scry_fft_work_bytes(D->fft) : 0);
+    s->X = dual_carve(block, &at, 2 * D->bins * sizeof(float));
+    s->x = dual_carve(block, &at, D->copies * D->n * sizeof(float));
+    s->one = dual_carve(block, &at, D->n * sizeof(float));
+    s->y = dual_carve(block, &at, D->m * sizeof(float));
+    s->cg = dual_carve(block, &at, scry_cg_work_bytes(D->m));
+    s->op = dual_carve(block, &at, scry_op_work_bytes(D->A));
+    s->fft = dual_carve(block, &at, D->fft ? scry_fft_work_bytes(D->fft) : 0);
     return at;
 }
 
@@ -70,7 +70,7 @@ size_t scry_dual_bins(const scry_dual *D)
 size_t scry_dual_work_bytes(const scry_dual *D)
 {
     struct solve s;
-    return parts(D, &s, NULL);
+    return dual_parts(D, &s, NULL);
 }
 
 /* x = F^-1 diag(filter) F x over every image of the domain. Images after the first need not be
@@ -107,13 +107,15 @@ static scry_status filter_sampled(const struct solve *s, const float *filter, fl
 static scry_status gram(const struct solve *s, float *out, const float *in, scry_error *err)
 {
     const size_t m = s->D->m;
-    for (size_t i = 0; i < m; i++) out[i] = s->w[i] * in[i];
+    for (size_t i = 0; i < m; i++)
+        out[i] = s->w[i] * in[i];
     scry_status st = filter_sampled(s, s->lambda, out, err);
-    for (size_t i = 0; i < m; i++) out[i] *= s->w[i];
+    for (size_t i = 0; i < m; i++)
+        out[i] *= s->w[i];
     return st;
 }
 
-static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+static scry_status dual_apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     const struct solve *s = ctx;
     scry_status st = gram(s, out, in, err);
@@ -133,9 +135,9 @@ static scry_status solve_plain(struct solve *s, float *q, const float *r, double
     const size_t m = s->D->m, stride = scry_align_up(m * sizeof(float)) / sizeof(float);
     float *left = s->cg, *p = left + stride, *g = p + stride, *Gp = g + stride;
     const double size = scry_norm(r, m), goal = fmax(tol, 1e-8) * size;
-    scry_cg_result end = { 0 };
+    scry_cg_result end = {0};
     double energy, before, norm;
-    scry_status st = apply(s, left, q, err);
+    scry_status st = dual_apply(s, left, q, err);
     scry_axpby(left, 1, r, -1, left, m);
     norm = scry_norm(left, m);
     if (st == SCRY_OK) st = gram(s, g, left, err);
@@ -174,9 +176,11 @@ static scry_status precondition(void *ctx, float *out, const float *in, scry_err
     memset(out, 0, m * sizeof *out);
     for (int k = 0; k < s->nodes && st == SCRY_OK; k++) {
         const float *share = s->share[k];
-        for (size_t i = 0; i < m; i++) s->y[i] = share[i] * in[i];
+        for (size_t i = 0; i < m; i++)
+            s->y[i] = share[i] * in[i];
         st = filter_sampled(s, s->filter[k], s->y, err);
-        for (size_t i = 0; i < m; i++) out[i] += share[i] * s->y[i];
+        for (size_t i = 0; i < m; i++)
+            out[i] += share[i] * s->y[i];
     }
     return st;
 }
@@ -226,7 +230,7 @@ static scry_status solve_diagonal(const scry_dual *D, float *q, const float *r, 
             return SCRY_FAIL(err, SCRY_ENUMERIC, "entry %zu: r = %g, w = %g, expected finite", i,
                              (double)r[i], (double)w[i]);
     }
-    if (result) *result = (scry_cg_result){ 0 };
+    if (result) *result = (scry_cg_result){0};
     return SCRY_OK;
 }
 
@@ -245,8 +249,8 @@ static void plan_solve(struct solve *s, const float *S, double t)
 {
     const scry_dual *D = s->D;
     for (size_t i = 0; i < D->bins; i++)
-        s->lambda[i] = (float)(t * (D->op_rank ? D->power[i] : D->power[0]) * (S ? S[i] : 1) /
-                               (double)D->n);
+        s->lambda[i] =
+            (float)(t * (D->op_rank ? D->power[i] : D->power[0]) * (S ? S[i] : 1) / (double)D->n);
     if (D->wide) plan_preconditioner(s);
 }
 
@@ -254,25 +258,25 @@ scry_status scry_dual_solve(const scry_dual *D, float *q, const float *r, const 
                             const float *S, double t, double tol, size_t iterations, void *work,
                             scry_cg_result *result, scry_error *err)
 {
-    struct solve s = { .D = D, .w = w };
+    struct solve s = {.D = D, .w = w};
     scry_status st = check_variance(t, err);
     if (st != SCRY_OK) return st;
     if (is_diagonal(D, S)) return solve_diagonal(D, q, r, w, S ? t * S[0] : t, result, err);
-    parts(D, &s, work);
+    dual_parts(D, &s, work);
     plan_solve(&s, S, t);
     if (!D->wide) return solve_plain(&s, q, r, tol, iterations, result, err);
-    return scry_cg_preconditioned(apply, precondition, &s, q, r, D->m, tol, iterations, s.cg,
+    return scry_cg_preconditioned(dual_apply, precondition, &s, q, r, D->m, tol, iterations, s.cg,
                                   result, err);
 }
 
 scry_status scry_dual_precondition(const scry_dual *D, float *out, const float *in, const float *w,
                                    const float *S, double t, void *work, scry_error *err)
 {
-    struct solve s = { .D = D, .w = w };
+    struct solve s = {.D = D, .w = w};
     scry_status st = check_variance(t, err);
     if (st != SCRY_OK) return st;
     if (is_diagonal(D, S)) return solve_diagonal(D, out, in, w, S ? t * S[0] : t, NULL, err);
-    parts(D, &s, work);
+    dual_parts(D, &s, work);
     plan_solve(&s, S, t);
     if (D->wide) return precondition(&s, out, in, err);
     memcpy(out, in, D->m * sizeof *out);

@@ -27,8 +27,8 @@ enum { PIXELS = SCRYI_TILE, ROWS_AT_ONCE = 8, ITERATIONS = 60 };
 
 void scry_espirit_opts_init(scry_espirit_opts *opts)
 {
-    *opts = (scry_espirit_opts){ .kernel = 6, .threshold = 0.031622776601683794, .crop = 0.8,
-                                 .sets = 1 };
+    *opts =
+        (scry_espirit_opts){.kernel = 6, .threshold = 0.031622776601683794, .crop = 0.8, .sets = 1};
 }
 
 struct espirit {
@@ -48,8 +48,8 @@ static size_t pair_index(size_t coils, size_t c, size_t d) /* c <= d */
     return c * coils - c * (c + 1) / 2 + d;
 }
 
-static scry_status check(const struct espirit *e, const float complex *calibration,
-                         scry_error *err)
+static scry_status espirit_check(const struct espirit *e, const float complex *calibration,
+                                 scry_error *err)
 {
     const scry_espirit_opts *o = e->o;
     if (!e->coils || e->coils > 256 || !e->ny || !e->nx)
@@ -82,11 +82,11 @@ static scry_status windows(scryi_planes *B, const struct espirit *e,
 {
     const size_t k = e->k, wy = e->cy - k + 1, wx = e->cx - k + 1, n = e->cy * e->cx;
     float largest = 0;
-    for (size_t i = 0; i < e->coils * n; i++) largest = fmaxf(largest, cabsf(calibration[i]));
+    for (size_t i = 0; i < e->coils * n; i++)
+        largest = fmaxf(largest, cabsf(calibration[i]));
     if (!(largest > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
     *B = scryi_planes_alloc(wy * wx, e->coils * k * k);
-    if (!B->re)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu windows of calibration data", wy * wx);
+    if (!B->re) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu windows of calibration data", wy * wx);
     for (size_t w = 0; w < wy * wx; w++)
         for (size_t c = 0; c < e->coils; c++)
             for (size_t i = 0; i < k * k; i++) {
@@ -120,7 +120,7 @@ static void sum_lags(struct espirit *e, const scryi_planes *P_T)
 static scry_status kernels(struct espirit *e, const float complex *calibration, scry_error *err)
 {
     const size_t n = e->coils * e->k * e->k;
-    scryi_planes B = { 0 }, G = { 0 }, V = { 0 };
+    scryi_planes B = {0}, G = {0}, V = {0};
     scry_status st = windows(&B, e, calibration, err);
     if (st != SCRY_OK) goto done;
     G = scryi_planes_alloc(n, n);
@@ -164,8 +164,8 @@ static void wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
 }
 
 /* M v for PIXELS at once; m (pair, part, pixel), v and out (coil, part, pixel). */
-static void apply(float *restrict out, const float *restrict m, const float *restrict v,
-                  size_t coils)
+static void espirit_apply(float *restrict out, const float *restrict m, const float *restrict v,
+                          size_t coils)
 {
     memset(out, 0, coils * 2 * PIXELS * sizeof *out);
     for (size_t c = 0; c < coils; c++) {
@@ -215,7 +215,8 @@ static void pixel_subtract(float *restrict b, const float *restrict z, const flo
 static void pixel_scale(float *restrict b, const float *restrict factor, size_t coils)
 {
     for (size_t c = 0; c < 2 * coils; c++, b += PIXELS)
-        for (size_t x = 0; x < PIXELS; x++) b[x] *= factor[x];
+        for (size_t x = 0; x < PIXELS; x++)
+            b[x] *= factor[x];
 }
 
 /* Orthonormalises w against the sets before it and returns the new set in v; the largest change
@@ -263,7 +264,7 @@ static void eigenvectors(const struct espirit *e, float *v, float *value, const 
     for (int i = 0; i < ITERATIONS; i++) {
         float worst = 0;
         for (size_t s = 0; s < e->o->sets; s++) {
-            apply(scratch, m, v + s * each, coils);
+            espirit_apply(scratch, m, v + s * each, coils);
             const float change = renew(v + s * each, scratch, v, s, value + s * PIXELS, coils);
             worst = fmaxf(worst, change);
         }
@@ -285,8 +286,8 @@ static inline float complex entry(const float *v, size_t c, size_t x)
     return v[c * 2 * PIXELS + x] + v[(c * 2 + 1) * PIXELS + x] * I;
 }
 
-static void store(const struct espirit *e, float complex *maps, float *eigenvalue, size_t y,
-                  size_t x0, const float *v, const float *value)
+static void espirit_store(const struct espirit *e, float complex *maps, float *eigenvalue, size_t y,
+                          size_t x0, const float *v, const float *value)
 {
     const size_t coils = e->coils, n = e->ny * e->nx;
     const size_t count = e->nx - x0 < PIXELS ? e->nx - x0 : PIXELS;
@@ -302,8 +303,7 @@ static void store(const struct espirit *e, float complex *maps, float *eigenvalu
         }
         for (size_t c = 0; c < coils; c++)
             for (size_t x = 0; x < count; x++)
-                maps[(c * e->o->sets + s) * n + y * e->nx + x0 + x] =
-                    turn[x] * entry(v, c, x);
+                maps[(c * e->o->sets + s) * n + y * e->nx + x0 + x] = turn[x] * entry(v, c, x);
     }
 }
 
@@ -315,26 +315,26 @@ static void solve_rows(const struct espirit *e, float complex *maps, float *eige
     float *f = e->scratch + (size_t)omp_get_thread_num() * e->scratch_floats;
     float *m = f + 2 * ROWS_AT_ONCE * e->h.ld, *v = m + e->pairs * 2 * PIXELS;
     float *spare = v + sets * each, *value = spare + each;
-    scryi_planes A = e->wave_y, F = { rows, e->h.cols, e->h.ld, f, f + ROWS_AT_ONCE * e->h.ld };
+    scryi_planes A = e->wave_y, F = {rows, e->h.cols, e->h.ld, f, f + ROWS_AT_ONCE * e->h.ld};
     A.rows = rows;
     A.re += from * A.ld;
     A.im += from * A.ld;
     scryi_product(&F, &A, &e->h, 1);
     for (size_t y = 0; y < rows; y++) {
-        const scryi_planes row = { e->pairs, e->lags, e->lags, F.re + y * F.ld, F.im + y * F.ld };
+        const scryi_planes row = {e->pairs, e->lags, e->lags, F.re + y * F.ld, F.im + y * F.ld};
         for (size_t x = 0; x < e->nx; x += PIXELS) {
-            scryi_planes chunk = { e->pairs, PIXELS, 2 * PIXELS, m, m + PIXELS };
+            scryi_planes chunk = {e->pairs, PIXELS, 2 * PIXELS, m, m + PIXELS};
             scryi_planes w = e->wave_x;
             w.re += x;
             w.im += x;
             scryi_product_tile(&chunk, &row, &w);
             eigenvectors(e, v, value, m, spare);
-            store(e, maps, eigenvalue, from + y, x, v, value);
+            espirit_store(e, maps, eigenvalue, from + y, x, v, value);
         }
     }
 }
 
-static scry_status allocate(struct espirit *e, scry_error *err)
+static scry_status espirit_allocate(struct espirit *e, scry_error *err)
 {
     e->h = scryi_planes_alloc(e->lags, e->pairs * e->lags);
     e->wave_y = scryi_planes_alloc(e->ny, e->lags);
@@ -357,19 +357,25 @@ scry_status scry_espirit(float complex *maps, float *eigenvalue, const float com
 {
     scry_espirit_opts defaults;
     scry_espirit_opts_init(&defaults);
-    struct espirit e = { .o = opts ? opts : &defaults, .coils = coils, .cy = cy, .cx = cx,
-                         .ny = ny, .nx = nx, .pairs = coils * (coils + 1) / 2,
-                         .threads = scry_threads() };
+    struct espirit e = {.o = opts ? opts : &defaults,
+                        .coils = coils,
+                        .cy = cy,
+                        .cx = cx,
+                        .ny = ny,
+                        .nx = nx,
+                        .pairs = coils * (coils + 1) / 2,
+                        .threads = scry_threads()};
     e.k = e.o->kernel;
     e.lags = 2 * e.k - 1;
-    scry_status st = check(&e, calibration, err);
+    scry_status st = espirit_check(&e, calibration, err);
     if (st != SCRY_OK) return st;
-    if ((st = allocate(&e, err)) != SCRY_OK) goto done;
+    if ((st = espirit_allocate(&e, err)) != SCRY_OK) goto done;
     if ((st = principal_coils(&e, calibration, err)) != SCRY_OK) goto done;
     if ((st = kernels(&e, calibration, err)) != SCRY_OK) goto done;
     const size_t blocks = (ny + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
 #pragma omp parallel for schedule(dynamic) num_threads(e.threads) if (e.threads > 1)
-    for (size_t b = 0; b < blocks; b++) solve_rows(&e, maps, eigenvalue, b * ROWS_AT_ONCE);
+    for (size_t b = 0; b < blocks; b++)
+        solve_rows(&e, maps, eigenvalue, b * ROWS_AT_ONCE);
 done:
     scryi_planes_free(&e.h);
     scryi_planes_free(&e.wave_y);

@@ -14,7 +14,8 @@ enum { LINES = SCRYI_LINES };
 /* Samples of all coils from which threads pay: a team costs some tens of microseconds. */
 enum { PARALLEL_FROM = 1 << 18 };
 
-static scry_status forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+static scry_status fourier_forward(const scry_op *A, float *y, const float *x, void *work,
+                                   scry_error *err)
 {
     (void)err;
     const scryi_fourier *F = (const scryi_fourier *)A;
@@ -22,7 +23,8 @@ static scry_status forward(const scry_op *A, float *y, const float *x, void *wor
     return SCRY_OK;
 }
 
-static scry_status adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+static scry_status fourier_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                   scry_error *err)
 {
     (void)err;
     const scryi_fourier *F = (const scryi_fourier *)A;
@@ -30,7 +32,8 @@ static scry_status adjoint(const scry_op *A, float *x, const float *y, void *wor
     return SCRY_OK;
 }
 
-static scry_status normal(const scry_op *A, float *out, const float *x, void *work, scry_error *err)
+static scry_status fourier_normal(const scry_op *A, float *out, const float *x, void *work,
+                                  scry_error *err)
 {
     (void)err;
     scryi_fourier_normal((const scryi_fourier *)A, (float complex *)out, (const float complex *)x,
@@ -64,10 +67,10 @@ static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work
 static void svd_describe(const scry_op *A, scry_svd *out)
 {
     const scryi_fourier *F = (const scryi_fourier *)A;
-    *out = (scry_svd){ .count = F->grid.count, .floats_per = 2, .values = F->values };
+    *out = (scry_svd){.count = F->grid.count, .floats_per = 2, .values = F->values};
 }
 
-static void destroy(scry_op *A)
+static void fourier_destroy(scry_op *A)
 {
     scryi_fourier *F = (scryi_fourier *)A;
     if (!F) return;
@@ -86,22 +89,21 @@ static void destroy(scry_op *A)
 }
 
 static const struct scry_svd_ops fourier_svd = {
-    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = svd_describe
-};
+    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = svd_describe};
 static const struct scry_op_ops fourier_ops = {
     .name = "fourier",
-    .forward = forward,
-    .adjoint = adjoint,
-    .normal = normal,
+    .forward = fourier_forward,
+    .adjoint = fourier_adjoint,
+    .normal = fourier_normal,
     .svd = &fourier_svd,
-    .destroy = destroy,
+    .destroy = fourier_destroy,
 };
 static const struct scry_op_ops sense_ops = {
     .name = "sense",
-    .forward = forward,
-    .adjoint = adjoint,
-    .normal = normal,
-    .destroy = destroy,
+    .forward = fourier_forward,
+    .adjoint = fourier_adjoint,
+    .normal = fourier_normal,
+    .destroy = fourier_destroy,
 };
 
 /* Between the centred index k of k-space and the index f = k - c of the plain transform; an axis
@@ -131,7 +133,7 @@ struct shape {
 
 static struct shape shape_of(const unsigned char *mask, size_t ny, size_t nx)
 {
-    struct shape s = { 0 };
+    struct shape s = {0};
     for (size_t y = 0; y < ny; y++) {
         bool any = false;
         for (size_t x = 0; x < nx; x++) {
@@ -145,7 +147,8 @@ static struct shape shape_of(const unsigned char *mask, size_t ny, size_t nx)
     }
     for (size_t x = 0; x < nx; x++) {
         size_t y = 0;
-        while (y < ny && !mask[y * nx + x]) y++;
+        while (y < ny && !mask[y * nx + x])
+            y++;
         s.columns += y < ny;
     }
     return s;
@@ -193,7 +196,8 @@ static scry_status find_lines(scryi_fourier *F, const unsigned char *mask, scry_
     for (size_t f = 0; f < F->na; f++) {
         const size_t k = centred(f, F->na, true);
         size_t b = 0;
-        while (b < F->nb && !known(F, mask, k, b)) b++;
+        while (b < F->nb && !known(F, mask, k, b))
+            b++;
         if (b < F->nb || !F->maps) F->line[F->lines++] = (uint32_t)f;
     }
     return SCRY_OK;
@@ -245,7 +249,8 @@ static scry_status make_samples(scryi_fourier *F, scryi_samples *table, const un
         scry_free(place);
         return SCRY_FAIL(err, SCRY_ENOMEM, "index of %zu samples", table->count);
     }
-    for (size_t i = 0; i < F->lines; i++) place[F->line[i]] = (uint32_t)i;
+    for (size_t i = 0; i < F->lines; i++)
+        place[F->line[i]] = (uint32_t)i;
     for (size_t i = 0; i < F->ny * F->nx; i++) {
         if (mask && !mask[i]) continue;
         const size_t y = i / F->nx, x = i % F->nx;
@@ -285,8 +290,10 @@ static scry_status copy_maps(scryi_fourier *F, const float complex *maps, scry_e
             const float complex *from = maps + image * n;
             float complex *to =
                 F->maps + ((b / LINES * images + image) * LINES + b % LINES) * F->na;
-            if (F->a_is_x) memcpy(to, from + b * F->nx, F->nx * sizeof *to);
-            else scry_transpose(to, F->ny, from + b, F->nx, F->ny, 1);
+            if (F->a_is_x)
+                memcpy(to, from + b * F->nx, F->nx * sizeof *to);
+            else
+                scry_transpose(to, F->ny, from + b, F->nx, F->ny, 1);
         }
     return SCRY_OK;
 }
@@ -310,12 +317,14 @@ static scry_status make_index(scryi_fourier *F, const unsigned char *mask, scry_
     if (F->maps) return SCRY_OK;
     F->values = scry_alloc(n, sizeof *F->values);
     if (!F->values) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu singular values", n);
-    for (size_t i = 0; i < n; i++) F->values[i] = mask[i] ? 1 : 0;
+    for (size_t i = 0; i < n; i++)
+        F->values[i] = mask[i] ? 1 : 0;
     F->grid.count = n;
     return make_samples(F, &F->grid, NULL, err);
 }
 
-static scry_status check(size_t ny, size_t nx, unsigned axes, size_t samples, scry_error *err)
+static scry_status fourier_check(size_t ny, size_t nx, unsigned axes, size_t samples,
+                                 scry_error *err)
 {
     if (!axes || axes & ~(unsigned)SCRY_FOURIER_YX)
         return SCRY_FAIL(err, SCRY_EINVAL, "axes %u, expected 1 (x), 2 (y) or 3 (both)", axes);
@@ -328,7 +337,7 @@ static scry_status check(size_t ny, size_t nx, unsigned axes, size_t samples, sc
 }
 
 /* Indices are 32 bits, of an image padded to LINES on both axes. */
-static scry_status check_size(size_t ny, size_t nx, scry_error *err)
+static scry_status fourier_check_size(size_t ny, size_t nx, scry_error *err)
 {
     const size_t most = 1u << 25;
     if (ny && nx && ny <= most / nx) return SCRY_OK;
@@ -337,12 +346,12 @@ static scry_status check_size(size_t ny, size_t nx, scry_error *err)
 }
 
 /* maps NULL: one channel. */
-static scry_status create(scry_op **out, const float complex *maps, size_t coils, size_t sets,
-                          size_t ny, size_t nx, const unsigned char *mask, unsigned axes,
-                          scry_error *err)
+static scry_status fourier_create(scry_op **out, const float complex *maps, size_t coils,
+                                  size_t sets, size_t ny, size_t nx, const unsigned char *mask,
+                                  unsigned axes, scry_error *err)
 {
     const struct shape s = shape_of(mask, ny, nx);
-    scry_status st = check(ny, nx, axes, s.samples, err);
+    scry_status st = fourier_check(ny, nx, axes, s.samples, err);
     if (st != SCRY_OK) return st;
     scryi_fourier *F = scry_alloc(1, sizeof *F);
     if (!F) return SCRY_FAIL(err, SCRY_ENOMEM, "Fourier operator");
@@ -365,7 +374,7 @@ static scry_status create(scry_op **out, const float complex *maps, size_t coils
     *out = &F->base;
     F = NULL;
 done:
-    destroy((scry_op *)F);
+    fourier_destroy((scry_op *)F);
     return st;
 }
 
@@ -379,8 +388,8 @@ scry_status scry_fourier_create(scry_op **out, const scry_space *image, const un
     if (image->rank != 2 || !image->cplx)
         return SCRY_FAIL(err, SCRY_ESHAPE, "an image of %s, expected two complex axes (y, x)",
                          scry_space_print(image, text, sizeof text));
-    if ((st = check_size(image->dims[0], image->dims[1], err)) != SCRY_OK) return st;
-    return create(out, NULL, 1, 1, image->dims[0], image->dims[1], mask, axes, err);
+    if ((st = fourier_check_size(image->dims[0], image->dims[1], err)) != SCRY_OK) return st;
+    return fourier_create(out, NULL, 1, 1, image->dims[0], image->dims[1], mask, axes, err);
 }
 
 scry_status scry_sense_create(scry_op **out, const float complex *maps, size_t coils, size_t sets,
@@ -388,7 +397,7 @@ scry_status scry_sense_create(scry_op **out, const float complex *maps, size_t c
                               scry_error *err)
 {
     *out = NULL;
-    scry_status st = check_size(ny, nx, err);
+    scry_status st = fourier_check_size(ny, nx, err);
     if (st != SCRY_OK) return st;
     if (!coils || !sets)
         return SCRY_FAIL(err, SCRY_ESHAPE, "maps of %zu coils and %zu sets, expected at least 1",
@@ -397,7 +406,7 @@ scry_status scry_sense_create(scry_op **out, const float complex *maps, size_t c
     if (!scry_mul(&images, coils, sets) || !scry_mul(&all, images, 64 * ny * nx * sizeof *maps))
         return SCRY_FAIL(err, SCRY_ESHAPE, "maps of %zu coils, %zu sets, %zu x %zu are too large",
                          coils, sets, ny, nx);
-    return create(out, maps, coils, sets, ny, nx, mask, axes, err);
+    return fourier_create(out, maps, coils, sets, ny, nx, mask, axes, err);
 }
 
 static const scryi_fourier *ours(const scry_op *A, scry_error *err)
@@ -414,7 +423,8 @@ scry_status scry_fourier_gather(const scry_op *A, float complex *samples, const 
     const scryi_fourier *F = ours(A, err);
     if (!F) return SCRY_EINVAL;
     for (size_t c = 0; c < F->coils; c++, grid += F->ny * F->nx)
-        for (size_t s = 0; s < F->samples.count; s++) *samples++ = grid[F->pixel[s]];
+        for (size_t s = 0; s < F->samples.count; s++)
+            *samples++ = grid[F->pixel[s]];
     return SCRY_OK;
 }
 
@@ -425,7 +435,8 @@ scry_status scry_fourier_scatter(const scry_op *A, float complex *grid,
     if (!F) return SCRY_EINVAL;
     memset(grid, 0, F->coils * F->ny * F->nx * sizeof *grid);
     for (size_t c = 0; c < F->coils; c++, grid += F->ny * F->nx)
-        for (size_t s = 0; s < F->samples.count; s++) grid[F->pixel[s]] = *samples++;
+        for (size_t s = 0; s < F->samples.count; s++)
+            grid[F->pixel[s]] = *samples++;
     return SCRY_OK;
 }
 
@@ -433,7 +444,7 @@ scry_status scry_fourier_transform(float complex *images, size_t count, size_t n
                                    unsigned axes, bool inverse, scry_error *err)
 {
     scry_op *A = NULL;
-    scry_status st = check_size(ny, nx, err);
+    scry_status st = fourier_check_size(ny, nx, err);
     if (st != SCRY_OK) return st;
     const size_t n = ny * nx;
     scry_space image = SCRY_SPACE(ny, nx);
@@ -450,12 +461,14 @@ scry_status scry_fourier_transform(float complex *images, size_t count, size_t n
     }
     const scryi_fourier *F = (const scryi_fourier *)A;
     for (size_t i = 0; i < count; i++, images += n) {
-        if (inverse) scryi_fourier_adjoint(F, &F->samples, images, images, work);
-        else scryi_fourier_forward(F, &F->samples, images, images, work);
+        if (inverse)
+            scryi_fourier_adjoint(F, &F->samples, images, images, work);
+        else
+            scryi_fourier_forward(F, &F->samples, images, images, work);
     }
 done:
     scry_free(work);
     scry_free(mask);
-    destroy((scry_op *)A);
+    fourier_destroy((scry_op *)A);
     return st;
 }

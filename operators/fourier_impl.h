@@ -32,17 +32,17 @@ typedef struct scryi_fourier {
     scry_op base;
     size_t coils, sets, ny, nx;
     unsigned axes;
-    bool a_is_x;   /* else blocks are transposed pieces of the image */
-    size_t na, nb; /* lengths */
-    size_t blocks; /* of lines along a: nb of them */
-    size_t lines;  /* along b, of the panel */
-    size_t pitch;  /* of the panel, entries from line to line */
-    uint32_t *line; /* frequency of a, one a line, ascending */
+    bool a_is_x;                  /* else blocks are transposed pieces of the image */
+    size_t na, nb;                /* lengths */
+    size_t blocks;                /* of lines along a: nb of them */
+    size_t lines;                 /* along b, of the panel */
+    size_t pitch;                 /* of the panel, entries from line to line */
+    uint32_t *line;               /* frequency of a, one a line, ascending */
     scry_fft_many *fft_a, *fft_b; /* of a block; fft_b NULL: not transformed */
     bool normal_a, normal_b;      /* the normal transforms along it */
     float *weight; /* of the normal, each value twice: [line][na], or with normal_b [line][nb] */
-    size_t weight_step; /* floats from line to line; 0 where all are alike */
-    float complex *maps; /* [block][coil][set][LINES][na]; NULL: one channel, no map */
+    size_t weight_step;          /* floats from line to line; 0 where all are alike */
+    float complex *maps;         /* [block][coil][set][LINES][na]; NULL: one channel, no map */
     scryi_samples samples, grid; /* grid: all of k-space, for the SVD; empty with maps */
     uint32_t *pixel;             /* place of each sample in (y, x) */
     float *values;               /* singular values; NULL with maps */

@@ -10,11 +10,13 @@
 size_t scryi_cholesky(double complex *L, const double complex *A, size_t n)
 {
     double largest = 0;
-    for (size_t i = 0; i < n; i++) largest = fmax(largest, creal(A[i * n + i]));
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, creal(A[i * n + i]));
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j <= i; j++) {
             double complex s = A[i * n + j];
-            for (size_t k = 0; k < j; k++) s -= L[i * n + k] * conj(L[j * n + k]);
+            for (size_t k = 0; k < j; k++)
+                s -= L[i * n + k] * conj(L[j * n + k]);
             if (j < i) {
                 L[i * n + j] = s / creal(L[j * n + j]);
             } else {
@@ -24,7 +26,8 @@ size_t scryi_cholesky(double complex *L, const double complex *A, size_t n)
         }
     }
     for (size_t i = 0; i < n; i++)
-        for (size_t j = i + 1; j < n; j++) L[i * n + j] = 0;
+        for (size_t j = i + 1; j < n; j++)
+            L[i * n + j] = 0;
     return n;
 }
 
@@ -35,8 +38,8 @@ struct jacobi {
 };
 
 /* rows p, q <- c p - conj(z) q, z p + c q */
-static void rotate(double *restrict pre, double *restrict pim, double *restrict qre,
-                   double *restrict qim, size_t n, double c, double zr, double zi)
+static void hermitian_rotate(double *restrict pre, double *restrict pim, double *restrict qre,
+                             double *restrict qim, size_t n, double c, double zr, double zi)
 {
     for (size_t i = 0; i < n; i++) {
         const double pr = pre[i], pi = pim[i], qr = qre[i], qi = qim[i];
@@ -57,8 +60,8 @@ static void annihilate(struct jacobi *w, size_t p, size_t q, double magnitude)
     const double t = (tau < 0 ? -1 : 1) / (fabs(tau) + sqrt(1 + tau * tau));
     const double c = 1 / sqrt(1 + t * t), s = t * c;
     const double zr = s * w->are[p * n + q] / magnitude, zi = s * w->aim[p * n + q] / magnitude;
-    rotate(w->xre + p * n, w->xim + p * n, w->xre + q * n, w->xim + q * n, n, c, zr, zi);
-    rotate(w->are + p * n, w->aim + p * n, w->are + q * n, w->aim + q * n, n, c, zr, -zi);
+    hermitian_rotate(w->xre + p * n, w->xim + p * n, w->xre + q * n, w->xim + q * n, n, c, zr, zi);
+    hermitian_rotate(w->are + p * n, w->aim + p * n, w->are + q * n, w->aim + q * n, n, c, zr, -zi);
     for (size_t i = 0; i < n; i++) {
         w->are[i * n + p] = w->are[p * n + i];
         w->aim[i * n + p] = -w->aim[p * n + i];
@@ -98,7 +101,8 @@ static void put_vector(double complex *v, const struct jacobi *w, size_t from)
             turn = conj(v[i]) / largest;
         }
     }
-    for (size_t i = 0; i < w->n; i++) v[i] *= turn;
+    for (size_t i = 0; i < w->n; i++)
+        v[i] *= turn;
 }
 
 scry_status scryi_hermitian_eigen(double *values, double complex *vectors, double complex *A,
@@ -106,7 +110,7 @@ scry_status scryi_hermitian_eigen(double *values, double complex *vectors, doubl
 {
     double *block = scry_alloc(4 * n, n * sizeof *block), norm = 0;
     if (!block) return SCRY_FAIL(err, SCRY_ENOMEM, "eigenvectors of a %zu x %zu matrix", n, n);
-    struct jacobi w = { n, block, block + n * n, block + 2 * n * n, block + 3 * n * n };
+    struct jacobi w = {n, block, block + n * n, block + 2 * n * n, block + 3 * n * n};
     for (size_t i = 0; i < n * n; i++) {
         w.are[i] = creal(A[i]);
         w.aim[i] = cimag(A[i]);
@@ -117,7 +121,8 @@ scry_status scryi_hermitian_eigen(double *values, double complex *vectors, doubl
         scry_free(block);
         return SCRY_FAIL(err, SCRY_ENUMERIC, "a %zu x %zu matrix holds NaN or infinity", n, n);
     }
-    for (size_t i = 0; i < n; i++) w.xre[i * n + i] = 1;
+    for (size_t i = 0; i < n; i++)
+        w.xre[i * n + i] = 1;
     for (int i = 0; i < 40 && !sweep(&w, norm); i++) /* converges in 6 to 10 */
         ;
     for (size_t k = 0; k < n; k++) { /* selection: n is small */

@@ -11,7 +11,8 @@ struct identity {
     float *ones; /* singular values */
 };
 
-static scry_status copy(const scry_op *A, float *out, const float *in, void *work, scry_error *err)
+static scry_status identity_copy(const scry_op *A, float *out, const float *in, void *work,
+                                 scry_error *err)
 {
     (void)work;
     (void)err;
@@ -19,13 +20,13 @@ static scry_status copy(const scry_op *A, float *out, const float *in, void *wor
     return SCRY_OK;
 }
 
-static void describe(const scry_op *A, scry_svd *out)
+static void identity_describe(const scry_op *A, scry_svd *out)
 {
     const struct identity *I = (const struct identity *)A;
-    *out = (scry_svd){ .count = I->count, .floats_per = A->dom.cplx ? 2 : 1, .values = I->ones };
+    *out = (scry_svd){.count = I->count, .floats_per = A->dom.cplx ? 2 : 1, .values = I->ones};
 }
 
-static void destroy(scry_op *A)
+static void identity_destroy(scry_op *A)
 {
     struct identity *I = (struct identity *)A;
     if (!I) return;
@@ -33,32 +34,32 @@ static void destroy(scry_op *A)
     scry_free(I);
 }
 
-static int rank(const scry_op *A)
+static int identity_rank(const scry_op *A)
 {
     (void)A;
     return 0;
 }
 
-static void power(const scry_op *A, float *out)
+static void identity_power(const scry_op *A, float *out)
 {
     (void)A;
     *out = 1;
 }
 
-static const struct scry_sampled_ops identity_sampled = {
-    .rank = rank, .power = power, .sample = copy, .scatter = copy
-};
+static const struct scry_sampled_ops identity_sampled = {.rank = identity_rank,
+                                                         .power = identity_power,
+                                                         .sample = identity_copy,
+                                                         .scatter = identity_copy};
 static const struct scry_svd_ops identity_svd = {
-    .v = copy, .vh = copy, .uh = copy, .describe = describe
-};
+    .v = identity_copy, .vh = identity_copy, .uh = identity_copy, .describe = identity_describe};
 static const struct scry_op_ops identity_ops = {
     .name = "identity",
-    .forward = copy,
-    .adjoint = copy,
-    .normal = copy,
+    .forward = identity_copy,
+    .adjoint = identity_copy,
+    .normal = identity_copy,
     .svd = &identity_svd,
     .sampled = &identity_sampled,
-    .destroy = destroy,
+    .destroy = identity_destroy,
 };
 
 scry_status scry_identity_create(scry_op **out, const scry_space *space, scry_error *err)
@@ -74,8 +75,9 @@ scry_status scry_identity_create(scry_op **out, const scry_space *space, scry_er
         scry_free(ones);
         return SCRY_FAIL(err, SCRY_ENOMEM, "identity on %zu entries", n);
     }
-    for (size_t i = 0; i < n; i++) ones[i] = 1;
-    I->base = (scry_op){ .ops = &identity_ops, .dom = *space, .cod = *space };
+    for (size_t i = 0; i < n; i++)
+        ones[i] = 1;
+    I->base = (scry_op){.ops = &identity_ops, .dom = *space, .cod = *space};
     I->count = n;
     I->ones = ones;
     *out = &I->base;

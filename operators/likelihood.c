@@ -23,11 +23,11 @@ struct scry_likelihood {
     scry_noise noise;
     scry_affine map;
     size_t n, mm;
-    double r2, v0;  /* read noise variance; least variance */
-    float *data;    /* e; Gaussian: y */
-    float *base;    /* shift A 1 + background */
-    float *rhs;     /* Gaussian: A^T W b */
-    float *uhb;     /* Gaussian and SVD: U^H b */
+    double r2, v0; /* read noise variance; least variance */
+    float *data;   /* e; Gaussian: y */
+    float *base;   /* shift A 1 + background */
+    float *rhs;    /* Gaussian: A^T W b */
+    float *uhb;    /* Gaussian and SVD: U^H b */
 };
 
 /* Parts of the caller's work block. */
@@ -36,7 +36,7 @@ struct work {
     float *cod[4]; /* 0 to 2 of a Newton step: A z, A d, W; 3: inside products with A^T W A */
     float *dom[2];
     void *cg;
-    double *part;  /* sums of blocks */
+    double *part; /* sums of blocks */
 };
 
 static size_t blocks_of(size_t n)
@@ -49,21 +49,23 @@ static bool counts(const scry_likelihood *L)
     return L->noise.kind != SCRY_NOISE_GAUSSIAN;
 }
 
-static char *carve(char **at, size_t bytes)
+static char *likelihood_carve(char **at, size_t bytes)
 {
     char *p = *at;
     *at += scry_align_up(bytes);
     return p;
 }
 
-static struct work parts(const scry_likelihood *L, void *block)
+static struct work likelihood_parts(const scry_likelihood *L, void *block)
 {
     char *at = block;
     struct work w;
-    w.op = carve(&at, scry_op_work_bytes(L->A));
-    for (int i = 0; i < 4; i++) w.cod[i] = (void *)carve(&at, L->mm * sizeof(float));
-    for (int i = 0; i < 2; i++) w.dom[i] = (void *)carve(&at, L->n * sizeof(float));
-    w.cg = carve(&at, scry_cg_work_bytes(L->n));
+    w.op = likelihood_carve(&at, scry_op_work_bytes(L->A));
+    for (int i = 0; i < 4; i++)
+        w.cod[i] = (void *)likelihood_carve(&at, L->mm * sizeof(float));
+    for (int i = 0; i < 2; i++)
+        w.dom[i] = (void *)likelihood_carve(&at, L->n * sizeof(float));
+    w.cg = likelihood_carve(&at, scry_cg_work_bytes(L->n));
     w.part = (void *)at;
     return w;
 }
@@ -153,11 +155,13 @@ static scry_status fill_base(scry_likelihood *L, float *ones, void *work, scry_e
     const size_t per = L->A->cod.cplx ? 2 : 1, dom_per = L->A->dom.cplx ? 2 : 1;
     scry_status st = SCRY_OK;
     if (L->map.shift != 0) {
-        for (size_t i = 0; i < L->n; i++) ones[i] = i % dom_per == 0 ? (float)L->map.shift : 0;
+        for (size_t i = 0; i < L->n; i++)
+            ones[i] = i % dom_per == 0 ? (float)L->map.shift : 0;
         st = scry_op_forward(L->A, L->base, ones, work, err);
     }
     if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < L->mm; i += per) L->base[i] += (float)L->noise.background;
+    for (size_t i = 0; i < L->mm; i += per)
+        L->base[i] += (float)L->noise.background;
     return SCRY_OK;
 }
 
@@ -167,7 +171,8 @@ static scry_status fill_gaussian(scry_likelihood *L, float *b, void *work, scry_
     const double w = L->map.scale * L->map.scale / (L->noise.sigma * L->noise.sigma);
     scry_status st;
     scry_svd svd;
-    for (size_t i = 0; i < L->mm; i++) b[i] = (L->data[i] - L->base[i]) / (float)L->map.scale;
+    for (size_t i = 0; i < L->mm; i++)
+        b[i] = (L->data[i] - L->base[i]) / (float)L->map.scale;
     if ((st = scry_op_adjoint(L->A, L->rhs, b, work, err)) != SCRY_OK) return st;
     scry_scale(L->rhs, w, L->n);
     if (!scry_op_has_svd(L->A)) return SCRY_OK;
@@ -187,7 +192,7 @@ void scry_likelihood_free(scry_likelihood *L)
     scry_free(L);
 }
 
-static scry_status fill(scry_likelihood *L, const float *y, scry_error *err)
+static scry_status likelihood_fill(scry_likelihood *L, const float *y, scry_error *err)
 {
     scry_status st = SCRY_OK;
     const size_t larger = L->n > L->mm ? L->n : L->mm;
@@ -212,7 +217,7 @@ done:
 scry_status scry_likelihood_create(scry_likelihood **out, const scry_op *A, const float *y,
                                    const scry_noise *noise, const scry_affine *map, scry_error *err)
 {
-    const scry_affine same = { .scale = 1 };
+    const scry_affine same = {.scale = 1};
     *out = NULL;
     scry_status st = check_noise(noise, map ? map : &same, A, err);
     if (st != SCRY_OK) return st;
@@ -225,7 +230,7 @@ scry_status scry_likelihood_create(scry_likelihood **out, const scry_op *A, cons
     L->mm = scry_space_floats(&A->cod);
     if (noise->kind == SCRY_NOISE_POISSON_GAUSSIAN) L->r2 = noise->read_noise * noise->read_noise;
     L->v0 = fmax(L->r2, low_variance);
-    if ((st = fill(L, y, err)) != SCRY_OK) {
+    if ((st = likelihood_fill(L, y, err)) != SCRY_OK) {
         scry_likelihood_free(L);
         return st;
     }
@@ -271,14 +276,16 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 {
     const size_t blocks = blocks_of(L->mm);
     double sum = 0;
-    SCRY_PARALLEL_FOR(blocks > 512 ? scry_threads() : 1,
-        for (size_t b = 0; b < blocks; b++) {
+    SCRY_PARALLEL_FOR(
+        blocks > 512 ? scry_threads() : 1, for (size_t b = 0; b < blocks; b++) {
             const size_t end = L->mm < (b + 1) * BLOCK ? L->mm : (b + 1) * BLOCK;
             double s = 0;
-            for (size_t i = b * BLOCK; i < end; i++) s += pixel(L, Au[i], i);
+            for (size_t i = b * BLOCK; i < end; i++)
+                s += pixel(L, Au[i], i);
             part[b] = s;
         });
-    for (size_t b = 0; b < blocks; b++) sum += part[b];
+    for (size_t b = 0; b < blocks; b++)
+        sum += part[b];
     return sum;
 }
 
@@ -286,8 +293,8 @@ static double sum_pixels(const scry_likelihood *L, const float *Au, double *part
 static void score_data(const scry_likelihood *L, float *out, const float *Au)
 {
     const double scale = L->map.scale;
-    SCRY_PARALLEL_FOR(L->mm > 1u << 21 ? scry_threads() : 1,
-        for (size_t i = 0; i < L->mm; i++) {
+    SCRY_PARALLEL_FOR(
+        L->mm > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < L->mm; i++) {
             const double m = pixel_mean(L, Au[i], i);
             out[i] = (float)(scale * (L->data[i] - m) / pixel_variance(L, m));
         });
@@ -296,7 +303,7 @@ static void score_data(const scry_likelihood *L, float *out, const float *Au)
 scry_status scry_likelihood_value(const scry_likelihood *L, double *nll, const float *u, void *work,
                                   scry_error *err)
 {
-    struct work w = parts(L, work);
+    struct work w = likelihood_parts(L, work);
     scry_status st = scry_op_forward(L->A, w.cod[0], u, w.op, err);
     if (st == SCRY_OK) *nll = sum_pixels(L, w.cod[0], w.part, pixel_nll);
     return st;
@@ -305,7 +312,7 @@ scry_status scry_likelihood_value(const scry_likelihood *L, double *nll, const f
 scry_status scry_likelihood_deviance(const scry_likelihood *L, double *deviance, size_t *count,
                                      const float *u, void *work, scry_error *err)
 {
-    struct work w = parts(L, work);
+    struct work w = likelihood_parts(L, work);
     scry_status st = scry_op_forward(L->A, w.cod[0], u, w.op, err);
     if (st != SCRY_OK) return st;
     *deviance = sum_pixels(L, w.cod[0], w.part, pixel_deviance);
@@ -316,7 +323,7 @@ scry_status scry_likelihood_deviance(const scry_likelihood *L, double *deviance,
 scry_status scry_likelihood_score(const scry_likelihood *L, float *g, const float *u, void *work,
                                   scry_error *err)
 {
-    struct work w = parts(L, work);
+    struct work w = likelihood_parts(L, work);
     scry_status st = scry_op_forward(L->A, w.cod[0], u, w.op, err);
     if (st != SCRY_OK) return st;
     score_data(L, w.cod[0], w.cod[0]);
@@ -359,7 +366,8 @@ static scry_status hessian_apply(void *ctx, float *out, const float *p, scry_err
         if ((st = scry_op_normal(L->A, out, p, H->work, err)) != SCRY_OK) return st;
     } else {
         if ((st = scry_op_forward(L->A, H->Ap, p, H->work, err)) != SCRY_OK) return st;
-        for (size_t i = 0; i < L->mm; i++) H->Ap[i] *= H->weights[i];
+        for (size_t i = 0; i < L->mm; i++)
+            H->Ap[i] *= H->weights[i];
         if ((st = scry_op_adjoint(L->A, out, H->Ap, H->work, err)) != SCRY_OK) return st;
     }
     scry_axpby(out, H->t * (H->weights ? 1 : H->w), out, 1, p, L->n);
@@ -389,13 +397,13 @@ static scry_status prox_gaussian(const scry_likelihood *L, float *z, const float
                                  scry_prox_result *result, scry_error *err)
 {
     const double w = L->map.scale * L->map.scale / (L->noise.sigma * L->noise.sigma);
-    struct hessian H = { .L = L, .t = t, .w = w, .work = k->op };
+    struct hessian H = {.L = L, .t = t, .w = w, .work = k->op};
     scry_cg_result cg;
     scry_axpby(k->dom[0], t, L->rhs, 1, v, L->n);
-    scry_status st = scry_cg(hessian_apply, &H, z, k->dom[0], L->n, tol, iterations, k->cg, &cg,
-                             err);
+    scry_status st =
+        scry_cg(hessian_apply, &H, z, k->dom[0], L->n, tol, iterations, k->cg, &cg, err);
     if (st == SCRY_OK)
-        *result = (scry_prox_result){ .outer = 1, .inner = cg.iterations, .residual = cg.residual };
+        *result = (scry_prox_result){.outer = 1, .inner = cg.iterations, .residual = cg.residual};
     return st;
 }
 
@@ -425,8 +433,8 @@ static double line_search(const scry_likelihood *L, const float *z, const float 
     double a = 1;
     for (int i = 0; i < HALVINGS; i++, a /= 2) {
         scry_axpby(trial, 1, Az, a, Ad, L->mm);
-        const double change = sum_pixels(L, trial, k->part, pixel_nll) - f0 +
-                              a * (2 * dv + a * dd) / (2 * t);
+        const double change =
+            sum_pixels(L, trial, k->part, pixel_nll) - f0 + a * (2 * dv + a * dd) / (2 * t);
         if (change <= 1e-4 * a * slope) return a;
     }
     return 0;
@@ -436,7 +444,7 @@ static scry_status prox_counts(const scry_likelihood *L, float *z, const float *
                                size_t iterations, double tol, struct work *k,
                                scry_prox_result *result, scry_error *err)
 {
-    struct hessian H = { .L = L, .weights = k->cod[2], .t = t, .Ap = k->cod[3], .work = k->op };
+    struct hessian H = {.L = L, .weights = k->cod[2], .t = t, .Ap = k->cod[3], .work = k->op};
     float *gradient = k->dom[0], *d = k->dom[1];
     scry_cg_result cg;
     scry_status st = scry_op_forward(L->A, k->cod[0], z, k->op, err);
@@ -474,8 +482,8 @@ scry_status scry_likelihood_prox(const scry_likelihood *L, float *z, const float
                                  size_t iterations, double tol, void *work,
                                  scry_prox_result *result, scry_error *err)
 {
-    struct work k = parts(L, work);
-    scry_prox_result end = { 0 };
+    struct work k = likelihood_parts(L, work);
+    scry_prox_result end = {0};
     scry_status st;
     if (!(t > 0) || !isfinite(t))
         return SCRY_FAIL(err, SCRY_EINVAL, "prox step %g, expected a number > 0", t);

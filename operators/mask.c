@@ -13,35 +13,42 @@ struct mask {
     float *values; /* 1 known, 0 not: the singular values, and the multiplier of A^T A */
 };
 
-static scry_status forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+static scry_status mask_forward(const scry_op *A, float *y, const float *x, void *work,
+                                scry_error *err)
 {
     (void)work;
     (void)err;
     const struct mask *M = (const struct mask *)A;
     if (!A->dom.cplx) {
-        for (size_t j = 0; j < M->known; j++) y[j] = x[M->index[j]];
+        for (size_t j = 0; j < M->known; j++)
+            y[j] = x[M->index[j]];
         return SCRY_OK;
     }
-    for (size_t j = 0; j < M->known; j++) memcpy(y + 2 * j, x + 2 * M->index[j], 2 * sizeof *y);
+    for (size_t j = 0; j < M->known; j++)
+        memcpy(y + 2 * j, x + 2 * M->index[j], 2 * sizeof *y);
     return SCRY_OK;
 }
 
-static scry_status adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+static scry_status mask_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                scry_error *err)
 {
     (void)work;
     (void)err;
     const struct mask *M = (const struct mask *)A;
     memset(x, 0, scry_space_floats(&A->dom) * sizeof *x);
     if (!A->dom.cplx) {
-        for (size_t j = 0; j < M->known; j++) x[M->index[j]] = y[j];
+        for (size_t j = 0; j < M->known; j++)
+            x[M->index[j]] = y[j];
         return SCRY_OK;
     }
-    for (size_t j = 0; j < M->known; j++) memcpy(x + 2 * M->index[j], y + 2 * j, 2 * sizeof *x);
+    for (size_t j = 0; j < M->known; j++)
+        memcpy(x + 2 * M->index[j], y + 2 * j, 2 * sizeof *x);
     return SCRY_OK;
 }
 
 /* A select, not a product: an unknown pixel may hold a NaN. */
-static scry_status normal(const scry_op *A, float *out, const float *x, void *work, scry_error *err)
+static scry_status mask_normal(const scry_op *A, float *out, const float *x, void *work,
+                               scry_error *err)
 {
     (void)work;
     (void)err;
@@ -53,7 +60,8 @@ static scry_status normal(const scry_op *A, float *out, const float *x, void *wo
     return SCRY_OK;
 }
 
-static scry_status copy(const scry_op *A, float *out, const float *in, void *work, scry_error *err)
+static scry_status mask_copy(const scry_op *A, float *out, const float *in, void *work,
+                             scry_error *err)
 {
     (void)work;
     (void)err;
@@ -61,13 +69,13 @@ static scry_status copy(const scry_op *A, float *out, const float *in, void *wor
     return SCRY_OK;
 }
 
-static void describe(const scry_op *A, scry_svd *out)
+static void mask_describe(const scry_op *A, scry_svd *out)
 {
     const struct mask *M = (const struct mask *)A;
-    *out = (scry_svd){ .count = M->count, .floats_per = A->dom.cplx ? 2 : 1, .values = M->values };
+    *out = (scry_svd){.count = M->count, .floats_per = A->dom.cplx ? 2 : 1, .values = M->values};
 }
 
-static void destroy(scry_op *A)
+static void mask_destroy(scry_op *A)
 {
     struct mask *M = (struct mask *)A;
     if (!M) return;
@@ -76,36 +84,35 @@ static void destroy(scry_op *A)
     scry_free(M);
 }
 
-static int rank(const scry_op *A)
+static int mask_rank(const scry_op *A)
 {
     (void)A;
     return 0;
 }
 
-static void power(const scry_op *A, float *out)
+static void mask_power(const scry_op *A, float *out)
 {
     (void)A;
     *out = 1;
 }
 
 static const struct scry_sampled_ops mask_sampled = {
-    .rank = rank, .power = power, .sample = forward, .scatter = adjoint
-};
+    .rank = mask_rank, .power = mask_power, .sample = mask_forward, .scatter = mask_adjoint};
 static const struct scry_svd_ops mask_svd = {
-    .v = copy, .vh = copy, .uh = adjoint, .describe = describe
-};
+    .v = mask_copy, .vh = mask_copy, .uh = mask_adjoint, .describe = mask_describe};
 static const struct scry_op_ops mask_ops = {
     .name = "mask",
-    .forward = forward,
-    .adjoint = adjoint,
-    .normal = normal,
+    .forward = mask_forward,
+    .adjoint = mask_adjoint,
+    .normal = mask_normal,
     .svd = &mask_svd,
     .sampled = &mask_sampled,
-    .destroy = destroy,
+    .destroy = mask_destroy,
 };
 
 /* values (0 or 1, one an entry) becomes the operator's. */
-static scry_status create(scry_op **out, const scry_space *space, float *values, scry_error *err)
+static scry_status mask_create(scry_op **out, const scry_space *space, float *values,
+                               scry_error *err)
 {
     scry_status st = SCRY_OK;
     char text[96];
@@ -116,9 +123,10 @@ static scry_status create(scry_op **out, const scry_space *space, float *values,
         scry_free(values);
         return SCRY_FAIL(err, SCRY_ENOMEM, "mask operator");
     }
-    M->base = (scry_op){ .ops = &mask_ops, .dom = *space, .cod = *space };
+    M->base = (scry_op){.ops = &mask_ops, .dom = *space, .cod = *space};
     M->values = values;
-    for (size_t i = 0; i < n; i++) known += values[i] != 0;
+    for (size_t i = 0; i < n; i++)
+        known += values[i] != 0;
     if (!known) {
         st = SCRY_FAIL(err, SCRY_EINVAL,
                        "the mask of %s knows no pixel, expected at least one nonzero entry",
@@ -139,7 +147,7 @@ static scry_status create(scry_op **out, const scry_space *space, float *values,
     *out = &M->base;
     M = NULL;
 done:
-    destroy((scry_op *)M);
+    mask_destroy((scry_op *)M);
     return st;
 }
 
@@ -152,8 +160,9 @@ scry_status scry_mask_create(scry_op **out, const scry_space *space, const unsig
     const size_t n = scry_space_count(space);
     float *values = scry_alloc(n, sizeof *values);
     if (!values) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-    for (size_t i = 0; i < n; i++) values[i] = known[i] ? 1 : 0;
-    return create(out, space, values, err);
+    for (size_t i = 0; i < n; i++)
+        values[i] = known[i] ? 1 : 0;
+    return mask_create(out, space, values, err);
 }
 
 scry_status scry_mask_create_float(scry_op **out, const scry_space *space, const float *known,
@@ -169,6 +178,7 @@ scry_status scry_mask_create_float(scry_op **out, const scry_space *space, const
                              i);
     float *values = scry_alloc(n, sizeof *values);
     if (!values) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-    for (size_t i = 0; i < n; i++) values[i] = known[i] != 0 ? 1 : 0;
-    return create(out, space, values, err);
+    for (size_t i = 0; i < n; i++)
+        values[i] = known[i] != 0 ? 1 : 0;
+    return mask_create(out, space, values, err);
 }

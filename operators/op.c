@@ -97,8 +97,7 @@ int scry_op_sampled_rank(const scry_op *A)
 static scry_status check_sampled(const scry_op *A, scry_error *err)
 {
     if (scry_op_sampled_rank(A) >= 0) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EUNSUP, "%s is not known to be a sampled convolution",
-                     A->ops->name);
+    return SCRY_FAIL(err, SCRY_EUNSUP, "%s is not known to be a sampled convolution", A->ops->name);
 }
 
 scry_status scry_op_sampled_power(const scry_op *A, float *power, scry_error *err)

@@ -20,11 +20,11 @@ struct scry_sampled_ops {
 
 struct scry_op_ops {
     const char *name;
-    scry_op_fn *forward, *adjoint;  /* required */
-    scry_op_fn *normal;             /* A^H A x fused; NULL: forward, then adjoint */
-    const struct scry_svd_ops *svd; /* NULL: no closed form known */
+    scry_op_fn *forward, *adjoint;          /* required */
+    scry_op_fn *normal;                     /* A^H A x fused; NULL: forward, then adjoint */
+    const struct scry_svd_ops *svd;         /* NULL: no closed form known */
     const struct scry_sampled_ops *sampled; /* NULL: not a sampled convolution */
-    void (*destroy)(scry_op *A);    /* accepts NULL and half-built objects */
+    void (*destroy)(scry_op *A);            /* accepts NULL and half-built objects */
 };
 
 struct scry_op {

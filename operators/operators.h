@@ -3,21 +3,21 @@
 
 /* How an instrument measures: y = noise(A x). */
 
-#include "operators/op.h"         /* what every operator can do; dot test, norm */
-#include "operators/identity.h"   /* y = x */
-#include "operators/blur.h"       /* convolution, periodic or open */
-#include "operators/window.h"     /* an image inside a larger domain; crop */
-#include "operators/psf.h"        /* point spread functions, from optics or from a file */
-#include "operators/mask.h"       /* known pixels */
-#include "operators/fourier.h"    /* k-space of one coil, or of several */
-#include "operators/coils.h"      /* noise, whitening and compression of channels */
+#include "operators/op.h"          /* what every operator can do; dot test, norm */
+#include "operators/identity.h"    /* y = x */
+#include "operators/blur.h"        /* convolution, periodic or open */
+#include "operators/window.h"      /* an image inside a larger domain; crop */
+#include "operators/psf.h"         /* point spread functions, from optics or from a file */
+#include "operators/mask.h"        /* known pixels */
+#include "operators/fourier.h"     /* k-space of one coil, or of several */
+#include "operators/coils.h"       /* noise, whitening and compression of channels */
 #include "operators/sensitivity.h" /* coil maps from the middle of k-space */
-#include "operators/scale.h"      /* a unit of intensity from k-space */
-#include "operators/defects.h"    /* pixels that hold no measurement, found */
-#include "operators/compose.h"    /* chains, multiples, several measurements */
-#include "operators/dense.h"      /* a matrix, for tests and experiments */
-#include "operators/likelihood.h" /* noise: value, score, local model, prox, deviance */
-#include "operators/cg.h"         /* conjugate gradients */
-#include "operators/dual.h"       /* conditioning a Gaussian image on a measurement */
+#include "operators/scale.h"       /* a unit of intensity from k-space */
+#include "operators/defects.h"     /* pixels that hold no measurement, found */
+#include "operators/compose.h"     /* chains, multiples, several measurements */
+#include "operators/dense.h"       /* a matrix, for tests and experiments */
+#include "operators/likelihood.h"  /* noise: value, score, local model, prox, deviance */
+#include "operators/cg.h"          /* conjugate gradients */
+#include "operators/dual.h"        /* conditioning a Gaussian image on a measurement */
 
 #endif

@@ -31,11 +31,12 @@ static ptrdiff_t half_given(const scry_psf_params *p, bool axial)
     return p->origin[key] == SCRY_PSF_UNSET ? -1 : (ptrdiff_t)p->value[key] / 2;
 }
 
-static scry_status allocate(float **psf, scry_space *s, int rank, const size_t *half,
-                            scry_error *err)
+static scry_status psf_allocate(float **psf, scry_space *s, int rank, const size_t *half,
+                                scry_error *err)
 {
-    *s = (scry_space){ .rank = rank };
-    for (int a = 0; a < rank; a++) s->dims[a] = 2 * half[a] + 1;
+    *s = (scry_space){.rank = rank};
+    for (int a = 0; a < rank; a++)
+        s->dims[a] = 2 * half[a] + 1;
     scry_status st = scry_space_check(s, err);
     if (st != SCRY_OK) return st;
     char text[64];
@@ -54,8 +55,8 @@ static double gaussian_voxel(double d, double sigma)
     return d < 0 ? gaussian_voxel(-d, sigma) : (erfc((d - 0.5) * c) - erfc((d + 0.5) * c)) / 2;
 }
 
-static scry_status gaussian(float **psf, scry_space *s, const scry_psf_params *p, int rank,
-                            const size_t *limit, double *energy, scry_error *err)
+static scry_status psf_gaussian(float **psf, scry_space *s, const scry_psf_params *p, int rank,
+                                const size_t *limit, double *energy, scry_error *err)
 {
     const double reach = sqrt(-2 * log(1 - p->value[SCRY_PSF_ENERGY]));
     size_t half[3];
@@ -66,7 +67,7 @@ static scry_status gaussian(float **psf, scry_space *s, const scry_psf_params *p
         const size_t cap = half_cap(limit, a), need = (size_t)ceil(reach * sigma[a]);
         half[a] = given >= 0 ? (size_t)given : need < cap ? need : cap;
     }
-    scry_status st = allocate(psf, s, rank, half, err);
+    scry_status st = psf_allocate(psf, s, rank, half, err);
     if (st != SCRY_OK) return st;
     const size_t count = scry_space_count(s);
     for (size_t i = 0; i < count; i++) {
@@ -79,7 +80,8 @@ static scry_status gaussian(float **psf, scry_space *s, const scry_psf_params *p
         (*psf)[i] = (float)value;
         sum += value;
     }
-    for (size_t i = 0; i < count; i++) (*psf)[i] = (float)((*psf)[i] / sum);
+    for (size_t i = 0; i < count; i++)
+        (*psf)[i] = (float)((*psf)[i] / sum);
     *energy = sum;
     return SCRY_OK;
 }
@@ -113,8 +115,8 @@ static double pixel_mean(const double *h, size_t n, const struct rule *rule, dou
         const double dy = y + rule->at[i];
         for (size_t j = 0; j < rule->n; j++) {
             const double dx = x + rule->at[j];
-            sum += rule->weight[i] * rule->weight[j]
-                   * scryi_radial_at(h, n, sqrt(dy * dy + dx * dx) * scale);
+            sum += rule->weight[i] * rule->weight[j] *
+                   scryi_radial_at(h, n, sqrt(dy * dy + dx * dx) * scale);
         }
     }
     return fmax(sum, 0); /* interpolation may undershoot a zero by 1e-6 of the peak */
@@ -124,7 +126,7 @@ static double pixel_mean(const double *h, size_t n, const struct rule *rule, dou
 static void mirror(float *plane, size_t half, size_t y, size_t x, float value)
 {
     const size_t w = 2 * half + 1;
-    const size_t ys[2] = { half - y, half + y }, xs[2] = { half - x, half + x };
+    const size_t ys[2] = {half - y, half + y}, xs[2] = {half - x, half + x};
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) {
             plane[ys[i] * w + xs[j]] = value;
@@ -148,14 +150,16 @@ static scry_status integrate_pixels(float *psf, const scry_psf_params *p, const 
     for (size_t row = 0; row < rows; row++) {
         const size_t m = row / (half + 1), y = row % (half + 1);
         for (size_t x = 0; x <= y; x++) {
-            const double value = pixel_mean(t->h + m * t->n, t->n, &rule, (double)y, (double)x,
-                                            pixel / t->step);
+            const double value =
+                pixel_mean(t->h + m * t->n, t->n, &rule, (double)y, (double)x, pixel / t->step);
             mirror(psf + m * w * w, half, y, x, (float)value);
         }
     }
     double sum = 0;
-    for (size_t i = 0; i < t->planes * w * w; i++) sum += psf[i];
-    for (size_t i = 0; i < t->planes * w * w; i++) psf[i] = (float)(psf[i] / sum);
+    for (size_t i = 0; i < t->planes * w * w; i++)
+        sum += psf[i];
+    for (size_t i = 0; i < t->planes * w * w; i++)
+        psf[i] = (float)(psf[i] / sum);
     *energy = fmin(sum * pixel * pixel / t->light, 1);
     return SCRY_OK;
 }
@@ -188,7 +192,7 @@ static scry_status optical(float **psf, scry_space *s, const scry_psf_params *p,
     const ptrdiff_t given = half_given(p, false);
     size_t half_z, half;
     double bound;
-    scryi_radial t = { 0 };
+    scryi_radial t = {0};
     scry_status st = choose_planes(&half_z, p, rank, limit, err);
     if (st != SCRY_OK) goto done;
     st = scryi_lateral_bound(&bound, p, energy, dz * (double)half_z, err);
@@ -205,8 +209,8 @@ static scry_status optical(float **psf, scry_space *s, const scry_psf_params *p,
     const double radius = fmin(scryi_radial_support(&t, energy, &held), bound);
     const size_t need = (size_t)fmax(ceil(radius / pixel - 0.5), 0);
     half = given >= 0 ? (size_t)given : need < cap ? need : cap;
-    const size_t halves[3] = { rank == 3 ? half_z : half, half, half };
-    st = allocate(psf, s, rank, halves, err);
+    const size_t halves[3] = {rank == 3 ? half_z : half, half, half};
+    st = psf_allocate(psf, s, rank, halves, err);
     if (st != SCRY_OK) goto done;
     st = integrate_pixels(*psf, p, &t, half, &info->energy, err);
     info->focus_shift = t.shift;
@@ -219,17 +223,19 @@ scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p
                             const size_t *limit, scry_psf_info *info, scry_error *err)
 {
     scry_psf_params all = *p;
-    scry_psf_info found = { 0 };
+    scry_psf_info found = {0};
     *psf = NULL;
     scry_status st = scry_psf_complete(&all, rank, err);
     if (st != SCRY_OK) return st;
     if (all.model == SCRY_PSF_GAUSSIAN)
-        st = gaussian(psf, s, &all, rank, limit, &found.energy, err);
-    else st = optical(psf, s, &all, rank, limit, &found, err);
+        st = psf_gaussian(psf, s, &all, rank, limit, &found.energy, err);
+    else
+        st = optical(psf, s, &all, rank, limit, &found, err);
     if (st == SCRY_OK) st = scry_psf_measure(&found.stats, *psf, s, err);
     if (st != SCRY_OK) {
         scry_free(*psf);
         *psf = NULL;
-    } else if (info) *info = found;
+    } else if (info)
+        *info = found;
     return st;
 }

@@ -52,17 +52,17 @@ typedef enum scry_psf_key {
     SCRY_PSF_SPACING,    /* nm, between planes */
     SCRY_PSF_NI,         /* refractive index of the immersion, and what the lens is made for */
     SCRY_PSF_NI0,
-    SCRY_PSF_NS,         /* refractive index of the sample */
-    SCRY_PSF_NG,         /* refractive index of the coverslip, and what the lens is made for */
+    SCRY_PSF_NS, /* refractive index of the sample */
+    SCRY_PSF_NG, /* refractive index of the coverslip, and what the lens is made for */
     SCRY_PSF_NG0,
-    SCRY_PSF_TG,         /* um, thickness of the coverslip, and what the lens is made for */
+    SCRY_PSF_TG, /* um, thickness of the coverslip, and what the lens is made for */
     SCRY_PSF_TG0,
-    SCRY_PSF_WD,         /* um, thickness of the immersion layer that the lens is made for */
-    SCRY_PSF_DEPTH,      /* um, of the point below the coverslip */
-    SCRY_PSF_PINHOLE,    /* Airy units (1.22 lambda / NA), diameter; 0: a point */
-    SCRY_PSF_SIZE,       /* px, lateral, odd */
-    SCRY_PSF_SIZE_Z,     /* planes, odd */
-    SCRY_PSF_ENERGY,     /* fraction of the light that an automatic support holds */
+    SCRY_PSF_WD,      /* um, thickness of the immersion layer that the lens is made for */
+    SCRY_PSF_DEPTH,   /* um, of the point below the coverslip */
+    SCRY_PSF_PINHOLE, /* Airy units (1.22 lambda / NA), diameter; 0: a point */
+    SCRY_PSF_SIZE,    /* px, lateral, odd */
+    SCRY_PSF_SIZE_Z,  /* planes, odd */
+    SCRY_PSF_ENERGY,  /* fraction of the light that an automatic support holds */
     SCRY_PSF_KEY_COUNT
 } scry_psf_key;
 
@@ -125,9 +125,9 @@ size_t scry_psf_help(char *text, size_t size);
 #define SCRY_PSF_MAX_RANK 3
 typedef struct scry_psf_stats {
     double sum, min, max;
-    size_t peak[SCRY_PSF_MAX_RANK];     /* index of the first maximum */
-    double centroid[SCRY_PSF_MAX_RANK]; /* of the core: what exceeds half the maximum around it */
-    double fwhm[SCRY_PSF_MAX_RANK];     /* on the axis through the peak; 0: never falls to half */
+    size_t peak[SCRY_PSF_MAX_RANK];      /* index of the first maximum */
+    double centroid[SCRY_PSF_MAX_RANK];  /* of the core: what exceeds half the maximum around it */
+    double fwhm[SCRY_PSF_MAX_RANK];      /* on the axis through the peak; 0: never falls to half */
     double asymmetry[SCRY_PSF_MAX_RANK]; /* |h - mirrored h|_1 / 2 |h|_1 about the peak, 0 to 1 */
     double border; /* mean of the outermost lateral voxels / max; 0 when those axes have length 1 */
 } scry_psf_stats;
@@ -173,11 +173,11 @@ typedef struct scry_psf_prepare_opts {
 void scry_psf_prepare_opts_init(scry_psf_prepare_opts *o); /* NaN, 0.999, no limit */
 
 typedef struct scry_psf_report {
-    double background, noise;         /* unit of the file; noise: robust sd at the border */
-    double negative;                  /* |clipped| / light */
+    double background, noise;           /* unit of the file; noise: robust sd at the border */
+    double negative;                    /* |clipped| / light */
     ptrdiff_t shift[SCRY_PSF_MAX_RANK]; /* voxels by which the content was moved */
     double residual[SCRY_PSF_MAX_RANK]; /* sub-voxel rest of the centroid, -0.5..0.5 */
-    double energy;                    /* light kept by the crop */
+    double energy;                      /* light kept by the crop */
     unsigned warnings;
     scry_psf_stats stats; /* of the result */
 } scry_psf_report;

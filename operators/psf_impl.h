@@ -8,12 +8,12 @@
 /* The pupil of a lens, as nodes of a Gauss-Legendre rule over its radius. Lengths in um. */
 typedef struct scryi_pupil {
     size_t n;
-    double k;                        /* 2 pi / lambda */
-    double *s, *weight;              /* NA rho; rho d rho */
-    double *base, *axial;            /* phase / k = base - z axial */
+    double k;                         /* 2 pi / lambda */
+    double *s, *weight;               /* NA rho; rho d rho */
+    double *base, *axial;             /* phase / k = base - z axial */
     double *slope_base, *slope_axial; /* their derivatives in s: transverse ray aberration */
-    double light;                    /* int |h| 2 pi r dr of every plane, by Parseval */
-    double depth, focus;             /* z of the point; z of the brightest plane */
+    double light;                     /* int |h| 2 pi r dr of every plane, by Parseval */
+    double depth, focus;              /* z of the point; z of the brightest plane */
 } scryi_pupil;
 
 /* For the model of p (gibson-lanni stands for confocal) at lambda nm. reach: the largest r and

@@ -21,7 +21,8 @@ static scry_status as_box(struct box *b, const scry_space *s, scry_error *err)
                          SCRY_PSF_MAX_RANK, s->rank, s->cplx ? ", complex" : "");
     scry_status st = scry_space_check(s, err);
     b->lead = 3 - s->rank;
-    for (int a = 0; a < 3; a++) b->n[a] = a < b->lead ? 1 : s->dims[a - b->lead];
+    for (int a = 0; a < 3; a++)
+        b->n[a] = a < b->lead ? 1 : s->dims[a - b->lead];
     return st;
 }
 
@@ -53,7 +54,7 @@ static void strides(size_t *step, const struct box *b)
     step[0] = b->n[1] * b->n[2];
 }
 
-static void split(size_t *c, size_t i, const struct box *b)
+static void psf_measured_split(size_t *c, size_t i, const struct box *b)
 {
     c[2] = i % b->n[2];
     c[1] = i / b->n[2] % b->n[1];
@@ -74,8 +75,8 @@ static void half_widths(double width[2], const float *line, size_t n, size_t ste
             i += dir;
         if (i + dir < 0 || i + dir >= (ptrdiff_t)n) continue;
         const double above = line[(size_t)i * step], below = line[(size_t)(i + dir) * step];
-        const double part = below > 0 ? log(above / half) / log(above / below)
-                                      : (above - half) / (above - below);
+        const double part =
+            below > 0 ? log(above / half) / log(above / below) : (above - half) / (above - below);
         const double r = fabs((double)(i - (ptrdiff_t)peak));
         width[side] = sqrt(r * r + (2 * r + 1) * part);
     }
@@ -96,7 +97,7 @@ static void core_centroid(double *centroid, const float *h, const struct box *b,
         low[a] = peak[a] > reach ? peak[a] - reach : 0;
         high[a] = peak[a] + reach < b->n[a] ? peak[a] + reach : b->n[a] - 1;
     }
-    double weight = 0, sum[3] = { 0 };
+    double weight = 0, sum[3] = {0};
     for (size_t z = low[0]; z <= high[0]; z++)
         for (size_t y = low[1]; y <= high[1]; y++)
             for (size_t x = low[2]; x <= high[2]; x++) {
@@ -107,7 +108,8 @@ static void core_centroid(double *centroid, const float *h, const struct box *b,
                 sum[1] += v * (double)y;
                 sum[2] += v * (double)x;
             }
-    for (int a = 0; a < 3; a++) centroid[a] = weight > 0 ? sum[a] / weight : (double)peak[a];
+    for (int a = 0; a < 3; a++)
+        centroid[a] = weight > 0 ? sum[a] / weight : (double)peak[a];
 }
 
 /* |h - mirrored h|_1 / (2 |h|_1) along one axis about c; what mirrors outside counts whole. */
@@ -117,7 +119,7 @@ static double asymmetry(const float *h, const struct box *b, int axis, size_t c)
     double odd = 0, all = 0;
     strides(step, b);
     for (size_t i = 0; i < count(b); i++) {
-        split(where, i, b);
+        psf_measured_split(where, i, b);
         const size_t twice = 2 * c;
         const bool inside = where[axis] <= twice && twice - where[axis] < b->n[axis];
         const double image =
@@ -131,8 +133,8 @@ static double asymmetry(const float *h, const struct box *b, int axis, size_t c)
 static bool on_border(const struct box *b, size_t i)
 {
     const size_t x = i % b->n[2], y = i / b->n[2] % b->n[1];
-    return (b->n[2] > 1 && (x == 0 || x == b->n[2] - 1))
-           || (b->n[1] > 1 && (y == 0 || y == b->n[1] - 1));
+    return (b->n[2] > 1 && (x == 0 || x == b->n[2] - 1)) ||
+           (b->n[1] > 1 && (y == 0 || y == b->n[1] - 1));
 }
 
 scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_space *s,
@@ -144,7 +146,7 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
     if (st != SCRY_OK) return st;
     size_t best = 0, peak[3], step[3], edge = 0;
     double border = 0, centroid[3];
-    *out = (scry_psf_stats){ .min = psf[0], .sum = scry_sum(psf, count(&b)) };
+    *out = (scry_psf_stats){.min = psf[0], .sum = scry_sum(psf, count(&b))};
     for (size_t i = 0; i < count(&b); i++) {
         if (psf[i] > psf[best]) best = i;
         out->min = fmin(out->min, psf[i]);
@@ -154,7 +156,7 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
     }
     out->max = psf[best];
     if (edge && out->max > 0) out->border = border / (double)edge / out->max;
-    split(peak, best, &b);
+    psf_measured_split(peak, best, &b);
     strides(step, &b);
     core_centroid(centroid, psf, &b, peak);
     for (int a = 0; a < s->rank; a++) {
@@ -180,7 +182,8 @@ const char *scry_psf_warning(unsigned bit)
         return "the psf is laterally asymmetric: aberrations, two beads, or a cut?";
     case SCRY_PSF_WARN_BORDER:
         return "the psf has not decayed at its lateral border: part of the light is missing";
-    case SCRY_PSF_WARN_CROPPED: return "the psf was cropped to the allowed size and lost light";
+    case SCRY_PSF_WARN_CROPPED:
+        return "the psf was cropped to the allowed size and lost light";
     case SCRY_PSF_WARN_NEGATIVE:
         return "much of the psf was below its background: is the background right?";
     }
@@ -189,7 +192,7 @@ const char *scry_psf_warning(unsigned bit)
 
 void scry_psf_prepare_opts_init(scry_psf_prepare_opts *o)
 {
-    *o = (scry_psf_prepare_opts){ .background = NAN, .energy = 0.999 };
+    *o = (scry_psf_prepare_opts){.background = NAN, .energy = 0.999};
 }
 
 /* The pedestal and its noise, from the lateral border: in 3-D the end planes hold real light. */
@@ -203,7 +206,8 @@ static scry_status find_background(double *level, double *noise, const float *h,
         if (on_border(b, i)) edge[n++] = h[i];
     if (n) {
         *level = scry_quantile(edge, n, 0.5, edge);
-        for (size_t i = 0; i < n; i++) edge[i] = (float)fabs(edge[i] - *level);
+        for (size_t i = 0; i < n; i++)
+            edge[i] = (float)fabs(edge[i] - *level);
         *noise = 1.4826 * scry_quantile(edge, n, 0.5, edge); /* median absolute deviation -> sd */
     }
     scry_free(edge);
@@ -225,19 +229,24 @@ static scry_status subtract(float *h, const struct box *b, const scry_psf_prepar
     if (low == high && count(b) > 1)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf: all %zu values equal %g", count(b), low);
     const bool prepared = fabs(sum - 1) < 1e-3 && low > -1e-3 * high;
-    if (!isnan(o->background)) r->background = o->background;
-    else if (!prepared) st = find_background(&r->background, &r->noise, h, b, err);
+    if (!isnan(o->background))
+        r->background = o->background;
+    else if (!prepared)
+        st = find_background(&r->background, &r->noise, h, b, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < count(b); i++) {
         const double v = h[i] - r->background;
-        if (v > 0) light += v;
-        else if (-v > 3 * r->noise) negative -= v;
+        if (v > 0)
+            light += v;
+        else if (-v > 3 * r->noise)
+            negative -= v;
         h[i] = v > 3 * r->noise ? (float)v : 0;
     }
     if (!(high - r->background > 3 * r->noise))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "psf: maximum %g does not exceed the background %g by three times the "
-                         "noise %g", high, r->background, r->noise);
+                         "noise %g",
+                         high, r->background, r->noise);
     r->negative = negative / light;
     if (r->negative > 0.05) r->warnings |= SCRY_PSF_WARN_NEGATIVE;
     return SCRY_OK;
@@ -250,7 +259,7 @@ static size_t smooth_peak(const float *h, const struct box *b)
     double brightest = -INFINITY;
     for (size_t i = 0; i < count(b); i++) {
         double sum = 0;
-        split(c, i, b);
+        psf_measured_split(c, i, b);
         for (size_t z = c[0] ? c[0] - 1 : 0; z <= c[0] + 1 && z < b->n[0]; z++)
             for (size_t y = c[1] ? c[1] - 1 : 0; y <= c[1] + 1 && y < b->n[1]; y++)
                 for (size_t x = c[2] ? c[2] - 1 : 0; x <= c[2] + 1 && x < b->n[2]; x++)
@@ -269,8 +278,9 @@ static scry_status roll_from_corner(float *h, const struct box *b, scry_error *e
     if (!copy) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of the psf");
     for (size_t i = 0; i < count(b); i++) {
         size_t c[3];
-        split(c, i, b);
-        for (int a = 0; a < 3; a++) c[a] = (c[a] + b->n[a] / 2) % b->n[a];
+        psf_measured_split(c, i, b);
+        for (int a = 0; a < 3; a++)
+            c[a] = (c[a] + b->n[a] / 2) % b->n[a];
         h[at(b, c[0], c[1], c[2])] = copy[i];
     }
     scry_free(copy);
@@ -284,14 +294,14 @@ static scry_status find_centre(size_t *centre, float *h, const struct box *b, sc
     size_t peak[3];
     double centroid[3];
     bool corner = true;
-    split(peak, smooth_peak(h, b), b);
+    psf_measured_split(peak, smooth_peak(h, b), b);
     for (int a = 0; a < 3; a++)
         if (b->n[a] > 3 && peak[a] > 1 && peak[a] + 1 < b->n[a]) corner = false;
     if (corner && count(b) > 9) {
         scry_status st = roll_from_corner(h, b, err);
         if (st != SCRY_OK) return st;
         r->warnings |= SCRY_PSF_WARN_CORNER;
-        split(peak, smooth_peak(h, b), b);
+        psf_measured_split(peak, smooth_peak(h, b), b);
     }
     core_centroid(centroid, h, b, peak);
     for (int a = 0; a < 3; a++) {
@@ -315,12 +325,13 @@ static scry_status half_size(size_t *half, const float *h, const struct box *b, 
     double total = 0, outside = 0;
     for (size_t i = 0; i < count(b); i++) {
         size_t where[3];
-        split(where, i, b);
+        psf_measured_split(where, i, b);
         ring[where[axis] > c ? where[axis] - c : c - where[axis]] += h[i];
         total += h[i];
     }
     size_t k = b->n[axis] - 1;
-    while (k > 0 && outside + ring[k] <= lost * total) outside += ring[k--];
+    while (k > 0 && outside + ring[k] <= lost * total)
+        outside += ring[k--];
     *half = k;
     scry_free(ring);
     return SCRY_OK;
@@ -336,7 +347,7 @@ static void cut(float *out, const struct box *ob, const float *h, const struct b
     for (size_t i = 0; i < count(ob); i++) {
         size_t c[3];
         bool ok = true;
-        split(c, i, ob);
+        psf_measured_split(c, i, ob);
         for (int a = 0; a < 3; a++) {
             c[a] = c[a] + centre[a] - ob->n[a] / 2; /* wraps to huge below zero */
             ok = ok && c[a] < b->n[a];
@@ -353,13 +364,15 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
                              scry_error *err)
 {
     scry_psf_prepare_opts o;
-    scry_psf_report r = { 0 };
-    struct box b, ob = { .n = { 1, 1, 1 } };
+    scry_psf_report r = {0};
+    struct box b, ob = {.n = {1, 1, 1}};
     size_t centre[3];
     float *h = NULL;
     *psf = NULL;
-    if (opts) o = *opts;
-    else scry_psf_prepare_opts_init(&o);
+    if (opts)
+        o = *opts;
+    else
+        scry_psf_prepare_opts_init(&o);
     scry_status st = as_box(&b, is, err);
     if (st == SCRY_OK && is->rank < 2)
         st = SCRY_FAIL(err, SCRY_ESHAPE, "a measured psf has 2 or 3 axes, not %d", is->rank);
@@ -374,7 +387,7 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
     }
     if ((st = subtract(h, &b, &o, &r, err)) != SCRY_OK) goto done;
     if ((st = find_centre(centre, h, &b, &r, err)) != SCRY_OK) goto done;
-    *s = (scry_space){ .rank = is->rank };
+    *s = (scry_space){.rank = is->rank};
     for (int a = b.lead; a < 3; a++) {
         size_t half = 0;
         const size_t limit = o.limit[a - b.lead];

@@ -8,8 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GA = 1 << SCRY_PSF_GAUSSIAN, AI = 1 << SCRY_PSF_AIRY, BW = 1 << SCRY_PSF_BORN_WOLF,
-       GL = 1 << SCRY_PSF_GIBSON_LANNI, CO = 1 << SCRY_PSF_CONFOCAL };
+enum {
+    GA = 1 << SCRY_PSF_GAUSSIAN,
+    AI = 1 << SCRY_PSF_AIRY,
+    BW = 1 << SCRY_PSF_BORN_WOLF,
+    GL = 1 << SCRY_PSF_GIBSON_LANNI,
+    CO = 1 << SCRY_PSF_CONFOCAL
+};
 
 struct key {
     const char *name, *unit;
@@ -22,57 +27,57 @@ struct key {
 /* The ranges refuse what is certainly a slip of the unit (a wavelength of 0.52, a pixel of
  * 0.065). */
 static const struct key keys[SCRY_PSF_KEY_COUNT] = {
-    [SCRY_PSF_SIGMA] = { "sigma", "px", GA, 0, 0.01, 1000, "standard deviation, all axes", NULL },
-    [SCRY_PSF_SIGMA_X] = { "sigma_x", "px", GA, GA, 0, 1000, "along x (default: sigma)", NULL },
-    [SCRY_PSF_SIGMA_Y] = { "sigma_y", "px", GA, GA, 0, 1000, "along y (default: sigma)", NULL },
-    [SCRY_PSF_SIGMA_Z] = { "sigma_z", "px", GA, GA, 0, 1000, "along z (default: sigma)", NULL },
-    [SCRY_PSF_NA] = { "na", "", AI | BW | GL | CO, AI | BW | GL | CO, 0.01, 1.7,
-                      "numerical aperture", "the objective's LensNA" },
-    [SCRY_PSF_WAVELENGTH] = { "wavelength", "nm", AI | BW | GL | CO, AI | BW | GL | CO, 100, 20000,
-                              "emission wavelength", "the channel's EmissionWavelength" },
-    [SCRY_PSF_EXCITATION] = { "excitation", "nm", CO, CO, 100, 20000, "excitation wavelength",
-                              "the channel's ExcitationWavelength" },
-    [SCRY_PSF_PIXEL] = { "pixel", "nm", AI | BW | GL | CO, AI | BW | GL | CO, 1, 1e6,
-                         "pixel size in the sample", "PhysicalSizeX or the resolution tags" },
-    [SCRY_PSF_SPACING] = { "spacing", "nm", BW | GL | CO, BW | GL | CO, 1, 1e6,
-                           "distance of the planes, 3-D only", "PhysicalSizeZ or spacing" },
-    [SCRY_PSF_NI] = { "ni", "", BW | GL | CO, BW | GL | CO, 1, 2.5,
-                      "refractive index of the immersion (default: air, water or oil, by na)",
-                      "the objective's RefractiveIndex" },
-    [SCRY_PSF_NI0] = { "ni0", "", GL | CO, GL | CO, 1, 2.5, "  ... that the lens is made for (ni)",
-                       NULL },
-    [SCRY_PSF_NS] = { "ns", "", GL | CO, GL | CO, 1, 2.5, "refractive index of the sample (ni)",
-                      NULL },
-    [SCRY_PSF_NG] = { "ng", "", GL | CO, GL | CO, 1, 2.5,
-                      "refractive index of the coverslip (1.5255)", NULL },
-    [SCRY_PSF_NG0] = { "ng0", "", GL | CO, GL | CO, 1, 2.5, "  ... that the lens is made for (ng)",
-                       NULL },
-    [SCRY_PSF_TG] = { "tg", "um", GL | CO, GL | CO, 0, 5000, "thickness of the coverslip (170)",
-                      NULL },
-    [SCRY_PSF_TG0] = { "tg0", "um", GL | CO, GL | CO, 0, 5000,
-                       "  ... that the lens is made for (tg)", NULL },
-    [SCRY_PSF_WD] = { "wd", "um", GL | CO, GL | CO, 0, 50000,
-                      "working distance: thickness of the immersion layer (150)", NULL },
-    [SCRY_PSF_DEPTH] = { "depth", "um", GL | CO, GL | CO, 0, 5000,
-                         "depth below the coverslip (0)", NULL },
-    [SCRY_PSF_PINHOLE] = { "pinhole", "AU", CO, CO, 0, 20,
-                           "diameter in Airy units, 0 is a point (1)", NULL },
-    [SCRY_PSF_SIZE] = { "size", "px", GA | AI | BW | GL | CO, 0, 1, 4095,
-                        "lateral size, odd (by energy)", NULL },
-    [SCRY_PSF_SIZE_Z] = { "size_z", "planes", GA | BW | GL | CO, 0, 1, 4095,
-                          "axial size, odd (where the axis is dark)", NULL },
-    [SCRY_PSF_ENERGY] = { "energy", "", GA | AI | BW | GL | CO, GA | AI | BW | GL | CO, 0.1, 0.9999,
-                          "fraction of the light inside (0.99; gaussian 0.9997)", NULL },
+    [SCRY_PSF_SIGMA] = {"sigma", "px", GA, 0, 0.01, 1000, "standard deviation, all axes", NULL},
+    [SCRY_PSF_SIGMA_X] = {"sigma_x", "px", GA, GA, 0, 1000, "along x (default: sigma)", NULL},
+    [SCRY_PSF_SIGMA_Y] = {"sigma_y", "px", GA, GA, 0, 1000, "along y (default: sigma)", NULL},
+    [SCRY_PSF_SIGMA_Z] = {"sigma_z", "px", GA, GA, 0, 1000, "along z (default: sigma)", NULL},
+    [SCRY_PSF_NA] = {"na", "", AI | BW | GL | CO, AI | BW | GL | CO, 0.01, 1.7,
+                     "numerical aperture", "the objective's LensNA"},
+    [SCRY_PSF_WAVELENGTH] = {"wavelength", "nm", AI | BW | GL | CO, AI | BW | GL | CO, 100, 20000,
+                             "emission wavelength", "the channel's EmissionWavelength"},
+    [SCRY_PSF_EXCITATION] = {"excitation", "nm", CO, CO, 100, 20000, "excitation wavelength",
+                             "the channel's ExcitationWavelength"},
+    [SCRY_PSF_PIXEL] = {"pixel", "nm", AI | BW | GL | CO, AI | BW | GL | CO, 1, 1e6,
+                        "pixel size in the sample", "PhysicalSizeX or the resolution tags"},
+    [SCRY_PSF_SPACING] = {"spacing", "nm", BW | GL | CO, BW | GL | CO, 1, 1e6,
+                          "distance of the planes, 3-D only", "PhysicalSizeZ or spacing"},
+    [SCRY_PSF_NI] = {"ni", "", BW | GL | CO, BW | GL | CO, 1, 2.5,
+                     "refractive index of the immersion (default: air, water or oil, by na)",
+                     "the objective's RefractiveIndex"},
+    [SCRY_PSF_NI0] = {"ni0", "", GL | CO, GL | CO, 1, 2.5, "  ... that the lens is made for (ni)",
+                      NULL},
+    [SCRY_PSF_NS] = {"ns", "", GL | CO, GL | CO, 1, 2.5, "refractive index of the sample (ni)",
+                     NULL},
+    [SCRY_PSF_NG] = {"ng", "", GL | CO, GL | CO, 1, 2.5,
+                     "refractive index of the coverslip (1.5255)", NULL},
+    [SCRY_PSF_NG0] = {"ng0", "", GL | CO, GL | CO, 1, 2.5, "  ... that the lens is made for (ng)",
+                      NULL},
+    [SCRY_PSF_TG] = {"tg", "um", GL | CO, GL | CO, 0, 5000, "thickness of the coverslip (170)",
+                     NULL},
+    [SCRY_PSF_TG0] = {"tg0", "um", GL | CO, GL | CO, 0, 5000,
+                      "  ... that the lens is made for (tg)", NULL},
+    [SCRY_PSF_WD] = {"wd", "um", GL | CO, GL | CO, 0, 50000,
+                     "working distance: thickness of the immersion layer (150)", NULL},
+    [SCRY_PSF_DEPTH] = {"depth", "um", GL | CO, GL | CO, 0, 5000, "depth below the coverslip (0)",
+                        NULL},
+    [SCRY_PSF_PINHOLE] = {"pinhole", "AU", CO, CO, 0, 20,
+                          "diameter in Airy units, 0 is a point (1)", NULL},
+    [SCRY_PSF_SIZE] = {"size", "px", GA | AI | BW | GL | CO, 0, 1, 4095,
+                       "lateral size, odd (by energy)", NULL},
+    [SCRY_PSF_SIZE_Z] = {"size_z", "planes", GA | BW | GL | CO, 0, 1, 4095,
+                         "axial size, odd (where the axis is dark)", NULL},
+    [SCRY_PSF_ENERGY] = {"energy", "", GA | AI | BW | GL | CO, GA | AI | BW | GL | CO, 0.1, 0.9999,
+                         "fraction of the light inside (0.99; gaussian 0.9997)", NULL},
 };
 
 static const struct {
     const char *name, *help;
 } models[SCRY_PSF_MODEL_COUNT] = {
-    { "gaussian", "separable Gaussian, in pixels" },
-    { "airy", "diffraction limit of a round lens in focus, plane by plane" },
-    { "born-wolf", "widefield 2-D and 3-D, paraxial, without aberrations" },
-    { "gibson-lanni", "widefield 2-D and 3-D, with mismatched media and coverslip" },
-    { "confocal", "excitation times pinholed detection, each gibson-lanni" },
+    {"gaussian", "separable Gaussian, in pixels"},
+    {"airy", "diffraction limit of a round lens in focus, plane by plane"},
+    {"born-wolf", "widefield 2-D and 3-D, paraxial, without aberrations"},
+    {"gibson-lanni", "widefield 2-D and 3-D, with mismatched media and coverslip"},
+    {"confocal", "excitation times pinholed detection, each gibson-lanni"},
 };
 
 const char *scry_psf_model_name(scry_psf_model model)
@@ -97,7 +102,7 @@ bool scry_psf_model_uses(scry_psf_model model, scry_psf_key key)
 
 void scry_psf_params_init(scry_psf_params *p, scry_psf_model model)
 {
-    *p = (scry_psf_params){ .model = model };
+    *p = (scry_psf_params){.model = model};
 }
 
 /* Appends to a caller's buffer and counts what did not fit, as snprintf does. */
@@ -122,14 +127,15 @@ append(struct text *t, const char *fmt, ...)
 
 static const char *list_models(char *buf, size_t size)
 {
-    struct text t = { buf, size, 0 };
-    for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++) append(&t, m ? ", %s" : "%s", models[m].name);
+    struct text t = {buf, size, 0};
+    for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++)
+        append(&t, m ? ", %s" : "%s", models[m].name);
     return buf;
 }
 
 static const char *list_keys(scry_psf_model model, char *buf, size_t size)
 {
-    struct text t = { buf, size, 0 };
+    struct text t = {buf, size, 0};
     for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++)
         if (scry_psf_model_uses(model, (scry_psf_key)k))
             append(&t, t.used ? ", %s" : "%s", keys[k].name);
@@ -179,9 +185,9 @@ static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, sc
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: \"%.*s\" is not of the form key=value", model,
                          (int)(n < 60 ? n : 60), item);
     int key = 0;
-    while (key < SCRY_PSF_KEY_COUNT
-           && !(scry_psf_model_uses(p->model, (scry_psf_key)key)
-                && strlen(keys[key].name) == name && strncmp(item, keys[key].name, name) == 0))
+    while (key < SCRY_PSF_KEY_COUNT &&
+           !(scry_psf_model_uses(p->model, (scry_psf_key)key) && strlen(keys[key].name) == name &&
+             strncmp(item, keys[key].name, name) == 0))
         key++;
     if (key == SCRY_PSF_KEY_COUNT)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s has no key \"%.*s\"; its keys are %s", model,
@@ -277,8 +283,9 @@ scry_status scry_psf_complete(scry_psf_params *p, int rank, scry_error *err)
         if (key->metadata)
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "psf %s needs %s (%s%s%s), which neither you nor the file gave: write "
-                             "%s:%s=..., or record %s in the file", model, key->name, key->help,
-                             *key->unit ? ", " : "", key->unit, model, key->name, key->metadata);
+                             "%s:%s=..., or record %s in the file",
+                             model, key->name, key->help, *key->unit ? ", " : "", key->unit, model,
+                             key->name, key->metadata);
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s needs %s (%s): write %s:%s=...", model,
                          key->name, key->help, model, key->name);
     }
@@ -292,8 +299,8 @@ scry_status scry_psf_complete(scry_psf_params *p, int rank, scry_error *err)
 
 size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size)
 {
-    static const char *const origins[] = { "automatic", "default", "from file", "given" };
-    struct text t = { text, size, 0 };
+    static const char *const origins[] = {"automatic", "default", "from file", "given"};
+    struct text t = {text, size, 0};
     append(&t, "psf model %s\n", models[p->model].name);
     for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++) {
         if (!scry_psf_model_uses(p->model, (scry_psf_key)k)) continue;
@@ -309,7 +316,7 @@ size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size)
 
 size_t scry_psf_help(char *text, size_t size)
 {
-    struct text t = { text, size, 0 };
+    struct text t = {text, size, 0};
     append(&t, "PSF models (model:key=value,...):\n");
     for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++) {
         char list[256];

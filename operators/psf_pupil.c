@@ -33,7 +33,7 @@ static double q(double n, double s, double *slope)
 static struct wave wave_at(const scry_psf_params *p, double s)
 {
     const double *v = p->value;
-    struct wave w = { 0 };
+    struct wave w = {0};
     double d[5];
     if (p->model == SCRY_PSF_BORN_WOLF) {
         w.axial = -s * s / (2 * v[SCRY_PSF_NI]);
@@ -59,9 +59,9 @@ struct variable {
 
 static struct variable variable_of(const scry_psf_params *p)
 {
-    static const scry_psf_key indices[] = { SCRY_PSF_NI, SCRY_PSF_NI0, SCRY_PSF_NS, SCRY_PSF_NG,
-                                            SCRY_PSF_NG0 };
-    struct variable x = { .na = p->value[SCRY_PSF_NA], .to = 1 };
+    static const scry_psf_key indices[] = {SCRY_PSF_NI, SCRY_PSF_NI0, SCRY_PSF_NS, SCRY_PSF_NG,
+                                           SCRY_PSF_NG0};
+    struct variable x = {.na = p->value[SCRY_PSF_NA], .to = 1};
     if (p->model == SCRY_PSF_BORN_WOLF) return x;
     x.nc = INFINITY;
     for (size_t i = 0; i < sizeof indices / sizeof *indices; i++)
@@ -84,7 +84,7 @@ static double variable_to_s(const struct variable *x, double u, double *density)
 void scryi_pupil_free(scryi_pupil *P)
 {
     scry_free(P->s);
-    *P = (scryi_pupil){ 0 };
+    *P = (scryi_pupil){0};
 }
 
 static scry_status place_nodes(scryi_pupil *P, const scry_psf_params *p, size_t n, scry_error *err)
@@ -201,8 +201,10 @@ static void find_focus(scryi_pupil *P, double residual)
     double a = best - step, b = best + step;
     while (waves > 1e-9 && b - a > 1e-6 * dof) {
         const double c = b - ratio * (b - a), d = a + ratio * (b - a);
-        if (scryi_pupil_on_axis(P, c) > scryi_pupil_on_axis(P, d)) b = d;
-        else a = c;
+        if (scryi_pupil_on_axis(P, c) > scryi_pupil_on_axis(P, d))
+            b = d;
+        else
+            a = c;
     }
     P->focus += waves > 1e-9 ? (a + b) / 2 : 0;
 }
@@ -227,7 +229,7 @@ scry_status scryi_pupil_create(scryi_pupil *P, const scry_psf_params *p, double 
 {
     scry_status st = SCRY_OK;
     size_t n = 0;
-    *P = (scryi_pupil){ .k = 2 * PI / (lambda_nm * 1e-3) };
+    *P = (scryi_pupil){.k = 2 * PI / (lambda_nm * 1e-3)};
     if (p->model != SCRY_PSF_BORN_WOLF) P->depth = p->value[SCRY_PSF_DEPTH];
     if ((st = place_nodes(P, p, 64, err)) != SCRY_OK) goto done;
     P->focus = flattest(P);

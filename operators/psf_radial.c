@@ -23,14 +23,14 @@ double scryi_radial_at(const double *h, size_t n, double x)
     const double a = h[i ? i - 1 : 1]; /* even in r */
     const double b = h[i], c = h[i + 1], d = h[i + 2];
     /* Lagrange through -1, 0, 1, 2 */
-    return b + t * ((c - a / 3 - b / 2 - d / 6)
-                    + t * ((a + c) / 2 - b + t * ((b - c) / 2 + (d - a) / 6)));
+    return b + t * ((c - a / 3 - b / 2 - d / 6) +
+                    t * ((a + c) / 2 - b + t * ((b - c) / 2 + (d - a) / 6)));
 }
 
 void scryi_radial_free(scryi_radial *t)
 {
     scry_free(t->h);
-    *t = (scryi_radial){ 0 };
+    *t = (scryi_radial){0};
 }
 
 static scry_status radial_alloc(scryi_radial *t, size_t planes, double step, double reach,
@@ -38,7 +38,7 @@ static scry_status radial_alloc(scryi_radial *t, size_t planes, double step, dou
 {
     const double count = ceil(reach / step) + 4;
     size_t total = 0;
-    *t = (scryi_radial){ .planes = planes, .step = step };
+    *t = (scryi_radial){.planes = planes, .step = step};
     if (count < 1e7) {
         t->n = (size_t)count;
         if (scry_mul(&total, planes, t->n)) t->h = scry_alloc(total, sizeof *t->h);
@@ -108,7 +108,7 @@ static double step_for(double lambda_nm, double na)
 static scry_status lens(scryi_radial *t, const scry_psf_params *p, double lambda_nm, double step,
                         size_t planes, double dz, double reach, scry_error *err)
 {
-    scryi_pupil P = { 0 };
+    scryi_pupil P = {0};
     const double reach_z = dz * (double)(planes / 2);
     scry_status st = scryi_pupil_create(&P, p, lambda_nm, reach, reach_z, err);
     if (st == SCRY_OK) st = radial_alloc(t, planes, step, reach, err);
@@ -130,7 +130,8 @@ static scry_status airy(scryi_radial *t, const scry_psf_params *p, size_t planes
         const double a = j ? 2 * gsl_sf_bessel_J1(v) / v : 1;
         t->h[j] = a * a;
     }
-    for (size_t m = 1; m < planes; m++) memcpy(t->h + m * t->n, t->h, t->n * sizeof *t->h);
+    for (size_t m = 1; m < planes; m++)
+        memcpy(t->h + m * t->n, t->h, t->n * sizeof *t->h);
     t->light = 4 * PI / (k * k) * (double)planes;
     return SCRY_OK;
 }
@@ -190,12 +191,15 @@ static void cumulate(double *total, const scryi_radial *t)
     const double area = 2 * PI * t->step * t->step;
     for (size_t j = 0; j < t->n; j++) {
         double h = 0;
-        for (size_t m = 0; m < t->planes; m++) h += t->h[m * t->n + j];
+        for (size_t m = 0; m < t->planes; m++)
+            h += t->h[m * t->n + j];
         total[j] = area * h * (double)j;
     }
-    for (size_t j = t->n - 1; j > 0; j--) total[j] = (total[j] + total[j - 1]) / 2;
+    for (size_t j = t->n - 1; j > 0; j--)
+        total[j] = (total[j] + total[j - 1]) / 2;
     total[0] = 0;
-    for (size_t j = 1; j < t->n; j++) total[j] += total[j - 1];
+    for (size_t j = 1; j < t->n; j++)
+        total[j] += total[j - 1];
 }
 
 static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t planes, double dz,
@@ -206,8 +210,8 @@ static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t pl
     const double emission = p->value[SCRY_PSF_WAVELENGTH];
     const double step = step_for(fmin(excitation, emission), na);
     const double pinhole = p->value[SCRY_PSF_PINHOLE] * 0.61 * emission * 1e-3 / na; /* radius */
-    scryi_radial detect = { 0 };
-    struct disc disc = { 0 };
+    scryi_radial detect = {0};
+    struct disc disc = {0};
     double *sums = NULL;
     scry_status st = lens(t, p, excitation, step, planes, dz, reach, err);
     if (st == SCRY_OK)
@@ -222,9 +226,12 @@ static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t pl
 #pragma omp parallel for schedule(static)
     for (size_t m = 0; m < planes; m++) {
         double *seen = sums + m * t->n, *h = t->h + m * t->n;
-        if (pinhole > 0) disc_convolve(seen, t->n, detect.h + m * detect.n, detect.n, &disc);
-        else memcpy(seen, detect.h + m * detect.n, t->n * sizeof *seen);
-        for (size_t j = 0; j < t->n; j++) h[j] *= seen[j];
+        if (pinhole > 0)
+            disc_convolve(seen, t->n, detect.h + m * detect.n, detect.n, &disc);
+        else
+            memcpy(seen, detect.h + m * detect.n, t->n * sizeof *seen);
+        for (size_t j = 0; j < t->n; j++)
+            h[j] *= seen[j];
     }
     /* No closed form for the light; the profile falls as r^-6, so the table holds all that
      * counts. */
@@ -242,9 +249,11 @@ scry_status scryi_radial_create(scryi_radial *t, const scry_psf_params *p, size_
 {
     const double lambda = p->value[SCRY_PSF_WAVELENGTH];
     scry_status st;
-    *t = (scryi_radial){ 0 };
-    if (p->model == SCRY_PSF_AIRY) st = airy(t, p, planes, reach, err);
-    else if (p->model == SCRY_PSF_CONFOCAL) st = confocal(t, p, planes, dz, reach, err);
+    *t = (scryi_radial){0};
+    if (p->model == SCRY_PSF_AIRY)
+        st = airy(t, p, planes, reach, err);
+    else if (p->model == SCRY_PSF_CONFOCAL)
+        st = confocal(t, p, planes, dz, reach, err);
     else
         st = lens(t, p, lambda, step_for(lambda, p->value[SCRY_PSF_NA]), planes, dz, reach, err);
     if (st != SCRY_OK) scryi_radial_free(t);
@@ -258,7 +267,8 @@ double scryi_radial_support(const scryi_radial *t, double energy, double *held)
     size_t j = 0;
     for (; j < t->n && sum < energy * t->light; j++) {
         double h = 0;
-        for (size_t m = 0; m < t->planes; m++) h += t->h[m * t->n + j];
+        for (size_t m = 0; m < t->planes; m++)
+            h += t->h[m * t->n + j];
         h *= area * (double)j;
         sum += (h + before) / 2;
         before = h;
@@ -277,7 +287,7 @@ static double bounding_wavelength(const scry_psf_params *p)
 scry_status scryi_axial_extent(double *extent, const scry_psf_params *p, double cap,
                                scry_error *err)
 {
-    scryi_pupil P = { 0 };
+    scryi_pupil P = {0};
     scry_status st = scryi_pupil_create(&P, p, bounding_wavelength(p), 0, cap, err);
     if (st != SCRY_OK) return st;
     /* A product of two such profiles is below 1 % where each is below 10 %. */
@@ -301,7 +311,7 @@ scry_status scryi_lateral_bound(double *bound, const scry_psf_params *p, double 
     const double lambda = bounding_wavelength(p), na = p->value[SCRY_PSF_NA];
     *bound = lambda * 1e-3 / na / (PI * PI * (1 - energy));
     if (p->model == SCRY_PSF_AIRY) return SCRY_OK;
-    scryi_pupil P = { 0 };
+    scryi_pupil P = {0};
     scry_status st = scryi_pupil_create(&P, p, lambda, 0, z, err);
     if (st != SCRY_OK) return st;
     *bound += fmax(scryi_pupil_ray(&P, z), scryi_pupil_ray(&P, -z));

@@ -30,8 +30,10 @@ static void resample_line(float *out, size_t m, size_t out_step, const double *e
     for (size_t i = 0; i < m; i++) {
         const double border = (double)i + 0.5 - (double)(m / 2);
         double now = sum[n];
-        if (border <= edge[0]) now = 0;
-        else if (border < edge[n]) now = gsl_interp_eval(spline, edge, sum, border, where);
+        if (border <= edge[0])
+            now = 0;
+        else if (border < edge[n])
+            now = gsl_interp_eval(spline, edge, sum, border, where);
         out[i * out_step] = (float)fmax(now - before, 0);
         before = now;
     }
@@ -58,7 +60,8 @@ static scry_status resample_axis(float *out, const float *in, size_t outer, size
         for (size_t k = 0; k < inner; k++) {
             const float *line = in + o * n * inner + k;
             sum[0] = sum[1] = 0;
-            for (size_t i = 0; i < n; i++) sum[i + 2] = sum[i + 1] + line[i * inner];
+            for (size_t i = 0; i < n; i++)
+                sum[i + 2] = sum[i + 1] + line[i * inner];
             sum[padded] = sum[padded - 1];
             resample_line(out + o * m * inner + k, m, inner, edge, sum, padded, spline, where);
         }
@@ -86,8 +89,10 @@ scry_status scry_psf_resample(float **out, scry_space *os, const float *psf, con
         if (scale[a] == 1 && next.dims[a] == shape.dims[a]) continue;
         if ((st = scry_space_check(&next, err)) != SCRY_OK) break;
         size_t outer = 1, inner = 1;
-        for (int i = 0; i < a; i++) outer *= shape.dims[i];
-        for (int i = a + 1; i < s->rank; i++) inner *= shape.dims[i];
+        for (int i = 0; i < a; i++)
+            outer *= shape.dims[i];
+        for (int i = a + 1; i < s->rank; i++)
+            inner *= shape.dims[i];
         float *fresh = scry_alloc(scry_space_count(&next), sizeof *fresh);
         if (!fresh) {
             st = SCRY_FAIL(err, SCRY_ENOMEM, "the resampled psf");

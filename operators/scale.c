@@ -13,11 +13,11 @@ enum { MIDDLE = 32, LEAST = 8 }; /* samples along an axis */
 
 /* The part of k-space that is looked at, and how it is transformed. */
 struct middle {
-    size_t ny, nx, y0, x0;   /* size and first entry */
-    size_t dims[2];          /* of a transform: both axes, or the one that is not an image yet */
+    size_t ny, nx, y0, x0; /* size and first entry */
+    size_t dims[2];        /* of a transform: both axes, or the one that is not an image yet */
     int rank;
-    size_t step_y, step_x;   /* from one transform to the next; 0 inside a transform of rank 2 */
-    size_t count;            /* of transforms */
+    size_t step_y, step_x; /* from one transform to the next; 0 inside a transform of rank 2 */
+    size_t count;          /* of transforms */
 };
 
 /* The mask of the axes that are k-space, the other one of length 1: sampled where any coil has
@@ -43,7 +43,7 @@ static scry_status middle_of(struct middle *m, const float complex *kspace, size
     const bool along_y = axes & SCRY_FOURIER_Y, along_x = axes & SCRY_FOURIER_X;
     const size_t ky = along_y ? ny : 1, kx = along_x ? nx : 1;
     size_t cy, cx;
-    scry_error few = { 0 }; /* a centre that is not fully sampled is no failure here */
+    scry_error few = {0}; /* a centre that is not fully sampled is no failure here */
     unsigned char *mask = scry_alloc(ky * kx, 1);
     if (!mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu x %zu samples", ky, kx);
     sampled(mask, kspace, coils, ny, nx, axes);
@@ -54,7 +54,7 @@ static scry_status middle_of(struct middle *m, const float complex *kspace, size
         cy = at_most(ky, MIDDLE);
         cx = at_most(kx, MIDDLE);
     }
-    *m = (struct middle){ .ny = along_y ? cy : ny, .nx = along_x ? cx : nx, .count = 1 };
+    *m = (struct middle){.ny = along_y ? cy : ny, .nx = along_x ? cx : nx, .count = 1};
     m->y0 = ny / 2 - m->ny / 2;
     m->x0 = nx / 2 - m->nx / 2;
     m->rank = along_y && along_x ? 2 : 1;
@@ -84,23 +84,27 @@ static void add_energy(double *energy, float complex *block, const float complex
     }
 }
 
-static int ascending(const void *a, const void *b)
+static int scale_ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static scry_status judge(double *scale, double *energy, size_t n, scry_error *err)
+static scry_status scale_judge(double *scale, double *energy, size_t n, scry_error *err)
 {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += energy[i];
+    for (size_t i = 0; i < n; i++)
+        sum += energy[i];
     if (!isfinite(sum))
-        return SCRY_FAIL(err, SCRY_ENUMERIC, "the middle of k-space holds samples that are not "
-                                             "finite: it has no scale");
+        return SCRY_FAIL(err, SCRY_ENUMERIC,
+                         "the middle of k-space holds samples that are not "
+                         "finite: it has no scale");
     if (!(sum > 0))
-        return SCRY_FAIL(err, SCRY_ENUMERIC, "the middle of k-space, %zu samples of each coil, is "
-                                             "0 throughout: it has no scale", n);
-    qsort(energy, n, sizeof *energy, ascending);
+        return SCRY_FAIL(err, SCRY_ENUMERIC,
+                         "the middle of k-space, %zu samples of each coil, is "
+                         "0 throughout: it has no scale",
+                         n);
+    qsort(energy, n, sizeof *energy, scale_ascending);
     const double median = sqrt(energy[n / 2]), p90 = sqrt(energy[(size_t)(0.9 * (double)n)]);
     const double max = sqrt(energy[n - 1]);
     *scale = max - p90 < 2 * (p90 - median) ? p90 : max;
@@ -118,7 +122,8 @@ scry_status scry_kspace_scale(double *scale, const float complex *kspace, size_t
     if (!coils || !ny || !nx || !axes || axes > SCRY_FOURIER_YX)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%zu coils of %zu x %zu samples, axes %u: expected sizes of 1 and more, "
-                         "axes from 1 to 3", coils, ny, nx, axes);
+                         "axes from 1 to 3",
+                         coils, ny, nx, axes);
     struct middle m;
     if ((st = middle_of(&m, kspace, coils, ny, nx, axes, err)) != SCRY_OK) return st;
     const size_t n = m.ny * m.nx;
@@ -132,7 +137,7 @@ scry_status scry_kspace_scale(double *scale, const float complex *kspace, size_t
     }
     for (size_t c = 0; c < coils; c++)
         add_energy(energy, block, kspace + c * ny * nx, nx, &m, fft, work);
-    if ((st = judge(scale, energy, n, err)) != SCRY_OK) goto done;
+    if ((st = scale_judge(scale, energy, n, err)) != SCRY_OK) goto done;
     /* unscaled to unitary: 1 / sqrt(transformed); then sqrt(n / N) */
     const double transformed = (double)scry_fft_count(fft);
     *scale *= sqrt((double)n / ((double)ny * (double)nx) / transformed);

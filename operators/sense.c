@@ -46,8 +46,8 @@ static size_t bench_entries(const scryi_fourier *A)
 void scryi_fourier_size_work(scryi_fourier *A)
 {
     const size_t images = 1 + A->groups; /* the image in blocks, and a sum for each group */
-    A->base.work_bytes = (images * image_entries(A) + (size_t)A->threads * bench_entries(A)) *
-                         sizeof(float complex);
+    A->base.work_bytes =
+        (images * image_entries(A) + (size_t)A->threads * bench_entries(A)) * sizeof(float complex);
 }
 
 /* Of the thread that asks. Without a team of its own the caller's, whatever number it has in a team
@@ -89,8 +89,10 @@ static void load_block(const scryi_fourier *A, float complex *block, const float
     const size_t width = width_of(A, k), n = A->ny * A->nx, first = k * LINES;
     if (width < LINES) memset(block, 0, A->sets * block_entries(A) * sizeof *block);
     for (size_t m = 0; m < A->sets; m++, x += n, block += block_entries(A)) {
-        if (A->a_is_x) memcpy(block, x + first * A->nx, width * A->nx * sizeof *x);
-        else scry_transpose(block, A->ny, x + first, A->nx, A->ny, width);
+        if (A->a_is_x)
+            memcpy(block, x + first * A->nx, width * A->nx * sizeof *x);
+        else
+            scry_transpose(block, A->ny, x + first, A->nx, A->ny, width);
     }
 }
 
@@ -99,22 +101,24 @@ static void store_block(const scryi_fourier *A, float complex *x, const float co
 {
     const size_t width = width_of(A, k), n = A->ny * A->nx, first = k * LINES;
     for (size_t m = 0; m < A->sets; m++, x += n, block += block_entries(A)) {
-        if (A->a_is_x) memcpy(x + first * A->nx, block, width * A->nx * sizeof *x);
-        else scry_transpose(x + first, A->nx, block, A->ny, width, A->ny);
+        if (A->a_is_x)
+            memcpy(x + first * A->nx, block, width * A->nx * sizeof *x);
+        else
+            scry_transpose(x + first, A->nx, block, A->ny, width, A->ny);
     }
 }
 
 /* Eight complex numbers: blocks hold a multiple of them. */
 typedef float vec __attribute__((vector_size(64)));
 
-static inline vec load(const float *p)
+static inline vec sense_load(const float *p)
 {
     vec v;
     memcpy(&v, p, sizeof v);
     return v;
 }
 
-static inline void store(float *p, vec v)
+static inline void sense_store(float *p, vec v)
 {
     memcpy(p, &v, sizeof v);
 }
@@ -134,14 +138,14 @@ static inline vec swap_parts(vec v)
     return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
 }
 
-static const vec alternate = { -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1 };
+static const vec alternate = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1};
 
 /* out = S x */
-static void multiply(float *out, const float *s, const float *x, size_t n)
+static void sense_multiply(float *out, const float *s, const float *x, size_t n)
 {
     for (size_t i = 0; i < 2 * n; i += 16) {
-        const vec a = load(s + i), b = load(x + i);
-        store(out + i, real_parts(a) * b + imag_parts(a) * alternate * swap_parts(b));
+        const vec a = sense_load(s + i), b = sense_load(x + i);
+        sense_store(out + i, real_parts(a) * b + imag_parts(a) * alternate * swap_parts(b));
     }
 }
 
@@ -149,9 +153,9 @@ static void multiply(float *out, const float *s, const float *x, size_t n)
 static void multiply_add(float *out, const float *s, const float *x, size_t n)
 {
     for (size_t i = 0; i < 2 * n; i += 16) {
-        const vec a = load(s + i), b = load(x + i);
-        store(out + i,
-              load(out + i) + real_parts(a) * b + imag_parts(a) * alternate * swap_parts(b));
+        const vec a = sense_load(s + i), b = sense_load(x + i);
+        sense_store(out + i, sense_load(out + i) + real_parts(a) * b +
+                                 imag_parts(a) * alternate * swap_parts(b));
     }
 }
 
@@ -159,9 +163,9 @@ static void multiply_add(float *out, const float *s, const float *x, size_t n)
 static void multiply_conj_add(float *out, const float *s, const float *x, size_t n)
 {
     for (size_t i = 0; i < 2 * n; i += 16) {
-        const vec a = load(s + i), b = load(x + i);
-        store(out + i,
-              load(out + i) + real_parts(a) * b - imag_parts(a) * alternate * swap_parts(b));
+        const vec a = sense_load(s + i), b = sense_load(x + i);
+        sense_store(out + i, sense_load(out + i) + real_parts(a) * b -
+                                 imag_parts(a) * alternate * swap_parts(b));
     }
 }
 
@@ -175,7 +179,7 @@ static void see_block(const scryi_fourier *A, float complex *image, const float 
         return;
     }
     const float complex *s = map_of(A, k, coil);
-    multiply((float *)image, (const float *)s, (const float *)x, n);
+    sense_multiply((float *)image, (const float *)s, (const float *)x, n);
     for (size_t m = 1; m < A->sets; m++)
         multiply_add((float *)image, (const float *)(s + m * n), (const float *)(x + m * n), n);
 }
@@ -191,8 +195,8 @@ static void combine_block(const scryi_fourier *A, float complex *sum, const floa
     }
     const float complex *s = map_of(A, k, coil);
     for (size_t m = 0; m < A->sets; m++)
-        multiply_conj_add((float *)(sum + m * n), (const float *)(s + m * n),
-                          (const float *)image, n);
+        multiply_conj_add((float *)(sum + m * n), (const float *)(s + m * n), (const float *)image,
+                          n);
 }
 
 /* Lines of n entries, `distance` apart, times weights that stand twice. */
@@ -200,7 +204,8 @@ static void weigh(float complex *x, size_t n, size_t distance, const float *w, s
 {
     for (size_t l = 0; l < LINES; l++, w += step, x += distance) {
         float *v = (float *)x;
-        for (size_t i = 0; i < 2 * n; i++) v[i] *= w[i];
+        for (size_t i = 0; i < 2 * n; i++)
+            v[i] *= w[i];
     }
 }
 
@@ -224,8 +229,8 @@ static void spread(const scryi_fourier *A, const struct bench *b, const float co
 }
 
 /* The adjoint of spread; the sum over coils is added to `blocks`. */
-static void collect(const scryi_fourier *A, const struct bench *b, float complex *blocks,
-                    size_t coil)
+static void sense_collect(const scryi_fourier *A, const struct bench *b, float complex *blocks,
+                          size_t coil)
 {
     const size_t step = A->sets * block_entries(A);
     for (size_t k = 0; k < A->blocks; k++) {
@@ -246,7 +251,8 @@ static void collect(const scryi_fourier *A, const struct bench *b, float complex
 static void load_image(const scryi_fourier *A, float complex *blocks, const float complex *x)
 {
     const size_t step = A->sets * block_entries(A);
-    for (size_t k = 0; k < A->blocks; k++) load_block(A, blocks + k * step, x, k);
+    for (size_t k = 0; k < A->blocks; k++)
+        load_block(A, blocks + k * step, x, k);
 }
 
 /* The transform along b of the panel, in place. */
@@ -256,8 +262,10 @@ static void transform_panel(const scryi_fourier *A, const struct bench *b, bool 
     float complex *lines = b->panel;
     for (size_t i = 0; i < A->lines && A->fft_b; i += LINES, lines += piece) {
         memcpy(b->spectrum, lines, piece * sizeof *lines);
-        if (inverse) scry_fft_many_backward(A->fft_b, lines, b->spectrum);
-        else scry_fft_many_forward(A->fft_b, lines, b->spectrum);
+        if (inverse)
+            scry_fft_many_backward(A->fft_b, lines, b->spectrum);
+        else
+            scry_fft_many_forward(A->fft_b, lines, b->spectrum);
     }
 }
 
@@ -272,7 +280,7 @@ static void filter_panel(const scryi_fourier *A, const struct bench *b)
     }
 }
 
-static void gather(const scryi_samples *table, float complex *y, const float complex *panel)
+static void sense_gather(const scryi_samples *table, float complex *y, const float complex *panel)
 {
     const float *from = (const float *)panel, *phase = (const float *)table->phase;
     float *to = (float *)y;
@@ -284,7 +292,7 @@ static void gather(const scryi_samples *table, float complex *y, const float com
     }
 }
 
-static void scatter(const scryi_samples *table, float complex *panel, const float complex *y)
+static void sense_scatter(const scryi_samples *table, float complex *panel, const float complex *y)
 {
     const float *from = (const float *)y, *phase = (const float *)table->phase;
     float *to = (float *)panel;
@@ -302,12 +310,12 @@ void scryi_fourier_forward(const scryi_fourier *A, const scryi_samples *table, f
     float complex *blocks = work;
     load_image(A, blocks, x);
     const int threads = team(A);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t c = 0; c < A->coils; c++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t c = 0; c < A->coils; c++) {
             const struct bench b = bench_of(A, threads, work);
             spread(A, &b, blocks, c);
             transform_panel(A, &b, false);
-            gather(table, y + c * table->count, b.panel);
+            sense_gather(table, y + c * table->count, b.panel);
         });
 }
 
@@ -318,27 +326,28 @@ static void sum_coils(const scryi_fourier *A, const scryi_samples *table, float 
     const size_t size = image_entries(A), step = A->sets * block_entries(A);
     float complex *blocks = work, *sums = blocks + size;
     const int threads = team(A);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t g = 0; g < A->groups; g++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t g = 0; g < A->groups; g++) {
             const struct bench b = bench_of(A, threads, work);
             memset(sums + g * size, 0, size * sizeof *sums);
             for (size_t c = g * A->coils / A->groups; c < (g + 1) * A->coils / A->groups; c++) {
                 if (y) {
                     memset(b.panel, 0, padded(A->lines) * A->pitch * sizeof *b.panel);
-                    scatter(table, b.panel, y + c * table->count);
+                    sense_scatter(table, b.panel, y + c * table->count);
                     transform_panel(A, &b, true);
                 } else {
                     spread(A, &b, blocks, c);
                     filter_panel(A, &b);
                 }
-                collect(A, &b, sums + g * size, c);
+                sense_collect(A, &b, sums + g * size, c);
             }
         });
     for (size_t k = 0; k < A->blocks; k++) {
         float *total = (float *)(sums + k * step);
         for (size_t g = 1; g < A->groups; g++) {
             const float *part = (const float *)(sums + g * size + k * step);
-            for (size_t i = 0; i < 2 * step; i++) total[i] += part[i];
+            for (size_t i = 0; i < 2 * step; i++)
+                total[i] += part[i];
         }
         store_block(A, x, sums + k * step, k);
     }
@@ -380,8 +389,8 @@ void scryi_fourier_normal(const scryi_fourier *A, float complex *out, const floa
         return;
     }
     const int threads = team(A);
-    SCRY_PARALLEL_FOR(threads,
-        for (size_t k = 0; k < A->blocks; k++) {
+    SCRY_PARALLEL_FOR(
+        threads, for (size_t k = 0; k < A->blocks; k++) {
             const struct bench b = bench_of(A, threads, work);
             normal_block(A, out, x, k, &b);
         });

@@ -24,8 +24,8 @@ static size_t *integral(const unsigned char *mask, size_t ny, size_t nx)
     for (size_t y = 0; y < ny; y++)
         for (size_t x = 0; x < nx; x++)
             sum[(y + 1) * (nx + 1) + x + 1] = sum[y * (nx + 1) + x + 1] +
-                                              sum[(y + 1) * (nx + 1) + x] -
-                                              sum[y * (nx + 1) + x] + (mask[y * nx + x] != 0);
+                                              sum[(y + 1) * (nx + 1) + x] - sum[y * (nx + 1) + x] +
+                                              (mask[y * nx + x] != 0);
     return sum;
 }
 
@@ -41,8 +41,8 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
     bool enough = false;
     /* A taller block is never wider: one walk along the border of what is full. */
     for (size_t y = 1; y <= most_y && width; y++) {
-        while (width && block_sum(sum, nx, ny / 2 - y / 2, nx / 2 - width / 2, y, width) !=
-                            y * width)
+        while (width &&
+               block_sum(sum, nx, ny / 2 - y / 2, nx / 2 - width / 2, y, width) != y * width)
             width--;
         const bool fits = y >= least && width >= least;
         if (width && fits >= enough && (y * width >= best_y * best_x || fits > enough)) {
@@ -57,7 +57,8 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
     if (!enough)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "the centre of k-space is not fully sampled: found %zu x %zu lines, at "
-                         "least %zu x %zu are needed", best_y, best_x, least, least);
+                         "least %zu x %zu are needed",
+                         best_y, best_x, least, least);
     return SCRY_OK;
 }
 
@@ -79,7 +80,8 @@ scry_status scry_lowres_maps(float complex *maps, const float complex *calibrati
     if (!scry_finite((const float *)calibration, 2 * coils * cy * cx))
         return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data hold NaN or infinity");
     float largest = 0;
-    for (size_t i = 0; i < coils * cy * cx; i++) largest = fmaxf(largest, cabsf(calibration[i]));
+    for (size_t i = 0; i < coils * cy * cx; i++)
+        largest = fmaxf(largest, cabsf(calibration[i]));
     if (!(largest > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
     float *rss = scry_alloc(n, sizeof *rss);
     if (!rss) return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu x %zu", ny, nx);
@@ -94,7 +96,8 @@ scry_status scry_lowres_maps(float complex *maps, const float complex *calibrati
     if (st == SCRY_OK) {
         scry_rss(rss, maps, coils, n);
         for (size_t c = 0; c < coils; c++)
-            for (size_t i = 0; i < n; i++) maps[c * n + i] *= rss[i] > 0 ? 1 / rss[i] : 0;
+            for (size_t i = 0; i < n; i++)
+                maps[c * n + i] *= rss[i] > 0 ? 1 / rss[i] : 0;
     }
     scry_free(rss);
     return st;

@@ -13,7 +13,7 @@ enum { LANES = 16, ROWS = 4 };
 
 scryi_planes scryi_planes_alloc(size_t rows, size_t cols)
 {
-    scryi_planes m = { rows, cols, (cols + SCRYI_TILE - 1) / SCRYI_TILE * SCRYI_TILE, NULL, NULL };
+    scryi_planes m = {rows, cols, (cols + SCRYI_TILE - 1) / SCRYI_TILE * SCRYI_TILE, NULL, NULL};
     if ((m.re = scry_alloc(2 * m.ld, rows * sizeof *m.re))) m.im = m.re + rows * m.ld;
     return m;
 }
@@ -21,7 +21,7 @@ scryi_planes scryi_planes_alloc(size_t rows, size_t cols)
 void scryi_planes_free(scryi_planes *m)
 {
     scry_free(m->re);
-    *m = (scryi_planes){ 0 };
+    *m = (scryi_planes){0};
 }
 
 /* How the left factor is read: entry (r, k) is at r * row + k * col; sign -1: its conjugate. */
@@ -36,7 +36,7 @@ struct left {
 static inline void tile(float *cre, float *cim, size_t ldc, const struct left *a, const float *bre,
                         const float *bim, size_t ldb, const int rows)
 {
-    lanes sr[ROWS][2] = { { { 0 } } }, si[ROWS][2] = { { { 0 } } };
+    lanes sr[ROWS][2] = {{{0}}}, si[ROWS][2] = {{{0}}};
     for (size_t k = 0; k < a->k; k++) {
         lanes br[2], bi[2];
         for (int h = 0; h < 2; h++) {
@@ -78,28 +78,30 @@ static void tile_column(scryi_planes *C, struct left a, const scryi_planes *B, s
     }
 }
 
-static void multiply(scryi_planes *C, const struct left *a, const scryi_planes *B, int threads)
+static void subspace_multiply(scryi_planes *C, const struct left *a, const scryi_planes *B,
+                              int threads)
 {
     const size_t tiles = C->ld / SCRYI_TILE;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t t = 0; t < tiles; t++) tile_column(C, *a, B, t * SCRYI_TILE);
+    for (size_t t = 0; t < tiles; t++)
+        tile_column(C, *a, B, t * SCRYI_TILE);
 }
 
 void scryi_product(scryi_planes *C, const scryi_planes *A, const scryi_planes *B, int threads)
 {
-    const struct left a = { A->re, A->im, A->ld, 1, B->rows, 1 };
-    multiply(C, &a, B, threads);
+    const struct left a = {A->re, A->im, A->ld, 1, B->rows, 1};
+    subspace_multiply(C, &a, B, threads);
 }
 
 void scryi_product_tile(scryi_planes *C, const scryi_planes *A, const scryi_planes *B)
 {
-    tile_column(C, (struct left){ A->re, A->im, A->ld, 1, B->rows, 1 }, B, 0);
+    tile_column(C, (struct left){A->re, A->im, A->ld, 1, B->rows, 1}, B, 0);
 }
 
 void scryi_gram(scryi_planes *C, const scryi_planes *B, int threads)
 {
-    const struct left a = { B->re, B->im, 1, B->ld, B->rows, -1 };
-    multiply(C, &a, B, threads);
+    const struct left a = {B->re, B->im, 1, B->ld, B->rows, -1};
+    subspace_multiply(C, &a, B, threads);
 }
 
 /* sum conj(x) y; padding is zero, so whole registers will do */
@@ -107,7 +109,7 @@ static double complex inner(const scryi_planes *X, size_t x, const scryi_planes 
 {
     const float *xr = X->re + x * X->ld, *xi = X->im + x * X->ld;
     const float *yr = Y->re + y * Y->ld, *yi = Y->im + y * Y->ld;
-    lanes re = { 0 }, im = { 0 };
+    lanes re = {0}, im = {0};
     for (size_t i = 0; i < X->ld; i += LANES) {
         const lanes a = *(const lanes *)(xr + i), b = *(const lanes *)(xi + i);
         const lanes c = *(const lanes *)(yr + i), d = *(const lanes *)(yi + i);
@@ -160,7 +162,8 @@ static void orthonormalise(scryi_planes *Q)
         scale_row(Q, r, 1 / before);
         double after = 1;
         for (int pass = 0; pass < 2 && after > 1e-5; pass++) {
-            for (size_t s = 0; s < kept; s++) subtract(Q, r, inner(Q, s, Q, r), Q, s);
+            for (size_t s = 0; s < kept; s++)
+                subtract(Q, r, inner(Q, s, Q, r), Q, s);
             const double norm = sqrt(creal(inner(Q, r, Q, r)));
             after *= norm;
             if (after > 1e-5) scale_row(Q, r, 1 / norm);
@@ -198,7 +201,7 @@ static scry_status enlarge(struct iteration *w, size_t k, scry_error *err)
 {
     const size_t n = w->G_T->rows, had = w->Q.rows;
     struct iteration old = *w;
-    *w = (struct iteration){ .G_T = old.G_T, .room = k };
+    *w = (struct iteration){.G_T = old.G_T, .room = k};
     w->Q = scryi_planes_alloc(k, n);
     w->Z = scryi_planes_alloc(k, n);
     w->U = scryi_planes_alloc(k, n);
@@ -206,18 +209,18 @@ static scry_status enlarge(struct iteration *w, size_t k, scry_error *err)
     w->ritz = scry_alloc(k * k, sizeof *w->ritz);
     w->vectors = scry_alloc(k * k, sizeof *w->vectors);
     w->values = scry_alloc(k, sizeof *w->values);
-    const int refused = !w->Q.re || !w->Z.re || !w->U.re || !w->T.re || !w->ritz || !w->vectors ||
-                        !w->values;
+    const int refused =
+        !w->Q.re || !w->Z.re || !w->U.re || !w->T.re || !w->ritz || !w->vectors || !w->values;
     if (!refused) {
-        for (size_t r = 0; r < had; r++) copy_row(&w->Q, r, &old.Q, r);
+        for (size_t r = 0; r < had; r++)
+            copy_row(&w->Q, r, &old.Q, r);
         for (size_t r = had; r < k; r++) {
             scry_rng_normal(w->Q.re + r * w->Q.ld, 0, n, 1, (uint32_t)r, 0);
             scry_rng_normal(w->Q.im + r * w->Q.ld, 0, n, 1, (uint32_t)r, 1);
         }
     }
     iteration_clear(&old);
-    return refused ? SCRY_FAIL(err, SCRY_ENOMEM, "%zu eigenvectors of %zu entries", k, n)
-                   : SCRY_OK;
+    return refused ? SCRY_FAIL(err, SCRY_ENOMEM, "%zu eigenvectors of %zu entries", k, n) : SCRY_OK;
 }
 
 /* Q <- Ritz vectors of span(Q), Z <- G Q, values. Q must be orthonormal. */
@@ -251,7 +254,7 @@ static scry_status rayleigh_ritz(struct iteration *w, scry_error *err)
 }
 
 /* The largest |G v - value v| among the first k. */
-static double residual(struct iteration *w, size_t k)
+static double subspace_residual(struct iteration *w, size_t k)
 {
     double worst = 0;
     for (size_t r = 0; r < k; r++) {
@@ -265,7 +268,8 @@ static double residual(struct iteration *w, size_t k)
 static size_t count_over(const double *values, size_t k, double level)
 {
     size_t n = 0;
-    while (n < k && values[n] > level) n++;
+    while (n < k && values[n] > level)
+        n++;
     return n;
 }
 
@@ -273,8 +277,8 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
                           scry_error *err)
 {
     const size_t n = G_T->rows;
-    struct iteration w = { .G_T = G_T };
-    *V = (scryi_planes){ 0 };
+    struct iteration w = {.G_T = G_T};
+    *V = (scryi_planes){0};
     size_t found = 0;
     scry_status st = enlarge(&w, guess < n ? guess : n, err);
     for (int i = 0; st == SCRY_OK && i < 30; i++) {
@@ -303,12 +307,12 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
         }
         /* Vectors on either side of the threshold mix; a tenth of it is closer than the noise of
          * the data decides. */
-        if (residual(&w, found) <= .1 * threshold * w.values[0]) break;
+        if (subspace_residual(&w, found) <= .1 * threshold * w.values[0]) break;
     }
     if (st == SCRY_OK) {
         *V = w.Q;
         V->rows = found;
-        w.Q = (scryi_planes){ 0 };
+        w.Q = (scryi_planes){0};
     }
     iteration_clear(&w);
     return st;

@@ -102,7 +102,8 @@ struct crop {
     float *values; /* 1 inside the window, 0 outside */
 };
 
-static scry_status forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
+static scry_status window_forward(const scry_op *A, float *y, const float *x, void *work,
+                                  scry_error *err)
 {
     (void)work;
     (void)err;
@@ -110,7 +111,8 @@ static scry_status forward(const scry_op *A, float *y, const float *x, void *wor
     return SCRY_OK;
 }
 
-static scry_status adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
+static scry_status window_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                  scry_error *err)
 {
     (void)work;
     (void)err;
@@ -118,7 +120,8 @@ static scry_status adjoint(const scry_op *A, float *x, const float *y, void *wor
     return SCRY_OK;
 }
 
-static scry_status copy(const scry_op *A, float *out, const float *in, void *work, scry_error *err)
+static scry_status window_copy(const scry_op *A, float *out, const float *in, void *work,
+                               scry_error *err)
 {
     (void)work;
     (void)err;
@@ -126,22 +129,22 @@ static scry_status copy(const scry_op *A, float *out, const float *in, void *wor
     return SCRY_OK;
 }
 
-static scry_status normal(const scry_op *A, float *out, const float *x, void *work, scry_error *err)
+static scry_status window_normal(const scry_op *A, float *out, const float *x, void *work,
+                                 scry_error *err)
 {
-    copy(A, out, x, work, err);
+    window_copy(A, out, x, work, err);
     scry_window_clear_margin(&((const struct crop *)A)->w, out);
     return SCRY_OK;
 }
 
-static void describe(const scry_op *A, scry_svd *out)
+static void window_describe(const scry_op *A, scry_svd *out)
 {
     const struct crop *C = (const struct crop *)A;
-    *out = (scry_svd){ .count = scry_space_count(&A->dom),
-                       .floats_per = A->dom.cplx ? 2 : 1,
-                       .values = C->values };
+    *out = (scry_svd){
+        .count = scry_space_count(&A->dom), .floats_per = A->dom.cplx ? 2 : 1, .values = C->values};
 }
 
-static void destroy(scry_op *A)
+static void window_destroy(scry_op *A)
 {
     struct crop *C = (struct crop *)A;
     if (!C) return;
@@ -149,32 +152,32 @@ static void destroy(scry_op *A)
     scry_free(C);
 }
 
-static int rank(const scry_op *A)
+static int window_rank(const scry_op *A)
 {
     (void)A;
     return 0;
 }
 
-static void power(const scry_op *A, float *out)
+static void window_power(const scry_op *A, float *out)
 {
     (void)A;
     *out = 1;
 }
 
-static const struct scry_sampled_ops crop_sampled = {
-    .rank = rank, .power = power, .sample = forward, .scatter = adjoint
-};
+static const struct scry_sampled_ops crop_sampled = {.rank = window_rank,
+                                                     .power = window_power,
+                                                     .sample = window_forward,
+                                                     .scatter = window_adjoint};
 static const struct scry_svd_ops crop_svd = {
-    .v = copy, .vh = copy, .uh = adjoint, .describe = describe
-};
+    .v = window_copy, .vh = window_copy, .uh = window_adjoint, .describe = window_describe};
 static const struct scry_op_ops crop_ops = {
     .name = "crop",
-    .forward = forward,
-    .adjoint = adjoint,
-    .normal = normal,
+    .forward = window_forward,
+    .adjoint = window_adjoint,
+    .normal = window_normal,
     .svd = &crop_svd,
     .sampled = &crop_sampled,
-    .destroy = destroy,
+    .destroy = window_destroy,
 };
 
 scry_status scry_crop_create(scry_op **out, const scry_window *w, scry_error *err)
@@ -190,11 +193,12 @@ scry_status scry_crop_create(scry_op **out, const scry_window *w, scry_error *er
         scry_free(values);
         return SCRY_FAIL(err, SCRY_ENOMEM, "crop of %zu entries", n);
     }
-    for (size_t i = 0; i < n; i++) values[i] = 1;
+    for (size_t i = 0; i < n; i++)
+        values[i] = 1;
     scry_window real = *w; /* values are real, one an entry */
     real.inner.cplx = real.outer.cplx = false;
     scry_window_clear_margin(&real, values);
-    C->base = (scry_op){ .ops = &crop_ops, .dom = w->outer, .cod = w->inner };
+    C->base = (scry_op){.ops = &crop_ops, .dom = w->outer, .cod = w->inner};
     C->w = *w;
     C->values = values;
     *out = &C->base;

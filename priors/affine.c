@@ -22,12 +22,14 @@ static void *inner_work(const struct affine *p, void *work)
 
 static void map_in(const struct affine *p, float *u, const float *x)
 {
-    for (size_t i = 0; i < p->floats; i++) u[i] = (float)(p->scale * x[i] + p->shift);
+    for (size_t i = 0; i < p->floats; i++)
+        u[i] = (float)(p->scale * x[i] + p->shift);
 }
 
 static void map_out(const struct affine *p, float *x, const float *u)
 {
-    for (size_t i = 0; i < p->floats; i++) x[i] = (float)((u[i] - p->shift) / p->scale);
+    for (size_t i = 0; i < p->floats; i++)
+        x[i] = (float)((u[i] - p->shift) / p->scale);
 }
 
 static scry_status affine_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
@@ -36,8 +38,8 @@ static scry_status affine_denoise(const scry_prior *P, float *x0, const float *x
     const struct affine *p = (const struct affine *)P;
     float *u = work;
     map_in(p, u, x);
-    const scry_status st = scry_prior_denoise(p->inner, u, u, (float)(p->scale * sigma),
-                                              inner_work(p, work), err);
+    const scry_status st =
+        scry_prior_denoise(p->inner, u, u, (float)(p->scale * sigma), inner_work(p, work), err);
     if (st == SCRY_OK) map_out(p, x0, u);
     return st;
 }
@@ -48,8 +50,8 @@ static scry_status affine_vjp(const scry_prior *P, float *g, float *x0, const fl
     const struct affine *p = (const struct affine *)P;
     float *u = work;
     map_in(p, u, x);
-    const scry_status st = scry_prior_vjp(p->inner, g, x0, u, v, (float)(p->scale * sigma),
-                                          inner_work(p, work), err);
+    const scry_status st =
+        scry_prior_vjp(p->inner, g, x0, u, v, (float)(p->scale * sigma), inner_work(p, work), err);
     if (st == SCRY_OK && x0) map_out(p, x0, x0);
     return st;
 }
@@ -107,12 +109,13 @@ scry_status scry_affine_prior_create(scry_prior **out, scry_prior *inner, double
     if (!scry_prior_has_prox(inner)) p->ops.prox = NULL;
     if (!scry_prior_has_value(inner)) p->ops.value = NULL;
     p->floats = scry_space_floats(&inner->space);
-    p->base = (scry_prior){ .ops = &p->ops, .space = inner->space,
-                            .work_bytes = scry_align_up(p->floats * sizeof(float)) +
-                                          inner->work_bytes,
-                            .sigma_low = inner->sigma_low / scale,
-                            .sigma_high = inner->sigma_high / scale,
-                            .batch = inner->batch };
+    p->base =
+        (scry_prior){.ops = &p->ops,
+                     .space = inner->space,
+                     .work_bytes = scry_align_up(p->floats * sizeof(float)) + inner->work_bytes,
+                     .sigma_low = inner->sigma_low / scale,
+                     .sigma_high = inner->sigma_high / scale,
+                     .batch = inner->batch};
     p->scale = scale;
     p->shift = shift;
     p->inner = inner;

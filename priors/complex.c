@@ -153,11 +153,12 @@ static double pair_energy(const struct scryi_gaussian *G, const float *u, void *
 static void pair_mean(const struct scryi_gaussian *G, float *mean)
 {
     const struct complex_prior *p = (const struct complex_prior *)G;
-    for (size_t i = 0; i < 2 * p->pixels; i++) mean[i] = p->mean[i];
+    for (size_t i = 0; i < 2 * p->pixels; i++)
+        mean[i] = p->mean[i];
 }
 
 /* Gives up `p` and leaves its parts alone. */
-static void release(struct complex_prior *p)
+static void complex_release(struct complex_prior *p)
 {
     if (!p) return;
     scry_free(p->mean);
@@ -170,7 +171,7 @@ static void complex_destroy(scry_prior *P)
     if (!p) return;
     if (p->part[1] != p->part[0]) scry_prior_free(p->part[1]);
     scry_prior_free(p->part[0]);
-    release(p);
+    complex_release(p);
 }
 
 static const struct scry_prior_ops complex_ops = {
@@ -230,8 +231,8 @@ static scry_status fill_gaussian(struct complex_prior *p, scry_error *err)
 }
 
 /* `space` is that of the complex image; count parts of equal size. */
-static scry_status create(scry_prior **out, const char *name, const scry_space *space,
-                          scry_prior *const part[], size_t count, scry_error *err)
+static scry_status complex_create(scry_prior **out, const char *name, const scry_space *space,
+                                  scry_prior *const part[], size_t count, scry_error *err)
 {
     struct complex_prior *p = scry_alloc(1, sizeof *p);
     if (!p) return SCRY_FAIL(err, SCRY_ENOMEM, "%s prior", name);
@@ -240,7 +241,7 @@ static scry_status create(scry_prior **out, const char *name, const scry_space *
     p->count = count;
     p->pixels = scry_space_floats(space) / 2;
     p->floats = 2 * p->pixels / count;
-    *base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_high = INFINITY };
+    *base = (scry_prior){.ops = &p->ops, .space = *space, .sigma_high = INFINITY};
     for (size_t k = 0; k < count; k++) {
         p->part[k] = part[k];
         bytes = part[k]->work_bytes > bytes ? part[k]->work_bytes : bytes;
@@ -254,7 +255,7 @@ static scry_status create(scry_prior **out, const char *name, const scry_space *
     if (st == SCRY_OK)
         *out = base;
     else
-        release(p);
+        complex_release(p);
     return st;
 }
 
@@ -262,7 +263,7 @@ scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *
                                 scry_error *err)
 {
     char re[96], im[96];
-    scry_prior *const part[2] = { real, imaginary };
+    scry_prior *const part[2] = {real, imaginary};
     scry_space space = real->space;
     *out = NULL;
     if (space.cplx || !scry_space_equal(&space, &imaginary->space))
@@ -271,26 +272,26 @@ scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *
                          scry_space_print(&space, re, sizeof re),
                          scry_space_print(&imaginary->space, im, sizeof im));
     const bool ranges = scry_prior_has_denoise(real) && scry_prior_has_denoise(imaginary);
-    if (ranges && fmax(real->sigma_low, imaginary->sigma_low) >
-                      fmin(real->sigma_high, imaginary->sigma_high))
+    if (ranges &&
+        fmax(real->sigma_low, imaginary->sigma_low) > fmin(real->sigma_high, imaginary->sigma_high))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "no noise level serves both parts: %s knows %g to %g, %s %g to %g",
                          real->ops->name, real->sigma_low, real->sigma_high, imaginary->ops->name,
                          imaginary->sigma_low, imaginary->sigma_high);
     space.cplx = true;
-    return create(out, "complex", &space, part, 2, err);
+    return complex_create(out, "complex", &space, part, 2, err);
 }
 
 scry_status scry_channels_create(scry_prior **out, scry_prior *inner, scry_error *err)
 {
     char text[96];
     const scry_space *s = &inner->space;
-    scry_prior *const part[1] = { inner };
+    scry_prior *const part[1] = {inner};
     *out = NULL;
     if (s->cplx || s->rank != 3 || s->dims[0] != 2)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%s prior of %s, expected real channels 2 x y x x",
                          inner->ops->name, scry_space_print(s, text, sizeof text));
     scry_space space = SCRY_SPACE(s->dims[1], s->dims[2]);
     space.cplx = true;
-    return create(out, "channels", &space, part, 1, err);
+    return complex_create(out, "channels", &space, part, 1, err);
 }

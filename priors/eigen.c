@@ -25,8 +25,7 @@ static scry_status check_symmetric(const double *C, size_t n, scry_error *err)
     return SCRY_OK;
 }
 
-scry_status scryi_eigen(double *values, double *vectors, const double *C, size_t n,
-                        scry_error *err)
+scry_status scryi_eigen(double *values, double *vectors, const double *C, size_t n, scry_error *err)
 {
     scry_status st = check_symmetric(C, n, err);
     gsl_eigen_symmv_workspace *w = NULL;
@@ -62,7 +61,8 @@ void scryi_eigen_analyse(double *c, const double *vectors, const double *x, size
     for (size_t k = 0; k < n; k++) {
         const double *u = vectors + k * n;
         double s = 0;
-        for (size_t i = 0; i < n; i++) s += u[i] * x[i];
+        for (size_t i = 0; i < n; i++)
+            s += u[i] * x[i];
         c[k] = s;
     }
 }
@@ -72,6 +72,7 @@ void scryi_eigen_synthesise(double *x, const double *vectors, const double *c, s
     memset(x, 0, n * sizeof *x);
     for (size_t k = 0; k < n; k++) {
         const double *u = vectors + k * n;
-        for (size_t i = 0; i < n; i++) x[i] += u[i] * c[k];
+        for (size_t i = 0; i < n; i++)
+            x[i] += u[i] * c[k];
     }
 }

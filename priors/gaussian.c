@@ -3,7 +3,7 @@
  */
 #include "priors/gaussian_impl.h"
 
-static const struct scryi_gaussian *gaussian(const scry_prior *P)
+static const struct scryi_gaussian *gaussian_gaussian(const scry_prior *P)
 {
     return (const struct scryi_gaussian *)P;
 }
@@ -12,7 +12,8 @@ scry_status scryi_gaussian_denoise(const scry_prior *P, float *x0, const float *
                                    void *work, scry_error *err)
 {
     (void)err;
-    gaussian(P)->filter(gaussian(P), x0, x, SCRYI_GAIN_WIENER, (double)sigma * sigma, true, work);
+    gaussian_gaussian(P)->filter(gaussian_gaussian(P), x0, x, SCRYI_GAIN_WIENER,
+                                 (double)sigma * sigma, true, work);
     return SCRY_OK;
 }
 
@@ -21,8 +22,9 @@ scry_status scryi_gaussian_vjp(const scry_prior *P, float *g, float *x0, const f
 {
     (void)err;
     const double t = (double)sigma * sigma;
-    gaussian(P)->filter(gaussian(P), g, v, SCRYI_GAIN_WIENER, t, false, work);
-    if (x0) gaussian(P)->filter(gaussian(P), x0, x, SCRYI_GAIN_WIENER, t, true, work);
+    gaussian_gaussian(P)->filter(gaussian_gaussian(P), g, v, SCRYI_GAIN_WIENER, t, false, work);
+    if (x0)
+        gaussian_gaussian(P)->filter(gaussian_gaussian(P), x0, x, SCRYI_GAIN_WIENER, t, true, work);
     return SCRY_OK;
 }
 
@@ -30,7 +32,7 @@ scry_status scryi_gaussian_prox(const scry_prior *P, float *z, const float *v, d
                                 scry_error *err)
 {
     (void)err;
-    gaussian(P)->filter(gaussian(P), z, v, SCRYI_GAIN_WIENER, t, true, work);
+    gaussian_gaussian(P)->filter(gaussian_gaussian(P), z, v, SCRYI_GAIN_WIENER, t, true, work);
     return SCRY_OK;
 }
 
@@ -38,7 +40,7 @@ scry_status scryi_gaussian_value(const scry_prior *P, double *value, const float
                                  scry_error *err)
 {
     (void)err;
-    *value = 0.5 * gaussian(P)->energy(gaussian(P), u, work);
+    *value = 0.5 * gaussian_gaussian(P)->energy(gaussian_gaussian(P), u, work);
     return SCRY_OK;
 }
 
@@ -49,7 +51,7 @@ static bool has_gaussian_hooks(const scry_prior *P)
 
 bool scry_prior_is_gaussian(const scry_prior *P)
 {
-    return has_gaussian_hooks(P) && gaussian(P)->proper;
+    return has_gaussian_hooks(P) && gaussian_gaussian(P)->proper;
 }
 
 static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, double t,
@@ -62,8 +64,8 @@ static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, doubl
                          (int)f, SCRY_GAUSSIAN_COV, SCRY_GAUSSIAN_NOISED_SQRT);
     if (f >= SCRY_GAUSSIAN_SHRINK && !(t > 0 && isfinite(t)))
         return SCRY_FAIL(err, SCRY_EINVAL, "noise variance %g, expected > 0 and finite", t);
-    if (!gaussian(P)->proper && (f == SCRY_GAUSSIAN_COV || f == SCRY_GAUSSIAN_SQRT ||
-                                 f == SCRY_GAUSSIAN_NOISED_SQRT))
+    if (!gaussian_gaussian(P)->proper &&
+        (f == SCRY_GAUSSIAN_COV || f == SCRY_GAUSSIAN_SQRT || f == SCRY_GAUSSIAN_NOISED_SQRT))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s leaves constants free: it has a precision but no covariance",
                          P->ops->name);
@@ -75,13 +77,14 @@ scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in
 {
     scry_status st = check_function(P, f, t, err);
     if (st != SCRY_OK) return st;
-    gaussian(P)->filter(gaussian(P), out, in, (enum scryi_gaussian_gain)f, t, false, work);
+    gaussian_gaussian(P)->filter(gaussian_gaussian(P), out, in, (enum scryi_gaussian_gain)f, t,
+                                 false, work);
     return SCRY_OK;
 }
 
 int scry_gaussian_rank(const scry_prior *P)
 {
-    return has_gaussian_hooks(P) ? gaussian(P)->rank : 0;
+    return has_gaussian_hooks(P) ? gaussian_gaussian(P)->rank : 0;
 }
 
 scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,
@@ -89,9 +92,9 @@ scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaus
 {
     scry_status st = check_function(P, f, t, err);
     if (st != SCRY_OK) return st;
-    if (!gaussian(P)->rank)
+    if (!gaussian_gaussian(P)->rank)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s: not diagonal in the Fourier basis", P->ops->name);
-    gaussian(P)->spectrum(gaussian(P), values, (enum scryi_gaussian_gain)f, t);
+    gaussian_gaussian(P)->spectrum(gaussian_gaussian(P), values, (enum scryi_gaussian_gain)f, t);
     return SCRY_OK;
 }
 
@@ -99,6 +102,6 @@ scry_status scry_gaussian_mean(const scry_prior *P, float *mean, scry_error *err
 {
     if (!has_gaussian_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
-    gaussian(P)->mean(gaussian(P), mean);
+    gaussian_gaussian(P)->mean(gaussian_gaussian(P), mean);
     return SCRY_OK;
 }

@@ -32,11 +32,11 @@ scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space
 /* Closed-form access, for Gaussian priors only (EINVAL otherwise).
  *   apply: out = f(C) in, with f one of the below; out == in allowed; t, the second argument. */
 typedef enum scry_gaussian_fn {
-    SCRY_GAUSSIAN_COV,      /* C in */
-    SCRY_GAUSSIAN_PRECISION,/* C^-1 in */
-    SCRY_GAUSSIAN_SQRT,     /* C^(1/2) in: samples from white noise */
-    SCRY_GAUSSIAN_INV_SQRT, /* C^(-1/2) in */
-    SCRY_GAUSSIAN_SHRINK,   /* (C^-1 + I/t)^-1 in: the posterior covariance at noise variance t */
+    SCRY_GAUSSIAN_COV,       /* C in */
+    SCRY_GAUSSIAN_PRECISION, /* C^-1 in */
+    SCRY_GAUSSIAN_SQRT,      /* C^(1/2) in: samples from white noise */
+    SCRY_GAUSSIAN_INV_SQRT,  /* C^(-1/2) in */
+    SCRY_GAUSSIAN_SHRINK,    /* (C^-1 + I/t)^-1 in: the posterior covariance at noise variance t */
     SCRY_GAUSSIAN_SHRINK_SQRT, /* the symmetric root of that */
     SCRY_GAUSSIAN_NOISED_SQRT, /* (C + t I)^(1/2): samples of images in noise of variance t */
 } scry_gaussian_fn;

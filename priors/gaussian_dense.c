@@ -18,27 +18,33 @@ static void dense_filter(const struct scryi_gaussian *G, float *out, const float
 {
     const struct dense *d = (const struct dense *)G;
     double *u = work, *c = u + d->n;
-    for (size_t i = 0; i < d->n; i++) u[i] = in[i] - (about_mean ? d->mean[i] : 0);
+    for (size_t i = 0; i < d->n; i++)
+        u[i] = in[i] - (about_mean ? d->mean[i] : 0);
     scryi_eigen_analyse(c, d->vectors, u, d->n);
-    for (size_t k = 0; k < d->n; k++) c[k] *= scryi_gaussian_gain(kind, d->precision[k], t);
+    for (size_t k = 0; k < d->n; k++)
+        c[k] *= scryi_gaussian_gain(kind, d->precision[k], t);
     scryi_eigen_synthesise(u, d->vectors, c, d->n);
-    for (size_t i = 0; i < d->n; i++) out[i] = (float)(u[i] + (about_mean ? d->mean[i] : 0));
+    for (size_t i = 0; i < d->n; i++)
+        out[i] = (float)(u[i] + (about_mean ? d->mean[i] : 0));
 }
 
 static double dense_energy(const struct scryi_gaussian *G, const float *u, void *work)
 {
     const struct dense *d = (const struct dense *)G;
     double *centred = work, *c = centred + d->n, energy = 0;
-    for (size_t i = 0; i < d->n; i++) centred[i] = u[i] - d->mean[i];
+    for (size_t i = 0; i < d->n; i++)
+        centred[i] = u[i] - d->mean[i];
     scryi_eigen_analyse(c, d->vectors, centred, d->n);
-    for (size_t k = 0; k < d->n; k++) energy += d->precision[k] * c[k] * c[k];
+    for (size_t k = 0; k < d->n; k++)
+        energy += d->precision[k] * c[k] * c[k];
     return energy;
 }
 
 static void dense_mean(const struct scryi_gaussian *G, float *mean)
 {
     const struct dense *d = (const struct dense *)G;
-    for (size_t i = 0; i < d->n; i++) mean[i] = (float)d->mean[i];
+    for (size_t i = 0; i < d->n; i++)
+        mean[i] = (float)d->mean[i];
 }
 
 static void dense_destroy(scry_prior *P)
@@ -66,12 +72,15 @@ static scry_status dense_allocate(struct dense **out, const scry_space *space, s
     size_t square;
     struct dense *d = *out = scry_alloc(1, sizeof *d);
     if (!d) return SCRY_FAIL(err, SCRY_ENOMEM, "dense Gaussian prior");
-    d->base = (struct scryi_gaussian){ .base = { .ops = &dense_ops, .space = *space,
-                                                 .work_bytes = 2 * n * sizeof(double),
-                                                 .sigma_low = SCRYI_SIGMA_LOW,
-                                                 .sigma_high = SCRYI_SIGMA_HIGH },
-                                       .proper = true, .filter = dense_filter,
-                                       .energy = dense_energy, .mean = dense_mean };
+    d->base = (struct scryi_gaussian){.base = {.ops = &dense_ops,
+                                               .space = *space,
+                                               .work_bytes = 2 * n * sizeof(double),
+                                               .sigma_low = SCRYI_SIGMA_LOW,
+                                               .sigma_high = SCRYI_SIGMA_HIGH},
+                                      .proper = true,
+                                      .filter = dense_filter,
+                                      .energy = dense_energy,
+                                      .mean = dense_mean};
     d->n = n;
     if (!scry_mul(&square, n, n))
         return SCRY_FAIL(err, SCRY_ESHAPE, "%zu pixels are too many for a dense covariance", n);
@@ -99,7 +108,8 @@ scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space
         d->mean[i] = mean[i];
     }
     if ((st = scryi_eigen(d->precision, d->vectors, C, d->n, err)) != SCRY_OK) goto done;
-    for (size_t k = 0; k < d->n; k++) d->precision[k] = 1 / d->precision[k];
+    for (size_t k = 0; k < d->n; k++)
+        d->precision[k] = 1 / d->precision[k];
     *out = &d->base.base;
     d = NULL;
 done:

@@ -24,14 +24,22 @@ enum scryi_gaussian_gain {
 static inline double scryi_gaussian_gain(enum scryi_gaussian_gain kind, double q, double t)
 {
     switch (kind) {
-    case SCRYI_GAIN_COV: return 1 / q;
-    case SCRYI_GAIN_PRECISION: return q;
-    case SCRYI_GAIN_SQRT: return 1 / sqrt(q);
-    case SCRYI_GAIN_INV_SQRT: return sqrt(q);
-    case SCRYI_GAIN_SHRINK: return t / (1 + t * q);
-    case SCRYI_GAIN_SHRINK_SQRT: return sqrt(t / (1 + t * q));
-    case SCRYI_GAIN_NOISED_SQRT: return sqrt(1 / q + t);
-    case SCRYI_GAIN_WIENER: break;
+    case SCRYI_GAIN_COV:
+        return 1 / q;
+    case SCRYI_GAIN_PRECISION:
+        return q;
+    case SCRYI_GAIN_SQRT:
+        return 1 / sqrt(q);
+    case SCRYI_GAIN_INV_SQRT:
+        return sqrt(q);
+    case SCRYI_GAIN_SHRINK:
+        return t / (1 + t * q);
+    case SCRYI_GAIN_SHRINK_SQRT:
+        return sqrt(t / (1 + t * q));
+    case SCRYI_GAIN_NOISED_SQRT:
+        return sqrt(1 / q + t);
+    case SCRYI_GAIN_WIENER:
+        break;
     }
     return 1 / (1 + t * q);
 }

@@ -30,8 +30,8 @@ static void stationary_filter(const struct scryi_gaussian *G, float *out, const 
         scry_fft_forward_real(s->fft, X, in + c * s->n, rest);
         if (about_mean) X[0] -= (float)((double)s->n * s->mean);
         SCRY_PARALLEL_FOR(s->bins > 1u << 21 ? scry_threads() : 1,
-            for (size_t k = 0; k < s->bins; k++)
-                X[k] *= (float)(scale * scryi_gaussian_gain(kind, (double)s->precision[k], t)););
+                          for (size_t k = 0; k < s->bins; k++) X[k] *=
+                          (float)(scale * scryi_gaussian_gain(kind, (double)s->precision[k], t)););
         if (about_mean) X[0] += (float)s->mean; /* after the 1/N */
         scry_fft_backward_real(s->fft, out + c * s->n, X, rest);
     }
@@ -62,7 +62,8 @@ static double stationary_energy(const struct scryi_gaussian *G, const float *u, 
 static void stationary_mean(const struct scryi_gaussian *G, float *mean)
 {
     const struct stationary *s = (const struct stationary *)G;
-    for (size_t i = 0; i < s->n * s->copies; i++) mean[i] = (float)s->mean;
+    for (size_t i = 0; i < s->n * s->copies; i++)
+        mean[i] = (float)s->mean;
 }
 
 static void stationary_spectrum(const struct scryi_gaussian *G, float *values,
@@ -93,7 +94,7 @@ static scry_status tabulate(struct stationary *s, scryi_precision_fn *precision,
 {
     const size_t half = s->dims[s->rank - 1] / 2 + 1;
     for (size_t k = 0; k < s->bins; k++) {
-        double f[3] = { 0 };
+        double f[3] = {0};
         size_t row = k / half;
         f[s->rank - 1] = (double)(k % half) / (double)s->dims[s->rank - 1];
         for (int a = s->rank - 2; a >= 0; a--) {
@@ -135,15 +136,20 @@ scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_op
         st = SCRY_FAIL(err, SCRY_ENOMEM, "stationary Gaussian prior");
         goto done;
     }
-    s->base = (struct scryi_gaussian){ .base = { .ops = ops, .space = *space,
-                                                 .sigma_low = SCRYI_SIGMA_LOW,
-                                                 .sigma_high = SCRYI_SIGMA_HIGH },
-                                       .proper = true, .filter = stationary_filter,
-                                       .energy = stationary_energy, .mean = stationary_mean,
-                                       .rank = rank, .spectrum = stationary_spectrum };
+    s->base = (struct scryi_gaussian){.base = {.ops = ops,
+                                               .space = *space,
+                                               .sigma_low = SCRYI_SIGMA_LOW,
+                                               .sigma_high = SCRYI_SIGMA_HIGH},
+                                      .proper = true,
+                                      .filter = stationary_filter,
+                                      .energy = stationary_energy,
+                                      .mean = stationary_mean,
+                                      .rank = rank,
+                                      .spectrum = stationary_spectrum};
     s->rank = rank;
     s->mean = mean;
-    for (int a = 0; a < rank; a++) s->dims[a] = space->dims[space->rank - rank + a];
+    for (int a = 0; a < rank; a++)
+        s->dims[a] = space->dims[space->rank - rank + a];
     if ((st = scry_fft_create_real(&s->fft, rank, s->dims, err)) != SCRY_OK) goto done;
     s->n = scry_fft_count(s->fft);
     s->bins = scry_fft_bins(s->fft);
@@ -192,7 +198,7 @@ static scry_status precision_of_spectrum(double *q, const double f[3], void *ctx
 scry_status scry_gaussian_create(scry_prior **out, const scry_space *space, int rank, double mean,
                                  scry_spectrum_fn *spectrum, void *ctx, scry_error *err)
 {
-    struct spectrum s = { spectrum, ctx };
+    struct spectrum s = {spectrum, ctx};
     return scryi_stationary_create(out, &stationary_ops, space, rank, mean, precision_of_spectrum,
                                    &s, err);
 }

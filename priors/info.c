@@ -1,6 +1,6 @@
 #include "priors/info.h"
 
-#include "lib/json.h"
+#include "lib/io/json.h"
 #include "lib/memory.h"
 
 #include <stdio.h>
@@ -145,8 +145,7 @@ static scry_status read_departure(struct holder *h, const scry_json_node *root, 
     if (st != SCRY_OK || !curve) return st;
     for (size_t k = 0; k < 2; k++) {
         st = scry_json_array(h->doc, curve, keys[k], SCRY_JSON_REQUIRED, &list, err);
-        if (st == SCRY_OK)
-            st = read_numbers(&h->departure[k], &count[k], h, list, keys[k], err);
+        if (st == SCRY_OK) st = read_numbers(&h->departure[k], &count[k], h, list, keys[k], err);
         if (st != SCRY_OK) return st;
     }
     if (count[0] != count[1])
@@ -164,7 +163,7 @@ static scry_status read_departure(struct holder *h, const scry_json_node *root, 
                              "%s: gaussian_departure.value[%zu] is %g, expected at most 1", name, i,
                              h->departure[1][i]);
     }
-    h->info.departure = (scry_departure){count[0], h->departure[0], h->departure[1]};
+    h->info.departure = (scry_gaussian_gap){count[0], h->departure[0], h->departure[1]};
     return SCRY_OK;
 }
 

@@ -8,7 +8,7 @@ scry_status scryi_jobs_run(scryi_job *job, void *ctx, size_t first, size_t count
     if (count == 1) return job(ctx, first, work, err);
 #pragma omp parallel for schedule(static, 1) num_threads((int)count)
     for (size_t i = 0; i < count; i++) {
-        errors[i] = (scry_error){ 0 };
+        errors[i] = (scry_error){0};
         status[i] = job(ctx, first + i, (char *)work + i * slot_bytes, &errors[i]);
     }
     for (size_t i = 0; i < count; i++)

@@ -22,17 +22,17 @@ struct chain {
     const scry_increments *law;
     gsl_rng rng;
     size_t n;
-    double precision;             /* 1 / s^2 of the measurement */
-    double *h;                    /* x / s^2: its information */
+    double precision; /* 1 / s^2 of the measurement */
+    double *h;        /* x / s^2: its information */
     double *w, *u, *q, *lambda, *g, *eta;
-    double *mean;                 /* E[x0 | q] */
+    double *mean;                       /* E[x0 | q] */
     double *sum, *cv, *sum_cv, *sum_mv; /* averages over sweeps */
     unsigned char *v;
 };
 
 enum { CHAIN_VECTORS = 12 };
 
-static size_t work_bytes(size_t n)
+static size_t levy_work_bytes(size_t n)
 {
     return scry_align_up(scry_rng_gsl()->size) + CHAIN_VECTORS * n * sizeof(double) + n;
 }
@@ -41,12 +41,13 @@ static struct chain chain_carve(const struct levy *P, void *work)
 {
     const size_t n = P->n;
     char *at = work;
-    struct chain c = { .law = &P->law, .n = n, .rng = { scry_rng_gsl(), work } };
+    struct chain c = {.law = &P->law, .n = n, .rng = {scry_rng_gsl(), work}};
     double *p = (double *)(void *)(at + scry_align_up(scry_rng_gsl()->size));
-    double **const vectors[] = { &c.h, &c.w, &c.u, &c.q, &c.lambda, &c.g, &c.eta, &c.mean,
-                                 &c.sum, &c.cv, &c.sum_cv, &c.sum_mv };
+    double **const vectors[] = {&c.h,   &c.w,    &c.u,   &c.q,  &c.lambda, &c.g,
+                                &c.eta, &c.mean, &c.sum, &c.cv, &c.sum_cv, &c.sum_mv};
     _Static_assert(sizeof vectors / sizeof *vectors == CHAIN_VECTORS, "one vector each");
-    for (size_t k = 0; k < CHAIN_VECTORS; k++) *vectors[k] = p + k * n;
+    for (size_t k = 0; k < CHAIN_VECTORS; k++)
+        *vectors[k] = p + k * n;
     c.v = (unsigned char *)(p + CHAIN_VECTORS * n);
     return c;
 }
@@ -169,16 +170,19 @@ static double chain_add(struct chain *c, const float *a)
 {
     double along = 0;
     chain_smooth(c, c->mean);
-    for (size_t i = 0; i < c->n; i++) c->sum[i] += c->mean[i];
+    for (size_t i = 0; i < c->n; i++)
+        c->sum[i] += c->mean[i];
     if (!a) return 0;
     for (size_t i = 0; i < c->n; i++) {
         along += c->mean[i] * a[i];
         c->cv[i] = a[i];
     }
-    for (size_t i = 0; i < c->n; i++) c->sum_mv[i] += c->mean[i] * along;
+    for (size_t i = 0; i < c->n; i++)
+        c->sum_mv[i] += c->mean[i] * along;
     chain_inform(c, c->cv);
     chain_smooth(c, c->cv);
-    for (size_t i = 0; i < c->n; i++) c->sum_cv[i] += c->cv[i];
+    for (size_t i = 0; i < c->n; i++)
+        c->sum_cv[i] += c->cv[i];
     chain_inform(c, c->h);
     return along;
 }
@@ -194,7 +198,8 @@ static void levy_moments(const struct levy *P, float *x0, float *g, const float 
     chain_start(&c, x, sigma, P->opts.seed);
     chain_pass_back(&c);
     chain_inform(&c, c.h);
-    for (size_t k = 0; !exact && k < P->opts.burn_in; k++) chain_sweep(&c);
+    for (size_t k = 0; !exact && k < P->opts.burn_in; k++)
+        chain_sweep(&c);
     for (size_t k = 0; k < sweeps; k++) {
         if (!exact) chain_sweep(&c);
         along += chain_add(&c, a);
@@ -205,7 +210,8 @@ static void levy_moments(const struct levy *P, float *x0, float *g, const float 
             spread = (c.sum_mv[i] - c.sum[i] * along / (double)sweeps) / (double)(sweeps - 1);
         g[i] = (float)((c.sum_cv[i] / (double)sweeps + spread) * c.precision);
     }
-    for (size_t i = 0; x0 && i < c.n; i++) x0[i] = (float)(c.sum[i] / (double)sweeps);
+    for (size_t i = 0; x0 && i < c.n; i++)
+        x0[i] = (float)(c.sum[i] / (double)sweeps);
 }
 
 static scry_status levy_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
@@ -239,7 +245,7 @@ static const struct scry_prior_ops levy_ops = {
 
 void scry_levy_opts_init(scry_levy_opts *opts)
 {
-    *opts = (scry_levy_opts){ .burn_in = 20, .sweeps = 100 };
+    *opts = (scry_levy_opts){.burn_in = 20, .sweeps = 100};
 }
 
 scry_status scry_levy_create(scry_prior **out, size_t n, const scry_increments *law,
@@ -254,8 +260,11 @@ scry_status scry_levy_create(scry_prior **out, size_t n, const scry_increments *
         return SCRY_FAIL(err, SCRY_EINVAL, "%zu sweeps, expected at least 2", opts->sweeps);
     struct levy *P = scry_alloc(1, sizeof *P);
     if (!P) return SCRY_FAIL(err, SCRY_ENOMEM, "Levy prior");
-    P->base = (scry_prior){ .ops = &levy_ops, .space = SCRY_SPACE(n), .work_bytes = work_bytes(n),
-                            .sigma_low = SCRYI_SIGMA_LOW, .sigma_high = SCRYI_SIGMA_HIGH };
+    P->base = (scry_prior){.ops = &levy_ops,
+                           .space = SCRY_SPACE(n),
+                           .work_bytes = levy_work_bytes(n),
+                           .sigma_low = SCRYI_SIGMA_LOW,
+                           .sigma_high = SCRYI_SIGMA_HIGH};
     P->n = n;
     P->law = *law;
     P->opts = *opts;

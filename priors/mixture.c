@@ -29,8 +29,10 @@ struct scratch {
 static struct scratch scratch_carve(const struct mixture *m, void *work)
 {
     double *p = work;
-    return (struct scratch){ .d = p, .a = p + m->count * m->n, .b = p + (m->count + 1) * m->n,
-                             .r = p + (m->count + 2) * m->n };
+    return (struct scratch){.d = p,
+                            .a = p + m->count * m->n,
+                            .b = p + (m->count + 1) * m->n,
+                            .r = p + (m->count + 2) * m->n};
 }
 
 static void analyse(const struct component *c, double *out, const double *in, size_t n)
@@ -54,7 +56,8 @@ static double component_pass(const struct component *c, double *d, const float *
                              double *a, double *b, size_t n)
 {
     double log_p = c->log_weight;
-    for (size_t i = 0; i < n; i++) a[i] = x[i] - c->mean[i];
+    for (size_t i = 0; i < n; i++)
+        a[i] = x[i] - c->mean[i];
     analyse(c, b, a, n);
     for (size_t i = 0; i < n; i++) {
         const double total = c->variances[i] + t;
@@ -63,7 +66,8 @@ static double component_pass(const struct component *c, double *d, const float *
     }
     if (!d) return log_p;
     synthesise(c, d, b, n);
-    for (size_t i = 0; i < n; i++) d[i] += c->mean[i];
+    for (size_t i = 0; i < n; i++)
+        d[i] += c->mean[i];
     return log_p;
 }
 
@@ -71,10 +75,13 @@ static double component_pass(const struct component *c, double *d, const float *
 static double softmax(double *r, size_t count)
 {
     double largest = -INFINITY, sum = 0;
-    for (size_t k = 0; k < count; k++) largest = fmax(largest, r[k]);
-    for (size_t k = 0; k < count; k++) sum += exp(r[k] - largest);
+    for (size_t k = 0; k < count; k++)
+        largest = fmax(largest, r[k]);
+    for (size_t k = 0; k < count; k++)
+        sum += exp(r[k] - largest);
     const double total = largest + log(sum);
-    for (size_t k = 0; k < count; k++) r[k] = exp(r[k] - total);
+    for (size_t k = 0; k < count; k++)
+        r[k] = exp(r[k] - total);
     return total;
 }
 
@@ -87,7 +94,8 @@ static void posterior_mean(const struct mixture *m, const struct scratch *s, con
     softmax(s->r, m->count);
     memset(s->a, 0, m->n * sizeof *s->a);
     for (size_t k = 0; k < m->count; k++)
-        for (size_t i = 0; i < m->n; i++) s->a[i] += s->r[k] * s->d[k * m->n + i];
+        for (size_t i = 0; i < m->n; i++)
+            s->a[i] += s->r[k] * s->d[k * m->n + i];
 }
 
 static scry_status mixture_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
@@ -97,7 +105,8 @@ static scry_status mixture_denoise(const scry_prior *P, float *x0, const float *
     const struct mixture *m = (const struct mixture *)P;
     const struct scratch s = scratch_carve(m, work);
     posterior_mean(m, &s, x, (double)sigma * sigma);
-    for (size_t i = 0; i < m->n; i++) x0[i] = (float)s.a[i];
+    for (size_t i = 0; i < m->n; i++)
+        x0[i] = (float)s.a[i];
     return SCRY_OK;
 }
 
@@ -105,11 +114,14 @@ static scry_status mixture_denoise(const scry_prior *P, float *x0, const float *
 static void add_shrunk(const struct component *c, double *out, const float *v, double r, double t,
                        double *a, double *b, size_t n)
 {
-    for (size_t i = 0; i < n; i++) a[i] = v[i];
+    for (size_t i = 0; i < n; i++)
+        a[i] = v[i];
     analyse(c, b, a, n);
-    for (size_t i = 0; i < n; i++) b[i] *= c->variances[i] / (c->variances[i] + t);
+    for (size_t i = 0; i < n; i++)
+        b[i] *= c->variances[i] / (c->variances[i] + t);
     synthesise(c, a, b, n);
-    for (size_t i = 0; i < n; i++) out[i] += r * a[i];
+    for (size_t i = 0; i < n; i++)
+        out[i] += r * a[i];
 }
 
 /* The Jacobian is symmetric, so it is its own transpose. d_k - D is kept in place of d_k; its own
@@ -124,17 +136,21 @@ static scry_status mixture_vjp(const scry_prior *P, float *g, float *x0, const f
     double *sum = s.r + m->count;
     posterior_mean(m, &s, x, t);
     if (x0)
-        for (size_t i = 0; i < m->n; i++) x0[i] = (float)s.a[i];
+        for (size_t i = 0; i < m->n; i++)
+            x0[i] = (float)s.a[i];
     memset(sum, 0, m->n * sizeof *sum);
     for (size_t k = 0; k < m->count; k++) {
         const double *d = s.d + k * m->n;
         double along = 0;
-        for (size_t i = 0; i < m->n; i++) along += (d[i] - s.a[i]) * v[i];
-        for (size_t i = 0; i < m->n; i++) sum[i] += s.r[k] * (d[i] - s.a[i]) * along / t;
+        for (size_t i = 0; i < m->n; i++)
+            along += (d[i] - s.a[i]) * v[i];
+        for (size_t i = 0; i < m->n; i++)
+            sum[i] += s.r[k] * (d[i] - s.a[i]) * along / t;
     }
     for (size_t k = 0; k < m->count; k++)
         add_shrunk(&m->components[k], sum, v, s.r[k], t, s.a, s.b, m->n);
-    for (size_t i = 0; i < m->n; i++) g[i] = (float)sum[i];
+    for (size_t i = 0; i < m->n; i++)
+        g[i] = (float)sum[i];
     return SCRY_OK;
 }
 
@@ -235,8 +251,10 @@ scry_status scry_mixture_create(scry_prior **out, const scry_space *space,
         st = SCRY_FAIL(err, SCRY_ENOMEM, "mixture prior");
         goto done;
     }
-    m->base = (scry_prior){ .ops = &mixture_ops, .space = *space, .sigma_low = SCRYI_SIGMA_LOW,
-                            .sigma_high = SCRYI_SIGMA_HIGH };
+    m->base = (scry_prior){.ops = &mixture_ops,
+                           .space = *space,
+                           .sigma_low = SCRYI_SIGMA_LOW,
+                           .sigma_high = SCRYI_SIGMA_HIGH};
     m->n = scry_space_floats(space);
     m->count = count;
     m->components = scry_alloc(count, sizeof *m->components);
@@ -244,7 +262,8 @@ scry_status scry_mixture_create(scry_prior **out, const scry_space *space,
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu mixture components of %zu pixels", count, m->n);
         goto done;
     }
-    for (size_t k = 0; k < count; k++) total += components[k].weight;
+    for (size_t k = 0; k < count; k++)
+        total += components[k].weight;
     for (size_t k = 0; k < count; k++) {
         st = component_copy(&m->components[k], &components[k], k, m->n, total, err);
         if (st != SCRY_OK) goto done;

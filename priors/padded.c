@@ -68,7 +68,8 @@ static void extend(const struct padded *p, float *out, const float *x)
         const float *from = x + per * source_row(p, r);
         float *to = out + per * r * width;
         for (size_t i = 0; i < width; i++)
-            for (size_t c = 0; c < per; c++) to[per * i + c] = from[per * p->source[last][i] + c];
+            for (size_t c = 0; c < per; c++)
+                to[per * i + c] = from[per * p->source[last][i] + c];
     }
 }
 
@@ -83,7 +84,8 @@ static void extend_adjoint(const struct padded *p, float *out, const float *v)
         float *to = out + per * source_row(p, r);
         const float *from = v + per * r * width;
         for (size_t i = 0; i < width; i++)
-            for (size_t c = 0; c < per; c++) to[per * p->source[last][i] + c] += from[per * i + c];
+            for (size_t c = 0; c < per; c++)
+                to[per * p->source[last][i] + c] += from[per * i + c];
     }
 }
 
@@ -144,7 +146,8 @@ static void padded_destroy(scry_prior *P)
 {
     struct padded *p = (struct padded *)P;
     if (!p) return;
-    for (int a = 0; a < SCRY_MAX_RANK; a++) scry_free(p->source[a]);
+    for (int a = 0; a < SCRY_MAX_RANK; a++)
+        scry_free(p->source[a]);
     scry_prior_free(p->inner);
     scry_free(p);
 }
@@ -156,14 +159,16 @@ static const struct scry_prior_ops padded_ops = {
     .destroy = padded_destroy,
 };
 
-static scry_status check_spaces(const scry_space *space, const scry_prior *inner, scry_error *err)
+static scry_status padded_check_spaces(const scry_space *space, const scry_prior *inner,
+                                       scry_error *err)
 {
     char small[128], large[128];
     const scry_space *s = scry_prior_space(inner);
     const scry_status st = scry_space_check(space, err);
     bool fits = st == SCRY_OK && space->rank == s->rank && space->cplx == s->cplx;
     if (st != SCRY_OK) return st;
-    for (int a = 0; fits && a < space->rank; a++) fits = space->dims[a] <= s->dims[a];
+    for (int a = 0; fits && a < space->rank; a++)
+        fits = space->dims[a] <= s->dims[a];
     if (!fits)
         return SCRY_FAIL(err, SCRY_ESHAPE, "image %s does not fit in %s of the prior %s",
                          scry_space_print(space, small, sizeof small),
@@ -197,7 +202,7 @@ scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_p
 {
     struct padded *p = NULL;
     *out = NULL;
-    scry_status st = check_spaces(space, inner, err);
+    scry_status st = padded_check_spaces(space, inner, err);
     if (st != SCRY_OK) goto done;
     p = scry_alloc(1, sizeof *p);
     if (!p) {
@@ -207,8 +212,11 @@ scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_p
     const scry_space *large = &inner->space;
     p->ops = padded_ops;
     if (!scry_prior_has_vjp(inner)) p->ops.vjp = NULL;
-    p->base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_low = inner->sigma_low,
-                            .sigma_high = inner->sigma_high, .batch = inner->batch };
+    p->base = (scry_prior){.ops = &p->ops,
+                           .space = *space,
+                           .sigma_low = inner->sigma_low,
+                           .sigma_high = inner->sigma_high,
+                           .batch = inner->batch};
     p->per = space->cplx ? 2 : 1;
     p->padded_floats = scry_space_floats(large);
     p->base.work_bytes = 4 * buffer_bytes(p) + inner->work_bytes;
@@ -220,8 +228,7 @@ scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_p
             goto done;
         }
         for (size_t i = 0; i < large->dims[a]; i++)
-            p->source[a][i] =
-                reflect((ptrdiff_t)i - (ptrdiff_t)p->before[a], space->dims[a]);
+            p->source[a][i] = reflect((ptrdiff_t)i - (ptrdiff_t)p->before[a], space->dims[a]);
     }
     p->inner = inner;
     *out = &p->base;

@@ -56,22 +56,22 @@ static scry_status prox_plane(void *ctx, size_t plane, void *work, scry_error *e
 static scry_status perplane_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
                                     void *work, scry_error *err)
 {
-    struct call call = { .p = (const struct perplane *)P, .a = x0, .x = x, .sigma = sigma };
+    struct call call = {.p = (const struct perplane *)P, .a = x0, .x = x, .sigma = sigma};
     return each_plane(denoise_plane, &call, work, err);
 }
 
 static scry_status perplane_vjp(const scry_prior *P, float *g, float *x0, const float *x,
                                 const float *v, float sigma, void *work, scry_error *err)
 {
-    struct call call = { .p = (const struct perplane *)P, .a = g, .b = x0, .x = x, .v = v,
-                         .sigma = sigma };
+    struct call call = {
+        .p = (const struct perplane *)P, .a = g, .b = x0, .x = x, .v = v, .sigma = sigma};
     return each_plane(vjp_plane, &call, work, err);
 }
 
 static scry_status perplane_prox(const scry_prior *P, float *z, const float *v, double t,
                                  void *work, scry_error *err)
 {
-    struct call call = { .p = (const struct perplane *)P, .a = z, .x = v, .t = t };
+    struct call call = {.p = (const struct perplane *)P, .a = z, .x = v, .t = t};
     return each_plane(prox_plane, &call, work, err);
 }
 
@@ -113,7 +113,8 @@ static scry_status check_trailing(const scry_space *space, const scry_prior *inn
     const scry_status st = scry_space_check(space, err);
     int skip = 0;
     if (st != SCRY_OK) return st;
-    while (skip < s->rank - 1 && s->dims[skip] == 1) skip++;
+    while (skip < s->rank - 1 && s->dims[skip] == 1)
+        skip++;
     const int rank = s->rank - skip;
     bool fits = space->rank >= rank && space->cplx == s->cplx;
     for (int a = 1; fits && a <= rank; a++)
@@ -137,8 +138,11 @@ scry_status scry_perplane_create(scry_prior **out, const scry_space *space, scry
     if (!scry_prior_has_vjp(inner)) p->ops.vjp = NULL;
     if (!scry_prior_has_prox(inner)) p->ops.prox = NULL;
     if (!scry_prior_has_value(inner)) p->ops.value = NULL;
-    p->base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_low = inner->sigma_low,
-                            .sigma_high = inner->sigma_high, .batch = inner->batch };
+    p->base = (scry_prior){.ops = &p->ops,
+                           .space = *space,
+                           .sigma_low = inner->sigma_low,
+                           .sigma_high = inner->sigma_high,
+                           .batch = inner->batch};
     p->floats = scry_space_floats(&inner->space);
     p->planes = scry_space_floats(space) / p->floats;
     p->workers = workers < p->planes ? workers : p->planes;

@@ -55,7 +55,8 @@ static double windowed(const struct grid *g, float *z, const float *y)
         weights += w;
         square += w * w;
     }
-    for (size_t i = 0; i < g->n; i++) z[i] = (float)(window_at(g, i) * (y[i] - total / weights));
+    for (size_t i = 0; i < g->n; i++)
+        z[i] = (float)(window_at(g, i) * (y[i] - total / weights));
     return square;
 }
 
@@ -92,7 +93,8 @@ static scry_status finish_rings(const struct grid *g, struct rings *r,
 {
     double shared = 2;
     size_t to = 0;
-    for (int a = 0; a < g->rank; a++) shared *= g->dims[a] > 1 ? 1.94 : 1;
+    for (int a = 0; a < g->rank; a++)
+        shared *= g->dims[a] > 1 ? 1.94 : 1;
     for (size_t b = 0; b < RINGS; b++) {
         if (!(r->M[b] > 0)) continue;
         const double f = r->f[b] / r->M[b];
@@ -154,16 +156,17 @@ static void fit_amplitude(struct fit *p, const struct rings *r)
  * cheap, and unlike a descent it cannot stop in a local minimum next to the start. */
 static struct fit fit_shape(const struct rings *r)
 {
-    struct fit best = { .cost = INFINITY };
+    struct fit best = {.cost = INFINITY};
     double f0 = log(0.08), f0_step = log(1.5), alpha = 3, alpha_step = 0.5;
     double mean_power = 0;
-    for (size_t b = 0; b < r->count; b++) mean_power += r->P[b] / (double)r->count;
+    for (size_t b = 0; b < r->count; b++)
+        mean_power += r->P[b] / (double)r->count;
     for (int level = 0; level < 3; level++) {
         const double f0_centre = f0, alpha_centre = alpha;
         for (int i = -6; i <= 6; i++)
             for (int j = -6; j <= 6; j++) {
-                struct fit p = { .f0 = exp(f0_centre + i * f0_step),
-                                 .alpha = alpha_centre + j * alpha_step };
+                struct fit p = {.f0 = exp(f0_centre + i * f0_step),
+                                .alpha = alpha_centre + j * alpha_step};
                 if (p.alpha < 0 || p.f0 < 0.5 * r->lowest) continue;
                 p.log_A = log(mean_power) + 0.5 * p.alpha * log(p.f0 * p.f0 + 0.01);
                 fit_amplitude(&p, r);
@@ -196,7 +199,8 @@ static double ratio_at(const double *ratio, const struct rings *r, double f)
 {
     size_t b = 0;
     if (f <= r->f[0]) return ratio[0];
-    while (b + 1 < r->count && r->f[b + 1] < f) b++;
+    while (b + 1 < r->count && r->f[b + 1] < f)
+        b++;
     if (b + 1 >= r->count) return ratio[r->count - 1];
     const double t = (f - r->f[b]) / (r->f[b + 1] - r->f[b]);
     return ratio[b] + t * (ratio[b + 1] - ratio[b]);
@@ -212,14 +216,16 @@ static void isotonic(double *x, size_t n)
         size[blocks++] = 1;
         while (blocks > 1 && level[blocks - 1] > level[blocks - 2]) {
             const double total = size[blocks - 2] + size[blocks - 1];
-            level[blocks - 2] = (level[blocks - 2] * size[blocks - 2] +
-                                 level[blocks - 1] * size[blocks - 1]) / total;
+            level[blocks - 2] =
+                (level[blocks - 2] * size[blocks - 2] + level[blocks - 1] * size[blocks - 1]) /
+                total;
             size[blocks - 2] = total;
             blocks--;
         }
     }
     for (size_t k = 0, i = 0; k < blocks; k++)
-        for (size_t c = 0; c < (size_t)size[k]; c++) x[i++] = level[k];
+        for (size_t c = 0; c < (size_t)size[k]; c++)
+            x[i++] = level[k];
 }
 
 static void table(double *power, const struct rings *r)
@@ -227,17 +233,19 @@ static void table(double *power, const struct rings *r)
     const struct fit fit = fit_shape(r);
     double ratio[RINGS], raw[RINGS], lg[RINGS];
     ring_ratios(ratio, r, &fit);
-    for (size_t i = 0; i < RINGS; i++) raw[i] = ratio_at(ratio, r, (double)i * ring_width());
+    for (size_t i = 0; i < RINGS; i++)
+        raw[i] = ratio_at(ratio, r, (double)i * ring_width());
     for (size_t i = 0; i < RINGS; i++) { /* 1 2 1, the ends as they are */
         const double low = raw[i ? i - 1 : 0], high = raw[i + 1 < RINGS ? i + 1 : RINGS - 1];
         lg[i] = log(fit_power(&fit, (double)i * ring_width())) + (low + 2 * raw[i] + high) / 4;
     }
     isotonic(lg, RINGS);
-    for (size_t i = 0; i < RINGS; i++) power[i] = exp(fmax(lg[i], lg[0] - 30));
+    for (size_t i = 0; i < RINGS; i++)
+        power[i] = exp(fmax(lg[i], lg[0] - 30));
 }
 
-static scry_status check(struct grid *g, const scry_space *space, int rank, const float *y,
-                         const scry_power_model *model, scry_error *err)
+static scry_status power_check(struct grid *g, const scry_space *space, int rank, const float *y,
+                               const scry_power_model *model, scry_error *err)
 {
     const scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
@@ -248,7 +256,7 @@ static scry_status check(struct grid *g, const scry_space *space, int rank, cons
                          space->rank < 3 ? space->rank : 3);
     if (!(model->noise >= 0 && isfinite(model->noise)))
         return SCRY_FAIL(err, SCRY_EINVAL, "noise variance %g, expected >= 0", model->noise);
-    *g = (struct grid){ .rank = rank, .n = 1, .longest = 0 };
+    *g = (struct grid){.rank = rank, .n = 1, .longest = 0};
     for (int a = 0; a < rank; a++) {
         g->dims[a] = space->dims[space->rank - rank + a];
         g->n *= g->dims[a];
@@ -264,8 +272,8 @@ static scry_status check(struct grid *g, const scry_space *space, int rank, cons
 }
 
 /* The rings of y; *largest receives the greatest ring power. */
-static scry_status measure(const struct grid *g, struct rings *r, const float *y,
-                           const scry_power_model *model, scry_error *err)
+static scry_status power_measure(const struct grid *g, struct rings *r, const float *y,
+                                 const scry_power_model *model, scry_error *err)
 {
     scry_status st = SCRY_OK;
     scry_fft *fft = NULL;
@@ -289,7 +297,8 @@ static scry_status measure(const struct grid *g, struct rings *r, const float *y
         add_rings(g, r, Z, norm);
     }
     if ((st = finish_rings(g, r, model, err)) != SCRY_OK) goto done;
-    for (size_t b = 0; b < r->count; b++) largest = fmax(largest, r->P[b]);
+    for (size_t b = 0; b < r->count; b++)
+        largest = fmax(largest, r->P[b]);
     if (!(largest > 1e-30))
         st = SCRY_FAIL(err, SCRY_EINVAL,
                        "no power spectrum: power %g at most; the image is constant, or "
@@ -306,23 +315,24 @@ done:
 scry_status scry_power_estimate(scry_radial *out, const scry_space *space, int rank, const float *y,
                                 const scry_power_model *model, scry_error *err)
 {
-    const scry_power_model sharp = { 0 };
+    const scry_power_model sharp = {0};
     struct grid g;
-    struct rings r = { .count = 0 };
-    *out = (scry_radial){ 0 };
+    struct rings r = {.count = 0};
+    *out = (scry_radial){0};
     if (!model) model = &sharp;
-    scry_status st = check(&g, space, rank, y, model, err);
-    if (st != SCRY_OK || (st = measure(&g, &r, y, model, err)) != SCRY_OK) return st;
+    scry_status st = power_check(&g, space, rank, y, model, err);
+    if (st != SCRY_OK || (st = power_measure(&g, &r, y, model, err)) != SCRY_OK) return st;
     double *power = scry_alloc(RINGS, sizeof *power);
     if (!power) return SCRY_FAIL(err, SCRY_ENOMEM, "radial power spectrum");
     table(power, &r);
-    *out = (scry_radial){ .count = RINGS, .power = power,
-                          .mean = scry_sum(y, g.n * g.copies) / (double)(g.n * g.copies) };
+    *out = (scry_radial){.count = RINGS,
+                         .power = power,
+                         .mean = scry_sum(y, g.n * g.copies) / (double)(g.n * g.copies)};
     return SCRY_OK;
 }
 
 void scry_radial_free(scry_radial *radial)
 {
     scry_free((void *)radial->power); /* ours: the const is for tables that are not */
-    *radial = (scry_radial){ 0 };
+    *radial = (scry_radial){0};
 }

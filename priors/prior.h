@@ -15,8 +15,8 @@ void scry_prior_free(scry_prior *P); /* accepts NULL */
 const char *scry_prior_name(const scry_prior *P);
 const scry_space *scry_prior_space(const scry_prior *P);
 size_t scry_prior_work_bytes(const scry_prior *P);
-/* Calls at a time, by members of a meeting (lib/meeting.h), beyond which one more saves nothing
- * that is worth its work: 1 for priors that do not answer calls together. */
+/* Calls at a time, by members of a meeting (lib/call_batcher.h), beyond which one more saves
+ * nothing that is worth its work: 1 for priors that do not answer calls together. */
 size_t scry_prior_batch(const scry_prior *P);
 void scry_prior_sigma_range(const scry_prior *P, double *low, double *high);
 bool scry_prior_has_denoise(const scry_prior *P);

@@ -39,7 +39,7 @@ static bool sensible(double x)
 scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space, int rank, double lambda,
                                  double ridge, double mean, const double *weights, scry_error *err)
 {
-    struct energy e = { .rank = rank, .lambda = lambda, .ridge = ridge, .weight = { 1, 1, 1 } };
+    struct energy e = {.rank = rank, .lambda = lambda, .ridge = ridge, .weight = {1, 1, 1}};
     *out = NULL;
     if (!sensible(lambda))
         return SCRY_FAIL(err, SCRY_EINVAL, "lambda %g, expected 1e-18 to 1e18", lambda);

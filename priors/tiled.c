@@ -12,8 +12,8 @@
 /* The windows along one axis. */
 struct axis {
     size_t count, window;
-    size_t *start;  /* count */
-    float *weight;  /* count x window; sums to 1 over the windows at each pixel */
+    size_t *start; /* count */
+    float *weight; /* count x window; sums to 1 over the windows at each pixel */
 };
 
 struct tiled {
@@ -46,7 +46,7 @@ struct walk {
 
 static struct walk walk_start(const struct tiled *p, size_t tile)
 {
-    struct walk w = { .rows = 1 };
+    struct walk w = {.rows = 1};
     const int rank = p->base.space.rank;
     for (int a = rank - 1; a >= 0; a--) {
         w.index[a] = tile % p->axes[a].count;
@@ -81,7 +81,8 @@ static const float *row_weights(const struct tiled *p, const struct walk *w)
 }
 
 /* tile = R_i x, times w_i when weighted */
-static void gather(const struct tiled *p, size_t tile, float *to, const float *x, bool weighted)
+static void tiled_gather(const struct tiled *p, size_t tile, float *to, const float *x,
+                         bool weighted)
 {
     const struct walk w = walk_start(p, tile);
     const size_t width = p->axes[p->base.space.rank - 1].window, per = p->per;
@@ -101,7 +102,8 @@ static void gather(const struct tiled *p, size_t tile, float *to, const float *x
 }
 
 /* x += R_i^T tile, times w_i when weighted */
-static void scatter(const struct tiled *p, size_t tile, float *x, const float *from, bool weighted)
+static void tiled_scatter(const struct tiled *p, size_t tile, float *x, const float *from,
+                          bool weighted)
 {
     const struct walk w = walk_start(p, tile);
     const size_t width = p->axes[p->base.space.rank - 1].window, per = p->per;
@@ -112,7 +114,8 @@ static void scatter(const struct tiled *p, size_t tile, float *x, const float *f
         const float *in = from + per * row * width;
         for (size_t i = 0; i < width; i++) {
             const float weight = weighted ? (float)(scale * weights[i]) : 1.0f;
-            for (size_t c = 0; c < per; c++) to[per * i + c] += weight * in[per * i + c];
+            for (size_t c = 0; c < per; c++)
+                to[per * i + c] += weight * in[per * i + c];
         }
     }
 }
@@ -121,7 +124,7 @@ static scry_status denoise_tile(void *ctx, size_t tile, void *slot, scry_error *
 {
     const struct call *c = ctx;
     float *x = slot_part(c->p, slot, 0);
-    gather(c->p, tile, x, c->x, false);
+    tiled_gather(c->p, tile, x, c->x, false);
     return scry_prior_denoise(c->p->inner, x, x, c->sigma, slot_part(c->p, slot, 4), err);
 }
 
@@ -130,8 +133,8 @@ static scry_status vjp_tile(void *ctx, size_t tile, void *slot, scry_error *err)
     const struct call *c = ctx;
     float *x = slot_part(c->p, slot, 0), *v = slot_part(c->p, slot, 1),
           *g = slot_part(c->p, slot, 2), *x0 = c->want_x0 ? slot_part(c->p, slot, 3) : NULL;
-    gather(c->p, tile, x, c->x, false);
-    gather(c->p, tile, v, c->v, true);
+    tiled_gather(c->p, tile, x, c->x, false);
+    tiled_gather(c->p, tile, v, c->v, true);
     return scry_prior_vjp(c->p->inner, g, x0, x, v, c->sigma, slot_part(c->p, slot, 4), err);
 }
 
@@ -147,7 +150,8 @@ static scry_status denoise_waves(struct call *call, float *sum, void *slots, scr
             scryi_jobs_run(denoise_tile, call, first, n, slots, p->slot_bytes, err);
         if (st != SCRY_OK) return st;
         for (size_t i = 0; i < n; i++)
-            scatter(p, first + i, sum, slot_part(p, (char *)slots + i * p->slot_bytes, 0), true);
+            tiled_scatter(p, first + i, sum, slot_part(p, (char *)slots + i * p->slot_bytes, 0),
+                          true);
     }
     return SCRY_OK;
 }
@@ -156,7 +160,7 @@ static scry_status tiled_denoise(const scry_prior *P, float *x0, const float *x,
                                  void *work, scry_error *err)
 {
     const struct tiled *p = (const struct tiled *)P;
-    struct call call = { .p = p, .x = x, .sigma = sigma };
+    struct call call = {.p = p, .x = x, .sigma = sigma};
     const size_t bytes = scry_space_floats(&P->space) * sizeof(float);
     float *sum = x0 == x ? work : x0;
     const scry_status st = denoise_waves(&call, sum, (char *)work + scry_align_up(bytes), err);
@@ -168,20 +172,19 @@ static scry_status tiled_vjp(const scry_prior *P, float *g, float *x0, const flo
                              const float *v, float sigma, void *work, scry_error *err)
 {
     const struct tiled *p = (const struct tiled *)P;
-    struct call call = { .p = p, .x = x, .v = v, .sigma = sigma, .want_x0 = x0 != NULL };
+    struct call call = {.p = p, .x = x, .v = v, .sigma = sigma, .want_x0 = x0 != NULL};
     const size_t bytes = scry_space_floats(&P->space) * sizeof(float);
     char *slots = (char *)work + scry_align_up(bytes);
     memset(g, 0, bytes);
     if (x0) memset(x0, 0, bytes);
     for (size_t first = 0; first < p->count; first += p->workers) {
         const size_t left = p->count - first, n = left < p->workers ? left : p->workers;
-        const scry_status st =
-            scryi_jobs_run(vjp_tile, &call, first, n, slots, p->slot_bytes, err);
+        const scry_status st = scryi_jobs_run(vjp_tile, &call, first, n, slots, p->slot_bytes, err);
         if (st != SCRY_OK) return st;
         for (size_t i = 0; i < n; i++) {
             char *slot = slots + i * p->slot_bytes;
-            scatter(p, first + i, g, slot_part(p, slot, 2), false);
-            if (x0) scatter(p, first + i, x0, slot_part(p, slot, 3), true);
+            tiled_scatter(p, first + i, g, slot_part(p, slot, 2), false);
+            if (x0) tiled_scatter(p, first + i, x0, slot_part(p, slot, 3), true);
         }
     }
     return SCRY_OK;
@@ -262,15 +265,16 @@ done:
     return st;
 }
 
-static scry_status check_spaces(const scry_space *space, const scry_prior *inner, size_t overlap,
-                                scry_error *err)
+static scry_status tiled_check_spaces(const scry_space *space, const scry_prior *inner,
+                                      size_t overlap, scry_error *err)
 {
     char large[128], small[128];
     const scry_space *s = scry_prior_space(inner);
     const scry_status st = scry_space_check(space, err);
     bool fits = st == SCRY_OK && space->rank == s->rank && space->cplx == s->cplx;
     if (st != SCRY_OK) return st;
-    for (int a = 0; fits && a < space->rank; a++) fits = space->dims[a] >= s->dims[a];
+    for (int a = 0; fits && a < space->rank; a++)
+        fits = space->dims[a] >= s->dims[a];
     if (!fits)
         return SCRY_FAIL(err, SCRY_ESHAPE, "image %s cannot be tiled by windows %s of the prior %s",
                          scry_space_print(space, large, sizeof large),
@@ -289,7 +293,7 @@ scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_pr
 {
     struct tiled *p = NULL;
     *out = NULL;
-    scry_status st = check_spaces(space, inner, overlap, err);
+    scry_status st = tiled_check_spaces(space, inner, overlap, err);
     if (st != SCRY_OK || (st = scryi_jobs_check(workers, err)) != SCRY_OK) return st;
     p = scry_alloc(1, sizeof *p);
     if (!p) {
@@ -298,8 +302,11 @@ scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_pr
     }
     p->ops = tiled_ops;
     if (!scry_prior_has_vjp(inner)) p->ops.vjp = NULL;
-    p->base = (scry_prior){ .ops = &p->ops, .space = *space, .sigma_low = inner->sigma_low,
-                            .sigma_high = inner->sigma_high, .batch = inner->batch };
+    p->base = (scry_prior){.ops = &p->ops,
+                           .space = *space,
+                           .sigma_low = inner->sigma_low,
+                           .sigma_high = inner->sigma_high,
+                           .batch = inner->batch};
     p->per = space->cplx ? 2 : 1;
     p->count = 1;
     for (int a = 0; a < space->rank; a++) {
@@ -310,8 +317,8 @@ scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_pr
     p->workers = workers < p->count ? workers : p->count;
     p->tile_bytes = scry_align_up(scry_space_floats(&inner->space) * sizeof(float));
     p->slot_bytes = 4 * p->tile_bytes + scry_align_up(inner->work_bytes);
-    p->base.work_bytes = scry_align_up(scry_space_floats(space) * sizeof(float)) +
-                         p->workers * p->slot_bytes;
+    p->base.work_bytes =
+        scry_align_up(scry_space_floats(space) * sizeof(float)) + p->workers * p->slot_bytes;
     p->inner = inner;
     *out = &p->base;
     p = NULL;

@@ -13,7 +13,7 @@ struct tv {
     double lambda;
     size_t dims[3]; /* z, y, x of one copy; 1 where not used */
     float weight[3];
-    bool used[3];   /* axes longer than 1 */
+    bool used[3]; /* axes longer than 1 */
     size_t n, rows, copies;
     double lipschitz; /* of D D^T: 4 sum of weight^2 */
 };
@@ -27,7 +27,7 @@ struct fields {
 
 static struct fields fields_carve(const struct tv *tv, void *work)
 {
-    struct fields f = { { 0 }, { 0 }, NULL, NULL };
+    struct fields f = {{0}, {0}, NULL, NULL};
     const size_t step = scry_align_up(tv->n * sizeof(float));
     char *at = work;
     f.u = (float *)at;
@@ -45,7 +45,8 @@ static struct fields fields_carve(const struct tv *tv, void *work)
 static size_t fields_bytes(const struct tv *tv)
 {
     size_t arrays = 1;
-    for (int a = 0; a < 3; a++) arrays += tv->used[a] ? 2 : 0;
+    for (int a = 0; a < 3; a++)
+        arrays += tv->used[a] ? 2 : 0;
     return arrays * scry_align_up(tv->n * sizeof(float)) + 2 * tv->rows * sizeof(double);
 }
 
@@ -54,23 +55,26 @@ static void primal_row(const struct tv *tv, float *restrict u, const float *v, f
                        float tau, size_t r)
 {
     const size_t nx = tv->dims[2], at = r * nx, y = r % tv->dims[1], z = r / tv->dims[1];
-    const size_t back[2] = { nx * tv->dims[1], nx };
-    const bool inside[2] = { z > 0, y > 0 };
+    const size_t back[2] = {nx * tv->dims[1], nx};
+    const bool inside[2] = {z > 0, y > 0};
     memcpy(u + at, v + at, nx * sizeof *u);
     for (int a = 0; a < 2; a++) {
         const float c = tau * tv->weight[a];
         const float *here = q[a] ? q[a] + at : NULL;
         if (!here) continue;
         if (inside[a])
-            for (size_t x = 0; x < nx; x++) u[at + x] += c * (here[x] - (here - back[a])[x]);
+            for (size_t x = 0; x < nx; x++)
+                u[at + x] += c * (here[x] - (here - back[a])[x]);
         else
-            for (size_t x = 0; x < nx; x++) u[at + x] += c * here[x];
+            for (size_t x = 0; x < nx; x++)
+                u[at + x] += c * here[x];
     }
     if (!q[2]) return;
     const float c = tau * tv->weight[2];
     const float *here = q[2] + at;
     u[at] += c * here[0];
-    for (size_t x = 1; x < nx; x++) u[at + x] += c * (here[x] - here[x - 1]);
+    for (size_t x = 1; x < nx; x++)
+        u[at + x] += c * (here[x] - here[x - 1]);
 }
 
 /* What Du of row r needs; at a far border a pixel is its own neighbour, and Du is 0. */
@@ -82,15 +86,15 @@ struct neighbours {
 static struct neighbours neighbours_of(const struct tv *tv, const float *u, size_t r)
 {
     const size_t nx = tv->dims[2], y = r % tv->dims[1], z = r / tv->dims[1];
-    struct neighbours nb = { .here = u + r * nx,
-                             .weight = { tv->weight[0], tv->weight[1], tv->weight[2] } };
+    struct neighbours nb = {.here = u + r * nx,
+                            .weight = {tv->weight[0], tv->weight[1], tv->weight[2]}};
     nb.next[0] = z + 1 < tv->dims[0] ? nb.here + nx * tv->dims[1] : nb.here;
     nb.next[1] = y + 1 < tv->dims[1] ? nb.here + nx : nb.here;
     return nb;
 }
 
 /* (Du) at x; `right` is x + 1, or x at the far border. */
-static inline void gradient(const struct neighbours *nb, size_t x, size_t right, float g[3])
+static inline void tv_gradient(const struct neighbours *nb, size_t x, size_t right, float g[3])
 {
     g[0] = nb->weight[0] * (nb->next[0][x] - nb->here[x]);
     g[1] = nb->weight[1] * (nb->next[1][x] - nb->here[x]);
@@ -108,7 +112,7 @@ static inline float dual_pixel(const struct dual_step *d, const struct neighbour
                                size_t right, const bool used[3])
 {
     float g[3], size2 = 0, uphill = 0;
-    gradient(nb, x, right, g);
+    tv_gradient(nb, x, right, g);
     for (int a = 0; a < 3; a++) {
         if (!used[a]) continue;
         g[a] = d->q[a][x] + d->step * g[a];
@@ -130,7 +134,8 @@ static inline double dual_pixels(const struct dual_step *d, const struct neighbo
 {
     double uphill = 0;
 #pragma omp simd reduction(+ : uphill)
-    for (size_t x = 0; x < nx - 1; x++) uphill += (double)dual_pixel(d, nb, x, x + 1, used);
+    for (size_t x = 0; x < nx - 1; x++)
+        uphill += (double)dual_pixel(d, nb, x, x + 1, used);
     return uphill + (double)dual_pixel(d, nb, nx - 1, nx - 1, used);
 }
 
@@ -139,15 +144,15 @@ static double dual_row(const struct tv *tv, const struct fields *f, float step, 
 {
     const size_t nx = tv->dims[2];
     const struct neighbours nb = neighbours_of(tv, f->u, r);
-    struct dual_step d = { .step = step, .momentum = momentum };
+    struct dual_step d = {.step = step, .momentum = momentum};
     for (int a = 0; a < 3; a++) {
         d.p[a] = f->p[a] ? f->p[a] + r * nx : NULL;
         d.q[a] = f->q[a] ? f->q[a] + r * nx : NULL;
     }
     if (!tv->used[0] && tv->used[1] && tv->used[2])
-        return dual_pixels(&d, &nb, nx, (const bool[3]){ false, true, true });
+        return dual_pixels(&d, &nb, nx, (const bool[3]){false, true, true});
     if (tv->used[0] && tv->used[1] && tv->used[2])
-        return dual_pixels(&d, &nb, nx, (const bool[3]){ true, true, true });
+        return dual_pixels(&d, &nb, nx, (const bool[3]){true, true, true});
     return dual_pixels(&d, &nb, nx, tv->used);
 }
 
@@ -161,7 +166,7 @@ static void gap_row(const struct tv *tv, const float *u, float *const p[3], size
     for (size_t x = 0; x < nx; x++) {
         float g[3];
         double along = 0;
-        gradient(&nb, x, x + 1 < nx ? x + 1 : x, g);
+        tv_gradient(&nb, x, x + 1 < nx ? x + 1 : x, g);
         const double size = sqrt((double)g[0] * g[0] + (double)g[1] * g[1] + (double)g[2] * g[2]);
         for (int a = 0; p && a < 3; a++)
             if (p[a]) along += (double)g[a] * p[a][at + x];
@@ -176,35 +181,41 @@ static void gap_row(const struct tv *tv, const float *u, float *const p[3], size
 static double sum_partial(const double *partial, size_t rows, size_t stride)
 {
     double s = 0;
-    for (size_t r = 0; r < rows; r++) s += partial[r * stride];
+    for (size_t r = 0; r < rows; r++)
+        s += partial[r * stride];
     return s;
 }
 
 static void primal(const struct tv *tv, float *u, const float *v, float *const q[3], float tau)
 {
 #pragma omp parallel for schedule(static) if (tv->n > 16384)
-    for (size_t r = 0; r < tv->rows; r++) primal_row(tv, u, v, q, tau, r);
+    for (size_t r = 0; r < tv->rows; r++)
+        primal_row(tv, u, v, q, tau, r);
 }
 
 static double dual_step(const struct tv *tv, const struct fields *f, float step, float momentum)
 {
 #pragma omp parallel for schedule(static) if (tv->n > 16384)
-    for (size_t r = 0; r < tv->rows; r++) f->partial[r] = dual_row(tv, f, step, momentum, r);
+    for (size_t r = 0; r < tv->rows; r++)
+        f->partial[r] = dual_row(tv, f, step, momentum, r);
     return sum_partial(f->partial, tv->rows, 1);
 }
 
 static double duality_gap(const struct tv *tv, const struct fields *f, float tau)
 {
 #pragma omp parallel for schedule(static) if (tv->n > 16384)
-    for (size_t r = 0; r < tv->rows; r++) gap_row(tv, f->u, f->p, r, f->partial + 2 * r);
+    for (size_t r = 0; r < tv->rows; r++)
+        gap_row(tv, f->u, f->p, r, f->partial + 2 * r);
     return tau * sum_partial(f->partial + 1, tv->rows, 2);
 }
 
 static double variance(const float *v, size_t n)
 {
     double sum = 0, square = 0;
-    for (size_t i = 0; i < n; i++) sum += v[i];
-    for (size_t i = 0; i < n; i++) square += (v[i] - sum / (double)n) * (v[i] - sum / (double)n);
+    for (size_t i = 0; i < n; i++)
+        sum += v[i];
+    for (size_t i = 0; i < n; i++)
+        square += (v[i] - sum / (double)n) * (v[i] - sum / (double)n);
     return square / (double)n;
 }
 
@@ -279,7 +290,7 @@ static const struct scry_prior_ops tv_ops = {
 
 void scry_tv_opts_init(scry_tv_opts *opts)
 {
-    *opts = (scry_tv_opts){ .weights = { 1, 1, 1 }, .tolerance = 1e-2, .iterations = 500 };
+    *opts = (scry_tv_opts){.weights = {1, 1, 1}, .tolerance = 1e-2, .iterations = 500};
 }
 
 static scry_status tv_check(const scry_space *space, int rank, double lambda,
@@ -315,7 +326,7 @@ scry_status scry_tv_create(scry_prior **out, const scry_space *space, int rank, 
     if (st != SCRY_OK) return st;
     struct tv *tv = scry_alloc(1, sizeof *tv);
     if (!tv) return SCRY_FAIL(err, SCRY_ENOMEM, "total variation prior");
-    tv->base = (scry_prior){ .ops = &tv_ops, .space = *space };
+    tv->base = (scry_prior){.ops = &tv_ops, .space = *space};
     tv->opts = *opts;
     tv->lambda = lambda;
     for (int a = 0; a < 3; a++) {

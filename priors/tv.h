@@ -16,10 +16,10 @@
  *
  * There is no denoise: the prox is a posterior mode, not the posterior mean that D stands for. */
 typedef struct scry_tv_opts {
-    double weights[3];   /* of the axes used, slowest first; default 1. Anisotropic voxels: the
-                            finest spacing over the spacing of the axis */
-    double tolerance;    /* of the prox; default 1e-2 */
-    size_t iterations;   /* of the prox at most; default 500 */
+    double weights[3]; /* of the axes used, slowest first; default 1. Anisotropic voxels: the
+                          finest spacing over the spacing of the axis */
+    double tolerance;  /* of the prox; default 1e-2 */
+    size_t iterations; /* of the prox at most; default 500 */
 } scry_tv_opts;
 void scry_tv_opts_init(scry_tv_opts *opts);
 

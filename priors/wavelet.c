@@ -39,7 +39,8 @@ struct wavelet {
 static int levels_of(size_t n)
 {
     int levels = 0;
-    for (; n / 2 >= LEAST; n /= 2) levels++;
+    for (; n / 2 >= LEAST; n /= 2)
+        levels++;
     return levels;
 }
 
@@ -58,13 +59,13 @@ struct level {
 static struct level level_of(const struct wavelet *W, int i, size_t dy, size_t dx)
 {
     const int y = i < W->levels_y ? i : W->levels_y, x = i < W->levels_x ? i : W->levels_x;
-    return (struct level){ W->ny >> y,      W->nx >> x,      i < W->levels_y,
-                           i < W->levels_x, i ? 0 : dy, i ? 0 : dx };
+    return (struct level){W->ny >> y,      W->nx >> x, i < W->levels_y,
+                          i < W->levels_x, i ? 0 : dy, i ? 0 : dx};
 }
 
 struct buffers {
-    float *image;                    /* ny * nx entries */
-    float *line, *even, *odd;        /* nx; nx / 2 + 1; nx / 2 + 1 */
+    float *image;             /* ny * nx entries */
+    float *line, *even, *odd; /* nx; nx / 2 + 1; nx / 2 + 1 */
 };
 
 static size_t line_bytes(const struct wavelet *W)
@@ -72,28 +73,29 @@ static size_t line_bytes(const struct wavelet *W)
     return scry_align_up((W->nx + 2) * W->per * sizeof(float));
 }
 
-static size_t work_bytes(const struct wavelet *W)
+static size_t wavelet_work_bytes(const struct wavelet *W)
 {
     return scry_align_up(W->ny * W->nx * W->per * sizeof(float)) + 3 * line_bytes(W);
 }
 
-static struct buffers carve(const struct wavelet *W, void *work)
+static struct buffers wavelet_carve(const struct wavelet *W, void *work)
 {
     char *at = (char *)work + scry_align_up(W->ny * W->nx * W->per * sizeof(float));
     const size_t step = line_bytes(W);
-    return (struct buffers){ work, (float *)at, (float *)(at + step), (float *)(at + 2 * step) };
+    return (struct buffers){work, (float *)at, (float *)(at + step), (float *)(at + 2 * step)};
 }
 
 /* out_j = in_(j + d mod n), entries of `per` floats */
-static void rotate(float *restrict out, const float *restrict in, size_t n, size_t d, size_t per)
+static void wavelet_rotate(float *restrict out, const float *restrict in, size_t n, size_t d,
+                           size_t per)
 {
     memcpy(out, in + d * per, (n - d) * per * sizeof *out);
     memcpy(out + (n - d) * per, in, d * per * sizeof *out);
 }
 
 /* Entries of 8 bytes move as one, which compilers turn into shuffles. */
-static void split(float *restrict even, float *restrict odd, const float *restrict line,
-                  size_t half, size_t per)
+static void wavelet_split(float *restrict even, float *restrict odd, const float *restrict line,
+                          size_t half, size_t per)
 {
     if (per == 2)
         for (size_t i = 0; i < half; i++) {
@@ -107,8 +109,8 @@ static void split(float *restrict even, float *restrict odd, const float *restri
         }
 }
 
-static void join(float *restrict line, const float *restrict even, const float *restrict odd,
-                 size_t half, size_t per)
+static void wavelet_join(float *restrict line, const float *restrict even,
+                         const float *restrict odd, size_t half, size_t per)
 {
     if (per == 2)
         for (size_t i = 0; i < half; i++) {
@@ -152,8 +154,8 @@ static void row_analyse(const struct wavelet *W, const struct level *l, float *o
         memcpy(out, in, l->nx * per * sizeof *out);
         return;
     }
-    rotate(b->line, in, l->nx, l->dx, per);
-    split(b->even, b->odd, b->line, half, per);
+    wavelet_rotate(b->line, in, l->nx, l->dx, per);
+    wavelet_split(b->even, b->odd, b->line, half, per);
     memcpy(b->even + m, b->even, per * sizeof *out);
     memcpy(b->odd + m, b->odd, per * sizeof *out);
     filter(out, out + m, b->even, b->odd, b->even + per, b->odd + per, m);
@@ -170,9 +172,9 @@ static void row_synthesise(const struct wavelet *W, const struct level *l, float
     }
     unfilter(b->even + per, b->odd + per, in + per, in + m + per, in, in + m, last);
     unfilter(b->even, b->odd, in, in + m, in + last, in + m + last, per);
-    join(b->line, b->even, b->odd, half, per);
+    wavelet_join(b->line, b->even, b->odd, half, per);
     if (l->nx % 2) memcpy(b->line + 2 * m, in + 2 * m, per * sizeof *out);
-    rotate(out, b->line, l->nx, l->dx ? l->nx - l->dx : 0, per);
+    wavelet_rotate(out, b->line, l->nx, l->dx ? l->nx - l->dx : 0, per);
 }
 
 /* c = W u for one image; c == u allowed */
@@ -244,7 +246,7 @@ static bool is_wavelet(const scry_prior *P)
     return P->ops == &wavelet_ops;
 }
 
-static scry_status check(const scry_prior *P, scry_error *err)
+static scry_status wavelet_check(const scry_prior *P, scry_error *err)
 {
     if (is_wavelet(P)) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a wavelet prior", P->ops->name);
@@ -254,12 +256,13 @@ scry_status scry_wavelet_analyse(const scry_prior *P, float *c, const float *u, 
                                  scry_error *err)
 {
     const struct wavelet *W = (const struct wavelet *)P;
-    scry_status st = check(P, err);
+    scry_status st = wavelet_check(P, err);
     if (st != SCRY_OK) return st;
-    const struct buffers b = carve(W, work);
+    const struct buffers b = wavelet_carve(W, work);
     const size_t n = W->ny * W->nx * W->per;
     if (levels_max(W) == 0) memmove(c, u, W->images * n * sizeof *c);
-    for (size_t i = 0; i < W->images; i++) analyse(W, c + i * n, u + i * n, 0, 0, &b);
+    for (size_t i = 0; i < W->images; i++)
+        analyse(W, c + i * n, u + i * n, 0, 0, &b);
     return SCRY_OK;
 }
 
@@ -267,19 +270,20 @@ scry_status scry_wavelet_synthesise(const scry_prior *P, float *u, const float *
                                     scry_error *err)
 {
     const struct wavelet *W = (const struct wavelet *)P;
-    scry_status st = check(P, err);
+    scry_status st = wavelet_check(P, err);
     if (st != SCRY_OK) return st;
-    const struct buffers b = carve(W, work);
+    const struct buffers b = wavelet_carve(W, work);
     const size_t n = W->ny * W->nx * W->per;
     memmove(u, c, W->images * n * sizeof *u);
-    for (size_t i = 0; i < W->images; i++) synthesise(W, u + i * n, 0, 0, &b);
+    for (size_t i = 0; i < W->images; i++)
+        synthesise(W, u + i * n, 0, 0, &b);
     return SCRY_OK;
 }
 
 static void shrink(const struct wavelet *W, float *z, const float *v, double t, size_t dy,
                    size_t dx, void *work)
 {
-    const struct buffers b = carve(W, work);
+    const struct buffers b = wavelet_carve(W, work);
     const size_t entries = W->ny * W->nx, n = entries * W->per;
     if (levels_max(W) == 0) memmove(z, v, W->images * n * sizeof *z);
     for (size_t i = 0; i < W->images; i++) {
@@ -293,7 +297,7 @@ scry_status scry_wavelet_shrink(const scry_prior *P, float *z, const float *v, d
                                 size_t dx, void *work, scry_error *err)
 {
     const struct wavelet *W = (const struct wavelet *)P;
-    scry_status st = check(P, err);
+    scry_status st = wavelet_check(P, err);
     if (st != SCRY_OK) return st;
     if (!(t >= 0 && isfinite(t)))
         return SCRY_FAIL(err, SCRY_EINVAL, "threshold %g, expected a number >= 0", t);
@@ -320,7 +324,7 @@ static scry_status wavelet_value(const scry_prior *P, double *value, const float
 {
     const struct wavelet *W = (const struct wavelet *)P;
     const size_t n = scry_space_floats(&P->space);
-    float *c = (float *)((char *)work + scry_align_up(work_bytes(W)));
+    float *c = (float *)((char *)work + scry_align_up(wavelet_work_bytes(W)));
     scry_status st = scry_wavelet_analyse(P, c, u, work, err);
     *value = 0;
     for (size_t i = 0; st == SCRY_OK && i < n; i += W->per)
@@ -347,7 +351,7 @@ scry_status scry_wavelet_create(scry_prior **out, const scry_space *space, scry_
     if (st != SCRY_OK) return st;
     struct wavelet *W = scry_alloc(1, sizeof *W);
     if (!W) return SCRY_FAIL(err, SCRY_ENOMEM, "wavelet prior");
-    W->base = (scry_prior){ .ops = &wavelet_ops, .space = *space };
+    W->base = (scry_prior){.ops = &wavelet_ops, .space = *space};
     W->nx = space->dims[space->rank - 1];
     W->ny = space->rank > 1 ? space->dims[space->rank - 2] : 1;
     W->per = space->cplx ? 2 : 1;
@@ -355,8 +359,8 @@ scry_status scry_wavelet_create(scry_prior **out, const scry_space *space, scry_
     W->levels_y = levels_of(W->ny);
     W->levels_x = levels_of(W->nx);
     /* one image to work in, and the coefficients of all for `value` */
-    W->base.work_bytes =
-        scry_align_up(work_bytes(W)) + scry_align_up(scry_space_floats(space) * sizeof(float));
+    W->base.work_bytes = scry_align_up(wavelet_work_bytes(W)) +
+                         scry_align_up(scry_space_floats(space) * sizeof(float));
     *out = &W->base;
     return SCRY_OK;
 }

@@ -1,10 +1,10 @@
 #include "solvers/chains.h"
 
-#include "lib/meeting.h"
+#include "lib/call_batcher.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "solvers/regions_impl.h"
-#include "solvers/tally_impl.h"
+#include "solvers/moments_impl.h"
 
 #include <math.h>
 #include <omp.h>
@@ -18,7 +18,7 @@ struct slot {
     scry_error error;
     scry_progress end;
     scry_counts counts;
-    struct scryi_tally tally;
+    struct scryi_moments moments;
 };
 
 /* What the chains of a run share. A round is a number of chains that run before anything is
@@ -29,10 +29,10 @@ struct team {
     const scry_chains_opts *opts;
     size_t n, draws; /* floats of an image; images of a chain */
     size_t threads, seats, slots;
-    scry_meeting *meeting;  /* NULL where each seat has a thread */
-    scry_solver **solver;   /* seats */
-    struct slot *slot;      /* slots: one a chain of the round */
-    struct scryi_tally all; /* chains done */
+    scry_call_batcher *batcher; /* NULL where each seat has a thread */
+    scry_solver **solver;       /* seats */
+    struct slot *slot;          /* slots: one a chain of the round */
+    struct scryi_moments all;   /* chains done */
     struct scryi_regions regions;
     /* One entry a draw, in order of chain. Chains of a round write where they would be if none
      * failed; those done are moved together when they are combined. */
@@ -53,7 +53,7 @@ struct voice {
 
 void scry_chains_opts_init(scry_chains_opts *opts)
 {
-    *opts = (scry_chains_opts){ .chains = 1 };
+    *opts = (scry_chains_opts){.chains = 1};
 }
 
 static size_t count_draws(const struct scry_method *method, const scry_solver_opts *solver_opts)
@@ -115,7 +115,7 @@ static size_t count_seats(const scry_chains_opts *opts, const scry_prior *prior)
 static size_t count_slots(const scry_chains_opts *opts, size_t seats, size_t n, size_t draws)
 {
     const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
-    const size_t bytes = scryi_tally_bytes(n, draws == 1, opts->thresholds);
+    const size_t bytes = scryi_moments_bytes(n, draws == 1, opts->thresholds);
     const size_t fit = (8u << 20) / bytes / threads, least = seats / threads;
     const size_t most = threads * (fit < least ? least : fit > 64 ? 64 : fit);
     return whole < most ? whole : most;
@@ -130,12 +130,12 @@ static bool keeps(const scry_chains_opts *opts)
 static void take_draw(const struct voice *voice, const float *x)
 {
     struct team *team = voice->team;
-    struct scryi_tally *tally = &voice->slot->tally;
-    const size_t at = (voice->chain - team->opts->first) * team->draws + tally->draws;
+    struct scryi_moments *moments = &voice->slot->moments;
+    const size_t at = (voice->chain - team->opts->first) * team->draws + moments->draws;
     if (team->samples) memcpy(team->samples + at * team->n, x, team->n * sizeof *x);
     if (team->rows)
         scryi_regions_follow(&team->regions, team->rows + at * 2 * team->regions.count, x);
-    scryi_tally_add(tally, x);
+    scryi_moments_add(moments, x);
 }
 
 static bool speak(const scry_progress *p, void *ctx)
@@ -146,7 +146,7 @@ static bool speak(const scry_progress *p, void *ctx)
     if (p->draw) take_draw(voice, p->x0);
 #pragma omp critical(scry_chains_monitor)
     {
-        const scry_chains_progress told = { voice->chain, team->opts->chains, team->finished, p };
+        const scry_chains_progress told = {voice->chain, team->opts->chains, team->finished, p};
         if (!team->stop && team->monitor && !team->monitor(&told, team->ctx)) team->stop = true;
         go = !team->stop;
     }
@@ -156,11 +156,11 @@ static bool speak(const scry_progress *p, void *ctx)
 static void run_chain(struct team *team, size_t seat, size_t index, size_t chain)
 {
     struct slot *slot = &team->slot[index];
-    struct voice voice = { team, slot, chain };
+    struct voice voice = {team, slot, chain};
     scry_solver *S = team->solver[seat];
-    scryi_tally_forget(&slot->tally);
-    slot->error = (scry_error){ 0 };
-    slot->end = (scry_progress){ .reason = SCRY_STOP_USER };
+    scryi_moments_forget(&slot->moments);
+    slot->error = (scry_error){0};
+    slot->end = (scry_progress){.reason = SCRY_STOP_USER};
     slot->status = scry_solver_start(S, team->opts->seed, (uint32_t)chain, &slot->error);
     if (slot->status == SCRY_OK)
         slot->status = scry_solver_run(S, NULL, speak, &voice, &slot->end, &slot->error);
@@ -191,7 +191,7 @@ static scry_status combine(scry_chains *c, struct team *team, size_t at, size_t 
                 image * sizeof *team->samples);
     if (team->rows)
         memmove(team->rows + c->done * row, team->rows + at * row, row * sizeof *team->rows);
-    scryi_tally_merge(&team->all, &slot->tally);
+    scryi_moments_merge(&team->all, &slot->moments);
     c->done++;
     c->residual += slot->end.residual * slot->end.residual;
     return SCRY_OK;
@@ -208,9 +208,9 @@ static void run_round(struct team *team, size_t at, size_t batch)
     }
 #pragma omp parallel for num_threads((int)team->seats) schedule(dynamic, 1)
     for (size_t i = 0; i < batch; i++) {
-        if (team->meeting) scry_meeting_join(team->meeting);
+        if (team->batcher) scry_call_batcher_join(team->batcher);
         run_chain(team, (size_t)omp_get_thread_num(), i, first + i);
-        if (team->meeting) scry_meeting_leave(team->meeting);
+        if (team->batcher) scry_call_batcher_leave(team->batcher);
     }
 }
 
@@ -253,9 +253,9 @@ static scry_status find_quantiles(scry_chains *c, const struct team *team, scry_
     return SCRY_OK;
 }
 
-static scry_status summarise(scry_chains *c, const struct team *team, scry_error *err)
+static scry_status chains_summarise(scry_chains *c, const struct team *team, scry_error *err)
 {
-    const struct scryi_tally *all = &team->all;
+    const struct scryi_moments *all = &team->all;
     scry_status st = SCRY_OK;
     if (c->reason == SCRY_DONE && c->done == 0) {
         if (err) *err = c->failure;
@@ -272,8 +272,8 @@ static scry_status summarise(scry_chains *c, const struct team *team, scry_error
     for (size_t i = 0; c->above && i < all->thresholds * c->n; i++)
         c->above[i] = (float)(all->above[i] / (double)c->draws);
     if (c->rhat)
-        st = scryi_regions_mixing(&team->regions, team->rows, c->done, team->draws, c->rhat,
-                                  c->ess, &c->worst_rhat, &c->least_ess, err);
+        st = scryi_regions_mixing(&team->regions, team->rows, c->done, team->draws, c->rhat, c->ess,
+                                  &c->worst_rhat, &c->least_ess, err);
     return st == SCRY_OK && c->quantile ? find_quantiles(c, team, err) : st;
 }
 
@@ -282,10 +282,10 @@ static void disband(struct team *team)
     for (size_t i = 0; team->solver && i < team->seats; i++)
         scry_solver_free(team->solver[i]);
     for (size_t i = 0; team->slot && i < team->slots; i++)
-        scryi_tally_clear(&team->slot[i].tally);
-    scryi_tally_clear(&team->all);
+        scryi_moments_clear(&team->slot[i].moments);
+    scryi_moments_clear(&team->all);
     scryi_regions_clear(&team->regions);
-    scry_meeting_free(team->meeting);
+    scry_call_batcher_free(team->batcher);
     scry_free(team->solver);
     scry_free(team->slot);
     scry_free(team->rows);
@@ -300,12 +300,13 @@ static scry_status assemble(struct team *team, const struct scry_method *method,
     team->slot = scry_alloc(team->slots, sizeof *team->slot);
     if (!team->solver || !team->slot)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time", team->slots);
-    scry_status st = scryi_tally_init(&team->all, team->n, false, o->thresholds, o->threshold, err);
+    scry_status st =
+        scryi_moments_init(&team->all, team->n, false, o->thresholds, o->threshold, err);
     for (size_t i = 0; i < team->slots && st == SCRY_OK; i++)
-        st = scryi_tally_init(&team->slot[i].tally, team->n, team->draws == 1, o->thresholds,
-                              o->threshold, err);
+        st = scryi_moments_init(&team->slot[i].moments, team->n, team->draws == 1, o->thresholds,
+                                o->threshold, err);
     if (st == SCRY_OK && team->seats > team->threads)
-        st = scry_meeting_create(&team->meeting, team->threads, err);
+        st = scry_call_batcher_create(&team->batcher, team->threads, err);
     for (size_t i = 0; i < team->seats && st == SCRY_OK; i++)
         st = scry_solver_plan(&team->solver[i], method, problem, solver_opts, err);
     return st;
@@ -342,8 +343,7 @@ static scry_status make_room(scry_chains *c, struct team *team, const scry_space
         ok = (c->rhat = scry_alloc(c->n, sizeof *c->rhat)) && ok;
         ok = (c->ess = scry_alloc(c->n, sizeof *c->ess)) && ok;
     }
-    return ok ? SCRY_OK
-              : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", most, c->n);
+    return ok ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", most, c->n);
 }
 
 scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
@@ -352,8 +352,8 @@ scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
                             scry_error *err)
 {
     scry_status st;
-    scry_chains c = { 0 };
-    struct team team = { .opts = opts, .monitor = monitor, .ctx = ctx };
+    scry_chains c = {0};
+    struct team team = {.opts = opts, .monitor = monitor, .ctx = ctx};
     *out = c;
     team.draws = count_draws(method, solver_opts);
     if ((st = check_opts(opts, team.draws, err)) != SCRY_OK) return st;
@@ -366,9 +366,9 @@ scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
     if ((st = assemble(&team, method, problem, solver_opts, err)) != SCRY_OK) goto done;
     if ((st = make_room(&c, &team, space, err)) != SCRY_OK) goto done;
     if ((st = run_rounds(&c, &team, err)) != SCRY_OK) goto done;
-    if ((st = summarise(&c, &team, err)) != SCRY_OK) goto done;
+    if ((st = chains_summarise(&c, &team, err)) != SCRY_OK) goto done;
     *out = c;
-    c = (scry_chains){ 0 };
+    c = (scry_chains){0};
 done:
     disband(&team);
     scry_chains_free(&c);
@@ -377,10 +377,10 @@ done:
 
 void scry_chains_free(scry_chains *c)
 {
-    float *owned[] = { c->mean, c->sd, c->quantile, c->above, c->rhat, c->ess, c->samples };
+    float *owned[] = {c->mean, c->sd, c->quantile, c->above, c->rhat, c->ess, c->samples};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
-    *c = (scry_chains){ 0 };
+    *c = (scry_chains){0};
 }
 
 scry_status scry_chains_forecast(size_t *bytes, const struct scry_method *method,
@@ -400,13 +400,13 @@ scry_status scry_chains_forecast(size_t *bytes, const struct scry_method *method
     scry_solver_free(S);
     const size_t n = scry_space_floats(space), most = opts->chains * draws;
     const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;
-    const size_t images = 2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) +
-                          (keeps(opts) ? most : 0);
+    const size_t images =
+        2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) + (keeps(opts) ? most : 0);
     const size_t seats = count_seats(opts, problem->prior);
     *bytes = seats * solver + images * n * sizeof(float) +
-             scryi_tally_bytes(n, false, opts->thresholds) +
+             scryi_moments_bytes(n, false, opts->thresholds) +
              count_slots(opts, seats, n, draws) *
-                 (sizeof(struct slot) + scryi_tally_bytes(n, draws == 1, opts->thresholds)) +
+                 (sizeof(struct slot) + scryi_moments_bytes(n, draws == 1, opts->thresholds)) +
              (opts->region ? most * (2 * regions + 1) * sizeof(double) : 0) +
              (opts->quantiles ? available(opts) * TILE * most * sizeof(float) : 0);
     return SCRY_OK;

@@ -68,8 +68,8 @@ typedef struct scry_chains {
  * imaginary parts by themselves), whose mean and mean square are followed over the draws of every
  * chain. rhat is split R-hat, the square root of the ratio of the pooled variance to that within
  * half-chains; ess the number of independent draws that say as much about the mean, by Geyer's
- * initial monotone sequence (lib/mixing.h). Of the two traces the worse one counts. With fewer than
- * 4 draws a chain ess is the number of chains, which are independent. */
+ * initial monotone sequence (lib/stats/mixing.h). Of the two traces the worse one counts. With
+ * fewer than 4 draws a chain ess is the number of chains, which are independent. */
 
 /* Plans the solvers, runs, combines. *out is filled and owned by the caller (scry_chains_free) on
  * success only. ENUMERIC when no chain survives, with the words of the first; a run that the

@@ -9,19 +9,18 @@
 
 struct scryi_covariance scryi_covariance_white(double t)
 {
-    return (struct scryi_covariance){ .t = t };
+    return (struct scryi_covariance){.t = t};
 }
 
 struct scryi_covariance scryi_covariance_model(double t)
 {
-    return (struct scryi_covariance){ .model = true, .f = SCRY_GAUSSIAN_COV, .t = t };
+    return (struct scryi_covariance){.model = true, .f = SCRY_GAUSSIAN_COV, .t = t};
 }
 
 struct scryi_covariance scryi_covariance_shrink(double noise)
 {
     return (struct scryi_covariance){
-        .model = true, .f = SCRY_GAUSSIAN_SHRINK, .noise = noise, .t = 1
-    };
+        .model = true, .f = SCRY_GAUSSIAN_SHRINK, .noise = noise, .t = 1};
 }
 
 /* The fast form of the system, where A and the model have one. */
@@ -64,7 +63,7 @@ scry_status scryi_condition_init(struct scryi_condition *c, const scry_op *A,
 
 void scryi_condition_clear(struct scryi_condition *c)
 {
-    void *owned[] = { c->q, c->rhs, c->S, c->u, c->v, c->t, c->op_work, c->model_work, c->work };
+    void *owned[] = {c->q, c->rhs, c->S, c->u, c->v, c->t, c->op_work, c->model_work, c->work};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scry_dual_free(c->dual);
@@ -102,8 +101,8 @@ scry_status scryi_condition_root(struct scryi_condition *c, float *out, const fl
 }
 
 /* out = A^T w in */
-static scry_status pull(struct scryi_condition *c, float *out, const float *in, const float *w,
-                        scry_error *err)
+static scry_status condition_pull(struct scryi_condition *c, float *out, const float *in,
+                                  const float *w, scry_error *err)
 {
     for (size_t i = 0; i < c->m; i++)
         c->t[i] = w[i] * in[i];
@@ -115,7 +114,7 @@ scry_status scryi_condition_image(struct scryi_condition *c, float *out, const f
                                   const struct scryi_covariance *V, scry_error *err)
 {
     if (c->image) return scryi_condition_root(c, out, c->q, V, err);
-    scry_status st = pull(c, c->v, c->q, w, err);
+    scry_status st = condition_pull(c, c->v, c->q, w, err);
     return st != SCRY_OK ? st : scryi_condition_covariance(c, out, c->v, V, err);
 }
 
@@ -123,16 +122,16 @@ scry_status scryi_condition_dual(struct scryi_condition *c, float *out, const fl
                                  const struct scryi_covariance *V, scry_error *err)
 {
     assert(!V->model);
-    if (!c->image) return pull(c, out, c->q, w, err);
+    if (!c->image) return condition_pull(c, out, c->q, w, err);
     scry_axpby(out, 1 / sqrt(V->t), c->q, 0, c->q, c->n);
     return SCRY_OK;
 }
 
 /* out = (w A V A^T w + I) in, step by step */
-static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+static scry_status condition_apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct scryi_condition *c = ctx;
-    scry_status st = pull(c, c->v, in, c->w, err);
+    scry_status st = condition_pull(c, c->v, in, c->w, err);
     if (st == SCRY_OK) st = scryi_condition_covariance(c, c->u, c->v, c->V, err);
     if (st != SCRY_OK) return st;
     c->counts->forward++;
@@ -159,7 +158,7 @@ static scry_status apply_image(void *ctx, float *out, const float *in, scry_erro
 static scry_status solve_image(struct scryi_condition *c, const float *r, double tol,
                                size_t iterations, scry_error *err)
 {
-    scry_status st = pull(c, c->v, r, c->w, err);
+    scry_status st = condition_pull(c, c->v, r, c->w, err);
     if (st == SCRY_OK) st = scryi_condition_root(c, c->rhs, c->v, c->V, err);
     if (st != SCRY_OK) return st;
     /* R A^T w q of measurement space varies slowly from level to level, without R even less */
@@ -178,7 +177,7 @@ scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, con
     c->V = V;
     if (c->image) return solve_image(c, r, tol, iterations, err);
     if (!c->dual || (V->model && !c->spectral))
-        return scry_cg(apply, c, c->q, r, c->m, tol, iterations, c->work, &result, err);
+        return scry_cg(condition_apply, c, c->q, r, c->m, tol, iterations, c->work, &result, err);
     if (V->model && (st = scry_gaussian_spectrum(c->model, c->S, V->f, V->noise, err)) != SCRY_OK)
         return st;
     st = scry_dual_solve(c->dual, c->q, r, w, V->model ? c->S : NULL, V->t, tol, iterations,

@@ -38,13 +38,13 @@ struct scryi_condition {
     bool spectral;   /* dual knows the model too, not only white covariances */
     bool image;      /* q is an image */
     size_t n, m;
-    float *q;        /* the latest solution: where the next solve starts */
-    double root;     /* image: sqrt(t) of V it belongs to */
-    float *rhs;      /* image: the right-hand side */
-    float *S;        /* spectrum of f(C) */
+    float *q;         /* the latest solution: where the next solve starts */
+    double root;      /* image: sqrt(t) of V it belongs to */
+    float *rhs;       /* image: the right-hand side */
+    float *S;         /* spectrum of f(C) */
     float *u, *v, *t; /* scratch: n, n, m */
     void *op_work, *model_work, *work;
-    const float *w;   /* of the solve that runs */
+    const float *w; /* of the solve that runs */
     const struct scryi_covariance *V;
 };
 

@@ -6,7 +6,7 @@
 /* Ends with a row of zeros, so that the table may be empty. */
 static const scry_measured rows[] = {
 #include "solvers/measured.inc"
-    { 0 },
+    {0},
 };
 
 const scry_measured *scry_measured_rows(size_t *count)
@@ -44,7 +44,7 @@ const char *scry_measured_settings(const struct scry_method *method, size_t numb
 scry_measured_band scry_measured_summary(const struct scry_method *method, const char *part,
                                          const char *settings)
 {
-    scry_measured_band b = { .sd_low = INFINITY, .cover_low = INFINITY };
+    scry_measured_band b = {.sd_low = INFINITY, .cover_low = INFINITY};
     for (const scry_measured *r = rows; r->method; r++) {
         if (strcmp(r->method, method->name) != 0 || strcmp(r->part, part) != 0 ||
             strcmp(r->settings, settings) != 0)
@@ -59,7 +59,7 @@ scry_measured_band scry_measured_summary(const struct scry_method *method, const
         b.vjp += r->vjp;
         b.apply += r->apply;
     }
-    if (!b.problems) return (scry_measured_band){ 0 };
+    if (!b.problems) return (scry_measured_band){0};
     b.denoise /= (double)b.problems;
     b.vjp /= (double)b.problems;
     b.apply /= (double)b.problems;

@@ -12,12 +12,12 @@ typedef struct scry_measured_value {
     double value, error; /* standard error */
 } scry_measured_value;
 
-typedef struct scry_measured { /* a method on one problem */
+typedef struct scry_measured {                       /* a method on one problem */
     const char *method, *part, *operator_, *problem; /* as in the table of scry verify */
-    const char *settings;        /* scry_solver_opts_text: "" for the defaults */
-    double denoise, vjp, apply;  /* calls of D, of its VJP, of A and A^T per sample */
-    scry_measured_value bias;    /* rms error of the mean, in sd of the prior */
-    scry_measured_value sd_low;  /* smallest sd / exact sd over the posterior's eigen-directions */
+    const char *settings;       /* scry_solver_opts_text: "" for the defaults */
+    double denoise, vjp, apply; /* calls of D, of its VJP, of A and A^T per sample */
+    scry_measured_value bias;   /* rms error of the mean, in sd of the prior */
+    scry_measured_value sd_low; /* smallest sd / exact sd over the posterior's eigen-directions */
     scry_measured_value sd_median;
     scry_measured_value sd_high; /* largest */
     scry_measured_value cover;   /* posterior probability of the samples' 90 % intervals */
@@ -36,7 +36,7 @@ const char *scry_measured_settings(const struct scry_method *method, size_t numb
 
 /* The extremes over the problems of a part, at these settings. */
 typedef struct scry_measured_band {
-    size_t problems; /* 0: not measured */
+    size_t problems;                                     /* 0: not measured */
     double bias, sd_low, sd_high, cover_low, cover_high; /* bias: the largest */
     double denoise, vjp, apply;                          /* means */
 } scry_measured_band;

@@ -1,7 +1,7 @@
 #include "solvers/regions_impl.h"
 
 #include "lib/memory.h"
-#include "lib/mixing.h"
+#include "lib/stats/mixing.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LIST(name) &scry_method_##name,
-static const struct scry_method *const methods[] = { SCRYI_METHODS(LIST) };
+static const struct scry_method *const methods[] = {SCRYI_METHODS(LIST)};
 #undef LIST
 
 const struct scry_method *const *scry_methods(size_t *count)
@@ -40,8 +40,7 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
         return "an operator whose singular value decomposition is known";
     if ((needs & SCRY_NEEDS_MODEL) && !problem->model)
         return "a Gaussian model of the images (mean and power spectrum)";
-    if ((needs & SCRY_NEEDS_POSITIVE) && !problem->positive)
-        return "non-negative intensities";
+    if ((needs & SCRY_NEEDS_POSITIVE) && !problem->positive) return "non-negative intensities";
     return NULL;
 }
 
@@ -52,30 +51,33 @@ bool scry_method_walks(const struct scry_method *method)
     return false;
 }
 
-static const char *const start_words[] = { [SCRY_START_NOISE] = "noise",
-                                           [SCRY_START_GAUSSIAN] = "gaussian",
-                                           [SCRY_START_AUTO] = "auto", NULL };
-static const char *const stop_words[] = { [SCRY_STOP_STEPS] = "steps",
-                                          [SCRY_STOP_DISCREPANCY] = "discrepancy",
-                                          [SCRY_STOP_HOLDOUT] = "holdout",
-                                          [SCRY_STOP_FRC] = "frc", NULL };
-static const char *const accelerate_words[] = { [SCRY_ACCELERATE_NONE] = "none",
-                                                [SCRY_ACCELERATE_BIGGS] = "biggs",
-                                                [SCRY_ACCELERATE_NESTEROV] = "nesterov", NULL };
-static const char *const weight_words[] = { [SCRY_WEIGHT_PAPER] = "paper",
-                                            [SCRY_WEIGHT_NOISE] = "noise", NULL };
-static const char *const variance_words[] = { [SCRY_VARIANCE_PAPER] = "paper",
-                                              [SCRY_VARIANCE_MATCHED] = "matched", NULL };
-static const char *const draw_words[] = { [SCRY_DRAW_EXACT] = "exact",
-                                          [SCRY_DRAW_LANGEVIN] = "langevin",
-                                          [SCRY_DRAW_HMC] = "hmc", NULL };
-static const char *const coupling_words[] = { [SCRY_COUPLING_PAPER] = "paper",
-                                              [SCRY_COUPLING_EXACT] = "exact", NULL };
-static const char *const twist_words[] = { [SCRY_TWIST_PAPER] = "paper",
-                                           [SCRY_TWIST_MODEL] = "model", NULL };
-static const char *const scheme_words[] = { [SCRY_SCHEME_PAPER] = "paper",
-                                            [SCRY_SCHEME_POSTPROCESSED] = "postprocessed",
-                                            [SCRY_SCHEME_KINETIC] = "kinetic", NULL };
+static const char *const start_words[] = {[SCRY_START_NOISE] = "noise",
+                                          [SCRY_START_GAUSSIAN] = "gaussian",
+                                          [SCRY_START_AUTO] = "auto",
+                                          NULL};
+static const char *const stop_words[] = {[SCRY_STOP_STEPS] = "steps",
+                                         [SCRY_STOP_DISCREPANCY] = "discrepancy",
+                                         [SCRY_STOP_HOLDOUT] = "holdout",
+                                         [SCRY_STOP_FRC] = "frc",
+                                         NULL};
+static const char *const accelerate_words[] = {[SCRY_ACCELERATE_NONE] = "none",
+                                               [SCRY_ACCELERATE_BIGGS] = "biggs",
+                                               [SCRY_ACCELERATE_NESTEROV] = "nesterov",
+                                               NULL};
+static const char *const weight_words[] = {
+    [SCRY_WEIGHT_PAPER] = "paper", [SCRY_WEIGHT_NOISE] = "noise", NULL};
+static const char *const variance_words[] = {
+    [SCRY_VARIANCE_PAPER] = "paper", [SCRY_VARIANCE_MATCHED] = "matched", NULL};
+static const char *const draw_words[] = {
+    [SCRY_DRAW_EXACT] = "exact", [SCRY_DRAW_LANGEVIN] = "langevin", [SCRY_DRAW_HMC] = "hmc", NULL};
+static const char *const coupling_words[] = {
+    [SCRY_COUPLING_PAPER] = "paper", [SCRY_COUPLING_EXACT] = "exact", NULL};
+static const char *const twist_words[] = {
+    [SCRY_TWIST_PAPER] = "paper", [SCRY_TWIST_MODEL] = "model", NULL};
+static const char *const scheme_words[] = {[SCRY_SCHEME_PAPER] = "paper",
+                                           [SCRY_SCHEME_POSTPROCESSED] = "postprocessed",
+                                           [SCRY_SCHEME_KINETIC] = "kinetic",
+                                           NULL};
 
 /* Where an option lives in scry_solver_opts, and what the values of a choice are called. */
 struct field {
@@ -86,40 +88,40 @@ struct field {
 };
 
 static const struct field fields[] = {
-    { "steps", COUNT, offsetof(scry_solver_opts, steps), NULL },
-    { "iterations", COUNT, offsetof(scry_solver_opts, steps), NULL },
-    { "sigma-max", REAL, offsetof(scry_solver_opts, sigma_max), NULL },
-    { "sigma-min", REAL, offsetof(scry_solver_opts, sigma_min), NULL },
-    { "rho", REAL, offsetof(scry_solver_opts, rho), NULL },
-    { "travel", COUNT, offsetof(scry_solver_opts, travel), NULL },
-    { "eta", REAL, offsetof(scry_solver_opts, eta), NULL },
-    { "eta-b", REAL, offsetof(scry_solver_opts, eta_b), NULL },
-    { "spread", REAL, offsetof(scry_solver_opts, spread), NULL },
-    { "lambda", REAL, offsetof(scry_solver_opts, lambda), NULL },
-    { "zeta", REAL, offsetof(scry_solver_opts, zeta), NULL },
-    { "gamma", REAL, offsetof(scry_solver_opts, gamma), NULL },
-    { "tv", REAL, offsetof(scry_solver_opts, tv), NULL },
-    { "lr", REAL, offsetof(scry_solver_opts, lr), NULL },
-    { "tol", REAL, offsetof(scry_solver_opts, tol), NULL },
-    { "shifts", COUNT, offsetof(scry_solver_opts, shifts), NULL },
-    { "inner", COUNT, offsetof(scry_solver_opts, inner), NULL },
-    { "particles", COUNT, offsetof(scry_solver_opts, inner), NULL },
-    { "start", CHOICE, offsetof(scry_solver_opts, start), start_words },
-    { "start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL },
-    { "start-departure", REAL, offsetof(scry_solver_opts, start_departure), NULL },
-    { "stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words },
-    { "accelerate", CHOICE, offsetof(scry_solver_opts, accelerate), accelerate_words },
-    { "weight", CHOICE, offsetof(scry_solver_opts, weight), weight_words },
-    { "variance", CHOICE, offsetof(scry_solver_opts, variance), variance_words },
-    { "inner-draw", CHOICE, offsetof(scry_solver_opts, inner_draw), draw_words },
-    { "coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words },
-    { "twist", CHOICE, offsetof(scry_solver_opts, twist), twist_words },
-    { "order", COUNT, offsetof(scry_solver_opts, order), NULL },
-    { "scheme", CHOICE, offsetof(scry_solver_opts, scheme), scheme_words },
-    { "draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL },
-    { "draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL },
-    { "draws", COUNT, offsetof(scry_solver_opts, draws), NULL },
-    { "thin", COUNT, offsetof(scry_solver_opts, thin), NULL },
+    {"steps", COUNT, offsetof(scry_solver_opts, steps), NULL},
+    {"iterations", COUNT, offsetof(scry_solver_opts, steps), NULL},
+    {"sigma-max", REAL, offsetof(scry_solver_opts, sigma_max), NULL},
+    {"sigma-min", REAL, offsetof(scry_solver_opts, sigma_min), NULL},
+    {"rho", REAL, offsetof(scry_solver_opts, rho), NULL},
+    {"travel", COUNT, offsetof(scry_solver_opts, travel), NULL},
+    {"eta", REAL, offsetof(scry_solver_opts, eta), NULL},
+    {"eta-b", REAL, offsetof(scry_solver_opts, eta_b), NULL},
+    {"spread", REAL, offsetof(scry_solver_opts, spread), NULL},
+    {"lambda", REAL, offsetof(scry_solver_opts, lambda), NULL},
+    {"zeta", REAL, offsetof(scry_solver_opts, zeta), NULL},
+    {"gamma", REAL, offsetof(scry_solver_opts, gamma), NULL},
+    {"tv", REAL, offsetof(scry_solver_opts, tv), NULL},
+    {"lr", REAL, offsetof(scry_solver_opts, lr), NULL},
+    {"tol", REAL, offsetof(scry_solver_opts, tol), NULL},
+    {"shifts", COUNT, offsetof(scry_solver_opts, shifts), NULL},
+    {"inner", COUNT, offsetof(scry_solver_opts, inner), NULL},
+    {"particles", COUNT, offsetof(scry_solver_opts, inner), NULL},
+    {"start", CHOICE, offsetof(scry_solver_opts, start), start_words},
+    {"start-sigma", REAL, offsetof(scry_solver_opts, start_sigma), NULL},
+    {"start-departure", REAL, offsetof(scry_solver_opts, start_departure), NULL},
+    {"stop", CHOICE, offsetof(scry_solver_opts, stop), stop_words},
+    {"accelerate", CHOICE, offsetof(scry_solver_opts, accelerate), accelerate_words},
+    {"weight", CHOICE, offsetof(scry_solver_opts, weight), weight_words},
+    {"variance", CHOICE, offsetof(scry_solver_opts, variance), variance_words},
+    {"inner-draw", CHOICE, offsetof(scry_solver_opts, inner_draw), draw_words},
+    {"coupling", CHOICE, offsetof(scry_solver_opts, coupling), coupling_words},
+    {"twist", CHOICE, offsetof(scry_solver_opts, twist), twist_words},
+    {"order", COUNT, offsetof(scry_solver_opts, order), NULL},
+    {"scheme", CHOICE, offsetof(scry_solver_opts, scheme), scheme_words},
+    {"draw-steps", COUNT, offsetof(scry_solver_opts, draw_steps), NULL},
+    {"draw-size", REAL, offsetof(scry_solver_opts, draw_size), NULL},
+    {"draws", COUNT, offsetof(scry_solver_opts, draws), NULL},
+    {"thin", COUNT, offsetof(scry_solver_opts, thin), NULL},
 };
 
 static const struct field *find_field(const char *name)
@@ -133,9 +135,9 @@ static const struct field *find_field(const char *name)
 static void write_field(scry_solver_opts *opts, const struct field *f, double value)
 {
     char *to = (char *)opts + f->offset;
-    if (f->kind == COUNT) memcpy(to, &(size_t){ (size_t)value }, sizeof(size_t));
+    if (f->kind == COUNT) memcpy(to, &(size_t){(size_t)value}, sizeof(size_t));
     if (f->kind == REAL) memcpy(to, &value, sizeof value);
-    if (f->kind == CHOICE) memcpy(to, &(int){ (int)value }, sizeof(int));
+    if (f->kind == CHOICE) memcpy(to, &(int){(int)value}, sizeof(int));
 }
 
 static double read_field(const scry_solver_opts *opts, const struct field *f)
@@ -145,15 +147,21 @@ static double read_field(const scry_solver_opts *opts, const struct field *f)
     int choice;
     double value;
     switch (f->kind) {
-    case COUNT: memcpy(&count, from, sizeof count); return (double)count;
-    case CHOICE: memcpy(&choice, from, sizeof choice); return choice;
-    default: memcpy(&value, from, sizeof value); return value;
+    case COUNT:
+        memcpy(&count, from, sizeof count);
+        return (double)count;
+    case CHOICE:
+        memcpy(&choice, from, sizeof choice);
+        return choice;
+    default:
+        memcpy(&value, from, sizeof value);
+        return value;
     }
 }
 
 void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method)
 {
-    *opts = (scry_solver_opts){ 0 };
+    *opts = (scry_solver_opts){0};
     for (const scry_option *o = method->options; o->name; o++)
         write_field(opts, find_field(o->name), o->value);
 }
@@ -165,8 +173,8 @@ static scry_status find_option(const scry_option **out, const struct scry_method
     size_t used = 0;
     for (*out = method->options; (*out)->name; (*out)++) {
         if (strcmp((*out)->name, name) == 0) return SCRY_OK;
-        const int wrote = snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
-                                   (*out)->name);
+        const int wrote =
+            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", (*out)->name);
         if (wrote > 0 && used + (size_t)wrote < sizeof list) used += (size_t)wrote;
     }
     return SCRY_FAIL(err, SCRY_EINVAL, "%s has no option %s; it takes %s", method->name, name,

@@ -12,12 +12,14 @@ typedef enum scry_method_kind {
 } scry_method_kind;
 
 enum scry_needs { /* what a method cannot do without */
-    SCRY_NEEDS_DENOISER = 1,
-    SCRY_NEEDS_VJP = 2,
-    SCRY_NEEDS_SVD = 4,      /* operator with a known decomposition */
-    SCRY_NEEDS_GAUSSIAN = 8, /* Gaussian noise; others are approximated by their local Gaussian */
-    SCRY_NEEDS_MODEL = 16,   /* a Gaussian model of the images */
-    SCRY_NEEDS_POSITIVE = 32 /* works on non-negative physical intensities (scale 1, shift 0) */
+                  SCRY_NEEDS_DENOISER = 1,
+                  SCRY_NEEDS_VJP = 2,
+                  SCRY_NEEDS_SVD = 4, /* operator with a known decomposition */
+                  SCRY_NEEDS_GAUSSIAN =
+                      8, /* Gaussian noise; others are approximated by their local Gaussian */
+                  SCRY_NEEDS_MODEL = 16, /* a Gaussian model of the images */
+                  SCRY_NEEDS_POSITIVE =
+                      32 /* works on non-negative physical intensities (scale 1, shift 0) */
 };
 
 /* One option of a method: a field of scry_solver_opts, its default and its meaning. */
@@ -29,8 +31,8 @@ typedef struct scry_option {
 } scry_option;
 
 struct scry_method {
-    const char *name;     /* "diffpir" */
-    const char *title;    /* "DiffPIR" */
+    const char *name;  /* "diffpir" */
+    const char *title; /* "DiffPIR" */
     scry_method_kind kind;
     unsigned needs;       /* enum scry_needs */
     const char *exact;    /* what it is: "exact for Gaussian priors", "approximate: ...", ... */

@@ -81,20 +81,19 @@ scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scr
     S->seed = seed;
     S->chain = chain;
     S->step = 0;
-    S->counts = (scry_counts){ 0 };
+    S->counts = (scry_counts){0};
     S->limit = INFINITY;
-    scry_error why = { 0 };
+    scry_error why = {0};
     return fail(S, "at the start", S->start_fn(S, &why), &why, err);
 }
 
 /* Written so that a NaN fails. The sum of squares of finite floats is a finite double. */
-static scry_status check_size(const scry_solver *S, const char *what, const float *x,
-                              scry_error *err)
+static scry_status solver_check_size(const scry_solver *S, const char *what, const float *x,
+                                     scry_error *err)
 {
     const double size = scry_norm(x, S->n) / sqrt((double)S->n);
     if (size <= S->limit && isfinite(size)) return SCRY_OK;
-    if (!isfinite(size))
-        return SCRY_FAIL(err, SCRY_ENUMERIC, "the %s is not finite", what);
+    if (!isfinite(size)) return SCRY_FAIL(err, SCRY_ENUMERIC, "the %s is not finite", what);
     return SCRY_FAIL(err, SCRY_ENUMERIC, "root mean square of the %s %g, expected at most %g", what,
                      size, S->limit);
 }
@@ -103,20 +102,20 @@ static scry_status check_size(const scry_solver *S, const char *what, const floa
 static scry_status check_images(const scry_solver *S, const scry_progress *p, scry_error *err)
 {
     const bool state = S->method->kind != SCRY_CLASSICAL && p->x != p->x0;
-    scry_status st = check_size(S, "estimate", p->x0, err);
-    return st == SCRY_OK && state ? check_size(S, "state", p->x, err) : st;
+    scry_status st = solver_check_size(S, "estimate", p->x0, err);
+    return st == SCRY_OK && state ? solver_check_size(S, "state", p->x, err) : st;
 }
 
 scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     char where[64];
-    scry_error why = { 0 };
+    scry_error why = {0};
     const size_t step = S->step + 1;
-    *p = (scry_progress){ .steps = S->steps };
+    *p = (scry_progress){.steps = S->steps};
     scry_status st = S->step_fn(S, p, &why);
     if (st == SCRY_OK) st = check_images(S, p, &why);
     if (st != SCRY_OK) {
-        *p = (scry_progress){ .step = step, .steps = S->steps };
+        *p = (scry_progress){.step = step, .steps = S->steps};
         if (st == SCRY_ENUMERIC) p->reason = SCRY_STOP_NAN;
         snprintf(where, sizeof where, "at step %zu of %zu", step, S->steps);
         return fail(S, where, st, &why, err);

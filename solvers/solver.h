@@ -2,7 +2,7 @@
 #define SCRY_SOLVERS_SOLVER_H
 
 #include "operators/likelihood.h"
-#include "priors/departure.h"
+#include "priors/gaussian_gap.h"
 #include "priors/prior.h"
 
 #include <stdint.h>
@@ -18,45 +18,45 @@ typedef struct scry_problem {
     const scry_likelihood *L;
     const scry_prior *prior;
     const scry_prior *model;
-    const scry_departure *departure;
+    const scry_gaussian_gap *departure;
     bool positive;
 } scry_problem;
 
 /* Settings; scry_solver_opts_init(opts, method) fills in the defaults of a method. A field that a
  * method does not list in the registry is ignored by it. */
 typedef struct scry_solver_opts {
-    size_t steps;      /* iterations, or levels of the noise schedule */
-    double sigma_max;  /* first noise level of a sampler; 0: from the prior and the schedule */
-    double sigma_min;  /* last noise level */
-    double rho;        /* Karras exponent of the schedule */
-    size_t travel;     /* visits of each level, noise added between them; 0: 1 */
-    double eta;        /* share of fresh noise in a step: 0 deterministic, 1 ancestral */
-    double eta_b;      /* share of the measurement in a coefficient of DDRM */
-    double spread;     /* share of the local posterior's spread that a step draws */
-    double lambda;     /* weight of the data term or of the regularizer, as the method says */
-    double zeta;       /* second weight (DPS step, DiffPIR noise share) */
-    double gamma;      /* weight of the data in a step of DDS */
-    double tv;         /* weight of total variation */
-    double lr;         /* learning rate of RED-diff */
-    double tol;        /* relative change that ends an iterative method; 0: run all steps */
-    size_t inner;      /* CG iterations inside a step; stages, particles */
-    size_t shifts;     /* 1: wavelets are shifted at random in each step; 0: never */
-    int start;         /* enum scry_start */
-    double start_sigma;/* noise level at which a Gaussian start hands over; 0: automatic */
+    size_t steps;           /* iterations, or levels of the noise schedule */
+    double sigma_max;       /* first noise level of a sampler; 0: from the prior and the schedule */
+    double sigma_min;       /* last noise level */
+    double rho;             /* Karras exponent of the schedule */
+    size_t travel;          /* visits of each level, noise added between them; 0: 1 */
+    double eta;             /* share of fresh noise in a step: 0 deterministic, 1 ancestral */
+    double eta_b;           /* share of the measurement in a coefficient of DDRM */
+    double spread;          /* share of the local posterior's spread that a step draws */
+    double lambda;          /* weight of the data term or of the regularizer, as the method says */
+    double zeta;            /* second weight (DPS step, DiffPIR noise share) */
+    double gamma;           /* weight of the data in a step of DDS */
+    double tv;              /* weight of total variation */
+    double lr;              /* learning rate of RED-diff */
+    double tol;             /* relative change that ends an iterative method; 0: run all steps */
+    size_t inner;           /* CG iterations inside a step; stages, particles */
+    size_t shifts;          /* 1: wavelets are shifted at random in each step; 0: never */
+    int start;              /* enum scry_start */
+    double start_sigma;     /* noise level at which a Gaussian start hands over; 0: automatic */
     double start_departure; /* of the prior from its Gaussian model, that it is put up with */
-    int stop;          /* enum scry_stop, classical methods */
-    int accelerate;    /* enum scry_accelerate, richardson-lucy */
-    int weight;        /* enum scry_weight, dds */
-    int variance;      /* enum scry_variance, daps */
-    int inner_draw;    /* enum scry_inner_draw, daps */
-    int coupling;      /* enum scry_coupling, pnpdm, pnp-ula, sk-rock */
-    int twist;         /* enum scry_twist, tds */
-    size_t order;      /* of the steps down the levels: 1, 2 */
-    int scheme;        /* enum scry_scheme, pnp-ula, sk-rock */
-    size_t draw_steps; /* gradients of a chain inside a step */
-    double draw_size;  /* length of its steps, relative to the stable one */
-    size_t draws;      /* images that a chain gives, of methods that walk; the first after steps */
-    size_t thin;       /* steps from one of them to the next */
+    int stop;               /* enum scry_stop, classical methods */
+    int accelerate;         /* enum scry_accelerate, richardson-lucy */
+    int weight;             /* enum scry_weight, dds */
+    int variance;           /* enum scry_variance, daps */
+    int inner_draw;         /* enum scry_inner_draw, daps */
+    int coupling;           /* enum scry_coupling, pnpdm, pnp-ula, sk-rock */
+    int twist;              /* enum scry_twist, tds */
+    size_t order;           /* of the steps down the levels: 1, 2 */
+    int scheme;             /* enum scry_scheme, pnp-ula, sk-rock */
+    size_t draw_steps;      /* gradients of a chain inside a step */
+    double draw_size;       /* length of its steps, relative to the stable one */
+    size_t draws; /* images that a chain gives, of methods that walk; the first after steps */
+    size_t thin;  /* steps from one of them to the next */
 } scry_solver_opts;
 
 enum scry_start { SCRY_START_NOISE = 0, SCRY_START_GAUSSIAN, SCRY_START_AUTO };
@@ -85,10 +85,10 @@ enum scry_twist { SCRY_TWIST_PAPER = 0, SCRY_TWIST_MODEL };
 enum scry_scheme { SCRY_SCHEME_PAPER = 0, SCRY_SCHEME_POSTPROCESSED, SCRY_SCHEME_KINETIC };
 
 typedef enum scry_reason { /* > 0 finished, < 0 stopped early */
-    SCRY_RUNNING = 0,
-    SCRY_DONE = 1,
-    SCRY_STOP_USER = -1,
-    SCRY_STOP_NAN = -2
+                           SCRY_RUNNING = 0,
+                           SCRY_DONE = 1,
+                           SCRY_STOP_USER = -1,
+                           SCRY_STOP_NAN = -2
 } scry_reason;
 
 /* Pointers are valid during the call. */

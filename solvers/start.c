@@ -14,7 +14,7 @@ scry_status scryi_start_sigma(double *sigma, const struct scry_method *method,
                               scry_error *err)
 {
     double low, high;
-    const scry_departure *d = problem->departure;
+    const scry_gaussian_gap *d = problem->departure;
     *sigma = 0;
     if (opts->start == SCRY_START_NOISE || (opts->start == SCRY_START_AUTO && !problem->model))
         return SCRY_OK;
@@ -27,7 +27,8 @@ scry_status scryi_start_sigma(double *sigma, const struct scry_method *method,
     if (opts->start_sigma > 0) return SCRY_OK;
     scry_status st = scryi_sampler_levels(problem, opts, &low, &high, err);
     if (st != SCRY_OK) return st;
-    const double at = d && d->count ? scry_departure_switch(d, opts->start_departure) : START_SIGMA;
+    const double at =
+        d && d->count ? scry_gaussian_gap_switch(d, opts->start_departure) : START_SIGMA;
     *sigma = fmax(low, fmin(at, high));
     return SCRY_OK;
 }

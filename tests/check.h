@@ -52,7 +52,7 @@
                         err.text, scry_status_name(expected));                                     \
             fail();                                                                                \
         }                                                                                          \
-        err = (scry_error){ 0 };                                                                   \
+        err = (scry_error){0};                                                                     \
     } while (0)
 
 /* Data that the repository does not carry: $SCRY_SHARED, else ../shared beside the repository,

@@ -22,8 +22,8 @@ static inline float *check_random(size_t n, uint64_t seed)
 
 static inline void check_adjoint(const scry_op *A)
 {
-    scry_error err = { 0 };
-    const uint64_t seeds[] = { 1, 17, 2385 };
+    scry_error err = {0};
+    const uint64_t seeds[] = {1, 17, 2385};
     for (size_t i = 0; i < 3; i++) {
         double e = NAN;
         assert_ok(scry_op_dot_test(A, seeds[i], &e, &err));
@@ -33,7 +33,7 @@ static inline void check_adjoint(const scry_op *A)
 
 static inline void check_normal(const scry_op *A)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t n = scry_space_floats(scry_op_dom(A)), m = scry_space_floats(scry_op_cod(A));
     float *x = check_random(n, 5), *y = check_random(m, 6), *a = check_random(n, 7);
     float *b = check_random(n, 8);
@@ -53,7 +53,7 @@ static inline void check_normal(const scry_op *A)
 /* V V^H = I, |V^H x| = |x|, and U^H A x = S V^H x; with U an isometry on the range, that is A. */
 static inline void check_svd(const scry_op *A)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_svd svd;
     assert_ok(scry_op_svd(A, &svd, &err));
     const size_t n = scry_space_floats(scry_op_dom(A)), m = scry_space_floats(scry_op_cod(A));
@@ -89,12 +89,13 @@ static inline void check_svd(const scry_op *A)
 /* A equals M (floats(cod) x floats(dom)), entry by entry. */
 static inline void check_matrix(const scry_op *A, const double *M, double tol)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t n = scry_space_floats(scry_op_dom(A)), m = scry_space_floats(scry_op_cod(A));
     double *got = scry_alloc(m * n, sizeof *got);
     assert_non_null(got);
     assert_ok(scry_dense_of(A, got, &err));
-    for (size_t i = 0; i < m * n; i++) assert_near(got[i], M[i], tol);
+    for (size_t i = 0; i < m * n; i++)
+        assert_near(got[i], M[i], tol);
     scry_free(got);
 }
 
@@ -112,7 +113,7 @@ static inline void check_operator(const scry_op *A)
         const size_t live_ = scry_memory_live();                                                   \
         scry_status st_ = SCRY_ENOMEM;                                                             \
         for (size_t nth_ = 1; st_ != SCRY_OK; nth_++) {                                            \
-            err = (scry_error){ 0 };                                                               \
+            err = (scry_error){0};                                                                 \
             assert_true(nth_ < 200);                                                               \
             scry_memory_fail_at(nth_);                                                             \
             st_ = (create);                                                                        \

@@ -25,7 +25,7 @@ static inline float *random_floats(size_t n, uint64_t seed)
 static inline void check_vjp(const scry_prior *P, const float *x, float sigma, double h, double tol)
 {
     const size_t n = scry_space_floats(scry_prior_space(P));
-    scry_error err = { 0 };
+    scry_error err = {0};
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     float *g = random_floats(n, 1), *x0 = random_floats(n, 2), *d = random_floats(n, 3);
     assert_non_null(work);
@@ -33,7 +33,8 @@ static inline void check_vjp(const scry_prior *P, const float *x, float sigma, d
         float *v = random_floats(n, seed), *u = random_floats(n, seed + 100);
         assert_ok(scry_prior_vjp(P, g, x0, x, v, sigma, work, &err));
         assert_ok(scry_prior_denoise(P, d, x, sigma, work, &err));
-        for (size_t i = 0; i < n; i++) assert_near(x0[i], d[i], 1e-6 * (1 + fabs((double)d[i])));
+        for (size_t i = 0; i < n; i++)
+            assert_near(x0[i], d[i], 1e-6 * (1 + fabs((double)d[i])));
         const double size = 2 * h * scry_norm(v, n) * scry_norm(u, n);
         scry_axpby(d, 1, x, h, u, n);
         scry_axpby(x0, 1, x, -h, u, n);
@@ -56,7 +57,7 @@ static inline void check_vjp(const scry_prior *P, const float *x, float sigma, d
 static inline void check_prox(const scry_prior *P, const float *v, double t, double slack)
 {
     const size_t n = scry_space_floats(scry_prior_space(P));
-    scry_error err = { 0 };
+    scry_error err = {0};
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     float *z = random_floats(n, 1), *u = random_floats(n, 2);
     double best, value;
@@ -78,7 +79,8 @@ static inline void check_prox(const scry_prior *P, const float *v, double t, dou
     }
     memcpy(u, v, n * sizeof *u);
     assert_ok(scry_prior_prox(P, u, u, t, work, &err));
-    for (size_t i = 0; i < n; i++) assert_near(u[i], z[i], 1e-6 * (1 + fabs((double)z[i])));
+    for (size_t i = 0; i < n; i++)
+        assert_near(u[i], z[i], 1e-6 * (1 + fabs((double)z[i])));
     scry_free(work);
     scry_free(z);
     scry_free(u);
@@ -88,7 +90,7 @@ static inline void check_prox(const scry_prior *P, const float *v, double t, dou
  * turn: ENOMEM, P NULL, nothing left behind. Once P is freed `base` blocks are live. */
 #define check_refusals_owning(base, P, create)                                                     \
     do {                                                                                           \
-        const size_t base_ = (base), live_ = scry_memory_live();                              \
+        const size_t base_ = (base), live_ = scry_memory_live();                                   \
         for (size_t nth_ = 1;; nth_++) {                                                           \
             scry_memory_fail_at(nth_);                                                             \
             const scry_status st_ = (create);                                                      \
@@ -100,7 +102,7 @@ static inline void check_prox(const scry_prior *P, const float *v, double t, dou
             assert_int_equal(st_, SCRY_ENOMEM);                                                    \
             assert_null(P);                                                                        \
             assert_int_equal(scry_memory_live(), live_);                                           \
-            err = (scry_error){ 0 };                                                               \
+            err = (scry_error){0};                                                                 \
         }                                                                                          \
         scry_prior_free(P);                                                                        \
         assert_int_equal(scry_memory_live(), base_);                                               \

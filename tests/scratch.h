@@ -35,10 +35,12 @@ static inline int scratch_count(void)
 {
     int count = 0;
     DIR *folder = opendir(scratch_folder);
-    for (struct dirent *e; folder && (e = readdir(folder));) count += e->d_name[0] != '.';
+    for (struct dirent *e; folder && (e = readdir(folder));)
+        count += e->d_name[0] != '.';
     if (folder) {
         rewinddir(folder); /* temporary names begin with a dot too: .scry-PID-0.part */
-        for (struct dirent *e; (e = readdir(folder));) count += !strncmp(e->d_name, ".scry", 5);
+        for (struct dirent *e; (e = readdir(folder));)
+            count += !strncmp(e->d_name, ".scry", 5);
         closedir(folder);
     }
     return count;

@@ -56,30 +56,31 @@ static float *case_psf(const struct blur_case *k, size_t seed)
 {
     const size_t n = scry_space_count(&k->psf);
     float *h = check_random(n, seed);
-    for (size_t i = 0; i < n; i++) h[i] += .7f; /* nothing symmetric, nothing normalised */
+    for (size_t i = 0; i < n; i++)
+        h[i] += .7f; /* nothing symmetric, nothing normalised */
     return h;
 }
 
 static void blur_equals_its_matrix(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct blur_case cases[] = {
-        { SCRY_SPACE(6, 8), SCRY_SPACE(3, 3), 1 },       /* even, odd psf */
-        { SCRY_SPACE(7, 5), SCRY_SPACE(2, 4), 4 },       /* odd and prime, even psf */
-        { SCRY_SPACE(1, 11), SCRY_SPACE(1, 5), 1 },      /* length-1 axes */
-        { SCRY_SPACE(5, 1), SCRY_SPACE(5, 1), 2 },       /* as large as the image */
-        { SCRY_SPACE(2, 3, 7), SCRY_SPACE(2, 3), 1 },    /* a batch, images not aligned */
-        { SCRY_SPACE(3, 4, 5), SCRY_SPACE(3, 2, 3), 4 }, /* 3-D */
-        { SCRY_SPACE(2, 1, 3, 4), SCRY_SPACE(1, 3, 2), 1 },
-        { SCRY_SPACE(13), SCRY_SPACE(6), 3 },            /* 1-D */
-        { SCRY_SPACE(1, 1), SCRY_SPACE(1, 1), 1 },
+        {SCRY_SPACE(6, 8), SCRY_SPACE(3, 3), 1},       /* even, odd psf */
+        {SCRY_SPACE(7, 5), SCRY_SPACE(2, 4), 4},       /* odd and prime, even psf */
+        {SCRY_SPACE(1, 11), SCRY_SPACE(1, 5), 1},      /* length-1 axes */
+        {SCRY_SPACE(5, 1), SCRY_SPACE(5, 1), 2},       /* as large as the image */
+        {SCRY_SPACE(2, 3, 7), SCRY_SPACE(2, 3), 1},    /* a batch, images not aligned */
+        {SCRY_SPACE(3, 4, 5), SCRY_SPACE(3, 2, 3), 4}, /* 3-D */
+        {SCRY_SPACE(2, 1, 3, 4), SCRY_SPACE(1, 3, 2), 1},
+        {SCRY_SPACE(13), SCRY_SPACE(6), 3}, /* 1-D */
+        {SCRY_SPACE(1, 1), SCRY_SPACE(1, 1), 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int open = 0; open < 2; open++) {
             const struct blur_case *k = &cases[i];
             float *h = case_psf(k, 30 + i);
-            scry_window w = { .outer = k->image, .inner = k->image };
+            scry_window w = {.outer = k->image, .inner = k->image};
             scry_op *A;
             if (open) assert_ok(scry_blur_domain(&w, &k->image, &k->psf, k->multiple, &err));
             assert_ok(scry_blur_create(&A, &k->image, h, &k->psf, open ? SCRY_OPEN : SCRY_PERIODIC,
@@ -99,12 +100,12 @@ static void blur_equals_its_matrix(void **state)
 static void blur_of_real_sizes_is_adjoint(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct blur_case cases[] = {
-        { SCRY_SPACE(64, 96), SCRY_SPACE(13, 17), 8 },
-        { SCRY_SPACE(37, 53), SCRY_SPACE(13, 8), 16 },
-        { SCRY_SPACE(2, 31, 45), SCRY_SPACE(11, 11), 8 },
-        { SCRY_SPACE(12, 23, 32), SCRY_SPACE(5, 7, 7), 1 },
+        {SCRY_SPACE(64, 96), SCRY_SPACE(13, 17), 8},
+        {SCRY_SPACE(37, 53), SCRY_SPACE(13, 8), 16},
+        {SCRY_SPACE(2, 31, 45), SCRY_SPACE(11, 11), 8},
+        {SCRY_SPACE(12, 23, 32), SCRY_SPACE(5, 7, 7), 1},
     };
     for (size_t i = 0; i < 4; i++)
         for (int open = 0; open < 2; open++) {
@@ -123,9 +124,9 @@ static void blur_of_real_sizes_is_adjoint(void **state)
 static void impulse_and_constant(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(9, 12), ps = SCRY_SPACE(4, 5);
-    const struct blur_case k = { s, ps, 1 };
+    const struct blur_case k = {s, ps, 1};
     float *h = case_psf(&k, 3);
     scry_window w;
     scry_op *A;
@@ -139,10 +140,12 @@ static void impulse_and_constant(void **state)
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 5; j++)
             assert_near(y[(3 + i - 2) * 12 + 5 + j - 2], h[i * 5 + j], 2e-6);
-    for (size_t i = 0; i < n; i++) x[i] = 1;
+    for (size_t i = 0; i < n; i++)
+        x[i] = 1;
     assert_ok(scry_op_forward(A, y, x, work, &err));
     const double sum = scry_sum(h, 20);
-    for (size_t i = 0; i < m; i++) assert_near(y[i], sum, 1e-5);
+    for (size_t i = 0; i < m; i++)
+        assert_near(y[i], sum, 1e-5);
     scry_op_free(A);
     scry_free(h);
     scry_free(x);
@@ -153,15 +156,16 @@ static void impulse_and_constant(void **state)
 static void norm_is_the_largest_singular_value(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const struct blur_case k = { SCRY_SPACE(15, 16), SCRY_SPACE(5, 4), 1 };
+    scry_error err = {0};
+    const struct blur_case k = {SCRY_SPACE(15, 16), SCRY_SPACE(5, 4), 1};
     float *h = case_psf(&k, 8);
     scry_op *A;
     scry_svd svd;
     double norm2, largest = 0;
     assert_ok(scry_blur_create(&A, &k.image, h, &k.psf, SCRY_PERIODIC, 1, &err));
     assert_ok(scry_op_svd(A, &svd, &err));
-    for (size_t i = 0; i < svd.count; i++) largest = fmax(largest, svd.values[i]);
+    for (size_t i = 0; i < svd.count; i++)
+        largest = fmax(largest, svd.values[i]);
     assert_ok(scry_op_norm2(A, &norm2, 1e-7, &err));
     assert_near(sqrt(norm2), largest, 1e-3 * largest);
     scry_op_free(A);
@@ -171,7 +175,7 @@ static void norm_is_the_largest_singular_value(void **state)
 static void domain_covers_what_is_seen(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_window w;
     const scry_space image = SCRY_SPACE(7, 37, 53), psf = SCRY_SPACE(3, 9, 12);
     assert_ok(scry_blur_domain(&w, &image, &psf, 16, &err));
@@ -193,9 +197,9 @@ static void domain_covers_what_is_seen(void **state)
 static void blur_refuses(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
-    float h[9] = { 0 };
+    float h[9] = {0};
     scry_space s = SCRY_SPACE(8, 8), ps = SCRY_SPACE(3, 3), wide = SCRY_SPACE(1, 9);
     for (int open = 0; open < 2; open++) {
         const scry_boundary b = open ? SCRY_OPEN : SCRY_PERIODIC;
@@ -205,7 +209,7 @@ static void blur_refuses(void **state)
         h[4] = NAN;
         assert_fails(scry_blur_create(&A, &s, h, &ps, b, 1, &err), SCRY_EINVAL);
         h[4] = 1;
-        scry_error words = { 0 };
+        scry_error words = {0};
         assert_int_equal(scry_blur_create(&A, &s, h, &wide, b, 1, &words), SCRY_ESHAPE);
         assert_string_equal(words.text, "axis 1: psf 9 exceeds image 8");
         s.cplx = true;
@@ -223,12 +227,11 @@ static void blur_refuses(void **state)
 static void window_moves_pixels(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_window w = { .outer = SCRY_SPACE(4, 5), .inner = SCRY_SPACE(2, 3),
-                            .offset = { 1, 2 } };
-    const float inner[6] = { 1, 2, 3, 4, 5, 6 };
-    const float extended[20] = { 1, 1, 1, 2, 3, 1, 1, 1, 2, 3, 4, 4, 4, 5, 6, 4, 4, 4, 5, 6 };
-    const float padded[20] = { [7] = 1, [8] = 2, [9] = 3, [12] = 4, [13] = 5, [14] = 6 };
+    scry_error err = {0};
+    const scry_window w = {.outer = SCRY_SPACE(4, 5), .inner = SCRY_SPACE(2, 3), .offset = {1, 2}};
+    const float inner[6] = {1, 2, 3, 4, 5, 6};
+    const float extended[20] = {1, 1, 1, 2, 3, 1, 1, 1, 2, 3, 4, 4, 4, 5, 6, 4, 4, 4, 5, 6};
+    const float padded[20] = {[7] = 1, [8] = 2, [9] = 3, [12] = 4, [13] = 5, [14] = 6};
     float outer[20], back[6];
     scry_window_extend(&w, outer, inner);
     assert_memory_equal(outer, extended, sizeof outer);
@@ -252,9 +255,9 @@ static void window_moves_pixels(void **state)
 static void window_refuses(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_window good = { .outer = SCRY_SPACE(4, 5), .inner = SCRY_SPACE(2, 3),
-                               .offset = { 1, 2 } };
+    scry_error err = {0};
+    const scry_window good = {
+        .outer = SCRY_SPACE(4, 5), .inner = SCRY_SPACE(2, 3), .offset = {1, 2}};
     scry_op *A;
     scry_window bad = good;
     bad.offset[1] = 3;

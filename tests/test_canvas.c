@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-static const scry_colour white = { 255, 255, 255 }, black = { 0, 0, 0 };
+static const scry_colour white = {255, 255, 255}, black = {0, 0, 0};
 
 static bool dark(const scry_canvas *c, size_t y, size_t x)
 {
@@ -17,14 +17,15 @@ static bool dark(const scry_canvas *c, size_t y, size_t x)
 static size_t count_dark(const scry_canvas *c)
 {
     size_t count = 0;
-    for (size_t i = 0; i < c->ny * c->nx; i++) count += c->rgb[3 * i] == 0;
+    for (size_t i = 0; i < c->ny * c->nx; i++)
+        count += c->rgb[3 * i] == 0;
     return count;
 }
 
 static void rectangles_are_clipped(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_canvas c;
     assert_ok(scry_canvas_create(&c, 5, 7, white, &err));
     assert_int_equal(count_dark(&c), 0);
@@ -44,17 +45,18 @@ static void rectangles_are_clipped(void **state)
 static void letters_run_right_and_up(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_canvas c;
     assert_ok(scry_canvas_create(&c, 20, 20, white, &err));
     scry_canvas_text(&c, 3, 2, 0, 1, SCRY_TEXT_RIGHT, black, "l");
     assert_int_equal(count_dark(&c), 7);
-    for (size_t i = 0; i < 5; i++) assert_true(dark(&c, 3 + i, 2));
+    for (size_t i = 0; i < 5; i++)
+        assert_true(dark(&c, 3 + i, 2));
     assert_true(dark(&c, 7, 3) && dark(&c, 7, 4));
     scry_canvas_fill(&c, 0, 0, 20, 20, white);
     scry_canvas_text(&c, 15, 4, 0, 2, SCRY_TEXT_UP, black, "L"); /* begins in row 15, going up */
     assert_int_equal(count_dark(&c), 4 * 7);
-    assert_true(dark(&c, 15, 4) && dark(&c, 14, 13)); /* the stem lies along the bottom */
+    assert_true(dark(&c, 15, 4) && dark(&c, 14, 13));  /* the stem lies along the bottom */
     assert_true(dark(&c, 10, 13) && !dark(&c, 10, 4)); /* the foot points up, at the right */
     scry_canvas_free(&c);
 }
@@ -62,7 +64,7 @@ static void letters_run_right_and_up(void **state)
 static void text_keeps_to_its_length(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_canvas c;
     assert_int_equal(scry_canvas_text_length("", 2), 0);
     assert_int_equal(scry_canvas_text_length("AB", 2), 14);
@@ -75,7 +77,7 @@ static void text_keeps_to_its_length(void **state)
     assert_true(dark(&c, 1, 20) && !dark(&c, 2, 20));
     scry_canvas_free(&c);
     assert_fails(scry_canvas_create(&c, 0, 4, white, &err), SCRY_ESHAPE);
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     assert_fails(scry_canvas_create(&c, SIZE_MAX / 2, 4, white, &err), SCRY_ENOMEM);
     assert_int_equal(scry_memory_live(), 0);
 }

@@ -1,7 +1,7 @@
 #include "tests/check.h"
 #include "tests/scratch.h"
 
-#include "lib/cfl.h"
+#include "lib/io/cfl.h"
 #include "lib/memory.h"
 
 /* A header of this text beside `values` zero bytes. */
@@ -14,7 +14,7 @@ static void make(const char *text, size_t values)
 
 static void refuse(const char *text, size_t values, scry_status code, const char *words)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl *f;
     make(text, values);
     assert_int_equal(scry_cfl_open(&f, scratch("t"), &err), code);
@@ -28,9 +28,9 @@ static void refuse(const char *text, size_t values, scry_status code, const char
 static void bart_file_is_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const char *names[] = { "golden/cfl/counted", "golden/cfl/counted.cfl",
-                            "golden/cfl/counted.hdr" };
+    scry_error err = {0};
+    const char *names[] = {"golden/cfl/counted", "golden/cfl/counted.cfl",
+                           "golden/cfl/counted.hdr"};
     for (int k = 0; k < 3; k++) {
         scry_cfl *f;
         float complex x[2][4][3];
@@ -52,16 +52,18 @@ static void bart_file_is_read(void **state)
 static void boxes_are_cut_out(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl *f;
     float complex x[8];
-    size_t start[SCRY_CFL_RANK] = { 1, 2 }, count[SCRY_CFL_RANK];
-    for (int d = 0; d < SCRY_CFL_RANK; d++) count[d] = 1;
+    size_t start[SCRY_CFL_RANK] = {1, 2}, count[SCRY_CFL_RANK];
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        count[d] = 1;
     count[0] = count[1] = count[3] = 2;
     assert_ok(scry_cfl_open(&f, "golden/cfl/counted", &err));
     assert_ok(scry_cfl_read(f, start, count, x, &err));
-    const float expected[] = { 21, 22, 31, 32, 121, 122, 131, 132 };
-    for (int i = 0; i < 8; i++) assert_true(x[i] == expected[i]);
+    const float expected[] = {21, 22, 31, 32, 121, 122, 131, 132};
+    for (int i = 0; i < 8; i++)
+        assert_true(x[i] == expected[i]);
     start[1] = 3; /* 3 + 2 > 4 */
     assert_fails(scry_cfl_read(f, start, count, x, &err), SCRY_ESHAPE);
     start[1] = SIZE_MAX;
@@ -75,16 +77,17 @@ static void boxes_are_cut_out(void **state)
 static void headers_are_understood(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl_header h;
     const struct {
         const char *text;
         size_t d0, d1, d15;
     } good[] = {
-        { "# Dimensions\n5 7", 5, 7, 1 },
-        { "#Dimensions\r\n 5\t7 \r\n", 5, 7, 1 },
-        { "# Unknown\nany\nthing\n\n# Dimensions\n5 7 1 1 1 1 1 1 1 1 1 1 1 1 1 3 1 1\n# Command\n"
-          "x # y\n", 5, 7, 3 },
+        {"# Dimensions\n5 7", 5, 7, 1},
+        {"#Dimensions\r\n 5\t7 \r\n", 5, 7, 1},
+        {"# Unknown\nany\nthing\n\n# Dimensions\n5 7 1 1 1 1 1 1 1 1 1 1 1 1 1 3 1 1\n# Command\n"
+         "x # y\n",
+         5, 7, 3},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_ok(scry_cfl_parse(&h, good[i].text, strlen(good[i].text), "h", &err));
@@ -107,7 +110,7 @@ static void headers_are_understood(void **state)
 static void bad_files_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl *f;
     refuse("# Dimensions\n3 4\n", 95, SCRY_EFORMAT, "95 bytes, expected 96 for 3 x 4 x 1 x 1");
     refuse("# Dimensions\n3 4\n", 97, SCRY_EFORMAT, "97 bytes, expected 96");
@@ -148,12 +151,13 @@ static void bad_files_are_refused(void **state)
     scratch_clear();
 }
 
-static const size_t shape[SCRY_CFL_RANK] = { 5, 3, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1 };
+static const size_t shape[SCRY_CFL_RANK] = {5, 3, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1};
 enum { COUNT = 60 };
 
 static void fill(float complex *x)
 {
-    for (int i = 0; i < COUNT; i++) x[i] = 2.385f * (float)i + I / (1 + (float)i);
+    for (int i = 0; i < COUNT; i++)
+        x[i] = 2.385f * (float)i + I / (1 + (float)i);
 }
 
 /* Slice by slice, the second one first. */
@@ -161,7 +165,7 @@ static scry_status write_slices(const char *path, const float complex *x, bool c
                                 scry_error *err)
 {
     scry_cfl_writer *w;
-    size_t start[SCRY_CFL_RANK] = { 0 }, count[SCRY_CFL_RANK];
+    size_t start[SCRY_CFL_RANK] = {0}, count[SCRY_CFL_RANK];
     scry_status st = scry_cfl_create(&w, path, shape, err);
     if (st != SCRY_OK) return st;
     memcpy(count, shape, sizeof count);
@@ -177,7 +181,7 @@ static scry_status write_slices(const char *path, const float complex *x, bool c
 static void what_is_written_is_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl *f;
     struct stat info;
     float complex x[COUNT], back[COUNT];
@@ -213,10 +217,10 @@ static void what_is_written_is_read(void **state)
 static void writing_fails_without_trace(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl_writer *w;
-    size_t dims[SCRY_CFL_RANK], start[SCRY_CFL_RANK] = { 4 };
-    const float complex x[COUNT] = { 0 };
+    size_t dims[SCRY_CFL_RANK], start[SCRY_CFL_RANK] = {4};
+    const float complex x[COUNT] = {0};
     memcpy(dims, shape, sizeof dims);
     dims[3] = 0;
     assert_fails(scry_cfl_create(&w, scratch("o"), dims, &err), SCRY_EINVAL);
@@ -237,9 +241,9 @@ static void refused_memory_is_reported(void **state)
 {
     (void)state;
     const size_t live = scry_memory_live();
-    float complex x[COUNT] = { 0 };
+    float complex x[COUNT] = {0};
     for (size_t nth = 1;; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_memory_fail_at(nth);
         const scry_status st = write_slices(scratch("o"), x, true, &err);
         scry_memory_fail_at(0);
@@ -249,7 +253,7 @@ static void refused_memory_is_reported(void **state)
         assert_int_equal(scratch_count(), 0);
     }
     for (size_t nth = 1;; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_cfl *f;
         scry_memory_fail_at(nth);
         const scry_status st = scry_cfl_open(&f, scratch("o"), &err);
@@ -267,7 +271,7 @@ static void refused_memory_is_reported(void **state)
 static void bart_reads_what_is_written(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl *f;
     float complex x[COUNT], back[COUNT];
     char command[1024];
@@ -293,14 +297,10 @@ static void bart_reads_what_is_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bart_file_is_read),
-        cmocka_unit_test(boxes_are_cut_out),
-        cmocka_unit_test(headers_are_understood),
-        cmocka_unit_test(bad_files_are_refused),
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(writing_fails_without_trace),
-        cmocka_unit_test(refused_memory_is_reported),
-        cmocka_unit_test(bart_reads_what_is_written),
+        cmocka_unit_test(bart_file_is_read),          cmocka_unit_test(boxes_are_cut_out),
+        cmocka_unit_test(headers_are_understood),     cmocka_unit_test(bad_files_are_refused),
+        cmocka_unit_test(what_is_written_is_read),    cmocka_unit_test(writing_fails_without_trace),
+        cmocka_unit_test(refused_memory_is_reported), cmocka_unit_test(bart_reads_what_is_written),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -1,8 +1,8 @@
 #include "tests/check.h"
 #include "tests/scratch.h"
 
-#include "lib/cfl.h"
-#include "lib/kspace/kspace.h"
+#include "lib/io/cfl.h"
+#include "lib/io/kspace/kspace.h"
 #include "lib/memory.h"
 
 enum { NX = 7, NY = 10, COILS = 3, SLICES = 2, FRAMES = 2, PLANE = NY * NX };
@@ -15,15 +15,17 @@ static float complex value(size_t f, size_t s, size_t c, size_t y, size_t x)
 /* A file of these dims, value number i being 1 + i, or 0 where keep says so. */
 static void make(const size_t *dims, bool (*keep)(const size_t *at))
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_cfl_writer *w;
-    size_t count = 1, at[SCRY_CFL_RANK] = { 0 };
-    for (int d = 0; d < SCRY_CFL_RANK; d++) count *= dims[d];
+    size_t count = 1, at[SCRY_CFL_RANK] = {0};
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        count *= dims[d];
     float complex *x = scry_alloc(count, sizeof *x);
     assert_non_null(x);
     for (size_t i = 0; i < count; i++) {
         x[i] = !keep || keep(at) ? 1 + (float)i : 0;
-        for (int d = 0; d < SCRY_CFL_RANK && ++at[d] == dims[d]; d++) at[d] = 0;
+        for (int d = 0; d < SCRY_CFL_RANK && ++at[d] == dims[d]; d++)
+            at[d] = 0;
     }
     assert_ok(scry_cfl_create(&w, scratch("k"), dims, &err));
     assert_ok(scry_cfl_write(w, NULL, NULL, x, &err));
@@ -34,7 +36,7 @@ static void make(const size_t *dims, bool (*keep)(const size_t *at))
 static void dims_are_placed(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     float complex data[2 * 4 * 3];
     unsigned char mask[4 * 3];
@@ -56,18 +58,27 @@ static void dims_are_placed(void **state)
 static void what_is_written_is_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    scry_kspace_info info = { .format = SCRY_KSPACE_CFL, .frames = FRAMES, .slices = SLICES,
-                              .coils = COILS, .nz = 1, .ny = NY, .nx = NX, .readout = 2,
-                              .recon = { 1, NY, NX } };
+    scry_error err = {0};
+    scry_kspace_info info = {.format = SCRY_KSPACE_CFL,
+                             .frames = FRAMES,
+                             .slices = SLICES,
+                             .coils = COILS,
+                             .nz = 1,
+                             .ny = NY,
+                             .nx = NX,
+                             .readout = 2,
+                             .recon = {1, NY, NX}};
     scry_kspace_writer *w;
     scry_kspace_reader *r;
     float complex data[COILS * PLANE], back[COILS * PLANE];
     unsigned char mask[PLANE], found[PLANE];
-    for (size_t i = 0; i < PLANE; i++) mask[i] = i / NX % 3 == 1;
+    for (size_t i = 0; i < PLANE; i++)
+        mask[i] = i / NX % 3 == 1;
     for (int pass = 0; pass < 2; pass++) { /* write, then read */
-        if (!pass) assert_ok(scry_kspace_create(&w, scratch("o.cfl"), &info, &err));
-        else assert_ok(scry_kspace_open(&r, scratch("o"), NULL, &err));
+        if (!pass)
+            assert_ok(scry_kspace_create(&w, scratch("o.cfl"), &info, &err));
+        else
+            assert_ok(scry_kspace_open(&r, scratch("o"), NULL, &err));
         for (size_t k = 0; k < FRAMES * SLICES; k++) {
             const size_t f = k / SLICES, s = k % SLICES;
             for (size_t i = 0; i < COILS * PLANE; i++)
@@ -80,8 +91,10 @@ static void what_is_written_is_read(void **state)
             assert_memory_equal(back, data, sizeof data);
             assert_memory_equal(found, mask, sizeof mask);
         }
-        if (!pass) assert_ok(scry_kspace_finish(w, true, &err));
-        else scry_kspace_close(r);
+        if (!pass)
+            assert_ok(scry_kspace_finish(w, true, &err));
+        else
+            scry_kspace_close(r);
     }
     assert_ok(scry_kspace_create(&w, scratch("p.cfl"), &info, &err));
     assert_fails(scry_kspace_finish(w, true, &err), SCRY_EINVAL); /* no slice was given */
@@ -93,10 +106,16 @@ static void what_is_written_is_read(void **state)
 static void the_readout_becomes_dim_0(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_kspace_info info = { .format = SCRY_KSPACE_CFL, .frames = 1, .slices = 1,
-                                    .coils = COILS, .nz = 1, .ny = NY, .nx = NX, .readout = 1,
-                                    .recon = { 1, NY, NX } };
+    scry_error err = {0};
+    const scry_kspace_info info = {.format = SCRY_KSPACE_CFL,
+                                   .frames = 1,
+                                   .slices = 1,
+                                   .coils = COILS,
+                                   .nz = 1,
+                                   .ny = NY,
+                                   .nx = NX,
+                                   .readout = 1,
+                                   .recon = {1, NY, NX}};
     scry_kspace_writer *w;
     scry_kspace_reader *r;
     float complex data[COILS * PLANE], back[COILS * PLANE];
@@ -145,22 +164,23 @@ static void the_readout_is_deduced(void **state)
         size_t nz, ny, nx;
         int readout;
     } cases[] = {
-        { { 12, 18, 1 }, NULL, 1, 18, 12, 2 },
-        { { 12, 18, 1 }, every_third_ph1, 1, 18, 12, 2 },
-        { { 12, 18, 1 }, every_third_column, 1, 18, 12, 1 },
-        { { 1, 12, 18 }, NULL, 1, 18, 12, 2 },
-        { { 1, 12, 18 }, every_third_ph1, 1, 18, 12, 1 },
-        { { 1, 12, 18 }, every_third_ph2, 1, 18, 12, 2 },
-        { { 1, 12, 18 }, scattered, 1, 18, 12, 2 },
-        { { 4, 12, 18 }, every_third_ph1, 18, 12, 4, 2 },
+        {{12, 18, 1}, NULL, 1, 18, 12, 2},
+        {{12, 18, 1}, every_third_ph1, 1, 18, 12, 2},
+        {{12, 18, 1}, every_third_column, 1, 18, 12, 1},
+        {{1, 12, 18}, NULL, 1, 18, 12, 2},
+        {{1, 12, 18}, every_third_ph1, 1, 18, 12, 1},
+        {{1, 12, 18}, every_third_ph2, 1, 18, 12, 2},
+        {{1, 12, 18}, scattered, 1, 18, 12, 2},
+        {{4, 12, 18}, every_third_ph1, 18, 12, 4, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r;
         static float complex data[2 * 4 * 12 * 18];
         static unsigned char mask[4 * 12 * 18];
-        size_t dims[SCRY_CFL_RANK], kept = 0, full = 0, at[SCRY_CFL_RANK] = { 0 };
-        for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = d < 3 ? cases[i].dims[d] : 1;
+        size_t dims[SCRY_CFL_RANK], kept = 0, full = 0, at[SCRY_CFL_RANK] = {0};
+        for (int d = 0; d < SCRY_CFL_RANK; d++)
+            dims[d] = d < 3 ? cases[i].dims[d] : 1;
         dims[SCRY_CFL_COIL] = 2;
         make(dims, cases[i].keep);
         assert_ok(scry_kspace_open(&r, scratch("k.hdr"), NULL, &err));
@@ -174,7 +194,8 @@ static void the_readout_is_deduced(void **state)
         for (size_t k = 0; k < dims[0] * dims[1] * dims[2]; k++) {
             kept += mask[k];
             full += !cases[i].keep || cases[i].keep(at);
-            for (int d = 0; d < 3 && ++at[d] == dims[d]; d++) at[d] = 0;
+            for (int d = 0; d < 3 && ++at[d] == dims[d]; d++)
+                at[d] = 0;
         }
         assert_int_equal(kept, full);
     }
@@ -190,12 +211,13 @@ static bool second_average_is_partial(const size_t *at)
 static void averages_are_means(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     float complex data[20];
     unsigned char mask[20];
     size_t dims[SCRY_CFL_RANK];
-    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        dims[d] = 1;
     dims[0] = 4;
     dims[1] = 5;
     dims[SCRY_CFL_AVERAGE] = 2;
@@ -214,11 +236,12 @@ static void averages_are_means(void **state)
 static void frames_count_the_slowest_first(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     float complex data[6];
     size_t dims[SCRY_CFL_RANK];
-    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        dims[d] = 1;
     dims[0] = 2;
     dims[1] = 3;
     dims[SCRY_CFL_TE] = 2;
@@ -246,11 +269,12 @@ static bool nothing(const size_t *at)
 static void bad_files_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     float complex data[12];
     size_t dims[SCRY_CFL_RANK];
-    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        dims[d] = 1;
     dims[0] = 4;
     dims[1] = 3;
     make(dims, nothing); /* as a tool that was aborted leaves it */
@@ -271,13 +295,14 @@ static void refused_memory_is_reported(void **state)
     (void)state;
     const size_t live = scry_memory_live();
     size_t dims[SCRY_CFL_RANK];
-    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        dims[d] = 1;
     dims[0] = 4;
     dims[1] = 3;
     dims[SCRY_CFL_AVERAGE] = 2;
     make(dims, NULL);
     for (size_t nth = 1;; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r;
         float complex data[12];
         scry_memory_fail_at(nth);
@@ -295,7 +320,7 @@ static void refused_memory_is_reported(void **state)
 static void real_files_are_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     const char *path = shared_path("data/kspace/gre.cfl");
     if (!path) skip();
@@ -306,7 +331,8 @@ static void real_files_are_read(void **state)
     unsigned char *mask = scry_alloc(160, 320);
     assert_ok(scry_kspace_read(r, 0, 0, data, mask, &err));
     size_t kept = 0;
-    for (size_t i = 0; i < 160 * 320; i++) kept += mask[i];
+    for (size_t i = 0; i < 160 * 320; i++)
+        kept += mask[i];
     assert_int_equal(kept, 160 * 320); /* fully sampled */
     assert_null(scry_kspace_warning(r));
     scry_kspace_close(r);

@@ -1,6 +1,6 @@
 #include "tests/check.h"
 
-#include "lib/meeting.h"
+#include "lib/call_batcher.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/rng.h"
@@ -44,7 +44,7 @@ static void shrink_all(const void *with, void *const *calls, size_t count)
     const struct unit *unit = with;
     /* the first call waits for the other chains to come: a chain is done in microseconds */
     if (unit->largest && !note(unit->largest, count))
-        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     for (size_t k = 0; k < count; k++) {
         const struct call *c = calls[k];
         const bool spoilt = c->x[0] == unit->poison;
@@ -58,17 +58,16 @@ static scry_status shrink(const scry_prior *P, float *x0, const float *x, float 
 {
     (void)work;
     (void)err;
-    scry_meet(shrink_all, P, &(struct call){ x0, x, sigma });
+    scry_call_batcher_call(shrink_all, P, &(struct call){x0, x, sigma});
     return SCRY_OK;
 }
 
 static struct unit unit_prior(void)
 {
-    static const struct scry_prior_ops ops = { .name = "unit", .denoise = shrink };
+    static const struct scry_prior_ops ops = {.name = "unit", .denoise = shrink};
     return (struct unit){
-        .base = { .ops = &ops, .space = SCRY_SPACE(3, 5), .sigma_low = 0.01, .sigma_high = 100 },
-        .poison = NAN
-    };
+        .base = {.ops = &ops, .space = SCRY_SPACE(3, 5), .sigma_low = 0.01, .sigma_high = 100},
+        .poison = NAN};
 }
 
 enum { N = 15 };
@@ -76,9 +75,9 @@ enum { N = 15 };
 static void run(scry_chains *c, const struct unit *prior, const scry_chains_opts *opts,
                 scry_chains_monitor *monitor, void *ctx)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct scry_method *m = scry_method_find("ddpm");
-    const scry_problem problem = { .prior = &prior->base };
+    const scry_problem problem = {.prior = &prior->base};
     scry_solver_opts o;
     scry_solver_opts_init(&o, m);
     o.steps = 20;
@@ -87,7 +86,7 @@ static void run(scry_chains *c, const struct unit *prior, const scry_chains_opts
 
 static scry_chains_opts seven(void)
 {
-    static const double half[3] = { 0, 0.5, 1 };
+    static const double half[3] = {0, 0.5, 1};
     scry_chains_opts opts;
     scry_chains_opts_init(&opts);
     opts.chains = 7;
@@ -196,9 +195,9 @@ static void a_spoilt_chain_is_left_out(void **state)
     scry_chains_free(&all);
     scry_chains_free(&c);
 
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct scry_method *m = scry_method_find("ddpm");
-    const scry_problem problem = { .prior = &prior.base };
+    const scry_problem problem = {.prior = &prior.base};
     scry_solver_opts o;
     scry_solver_opts_init(&o, m);
     opts.first = 2;
@@ -211,7 +210,7 @@ static void a_spoilt_chain_is_left_out(void **state)
 static void company_does_not_show(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct unit prior = unit_prior();
     const struct scry_method *m = scry_method_find("ddpm");
     scry_chains_opts opts = seven();
@@ -226,7 +225,7 @@ static void company_does_not_show(void **state)
     prior.largest = &largest;
     for (opts.threads = 1; opts.threads <= 4; opts.threads++)
         for (prior.base.batch = 1; prior.base.batch <= 8; prior.base.batch += 2) {
-            const scry_problem problem = { .prior = &prior.base };
+            const scry_problem problem = {.prior = &prior.base};
             assert_ok(scry_chains_forecast(&bytes, m, &problem, &o, &opts, &err));
             largest = 0;
             const size_t before = scry_memory_asked();
@@ -268,7 +267,7 @@ static void a_monitor_can_stop_company(void **state)
     prior.base.batch = 4;
     for (opts.threads = 1; opts.threads <= 3; opts.threads++)
         for (size_t at = 1; at <= 7 * 20; at += 13) {
-            struct watch w = { 0, at };
+            struct watch w = {0, at};
             scry_chains c;
             run(&c, &prior, &opts, watch, &w);
             assert_int_equal(c.reason, SCRY_STOP_USER);
@@ -283,18 +282,18 @@ static void a_monitor_can_stop_all(void **state)
     (void)state;
     const struct unit prior = unit_prior();
     scry_chains_opts opts = seven();
-    struct watch w = { 0, 0 };
+    struct watch w = {0, 0};
     scry_chains c;
     run(&c, &prior, &opts, watch, &w);
     assert_int_equal(w.calls, 7 * 20);
     scry_chains_free(&c);
     opts.threads = 1; /* chain 0 and 1 end, chain 2 is stopped at its 5th step */
-    w = (struct watch){ 0, 45 };
+    w = (struct watch){0, 45};
     run(&c, &prior, &opts, watch, &w);
     assert_int_equal(c.reason, SCRY_STOP_USER);
     assert_int_equal(c.done, 2);
     scry_chains_free(&c);
-    w = (struct watch){ 0, 1 };
+    w = (struct watch){0, 1};
     run(&c, &prior, &opts, watch, &w);
     assert_int_equal(c.reason, SCRY_STOP_USER);
     assert_int_equal(c.done, 0);
@@ -304,11 +303,11 @@ static void a_monitor_can_stop_all(void **state)
 static void wrong_options_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct unit prior = unit_prior();
-    const scry_problem problem = { .prior = &prior.base };
+    const scry_problem problem = {.prior = &prior.base};
     const struct scry_method *m = scry_method_find("heun");
-    static const double wrong[1] = { 1.5 };
+    static const double wrong[1] = {1.5};
     scry_solver_opts o;
     scry_chains c;
     scry_chains_opts opts = seven();
@@ -332,21 +331,21 @@ static void wrong_options_are_refused(void **state)
 static void lack_of_memory_leaves_nothing(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     scry_likelihood *L;
     scry_prior *prior;
     const scry_space space = SCRY_SPACE(3, 5);
-    const unsigned char known[N] = { 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 1, 0 };
-    const float y[9] = { .1f, .3f, -.2f, .5f, .2f, -.6f, .4f, .1f, .2f };
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.2 };
-    double mean[N] = { 0 }, C[N * N] = { 0 };
+    const unsigned char known[N] = {1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 1, 0};
+    const float y[9] = {.1f, .3f, -.2f, .5f, .2f, -.6f, .4f, .1f, .2f};
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.2};
+    double mean[N] = {0}, C[N * N] = {0};
     for (size_t i = 0; i < N; i++)
         C[i * N + i] = 1.3;
     assert_ok(scry_mask_create(&A, &space, known, &err));
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
     assert_ok(scry_gaussian_create_dense(&prior, &space, mean, C, &err));
-    const scry_problem problem = { .L = L, .prior = prior, .model = prior };
+    const scry_problem problem = {.L = L, .prior = prior, .model = prior};
     size_t count;
     const struct scry_method *const *m = scry_methods(&count);
     for (size_t i = 0; i < count; i++) {
@@ -366,7 +365,7 @@ static void lack_of_memory_leaves_nothing(void **state)
             if (st == SCRY_OK) scry_chains_free(&c);
             assert_int_equal(scry_memory_live(), live);
             assert_int_equal(st != SCRY_OK, err.text[0] != '\0');
-            err = (scry_error){ 0 };
+            err = (scry_error){0};
             assert_true(nth < 300);
         }
         assert_int_equal(st, SCRY_OK);

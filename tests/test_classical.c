@@ -16,7 +16,7 @@
 /* A small blur with an open boundary as a matrix: data 7 x 6, image 9 x 8, 3 x 3 kernel. */
 enum { H = 7, W = 6, PH = 9, PW = 8, M = H * W, N = PH * PW };
 
-static const double kernel[3][3] = { { .03, .11, .07 }, { .12, .31, .13 }, { .05, .12, .06 } };
+static const double kernel[3][3] = {{.03, .11, .07}, {.12, .31, .13}, {.05, .12, .06}};
 
 static void blur_matrix(double *A)
 {
@@ -44,25 +44,27 @@ struct setting {
 
 static void setting_init(struct setting *s, scry_noise noise, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float z[M];
     blur_matrix(s->A);
-    for (int i = 0; i < N; i++) s->truth[i] = (float)pattern(i / PW, i % PW);
+    for (int i = 0; i < N; i++)
+        s->truth[i] = (float)pattern(i / PW, i % PW);
     scry_rng_normal(z, 0, M, seed, 0, 0);
     for (int k = 0; k < M; k++) {
         double m = noise.background;
-        for (int i = 0; i < N; i++) m += s->A[k * N + i] * s->truth[i];
+        for (int i = 0; i < N; i++)
+            m += s->A[k * N + i] * s->truth[i];
         const bool counts = noise.kind != SCRY_NOISE_GAUSSIAN;
         const double sd = counts ? sqrt(m + noise.read_noise * noise.read_noise) : noise.sigma;
         const double e = m + sd * z[k];
         s->y[k] = (float)(counts ? e / noise.gain + noise.offset : e);
     }
     const scry_space dom = SCRY_SPACE(PH, PW), cod = SCRY_SPACE(H, W);
-    const scry_affine map = { 1, 0 };
+    const scry_affine map = {1, 0};
     s->noise = noise;
     assert_ok(scry_dense_create(&s->op, &dom, &cod, s->A, &err));
     assert_ok(scry_likelihood_create(&s->L, s->op, s->y, &noise, &map, &err));
-    s->problem = (scry_problem){ .L = s->L, .positive = true };
+    s->problem = (scry_problem){.L = s->L, .positive = true};
 }
 
 static void setting_free(struct setting *s)
@@ -71,10 +73,12 @@ static void setting_free(struct setting *s)
     scry_op_free(s->op);
 }
 
-static const scry_noise gaussian = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1.3,
-                                     .background = 2.385 };
-static const scry_noise camera = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 0.5, .offset = 97,
-                                   .read_noise = 1.5, .background = 2.385 };
+static const scry_noise gaussian = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1.3, .background = 2.385};
+static const scry_noise camera = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                                  .gain = 0.5,
+                                  .offset = 97,
+                                  .read_noise = 1.5,
+                                  .background = 2.385};
 
 struct setup {
     const char *name;
@@ -85,7 +89,7 @@ struct setup {
 static scry_progress run(const char *name, const scry_problem *problem, const struct setup *set,
                          float *x, scry_monitor *monitor, void *ctx)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver *S = NULL;
     scry_solver_opts opts;
     scry_progress end;
@@ -119,10 +123,12 @@ static void normal_equations(const struct setting *s, double mean, double *Q, do
     memset(r, 0, N * sizeof *r);
     for (int k = 0; k < M; k++) {
         double sum = 0;
-        for (int i = 0; i < N; i++) sum += s->A[k * N + i];
+        for (int i = 0; i < N; i++)
+            sum += s->A[k * N + i];
         for (int i = 0; i < N; i++) {
             r[i] += w * s->A[k * N + i] * (s->y[k] - s->noise.background - mean * sum);
-            for (int j = 0; j < N; j++) Q[i * N + j] += w * s->A[k * N + i] * s->A[k * N + j];
+            for (int j = 0; j < N; j++)
+                Q[i * N + j] += w * s->A[k * N + i] * s->A[k * N + j];
         }
     }
 }
@@ -145,8 +151,10 @@ static void add_laplacian(double *Q, int h, int w, double lambda)
 static void test_difference(void **state)
 {
     (void)state;
-    const scry_space spaces[] = { SCRY_SPACE(5, 7), SCRY_SPACE(1, 7), SCRY_SPACE(3, 4, 5),
-                                  { .rank = 2, .dims = { 5, 3 }, .cplx = true } };
+    const scry_space spaces[] = {SCRY_SPACE(5, 7),
+                                 SCRY_SPACE(1, 7),
+                                 SCRY_SPACE(3, 4, 5),
+                                 {.rank = 2, .dims = {5, 3}, .cplx = true}};
     for (size_t k = 0; k < 4; k++) {
         scryi_difference G;
         scryi_difference_init(&G, &spaces[k]);
@@ -170,10 +178,10 @@ static void test_difference(void **state)
     }
     /* rows differ by 1 down, 10 across, but for the last row and column */
     scryi_difference G;
-    scryi_difference_init(&G, &(scry_space){ .rank = 2, .dims = { 2, 3 } });
+    scryi_difference_init(&G, &(scry_space){.rank = 2, .dims = {2, 3}});
     float p[12];
-    const float u[6] = { 0, 10, 20, 1, 11, 21 };
-    const float expected[12] = { 10, 10, 0, 10, 10, 0, 1, 1, 1, 0, 0, 0 };
+    const float u[6] = {0, 10, 20, 1, 11, 21};
+    const float expected[12] = {10, 10, 0, 10, 10, 0, 1, 1, 1, 0, 0, 0};
     scryi_gradient(&G, p, u);
     assert_memory_equal(p, expected, sizeof p);
 }
@@ -186,19 +194,19 @@ static void test_tikhonov(void **state)
     float x[N];
     setting_init(&s, gaussian, 11);
     for (double lambda = 1e-2; lambda < 1e3; lambda *= 31.6) {
-        const struct setup set[] = {
-            { "lambda", lambda }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 }
-        };
+        const struct setup set[] = {{"lambda", lambda}, {"tol", 1e-7}, {"inner", 5000}, {0}};
         run("tikhonov", &s.problem, set, x, NULL, NULL);
         normal_equations(&s, 0, Q, r);
         add_laplacian(Q, PH, PW, lambda);
         solve_dense(Q, r, N);
-        for (int i = 0; i < N; i++) assert_near(x[i], r[i], 2e-3);
+        for (int i = 0; i < N; i++)
+            assert_near(x[i], r[i], 2e-3);
     }
     /* stiff: a constant, the mean of the data by their weights */
-    const struct setup stiff[] = { { "lambda", 1e5 }, { "tol", 1e-7 }, { "inner", 5000 }, { 0 } };
+    const struct setup stiff[] = {{"lambda", 1e5}, {"tol", 1e-7}, {"inner", 5000}, {0}};
     run("tikhonov", &s.problem, stiff, x, NULL, NULL);
-    for (int i = 1; i < N; i++) assert_near(x[i], x[0], 0.05);
+    for (int i = 1; i < N; i++)
+        assert_near(x[i], x[0], 0.05);
     setting_free(&s);
 }
 
@@ -210,14 +218,14 @@ static void test_tikhonov_weight(void **state)
     struct setting s;
     float x[N], best[N];
     setting_init(&s, gaussian, 12);
-    const struct setup set[] = { { "stop", SCRY_STOP_DISCREPANCY }, { "tol", 1e-6 }, { 0 } };
+    const struct setup set[] = {{"stop", SCRY_STOP_DISCREPANCY}, {"tol", 1e-6}, {0}};
     scry_progress end = run("tikhonov", &s.problem, set, x, NULL, NULL);
     assert_near(end.residual * end.residual, 1, 0.02);
 
     run("tikhonov", &s.problem, NULL, x, NULL, NULL);
     double least = INFINITY;
     for (double lambda = 1e-4; lambda < 1e2; lambda *= 2) {
-        const struct setup at[] = { { "lambda", lambda }, { 0 } };
+        const struct setup at[] = {{"lambda", lambda}, {0}};
         run("tikhonov", &s.problem, at, best, NULL, NULL);
         least = fmin(least, scry_distance(best, s.truth, N));
     }
@@ -232,7 +240,7 @@ static void test_wiener(void **state)
     static double C[N * N], P[N * N], Q[N * N];
     double mean[N], r[N];
     float x[N];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *model;
     const scry_space dom = SCRY_SPACE(PH, PW);
     setting_init(&s, gaussian, 13);
@@ -244,16 +252,18 @@ static void test_wiener(void **state)
     assert_ok(scry_gaussian_create_dense(&model, &dom, mean, C, &err));
     s.problem.model = model;
     for (double lambda = 0.5; lambda < 3; lambda += 1.5) {
-        const struct setup set[] = { { "lambda", lambda }, { "tol", 1e-7 }, { 0 } };
+        const struct setup set[] = {{"lambda", lambda}, {"tol", 1e-7}, {0}};
         run("wiener", &s.problem, set, x, NULL, NULL);
         normal_equations(&s, 23.7, Q, r);
         memcpy(P, C, sizeof P);
         gsl_matrix_view p = gsl_matrix_view_array(P, N, N);
         gsl_linalg_cholesky_decomp1(&p.matrix);
         gsl_linalg_cholesky_invert(&p.matrix);
-        for (int i = 0; i < N * N; i++) Q[i] += lambda * P[i];
+        for (int i = 0; i < N * N; i++)
+            Q[i] += lambda * P[i];
         solve_dense(Q, r, N);
-        for (int i = 0; i < N; i++) assert_near(x[i], 23.7 + r[i], 2e-3);
+        for (int i = 0; i < N; i++)
+            assert_near(x[i], 23.7 + r[i], 2e-3);
     }
     scry_prior_free(model);
     setting_free(&s);
@@ -267,7 +277,7 @@ static void test_wiener_counts(void **state)
     static double C[N * N];
     double mean[N];
     float x[N], g[N], Ci[N];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *model;
     const scry_space dom = SCRY_SPACE(PH, PW);
     setting_init(&s, camera, 14);
@@ -278,10 +288,11 @@ static void test_wiener_counts(void **state)
     }
     assert_ok(scry_gaussian_create_dense(&model, &dom, mean, C, &err));
     s.problem.model = model;
-    run("wiener", &s.problem, (struct setup[]){ { "steps", 20 }, { 0 } }, x, NULL, NULL);
+    run("wiener", &s.problem, (struct setup[]){{"steps", 20}, {0}}, x, NULL, NULL);
     void *work = scry_alloc(1, scry_likelihood_work_bytes(s.L) + scry_prior_work_bytes(model));
     assert_ok(scry_likelihood_score(s.L, g, x, work, &err));
-    for (int i = 0; i < N; i++) x[i] -= 23.7f;
+    for (int i = 0; i < N; i++)
+        x[i] -= 23.7f;
     assert_ok(scry_gaussian_apply(model, Ci, x, SCRY_GAUSSIAN_PRECISION, 0, work, &err));
     assert_below(scry_distance(g, Ci, N), 0.01 * scry_norm(g, N));
     scry_free(work);
@@ -299,7 +310,7 @@ struct trace {
 static bool record(const scry_progress *p, void *ctx)
 {
     struct trace *t = ctx;
-    scry_error err = { 0 };
+    scry_error err = {0};
     assert_ok(scry_likelihood_value(t->s->L, &t->nll[t->count++], p->x0, t->work, &err));
     return true;
 }
@@ -311,12 +322,13 @@ static void test_rl_likelihood(void **state)
     struct setting s;
     float x[N];
     setting_init(&s, camera, 15);
-    struct trace plain = { .s = &s }, fast = { .s = &s };
+    struct trace plain = {.s = &s}, fast = {.s = &s};
     plain.work = fast.work = scry_alloc(1, scry_likelihood_work_bytes(s.L));
-    struct setup set[] = { { "accelerate", 0 }, { "stop", 0 }, { "iterations", 300 }, { 0 } };
+    struct setup set[] = {{"accelerate", 0}, {"stop", 0}, {"iterations", 300}, {0}};
     run("richardson-lucy", &s.problem, set, x, record, &plain);
     assert_int_equal(plain.count, 300);
-    for (int i = 1; i < 300; i++) assert_below(plain.nll[i], plain.nll[i - 1] + 1e-3);
+    for (int i = 1; i < 300; i++)
+        assert_below(plain.nll[i], plain.nll[i - 1] + 1e-3);
     set[2].value = 60;
     for (int kind = 1; kind <= 2; kind++) {
         fast.count = 0;
@@ -334,38 +346,43 @@ static void test_rl_flux(void **state)
 {
     (void)state;
     enum { n = 11 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *op;
     scry_likelihood *L;
-    double A[n * n] = { 0 }, e[n], m[n];
+    double A[n * n] = {0}, e[n], m[n];
     float y[n], x[n];
-    const double k[3] = { .25, .6, .15 };
+    const double k[3] = {.25, .6, .15};
     for (int i = 0; i < n; i++) {
         y[i] = (float)(3 + (i * 7 % 5) * 11);
-        for (int j = 0; j < 3; j++) A[i * n + (i + j + n - 1) % n] = k[j];
+        for (int j = 0; j < 3; j++)
+            A[i * n + (i + j + n - 1) % n] = k[j];
     }
     const scry_space space = SCRY_SPACE(n);
-    const scry_noise noise = { .kind = SCRY_NOISE_POISSON, .gain = 1 };
-    const scry_affine map = { 1, 0 };
+    const scry_noise noise = {.kind = SCRY_NOISE_POISSON, .gain = 1};
+    const scry_affine map = {1, 0};
     assert_ok(scry_dense_create(&op, &space, &space, A, &err));
     assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
-    const scry_problem problem = { .L = L, .positive = true };
-    const struct setup set[] = { { "accelerate", 0 }, { "stop", 0 }, { "iterations", 17 }, { 0 } };
+    const scry_problem problem = {.L = L, .positive = true};
+    const struct setup set[] = {{"accelerate", 0}, {"stop", 0}, {"iterations", 17}, {0}};
     run("richardson-lucy", &problem, set, x, NULL, NULL);
     assert_near(scry_sum(x, n), scry_sum(y, n), 1e-3);
-    for (int i = 0; i < n; i++) e[i] = scry_sum(y, n) / n;
+    for (int i = 0; i < n; i++)
+        e[i] = scry_sum(y, n) / n;
     for (int t = 0; t < 17; t++) {
         for (int i = 0; i < n; i++) {
             m[i] = 0;
-            for (int j = 0; j < n; j++) m[i] += A[i * n + j] * e[j];
+            for (int j = 0; j < n; j++)
+                m[i] += A[i * n + j] * e[j];
         }
         for (int j = 0; j < n; j++) {
             double factor = 0;
-            for (int i = 0; i < n; i++) factor += A[i * n + j] * y[i] / m[i];
+            for (int i = 0; i < n; i++)
+                factor += A[i * n + j] * y[i] / m[i];
             e[j] *= factor;
         }
     }
-    for (int i = 0; i < n; i++) assert_near(x[i], e[i], 1e-3);
+    for (int i = 0; i < n; i++)
+        assert_near(x[i], e[i], 1e-3);
     scry_likelihood_free(L);
     scry_op_free(op);
 }
@@ -376,17 +393,18 @@ static void test_rl_stop(void **state)
     struct setting s;
     float x[N], tv[N];
     setting_init(&s, camera, 16);
-    const struct setup set[] = { { "accelerate", 0 }, { "stop", SCRY_STOP_DISCREPANCY }, { 0 } };
+    const struct setup set[] = {{"accelerate", 0}, {"stop", SCRY_STOP_DISCREPANCY}, {0}};
     scry_progress end = run("richardson-lucy", &s.problem, set, x, NULL, NULL);
     assert_below(end.residual, 1 + 1e-9);
     assert_true(end.step > 1);
-    const struct setup one_less[] = { { "accelerate", 0 }, { "stop", 0 },
-                                      { "iterations", (double)(end.step - 1) }, { 0 } };
+    const struct setup one_less[] = {
+        {"accelerate", 0}, {"stop", 0}, {"iterations", (double)(end.step - 1)}, {0}};
     end = run("richardson-lucy", &s.problem, one_less, x, NULL, NULL);
     assert_below(1, end.residual);
     end = run("richardson-lucy", &s.problem, NULL, x, NULL, NULL);
     assert_true(end.step > 3 && end.step < 200);
-    for (int i = 0; i < N; i++) assert_true(x[i] >= 0);
+    for (int i = 0; i < N; i++)
+        assert_true(x[i] >= 0);
 
     /* total variation falls with its weight */
     scryi_difference G;
@@ -394,9 +412,7 @@ static void test_rl_stop(void **state)
     double before = INFINITY;
     scryi_difference_init(&G, scry_op_dom(s.op));
     for (double weight = 0; weight < 0.07; weight += 0.03) {
-        const struct setup with[] = {
-            { "tv", weight }, { "stop", 0 }, { "iterations", 50 }, { 0 }
-        };
+        const struct setup with[] = {{"tv", weight}, {"stop", 0}, {"iterations", 50}, {0}};
         run("richardson-lucy", &s.problem, with, tv, NULL, NULL);
         scryi_gradient(&G, p, tv);
         const double variation = scryi_length_sum(&G, p);
@@ -411,34 +427,34 @@ static void test_tv_step(void **state)
 {
     (void)state;
     enum { n = 20 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *op;
     scry_likelihood *L;
-    double A[n * n] = { 0 };
+    double A[n * n] = {0};
     float y[n], x[n];
     for (int i = 0; i < n; i++) {
         A[i * n + i] = 1;
         y[i] = i < 8 ? 1.7f : 5.2f;
     }
     const scry_space space = SCRY_SPACE(n);
-    const scry_noise noise = { .sigma = 0.7 };
-    const scry_affine map = { 1, 0 };
+    const scry_noise noise = {.sigma = 0.7};
+    const scry_affine map = {1, 0};
     assert_ok(scry_dense_create(&op, &space, &space, A, &err));
     assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
-    const scry_problem problem = { .L = L };
-    const struct setup set[] = { { "lambda", 3.1 }, { "tol", 0 }, { "iterations", 3000 }, { 0 } };
+    const scry_problem problem = {.L = L};
+    const struct setup set[] = {{"lambda", 3.1}, {"tol", 0}, {"iterations", 3000}, {0}};
     run("tv", &problem, set, x, NULL, NULL);
     for (int i = 0; i < n; i++)
         assert_near(x[i], i < 8 ? 1.7 + 3.1 * 0.49 / 8 : 5.2 - 3.1 * 0.49 / 12, 1e-3);
     /* heavy: the mean; light: the data */
-    const struct setup heavy[] = { { "lambda", 1e3 }, { "tol", 0 }, { "iterations", 5000 }, { 0 } };
+    const struct setup heavy[] = {{"lambda", 1e3}, {"tol", 0}, {"iterations", 5000}, {0}};
     run("tv", &problem, heavy, x, NULL, NULL);
-    for (int i = 0; i < n; i++) assert_near(x[i], (8 * 1.7 + 12 * 5.2) / 20, 5e-3);
-    const struct setup light[] = {
-        { "lambda", 1e-4 }, { "tol", 0 }, { "iterations", 3000 }, { 0 }
-    };
+    for (int i = 0; i < n; i++)
+        assert_near(x[i], (8 * 1.7 + 12 * 5.2) / 20, 5e-3);
+    const struct setup light[] = {{"lambda", 1e-4}, {"tol", 0}, {"iterations", 3000}, {0}};
     run("tv", &problem, light, x, NULL, NULL);
-    for (int i = 0; i < n; i++) assert_near(x[i], y[i], 1e-3);
+    for (int i = 0; i < n; i++)
+        assert_near(x[i], y[i], 1e-3);
     scry_likelihood_free(L);
     scry_op_free(op);
 }
@@ -460,13 +476,12 @@ static void test_tv_discrepancy(void **state)
     for (int kind = 0; kind < 2; kind++) {
         struct setting s;
         setting_init(&s, kind ? camera : gaussian, 17);
-        const struct setup set[] = { { "tol", 0 }, { "iterations", 4000 }, { 0 } };
+        const struct setup set[] = {{"tol", 0}, {"iterations", 4000}, {0}};
         scry_progress end = run("tv", &s.problem, set, x, NULL, NULL);
         assert_near(end.residual * end.residual, 1, 0.02);
         const double least = variation(&s, x);
         for (double lambda = 0.02; lambda < 10; lambda *= 3) {
-            const struct setup at[] = { { "lambda", lambda }, { "tol", 0 },
-                                        { "iterations", 3000 }, { 0 } };
+            const struct setup at[] = {{"lambda", lambda}, {"tol", 0}, {"iterations", 3000}, {0}};
             end = run("tv", &s.problem, at, other, NULL, NULL);
             if (end.residual < 0.98) assert_below(least, variation(&s, other) * (1 + 1e-2));
         }
@@ -479,7 +494,7 @@ static void test_biharmonic(void **state)
 {
     (void)state;
     enum { h = 12, w = 15, n = h * w };
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *op;
     scry_likelihood *L;
     unsigned char known[n];
@@ -493,19 +508,20 @@ static void test_biharmonic(void **state)
         if (known[i]) y[m++] = truth[i];
     }
     const scry_space space = SCRY_SPACE(h, w);
-    const scry_noise noise = { .sigma = 0.01 };
-    const scry_affine map = { 1, 0 };
+    const scry_noise noise = {.sigma = 0.01};
+    const scry_affine map = {1, 0};
     assert_ok(scry_mask_create(&op, &space, known, &err));
     assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
-    const scry_problem problem = { .L = L };
-    run("biharmonic", &problem, (struct setup[]){ { "tol", 1e-7 }, { 0 } }, x, NULL, NULL);
+    const scry_problem problem = {.L = L};
+    run("biharmonic", &problem, (struct setup[]){{"tol", 1e-7}, {0}}, x, NULL, NULL);
     /* dense: (P L L P + K) u = K truth - P L L K truth, K the known ones */
     memset(B, 0, sizeof B);
     add_laplacian(B, h, w, 1);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++) {
             Q[i * n + j] = 0;
-            for (int k = 0; k < n; k++) Q[i * n + j] += B[i * n + k] * B[k * n + j];
+            for (int k = 0; k < n; k++)
+                Q[i * n + j] += B[i * n + k] * B[k * n + j];
         }
     for (int i = 0; i < n; i++) {
         r[i] = known[i] ? truth[i] : 0;
@@ -516,14 +532,13 @@ static void test_biharmonic(void **state)
         for (int j = 0; j < n; j++)
             if (known[i] || known[j]) Q[i * n + j] = i == j;
     solve_dense(Q, r, n);
-    for (int i = 0; i < n; i++) assert_near(x[i], r[i], 1e-4);
+    for (int i = 0; i < n; i++)
+        assert_near(x[i], r[i], 1e-4);
 
     /* tikhonov and tv fill holes too */
-    run("tikhonov", &problem,
-        (struct setup[]){ { "lambda", 1 }, { 0 } }, x, NULL, NULL);
+    run("tikhonov", &problem, (struct setup[]){{"lambda", 1}, {0}}, x, NULL, NULL);
     assert_below(scry_distance(x, truth, n), 0.1 * sqrt(n));
-    run("tv", &problem, (struct setup[]){ { "tol", 0 }, { "iterations", 2000 }, { 0 } }, x, NULL,
-        NULL);
+    run("tv", &problem, (struct setup[]){{"tol", 0}, {"iterations", 2000}, {0}}, x, NULL, NULL);
     assert_below(scry_distance(x, truth, n), 0.15 * sqrt(n)); /* stairs */
     scry_likelihood_free(L);
     scry_op_free(op);
@@ -539,7 +554,7 @@ static void test_pnp(void **state)
     static double C[N * N];
     double mean[N];
     float x[N], expected[N];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *prior;
     const scry_space dom = SCRY_SPACE(PH, PW);
     setting_init(&s, gaussian, 18);
@@ -550,11 +565,12 @@ static void test_pnp(void **state)
     }
     assert_ok(scry_gaussian_create_dense(&prior, &dom, mean, C, &err));
     s.problem.model = s.problem.prior = prior;
-    run("wiener", &s.problem, (struct setup[]){ { "tol", 1e-7 }, { 0 } }, expected, NULL, NULL);
-    const struct setup set[] = { { "steps", 400 }, { "lambda", 1 }, { "sigma-max", 9 },
-                                 { "sigma-min", 2 }, { "inner", 200 }, { 0 } };
+    run("wiener", &s.problem, (struct setup[]){{"tol", 1e-7}, {0}}, expected, NULL, NULL);
+    const struct setup set[] = {{"steps", 400},   {"lambda", 1},  {"sigma-max", 9},
+                                {"sigma-min", 2}, {"inner", 200}, {0}};
     run("pnp-admm", &s.problem, set, x, NULL, NULL);
-    for (int i = 0; i < N; i++) assert_near(x[i], expected[i], 0.05);
+    for (int i = 0; i < N; i++)
+        assert_near(x[i], expected[i], 0.05);
     scry_prior_free(prior);
     setting_free(&s);
 }
@@ -562,7 +578,7 @@ static void test_pnp(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    const char *const names[] = { "tikhonov", "richardson-lucy", "tv" };
+    const char *const names[] = {"tikhonov", "richardson-lucy", "tv"};
     struct setting s;
     float one[N], four[N];
     const int before = omp_get_max_threads();
@@ -582,7 +598,7 @@ static void test_errors(void **state)
 {
     (void)state;
     struct setting s;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver_opts opts;
     scry_solver *S = NULL;
     setting_init(&s, camera, 20);
@@ -602,14 +618,15 @@ static void test_errors(void **state)
     assert_fails(scry_solver_plan(&S, biharmonic, &s.problem, &opts, &err), SCRY_EUNSUP);
 
     /* an operator with negative columns is no place for Richardson-Lucy */
-    for (int i = 0; i < M * N; i++) s.A[i] = i % N == 3 ? -0.5 : s.A[i];
+    for (int i = 0; i < M * N; i++)
+        s.A[i] = i % N == 3 ? -0.5 : s.A[i];
     scry_op *op;
     scry_likelihood *L;
     const scry_space dom = SCRY_SPACE(PH, PW), cod = SCRY_SPACE(H, W);
-    const scry_affine map = { 1, 0 };
+    const scry_affine map = {1, 0};
     assert_ok(scry_dense_create(&op, &dom, &cod, s.A, &err));
     assert_ok(scry_likelihood_create(&L, op, s.y, &camera, &map, &err));
-    const scry_problem negative = { .L = L, .positive = true };
+    const scry_problem negative = {.L = L, .positive = true};
     scry_solver_opts_init(&opts, rl);
     assert_ok(scry_solver_plan(&S, rl, &negative, &opts, &err));
     assert_fails(scry_solver_start(S, 1, 0, &err), SCRY_EINVAL);
@@ -623,7 +640,7 @@ static void test_errors(void **state)
 static void test_memory(void **state)
 {
     (void)state;
-    const char *const names[] = { "tikhonov", "richardson-lucy", "tv", "richardson-lucy" };
+    const char *const names[] = {"tikhonov", "richardson-lucy", "tv", "richardson-lucy"};
     struct setting s;
     setting_init(&s, camera, 21);
     const size_t live = scry_memory_live();
@@ -633,7 +650,7 @@ static void test_memory(void **state)
         scry_solver_opts_init(&opts, method);
         if (k == 3) opts.stop = SCRY_STOP_FRC;
         for (size_t nth = 1;; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_solver *S = NULL;
             scry_memory_fail_at(nth);
             const scry_status st = scry_solver_plan(&S, method, &s.problem, &opts, &err);
@@ -651,13 +668,13 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_difference),    cmocka_unit_test(test_tikhonov),
+        cmocka_unit_test(test_difference),      cmocka_unit_test(test_tikhonov),
         cmocka_unit_test(test_tikhonov_weight), cmocka_unit_test(test_wiener),
-        cmocka_unit_test(test_wiener_counts), cmocka_unit_test(test_rl_likelihood),
-        cmocka_unit_test(test_rl_flux),       cmocka_unit_test(test_rl_stop),
-        cmocka_unit_test(test_tv_step),       cmocka_unit_test(test_tv_discrepancy),
-        cmocka_unit_test(test_biharmonic),    cmocka_unit_test(test_pnp),
-        cmocka_unit_test(test_threads),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_wiener_counts),   cmocka_unit_test(test_rl_likelihood),
+        cmocka_unit_test(test_rl_flux),         cmocka_unit_test(test_rl_stop),
+        cmocka_unit_test(test_tv_step),         cmocka_unit_test(test_tv_discrepancy),
+        cmocka_unit_test(test_biharmonic),      cmocka_unit_test(test_pnp),
+        cmocka_unit_test(test_threads),         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 /* The sd of a part of whitened noise, and an intensity map as a scale rule would give. */
 #define SIGMA 0.70710678118654752
-static const scry_affine map = { 2.385, 0 };
+static const scry_affine map = {2.385, 0};
 
 struct setup {
     const char *name;
@@ -38,10 +38,10 @@ static scry_status plan(scry_solver **S, const char *name, const scry_problem *p
 static scry_progress run_seed(const char *name, const scry_likelihood *L, const struct setup *set,
                               float *x, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver *S = NULL;
     scry_progress end;
-    const scry_problem problem = { .L = L };
+    const scry_problem problem = {.L = L};
     assert_ok(plan(&S, name, &problem, set, &err));
     assert_ok(scry_solver_start(S, seed, 0, &err));
     assert_ok(scry_solver_run(S, x, NULL, NULL, &end, &err));
@@ -58,9 +58,9 @@ static scry_progress run(const char *name, const scry_likelihood *L, const struc
 
 static scry_likelihood *whitened(const scry_op *A, const float *y)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_likelihood *L;
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = SIGMA };
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = SIGMA};
     assert_ok(scry_likelihood_create(&L, A, y, &noise, &map, &err));
     return L;
 }
@@ -68,7 +68,7 @@ static scry_likelihood *whitened(const scry_op *A, const float *y)
 /* A complex-linear matrix of `rows` x `columns` as a real one on pairs, and its operator. */
 static scry_op *complex_dense(double *M, const scry_space *dom, size_t rows, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const size_t columns = scry_space_count(dom);
     float *r = check_random(2 * rows * columns, seed);
@@ -79,24 +79,26 @@ static scry_op *complex_dense(double *M, const scry_space *dom, size_t rows, uin
             M[2 * i * 2 * columns + 2 * j + 1] = -0.2 * im;
             M[(2 * i + 1) * 2 * columns + 2 * j] = 0.2 * im;
         }
-    const scry_space cod = { 1, { rows }, true };
+    const scry_space cod = {1, {rows}, true};
     assert_ok(scry_dense_create(&A, dom, &cod, M, &err));
     scry_free(r);
     return A;
 }
 
 enum { NY = 5, NX = 4, N2 = 2 * NY * NX, ROWS = 33, M2 = 2 * ROWS };
-static const scry_space small = { 2, { NY, NX }, true };
+static const scry_space small = {2, {NY, NX}, true};
 
 /* u = (A^H A + lambda I)^-1 A^H (y / scale), in double */
 static void ridge(double *u, const double *A, const float *y, double lambda)
 {
-    double Q[N2 * N2] = { 0 };
+    double Q[N2 * N2] = {0};
     for (size_t i = 0; i < N2; i++) {
         u[i] = 0;
-        for (size_t k = 0; k < M2; k++) u[i] += A[k * N2 + i] * y[k] / map.scale;
+        for (size_t k = 0; k < M2; k++)
+            u[i] += A[k * N2 + i] * y[k] / map.scale;
         for (size_t j = 0; j < N2; j++)
-            for (size_t k = 0; k < M2; k++) Q[i * N2 + j] += A[k * N2 + i] * A[k * N2 + j];
+            for (size_t k = 0; k < M2; k++)
+                Q[i * N2 + j] += A[k * N2 + i] * A[k * N2 + j];
         Q[i * N2 + i] += lambda;
     }
     gsl_matrix_view q = gsl_matrix_view_array(Q, N2, N2);
@@ -113,16 +115,18 @@ static void cg_sense_solves_the_ridge(void **state)
     float *y = check_random(M2, 12), u[N2];
     scry_likelihood *L = whitened(A, y);
     for (int i = 0; i < 3; i++) {
-        const double lambda = (double[]){ 0, 0.01, 0.73 }[i];
+        const double lambda = (double[]){0, 0.01, 0.73}[i];
         double expected[N2];
-        const struct setup set[] = { { "lambda", lambda }, { "iterations", 100 }, { 0 } };
+        const struct setup set[] = {{"lambda", lambda}, {"iterations", 100}, {0}};
         const scry_progress end = run("cg-sense", L, set, u);
         ridge(expected, M, y, lambda);
         double chi2 = 0;
-        for (size_t k = 0; k < N2; k++) assert_near(u[k], expected[k], 2e-5);
+        for (size_t k = 0; k < N2; k++)
+            assert_near(u[k], expected[k], 2e-5);
         for (size_t k = 0; k < M2; k++) {
             double r = y[k];
-            for (size_t j = 0; j < N2; j++) r -= map.scale * M[k * N2 + j] * u[j];
+            for (size_t j = 0; j < N2; j++)
+                r -= map.scale * M[k * N2 + j] * u[j];
             chi2 += r * r / (SIGMA * SIGMA * M2);
         }
         assert_near(end.residual, sqrt(chi2), 1e-4 * (1 + sqrt(chi2)));
@@ -142,7 +146,8 @@ static void zero_filled_is_the_adjoint(void **state)
     run("zero-filled", L, NULL, u);
     for (size_t i = 0; i < N2; i++) {
         double expected = 0;
-        for (size_t k = 0; k < M2; k++) expected += M[k * N2 + i] * y[k] / map.scale;
+        for (size_t k = 0; k < M2; k++)
+            expected += M[k * N2 + i] * y[k] / map.scale;
         assert_near(u[i], expected, 1e-5);
     }
     scry_likelihood_free(L);
@@ -155,11 +160,11 @@ enum { WY = 34, WX = 49, WN = WY * WX };
 
 static scry_op *half_mask(float *y, float *truth, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     unsigned char known[WN];
     float *z = check_random(2 * WN, seed), *r = check_random(WN, seed + 1);
-    const scry_space space = { 2, { WY, WX }, true };
+    const scry_space space = {2, {WY, WX}, true};
     for (size_t i = 0; i < WN; i++) {
         const double row = (double)(i / WX), col = (double)(i % WX);
         const double size = row > 9 && row < 27 && col > 12 && col < 40 ? 1 : 0.2;
@@ -181,13 +186,12 @@ static scry_op *half_mask(float *y, float *truth, uint64_t seed)
 static void wavelet_minimises(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float y[2 * WN], truth[2 * WN], u[2 * WN], g[2 * WN], c[2 * WN];
     const double lambda = 0.02;
     scry_op *A = half_mask(y, truth, 31);
     scry_likelihood *L = whitened(A, y);
-    const struct setup set[] = { { "lambda", lambda }, { "iterations", 3000 }, { "shifts", 0 },
-                                 { 0 } };
+    const struct setup set[] = {{"lambda", lambda}, {"iterations", 3000}, {"shifts", 0}, {0}};
     run("wavelet", L, set, u);
 
     scry_prior *W;
@@ -195,7 +199,8 @@ static void wavelet_minimises(void **state)
     void *work = scry_alloc(1, scry_prior_work_bytes(W));
     const size_t m = scry_space_floats(scry_op_cod(A));
     assert_ok(scry_op_forward(A, c, u, NULL, &err));
-    for (size_t i = 0; i < m; i++) c[i] = (float)(y[i] / map.scale) - c[i];
+    for (size_t i = 0; i < m; i++)
+        c[i] = (float)(y[i] / map.scale) - c[i];
     assert_ok(scry_op_adjoint(A, g, c, NULL, &err));
     assert_ok(scry_wavelet_analyse(W, g, g, work, &err));
     assert_ok(scry_wavelet_analyse(W, c, u, work, &err));
@@ -205,7 +210,8 @@ static void wavelet_minimises(void **state)
         assert_below(hypot((double)g[i], (double)g[i + 1]), lambda * 1.005);
         if (size < 0.01) continue;
         active++;
-        for (size_t k = i; k < i + 2; k++) assert_near(g[k], lambda * c[k] / size, 0.01 * lambda);
+        for (size_t k = i; k < i + 2; k++)
+            assert_near(g[k], lambda * c[k] / size, 0.01 * lambda);
     }
     assert_true(active > 50 && active < WN / 2);
     scry_free(work);
@@ -218,8 +224,8 @@ static void wavelet_minimises(void **state)
 static void wavelet_denoises_by_shrinking(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_space spaces[] = { { 2, { 40, 67 }, false }, { 3, { 2, 33, 36 }, true } };
+    scry_error err = {0};
+    const scry_space spaces[] = {{2, {40, 67}, false}, {3, {2, 33, 36}, true}};
     for (size_t i = 0; i < 2; i++) {
         scry_op *A;
         scry_prior *W;
@@ -229,7 +235,7 @@ static void wavelet_denoises_by_shrinking(void **state)
         assert_ok(scry_wavelet_create(&W, &spaces[i], &err));
         void *work = scry_alloc(1, scry_prior_work_bytes(W));
         scry_likelihood *L = whitened(A, y);
-        const struct setup set[] = { { "lambda", 0.31 }, { "shifts", 0 }, { 0 } };
+        const struct setup set[] = {{"lambda", 0.31}, {"shifts", 0}, {0}};
         run("wavelet", L, set, u);
         scry_scale(y, 1 / map.scale, n);
         assert_ok(scry_prior_prox(W, z, y, 0.31, work, &err));
@@ -251,9 +257,8 @@ static void shifts_are_seeded(void **state)
     float y[2 * WN], truth[2 * WN], a[2 * WN], b[2 * WN], still[2 * WN];
     scry_op *A = half_mask(y, truth, 51);
     scry_likelihood *L = whitened(A, y);
-    const struct setup set[] = { { "lambda", 0.02 }, { "iterations", 200 }, { 0 } };
-    const struct setup none[] = { { "lambda", 0.02 }, { "iterations", 200 }, { "shifts", 0 },
-                                  { 0 } };
+    const struct setup set[] = {{"lambda", 0.02}, {"iterations", 200}, {0}};
+    const struct setup none[] = {{"lambda", 0.02}, {"iterations", 200}, {"shifts", 0}, {0}};
     run_seed("wavelet", L, set, a, 1);
     run_seed("wavelet", L, set, b, 1);
     assert_memory_equal(a, b, sizeof a);
@@ -272,17 +277,16 @@ static void shifts_are_seeded(void **state)
 static void tv_of_two_pixels(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { SETS = 3 };
-    const scry_space space = { 3, { SETS, 1, 2 }, true };
+    const scry_space space = {3, {SETS, 1, 2}, true};
     const double lambda = 0.21;
     scry_op *A;
-    float y[4 * SETS] = { 1.1f, 0.3f, -0.4f, 2.2f, 5, 5, 5.2f, 4.9f, 0.7f, 0.1f, 0.1f, -0.9f };
+    float y[4 * SETS] = {1.1f, 0.3f, -0.4f, 2.2f, 5, 5, 5.2f, 4.9f, 0.7f, 0.1f, 0.1f, -0.9f};
     float u[4 * SETS];
     assert_ok(scry_identity_create(&A, &space, &err));
     scry_likelihood *L = whitened(A, y);
-    const struct setup set[] = { { "lambda", lambda }, { "iterations", 3000 }, { "tol", 0 },
-                                 { 0 } };
+    const struct setup set[] = {{"lambda", lambda}, {"iterations", 3000}, {"tol", 0}, {0}};
     run("tv", L, set, u);
     for (size_t s = 0; s < SETS; s++) {
         const float *b = y + 4 * s, *v = u + 4 * s;
@@ -303,7 +307,7 @@ static void tv_of_two_pixels(void **state)
 static double tv_objective(const scry_op *A, const float *u, const float *y, double lambda,
                            double *tv)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     static float Au[2 * WN];
     double fit = 0;
     assert_ok(scry_op_forward(A, Au, u, NULL, &err));
@@ -329,17 +333,19 @@ static void tv_minimises(void **state)
     const double lambda = 0.03;
     scry_op *A = half_mask(y, truth, 71);
     scry_likelihood *L = whitened(A, y);
-    const struct setup set[] = { { "lambda", lambda }, { "iterations", 3000 }, { "tol", 0 },
-                                 { 0 } };
+    const struct setup set[] = {{"lambda", lambda}, {"iterations", 3000}, {"tol", 0}, {0}};
     double tv;
     run("tv", L, set, u);
     const double best = tv_objective(A, u, y, lambda, &tv);
     for (uint64_t trial = 0; trial < 40; trial++) {
         float *r = check_random(2 * WN, 80 + trial);
         const double length = pow(10, -1 - (double)(trial % 4));
-        if (trial < 4) scry_axpby(v, 1 - length, u, length, truth, 2 * WN);
-        else if (trial < 8) scry_axpby(v, 1 - length, u, 0, u, 2 * WN);
-        else scry_axpby(v, 1, u, 0.1 * length, r, 2 * WN);
+        if (trial < 4)
+            scry_axpby(v, 1 - length, u, length, truth, 2 * WN);
+        else if (trial < 8)
+            scry_axpby(v, 1 - length, u, 0, u, 2 * WN);
+        else
+            scry_axpby(v, 1, u, 0.1 * length, r, 2 * WN);
         assert_true(tv_objective(A, v, y, lambda, &tv) > best * (1 - 1e-5));
         scry_free(r);
     }
@@ -356,7 +362,8 @@ static void tv_meets_the_noise(void **state)
     double ours, theirs;
     scry_op *A = half_mask(y, truth, 91);
     const size_t m = scry_space_floats(scry_op_cod(A));
-    for (size_t i = 0; i < m; i++) y[i] *= (float)(SIGMA / (0.03 * map.scale)); /* whitened */
+    for (size_t i = 0; i < m; i++)
+        y[i] *= (float)(SIGMA / (0.03 * map.scale)); /* whitened */
     scry_likelihood *L = whitened(A, y);
     const scry_progress end = run("tv", L, NULL, u);
     assert_near(end.residual, 1, 0.02);
@@ -379,8 +386,8 @@ static void tv_knows_what_it_cannot_reach(void **state)
     float *y = check_random(M2, 102), u[N2], fit[N2];
     scry_scale(y, 3, M2);
     scry_likelihood *L = whitened(A, y);
-    const struct setup least[] = { { "lambda", 0 }, { "iterations", 200 }, { 0 } };
-    const struct setup set[] = { { "iterations", 5000 }, { "tol", 0 }, { 0 } };
+    const struct setup least[] = {{"lambda", 0}, {"iterations", 200}, {0}};
+    const struct setup set[] = {{"iterations", 5000}, {"tol", 0}, {0}};
     const double best = run("cg-sense", L, least, fit).residual;
     const double left = run("tv", L, set, u).residual;
     assert_true(best > 1.5);
@@ -400,7 +407,7 @@ static void tikhonov_takes_complex_images(void **state)
     scry_likelihood *L = whitened(A, y);
     scryi_difference G;
     const double w = map.scale * map.scale / (SIGMA * SIGMA), lambda = 3.1;
-    const struct setup set[] = { { "lambda", lambda }, { "tol", 1e-7 }, { "inner", 500 }, { 0 } };
+    const struct setup set[] = {{"lambda", lambda}, {"tol", 1e-7}, {"inner", 500}, {0}};
     run("tikhonov", L, set, u);
     scryi_difference_init(&G, &small);
     scryi_laplacian(&G, Gu, u);
@@ -408,14 +415,15 @@ static void tikhonov_takes_complex_images(void **state)
         double left = lambda / w * Gu[i];
         for (size_t k = 0; k < M2; k++) {
             double r = -y[k] / map.scale;
-            for (size_t j = 0; j < N2; j++) r += M[k * N2 + j] * u[j];
+            for (size_t j = 0; j < N2; j++)
+                r += M[k * N2 + j] * u[j];
             left += M[k * N2 + i] * r;
         }
         assert_near(left, 0, 2e-5);
     }
     /* and with the weight found from the data */
     for (int stop = SCRY_STOP_DISCREPANCY; stop <= SCRY_STOP_HOLDOUT; stop++) {
-        const struct setup found[] = { { "stop", stop }, { 0 } };
+        const struct setup found[] = {{"stop", stop}, {0}};
         assert_true(isfinite(run("tikhonov", L, found, u).residual));
     }
     scry_likelihood_free(L);
@@ -427,7 +435,7 @@ static void tikhonov_takes_complex_images(void **state)
 static void wiener_takes_complex_images(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static double M[M2 * N2], C[N2 * N2], centre[N2];
     scry_op *A = complex_dense(M, &small, ROWS, 121);
     float *y = check_random(M2, 122), *mean = check_random(N2, 123), u[N2];
@@ -439,9 +447,10 @@ static void wiener_takes_complex_images(void **state)
     for (size_t i = 0; i < N2; i++)
         for (size_t j = 0; j < N2; j++)
             C[i * N2 + j] = 0.7 * exp(-fabs((double)i - (double)j) / 3);
-    for (size_t i = 0; i < N2; i++) centre[i] = mean[i];
+    for (size_t i = 0; i < N2; i++)
+        centre[i] = mean[i];
     assert_ok(scry_gaussian_create_dense(&model, &small, centre, C, &err));
-    const scry_problem problem = { .L = L, .model = model };
+    const scry_problem problem = {.L = L, .model = model};
     const struct scry_method *method = scry_method_find("wiener");
     scry_solver_opts_init(&opts, method);
     opts.tol = 1e-7;
@@ -456,13 +465,15 @@ static void wiener_takes_complex_images(void **state)
         g[i] = 0;
         for (size_t k = 0; k < M2; k++) {
             double r = y[k] / map.scale;
-            for (size_t j = 0; j < N2; j++) r -= M[k * N2 + j] * u[j];
+            for (size_t j = 0; j < N2; j++)
+                r -= M[k * N2 + j] * u[j];
             g[i] += w * M[k * N2 + i] * r;
         }
     }
     for (size_t i = 0; i < N2; i++) {
         double expected = mean[i];
-        for (size_t j = 0; j < N2; j++) expected += C[i * N2 + j] * g[j];
+        for (size_t j = 0; j < N2; j++)
+            expected += C[i * N2 + j] * g[j];
         assert_near(u[i], expected, 1e-3);
     }
     scry_prior_free(model);
@@ -476,7 +487,7 @@ static void wiener_takes_complex_images(void **state)
 static void the_others_say_what_they_take(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver *S;
     float y[2 * WN], truth[2 * WN], u[2 * WN], Au[2 * WN];
     scry_op *A = half_mask(y, truth, 131);
@@ -486,7 +497,7 @@ static void the_others_say_what_they_take(void **state)
     for (size_t i = 0; i < scry_space_floats(scry_op_cod(A)); i++)
         assert_near(Au[i], y[i] / map.scale, 1e-4);
     assert_below(scry_distance(u, truth, 2 * WN), 0.3 * scry_norm(truth, 2 * WN));
-    const scry_problem positive = { .L = L, .positive = true }, any = { .L = L };
+    const scry_problem positive = {.L = L, .positive = true}, any = {.L = L};
     assert_fails(plan(&S, "richardson-lucy", &positive, NULL, &err), SCRY_EUNSUP);
     assert_fails(plan(&S, "richardson-lucy", &any, NULL, &err), SCRY_EUNSUP);
     assert_fails(plan(&S, "pnp-admm", &any, NULL, &err), SCRY_EUNSUP);
@@ -498,18 +509,19 @@ static void the_others_say_what_they_take(void **state)
 static void plans_fail_with_words(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const char *names[] = { "zero-filled", "cg-sense", "wavelet", "tv" };
+    scry_error err = {0};
+    const char *names[] = {"zero-filled", "cg-sense", "wavelet", "tv"};
     const scry_space real = SCRY_SPACE(6, 7);
-    const scry_noise counts = { .kind = SCRY_NOISE_POISSON, .gain = 1 };
+    const scry_noise counts = {.kind = SCRY_NOISE_POISSON, .gain = 1};
     static double M[M2 * N2];
     scry_op *A = complex_dense(M, &small, ROWS, 61), *I;
     float *y = check_random(M2, 62), photons[42];
     scry_likelihood *L = whitened(A, y), *P;
-    for (size_t i = 0; i < 42; i++) photons[i] = (float)(i % 5);
+    for (size_t i = 0; i < 42; i++)
+        photons[i] = (float)(i % 5);
     assert_ok(scry_identity_create(&I, &real, &err));
     assert_ok(scry_likelihood_create(&P, I, photons, &counts, NULL, &err));
-    const scry_problem problem = { .L = L }, counted = { .L = P };
+    const scry_problem problem = {.L = L}, counted = {.L = P};
     for (size_t i = 0; i < 4; i++) {
         scry_solver *S;
         CHECK_ALLOCATIONS(plan(&S, names[i], &problem, NULL, &err), scry_solver_free(S));

@@ -15,12 +15,15 @@ static void mixing(double complex *T, double complex *psi)
 {
     float r[2 * C * C];
     scry_rng_normal(r, 0, 2 * C * C, 11, 0, 0);
-    for (int i = 0; i < C * C; i++) T[i] = .4 * (r[2 * i] + I * r[2 * i + 1]);
-    for (int c = 0; c < C; c++) T[c * C + c] += 1.3 + .7 * c;
+    for (int i = 0; i < C * C; i++)
+        T[i] = .4 * (r[2 * i] + I * r[2 * i + 1]);
+    for (int c = 0; c < C; c++)
+        T[c * C + c] += 1.3 + .7 * c;
     for (int a = 0; a < C; a++)
         for (int b = 0; b < C; b++) {
             psi[a * C + b] = 0;
-            for (int k = 0; k < C; k++) psi[a * C + b] += T[a * C + k] * conj(T[b * C + k]);
+            for (int k = 0; k < C; k++)
+                psi[a * C + b] += T[a * C + k] * conj(T[b * C + k]);
         }
 }
 
@@ -31,7 +34,8 @@ static float complex *correlated(const double complex *T, size_t n, uint64_t see
     for (size_t a = 0; a < C; a++)
         for (size_t i = 0; i < n; i++) {
             double complex s = 0;
-            for (size_t k = 0; k < C; k++) s += T[a * C + k] * z[k * n + i];
+            for (size_t k = 0; k < C; k++)
+                s += T[a * C + k] * z[k * n + i];
             x[a * n + i] = (float complex)(s * M_SQRT1_2);
         }
     scry_free(z);
@@ -54,8 +58,8 @@ static double worst_z(const double complex *psi, const double complex *truth, do
 static void covariance_of_few_samples(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const float complex x[3] = { 1, -1, 0 };
+    scry_error err = {0};
+    const float complex x[3] = {1, -1, 0};
     double complex psi;
     assert_ok(scry_noise_covariance(&psi, x, 1, 3, 1, &err));
     assert_near(creal(psi), 1, 1e-12);
@@ -65,14 +69,15 @@ static void covariance_of_few_samples(void **state)
 static void covariance_is_that_of_the_noise(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     double complex T[C * C], truth[C * C], psi[C * C];
     mixing(T, truth);
     float complex *x = correlated(T, N, 3);
     assert_ok(scry_noise_covariance(psi, x, C, N, 1, &err));
     assert_below(worst_z(psi, truth, N), 4);
     assert_ok(scry_noise_covariance(psi, x, C, N, 2.385, &err));
-    for (int i = 0; i < C * C; i++) psi[i] /= 2.385;
+    for (int i = 0; i < C * C; i++)
+        psi[i] /= 2.385;
     assert_below(worst_z(psi, truth, N), 4);
     assert_fails(scry_noise_covariance(psi, x, C, C, 1, &err), SCRY_EINVAL);
     assert_fails(scry_noise_covariance(psi, x, C, N, 0, &err), SCRY_EINVAL);
@@ -85,13 +90,14 @@ static void covariance_is_that_of_the_noise(void **state)
 static void whitened_noise_has_unit_variance(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    double complex T[C * C], truth[C * C], psi[C * C], one[C * C] = { 0 };
+    scry_error err = {0};
+    double complex T[C * C], truth[C * C], psi[C * C], one[C * C] = {0};
     mixing(T, truth);
     float complex *x = correlated(T, N, 4);
     assert_ok(scry_whiten(x, truth, C, N, &err));
     assert_ok(scry_noise_covariance(psi, x, C, N, 1, &err));
-    for (int c = 0; c < C; c++) one[c * C + c] = 1;
+    for (int c = 0; c < C; c++)
+        one[c * C + c] = 1;
     assert_below(worst_z(psi, one, N), 4); /* E|n|^2 = 1, nothing between coils */
     for (int c = 0; c < C; c++) {
         double re = 0, im = 0;
@@ -108,21 +114,24 @@ static void whitened_noise_has_unit_variance(void **state)
 static void a_dead_coil_is_named(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     double complex T[C * C], psi[C * C];
     mixing(T, psi);
     float complex *x = correlated(T, 64, 4);
-    for (int c = 0; c < C; c++) psi[3 * C + c] = psi[c * C + 3] = 0;
+    for (int c = 0; c < C; c++)
+        psi[3 * C + c] = psi[c * C + 3] = 0;
     scry_status st = scry_whiten(x, psi, C, 64, &err);
     assert_int_equal(st, SCRY_ENUMERIC);
     assert_non_null(strstr(err.text, "coil 3 (the first is 0) is dead"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     mixing(T, psi);
-    for (int c = 0; c < C; c++) psi[4 * C + c] = psi[1 * C + c]; /* the same signal twice */
-    for (int c = 0; c < C; c++) psi[c * C + 4] = psi[c * C + 1];
+    for (int c = 0; c < C; c++)
+        psi[4 * C + c] = psi[1 * C + c]; /* the same signal twice */
+    for (int c = 0; c < C; c++)
+        psi[c * C + 4] = psi[c * C + 1];
     assert_int_equal(scry_whiten(x, psi, C, 64, &err), SCRY_ENUMERIC);
     assert_non_null(strstr(err.text, "coil 4 (the first is 0) is a combination"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     psi[0] = NAN;
     assert_fails(scry_whiten(x, psi, C, 64, &err), SCRY_ENUMERIC);
     scry_free(x);
@@ -150,7 +159,7 @@ static void noise_is_told_from_kspace(void **state)
 {
     (void)state;
     enum { NY = 150, NX = 131 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     double complex T[C * C], truth[C * C], psi[C * C];
     mixing(T, truth);
     /* Nothing but noise: unbiased, from a tenth of the samples. The trimmed estimate is a little
@@ -168,17 +177,20 @@ static void noise_is_told_from_kspace(void **state)
     unsigned char *mask = scry_alloc(NY * NX, 1);
     for (size_t i = 0; i < NY * NX; i++) {
         mask[i] = i / NX % 2 == 0;
-        for (size_t c = 0; c < C && !mask[i]; c++) x[c * NY * NX + i] = 0;
+        for (size_t c = 0; c < C && !mask[i]; c++)
+            x[c * NY * NX + i] = 0;
     }
     assert_ok(scry_noise_from_kspace(psi, x, mask, C, NY, NX, &err));
     for (int c = 0; c < C; c++)
         assert_near(creal(psi[c * C + c]) / creal(truth[c * C + c]), 1, .12);
-    for (size_t i = 0; i < NY * NX; i++) mask[i] = i < 300;
+    for (size_t i = 0; i < NY * NX; i++)
+        mask[i] = i < 300;
     assert_fails(scry_noise_from_kspace(psi, x, mask, C, NY, NX, &err), SCRY_EINVAL);
-    for (size_t i = 0; i < NY * NX; i++) x[2 * NY * NX + i] = 0;
+    for (size_t i = 0; i < NY * NX; i++)
+        x[2 * NY * NX + i] = 0;
     assert_int_equal(scry_noise_from_kspace(psi, x, NULL, C, NY, NX, &err), SCRY_ENUMERIC);
     assert_non_null(strstr(err.text, "coil 2 (the first is 0) is dead"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     x[0] = NAN;
     assert_fails(scry_noise_from_kspace(psi, x, NULL, C, NY, NX, &err), SCRY_ENUMERIC);
     scry_free(mask);
@@ -189,7 +201,7 @@ static void compression_keeps_energy_and_noise(void **state)
 {
     (void)state;
     enum { K = 3 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     double complex T[C * C], psi[C * C];
     double energy[C];
     float complex matrix[K * C];
@@ -205,13 +217,17 @@ static void compression_keeps_energy_and_noise(void **state)
         }
     scry_compress(y, matrix, K, x, C, N);
     double all = 0, kept = 0, cross = 0;
-    for (int i = 0; i < C * N; i++) all += pow(cabs((double complex)x[i]), 2);
-    for (int i = 0; i < K * N; i++) kept += pow(cabs((double complex)y[i]), 2);
+    for (int i = 0; i < C * N; i++)
+        all += pow(cabs((double complex)x[i]), 2);
+    for (int i = 0; i < K * N; i++)
+        kept += pow(cabs((double complex)y[i]), 2);
     assert_near(kept / all, energy[K - 1], 1e-6);
     assert_near(energy[C - 1], 1, 1e-12);
-    for (int k = 1; k < C; k++) assert_true(energy[k] > energy[k - 1]);
+    for (int k = 1; k < C; k++)
+        assert_true(energy[k] > energy[k - 1]);
     double complex s = 0; /* virtual coils of the calibration data are uncorrelated */
-    for (int i = 0; i < N; i++) s += (double complex)y[i] * conj((double complex)y[N + i]);
+    for (int i = 0; i < N; i++)
+        s += (double complex)y[i] * conj((double complex)y[N + i]);
     cross = cabs(s);
     assert_below(cross, 1e-5 * all);
     assert_fails(scry_compression(matrix, NULL, 0, x, C, N, &err), SCRY_EINVAL);
@@ -227,7 +243,7 @@ static void compression_keeps_energy_and_noise(void **state)
 static void root_of_sum_of_squares(void **state)
 {
     (void)state;
-    const float complex x[6] = { 3, 4 * I, 0, 4 * I, 3 - 12 * I, 2.5f };
+    const float complex x[6] = {3, 4 * I, 0, 4 * I, 3 - 12 * I, 2.5f};
     float r[3];
     scry_rss(r, x, 2, 3);
     assert_near(r[0], 5, 1e-6);
@@ -247,7 +263,7 @@ static void refusals_leak_nothing(void **state)
     int refused = 0;
     for (int call = 0; call < 3; call++)
         for (size_t nth = 1;; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_memory_fail_at(nth);
             scry_status st = call == 0   ? scry_noise_from_kspace(psi, x, NULL, C, NY, NX, &err)
                              : call == 1 ? scry_whiten(x, psi, C, NY * NX, &err)

@@ -5,7 +5,7 @@
 #include "priors/mixture.h"
 #include "priors/prior_impl.h"
 #include "priors/tv.h"
-#include "priors/unet/unet.h"
+#include "priors/network/unet.h"
 
 enum { NY = 3, NX = 4, PIXELS = NY * NX, N = 2 * PIXELS };
 
@@ -18,7 +18,7 @@ static double falling(double f, void *ctx)
 static scry_prior *stationary(double mean, double variance)
 {
     const scry_space space = SCRY_SPACE(NY, NX);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     assert_ok(scry_gaussian_create(&P, &space, 2, mean, falling, &variance, &err));
     return P;
@@ -27,8 +27,8 @@ static scry_prior *stationary(double mean, double variance)
 static scry_prior *white(double mean, double variance)
 {
     const scry_space space = SCRY_SPACE(NY, NX);
-    double means[PIXELS], C[PIXELS * PIXELS] = { 0 };
-    scry_error err = { 0 };
+    double means[PIXELS], C[PIXELS * PIXELS] = {0};
+    scry_error err = {0};
     scry_prior *P;
     for (size_t i = 0; i < PIXELS; i++) {
         means[i] = mean;
@@ -43,21 +43,21 @@ static scry_prior *bumps(void)
 {
     const scry_space space = SCRY_SPACE(NY, NX);
     double low[PIXELS], high[PIXELS];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     for (size_t i = 0; i < PIXELS; i++) {
         low[i] = -0.3 + 0.02 * (double)i;
         high[i] = 0.4 - 0.05 * (double)i;
     }
-    const scry_mixture_component c[2] = { { .weight = 0.4, .mean = low, .variance = 0.09 },
-                                          { .weight = 0.6, .mean = high, .variance = 0.16 } };
+    const scry_mixture_component c[2] = {{.weight = 0.4, .mean = low, .variance = 0.09},
+                                         {.weight = 0.6, .mean = high, .variance = 0.16}};
     assert_ok(scry_mixture_create(&P, &space, c, 2, &err));
     return P;
 }
 
 static scry_prior *pair(scry_prior *real, scry_prior *imaginary)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     assert_ok(scry_complex_create(&P, real, imaginary, &err));
     return P;
@@ -67,8 +67,8 @@ static scry_prior *pair(scry_prior *real, scry_prior *imaginary)
 static void parts_are_independent(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    scry_prior *alone[2] = { bumps(), white(0.05, 0.02) };
+    scry_error err = {0};
+    scry_prior *alone[2] = {bumps(), white(0.05, 0.02)};
     scry_prior *P = pair(bumps(), white(0.05, 0.02));
     float *x = random_floats(N, 3), x0[N], part[PIXELS];
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
@@ -110,7 +110,7 @@ static void derivatives_and_prox_agree(void **state)
 static void two_gaussians_are_one(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P = pair(stationary(0.4, 0.7), white(-0.1, 0.03));
     scry_prior *real = stationary(0.4, 0.7);
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
@@ -154,12 +154,12 @@ static void complex_noise_has_half_its_power_in_each_part(void **state)
     (void)state;
     enum { TRIALS = 4000 };
     const double v = 0.8, s = 1.1, half = s * s / 2;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P = pair(white(0, v), white(0, v));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     float u[N], n[N], x[N], x0[N];
     double z[2], loss[2], power = 0;
-    const double sigmas[2] = { s / sqrt(2), s };
+    const double sigmas[2] = {s / sqrt(2), s};
     for (int k = 0; k < 2; k++) {
         double along = 0, square = 0, error = 0;
         for (uint32_t t = 0; t < TRIALS; t++) {
@@ -198,7 +198,7 @@ static void channels_are_parts(void **state)
     (void)state;
     const scry_space space = SCRY_SPACE(2, NY, NX);
     double variance = 0.7;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *inner, *P, *Q = pair(stationary(0.2, 0.7), stationary(0.2, 0.7));
     float *x = random_floats(N, 4), a[N], b[N];
     assert_ok(scry_gaussian_create(&inner, &space, 2, 0.2, falling, &variance, &err));
@@ -224,7 +224,7 @@ static void a_network_of_two_channels(void **state)
     if (!folder) skip();
     const scry_space space = SCRY_SPACE(2, 32, 32);
     const size_t pixels = 32 * 32, n = 2 * pixels;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *inner, *P;
     assert_ok(scry_unet_load(&inner, folder, &space, NULL, &err));
     float *x = random_floats(n, 6), *planes = random_floats(n, 7), *x0 = random_floats(n, 8);
@@ -256,7 +256,7 @@ static void hooks_follow_the_parts(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(NY, NX);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *tv, *both = bumps();
     assert_ok(scry_tv_create(&tv, &space, 2, 0.1, NULL, &err));
     scry_prior *P = pair(white(0, 1), tv);
@@ -274,7 +274,7 @@ static void misfits_are_named(void **state)
     (void)state;
     const scry_space other = SCRY_SPACE(NX, NY), three = SCRY_SPACE(3, NY, NX);
     double variance = 1;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *a = white(0, 1), *b, *c, *P;
     assert_ok(scry_gaussian_create(&b, &other, 2, 0, falling, &variance, &err));
     assert_ok(scry_gaussian_create(&c, &three, 2, 0, falling, &variance, &err));
@@ -302,7 +302,7 @@ static void memory_is_refused(void **state)
 {
     (void)state;
     const size_t base = scry_memory_live();
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P, *real = stationary(0.3, 1), *imaginary = stationary(0, 0.1);
     check_refusals_owning(base, P, scry_complex_create(&P, real, imaginary, &err));
 }

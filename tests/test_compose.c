@@ -11,13 +11,14 @@
 
 static scry_op *random_dense(size_t m, const scry_space *dom, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t n = scry_space_floats(dom);
     float *r = check_random(m * n, seed);
     double *M = scry_alloc(m * n, sizeof *M);
     const scry_space cod = SCRY_SPACE(m);
     scry_op *A;
-    for (size_t i = 0; i < m * n; i++) M[i] = r[i];
+    for (size_t i = 0; i < m * n; i++)
+        M[i] = r[i];
     assert_ok(scry_dense_create(&A, dom, &cod, M, &err));
     scry_free(r);
     scry_free(M);
@@ -27,15 +28,16 @@ static scry_op *random_dense(size_t m, const scry_space *dom, uint64_t seed)
 static void chain_is_the_product(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(2, 3), middle = SCRY_SPACE(5);
     scry_op *first = random_dense(5, &s, 1), *second = random_dense(4, &middle, 2), *A;
-    double F[30], S[20], M[24] = { 0 };
+    double F[30], S[20], M[24] = {0};
     assert_ok(scry_dense_of(first, F, &err));
     assert_ok(scry_dense_of(second, S, &err));
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 6; j++)
-            for (int k = 0; k < 5; k++) M[i * 6 + j] += S[i * 5 + k] * F[k * 6 + j];
+            for (int k = 0; k < 5; k++)
+                M[i * 6 + j] += S[i * 5 + k] * F[k * 6 + j];
     CHECK_REFUSALS(scry_chain_create(&A, second, first, &err));
     check_matrix(A, M, 1e-5);
     check_operator(A);
@@ -51,11 +53,12 @@ static void chain_is_the_product(void **state)
 static void mask_after_blur(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(9, 11), ps = SCRY_SPACE(3, 4);
     unsigned char known[99];
     size_t count = 0;
-    for (size_t i = 0; i < 99; i++) count += known[i] = i * 5 % 7 != 0;
+    for (size_t i = 0; i < 99; i++)
+        count += known[i] = i * 5 % 7 != 0;
     for (int open = 0; open < 2; open++) {
         float *h = check_random(12, 4);
         scry_op *blur, *mask, *A;
@@ -80,18 +83,19 @@ static void mask_after_blur(void **state)
 static void scaled_scales(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(6), ps = SCRY_SPACE(3);
-    const double factors[] = { 2.385, -.75, 0 };
+    const double factors[] = {2.385, -.75, 0};
     for (int i = 0; i < 3; i++)
         for (int open = 0; open < 2; open++) {
-            const float h[3] = { .2f, .5f, .4f };
+            const float h[3] = {.2f, .5f, .4f};
             scry_op *B, *A;
             assert_ok(scry_blur_create(&B, &s, h, &ps, open ? SCRY_OPEN : SCRY_PERIODIC, 1, &err));
             const size_t n = scry_space_count(scry_op_dom(B));
             double *M = scry_alloc(6 * n, sizeof *M);
             assert_ok(scry_dense_of(B, M, &err));
-            for (size_t k = 0; k < 6 * n; k++) M[k] *= factors[i];
+            for (size_t k = 0; k < 6 * n; k++)
+                M[k] *= factors[i];
             CHECK_REFUSALS(scry_scaled_create(&A, B, factors[i], &err));
             check_matrix(A, M, 1e-6);
             check_operator(A);
@@ -106,9 +110,9 @@ static void scaled_scales(void **state)
 static void stack_measures_twice(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(5, 3);
-    scry_op *parts[3] = { random_dense(7, &s, 1), NULL, random_dense(2, &s, 3) }, *A;
+    scry_op *parts[3] = {random_dense(7, &s, 1), NULL, random_dense(2, &s, 3)}, *A;
     double M[(7 + 15 + 2) * 15];
     assert_ok(scry_identity_create(&parts[1], &s, &err));
     for (size_t i = 0, row = 0; i < 3; i++) {
@@ -117,7 +121,7 @@ static void stack_measures_twice(void **state)
     }
     assert_fails(scry_stack_create(&A, parts, 0, &err), SCRY_EINVAL);
     const scry_space other = SCRY_SPACE(15);
-    scry_op *mixed[2] = { parts[0], random_dense(3, &other, 9) };
+    scry_op *mixed[2] = {parts[0], random_dense(3, &other, 9)};
     assert_fails(scry_stack_create(&A, mixed, 2, &err), SCRY_ESHAPE);
     scry_op_free(mixed[1]);
     CHECK_REFUSALS(scry_stack_create(&A, parts, 3, &err));

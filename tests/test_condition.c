@@ -21,8 +21,8 @@ static double falling(double f, void *ctx)
 static scry_prior *model(void)
 {
     const scry_space space = SCRY_SPACE(NY, NX);
-    double variance[2] = { 2.3, 0.11 };
-    scry_error err = { 0 };
+    double variance[2] = {2.3, 0.11};
+    scry_error err = {0};
     scry_prior *part[2], *P;
     for (int k = 0; k < 2; k++)
         assert_ok(scry_gaussian_create(&part[k], &space, 2, 0.2, falling, &variance[k], &err));
@@ -34,7 +34,7 @@ static scry_op *coils(void)
 {
     float maps[2 * COILS * PIXELS];
     unsigned char mask[PIXELS];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     scry_rng_normal(maps, 0, 2 * COILS * PIXELS, 5, 0, 0);
     for (size_t i = 0; i < PIXELS; i++)
@@ -47,16 +47,16 @@ static scry_op *coils(void)
 static void both_spaces_give_one_mean(void **state)
 {
     (void)state;
-    const struct scryi_covariance V[] = { scryi_covariance_white(0.37), scryi_covariance_white(2.1),
-                                          scryi_covariance_model(0.8),
-                                          scryi_covariance_shrink(0.29) };
-    scry_error err = { 0 };
-    scry_counts counts = { 0 };
+    const struct scryi_covariance V[] = {scryi_covariance_white(0.37), scryi_covariance_white(2.1),
+                                         scryi_covariance_model(0.8),
+                                         scryi_covariance_shrink(0.29)};
+    scry_error err = {0};
+    scry_counts counts = {0};
     scry_op *A = coils();
     scry_prior *P = model();
     const size_t m = scry_space_floats(scry_op_cod(A));
     float *r = scry_alloc(m, sizeof *r), *w = scry_alloc(m, sizeof *w), u[2][N], v[2][N];
-    struct scryi_condition c[2] = { 0 };
+    struct scryi_condition c[2] = {0};
     scry_rng_normal(r, 0, m, 6, 0, 0);
     for (size_t i = 0; i < m; i++)
         w[i] = 1.7f;
@@ -89,13 +89,13 @@ static void both_spaces_give_one_mean(void **state)
 static void a_solve_that_is_cut_short_helps(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    scry_counts counts = { 0 };
+    scry_error err = {0};
+    scry_counts counts = {0};
     scry_op *A = coils();
     const size_t m = scry_space_floats(scry_op_cod(A));
     const struct scryi_covariance V = scryi_covariance_white(50);
     float *r = scry_alloc(m, sizeof *r), *w = scry_alloc(m, sizeof *w), *Au, u[N];
-    struct scryi_condition c = { 0 };
+    struct scryi_condition c = {0};
     scry_rng_normal(r, 0, m, 8, 0, 0);
     for (size_t i = 0; i < m; i++)
         w[i] = 3;
@@ -124,10 +124,10 @@ static void memory_is_refused(void **state)
     (void)state;
     scry_op *A = coils();
     scry_prior *P = model();
-    scry_counts counts = { 0 };
+    scry_counts counts = {0};
     for (size_t nth = 1, live = scry_memory_live();; nth++) {
-        struct scryi_condition c = { 0 };
-        scry_error err = { 0 };
+        struct scryi_condition c = {0};
+        scry_error err = {0};
         scry_memory_fail_at(nth);
         const scry_status st = scryi_condition_init(&c, A, P, true, &counts, &err);
         scry_memory_fail_at(0);

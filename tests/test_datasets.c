@@ -12,13 +12,15 @@ enum { N = 40000 };
 /* Sample mean and variance of n equal pixels against the model, in standard errors. */
 static void check_moments(double electrons, const scry_camera *c, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float *x = scry_alloc(N, sizeof *x);
-    for (size_t i = 0; i < N; i++) x[i] = (float)electrons;
+    for (size_t i = 0; i < N; i++)
+        x[i] = (float)electrons;
     assert_ok(scry_camera_expose(x, x, N, c, seed, 0, &err));
     const double mean = scry_sum(x, N) / N;
     double m2 = 0;
-    for (size_t i = 0; i < N; i++) m2 += (x[i] - mean) * (x[i] - mean) / N;
+    for (size_t i = 0; i < N; i++)
+        m2 += (x[i] - mean) * (x[i] - mean) / N;
     const double poisson = (double)(float)electrons, g = c->gain;
     const double round = c->bits ? 1. / 12 : 0; /* rounding adds a uniform error */
     const double var = (poisson + c->read_noise * c->read_noise) / (g * g) + round;
@@ -32,9 +34,9 @@ static void check_moments(double electrons, const scry_camera *c, uint64_t seed)
 static void noise_has_the_moments_of_the_model(void **state)
 {
     (void)state;
-    const scry_camera real = { .gain = .46, .offset = 101.3, .read_noise = 1.7 };
-    scry_camera digital = { .gain = .46, .offset = 101.3, .read_noise = 1.7, .bits = 16 };
-    const double means[] = { 0, .37, 5.2, 83.1, 1200 };
+    const scry_camera real = {.gain = .46, .offset = 101.3, .read_noise = 1.7};
+    scry_camera digital = {.gain = .46, .offset = 101.3, .read_noise = 1.7, .bits = 16};
+    const double means[] = {0, .37, 5.2, 83.1, 1200};
     for (uint64_t k = 0; k < 5; k++) {
         check_moments(means[k], &real, k);
         check_moments(means[k], &digital, 10 + k);
@@ -46,27 +48,32 @@ static void noise_has_the_moments_of_the_model(void **state)
 static void counts_saturate(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float x[64];
-    scry_camera c = { .gain = .5, .offset = 100, .full_well = 1000, .bits = 16 };
-    for (int i = 0; i < 64; i++) x[i] = 5000;
+    scry_camera c = {.gain = .5, .offset = 100, .full_well = 1000, .bits = 16};
+    for (int i = 0; i < 64; i++)
+        x[i] = 5000;
     assert_ok(scry_camera_expose(x, x, 64, &c, 1, 0, &err));
-    for (int i = 0; i < 64; i++) assert_near(x[i], 2100, 0);
-    c = (scry_camera){ .gain = .5, .offset = 100, .read_noise = 300, .bits = 8 };
-    for (int i = 0; i < 64; i++) x[i] = 3;
+    for (int i = 0; i < 64; i++)
+        assert_near(x[i], 2100, 0);
+    c = (scry_camera){.gain = .5, .offset = 100, .read_noise = 300, .bits = 8};
+    for (int i = 0; i < 64; i++)
+        x[i] = 3;
     assert_ok(scry_camera_expose(x, x, 64, &c, 1, 0, &err));
-    for (int i = 0; i < 64; i++) assert_true(x[i] >= 0 && x[i] <= 255 && x[i] == rintf(x[i]));
+    for (int i = 0; i < 64; i++)
+        assert_true(x[i] >= 0 && x[i] <= 255 && x[i] == rintf(x[i]));
 }
 
 static void exposure_depends_on_seed_alone(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_camera c;
     scry_camera_init(&c);
     float *m = scry_alloc(N, sizeof *m), *a = scry_alloc(N, sizeof *a);
     float *b = scry_alloc(N, sizeof *b);
-    for (size_t i = 0; i < N; i++) m[i] = (float)(i % 97);
+    for (size_t i = 0; i < N; i++)
+        m[i] = (float)(i % 97);
     omp_set_num_threads(1);
     assert_ok(scry_camera_expose(a, m, N, &c, 7, 0, &err));
     omp_set_num_threads(4);
@@ -84,8 +91,8 @@ static void exposure_depends_on_seed_alone(void **state)
 static void nonsense_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    float x[4] = { 1, 2, 3, -1 };
+    scry_error err = {0};
+    float x[4] = {1, 2, 3, -1};
     scry_camera c;
     scry_camera_init(&c);
     assert_fails(scry_camera_expose(x, x, 4, &c, 1, 0, &err), SCRY_EINVAL);
@@ -107,9 +114,9 @@ static void nonsense_is_refused(void **state)
 static void cells_fill_any_size(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_space sizes[] = { SCRY_SPACE(1, 1), SCRY_SPACE(37, 53), SCRY_SPACE(128, 96),
-                                 SCRY_SPACE(5, 64, 48) };
+    scry_error err = {0};
+    const scry_space sizes[] = {SCRY_SPACE(1, 1), SCRY_SPACE(37, 53), SCRY_SPACE(128, 96),
+                                SCRY_SPACE(5, 64, 48)};
     for (int k = 0; k < 4; k++) {
         const size_t n = scry_space_count(&sizes[k]);
         float *x = scry_alloc(n, sizeof *x), *y = scry_alloc(n, sizeof *y);
@@ -133,15 +140,15 @@ static void cells_fill_any_size(void **state)
 static void head_has_its_values(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { M = 200 };
     float *x = scry_alloc(M * M, sizeof *x);
     assert_ok(scry_phantom_shepp_logan(x, M, M, &err));
 #define HEAD(px, py) x[(size_t)((1 - (py)) * M / 2) * M + (size_t)(((px) + 1) * M / 2)]
     assert_near(HEAD(-.95, .95), 0, 0);
-    assert_near(HEAD(0, .9), 1, 1e-6);     /* skull */
-    assert_near(HEAD(-.5, .5), .2, 1e-6);  /* brain */
-    assert_near(HEAD(.22, 0), 0, 1e-6);    /* ventricles */
+    assert_near(HEAD(0, .9), 1, 1e-6);    /* skull */
+    assert_near(HEAD(-.5, .5), .2, 1e-6); /* brain */
+    assert_near(HEAD(.22, 0), 0, 1e-6);   /* ventricles */
     assert_near(HEAD(-.22, 0), 0, 1e-6);
     assert_near(HEAD(0, .45), .3, 1e-6);
     assert_near(HEAD(-.08, -.605), .3, 1e-6);
@@ -151,7 +158,7 @@ static void head_has_its_values(void **state)
 static void too_many_pixels_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_camera c;
     float pixel = 1; /* never read: the count is looked at first */
     scry_camera_init(&c);

@@ -31,20 +31,21 @@ static void acquire(float *y, double photons, double background, uint64_t seed)
 static void clean_images_have_no_defects(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(NY, NX);
     static float y[COUNT];
     unsigned char known[COUNT];
     scry_defects found;
-    const double photons[] = { 3, 20, 100, 2000 };
+    const double photons[] = {3, 20, 100, 2000};
     for (uint64_t seed = 1; seed < 9; seed++)
         for (int i = 0; i < 8; i++) { /* every other one a dark field that counted nothing */
             acquire(y, photons[i / 2], i % 2 ? 0 : 5, seed);
             assert_ok(scry_defects_find(known, &found, y, &s, NULL, &err));
             if (found.unknown)
                 print_error("photons %g: %zu saturated, %zu rows, %zu columns, %zu in blocks, %zu "
-                            "hot, %zu dead\n", photons[i / 2], found.saturated, found.rows,
-                            found.columns, found.block_pixels, found.hot, found.dead);
+                            "hot, %zu dead\n",
+                            photons[i / 2], found.saturated, found.rows, found.columns,
+                            found.block_pixels, found.hot, found.dead);
             assert_int_equal(found.unknown, 0);
         }
 }
@@ -52,14 +53,14 @@ static void clean_images_have_no_defects(void **state)
 static void finds_what_was_planted(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(NY, NX);
     static float y[COUNT];
     unsigned char known[COUNT], truth[COUNT];
     scry_defects found;
     acquire(y, 100, 5, 9);
     memset(truth, 1, sizeof truth);
-    const size_t hot[] = { 5 * NX + 70, 33 * NX + 7, 33 * NX + 8, 0, COUNT - 1 };
+    const size_t hot[] = {5 * NX + 70, 33 * NX + 7, 33 * NX + 8, 0, COUNT - 1};
     for (size_t i = 0; i < 5; i++) {
         y[hot[i]] = 700 + (float)i;
         truth[hot[i]] = 0;
@@ -70,9 +71,11 @@ static void finds_what_was_planted(void **state)
         y[20 * NX + x] = y[21 * NX + x] = 0;
         truth[20 * NX + x] = truth[21 * NX + x] = 0;
     }
-    for (size_t v = 0; v < NY; v++) y[v * NX + 60] = 4095, truth[v * NX + 60] = 0;
+    for (size_t v = 0; v < NY; v++)
+        y[v * NX + 60] = 4095, truth[v * NX + 60] = 0;
     for (size_t v = 40; v < 46; v++) /* a block of 6 x 9 */
-        for (size_t x = 20; x < 29; x++) y[v * NX + x] = 100, truth[v * NX + x] = 0;
+        for (size_t x = 20; x < 29; x++)
+            y[v * NX + x] = 100, truth[v * NX + x] = 0;
     y[20 * NX + 60] = y[21 * NX + 60] = 0; /* where they cross */
     scry_defect_opts opts;
     scry_defect_opts_init(&opts);
@@ -90,7 +93,7 @@ static void finds_what_was_planted(void **state)
 static void finds_saturation(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(NY, NX);
     static float y[COUNT];
     unsigned char known[COUNT];
@@ -111,13 +114,14 @@ static void finds_saturation(void **state)
     opts.saturation = 1500;
     assert_ok(scry_defects_find(known, &found, y, &s, &opts, &err));
     assert_int_equal(found.saturated, high);
-    for (size_t i = 0; i < COUNT; i++) assert_int_equal(known[i], y[i] < 1500);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(known[i], y[i] < 1500);
 }
 
 static void planes_are_separate_and_small_ones_survive(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_defects found;
     unsigned char known[2 * COUNT];
     static float y[2 * COUNT];
@@ -132,9 +136,8 @@ static void planes_are_separate_and_small_ones_survive(void **state)
     assert_int_equal(known[COUNT + 30 * NX + 40], 0);
     assert_int_equal(known[17], 0);
     assert_int_equal(found.unknown, 2);
-    const scry_space shapes[] = { SCRY_SPACE(1), SCRY_SPACE(1, 9), SCRY_SPACE(9, 1),
-                                  SCRY_SPACE(3) };
-    const float flat[9] = { 7, 7, 7, 7, 7, 7, 7, 7, 7 };
+    const scry_space shapes[] = {SCRY_SPACE(1), SCRY_SPACE(1, 9), SCRY_SPACE(9, 1), SCRY_SPACE(3)};
+    const float flat[9] = {7, 7, 7, 7, 7, 7, 7, 7, 7};
     for (int i = 0; i < 4; i++) { /* constant: nothing stands out */
         assert_ok(scry_defects_find(known, &found, flat, &shapes[i], NULL, &err));
         assert_int_equal(found.unknown, 0);
@@ -144,10 +147,10 @@ static void planes_are_separate_and_small_ones_survive(void **state)
 static void refuses(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_defects found;
     unsigned char known[9];
-    const float y[9] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+    const float y[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     scry_space s = SCRY_SPACE(3, 3);
     scry_defect_opts o;
     scry_defect_opts_init(&o);

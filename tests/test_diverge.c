@@ -44,7 +44,7 @@ static scry_status vjp(const scry_prior *P, float *g, float *x0, const float *x,
 
 static scry_solver *plan(const struct scry_method *m, const scry_problem *problem)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver_opts o;
     scry_solver *S;
     scry_solver_opts_init(&o, m);
@@ -60,7 +60,7 @@ static scry_solver *plan(const struct scry_method *m, const scry_problem *proble
 
 static void run_whole(scry_solver *S, float *x)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_progress end;
     assert_ok(scry_solver_start(S, 5, 3, &err));
     assert_ok(scry_solver_run(S, x, NULL, NULL, &end, &err));
@@ -73,11 +73,11 @@ static void run_whole(scry_solver *S, float *x)
  * infinity end every run. */
 static void run_broken(scry_solver *S, const struct scry_method *m, const struct breaking *prior)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_progress end;
     size_t step = 0, steps = 0;
     char expected[80];
-    float x[N] = { 7, 7, 7, 7, 7, 7 };
+    float x[N] = {7, 7, 7, 7, 7, 7};
     assert_ok(scry_solver_start(S, 5, 3, &err));
     const scry_status st = scry_solver_run(S, x, NULL, NULL, &end, &err);
     if (st == SCRY_OK && isfinite(prior->value)) {
@@ -107,24 +107,24 @@ static void run_broken(scry_solver *S, const struct scry_method *m, const struct
 static void every_method_stops(void **state)
 {
     (void)state;
-    static const struct scry_prior_ops ops = { .name = "breaking", .denoise = denoise, .vjp = vjp };
+    static const struct scry_prior_ops ops = {.name = "breaking", .denoise = denoise, .vjp = vjp};
     static struct world w;
     static unsigned char known[EXACT_MAX];
-    static const float values[] = { NAN, INFINITY, -1e30f, 1e12f };
+    static const float values[] = {NAN, INFINITY, -1e30f, 1e12f};
     struct setup s;
     size_t calls = 0, count, tried = 0;
     world_mask(&w, known);
     build(&s, &w, known);
-    struct breaking prior = { .base = { .ops = &ops,
-                                        .space = *scry_prior_space(s.prior),
-                                        .work_bytes = scry_prior_work_bytes(s.prior),
-                                        .sigma_low = 0.01,
-                                        .sigma_high = 100 },
-                              .inner = s.prior,
-                              .calls = &calls };
+    struct breaking prior = {.base = {.ops = &ops,
+                                      .space = *scry_prior_space(s.prior),
+                                      .work_bytes = scry_prior_work_bytes(s.prior),
+                                      .sigma_low = 0.01,
+                                      .sigma_high = 100},
+                             .inner = s.prior,
+                             .calls = &calls};
     const struct scry_method *const *m = scry_methods(&count);
     for (size_t i = 0; i < count; i++) {
-        scry_problem problem = { .L = s.L, .prior = &prior.base, .model = s.prior };
+        scry_problem problem = {.L = s.L, .prior = &prior.base, .model = s.prior};
         if (m[i]->kind == SCRY_UNCONDITIONAL) problem.L = NULL;
         if (!(m[i]->needs & SCRY_NEEDS_DENOISER)) continue;
         assert_null(scry_method_missing(m[i], &problem));

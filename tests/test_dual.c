@@ -30,8 +30,8 @@ struct bench {
 /* Takes A. Weights spread over a factor of 16 along a smooth wave; some are 0 when `holes`. */
 static void bench_setup(struct bench *b, scry_op *A, int rank, bool holes)
 {
-    scry_error err = { 0 };
-    *b = (struct bench){ .A = A, .t = 1.3f };
+    scry_error err = {0};
+    *b = (struct bench){.A = A, .t = 1.3f};
     if (rank)
         assert_ok(scry_gaussian_create(&b->model, scry_op_dom(A), rank, 0, power, NULL, &err));
     assert_ok(scry_dual_create(&b->dual, A, rank, &err));
@@ -58,8 +58,9 @@ static void bench_setup(struct bench *b, scry_op *A, int rank, bool holes)
 
 static void bench_clear(struct bench *b)
 {
-    float *owned[] = { b->w, b->r, b->q, b->S, b->u, b->v, b->y };
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) scry_free(owned[i]);
+    float *owned[] = {b->w, b->r, b->q, b->S, b->u, b->v, b->y};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        scry_free(owned[i]);
     scry_free(b->work);
     scry_free(b->op_work);
     scry_free(b->model_work);
@@ -73,7 +74,8 @@ static scry_status apply(void *ctx, float *out, const float *in, scry_error *err
 {
     struct bench *b = ctx;
     scry_status st;
-    for (size_t i = 0; i < b->m; i++) b->y[i] = b->w[i] * in[i];
+    for (size_t i = 0; i < b->m; i++)
+        b->y[i] = b->w[i] * in[i];
     if ((st = scry_op_adjoint(b->A, b->u, b->y, b->op_work, err)) != SCRY_OK) return st;
     if (b->model) {
         st = scry_gaussian_apply(b->model, b->v, b->u, SCRY_GAUSSIAN_COV, 0, b->model_work, err);
@@ -83,7 +85,8 @@ static scry_status apply(void *ctx, float *out, const float *in, scry_error *err
         scry_axpby(b->v, b->t, b->u, 0, b->u, b->n);
     }
     if ((st = scry_op_forward(b->A, b->y, b->v, b->op_work, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < b->m; i++) out[i] = b->w[i] * b->y[i] + in[i];
+    for (size_t i = 0; i < b->m; i++)
+        out[i] = b->w[i] * b->y[i] + in[i];
     return SCRY_OK;
 }
 
@@ -102,7 +105,7 @@ static scry_op *make_blur(const scry_space *image, scry_boundary boundary)
 {
     float h[63];
     const scry_space ps = SCRY_SPACE(7, 9);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     fill_psf(h, 7, 9);
     assert_ok(scry_blur_create(&A, image, h, &ps, boundary, 1, &err));
@@ -111,11 +114,12 @@ static scry_op *make_blur(const scry_space *image, scry_boundary boundary)
 
 static scry_op *make_mask(const scry_space *space, size_t every)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const size_t n = scry_space_count(space);
     unsigned char *known = scry_alloc(n, 1);
-    for (size_t i = 0; i < n; i++) known[i] = i % every != 2;
+    for (size_t i = 0; i < n; i++)
+        known[i] = i % every != 2;
     assert_ok(scry_mask_create(&A, space, known, &err));
     scry_free(known);
     return A;
@@ -123,11 +127,12 @@ static scry_op *make_mask(const scry_space *space, size_t every)
 
 static scry_op *make_sparse(const scry_space *space)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const size_t n = scry_space_count(space);
     unsigned char *known = scry_alloc(n, 1);
-    for (size_t i = 0; i < n; i++) known[i] = i % 5 == 2 || i % 7 == 3;
+    for (size_t i = 0; i < n; i++)
+        known[i] = i % 5 == 2 || i % 7 == 3;
     assert_ok(scry_mask_create(&A, space, known, &err));
     scry_free(known);
     return A;
@@ -136,7 +141,7 @@ static scry_op *make_sparse(const scry_space *space)
 /* Solved by the dual, checked by the definition; from 0 and then from the solution. */
 static void check_solution(scry_op *A, int rank, bool holes)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct bench b;
     scry_cg_result end;
     bench_setup(&b, A, rank, holes);
@@ -153,7 +158,7 @@ static void check_solution(scry_op *A, int rank, bool holes)
 static void system_is_that_of_operator_and_model(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space plane = SCRY_SPACE(37, 53), stack = SCRY_SPACE(3, 21, 27);
     scry_op *A, *B;
     for (int rank = 0; rank <= 2; rank += 2) {
@@ -182,7 +187,7 @@ static void system_is_that_of_operator_and_model(void **state)
 static void preconditioner_is_symmetric_and_positive(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space plane = SCRY_SPACE(37, 53);
     for (int rank = 0; rank <= 2; rank += 2) {
         struct bench b;
@@ -196,7 +201,8 @@ static void preconditioner_is_symmetric_and_positive(void **state)
         /* no eigenvalue below that of the filter with the greatest gain, none above 1: each entry's
          * shares add up to 1 */
         assert_true(scry_dot(x, Mx, b.m) > 0 && scry_norm(Mx, b.m) <= scry_norm(x, b.m));
-        for (size_t i = 0; i < b.m; i++) x[i] = 1; /* where the gain is greatest */
+        for (size_t i = 0; i < b.m; i++)
+            x[i] = 1; /* where the gain is greatest */
         assert_ok(scry_dual_precondition(b.dual, Mx, x, b.w, b.S, b.t, b.work, &err));
         assert_true(scry_dot(x, Mx, b.m) > 0);
         scry_free(x);
@@ -211,7 +217,7 @@ static void preconditioner_is_symmetric_and_positive(void **state)
 static void preconditioner_saves_iterations(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space plane = SCRY_SPACE(96, 120);
     for (int rank = 0; rank <= 2; rank += 2) {
         struct bench b;
@@ -236,9 +242,9 @@ static void preconditioner_saves_iterations(void **state)
 static void refusals_name_the_reason(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space plane = SCRY_SPACE(12, 15), three = SCRY_SPACE(3);
-    double matrix[9] = { 1, 0, 0, 0, 1, 0, 0, 0, 1 };
+    double matrix[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
     scry_op *A, *D;
     scry_dual *dual;
     struct bench b;
@@ -272,7 +278,7 @@ static void refusals_name_the_reason(void **state)
 static void allocations_fail_in_turn(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space plane = SCRY_SPACE(12, 15);
     scry_op *A = make_blur(&plane, SCRY_OPEN);
     scry_dual *D;

@@ -14,9 +14,9 @@ struct shape {
 
 /* Odd, even, prime and length-1 axes; more and fewer lines than one strip of 16. */
 static const struct shape shapes[] = {
-    { 1, { 1 } },          { 1, { 17 } },         { 1, { 64 } },        { 2, { 1, 12 } },
-    { 2, { 11, 1 } },      { 2, { 5, 8 } },       { 2, { 37, 53 } },    { 2, { 32, 36 } },
-    { 3, { 3, 7, 10 } },   { 3, { 1, 20, 34 } },  { 3, { 18, 1, 5 } },  { 3, { 6, 17, 33 } },
+    {1, {1}},        {1, {17}},        {1, {64}},       {2, {1, 12}},
+    {2, {11, 1}},    {2, {5, 8}},      {2, {37, 53}},   {2, {32, 36}},
+    {3, {3, 7, 10}}, {3, {1, 20, 34}}, {3, {18, 1, 5}}, {3, {6, 17, 33}},
 };
 
 enum { SHAPES = sizeof shapes / sizeof *shapes };
@@ -24,7 +24,8 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 static size_t count_of(const struct shape *s)
 {
     size_t n = 1;
-    for (int a = 0; a < s->rank; a++) n *= s->dims[a];
+    for (int a = 0; a < s->rank; a++)
+        n *= s->dims[a];
     return n;
 }
 
@@ -55,13 +56,13 @@ static size_t full_index(const struct shape *s, size_t bin)
 
 static void compare(const struct shape *s)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t n = count_of(s);
     scry_fft *real, *cplx;
     assert_ok(scry_fft_create_real(&real, s->rank, s->dims, &err));
     assert_ok(scry_fft_create_complex(&cplx, s->rank, s->dims, &err));
-    const size_t bins = scry_fft_bins(real), bytes = scry_fft_work_bytes(real) +
-                                                     scry_fft_work_bytes(cplx);
+    const size_t bins = scry_fft_bins(real),
+                 bytes = scry_fft_work_bytes(real) + scry_fft_work_bytes(cplx);
     assert_int_equal(scry_fft_count(real), n);
     assert_int_equal(scry_fft_bins(cplx), n);
     float complex *z = scry_alloc(n, sizeof *z), *Z = scry_alloc(n, sizeof *Z);
@@ -71,25 +72,31 @@ static void compare(const struct shape *s)
 
     scry_rng_normal((float *)z, 0, 2 * n, 5, 0, 0);
     for (int sign = -1; sign <= 1; sign += 2) {
-        if (sign < 0) scry_fft_forward(cplx, Z, z, work);
-        else scry_fft_backward(cplx, Z, z, work);
+        if (sign < 0)
+            scry_fft_forward(cplx, Z, z, work);
+        else
+            scry_fft_backward(cplx, Z, z, work);
         for (size_t k = 0; k < n; k += 1 + n / 50)
             assert_below(cabs(Z[k] - direct(s, z, k, sign)), tol);
         float complex *in_place = scry_copy(z, n * sizeof *z);
-        if (sign < 0) scry_fft_forward(cplx, in_place, in_place, work);
-        else scry_fft_backward(cplx, in_place, in_place, work);
+        if (sign < 0)
+            scry_fft_forward(cplx, in_place, in_place, work);
+        else
+            scry_fft_backward(cplx, in_place, in_place, work);
         assert_memory_equal(in_place, Z, n * sizeof *Z);
         scry_free(in_place);
     }
 
-    for (size_t i = 0; i < n; i++) x[i] = crealf(z[i]), z[i] = x[i];
+    for (size_t i = 0; i < n; i++)
+        x[i] = crealf(z[i]), z[i] = x[i];
     float *kept = scry_copy(x, n * sizeof *x);
     scry_fft_forward_real(real, Z, x, work);
     assert_memory_equal(x, kept, n * sizeof *x);
     for (size_t k = 0; k < bins; k += 1 + n / 50)
         assert_below(cabs(Z[k] - direct(s, z, full_index(s, k), -1)), tol);
     scry_fft_backward_real(real, back, Z, work);
-    for (size_t i = 0; i < n; i++) assert_near(back[i] / (double)n, x[i], 1e-5);
+    for (size_t i = 0; i < n; i++)
+        assert_near(back[i] / (double)n, x[i], 1e-5);
 
     scry_free(kept);
     scry_free(work);
@@ -104,7 +111,8 @@ static void compare(const struct shape *s)
 static void rows_equal_the_direct_sum(void **state)
 {
     (void)state;
-    for (int i = 0; i < SHAPES; i++) compare(&shapes[i]);
+    for (int i = 0; i < SHAPES; i++)
+        compare(&shapes[i]);
 }
 
 static void measured_plans_equal_the_direct_sum(void **state)
@@ -114,7 +122,8 @@ static void measured_plans_equal_the_direct_sum(void **state)
     assert_non_null(mkdtemp(cache));
     setenv("XDG_CACHE_HOME", cache, 1);
     scry_fft_set_effort(SCRY_FFT_MEASURE);
-    for (int i = 0; i < SHAPES; i++) compare(&shapes[i]);
+    for (int i = 0; i < SHAPES; i++)
+        compare(&shapes[i]);
     snprintf(path, sizeof path, "%s/scry/fftwf-wisdom", cache);
     assert_int_equal(access(path, R_OK), 0);
     remove(path);
@@ -122,15 +131,15 @@ static void measured_plans_equal_the_direct_sum(void **state)
     rmdir(path);
     rmdir(cache);
     setenv("XDG_CACHE_HOME", "/proc/nowhere", 1); /* a cache that cannot be made does no harm */
-    compare(&(struct shape){ 2, { 9, 14 } });
+    compare(&(struct shape){2, {9, 14}});
     scry_fft_set_effort(SCRY_FFT_ROWS);
 }
 
 static void bits_do_not_depend_on_threads(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const size_t dims[3] = { 6, 210, 233 }, n = 6 * 210 * 233;
+    scry_error err = {0};
+    const size_t dims[3] = {6, 210, 233}, n = 6 * 210 * 233;
     float *x = scry_alloc(n, sizeof *x), *back[2];
     float complex *X[2], *C[2];
     scry_rng_normal(x, 0, n, 1, 0, 0);
@@ -166,21 +175,22 @@ static void callers_may_be_a_team(void **state)
 {
     (void)state;
     enum { TEAM = 3, N = 5 * 8, GUARD = 4096 };
-    const size_t dims[2] = { 5, 8 };
-    scry_error err = { 0 };
+    const size_t dims[2] = {5, 8};
+    scry_error err = {0};
     scry_fft *f;
     int spoiled = 0;
     assert_ok(scry_fft_create_real(&f, 2, dims, &err));
     const size_t bytes = scry_fft_work_bytes(f);
 #pragma omp parallel num_threads(TEAM) reduction(+ : spoiled)
     {
-        float x[N] = { 1 };
+        float x[N] = {1};
         float complex X[5 * 5];
         unsigned char *work = scry_alloc(bytes + GUARD, 1);
         memset(work + bytes, 0x5a, GUARD);
         scry_fft_forward_real(f, X, x, work);
         scry_fft_backward_real(f, x, X, work);
-        for (size_t i = 0; i < GUARD; i++) spoiled += work[bytes + i] != 0x5a;
+        for (size_t i = 0; i < GUARD; i++)
+            spoiled += work[bytes + i] != 0x5a;
         scry_free(work);
     }
     scry_fft_free(f);
@@ -190,14 +200,14 @@ static void callers_may_be_a_team(void **state)
 static void many_equal_the_direct_sum(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_fft_many *f;
-    const size_t lengths[] = { 1, 2, 5, 12, 17, 64 }, counts[] = { 1, 3, 8 };
+    const size_t lengths[] = {1, 2, 5, 12, 17, 64}, counts[] = {1, 3, 8};
     for (size_t i = 0; i < 6; i++)
         for (size_t j = 0; j < 3; j++) {
             const size_t n = lengths[i], count = counts[j], distance = n + j;
             const size_t all = count * distance;
-            const struct shape line = { 1, { n } };
+            const struct shape line = {1, {n}};
             assert_ok(scry_fft_many_create(&f, n, count, distance, &err));
             float complex *x = scry_alloc(all, sizeof *x), *X = scry_alloc(all, sizeof *X);
             float complex *back = scry_alloc(all, sizeof *back);
@@ -207,8 +217,7 @@ static void many_equal_the_direct_sum(void **state)
             for (size_t l = 0; l < count; l++)
                 for (size_t k = 0; k < distance; k++) {
                     const size_t at = l * distance + k;
-                    const double complex want =
-                        k < n ? direct(&line, x + l * distance, k, -1) : 0;
+                    const double complex want = k < n ? direct(&line, x + l * distance, k, -1) : 0;
                     assert_near(cabs(X[at] - want), 0, 1e-5);
                     assert_near(cabsf(back[at] / (float)n - (k < n ? x[at] : 0)), 0, 1e-6);
                 }
@@ -226,10 +235,10 @@ static void many_equal_the_direct_sum(void **state)
 static void nonsense_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_fft *f;
-    const size_t zero[2] = { 4, 0 }, huge[3] = { 1u << 26, 1u << 26, 1u << 26 };
-    const size_t longer[1] = { (size_t)1 << 40 }, good[2] = { 20, 30 };
+    const size_t zero[2] = {4, 0}, huge[3] = {1u << 26, 1u << 26, 1u << 26};
+    const size_t longer[1] = {(size_t)1 << 40}, good[2] = {20, 30};
     assert_fails(scry_fft_create_real(&f, 0, good, &err), SCRY_ESHAPE);
     assert_fails(scry_fft_create_real(&f, 4, good, &err), SCRY_ESHAPE);
     assert_fails(scry_fft_create_real(&f, 2, zero, &err), SCRY_ESHAPE);
@@ -249,8 +258,8 @@ static void nonsense_is_refused(void **state)
 static void good_sizes_are_smooth(void **state)
 {
     (void)state;
-    const size_t n[][3] = { { 0, 1, 1 },     { 1, 1, 1 },       { 11, 1, 12 },  { 13, 8, 16 },
-                            { 257, 1, 270 }, { 1021, 1, 1024 }, { 61, 16, 64 }, { 121, 1, 125 } };
+    const size_t n[][3] = {{0, 1, 1},     {1, 1, 1},       {11, 1, 12},  {13, 8, 16},
+                           {257, 1, 270}, {1021, 1, 1024}, {61, 16, 64}, {121, 1, 125}};
     for (size_t i = 0; i < sizeof n / sizeof *n; i++)
         assert_int_equal(scry_fft_good_size(n[i][0], n[i][1]), n[i][2]);
 }

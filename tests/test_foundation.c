@@ -12,7 +12,7 @@
 static void error_keeps_the_first(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     assert_int_equal(SCRY_FAIL(&err, SCRY_ESHAPE, "axis %d: %zu", 1, (size_t)65), SCRY_ESHAPE);
     assert_int_equal(SCRY_FAIL(&err, SCRY_EIO, "later"), SCRY_EIO);
     assert_int_equal(err.code, SCRY_ESHAPE);
@@ -24,7 +24,7 @@ static void error_keeps_the_first(void **state)
 static void space_refuses_nonsense(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_space s = SCRY_SPACE(37, 53);
     char text[64];
     assert_int_equal(scry_space_check(&s, &err), SCRY_OK);
@@ -47,7 +47,8 @@ static void memory_is_zeroed_aligned_and_counted(void **state)
     unsigned char *p = scry_alloc(1001, 3);
     assert_non_null(p);
     assert_int_equal((uintptr_t)p % SCRY_ALIGN, 0);
-    for (size_t i = 0; i < 3003; i++) assert_int_equal(p[i], 0);
+    for (size_t i = 0; i < 3003; i++)
+        assert_int_equal(p[i], 0);
     assert_int_equal(scry_memory_live(), before + 1);
     scry_free(p);
     assert_int_equal(scry_memory_live(), before);
@@ -67,7 +68,7 @@ static void memory_is_zeroed_aligned_and_counted(void **state)
 static void rng_is_philox(void **state)
 {
     (void)state;
-    const double words[4] = { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 };
+    const double words[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
     float z[4];
     scry_rng_normal(z, 0, 4, 0, 0, 0);
     for (int i = 0; i < 4; i += 2) {
@@ -94,10 +95,11 @@ static void rng_moments_are_right(void **state)
     (void)state;
     enum { N = 200000 };
     float *z = scry_alloc(N, sizeof *z);
-    double m[5] = { 0 };
+    double m[5] = {0};
     scry_rng_normal(z, 0, N, 2385, 0, 0);
     for (size_t i = 0; i < N; i++)
-        for (int k = 1; k < 5; k++) m[k] += pow(z[i], k) / N;
+        for (int k = 1; k < 5; k++)
+            m[k] += pow(z[i], k) / N;
     /* sd of the kth sample moment of N(0,1): sqrt((m_2k - m_k^2) / N); 4.5 standard errors */
     assert_near(m[1], 0, 4.5 * sqrt(1.0 / N));
     assert_near(m[2], 1, 4.5 * sqrt(2.0 / N));
@@ -131,7 +133,8 @@ static void vector_sums_and_quantiles(void **state)
     (void)state;
     enum { N = 100003 };
     float *a = scry_alloc(N, sizeof *a), *s = scry_alloc(N, sizeof *s);
-    for (size_t i = 0; i < N; i++) a[(i * 7919) % N] = (float)i;
+    for (size_t i = 0; i < N; i++)
+        a[(i * 7919) % N] = (float)i;
     assert_true(scry_sum(a, N) == (double)N * (N - 1) / 2);
     assert_near(scry_quantile(a, N, .25, s), .25 * (N - 1), 1e-2);
     assert_near(scry_quantile(a, N, 1, s), N - 1, 0);

@@ -44,8 +44,8 @@ static void direct(double complex *out, const float complex *in, size_t ny, size
                    unsigned axes)
 {
     const double cy = (double)(ny / 2), cx = (double)(nx / 2);
-    const double scale = (axes & SCRY_FOURIER_Y ? (double)ny : 1) *
-                         (axes & SCRY_FOURIER_X ? (double)nx : 1);
+    const double scale =
+        (axes & SCRY_FOURIER_Y ? (double)ny : 1) * (axes & SCRY_FOURIER_X ? (double)nx : 1);
     for (size_t k = 0; k < ny * nx; k++) {
         const double ky = (double)(k / nx) - cy, kx = (double)(k % nx) - cx;
         double complex sum = 0;
@@ -71,21 +71,21 @@ static void check_close(const float complex *got, const double complex *want, si
     assert_true(wrong <= 1e-12 * size); /* 1e-6 relative: 8 epsilon */
 }
 
-static const size_t sizes[][2] = { { 1, 1 },  { 1, 6 },  { 7, 1 },   { 2, 3 },   { 4, 8 },
-                                   { 5, 7 },  { 6, 10 }, { 9, 13 },  { 14, 22 }, { 16, 17 },
-                                   { 31, 8 }, { 8, 29 }, { 20, 18 } };
+static const size_t sizes[][2] = {{1, 1},  {1, 6},   {7, 1},   {2, 3},  {4, 8},  {5, 7},  {6, 10},
+                                  {9, 13}, {14, 22}, {16, 17}, {31, 8}, {8, 29}, {20, 18}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void transform_is_the_centred_sum(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     for (size_t i = 0; i < SIZES; i++)
         for (unsigned axes = 1; axes <= 3; axes++) {
             const size_t ny = sizes[i][0], nx = sizes[i][1], n = ny * nx;
             float complex *x = make_complex(2 * n, i), *X = scry_copy(x, 2 * n * sizeof *x);
             double complex *want = scry_alloc(2 * n, sizeof *want);
-            for (size_t k = 0; k < 2; k++) direct(want + k * n, x + k * n, ny, nx, axes);
+            for (size_t k = 0; k < 2; k++)
+                direct(want + k * n, x + k * n, ny, nx, axes);
             assert_ok(scry_fourier_transform(X, 2, ny, nx, axes, false, &err));
             check_close(X, want, 2 * n);
             assert_near(scry_norm((float *)X, 4 * n) / scry_norm((float *)x, 4 * n), 1, 1e-6);
@@ -102,9 +102,9 @@ static void transform_is_the_centred_sum(void **state)
 static void a_point_has_a_flat_spectrum(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t ny = 10, nx = 15;
-    float complex x[150] = { 0 };
+    float complex x[150] = {0};
     x[5 * nx + 7] = 1;
     assert_ok(scry_fourier_transform(x, 1, ny, nx, SCRY_FOURIER_YX, false, &err));
     for (size_t i = 0; i < 150; i++) {
@@ -125,7 +125,7 @@ static void a_point_has_a_flat_spectrum(void **state)
 static void one_channel_of_every_shape(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     for (size_t i = 0; i < SIZES; i++)
         for (unsigned axes = 1; axes <= 3; axes++)
@@ -161,7 +161,7 @@ static void one_channel_of_every_shape(void **state)
 static void check_sense(size_t coils, size_t sets, size_t ny, size_t nx, unsigned axes,
                         enum kind kind)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const size_t n = ny * nx;
     float complex *maps = make_complex(coils * sets * n, 11), *x = make_complex(sets * n, 12);
@@ -182,7 +182,8 @@ static void check_sense(size_t coils, size_t sets, size_t ny, size_t nx, unsigne
     for (size_t c = 0; c < coils; c++) {
         memset(seen, 0, n * sizeof *seen);
         for (size_t m = 0; m < sets; m++)
-            for (size_t i = 0; i < n; i++) seen[i] += maps[(c * sets + m) * n + i] * x[m * n + i];
+            for (size_t i = 0; i < n; i++)
+                seen[i] += maps[(c * sets + m) * n + i] * x[m * n + i];
         direct(X, seen, ny, nx, axes);
         for (size_t k = 0; k < n; k++)
             if (mask[k]) want[s++] = X[k];
@@ -216,7 +217,7 @@ static void coils_and_sets_of_every_shape(void **state)
 static void sense_is_its_matrix(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const size_t ny = 3, nx = 4, n = 12, coils = 2, sets = 2;
     float complex *maps = make_complex(coils * sets * n, 21), e[12];
@@ -248,7 +249,7 @@ static void sense_is_its_matrix(void **state)
 static void gather_and_scatter_keep_the_order(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const size_t ny = 5, nx = 9, n = 45, coils = 3;
     float complex *maps = make_complex(coils * n, 31), *grid = make_complex(coils * n, 32);
@@ -276,7 +277,7 @@ static void gather_and_scatter_keep_the_order(void **state)
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t ny = 192, nx = 200, n = ny * nx, coils = 9;
     float complex *maps = make_complex(coils * n, 41), *x = make_complex(n, 42);
     for (int kind = ROWS; kind < KINDS; kind++) {
@@ -288,8 +289,9 @@ static void threads_do_not_change_a_bit(void **state)
             assert_ok(scry_sense_create(&A, maps, coils, 1, ny, nx, mask, SCRY_FOURIER_YX, &err));
             void *work = scry_alloc(1, scry_op_work_bytes(A));
             const size_t m = scry_space_floats(scry_op_cod(A));
-            const size_t count[3] = { m, 2 * n, 2 * n };
-            for (int k = 0; k < 3; k++) got[t][k] = scry_alloc(count[k], sizeof(float));
+            const size_t count[3] = {m, 2 * n, 2 * n};
+            for (int k = 0; k < 3; k++)
+                got[t][k] = scry_alloc(count[k], sizeof(float));
             assert_ok(scry_op_forward(A, got[t][0], (float *)x, work, &err));
             assert_ok(scry_op_adjoint(A, got[t][1], got[t][0], work, &err));
             assert_ok(scry_op_normal(A, got[t][2], (float *)x, work, &err));
@@ -298,7 +300,8 @@ static void threads_do_not_change_a_bit(void **state)
             scry_free(work);
             scry_op_free(A);
         }
-        for (int k = 0; k < 6; k++) scry_free(got[k / 3][k % 3]);
+        for (int k = 0; k < 6; k++)
+            scry_free(got[k / 3][k % 3]);
         scry_free(mask);
     }
     scry_threads_set(0);
@@ -309,10 +312,10 @@ static void threads_do_not_change_a_bit(void **state)
 static void refuses_what_it_cannot_use(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
-    unsigned char mask[12] = { 0 };
-    float complex maps[24] = { 0 }, y[12];
+    unsigned char mask[12] = {0};
+    float complex maps[24] = {0}, y[12];
     scry_space image = plane(3, 4);
     assert_fails(scry_fourier_create(&A, &image, mask, SCRY_FOURIER_YX, &err), SCRY_EINVAL);
     assert_null(A);
@@ -338,7 +341,7 @@ static void refuses_what_it_cannot_use(void **state)
     assert_int_equal(scry_sense_create(&A, maps, 2, 1, 3, 4, mask, yx, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "coil 1, set 0"));
     assert_non_null(strstr(err.text, "(1, 1)"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     assert_fails(scry_fourier_transform(maps, 1, 3, 4, 8, false, &err), SCRY_EINVAL);
     assert_fails(scry_fourier_transform(maps, 1, 3, 0, yx, false, &err), SCRY_ESHAPE);
     image = plane(3, 4);
@@ -351,7 +354,7 @@ static void refuses_what_it_cannot_use(void **state)
 static void refused_memory_is_reported(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     const scry_space image = plane(6, 5);
     unsigned char *mask = make_mask(SCATTERED, 6, 5);

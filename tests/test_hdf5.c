@@ -1,6 +1,6 @@
 #include "tests/check.h"
 
-#include "lib/hdf5.h"
+#include "lib/io/hdf5.h"
 #include "lib/memory.h"
 #include "tests/op_check.h"
 #include "tests/scratch.h"
@@ -10,7 +10,7 @@
 static scry_hdf5 *open_golden(const char *name)
 {
     char path[256];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *f;
     snprintf(path, sizeof path, "golden/kspace/%s.h5", name);
     assert_ok(scry_hdf5_open(&f, path, &err));
@@ -25,18 +25,18 @@ static void h5py_is_described(void **state)
         const char *file, *set, *type, *shape;
         scry_hdf5_class kind;
     } sets[] = {
-        { "mask_bool", "kspace", "complex64 {r, i}", "3 x 2 x 10 x 6", SCRY_HDF5_COMPLEX },
-        { "mask_bool", "mask", "bool", "6", SCRY_HDF5_NUMBER },
-        { "mask_bool", "ismrmrd_header", "text", "scalar", SCRY_HDF5_TEXT },
-        { "mask_u8", "mask", "uint8", "6", SCRY_HDF5_NUMBER },
-        { "plain3", "mask", "int32", "10", SCRY_HDF5_NUMBER },
-        { "multi", "/reconstruction_rss", "float32", "3 x 7 x 4", SCRY_HDF5_NUMBER },
-        { "double", "kspace", "complex128 {real, imag}", "1 x 2 x 10 x 6", SCRY_HDF5_COMPLEX },
-        { "swapped", "kspace", "complex64 {r, i}", "1 x 2 x 10 x 6", SCRY_HDF5_COMPLEX },
-        { "plain2", "raw/data", "complex64 {r, i}", "10 x 6", SCRY_HDF5_COMPLEX },
+        {"mask_bool", "kspace", "complex64 {r, i}", "3 x 2 x 10 x 6", SCRY_HDF5_COMPLEX},
+        {"mask_bool", "mask", "bool", "6", SCRY_HDF5_NUMBER},
+        {"mask_bool", "ismrmrd_header", "text", "scalar", SCRY_HDF5_TEXT},
+        {"mask_u8", "mask", "uint8", "6", SCRY_HDF5_NUMBER},
+        {"plain3", "mask", "int32", "10", SCRY_HDF5_NUMBER},
+        {"multi", "/reconstruction_rss", "float32", "3 x 7 x 4", SCRY_HDF5_NUMBER},
+        {"double", "kspace", "complex128 {real, imag}", "1 x 2 x 10 x 6", SCRY_HDF5_COMPLEX},
+        {"swapped", "kspace", "complex64 {r, i}", "1 x 2 x 10 x 6", SCRY_HDF5_COMPLEX},
+        {"plain2", "raw/data", "complex64 {r, i}", "10 x 6", SCRY_HDF5_COMPLEX},
     };
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_hdf5_info info;
         scry_hdf5 *f = open_golden(sets[i].file);
         assert_true(scry_hdf5_has_dataset(f, sets[i].set));
@@ -52,7 +52,7 @@ static void h5py_is_described(void **state)
 static void everything_is_listed(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5_info *all;
     size_t count;
     scry_hdf5 *f = open_golden("plain2");
@@ -83,24 +83,24 @@ static void everything_is_listed(void **state)
 static void boxes_are_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float v[84], mask[6];
     float complex z[4];
     scry_hdf5 *f = open_golden("multi");
-    const size_t start[3] = { 1, 2, 1 }, count[3] = { 2, 1, 2 };
+    const size_t start[3] = {1, 2, 1}, count[3] = {2, 1, 2};
     assert_ok(scry_hdf5_read_float(f, "reconstruction_rss", start, count, v, &err));
     assert_near(v[0], 1.5 + 20 + 100, 0);
     assert_near(v[1], 1.5 + 20 + 200, 0);
     assert_near(v[3], 2.5 + 20 + 200, 0);
     assert_ok(scry_hdf5_read_float(f, "reconstruction_rss", NULL, NULL, v, &err));
     assert_near(v[83], 2.5 + 60 + 300, 0);
-    const size_t at[4] = { 2, 1, 4, 3 }, one[4] = { 1, 1, 2, 1 };
+    const size_t at[4] = {2, 1, 4, 3}, one[4] = {1, 1, 2, 1};
     assert_ok(scry_hdf5_read_complex(f, "kspace", at, one, z, &err));
     assert_near(crealf(z[1]), 3512.25e-6, 1e-9);
     assert_near(cimagf(z[1]), 1e-6, 1e-12);
-    const size_t far[3] = { 2, 2, 1 };
+    const size_t far[3] = {2, 2, 1};
     assert_fails(scry_hdf5_read_float(f, "reconstruction_rss", far, count, v, &err), SCRY_EINVAL);
-    const size_t huge[3] = { 1, 1, SIZE_MAX };
+    const size_t huge[3] = {1, 1, SIZE_MAX};
     assert_fails(scry_hdf5_read_float(f, "reconstruction_rss", start, huge, v, &err), SCRY_EINVAL);
     assert_fails(scry_hdf5_read_float(f, "kspace", NULL, NULL, v, &err), SCRY_EFORMAT);
     assert_fails(scry_hdf5_read_complex(f, "reconstruction_rss", NULL, NULL, z, &err),
@@ -113,18 +113,19 @@ static void boxes_are_read(void **state)
     assert_near(v[1], -3, 0);
     assert_int_equal(scry_hdf5_read_float(f, "long", NULL, NULL, v, &err), SCRY_EFORMAT);
     assert_non_null(strstr(err.text, "numbers of 128 bits in an unusual layout"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     scry_hdf5_close(f);
     f = open_golden("mask_bool"); /* an enumeration */
     assert_ok(scry_hdf5_read_float(f, "mask", NULL, NULL, mask, &err));
-    for (int i = 0; i < 6; i++) assert_near(mask[i], i == 0 || i == 2 || i == 3, 0);
+    for (int i = 0; i < 6; i++)
+        assert_near(mask[i], i == 0 || i == 2 || i == 3, 0);
     scry_hdf5_close(f);
 }
 
 static void text_and_attributes(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     char *vlen, *fixed, word[16], cut[4];
     double number;
     scry_hdf5 *f = open_golden("multi"), *g = open_golden("double");
@@ -156,8 +157,8 @@ static void text_and_attributes(void **state)
 
 static scry_status write_file(bool commit, scry_error *err)
 {
-    const size_t dims[3] = { 2, 3, 4 }, start[3] = { 1, 0, 0 }, count[3] = { 1, 3, 4 }, seven = 7;
-    const unsigned char bits[7] = { 0, 1, 2, 0, 0, 255, 0 };
+    const size_t dims[3] = {2, 3, 4}, start[3] = {1, 0, 0}, count[3] = {1, 3, 4}, seven = 7;
+    const unsigned char bits[7] = {0, 1, 2, 0, 0, 255, 0};
     float v[12];
     float complex z[12];
     scry_hdf5 *f;
@@ -184,7 +185,7 @@ static scry_status write_file(bool commit, scry_error *err)
 static void written_is_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *f;
     scry_hdf5_info info;
     float v[24], bits[7];
@@ -208,7 +209,8 @@ static void written_is_read(void **state)
         assert_near(cimagf(z[i]), -2 * want, 0);
     }
     assert_ok(scry_hdf5_read_float(f, "bits", NULL, NULL, bits, &err));
-    for (int i = 0; i < 7; i++) assert_near(bits[i], i == 1 || i == 2 || i == 5, 0);
+    for (int i = 0; i < 7; i++)
+        assert_near(bits[i], i == 1 || i == 2 || i == 5, 0);
     assert_ok(scry_hdf5_read_text(&text, f, "deep/xml", &err));
     assert_string_equal(text, "<a>\xc3\xa4</a>");
     scry_free(text);
@@ -226,10 +228,10 @@ static void written_is_read(void **state)
 static void nothing_is_left(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *f;
-    const size_t dims[1] = { 3 };
-    const float v[3] = { 1, 2, 3 };
+    const size_t dims[1] = {3};
+    const float v[3] = {1, 2, 3};
     assert_ok(write_file(false, &err));
     CHECK_ALLOCATIONS(write_file(false, &err), (void)0);
     assert_fails(scry_hdf5_create(&f, scratch("no/such.h5"), &err), SCRY_EIO);
@@ -247,7 +249,7 @@ static void nothing_is_left(void **state)
 static void not_hdf5(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *f;
     scratch_write("text.h5", "# Dimensions\n1 2 3\n", 19);
     scratch_write("head.h5", "\x89HDF\r\n\x1a\n", 8);
@@ -257,7 +259,7 @@ static void not_hdf5(void **state)
     assert_fails(scry_hdf5_open(&f, scratch("text.h5"), &err), SCRY_EFORMAT);
     assert_int_equal(scry_hdf5_open(&f, scratch("head.h5"), &err), SCRY_EFORMAT);
     assert_non_null(strstr(err.text, "truncated or damaged"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     assert_fails(scry_hdf5_open(&f, scratch("absent.h5"), &err), SCRY_EIO);
     assert_fails(scry_hdf5_open(&f, scratch("."), &err), SCRY_EFORMAT);
     scratch_clear();
@@ -266,9 +268,9 @@ static void not_hdf5(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(h5py_is_described),   cmocka_unit_test(everything_is_listed),
-        cmocka_unit_test(boxes_are_read),      cmocka_unit_test(text_and_attributes),
-        cmocka_unit_test(written_is_read),     cmocka_unit_test(nothing_is_left),
+        cmocka_unit_test(h5py_is_described), cmocka_unit_test(everything_is_listed),
+        cmocka_unit_test(boxes_are_read),    cmocka_unit_test(text_and_attributes),
+        cmocka_unit_test(written_is_read),   cmocka_unit_test(nothing_is_left),
         cmocka_unit_test(not_hdf5),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);

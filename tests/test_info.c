@@ -2,7 +2,7 @@
 
 #include "lib/memory.h"
 #include "priors/info.h"
-#include "priors/unet/unet.h"
+#include "priors/network/unet.h"
 
 #include <string.h>
 
@@ -43,9 +43,9 @@ static void shipped_priors_tell_their_story(void **state)
                 sum += scry_radial_power(&info->radial, sqrt((double)(a * a + b * b)) / 128);
         assert_near(sum / (128 * 128) / info->variance, 1, .35);
         /* A network is worth its calls where there is little noise, and none where much. */
-        const scry_departure *d = &info->departure;
+        const scry_gaussian_gap *d = &info->departure;
         assert_true(d->count == 12 && d->value[0] > .3 && d->value[11] < 0);
-        const double at = scry_departure_switch(d, .3);
+        const double at = scry_gaussian_gap_switch(d, .3);
         assert_true(at > 1 && at < 4);
         scry_network_free(net);
         scry_prior_info_free(info);

@@ -3,8 +3,8 @@
 #include "tests/check.h"
 
 #include "lib/fft.h"
-#include "lib/hdf5.h"
-#include "lib/kspace/kspace.h"
+#include "lib/io/hdf5.h"
+#include "lib/io/kspace/kspace.h"
 #include "lib/memory.h"
 
 #include <complex.h>
@@ -50,9 +50,9 @@ static const char *generate(const char *name, const char *options)
 /* Unitary, centred, in place; N/2 of both axes is even, so that the centre is a change of signs. */
 static void to_image(float complex *data)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_fft *fft = NULL;
-    assert_ok(scry_fft_create_complex(&fft, 2, (size_t[]){ N, NX }, &err));
+    assert_ok(scry_fft_create_complex(&fft, 2, (size_t[]){N, NX}, &err));
     void *work = scry_alloc(1, scry_fft_work_bytes(fft));
     float complex *plane = scry_alloc(PLANE, sizeof *plane);
     assert_true(work && plane);
@@ -61,8 +61,8 @@ static void to_image(float complex *data)
             plane[i] = data[c * PLANE + i] * ((i / NX + i % NX) % 2 ? -1.0f : 1.0f);
         scry_fft_backward(fft, plane, plane, work);
         for (size_t i = 0; i < PLANE; i++)
-            data[c * PLANE + i] = plane[i] * ((i / NX + i % NX) % 2 ? -1.0f : 1.0f) /
-                                  sqrtf((float)PLANE);
+            data[c * PLANE + i] =
+                plane[i] * ((i / NX + i % NX) % 2 ? -1.0f : 1.0f) / sqrtf((float)PLANE);
     }
     scry_free(plane);
     scry_free(work);
@@ -72,7 +72,7 @@ static void to_image(float complex *data)
 static void the_generator_s_phantom_comes_back(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r = NULL;
     scry_hdf5 *file = NULL;
     const char *path = generate("noise.h5", "-C -r 2");
@@ -95,15 +95,18 @@ static void the_generator_s_phantom_comes_back(void **state)
     for (size_t frame = 0; frame < FRAMES; frame++) {
         double error = 0;
         assert_ok(scry_kspace_read(r, frame, 0, data, mask, &err));
-        for (size_t i = 0; i < PLANE; i++) assert_int_equal(mask[i], 1);
+        for (size_t i = 0; i < PLANE; i++)
+            assert_int_equal(mask[i], 1);
         to_image(data);
-        for (size_t i = 0; i < NC * PLANE; i++) error += pow((double)cabsf(data[i] - truth[i]), 2);
+        for (size_t i = 0; i < NC * PLANE; i++)
+            error += pow((double)cabsf(data[i] - truth[i]), 2);
         /* what is left is the noise that was asked for, of that sd in re and in im */
         assert_near(sqrt(error / (2 * NC * PLANE)), NOISE, 0.02 * NOISE);
     }
     double power = 0;
     assert_ok(scry_kspace_read_noise(r, noise, &err));
-    for (size_t i = 0; i < NC * NX; i++) power += pow((double)cabsf(noise[i]), 2);
+    for (size_t i = 0; i < NC * NX; i++)
+        power += pow((double)cabsf(noise[i]), 2);
     assert_near(sqrt(power / (2 * NC * NX)), NOISE, 0.1 * NOISE);
     scry_kspace_close(r);
     scry_free(truth);
@@ -115,7 +118,7 @@ static void the_generator_s_phantom_comes_back(void **state)
 static void calibration_lines_fill_the_centre(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r = NULL;
     const char *path = generate("fast.h5", "-a 3 -w 8");
     float complex *data = scry_alloc(NC * PLANE, sizeof *data);
@@ -125,7 +128,8 @@ static void calibration_lines_fill_the_centre(void **state)
     assert_true(scry_kspace_describe(r)->has_calibration);
     for (size_t frame = 0; frame < 3; frame++) {
         assert_ok(scry_kspace_read(r, frame, 0, data, mask, &err));
-        for (size_t i = 0; i < PLANE; i++) assert_int_equal(mask[i], i / NX % 3 == frame);
+        for (size_t i = 0; i < PLANE; i++)
+            assert_int_equal(mask[i], i / NX % 3 == frame);
     }
     assert_ok(scry_kspace_read_calibration(r, 0, data, mask, &err));
     for (size_t i = 0; i < PLANE; i++) {
@@ -138,7 +142,7 @@ static void calibration_lines_fill_the_centre(void **state)
 
 static void copy_kspace(const char *from, const char *to)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r = NULL;
     scry_kspace_writer *w = NULL;
     float complex *data = scry_alloc(NC * PLANE, sizeof *data);
@@ -156,7 +160,7 @@ static void copy_kspace(const char *from, const char *to)
 static void reconstruct(const char *path, float *image)
 {
     char command[256];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *file = NULL;
     snprintf(command, sizeof command, "ismrmrd_recon_cartesian_2d %s >/dev/null", path);
     assert_int_equal(system(command), 0);

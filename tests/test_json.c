@@ -1,6 +1,6 @@
 #include "tests/check.h"
 
-#include "lib/json.h"
+#include "lib/io/json.h"
 #include "lib/memory.h"
 #include "lib/sha256.h"
 

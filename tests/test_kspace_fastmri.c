@@ -1,7 +1,7 @@
 #include "tests/check.h"
 
-#include "lib/hdf5.h"
-#include "lib/kspace/kspace_impl.h"
+#include "lib/io/hdf5.h"
+#include "lib/io/kspace/kspace_impl.h"
 #include "lib/memory.h"
 #include "tests/op_check.h"
 #include "tests/scratch.h"
@@ -22,7 +22,7 @@ static const char *golden(const char *name)
 
 static scry_kspace_reader *open_golden(const char *name)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     assert_ok(scry_kspace_open(&r, golden(name), NULL, &err));
     return r;
@@ -42,7 +42,7 @@ static void assert_sample(float complex a, float complex b)
 /* Slice s of a file with `coils` coils: samples where columns says so, 0 elsewhere. */
 static void assert_slice(scry_kspace_reader *r, size_t s, size_t coils, const char *columns)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex data[COILS * N];
     unsigned char mask[N];
     assert_int_equal(scry_kspace_describe(r)->coils, coils);
@@ -60,7 +60,7 @@ static void assert_slice(scry_kspace_reader *r, size_t s, size_t coils, const ch
 static void a_training_file(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float target[5 * 4];
     scry_kspace_reader *r = open_golden("multi");
     const scry_kspace_info *info = scry_kspace_describe(r);
@@ -89,7 +89,8 @@ static void a_training_file(void **state)
     assert_near(info->field_strength, 1.494, 0);
     assert_near(info->tr, 2800, 0);
     assert_near(info->te, 3.5, 0);
-    for (size_t s = 0; s < SLICES; s++) assert_slice(r, s, COILS, "111110");
+    for (size_t s = 0; s < SLICES; s++)
+        assert_slice(r, s, COILS, "111110");
     /* 7 x 4, of which the centre 5 x 4 */
     assert_ok(scry_kspace_read_target(r, 2, target, &err));
     for (size_t y = 0; y < 5; y++)
@@ -103,7 +104,7 @@ static void a_training_file(void **state)
 static void masks_of_three_types(void **state)
 {
     (void)state;
-    static const char *const names[] = { "mask_bool", "mask_u8", "mask_f32" };
+    static const char *const names[] = {"mask_bool", "mask_u8", "mask_f32"};
     for (int i = 0; i < 3; i++) {
         scry_kspace_reader *r = open_golden(names[i]);
         assert_true(scry_kspace_describe(r)->has_mask);
@@ -120,16 +121,16 @@ static void masks_of_three_types(void **state)
 static void shared_files(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static const struct {
         const char *name;
         size_t coils, ny, nx;
         bool target, full;
     } files[] = {
-        { "larson_brain_sag_T1_1ch_256x256", 1, 256, 256, true, true },
-        { "pulseq_brain_16ch_128x128", 16, 128, 128, true, true },
-        { "pulseq_brain_bodycoil_2ch_128x128", 2, 128, 128, true, true },
-        { "sigpy_cartesian_ksp", 8, 230, 180, false, false },
+        {"larson_brain_sag_T1_1ch_256x256", 1, 256, 256, true, true},
+        {"pulseq_brain_16ch_128x128", 16, 128, 128, true, true},
+        {"pulseq_brain_bodycoil_2ch_128x128", 2, 128, 128, true, true},
+        {"sigpy_cartesian_ksp", 8, 230, 180, false, false},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char name[128];
@@ -149,10 +150,13 @@ static void shared_files(void **state)
         unsigned char *mask = scry_alloc(n, 1);
         assert_ok(scry_kspace_read(r, 0, 0, data, mask, &err));
         size_t kept = 0;
-        for (size_t k = 0; k < n; k++) kept += mask[k];
+        for (size_t k = 0; k < n; k++)
+            kept += mask[k];
         print_message("%s: %.3f sampled\n", files[i].name, (double)kept / (double)n);
-        if (files[i].full) assert_int_equal(kept, n);
-        else assert_true(kept < n / 4); /* a Poisson disc in both axes */
+        if (files[i].full)
+            assert_int_equal(kept, n);
+        else
+            assert_true(kept < n / 4); /* a Poisson disc in both axes */
         scry_free(data);
         scry_free(mask);
         scry_kspace_close(r);
@@ -164,22 +168,23 @@ static void zeros_inside_lines_are_samples(void **state)
     (void)state;
     /* 60 rows: one accidental 0 is under 2 % of a column, 2 are not */
     const size_t coils = 1, ny = 60, nx = 3;
-    const scry_kspace_info info = { .coils = coils, .nz = 1, .ny = ny, .nx = nx, .readout = 1 };
+    const scry_kspace_info info = {.coils = coils, .nz = 1, .ny = ny, .nx = nx, .readout = 1};
     float complex data[180];
     unsigned char mask[180];
-    for (size_t i = 0; i < ny * nx; i++) data[i] = i % nx == 1 ? 0 : 1;
+    for (size_t i = 0; i < ny * nx; i++)
+        data[i] = i % nx == 1 ? 0 : 1;
     data[7 * nx] = 0;
     data[7 * nx + 2] = data[9 * nx + 2] = 0;
     scryi_kspace_mask_from_zeros(&info, data, mask);
     for (size_t i = 0; i < ny * nx; i++)
-        assert_int_equal(mask[i], i % nx == 0 ||
-                                      (i % nx == 2 && i != 7 * nx + 2 && i != 9 * nx + 2));
+        assert_int_equal(mask[i],
+                         i % nx == 0 || (i % nx == 2 && i != 7 * nx + 2 && i != 9 * nx + 2));
 }
 
 static void single_coil(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float target[7 * 4];
     scry_kspace_reader *r = open_golden("single");
     const scry_kspace_info *info = scry_kspace_describe(r);
@@ -221,7 +226,7 @@ static void members_by_name(void **state)
 static void plain_files(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r = open_golden("plain2");
     assert_int_equal(scry_kspace_describe(r)->format, SCRY_KSPACE_PLAIN);
     assert_string_equal(scry_kspace_describe(r)->dataset, "raw/data");
@@ -261,16 +266,16 @@ static void plain_files(void **state)
     assert_int_equal(scry_kspace_open(&r, golden("two"), NULL, &err), SCRY_EFORMAT);
     assert_non_null(strstr(err.text, "a (complex64 {r, i}, 10 x 6), b (complex64 {r, i}, 2 x 10"));
     assert_null(strstr(err.text, "int64"));
-    err = (scry_error){ 0 };
-    const scry_kspace_choice choice = { .dataset = "b" };
+    err = (scry_error){0};
+    const scry_kspace_choice choice = {.dataset = "b"};
     assert_ok(scry_kspace_open(&r, golden("two"), &choice, &err));
     assert_slice(r, 0, COILS, "111111");
     scry_kspace_close(r);
-    const scry_kspace_choice wrong = { .dataset = "c" };
+    const scry_kspace_choice wrong = {.dataset = "c"};
     assert_fails(scry_kspace_open(&r, golden("two"), &wrong, &err), SCRY_EFORMAT);
 
     /* fastMRI's three axes are slices, those of a dataset that is asked for coils */
-    const scry_kspace_choice coils = { .dataset = "kspace" };
+    const scry_kspace_choice coils = {.dataset = "kspace"};
     assert_ok(scry_kspace_open(&r, golden("single"), &coils, &err));
     assert_int_equal(scry_kspace_describe(r)->coils, SLICES);
     assert_int_equal(scry_kspace_describe(r)->slices, 1);
@@ -287,26 +292,26 @@ static void refused_at_open(void **state)
         scry_status status;
         const char *words[3]; /* all of them in the message */
     } files[] = {
-        { "bad_real", SCRY_EFORMAT, { "kspace is float32 of 3 x 2 x 10 x 6", "{r, i}" } },
-        { "bad_pairs", SCRY_EFORMAT, { "(re, im) pairs" } },
-        { "bad_rank", SCRY_EFORMAT, { "3 x 2 x 10 x 6 x 1", "(slice, coil, y, x)" } },
-        { "bad_mask_length", SCRY_EFORMAT, { "mask is 7", "expected 6", "3 x 2 x 10 x 6" } },
-        { "bad_mask_nan", SCRY_ENUMERIC, { "entry 2 of mask is nan" } },
-        { "bad_mask_empty", SCRY_ENUMERIC, { "all 6 entries of mask" } },
-        { "bad_mask_text", SCRY_EFORMAT, { "mask holds text" } },
-        { "bad_limits", SCRY_EFORMAT, { "from 0 to 6 with centre 3", "6 encoded columns" } },
-        { "bad_center", SCRY_EFORMAT, { "centre 4" } },
-        { "bad_header", SCRY_EFORMAT, { "ismrmrd_header" } },
-        { "bad_target", SCRY_EFORMAT, { "rss is float32 of 2 x 7 x 4", "3 slices" } },
-        { "images", SCRY_EFORMAT, { "images, not k-space", "reconstruction (float32" } },
-        { "header_only", SCRY_EFORMAT, { "no k-space", "ismrmrd_header (text, scalar)" } },
-        { "nothing", SCRY_EFORMAT, { "without datasets" } },
-        { "bad_empty", SCRY_EFORMAT, { "0 x 2 x 10 x 6" } },
-        { "bad_claim", SCRY_EFORMAT, { "1048576 x 64 x 640 x 372", "more than can be packed" } },
-        { "absent", SCRY_EIO, { "No such file" } },
+        {"bad_real", SCRY_EFORMAT, {"kspace is float32 of 3 x 2 x 10 x 6", "{r, i}"}},
+        {"bad_pairs", SCRY_EFORMAT, {"(re, im) pairs"}},
+        {"bad_rank", SCRY_EFORMAT, {"3 x 2 x 10 x 6 x 1", "(slice, coil, y, x)"}},
+        {"bad_mask_length", SCRY_EFORMAT, {"mask is 7", "expected 6", "3 x 2 x 10 x 6"}},
+        {"bad_mask_nan", SCRY_ENUMERIC, {"entry 2 of mask is nan"}},
+        {"bad_mask_empty", SCRY_ENUMERIC, {"all 6 entries of mask"}},
+        {"bad_mask_text", SCRY_EFORMAT, {"mask holds text"}},
+        {"bad_limits", SCRY_EFORMAT, {"from 0 to 6 with centre 3", "6 encoded columns"}},
+        {"bad_center", SCRY_EFORMAT, {"centre 4"}},
+        {"bad_header", SCRY_EFORMAT, {"ismrmrd_header"}},
+        {"bad_target", SCRY_EFORMAT, {"rss is float32 of 2 x 7 x 4", "3 slices"}},
+        {"images", SCRY_EFORMAT, {"images, not k-space", "reconstruction (float32"}},
+        {"header_only", SCRY_EFORMAT, {"no k-space", "ismrmrd_header (text, scalar)"}},
+        {"nothing", SCRY_EFORMAT, {"without datasets"}},
+        {"bad_empty", SCRY_EFORMAT, {"0 x 2 x 10 x 6"}},
+        {"bad_claim", SCRY_EFORMAT, {"1048576 x 64 x 640 x 372", "more than can be packed"}},
+        {"absent", SCRY_EIO, {"No such file"}},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r;
         const scry_status st = scry_kspace_open(&r, golden(files[i].name), NULL, &err);
         if (st != files[i].status || r) fail_msg("%s: %d, \"%s\"", files[i].name, st, err.text);
@@ -324,19 +329,19 @@ static void refused_at_read(void **state)
     static const struct {
         const char *name, *words[2];
     } files[] = {
-        { "bad_nan", { "slice 0: 2 of 120 samples", "coil 1, z 0, y 7, x 2" } },
-        { "bad_zeros", { "all samples are 0", "slice 0" } },
-        { "bad_disjoint", { "all 30 samples that the mask keeps are 0", "30 outside" } },
+        {"bad_nan", {"slice 0: 2 of 120 samples", "coil 1, z 0, y 7, x 2"}},
+        {"bad_zeros", {"all samples are 0", "slice 0"}},
+        {"bad_disjoint", {"all 30 samples that the mask keeps are 0", "30 outside"}},
     };
     float complex data[COILS * N];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r = open_golden(files[i].name);
         assert_int_equal(scry_kspace_read(r, 0, 0, data, NULL, &err), SCRY_ENUMERIC);
         for (int k = 0; k < 2; k++)
             if (!strstr(err.text, files[i].words[k]))
                 fail_msg("\"%s\" is not in \"%s\"", files[i].words[k], err.text);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
         assert_fails(scry_kspace_read(r, 0, 3, data, NULL, &err), SCRY_EINVAL);
         assert_fails(scry_kspace_read(r, 1, 0, data, NULL, &err), SCRY_EINVAL);
         assert_fails(scry_kspace_read_target(r, 0, NULL, &err), SCRY_EUNSUP);
@@ -354,7 +359,7 @@ static void truncated(void **state)
     const size_t size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
     for (size_t n = 0; n < size - 8; n += 97) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r;
         scratch_write("truncated.h5", bytes, n);
         assert_fails(scry_kspace_open(&r, path, NULL, &err), SCRY_EFORMAT);
@@ -367,10 +372,23 @@ static void truncated(void **state)
 static scry_kspace_info a_volume(int readout, size_t coils)
 {
     return (scry_kspace_info){
-        .format = SCRY_KSPACE_FASTMRI, .frames = 1, .slices = SLICES, .coils = coils, .nz = 1,
-        .ny = H, .nx = W, .readout = readout, .recon = { 1, 5, 4 }, .averages = 1,
-        .encoded_fov = { 5, 400, 240 }, .recon_fov = { 5, 200, 160 }, .field_strength = 2.89,
-        .tr = 2000, .te = 11.5, .acquisition = "AXT1", .system = "Skyra",
+        .format = SCRY_KSPACE_FASTMRI,
+        .frames = 1,
+        .slices = SLICES,
+        .coils = coils,
+        .nz = 1,
+        .ny = H,
+        .nx = W,
+        .readout = readout,
+        .recon = {1, 5, 4},
+        .averages = 1,
+        .encoded_fov = {5, 400, 240},
+        .recon_fov = {5, 200, 160},
+        .field_strength = 2.89,
+        .tr = 2000,
+        .te = 11.5,
+        .acquisition = "AXT1",
+        .system = "Skyra",
     };
 }
 
@@ -398,7 +416,8 @@ static scry_status write_volume(const char *path, const scry_kspace_info *info, 
     for (size_t s = SLICES; st == SCRY_OK && s-- > 0;) { /* in any order */
         a_slice(data, mask, info, s, all);
         st = scry_kspace_write(w, 0, s, data, mask, err);
-        for (size_t i = 0; i < 20; i++) target[i] = (float)(s + 10 * i);
+        for (size_t i = 0; i < 20; i++)
+            target[i] = (float)(s + 10 * i);
         if (st == SCRY_OK) st = scry_kspace_write_target(w, s, target, err);
     }
     const scry_status end = scry_kspace_finish(w, st == SCRY_OK, err);
@@ -410,7 +429,7 @@ static scry_status write_volume(const char *path, const scry_kspace_info *info, 
 /* Turned, so that the readout is along the rows' axis: (y, x) of the file is (x, y) given. */
 static void check_written(const scry_kspace_info *given, bool all)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     float complex data[COILS * N], want[COILS * N];
     unsigned char mask[N], kept[N];
@@ -449,20 +468,21 @@ static void written_is_read(void **state)
 {
     (void)state;
     for (int k = 0; k < 8; k++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         const scry_kspace_info info = a_volume(1 + k % 2, 1 + (size_t)k / 2 % 2);
         assert_ok(write_volume(OUT, &info, k < 4, &err));
         check_written(&info, k < 4);
     }
     scry_hdf5 *f;
-    scry_error err = { 0 };
+    scry_error err = {0};
     double max, norm;
     assert_ok(scry_hdf5_open(&f, OUT, &err));
     assert_true(scry_hdf5_attribute_number(f, "", "max", &max));
     assert_near(max, 192, 0);
     assert_true(scry_hdf5_attribute_number(f, "", "norm", &norm));
     double energy = 0;
-    for (size_t i = 0; i < 60; i++) energy += pow((double)(i / 20 + 10 * (i % 20)), 2);
+    for (size_t i = 0; i < 60; i++)
+        energy += pow((double)(i / 20 + 10 * (i % 20)), 2);
     assert_near(norm, sqrt(energy), 1e-9);
     scry_hdf5_close(f);
     remove(OUT);
@@ -476,7 +496,7 @@ static void no_trace(void)
 static void refused_to_write(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_writer *w;
     float complex data[COILS * N];
     unsigned char mask[N];
@@ -547,7 +567,7 @@ static scry_status write_all(scry_error *err)
 static void memory_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     CHECK_ALLOCATIONS(read_all(&err), (void)0);
     CHECK_ALLOCATIONS(read_plain(&err), (void)0);
     CHECK_ALLOCATIONS(write_all(&err), (void)0);

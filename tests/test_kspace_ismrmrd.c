@@ -2,7 +2,7 @@
 
 #include "tests/check.h"
 
-#include "lib/kspace/kspace.h"
+#include "lib/io/kspace/kspace.h"
 #include "lib/memory.h"
 
 #include <complex.h>
@@ -13,7 +13,7 @@ enum { NX = 12, NY = 8, NC = 2, PLANE = NX * NY };
 static scry_kspace_reader *open_golden(const char *name)
 {
     char path[128];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r = NULL;
     snprintf(path, sizeof path, "golden/ismrmrd/%s.h5", name);
     assert_ok(scry_kspace_open(&r, path, NULL, &err));
@@ -43,7 +43,7 @@ static bool measured(size_t y, size_t x)
 
 static void check_everything(const char *name)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex data[NC * PLANE], noise[NC * 20];
     unsigned char mask[PLANE];
     scry_kspace_reader *r = open_golden(name);
@@ -52,7 +52,7 @@ static void check_everything(const char *name)
     assert_string_equal(info->dataset, "/dataset/data");
     assert_true(info->frames == 2 && info->slices == 2 && info->coils == NC && info->nz == 1);
     assert_true(info->ny == NY && info->nx == NX && info->readout == 2 && info->averages == 1);
-    assert_memory_equal(info->recon, ((size_t[]){ 1, NY, NX / 2 }), sizeof info->recon);
+    assert_memory_equal(info->recon, ((size_t[]){1, NY, NX / 2}), sizeof info->recon);
     assert_near(info->encoded_fov[2] / info->recon_fov[2], 2, 0);
     assert_true(info->has_calibration && info->has_mask && !info->has_target);
     assert_int_equal(info->noise_samples, 20);
@@ -100,14 +100,15 @@ static void geometry_comes_from_the_first_acquisition_of_a_slice(void **state)
     (void)state;
     scry_kspace_reader *r = open_golden("packed");
     const scry_geometry *g = &scry_kspace_describe(r)->geometry;
-    static const double along[3][3] = { { 0, 1, 0 }, { 0, 0, -1 }, { -1, 0, 0 } };
+    static const double along[3][3] = {{0, 1, 0}, {0, 0, -1}, {-1, 0, 0}};
     assert_true(g->known);
     for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++) assert_near(g->along[i][k], along[i][k], 0);
+        for (int k = 0; k < 3; k++)
+            assert_near(g->along[i][k], along[i][k], 0);
     for (int k = 0; k < 3; k++) {
-        assert_near(g->position[k], ((double[]){ 5, -7, 20 })[k], 0);
-        assert_near(g->slice_gap[k], ((double[]){ -8, 0, 0 })[k], 0);
-        assert_near(g->fov[k], ((double[]){ 240, 200, 6 })[k], 0);
+        assert_near(g->position[k], ((double[]){5, -7, 20})[k], 0);
+        assert_near(g->slice_gap[k], ((double[]){-8, 0, 0})[k], 0);
+        assert_near(g->fov[k], ((double[]){240, 200, 6})[k], 0);
     }
     scry_kspace_close(r);
 }
@@ -115,7 +116,7 @@ static void geometry_comes_from_the_first_acquisition_of_a_slice(void **state)
 static void averages_are_means(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex data[NC * PLANE];
     scry_kspace_reader *r = open_golden("averages");
     assert_int_equal(scry_kspace_describe(r)->averages, 3);
@@ -123,8 +124,12 @@ static void averages_are_means(void **state)
     assert_ok(scry_kspace_read(r, 0, 0, data, NULL, &err));
     for (size_t i = 0; i < NC * PLANE; i++) {
         const size_t c = i / PLANE, y = i / NX % NY, x = i % NX;
-        check_sample(data[i], (y == 2 ? 2 : y == 3 ? 3 : 1) * golden(c, y, x, 0, 0), "averages", c,
-                     y, x);
+        check_sample(data[i],
+                     (y == 2   ? 2
+                      : y == 3 ? 3
+                               : 1) *
+                         golden(c, y, x, 0, 0),
+                     "averages", c, y, x);
     }
     assert_null(scry_kspace_warning(r));
     scry_kspace_close(r);
@@ -133,11 +138,11 @@ static void averages_are_means(void **state)
 static void limits_place_the_centre(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex data[4 * NC * PLANE];
     unsigned char mask[4 * PLANE];
     scry_kspace_reader *r = open_golden("partial");
-    const size_t recon[3] = { 1, 10, 6 };
+    const size_t recon[3] = {1, 10, 6};
     assert_memory_equal(scry_kspace_describe(r)->recon, recon, sizeof recon);
     assert_false(scry_kspace_describe(r)->has_calibration);
     assert_ok(scry_kspace_read(r, 0, 0, data, mask, &err));
@@ -163,7 +168,7 @@ static void limits_place_the_centre(void **state)
 static void contrasts_and_sets_are_frames(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex data[NC * PLANE];
     scry_kspace_reader *r = open_golden("frames");
     assert_int_equal(scry_kspace_describe(r)->frames, 6);
@@ -180,28 +185,28 @@ static void what_is_wrong_is_named(void **state)
     static const struct {
         const char *name, *said;
     } cases[] = {
-        { "bad_line", "acquisition 8: kspace_encode_step_1 is 9, expected 0 to 7" },
-        { "bad_limits", "kspace_encoding_step_1 from 0 to 8 with centre 4 reaches outside" },
-        { "bad_center", "from 0 to 7 with centre 0 reaches outside" },
-        { "bad_samples", "acquisition 3: 14 samples" },
-        { "bad_echo", "acquisition 3: 8 samples with center_sample 1" },
-        { "bad_discard", "acquisition 3: 6 samples (4 discarded in front, 2 behind)" },
-        { "bad_channels", "acquisition 3: 3 active channels, expected 2" },
-        { "bad_reference", "acquisition 3: encoding_space_ref is 2, but the header has 1" },
-        { "bad_partition", "acquisition 8: kspace_encode_step_2 is 4, expected 0 to 3" },
-        { "only_noise", "none of the 1 acquisitions is for imaging (1 noise" },
-        { "no_member", "head.center_sample is missing, expected an integer" },
-        { "bad_member", "head.flags is a string, expected an integer" },
-        { "bad_array", "head.position is an array, expected an array of 3 numbers" },
-        { "bad_data", "data is an array, expected floating-point numbers of variable length" },
-        { "no_head", "head is missing, expected a compound" },
-        { "numbers", "its element is a floating-point number, expected a compound" },
-        { "empty", "1 axes and 0 acquisitions" },
-        { "no_xml", "without xml" },
+        {"bad_line", "acquisition 8: kspace_encode_step_1 is 9, expected 0 to 7"},
+        {"bad_limits", "kspace_encoding_step_1 from 0 to 8 with centre 4 reaches outside"},
+        {"bad_center", "from 0 to 7 with centre 0 reaches outside"},
+        {"bad_samples", "acquisition 3: 14 samples"},
+        {"bad_echo", "acquisition 3: 8 samples with center_sample 1"},
+        {"bad_discard", "acquisition 3: 6 samples (4 discarded in front, 2 behind)"},
+        {"bad_channels", "acquisition 3: 3 active channels, expected 2"},
+        {"bad_reference", "acquisition 3: encoding_space_ref is 2, but the header has 1"},
+        {"bad_partition", "acquisition 8: kspace_encode_step_2 is 4, expected 0 to 3"},
+        {"only_noise", "none of the 1 acquisitions is for imaging (1 noise"},
+        {"no_member", "head.center_sample is missing, expected an integer"},
+        {"bad_member", "head.flags is a string, expected an integer"},
+        {"bad_array", "head.position is an array, expected an array of 3 numbers"},
+        {"bad_data", "data is an array, expected floating-point numbers of variable length"},
+        {"no_head", "head is missing, expected a compound"},
+        {"numbers", "its element is a floating-point number, expected a compound"},
+        {"empty", "1 axes and 0 acquisitions"},
+        {"no_xml", "without xml"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[128];
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r;
         snprintf(path, sizeof path, "golden/ismrmrd/%s.h5", cases[i].name);
         assert_int_equal(scry_kspace_open(&r, path, NULL, &err), SCRY_EFORMAT);
@@ -216,7 +221,7 @@ static void what_is_wrong_is_named(void **state)
 static void spirals_are_not_supported(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     assert_int_equal(scry_kspace_open(&r, "golden/ismrmrd/bad_trajectory.h5", NULL, &err),
                      SCRY_EUNSUP);
@@ -226,13 +231,13 @@ static void spirals_are_not_supported(void **state)
 static void bad_samples_are_named_when_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex data[NC * PLANE];
     scry_kspace_reader *r = open_golden("bad_length");
     assert_int_equal(scry_kspace_read(r, 0, 0, data, NULL, &err), SCRY_EFORMAT);
     assert_non_null(strstr(err.text, "acquisition 5: data holds 44 numbers, expected 48"));
     scry_kspace_close(r);
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     r = open_golden("nan");
     assert_fails(scry_kspace_read(r, 0, 0, data, NULL, &err), SCRY_ENUMERIC);
     assert_fails(scry_kspace_read_noise(r, data, &err), SCRY_EUNSUP);
@@ -244,14 +249,29 @@ static void bad_samples_are_named_when_read(void **state)
 enum { FRAMES = 2, SLICES = 3, WNY = 10, WNX = 14, WPLANE = WNY * WNX };
 
 static const scry_kspace_info written = {
-    .format = SCRY_KSPACE_ISMRMRD, .frames = FRAMES, .slices = SLICES, .coils = NC, .nz = 1,
-    .ny = WNY, .nx = WNX, .readout = 2, .recon = { 1, WNY, WNX / 2 },
-    .encoded_fov = { 5, 211.5, 402 }, .recon_fov = { 5, 211.5, 201 }, .averages = 1,
-    .acquisition = "t2 <tse>", .system = "maker model", .trajectory = "cartesian",
-    .field_strength = 2.89, .tr = 4000, .te = 99.5,
-    .geometry = { .known = true, .fov = { 201, 211.5, 5 }, .position = { 3.5, -20.25, 7.125 },
-                  .along = { { 0.8, 0.6, 0 }, { -0.6, 0.8, 0 }, { 0, 0, 1 } },
-                  .slice_gap = { 0, 0, 6.5 } },
+    .format = SCRY_KSPACE_ISMRMRD,
+    .frames = FRAMES,
+    .slices = SLICES,
+    .coils = NC,
+    .nz = 1,
+    .ny = WNY,
+    .nx = WNX,
+    .readout = 2,
+    .recon = {1, WNY, WNX / 2},
+    .encoded_fov = {5, 211.5, 402},
+    .recon_fov = {5, 211.5, 201},
+    .averages = 1,
+    .acquisition = "t2 <tse>",
+    .system = "maker model",
+    .trajectory = "cartesian",
+    .field_strength = 2.89,
+    .tr = 4000,
+    .te = 99.5,
+    .geometry = {.known = true,
+                 .fov = {201, 211.5, 5},
+                 .position = {3.5, -20.25, 7.125},
+                 .along = {{0.8, 0.6, 0}, {-0.6, 0.8, 0}, {0, 0, 1}},
+                 .slice_gap = {0, 0, 6.5}},
 };
 
 static const char *scratch(char *path)
@@ -284,7 +304,7 @@ static void fill_sample(float complex *data, const unsigned char *mask, size_t n
 
 static void write_sample(const char *path)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_writer *w = NULL;
     float complex data[NC * WPLANE];
     unsigned char mask[WPLANE];
@@ -302,7 +322,7 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     char path[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r = NULL;
     float complex data[NC * WPLANE], expected[NC * WPLANE];
     unsigned char mask[WPLANE], same[WPLANE];
@@ -340,9 +360,9 @@ static void gaps_in_lines_are_refused(void **state)
 {
     (void)state;
     char path[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_writer *w = NULL;
-    float complex data[NC * WPLANE] = { 0 };
+    float complex data[NC * WPLANE] = {0};
     unsigned char mask[WPLANE];
     scry_kspace_info info = written;
     info.frames = info.slices = 1;
@@ -354,7 +374,7 @@ static void gaps_in_lines_are_refused(void **state)
         assert_ok(scry_kspace_create(&w, path, &info, &err));
         assert_int_equal(scry_kspace_write(w, 0, 0, data, mask, &err), SCRY_EUNSUP);
         assert_non_null(strstr(err.text, "line 2 (z 0)"));
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
         assert_fails(scry_kspace_finish(w, true, &err), SCRY_EUNSUP);
         assert_int_not_equal(access(path, F_OK), 0);
     }
@@ -369,7 +389,7 @@ static void the_readout_may_run_along_y(void **state)
 {
     (void)state;
     char path[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_writer *w = NULL;
     scry_kspace_reader *r = NULL;
     float complex data[NC * WPLANE], back[NC * WPLANE];
@@ -419,7 +439,8 @@ static scry_status write_all(const char *path, scry_error *err)
     scry_kspace_writer *w = NULL;
     scry_kspace_info info = written;
     info.frames = info.slices = 1;
-    for (size_t i = 0; i < NC * WPLANE; i++) data[i] = (float)(i + 1);
+    for (size_t i = 0; i < NC * WPLANE; i++)
+        data[i] = (float)(i + 1);
     scry_status st = scry_kspace_create(&w, path, &info, err);
     if (st != SCRY_OK) return st;
     st = scry_kspace_write(w, 0, 0, data, NULL, err);
@@ -434,7 +455,7 @@ static void refused_memory_is_reported(void **state)
     scry_status st = SCRY_ENOMEM;
     const size_t before = scry_memory_live();
     for (size_t nth = 1; st != SCRY_OK; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_memory_fail_at(nth);
         st = read_all("golden/ismrmrd/packed.h5", &err);
         scry_memory_fail_at(0);
@@ -444,7 +465,7 @@ static void refused_memory_is_reported(void **state)
     unlink(scratch(path));
     st = SCRY_ENOMEM;
     for (size_t nth = 1; st != SCRY_OK; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_memory_fail_at(nth);
         st = write_all(path, &err);
         scry_memory_fail_at(0);
@@ -467,7 +488,7 @@ static void truncated_files_are_refused(void **state)
     fclose(file);
     scratch(path);
     for (size_t keep = 0; keep < size; keep += 700) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_kspace_reader *r;
         file = fopen(path, "wb");
         assert_true(file && fwrite(bytes, 1, keep, file) == keep);

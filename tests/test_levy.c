@@ -9,9 +9,11 @@
 #include <gsl/gsl_randist.h>
 
 static const scry_increments laws[] = {
-    { SCRY_INCREMENT_GAUSSIAN, 0.5, 0, 0 },   { SCRY_INCREMENT_LAPLACE, 1.1, 0, 0 },
-    { SCRY_INCREMENT_STUDENT, 0.8, 1, 0 },    { SCRY_INCREMENT_STUDENT, 0.8, 3, 0 },
-    { SCRY_INCREMENT_BERNOULLI_LAPLACE, 1.3, 0, 0.3 },
+    {SCRY_INCREMENT_GAUSSIAN, 0.5, 0, 0},
+    {SCRY_INCREMENT_LAPLACE, 1.1, 0, 0},
+    {SCRY_INCREMENT_STUDENT, 0.8, 1, 0},
+    {SCRY_INCREMENT_STUDENT, 0.8, 3, 0},
+    {SCRY_INCREMENT_BERNOULLI_LAPLACE, 1.3, 0, 0.3},
 };
 enum { LAWS = sizeof laws / sizeof *laws, SMALL = 4, GRID = 1201 };
 
@@ -26,11 +28,14 @@ static gsl_rng *generator(uint64_t seed)
 static double density(const scry_increments *law, double u) /* without the mass at 0 */
 {
     switch (law->kind) {
-    case SCRY_INCREMENT_LAPLACE: return gsl_ran_laplace_pdf(u, law->scale);
-    case SCRY_INCREMENT_STUDENT: return gsl_ran_tdist_pdf(u / law->scale, law->dof) / law->scale;
+    case SCRY_INCREMENT_LAPLACE:
+        return gsl_ran_laplace_pdf(u, law->scale);
+    case SCRY_INCREMENT_STUDENT:
+        return gsl_ran_tdist_pdf(u / law->scale, law->dof) / law->scale;
     case SCRY_INCREMENT_BERNOULLI_LAPLACE:
         return law->rate * gsl_ran_laplace_pdf(u, law->scale);
-    default: return gsl_ran_gaussian_pdf(u, law->scale);
+    default:
+        return gsl_ran_gaussian_pdf(u, law->scale);
     }
 }
 
@@ -41,14 +46,17 @@ static void quadrature(const scry_increments *law, const double *x, double s, do
     const double zero = law->kind == SCRY_INCREMENT_BERNOULLI_LAPLACE ? 1 - law->rate : 0;
     static double forward[SMALL][GRID], back[SMALL][GRID], kernel[GRID];
     double reach = 0;
-    for (int i = 0; i < SMALL; i++) reach = fmax(reach, fabs(x[i]) + 7 * s);
+    for (int i = 0; i < SMALL; i++)
+        reach = fmax(reach, fabs(x[i]) + 7 * s);
     const double h = 2 * reach / (GRID - 1);
-    for (int k = 0; k < GRID; k++) kernel[k] = h * density(law, k * h) + (k ? 0 : zero);
+    for (int k = 0; k < GRID; k++)
+        kernel[k] = h * density(law, k * h) + (k ? 0 : zero);
     for (int i = 0; i < SMALL; i++) {
         for (int k = 0; k < GRID; k++) {
             const double at = (k - GRID / 2) * h, r = (x[i] - at) / s;
             double sum = i ? 0 : kernel[abs(k - GRID / 2)];
-            for (int l = 0; i && l < GRID; l++) sum += kernel[abs(k - l)] * forward[i - 1][l];
+            for (int l = 0; i && l < GRID; l++)
+                sum += kernel[abs(k - l)] * forward[i - 1][l];
             forward[i][k] = sum * exp(-0.5 * r * r);
         }
     }
@@ -72,12 +80,13 @@ static void quadrature(const scry_increments *law, const double *x, double s, do
 }
 
 /* Averages of `runs` seeds of D and of the product with v, with their standard errors. */
-static void average(const scry_increments *law, const float *x, const float *v, float s,
-                    double *D, double *D_error, double *g, double *g_error)
+static void average(const scry_increments *law, const float *x, const float *v, float s, double *D,
+                    double *D_error, double *g, double *g_error)
 {
     enum { RUNS = 60 };
-    scry_error err = { 0 };
-    for (int i = 0; i < SMALL; i++) D[i] = D_error[i] = g[i] = g_error[i] = 0;
+    scry_error err = {0};
+    for (int i = 0; i < SMALL; i++)
+        D[i] = D_error[i] = g[i] = g_error[i] = 0;
     for (uint64_t seed = 0; seed < RUNS; seed++) {
         scry_levy_opts opts;
         scry_prior *P;
@@ -105,17 +114,20 @@ static void average(const scry_increments *law, const float *x, const float *v, 
 static void denoiser_is_the_posterior_mean(void **state)
 {
     (void)state;
-    const float x[SMALL] = { 0.37f, 1.61f, 1.84f, -0.93f }, v[SMALL] = { 0.7f, -1.2f, 0.4f, 0.9f };
+    const float x[SMALL] = {0.37f, 1.61f, 1.84f, -0.93f}, v[SMALL] = {0.7f, -1.2f, 0.4f, 0.9f};
     for (int l = 0; l < LAWS; l++)
         for (int level = 0; level < 3; level++) {
-            const double s = (double[]){ 0.2, 0.55, 2.3 }[level], step = 1e-3;
+            const double s = (double[]){0.2, 0.55, 2.3}[level], step = 1e-3;
             double mean[SMALL], sd[SMALL], up[SMALL], down[SMALL], moved[SMALL];
             double D[SMALL], D_error[SMALL], g[SMALL], g_error[SMALL], share = 0;
-            for (int i = 0; i < SMALL; i++) moved[i] = x[i] + step * v[i];
+            for (int i = 0; i < SMALL; i++)
+                moved[i] = x[i] + step * v[i];
             quadrature(&laws[l], moved, s, up, sd);
-            for (int i = 0; i < SMALL; i++) moved[i] = x[i] - step * v[i];
+            for (int i = 0; i < SMALL; i++)
+                moved[i] = x[i] - step * v[i];
             quadrature(&laws[l], moved, s, down, sd);
-            for (int i = 0; i < SMALL; i++) moved[i] = x[i];
+            for (int i = 0; i < SMALL; i++)
+                moved[i] = x[i];
             quadrature(&laws[l], moved, s, mean, sd);
             average(&laws[l], x, v, (float)s, D, D_error, g, g_error);
             for (int i = 0; i < SMALL; i++) {
@@ -136,14 +148,14 @@ static void denoiser_repeats_and_decorrelates(void **state)
 {
     (void)state;
     enum { N = 64 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_levy_opts opts;
     scry_prior *P;
     float x[N], a[N], b[N], c[N];
     scry_levy_opts_init(&opts);
     assert_ok(scry_levy_create(&P, N, &laws[1], &opts, &err));
-    void *work = scry_alloc(1, scry_prior_work_bytes(P)), *other =
-        scry_alloc(1, scry_prior_work_bytes(P));
+    void *work = scry_alloc(1, scry_prior_work_bytes(P)),
+         *other = scry_alloc(1, scry_prior_work_bytes(P));
     assert_ok(scry_levy_signal(x, N, &laws[1], 3, 0, &err));
     assert_ok(scry_prior_denoise(P, a, x, 0.7f, work, &err));
     assert_ok(scry_prior_denoise(P, c, x, 0.9f, work, &err));
@@ -155,7 +167,8 @@ static void denoiser_repeats_and_decorrelates(void **state)
     x[N - 1] = nextafterf(x[N - 1], 10); /* other random numbers throughout */
     assert_ok(scry_prior_denoise(P, b, x, 0.7f, work, &err));
     size_t equal = 0;
-    for (size_t i = 0; i < N; i++) equal += a[i] == b[i];
+    for (size_t i = 0; i < N; i++)
+        equal += a[i] == b[i];
     assert_true(equal < 4);
     scry_free(work);
     scry_free(other);
@@ -168,14 +181,16 @@ static void importance(const scry_levy *p, const float *y, double *mean, double 
 {
     enum { DRAWS = 150000 };
     gsl_rng *rng = generator(77);
-    double total = 0, squares[8] = { 0 }, first[8] = { 0 }, second[8] = { 0 }, mixed[8] = { 0 };
+    double total = 0, squares[8] = {0}, first[8] = {0}, second[8] = {0}, mixed[8] = {0};
     double weights = 0;
     for (int k = 0; k < DRAWS; k++) {
         double x[8], at = 0, chi2 = 0;
-        for (size_t i = 0; i < p->n; i++) x[i] = at += scry_increments_draw(&p->law, rng);
+        for (size_t i = 0; i < p->n; i++)
+            x[i] = at += scry_increments_draw(&p->law, rng);
         for (size_t j = 0; j < p->m; j++) {
             double r = y[j];
-            for (size_t i = 0; i < p->n; i++) r -= p->A[j * p->n + i] * x[i];
+            for (size_t i = 0; i < p->n; i++)
+                r -= p->A[j * p->n + i] * x[i];
             chi2 += r * r / (p->sigma * p->sigma);
         }
         const double w = exp(-0.5 * chi2);
@@ -200,8 +215,8 @@ static void posterior_matches_importance_sampling(void **state)
 {
     (void)state;
     enum { N = 5 };
-    scry_error err = { 0 };
-    const scry_levy_gibbs opts = { .burn_in = 200, .sweeps = 8000, .keep = 4, .seed = 5 };
+    scry_error err = {0};
+    const scry_levy_gibbs opts = {.burn_in = 200, .sweeps = 8000, .keep = 4, .seed = 5};
     for (int l = 0; l < LAWS; l++)
         for (int kind = 0; kind < 4; kind++) {
             scry_levy p;
@@ -229,9 +244,9 @@ static void gaussian_posterior_is_exact(void **state)
     static double cov[N * N], exact[N], y2[N];
     static const double zero[N], whole = 1;
     static float x[N], y[N];
-    const scry_increments law = { SCRY_INCREMENT_GAUSSIAN, 0.13, 0, 0 };
-    const scry_levy_gibbs opts = { .burn_in = 20, .sweeps = SWEEPS, .keep = 20, .seed = 3 };
-    scry_error err = { 0 };
+    const scry_increments law = {SCRY_INCREMENT_GAUSSIAN, 0.13, 0, 0};
+    const scry_levy_gibbs opts = {.burn_in = 20, .sweeps = SWEEPS, .keep = 20, .seed = 3};
+    scry_error err = {0};
     for (int kind = 0; kind < 4; kind++) {
         scry_levy p;
         scry_levy_posterior gold;
@@ -242,7 +257,8 @@ static void gaussian_posterior_is_exact(void **state)
         assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
         for (int i = 0; i < N * N; i++)
             cov[i] = law.scale * law.scale * (fmin(i / N, i % N) + 1);
-        for (size_t j = 0; j < p.m; j++) y2[j] = y[j];
+        for (size_t j = 0; j < p.m; j++)
+            y2[j] = y[j];
         assert_ok(scry_law_create(&prior, N, 1, &whole, zero, cov, &err));
         assert_ok(scry_law_condition(&posterior, prior, p.A, p.m, y2, p.sigma, &err));
         scry_law_moments(posterior, exact, cov);
@@ -266,14 +282,14 @@ static void posterior_is_calibrated(void **state)
 {
     (void)state;
     enum { N = 24, SIGNALS = 40, KEEP = 39 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     for (int l = 0; l < LAWS; l++) {
         scry_levy p;
         double below = 0, square = 0;
         if (laws[l].kind == SCRY_INCREMENT_STUDENT && laws[l].dof < 2) continue;
         assert_ok(scry_levy_problem(&p, N, &laws[l], SCRY_LEVY_DECONVOLVE, 15, 1, &err));
         for (uint32_t k = 0; k < SIGNALS; k++) {
-            const scry_levy_gibbs opts = { .burn_in = 50, .sweeps = 780, .keep = KEEP, .seed = k };
+            const scry_levy_gibbs opts = {.burn_in = 50, .sweeps = 780, .keep = KEEP, .seed = k};
             scry_levy_posterior gold;
             float x[N], y[N];
             assert_ok(scry_levy_signal(x, N, &laws[l], 4, k, &err));
@@ -281,7 +297,8 @@ static void posterior_is_calibrated(void **state)
             assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
             size_t rank = 0; /* of one entry a signal: these are independent */
             const size_t i = k % N;
-            for (size_t s = 0; s < KEEP; s++) rank += gold.samples[s * N + i] < x[i];
+            for (size_t s = 0; s < KEEP; s++)
+                rank += gold.samples[s * N + i] < x[i];
             below += rank >= 2 && rank < 38;
             const double r = (x[i] - gold.mean[i]) / gold.sd[i];
             square += r * r / SIGNALS;
@@ -304,8 +321,7 @@ static void latents_leave_the_law_unchanged(void **state)
         double u = 0;
         for (int k = 0; k < DRAWS; k++) {
             for (int again = 0; again < 4; again++)
-                u = sqrt(scry_increments_latent(&laws[l], true, u, rng)) *
-                    gsl_ran_gaussian(rng, 1);
+                u = sqrt(scry_increments_latent(&laws[l], true, u, rng)) * gsl_ran_gaussian(rng, 1);
             chain += fabs(u) > 1.5 * laws[l].scale;
             direct += fabs(scry_increments_draw(&laws[l], rng)) > 1.5 * laws[l].scale;
         }
@@ -320,7 +336,7 @@ static void operators_are_as_described(void **state)
 {
     (void)state;
     enum { N = 64 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_levy p;
     for (int kind = 0; kind < 4; kind++) {
         assert_ok(scry_levy_problem(&p, N, &laws[0], (scry_levy_kind)kind, 25, 2, &err));
@@ -342,8 +358,10 @@ static void operators_are_as_described(void **state)
             }
         }
         /* 5 + 11 of 33 frequencies with two rows each, but one for 0 and for the highest */
-        if (kind == SCRY_LEVY_FOURIER) assert_true(p.m == 30 || p.m == 31);
-        else assert_int_equal(p.m, kind == SCRY_LEVY_IMPUTE ? 26 : 64);
+        if (kind == SCRY_LEVY_FOURIER)
+            assert_true(p.m == 30 || p.m == 31);
+        else
+            assert_int_equal(p.m, kind == SCRY_LEVY_IMPUTE ? 26 : 64);
         scry_levy_clear(&p);
     }
     /* Brownian motion of 64 steps of variance 1/4: mean power 8.1, its median somewhat less. */
@@ -355,13 +373,13 @@ static void operators_are_as_described(void **state)
 static void bad_numbers_are_named(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     scry_levy p;
     scry_levy_posterior gold;
     scry_levy_opts opts;
     scry_increments law = laws[4];
-    float y[4] = { 0 };
+    float y[4] = {0};
     scry_levy_opts_init(&opts);
     law.rate = 1;
     assert_fails(scry_levy_create(&P, 4, &law, &opts, &err), SCRY_EINVAL);
@@ -378,14 +396,14 @@ static void bad_numbers_are_named(void **state)
                  SCRY_EINVAL);
     assert_fails(scry_levy_problem(&p, 0, &laws[1], SCRY_LEVY_IMPUTE, 25, 0, &err), SCRY_EINVAL);
     assert_ok(scry_levy_problem(&p, 4, &laws[1], SCRY_LEVY_DENOISE, 25, 0, &err));
-    assert_fails(scry_levy_condition(&gold, &p, y,
-                                     &(scry_levy_gibbs){ .burn_in = 1, .sweeps = 30 }, &err),
-                 SCRY_EINVAL);
+    assert_fails(
+        scry_levy_condition(&gold, &p, y, &(scry_levy_gibbs){.burn_in = 1, .sweeps = 30}, &err),
+        SCRY_EINVAL);
     const size_t live = scry_memory_live();
     for (size_t nth = 1; nth < 200; nth++) {
         scry_memory_fail_at(nth);
-        const scry_status st = scry_levy_condition(&gold, &p, y,
-                                                   &(scry_levy_gibbs){ .sweeps = 20 }, &err);
+        const scry_status st =
+            scry_levy_condition(&gold, &p, y, &(scry_levy_gibbs){.sweeps = 20}, &err);
         scry_memory_fail_at(0);
         if (st == SCRY_OK) {
             scry_levy_posterior_clear(&gold);
@@ -393,7 +411,7 @@ static void bad_numbers_are_named(void **state)
         }
         assert_int_equal(st, SCRY_ENOMEM);
         assert_int_equal(scry_memory_live(), live);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
     }
     scry_levy_clear(&p);
 }

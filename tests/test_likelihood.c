@@ -16,32 +16,36 @@ enum { N = 6, M = 9 };
 
 static scry_op *small_op(void)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     double matrix[M * N];
     float r[M * N];
     scry_op *A = NULL;
     scry_rng_uniform(r, 0, M * N, 77, 0, 0);
-    for (size_t i = 0; i < M * N; i++) matrix[i] = .1 + r[i];
+    for (size_t i = 0; i < M * N; i++)
+        matrix[i] = .1 + r[i];
     const scry_space dom = SCRY_SPACE(2, 3), cod = SCRY_SPACE(M);
     assert_ok(scry_dense_create(&A, &dom, &cod, matrix, &err));
     return A;
 }
 
 static const scry_noise noises[] = {
-    { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 2.385, .background = 1.5 },
-    { .kind = SCRY_NOISE_POISSON, .gain = .5, .offset = 100, .background = 2 },
-    { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = .46, .offset = 101.5, .read_noise = 1.7,
-      .background = 2 },
-    { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 2.1, .offset = -3, .read_noise = 0 },
+    {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 2.385, .background = 1.5},
+    {.kind = SCRY_NOISE_POISSON, .gain = .5, .offset = 100, .background = 2},
+    {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+     .gain = .46,
+     .offset = 101.5,
+     .read_noise = 1.7,
+     .background = 2},
+    {.kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 2.1, .offset = -3, .read_noise = 0},
 };
 enum { NOISES = sizeof noises / sizeof *noises };
 
 /* Data near the mean of some u, and a map that is not the identity. */
-static const scry_affine skew = { .scale = 12.5, .shift = 14 };
+static const scry_affine skew = {.scale = 12.5, .shift = 14};
 
 static void small_data(const scry_op *A, const scry_noise *noise, float *y, float *u)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float r[M], x[N];
     scry_rng_uniform(u, 0, N, 5, 1, 0);
     scry_rng_uniform(r, 0, M, 5, 2, 0);
@@ -61,11 +65,11 @@ static void small_data(const scry_op *A, const scry_noise *noise, float *y, floa
 static void the_worked_numbers(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(2);
-    const double matrix[4] = { 1, 0, 0, .5 };
-    const float y[2] = { .8f, -.2f }, x[2] = { 1.5f, -1 };
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = sqrt(.1) };
+    const double matrix[4] = {1, 0, 0, .5};
+    const float y[2] = {.8f, -.2f}, x[2] = {1.5f, -1};
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = sqrt(.1)};
     float g[2];
     scry_op *A;
     scry_likelihood *L;
@@ -89,7 +93,7 @@ static void the_worked_numbers(void **state)
 static void score_is_the_gradient_of_the_value(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A = small_op();
     for (size_t k = 0; k < NOISES; k++)
         for (int far = 0; far < 3; far++) {
@@ -98,7 +102,8 @@ static void score_is_the_gradient_of_the_value(void **state)
             small_data(A, &noises[k], y, u);
             assert_ok(scry_likelihood_create(&L, A, y, &noises[k], &skew, &err));
             void *work = scry_alloc(1, scry_likelihood_work_bytes(L));
-            for (int i = 0; i < N; i++) u[i] += (float)(far * (i - 3.3));
+            for (int i = 0; i < N; i++)
+                u[i] += (float)(far * (i - 3.3));
             assert_ok(scry_likelihood_score(L, g, u, work, &err));
             for (int i = 0; i < N; i++) {
                 const float at = u[i], h = 1e-2f;
@@ -126,7 +131,7 @@ static void score_is_the_gradient_of_the_value(void **state)
 static void linearise_has_the_gradient_of_the_score(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A = small_op();
     for (size_t k = 0; k < NOISES; k++)
         for (int far = 0; far < 3; far++) {
@@ -135,7 +140,8 @@ static void linearise_has_the_gradient_of_the_score(void **state)
             small_data(A, &noises[k], y, u);
             assert_ok(scry_likelihood_create(&L, A, y, &noises[k], &skew, &err));
             void *work = scry_alloc(1, scry_likelihood_work_bytes(L));
-            for (int i = 0; i < N; i++) u[i] += (float)(far * (i - 3.3));
+            for (int i = 0; i < N; i++)
+                u[i] += (float)(far * (i - 3.3));
             assert_ok(scry_op_forward(A, Au, u, work, &err));
             if (scry_likelihood_is_gaussian(L))
                 assert_ok(scry_likelihood_linearise(L, W, b, NULL, &err));
@@ -163,8 +169,8 @@ static void linearise_has_the_gradient_of_the_score(void **state)
 static void bright_light_stays_uncertain(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_noise camera = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 2, .read_noise = 1.5 };
+    scry_error err = {0};
+    const scry_noise camera = {.kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 2, .read_noise = 1.5};
     const scry_space s = SCRY_SPACE(1);
     const float y = 5000, Au = -300;
     float W, b;
@@ -182,9 +188,9 @@ static void bright_light_stays_uncertain(void **state)
 /* The prox lowers its objective below every neighbour, and the gradient vanishes there. */
 static void check_prox(const scry_likelihood *L, double t, uint64_t seed, void *work)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prox_result end;
-    float v[N], z[N], g[N], g0[N] = { 0 };
+    float v[N], z[N], g[N], g0[N] = {0};
     scry_rng_normal(v, 0, N, seed, 0, 0);
     assert_ok(scry_likelihood_score(L, g0, g0, work, &err));
     memcpy(z, v, sizeof z);
@@ -204,7 +210,8 @@ static void check_prox(const scry_likelihood *L, double t, uint64_t seed, void *
         double value;
         scry_rng_normal(d, 0, N, seed, 1, (uint32_t)k);
         const double reach = pow(10, -3 + 4.0 * (double)k / 200);
-        for (int i = 0; i < N; i++) p[i] = z[i] + (float)reach * d[i];
+        for (int i = 0; i < N; i++)
+            p[i] = z[i] + (float)reach * d[i];
         assert_ok(scry_likelihood_value(L, &value, p, work, &err));
         value += pow(scry_distance(p, v, N), 2) / (2 * t);
         assert_true(value >= best - 1e-6 * (fabs(best) + 1));
@@ -214,7 +221,7 @@ static void check_prox(const scry_likelihood *L, double t, uint64_t seed, void *
 static void prox_is_the_minimum(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A = small_op();
     for (size_t k = 0; k < NOISES; k++) {
         float y[M], u[N];
@@ -222,10 +229,11 @@ static void prox_is_the_minimum(void **state)
         small_data(A, &noises[k], y, u);
         assert_ok(scry_likelihood_create(&L, A, y, &noises[k], &skew, &err));
         void *work = scry_alloc(1, scry_likelihood_work_bytes(L));
-        const double steps[] = { 1e-3, .0347, 1, 20 };
-        for (uint64_t i = 0; i < 4; i++) check_prox(L, steps[i], 10 * k + i, work);
+        const double steps[] = {1e-3, .0347, 1, 20};
+        for (uint64_t i = 0; i < 4; i++)
+            check_prox(L, steps[i], 10 * k + i, work);
         scry_prox_result end;
-        float v[N] = { 0 }, z[N] = { 0 };
+        float v[N] = {0}, z[N] = {0};
         assert_fails(scry_likelihood_prox(L, z, v, 0, 9, 1e-5, work, &end, &err), SCRY_EINVAL);
         assert_fails(scry_likelihood_prox(L, z, v, NAN, 9, 1e-5, work, &end, &err), SCRY_EINVAL);
         if (k) { /* a closed form has no start, and hands a NaN on */
@@ -253,17 +261,17 @@ static double exact_log(double e, double m, double r)
 static void shifted_poisson_is_close_to_the_exact_law(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(1);
     scry_op *A;
     assert_ok(scry_identity_create(&A, &s, &err));
-    const double means[] = { 1, 5, 20, 100 }, bounds[] = { .045, .035, .015, .003 };
+    const double means[] = {1, 5, 20, 100}, bounds[] = {.045, .035, .015, .003};
     for (size_t i = 0; i < 4; i++)
         for (double r = 1; r < 4; r += 1.5) {
             const double m = means[i], sd = sqrt(m + r * r), other = m + sd;
             double exact = 0, model = 0, mass = 0;
-            const scry_noise noise = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1,
-                                       .read_noise = r };
+            const scry_noise noise = {
+                .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = r};
             for (double e = m - 6 * sd; e < m + 6 * sd; e += sd / 8) { /* expectation over e */
                 const float y = (float)e;
                 const double weight = exp(exact_log(y, m, r));
@@ -271,8 +279,8 @@ static void shifted_poisson_is_close_to_the_exact_law(void **state)
                 double near, far;
                 assert_ok(scry_likelihood_create(&L, A, &y, &noise, NULL, &err));
                 void *work = scry_alloc(1, scry_likelihood_work_bytes(L));
-                assert_ok(scry_likelihood_value(L, &near, &(float){ (float)m }, work, &err));
-                assert_ok(scry_likelihood_value(L, &far, &(float){ (float)other }, work, &err));
+                assert_ok(scry_likelihood_value(L, &near, &(float){(float)m}, work, &err));
+                assert_ok(scry_likelihood_value(L, &far, &(float){(float)other}, work, &err));
                 exact += weight * (exact_log(y, m, r) - exact_log(y, other, r));
                 model += weight * (far - near);
                 mass += weight;
@@ -290,7 +298,7 @@ static void deviance_of_the_truth_is_one(void **state)
 {
     (void)state;
     enum { PIXELS = 20000 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(PIXELS);
     float *y = scry_alloc(PIXELS, sizeof *y), *u = scry_alloc(PIXELS, sizeof *u);
     gsl_rng *rng = gsl_rng_alloc(scry_rng_gsl());
@@ -336,19 +344,20 @@ static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
     enum { SIDE = 520 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space s = SCRY_SPACE(SIDE, SIDE), ps = SCRY_SPACE(5, 4);
     float h[20], *y = scry_alloc(SIDE * SIDE, sizeof *y);
     const int before = omp_get_max_threads();
     scry_op *A;
     scry_rng_uniform(h, 0, 20, 2, 0, 0);
     scry_rng_uniform(y, 0, SIDE * SIDE, 3, 0, 0);
-    for (size_t i = 0; i < SIDE * SIDE; i++) y[i] = 150 + 20 * y[i];
+    for (size_t i = 0; i < SIDE * SIDE; i++)
+        y[i] = 150 + 20 * y[i];
     omp_set_num_threads(4);
     assert_ok(scry_blur_create(&A, &s, h, &ps, SCRY_OPEN, 8, &err));
     const size_t n = scry_space_count(scry_op_dom(A));
     float *v = check_random(n, 4);
-    float *z[2] = { scry_copy(v, n * sizeof *v), scry_copy(v, n * sizeof *v) };
+    float *z[2] = {scry_copy(v, n * sizeof *v), scry_copy(v, n * sizeof *v)};
     for (int k = 0; k < 3; k += 2) {
         double nll[2];
         scry_likelihood *L;
@@ -376,38 +385,37 @@ static void threads_do_not_change_a_bit(void **state)
 static void refuses_bad_settings(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A, *C;
     scry_likelihood *L;
     scry_space s = SCRY_SPACE(2);
-    float y[4] = { 1, 2, 3, 4 };
+    float y[4] = {1, 2, 3, 4};
     assert_ok(scry_identity_create(&A, &s, &err));
     s.cplx = true;
     assert_ok(scry_identity_create(&C, &s, &err));
-    const scry_noise good = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = 1 };
+    const scry_noise good = {.kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = 1};
     const scry_noise bad[] = {
-        { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0 },
-        { .kind = SCRY_NOISE_GAUSSIAN, .sigma = NAN },
-        { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1, .background = INFINITY },
-        { .kind = SCRY_NOISE_POISSON, .gain = -1 },
-        { .kind = SCRY_NOISE_POISSON, .gain = 1, .offset = NAN },
-        { .kind = SCRY_NOISE_POISSON, .gain = 1, .offset = 1.5 }, /* a pixel below the offset */
-        { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = -1 },
-        { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = INFINITY },
-        { .kind = (scry_noise_kind)17 },
+        {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0},
+        {.kind = SCRY_NOISE_GAUSSIAN, .sigma = NAN},
+        {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1, .background = INFINITY},
+        {.kind = SCRY_NOISE_POISSON, .gain = -1},
+        {.kind = SCRY_NOISE_POISSON, .gain = 1, .offset = NAN},
+        {.kind = SCRY_NOISE_POISSON, .gain = 1, .offset = 1.5}, /* a pixel below the offset */
+        {.kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = -1},
+        {.kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = INFINITY},
+        {.kind = (scry_noise_kind)17},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_fails(scry_likelihood_create(&L, A, y, &bad[i], NULL, &err), SCRY_EINVAL);
         assert_null(L);
     }
-    const scry_affine flat = { .scale = 0 }, lost = { .scale = 1, .shift = NAN };
+    const scry_affine flat = {.scale = 0}, lost = {.scale = 1, .shift = NAN};
     assert_fails(scry_likelihood_create(&L, A, y, &good, &flat, &err), SCRY_EINVAL);
     assert_fails(scry_likelihood_create(&L, A, y, &good, &lost, &err), SCRY_EINVAL);
     assert_fails(scry_likelihood_create(&L, C, y, &good, NULL, &err), SCRY_EUNSUP);
-    const scry_affine map = { .scale = 2, .shift = 1 };
-    CHECK_ALLOCATIONS(scry_likelihood_create(&L, A, y, &good, &map, &err),
-                      scry_likelihood_free(L));
-    const scry_noise plain = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1 };
+    const scry_affine map = {.scale = 2, .shift = 1};
+    CHECK_ALLOCATIONS(scry_likelihood_create(&L, A, y, &good, &map, &err), scry_likelihood_free(L));
+    const scry_noise plain = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1};
     CHECK_ALLOCATIONS(scry_likelihood_create(&L, A, y, &plain, &map, &err),
                       scry_likelihood_free(L));
     y[1] = NAN;

@@ -1,32 +1,40 @@
 #include "tests/check.h"
 #include "tests/scratch.h"
 
-#include "lib/cfl.h"
-#include "lib/hdf5.h"
-#include "lib/kspace/maps.h"
+#include "lib/io/cfl.h"
+#include "lib/io/hdf5.h"
+#include "lib/io/kspace/maps.h"
 #include "lib/memory.h"
 
-enum { SLICES = 2, COILS = 3, SETS = 2, NY = 4, NX = 5, PLANE = NY * NX,
-       COUNT = SLICES * COILS * SETS * PLANE };
+enum {
+    SLICES = 2,
+    COILS = 3,
+    SETS = 2,
+    NY = 4,
+    NX = 5,
+    PLANE = NY * NX,
+    COUNT = SLICES * COILS * SETS * PLANE
+};
 
 static void fill(float complex *maps)
 {
-    for (int i = 0; i < COUNT; i++) maps[i] = 2.385f * (float)(i + 1) - (float)i * I;
+    for (int i = 0; i < COUNT; i++)
+        maps[i] = 2.385f * (float)(i + 1) - (float)i * I;
 }
 
 static void maps_come_back(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const char *names[] = { "m.cfl", "m.h5" };
+    scry_error err = {0};
+    const char *names[] = {"m.cfl", "m.h5"};
     float complex maps[COUNT], *back;
     size_t sets;
     fill(maps);
     for (int k = 0; k < 2; k++) {
         assert_ok(scry_maps_write(scratch(names[k]), maps, SLICES, COILS, SETS, NY, NX, &err));
         for (size_t s = 0; s < SLICES; s++) {
-            assert_ok(scry_maps_read(&back, &sets, scratch(names[k]), s, SLICES, COILS, NY, NX,
-                                     &err));
+            assert_ok(
+                scry_maps_read(&back, &sets, scratch(names[k]), s, SLICES, COILS, NY, NX, &err));
             assert_int_equal(sets, SETS);
             assert_memory_equal(back, maps + s * COUNT / SLICES, sizeof maps / SLICES);
             scry_free(back);
@@ -52,18 +60,20 @@ static void maps_come_back(void **state)
 static void wrong_maps_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const char *names[] = { "m.cfl", "m.h5" };
+    scry_error err = {0};
+    const char *names[] = {"m.cfl", "m.h5"};
     float complex maps[COUNT], *back;
     size_t sets;
     fill(maps);
     for (int k = 0; k < 2; k++) {
         const char *path = scratch(names[k]);
         assert_ok(scry_maps_write(path, maps, SLICES, COILS, SETS, NY, NX, &err));
-        const size_t wrong[][4] = { { SLICES, COILS + 1, NY, NX }, { SLICES, COILS, NX, NY },
-                                    { SLICES, COILS, NY, NX + 1 }, { 5, COILS, NY, NX } };
-        const char *words[] = { "3 coils, expected 4", "4 x 5 (y, x), expected 5 x 4",
-                                "expected 4 x 6", "2 slices, expected 5" };
+        const size_t wrong[][4] = {{SLICES, COILS + 1, NY, NX},
+                                   {SLICES, COILS, NX, NY},
+                                   {SLICES, COILS, NY, NX + 1},
+                                   {5, COILS, NY, NX}};
+        const char *words[] = {"3 coils, expected 4", "4 x 5 (y, x), expected 5 x 4",
+                               "expected 4 x 6", "2 slices, expected 5"};
         for (int i = 0; i < 4; i++) {
             const scry_status st = scry_maps_read(&back, &sets, path, 0, wrong[i][0], wrong[i][1],
                                                   wrong[i][2], wrong[i][3], &err);
@@ -91,15 +101,17 @@ static void wrong_maps_are_refused(void **state)
 /* A .cfl of these dims, 1 at the indices that are set in `bits`. */
 static void cfl_mask(size_t d0, size_t d1, size_t d2, const unsigned char *bits)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float complex x[64];
     size_t dims[SCRY_CFL_RANK];
     scry_cfl_writer *w;
-    for (int d = 0; d < SCRY_CFL_RANK; d++) dims[d] = 1;
+    for (int d = 0; d < SCRY_CFL_RANK; d++)
+        dims[d] = 1;
     dims[0] = d0;
     dims[1] = d1;
     dims[2] = d2;
-    for (size_t i = 0; i < d0 * d1 * d2; i++) x[i] = bits[i];
+    for (size_t i = 0; i < d0 * d1 * d2; i++)
+        x[i] = bits[i];
     assert_ok(scry_cfl_create(&w, scratch("k.cfl"), dims, &err));
     assert_ok(scry_cfl_write(w, NULL, NULL, x, &err));
     assert_ok(scry_cfl_finish(w, true, &err));
@@ -108,28 +120,33 @@ static void cfl_mask(size_t d0, size_t d1, size_t d2, const unsigned char *bits)
 static void hdf5_mask(const char *name, scry_hdf5_type type, int rank, const size_t *dims,
                       const unsigned char *bits)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *f;
     size_t n = 1;
     float x[64];
     float complex z[64];
-    for (int a = 0; a < rank; a++) n *= dims[a];
-    for (size_t i = 0; i < n; i++) z[i] = x[i] = bits[i] ? 0.5f : 0;
+    for (int a = 0; a < rank; a++)
+        n *= dims[a];
+    for (size_t i = 0; i < n; i++)
+        z[i] = x[i] = bits[i] ? 0.5f : 0;
     assert_ok(scry_hdf5_create(&f, scratch("k.h5"), &err));
     assert_ok(scry_hdf5_add(f, name, type, rank, dims, &err));
-    if (type == SCRY_HDF5_BOOL) assert_ok(scry_hdf5_write_bool(f, name, bits, &err));
-    else if (type == SCRY_HDF5_F32) assert_ok(scry_hdf5_write_float(f, name, NULL, NULL, x, &err));
-    else assert_ok(scry_hdf5_write_complex(f, name, NULL, NULL, z, &err));
+    if (type == SCRY_HDF5_BOOL)
+        assert_ok(scry_hdf5_write_bool(f, name, bits, &err));
+    else if (type == SCRY_HDF5_F32)
+        assert_ok(scry_hdf5_write_float(f, name, NULL, NULL, x, &err));
+    else
+        assert_ok(scry_hdf5_write_complex(f, name, NULL, NULL, z, &err));
     assert_ok(scry_hdf5_finish(f, true, &err));
 }
 
-static const unsigned char bits[PLANE] = { 1, 0, 0, 1, 1, 0, 1, 0, 1, 1,
-                                           1, 1, 0, 0, 0, 1, 0, 0, 1, 0 };
+static const unsigned char bits[PLANE] = {1, 0, 0, 1, 1, 0, 1, 0, 1, 1,
+                                          1, 1, 0, 0, 0, 1, 0, 0, 1, 0};
 
 /* What is read is bits[y * step_y + x * step_x]. */
 static void expect(const char *name, const char *dataset, int readout, size_t step_y, size_t step_x)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char mask[PLANE];
     assert_ok(scry_mask_read(mask, scratch(name), dataset, NY, NX, readout, &err));
     for (size_t y = 0; y < NY; y++)
@@ -150,8 +167,8 @@ static void masks_are_read(void **state)
     expect("k.cfl", NULL, 2, 0, 1);
     cfl_mask(NY, 1, 1, bits); /* a line on the wrong dim */
     expect("k.cfl", NULL, 2, 1, 0);
-    const scry_hdf5_type types[] = { SCRY_HDF5_F32, SCRY_HDF5_C64, SCRY_HDF5_BOOL };
-    const size_t plane[] = { NY, NX }, along_x[] = { 1, 1, NX, 1 }, along_y[] = { NY };
+    const scry_hdf5_type types[] = {SCRY_HDF5_F32, SCRY_HDF5_C64, SCRY_HDF5_BOOL};
+    const size_t plane[] = {NY, NX}, along_x[] = {1, 1, NX, 1}, along_y[] = {NY};
     for (int t = 0; t < 3; t++) {
         hdf5_mask("mask", types[t], 2, plane, bits);
         expect("k.h5", NULL, 1, NX, 1);
@@ -162,7 +179,7 @@ static void masks_are_read(void **state)
         expect("k.h5", NULL, 2, 1, 0);
     }
     /* A line that fits both axes lies along the phase encodes. */
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char mask[NX * NX];
     hdf5_mask("mask", SCRY_HDF5_BOOL, 1, plane + 1, bits);
     for (int readout = 1; readout <= 2; readout++) {
@@ -176,10 +193,10 @@ static void masks_are_read(void **state)
 static void wrong_masks_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char mask[PLANE];
-    const unsigned char none[PLANE] = { 0 };
-    const size_t cube[] = { 2, 2, 2 };
+    const unsigned char none[PLANE] = {0};
+    const size_t cube[] = {2, 2, 2};
     cfl_mask(NY, NX, 1, bits);
     assert_fails(scry_mask_read(mask, scratch("k.cfl"), NULL, NY, NX, 2, &err), SCRY_ESHAPE);
     cfl_mask(3, 1, 1, bits);
@@ -199,8 +216,8 @@ static void wrong_masks_are_refused(void **state)
 static void refused_memory_is_reported(void **state)
 {
     (void)state;
-    const char *names[] = { "m.cfl", "m.h5" };
-    const size_t live = scry_memory_live(), plane[] = { NY, NX };
+    const char *names[] = {"m.cfl", "m.h5"};
+    const size_t live = scry_memory_live(), plane[] = {NY, NX};
     float complex maps[COUNT], *back = NULL;
     unsigned char mask[PLANE];
     size_t sets;
@@ -208,14 +225,13 @@ static void refused_memory_is_reported(void **state)
     hdf5_mask("mask", SCRY_HDF5_F32, 2, plane, bits);
     for (int k = 0; k < 2; k++)
         for (size_t nth = 1;; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             const char *path = scratch(names[k]);
             scry_memory_fail_at(nth);
             scry_status st = scry_maps_write(path, maps, SLICES, COILS, SETS, NY, NX, &err);
             if (st == SCRY_OK)
                 st = scry_maps_read(&back, &sets, path, 1, SLICES, COILS, NY, NX, &err);
-            if (st == SCRY_OK)
-                st = scry_mask_read(mask, scratch("k.h5"), NULL, NY, NX, 2, &err);
+            if (st == SCRY_OK) st = scry_mask_read(mask, scratch("k.h5"), NULL, NY, NX, 2, &err);
             scry_memory_fail_at(0);
             scry_free(back);
             back = NULL;

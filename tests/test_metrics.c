@@ -3,7 +3,7 @@
 
 #include "lib/fft.h"
 #include "lib/memory.h"
-#include "lib/metrics.h"
+#include "lib/stats/metrics.h"
 #include "lib/rng.h"
 
 #include <string.h>
@@ -16,15 +16,15 @@ static void golden_image(float *out, unsigned long v)
 {
     for (size_t i = 0; i < N; i++) {
         v = (v * 1103515245 + 12345) % 2147483648ul;
-        out[i] = (float)((double)((v >> 16) % 1000) / 250 + (double)(i % NX) / 8 +
-                         (double)(i / NX % 7));
+        out[i] =
+            (float)((double)((v >> 16) % 1000) / 250 + (double)(i % NX) / 8 + (double)(i / NX % 7));
     }
 }
 
 static void agrees_with_scikit_image(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static float e[N], r[N];
     scry_fidelity f;
     double s;
@@ -47,7 +47,7 @@ static void agrees_with_scikit_image(void **state)
 static void volumes_as_fastmri(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static float e[3 * N], r[3 * N];
     scry_fidelity f;
     double s;
@@ -77,14 +77,16 @@ static void volumes_as_fastmri(void **state)
 static void the_mask_hides_what_it_hides(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static float e[N], r[N], mask[N];
     scry_fidelity f;
     double s;
     golden_image(r, 2);
     memcpy(e, r, sizeof e);
-    for (size_t i = 0; i < N; i++) mask[i] = i % 3 == 0;
-    for (size_t i = 0; i < N; i += 3) e[i] += 2;
+    for (size_t i = 0; i < N; i++)
+        mask[i] = i % 3 == 0;
+    for (size_t i = 0; i < N; i += 3)
+        e[i] += 2;
     e[1] = NAN; /* hidden */
     assert_ok(scry_fidelity_measure(&f, e, r, mask, N, 8, &err));
     assert_int_equal(f.count, (N + 2) / 3);
@@ -103,7 +105,7 @@ static void the_mask_hides_what_it_hides(void **state)
 static void nonsense_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static float e[N], r[N], mask[N];
     scry_fidelity f;
     scry_frc frc;
@@ -129,9 +131,9 @@ static void nonsense_is_refused(void **state)
 /* White noise, kept below a circle of radius `cut` cycles per pixel: a scene of known content. */
 static float *scene(size_t n, double cut)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_fft *fft;
-    assert_ok(scry_fft_create_real(&fft, 2, (size_t[]){ n, n }, &err));
+    assert_ok(scry_fft_create_real(&fft, 2, (size_t[]){n, n}, &err));
     float *x = scry_alloc(n * n, sizeof *x);
     float complex *X = scry_alloc(scry_fft_bins(fft), sizeof *X);
     void *work = scry_alloc(1, scry_fft_work_bytes(fft));
@@ -143,7 +145,8 @@ static float *scene(size_t n, double cut)
             if (hypot(fy, (double)i / (double)n) > cut) X[y * (n / 2 + 1) + i] = 0;
         }
     scry_fft_backward_real(fft, x, X, work);
-    for (size_t i = 0; i < n * n; i++) x[i] /= (float)(n * n);
+    for (size_t i = 0; i < n * n; i++)
+        x[i] /= (float)(n * n);
     scry_free(work);
     scry_free(X);
     scry_fft_free(fft);
@@ -153,7 +156,7 @@ static float *scene(size_t n, double cut)
 static void fourier_rings_find_the_cutoff(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { M = 192 };
     const double cut = .15, level = .08;
     float *x = scene(M, cut), *a = scry_alloc(M * M, sizeof *a), *b = scry_alloc(M * M, sizeof *b);
@@ -161,7 +164,8 @@ static void fourier_rings_find_the_cutoff(void **state)
     scry_frc two, one;
     for (uint32_t k = 0; k < 2; k++) {
         scry_rng_normal(noise, 0, M * M, 77, k, 0);
-        for (size_t i = 0; i < M * M; i++) (k ? b : a)[i] = x[i] + (float)level * noise[i];
+        for (size_t i = 0; i < M * M; i++)
+            (k ? b : a)[i] = x[i] + (float)level * noise[i];
     }
     assert_ok(scry_frc_two(&two, a, b, M, M, &err));
     assert_true(two.crossed);
@@ -192,7 +196,7 @@ static void fourier_rings_find_the_cutoff(void **state)
 static void memory_may_be_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static float e[N], r[N];
     scry_frc frc;
     double s;
@@ -214,12 +218,9 @@ static void memory_may_be_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_scikit_image),
-        cmocka_unit_test(volumes_as_fastmri),
-        cmocka_unit_test(the_mask_hides_what_it_hides),
-        cmocka_unit_test(nonsense_is_refused),
-        cmocka_unit_test(fourier_rings_find_the_cutoff),
-        cmocka_unit_test(memory_may_be_refused),
+        cmocka_unit_test(agrees_with_scikit_image),      cmocka_unit_test(volumes_as_fastmri),
+        cmocka_unit_test(the_mask_hides_what_it_hides),  cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(fourier_rings_find_the_cutoff), cmocka_unit_test(memory_may_be_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #include "tests/check.h"
 
-#include "lib/mixing.h"
+#include "lib/stats/mixing.h"
 #include "lib/rng.h"
 
 enum { MOST = 40000 };

@@ -1,8 +1,8 @@
 #include "tests/check.h"
 
-#include "lib/json.h"
+#include "lib/io/json.h"
 #include "lib/memory.h"
-#include "priors/unet/unet.h"
+#include "priors/network/unet.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -29,7 +29,7 @@ static void camera_image(float *out, double peak, double gain, double offset, do
 static void sigma_is_found(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float *x = scry_alloc(N * N, sizeof *x);
     double sigma;
     scry_rng_normal(x, 0, N * N, 5, 0, 0);
@@ -45,7 +45,7 @@ static void sigma_is_found(void **state)
 static void gain_and_offset_are_found(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const double gain = .46, offset = 103, read = 1.7;
     float *x = scry_alloc(N * N, sizeof *x);
     scry_camera_estimate e;
@@ -56,10 +56,10 @@ static void gain_and_offset_are_found(void **state)
         assert_near(1 / e.gain, 1 / gain, 4 * e.slope_error);
         assert_near(e.gain, gain, .12 * gain);
         assert_true(e.offset_low < offset && offset < e.offset_high);
-        assert_ok(scry_noise_camera(&e, x, 1, N, N, &(scry_camera_known){ NAN, NAN, read }, &err));
+        assert_ok(scry_noise_camera(&e, x, 1, N, N, &(scry_camera_known){NAN, NAN, read}, &err));
         assert_near(e.offset, offset, 6);
         assert_false(e.offset_assumed);
-        assert_ok(scry_noise_camera(&e, x, 1, N, N, &(scry_camera_known){ gain, NAN, read }, &err));
+        assert_ok(scry_noise_camera(&e, x, 1, N, N, &(scry_camera_known){gain, NAN, read}, &err));
         assert_near(e.gain, gain, 0);
         assert_near(e.offset, offset, 8);
     }
@@ -69,14 +69,15 @@ static void gain_and_offset_are_found(void **state)
 static void an_image_that_cannot_tell_says_so(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     float *x = scry_alloc(N * N, sizeof *x);
     scry_camera_estimate e;
     double sigma;
     scry_rng_normal(x, 0, N * N, 5, 0, 0);
     assert_ok(scry_noise_camera(&e, x, 1, N, N, NULL, &err)); /* flat */
     assert_false(e.gain_found);
-    for (size_t i = 0; i < N * N; i++) x[i] += (float)electrons(i / N, i % N, 100);
+    for (size_t i = 0; i < N * N; i++)
+        x[i] += (float)electrons(i / N, i % N, 100);
     assert_ok(scry_noise_camera(&e, x, 1, N, N, NULL, &err)); /* noise of one strength */
     assert_false(e.gain_found);
     assert_non_null(strstr(e.note, "does not grow"));
@@ -87,7 +88,7 @@ static void an_image_that_cannot_tell_says_so(void **state)
     assert_fails(scry_noise_sigma(&sigma, x, 1, N, N, &err), SCRY_EINVAL);
     assert_fails(scry_noise_sigma(&sigma, x, 1, 2, N, &err), SCRY_ESHAPE);
     assert_fails(scry_noise_camera(&e, x, 1, 15, N, NULL, &err), SCRY_ESHAPE);
-    assert_fails(scry_noise_camera(&e, x, 1, N, N, &(scry_camera_known){ -1, NAN, NAN }, &err),
+    assert_fails(scry_noise_camera(&e, x, 1, N, N, &(scry_camera_known){-1, NAN, NAN}, &err),
                  SCRY_EINVAL);
     x[7] = NAN;
     assert_fails(scry_noise_sigma(&sigma, x, 1, N, N, &err), SCRY_ENUMERIC);
@@ -102,7 +103,8 @@ static void progress_in_a_file_is_plain_lines(void **state)
     scry_meter m;
     size_t lines = 0;
     scry_meter_start(&m, f, "restoring");
-    for (size_t i = 0; i <= 200; i++) scry_meter_update(&m, i, 200, "sigma 0.3");
+    for (size_t i = 0; i <= 200; i++)
+        scry_meter_update(&m, i, 200, "sigma 0.3");
     scry_meter_end(&m, "done");
     rewind(f);
     text = calloc(1, 4096);

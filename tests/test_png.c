@@ -1,7 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
-#include "lib/png.h"
+#include "lib/io/png.h"
 
 #include <png.h>
 #include <string.h>
@@ -27,13 +27,16 @@ static int drop_dir(void **state)
 static void what_is_written_is_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     uint8_t px[5 * 7 * 3];
     scry_png_image m;
-    for (size_t i = 0; i < sizeof px; i++) px[i] = (uint8_t)(i * 37);
+    for (size_t i = 0; i < sizeof px; i++)
+        px[i] = (uint8_t)(i * 37);
     for (size_t channels = 1; channels <= 3; channels += 2) {
-        if (channels == 1) assert_ok(scry_png_write_gray(path, px, 5, 7, &err));
-        else assert_ok(scry_png_write_rgb(path, px, 5, 7, &err));
+        if (channels == 1)
+            assert_ok(scry_png_write_gray(path, px, 5, 7, &err));
+        else
+            assert_ok(scry_png_write_rgb(path, px, 5, 7, &err));
         assert_ok(scry_png_read(&m, path, &err));
         assert_true(m.channels == channels && m.ny == 5 && m.nx == 7 && m.bits == 8);
         for (size_t i = 0; i < 35; i++)
@@ -47,9 +50,9 @@ static void what_is_written_is_read(void **state)
 static void sixteen_bits_are_read(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_png_image m;
-    const uint8_t row[] = { 0x12, 0x34, 0xff, 0xff, 0xfe, 0xdc, 0x80, 0x00 };
+    const uint8_t row[] = {0x12, 0x34, 0xff, 0xff, 0xfe, 0xdc, 0x80, 0x00};
     FILE *f = fopen(path, "wb");
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
     png_infop info = png_create_info_struct(png);
@@ -71,10 +74,10 @@ static void sixteen_bits_are_read(void **state)
 static void panels_lie_side_by_side(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    float a[6] = { 0, .25f, .5f, .75f, 1, NAN };
-    const scry_panel p[2] = { { a, 2, 3, 0, 1, SCRY_MAP_GRAY, "Input 20 e-" },
-                              { a, 2, 3, 0, 0, SCRY_MAP_DIVERGING, NULL } };
+    scry_error err = {0};
+    float a[6] = {0, .25f, .5f, .75f, 1, NAN};
+    const scry_panel p[2] = {{a, 2, 3, 0, 1, SCRY_MAP_GRAY, "Input 20 e-"},
+                             {a, 2, 3, 0, 0, SCRY_MAP_DIVERGING, NULL}};
     scry_png_image m;
     assert_ok(scry_png_panels(path, p, 2, 0, &err));
     assert_ok(scry_png_read(&m, path, &err));
@@ -86,7 +89,8 @@ static void panels_lie_side_by_side(void **state)
     const size_t nan = (10 + 86) * m.nx + 10 + 2 * 86;
     assert_true(m.pixels[nan] == 255 && m.pixels[n + nan] == 0 && m.pixels[2 * n + nan] == 255);
     size_t bright = 0; /* the label */
-    for (size_t i = (6 + 2 * 86) * m.nx; i < n; i++) bright += m.pixels[i] == 235;
+    for (size_t i = (6 + 2 * 86) * m.nx; i < n; i++)
+        bright += m.pixels[i] == 235;
     assert_true(bright > 100);
     scry_free(m.pixels);
 }
@@ -94,16 +98,16 @@ static void panels_lie_side_by_side(void **state)
 static void damage_is_told(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_png_image m;
-    uint8_t px[64] = { 1, 2, 3 };
+    uint8_t px[64] = {1, 2, 3};
     const size_t live = scry_memory_live();
     assert_fails(scry_png_write_gray("/nowhere/a.png", px, 8, 8, &err), SCRY_EIO);
     assert_fails(scry_png_write_gray(path, px, 0, 8, &err), SCRY_ESHAPE);
     assert_fails(scry_png_panels(path, NULL, 0, 0, &err), SCRY_EINVAL);
     const float one = 1;
-    const scry_panel flat = { .values = &one, .ny = 0, .nx = 1 };
-    const scry_panel bare = { .ny = 1, .nx = 1 };
+    const scry_panel flat = {.values = &one, .ny = 0, .nx = 1};
+    const scry_panel bare = {.ny = 1, .nx = 1};
     assert_fails(scry_png_panels(path, &flat, 1, 0, &err), SCRY_ESHAPE);
     assert_fails(scry_png_panels(path, &bare, 1, 0, &err), SCRY_EINVAL);
     assert_fails(scry_png_read(&m, "/nowhere/a.png", &err), SCRY_EIO);

@@ -27,13 +27,14 @@ static double truth_blurred(double f, void *ctx)
 static float *sample(scry_spectrum_fn *spectrum, double mean, uint64_t seed)
 {
     const scry_space space = SCRY_SPACE(H, W);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     assert_ok(scry_gaussian_create(&P, &space, 2, 0, spectrum, NULL, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     float *x = random_floats(H * W, seed);
     assert_ok(scry_gaussian_apply(P, x, x, SCRY_GAUSSIAN_SQRT, 0, work, &err));
-    for (size_t i = 0; i < H * W; i++) x[i] += (float)mean;
+    for (size_t i = 0; i < H * W; i++)
+        x[i] += (float)mean;
     scry_free(work);
     scry_prior_free(P);
     return x;
@@ -41,7 +42,8 @@ static float *sample(scry_spectrum_fn *spectrum, double mean, uint64_t seed)
 
 static void non_increasing(const scry_radial *r)
 {
-    for (size_t i = 1; i < r->count; i++) assert_true(r->power[i] <= r->power[i - 1]);
+    for (size_t i = 1; i < r->count; i++)
+        assert_true(r->power[i] <= r->power[i - 1]);
 }
 
 /* What a ring of one image allows: its modes go as f. */
@@ -54,7 +56,7 @@ static void clean_image(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(H, W);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_radial r;
     float *x = sample(truth, 3.7, 11);
     assert_ok(scry_power_estimate(&r, &space, 2, x, NULL, &err));
@@ -83,9 +85,9 @@ static void blurred_and_noisy(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(H, W);
-    scry_error err = { 0 };
+    scry_error err = {0};
     for (double sd = 0.03; sd < 3; sd *= 4) {
-        const scry_power_model model = { .noise = sd * sd, .transfer = blur };
+        const scry_power_model model = {.noise = sd * sd, .transfer = blur};
         scry_radial r;
         float *y = sample(truth_blurred, -1.2, 12), *n = random_floats(H * W, 13);
         scry_axpy(y, sd, n, H * W);
@@ -105,7 +107,7 @@ static void borders_do_not_leak(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(H, W);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_radial r;
     float *x = random_floats(H * W, 14);
     for (size_t i = 0; i < H * W; i++)
@@ -124,8 +126,8 @@ static void awkward_input(void **state)
     (void)state;
     const scry_space flat = SCRY_SPACE(H, W), deep = SCRY_SPACE(2, 15, 16, 64),
                      line = SCRY_SPACE(H * W);
-    const scry_power_model loud = { .noise = 100, .transfer = blur };
-    scry_error err = { 0 };
+    const scry_power_model loud = {.noise = 100, .transfer = blur};
+    scry_error err = {0};
     scry_radial r;
     scry_prior *P;
     float *x = random_floats(H * W, 15);
@@ -135,10 +137,12 @@ static void awkward_input(void **state)
     scry_prior_free(P);
     scry_radial_free(&r);
     assert_ok(scry_power_estimate(&r, &deep, 3, x, NULL, &err));
-    for (size_t i = 4; i < r.count; i++) assert_near(log(r.power[i]), 0, 0.3);
+    for (size_t i = 4; i < r.count; i++)
+        assert_near(log(r.power[i]), 0, 0.3);
     scry_radial_free(&r);
     assert_ok(scry_power_estimate(&r, &line, 1, x, NULL, &err));
-    for (size_t i = 0; i < r.count; i++) assert_near(log(r.power[i]), 0, 0.3);
+    for (size_t i = 0; i < r.count; i++)
+        assert_near(log(r.power[i]), 0, 0.3);
     scry_radial_free(&r);
     scry_free(x);
 }
@@ -153,12 +157,13 @@ static void refuses(void **state)
 {
     (void)state;
     scry_space space = SCRY_SPACE(16, 16), bad = SCRY_SPACE(0), tiny = SCRY_SPACE(7, 7);
-    const scry_power_model negative = { .noise = -1 }, nan = { .noise = NAN },
-                           loud = { .transfer = too_high };
-    scry_error err = { 0 };
+    const scry_power_model negative = {.noise = -1}, nan = {.noise = NAN},
+                           loud = {.transfer = too_high};
+    scry_error err = {0};
     scry_radial r;
     float *x = random_floats(512, 1), flat[256];
-    for (size_t i = 0; i < 256; i++) flat[i] = 2.385f;
+    for (size_t i = 0; i < 256; i++)
+        flat[i] = 2.385f;
     assert_fails(scry_power_estimate(&r, &bad, 1, x, NULL, &err), SCRY_ESHAPE);
     assert_fails(scry_power_estimate(&r, &tiny, 2, x, NULL, &err), SCRY_EINVAL);
     assert_fails(scry_power_estimate(&r, &space, 3, x, NULL, &err), SCRY_EINVAL);
@@ -178,7 +183,7 @@ static void refuses(void **state)
         assert_int_equal(st, SCRY_ENOMEM);
         assert_null(r.power);
         assert_int_equal(scry_memory_live(), live);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
     }
     scry_radial_free(&r);
     assert_int_equal(scry_memory_live(), live);
@@ -190,8 +195,10 @@ static void refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_image),         cmocka_unit_test(blurred_and_noisy),
-        cmocka_unit_test(borders_do_not_leak), cmocka_unit_test(awkward_input),
+        cmocka_unit_test(clean_image),
+        cmocka_unit_test(blurred_and_noisy),
+        cmocka_unit_test(borders_do_not_leak),
+        cmocka_unit_test(awkward_input),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

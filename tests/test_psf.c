@@ -12,7 +12,7 @@ static const double pi = 3.14159265358979323846;
 /* A PSF from its specification, with the sum, size and centre that every one must have. */
 static float *make(const char *spec, int rank, scry_space *s, scry_psf_info *info)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_params p;
     float *psf;
     assert_ok(scry_psf_parse(&p, spec, &err));
@@ -30,7 +30,7 @@ static float *make(const char *spec, int rank, scry_space *s, scry_psf_info *inf
 /* Value at an offset from the centre; z is ignored for rank 2. */
 static double value(const float *psf, const scry_space *s, int z, int y, int x)
 {
-    const ptrdiff_t offset[3] = { z, y, x };
+    const ptrdiff_t offset[3] = {z, y, x};
     size_t at = 0;
     for (int a = 0; a < s->rank; a++) {
         const ptrdiff_t i = (ptrdiff_t)(s->dims[a] / 2) + offset[3 - s->rank + a];
@@ -163,7 +163,8 @@ static void gibson_lanni_without_mismatch_is_born_wolf(void **state)
     float *bw = make("born-wolf:na=0.2,wavelength=500,pixel=400,spacing=3000,size=41,size_z=21", 3,
                      &s, &info);
     float *gl = make("gibson-lanni:na=0.2,wavelength=500,pixel=400,spacing=3000,size=41,size_z=21,"
-                     "depth=13", 3, &g, &info);
+                     "depth=13",
+                     3, &g, &info);
     assert_near(info.focus_shift, 0, 1e-6);
     for (int z = -10; z <= 10; z++)
         for (int x = -20; x <= 20; x += 2)
@@ -179,12 +180,13 @@ static void gibson_lanni_meets_quadpack(void **state)
     scry_psf_info info;
     float *psf = make("gibson-lanni:na=1.27,wavelength=541,pixel=83,spacing=217,ni=1.334,ni0=1.333,"
                       "ns=1.402,ng=1.522,ng0=1.5255,tg=168,tg0=170,wd=231,depth=4.7,size=31,"
-                      "size_z=13", 3, &s, &info);
+                      "size_z=13",
+                      3, &s, &info);
     assert_near(info.focus_shift, golden_focus_shift, 1e-4);
     for (size_t i = 0; i < sizeof golden_pixels / sizeof *golden_pixels; i++) {
-        const double got = value(psf, &s, golden_pixels[i].z, golden_pixels[i].y,
-                                 golden_pixels[i].x) /
-                           value(psf, &s, 0, 0, 0);
+        const double got =
+            value(psf, &s, golden_pixels[i].z, golden_pixels[i].y, golden_pixels[i].x) /
+            value(psf, &s, 0, 0, 0);
         assert_near(got, golden_pixels[i].ratio, 2e-4);
     }
     scry_free(psf);
@@ -198,7 +200,8 @@ static void gibson_lanni_survives_total_reflection(void **state)
     scry_space s;
     scry_psf_info info;
     float *psf = make("gibson-lanni:na=1.4,wavelength=520,pixel=100,spacing=300,ns=1.33,depth=40,"
-                      "size=41,size_z=21", 3, &s, &info);
+                      "size=41,size_z=21",
+                      3, &s, &info);
     /* Into a thinner medium the focus falls short: nominally it must go deeper, for rays near the
      * axis by ni / ns - 1 = 14 % of the depth, for steep ones by more. */
     assert_true(info.focus_shift > 0.14 * 40 && info.focus_shift < 0.35 * 40);
@@ -242,7 +245,7 @@ static void automatic_supports_are_sane(void **state)
     (void)state;
     scry_space s;
     scry_psf_info info;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_params p;
     float *psf = make("gibson-lanni:na=1.4,wavelength=520,pixel=65,spacing=200", 3, &s, &info);
     assert_true(s.dims[0] >= 15 && s.dims[0] <= 129 && s.dims[1] <= 129);
@@ -251,15 +254,15 @@ static void automatic_supports_are_sane(void **state)
     psf = make("confocal:na=1.4,wavelength=520,excitation=488,pixel=45,spacing=130", 3, &s, &info);
     assert_true(s.dims[1] < 60 && info.energy > 0.98);
     scry_free(psf);
-    const size_t limit[3] = { 8, 31, 24 };
+    const size_t limit[3] = {8, 31, 24};
     assert_ok(scry_psf_parse(&p, "born-wolf:na=1.4,wavelength=520,pixel=65,spacing=200", &err));
     assert_ok(scry_psf_create(&psf, &s, &p, 3, limit, &info, &err));
     assert_int_equal(s.dims[0], 7);
     assert_int_equal(s.dims[1], 23);
     assert_int_equal(s.dims[2], 23);
     scry_free(psf);
-    assert_ok(scry_psf_parse(&p, "gibson-lanni:na=1.3,wavelength=100,pixel=65,ns=2.5,depth=5000",
-                             &err));
+    assert_ok(
+        scry_psf_parse(&p, "gibson-lanni:na=1.3,wavelength=100,pixel=65,ns=2.5,depth=5000", &err));
     assert_fails(scry_psf_create(&psf, &s, &p, 2, NULL, NULL, &err), SCRY_EINVAL);
     assert_null(psf);
 }
@@ -270,60 +273,60 @@ static void specifications_are_checked(void **state)
     static const struct {
         const char *spec, *says;
     } wrong[] = {
-        { "moffat:beta=2", "gaussian, airy, born-wolf, gibson-lanni, confocal" },
-        { "gaussian:radius=2", "sigma, sigma_x, sigma_y, sigma_z, size" },
-        { "gaussian:na=1.4", "no key \"na\"" },
-        { "gaussian:sigma", "key=value" },
-        { "gaussian:sigma=", "not a number" },
-        { "gaussian:sigma=2x", "\"2x\" is not a number" },
-        { "gaussian:sigma=2,", "key=value" },
-        { "gaussian:", "key=value" },
-        { "gaussian:sigma=2,sigma=3", "twice" },
-        { "gaussian:sigma=-1", "0.01 to 1000 px" },
-        { "gaussian:sigma=nan", "expected" },
-        { "airy:na=1.4,wavelength=0.52", "100 to 20000 nm" },
-        { "airy:size=32", "odd" },
+        {"moffat:beta=2", "gaussian, airy, born-wolf, gibson-lanni, confocal"},
+        {"gaussian:radius=2", "sigma, sigma_x, sigma_y, sigma_z, size"},
+        {"gaussian:na=1.4", "no key \"na\""},
+        {"gaussian:sigma", "key=value"},
+        {"gaussian:sigma=", "not a number"},
+        {"gaussian:sigma=2x", "\"2x\" is not a number"},
+        {"gaussian:sigma=2,", "key=value"},
+        {"gaussian:", "key=value"},
+        {"gaussian:sigma=2,sigma=3", "twice"},
+        {"gaussian:sigma=-1", "0.01 to 1000 px"},
+        {"gaussian:sigma=nan", "expected"},
+        {"airy:na=1.4,wavelength=0.52", "100 to 20000 nm"},
+        {"airy:size=32", "odd"},
     };
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_params p;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(scry_psf_parse(&p, wrong[i].spec, &err), SCRY_EINVAL);
         if (!strstr(err.text, wrong[i].says)) fail_msg("%s: %s", wrong[i].spec, err.text);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
     }
     static const struct {
         const char *spec, *says;
         int rank;
     } incomplete[] = {
-        { "airy:wavelength=520,pixel=65", "LensNA", 2 },
-        { "airy:na=1.4,pixel=65", "EmissionWavelength", 2 },
-        { "born-wolf:na=1.4,wavelength=520", "PhysicalSizeX", 2 },
-        { "born-wolf:na=1.4,wavelength=520,pixel=65", "PhysicalSizeZ", 3 },
-        { "confocal:na=1.4,wavelength=520,pixel=65", "excitation=", 2 },
-        { "gibson-lanni:na=1.4,wavelength=520,pixel=65,ni=1.33", "na = 1.4 exceeds", 2 },
-        { "gaussian", "gaussian:sigma=", 2 },
-        { "gaussian:sigma=2", "not 4", 4 },
+        {"airy:wavelength=520,pixel=65", "LensNA", 2},
+        {"airy:na=1.4,pixel=65", "EmissionWavelength", 2},
+        {"born-wolf:na=1.4,wavelength=520", "PhysicalSizeX", 2},
+        {"born-wolf:na=1.4,wavelength=520,pixel=65", "PhysicalSizeZ", 3},
+        {"confocal:na=1.4,wavelength=520,pixel=65", "excitation=", 2},
+        {"gibson-lanni:na=1.4,wavelength=520,pixel=65,ni=1.33", "na = 1.4 exceeds", 2},
+        {"gaussian", "gaussian:sigma=", 2},
+        {"gaussian:sigma=2", "not 4", 4},
     };
     for (size_t i = 0; i < sizeof incomplete / sizeof *incomplete; i++) {
         assert_ok(scry_psf_parse(&p, incomplete[i].spec, &err));
         assert_int_equal(scry_psf_complete(&p, incomplete[i].rank, &err), SCRY_EINVAL);
         if (!strstr(err.text, incomplete[i].says)) fail_msg("%s: %s", incomplete[i].spec, err.text);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
     }
     assert_true(scry_psf_is_model("airy:na=1") && scry_psf_is_model("gibson-lanni"));
-    assert_false(scry_psf_is_model("airy.tif") || scry_psf_is_model("psf.tif")
-                 || scry_psf_is_model(""));
+    assert_false(scry_psf_is_model("airy.tif") || scry_psf_is_model("psf.tif") ||
+                 scry_psf_is_model(""));
 }
 
 static void the_user_wins_over_the_file(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_params p;
     char text[4096], small[16];
     assert_ok(scry_psf_parse(&p, "gibson-lanni:na=1.2", &err));
-    const scry_psf_metadata m = { .na = 1.4, .ni = 1.33, .wavelength_nm = 525, .pixel_um = 0.0652,
-                                  .spacing_um = -1 };
+    const scry_psf_metadata m = {
+        .na = 1.4, .ni = 1.33, .wavelength_nm = 525, .pixel_um = 0.0652, .spacing_um = -1};
     scry_psf_merge(&p, &m);
     assert_near(p.value[SCRY_PSF_NA], 1.2, 0);
     assert_int_equal(p.origin[SCRY_PSF_WAVELENGTH], SCRY_PSF_FILE);
@@ -351,11 +354,11 @@ static void memory_is_returned(void **state)
     (void)state;
     static const char *const specs[] = {
         "gaussian:sigma=1", "airy:na=1,wavelength=500,pixel=100,size=9",
-        "confocal:na=1,wavelength=500,excitation=480,pixel=100,size=9" };
+        "confocal:na=1,wavelength=500,excitation=480,pixel=100,size=9"};
     const size_t live = scry_memory_live();
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         for (size_t nth = 1, done = 0; !done; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_psf_params p;
             scry_space s;
             float *psf;
@@ -366,7 +369,8 @@ static void memory_is_returned(void **state)
             if (st == SCRY_OK) {
                 done = 1;
                 scry_free(psf);
-            } else assert_int_equal(st, SCRY_ENOMEM);
+            } else
+                assert_int_equal(st, SCRY_ENOMEM);
             assert_int_equal(scry_memory_live(), live);
         }
 }

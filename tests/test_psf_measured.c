@@ -2,7 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
-#include "lib/tiff.h"
+#include "lib/io/tiff/tiff.h"
 #include "operators/psf.h"
 
 #include <string.h>
@@ -36,9 +36,9 @@ static float *bead(const scry_space *s, const double *centre, const double *sigm
 static void a_bead_is_prepared(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space is = SCRY_SPACE(21, 40, 53);
-    const double centre[3] = { 11.2, 22.7, 20.1 }, sigma[3] = { 2.1, 1.6, 1.3 };
+    const double centre[3] = {11.2, 22.7, 20.1}, sigma[3] = {2.1, 1.6, 1.3};
     float *in = bead(&is, centre, sigma, 3000, 107, 5), *psf;
     float *before = scry_copy(in, scry_space_count(&is) * sizeof *in);
     scry_space s;
@@ -47,7 +47,7 @@ static void a_bead_is_prepared(void **state)
     assert_memory_equal(in, before, scry_space_count(&is) * sizeof *in);
     assert_near(r.background, 107, 0.5);
     assert_near(r.noise, 5, 0.3);
-    const ptrdiff_t shift[3] = { -1, -3, 6 };
+    const ptrdiff_t shift[3] = {-1, -3, 6};
     for (int a = 0; a < 3; a++) {
         assert_int_equal(s.dims[a] % 2, 1);
         assert_true(s.dims[a] <= is.dims[a]);
@@ -79,17 +79,18 @@ static void a_bead_is_prepared(void **state)
 static void a_normalised_psf_keeps_its_tail(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_params p;
     scry_space s, os;
     scry_psf_report r;
     float *psf, *again;
-    const scry_psf_prepare_opts all = { .background = NAN, .energy = 1 };
+    const scry_psf_prepare_opts all = {.background = NAN, .energy = 1};
     assert_ok(scry_psf_parse(&p, "airy:na=1.2,wavelength=510,pixel=90,size=31", &err));
     assert_ok(scry_psf_create(&psf, &s, &p, 2, NULL, NULL, &err));
     assert_ok(scry_psf_prepare(&again, &os, psf, &s, &all, &r, &err));
     assert_true(scry_space_equal(&s, &os));
-    for (size_t i = 0; i < scry_space_count(&s); i++) assert_near(again[i], psf[i], 1e-7);
+    for (size_t i = 0; i < scry_space_count(&s); i++)
+        assert_near(again[i], psf[i], 1e-7);
     assert_int_equal(r.warnings, 0);
     scry_free(again);
     scry_free(psf);
@@ -98,11 +99,11 @@ static void a_normalised_psf_keeps_its_tail(void **state)
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_report r;
     scry_space s;
     const scry_space is = SCRY_SPACE(40, 41);
-    const double sigma[2] = { 1.5, 1.5 }, far[2] = { 20, 8 }, corner[2] = { 0, 0 };
+    const double sigma[2] = {1.5, 1.5}, far[2] = {20, 8}, corner[2] = {0, 0};
     float *psf, *in = bead(&is, far, sigma, 100, 0, 0);
     assert_ok(scry_psf_prepare(&psf, &s, in, &is, NULL, &r, &err));
     assert_int_equal(r.warnings, SCRY_PSF_WARN_OFF_CENTRE);
@@ -126,7 +127,7 @@ static void what_is_wrong_is_said(void **state)
 
     /* Cut through its light, background known. */
     const scry_space small = SCRY_SPACE(7, 7);
-    const double middle[2] = { 3, 3 }, wide[2] = { 3, 3 };
+    const double middle[2] = {3, 3}, wide[2] = {3, 3};
     scry_psf_prepare_opts o;
     scry_psf_prepare_opts_init(&o);
     o.background = 10;
@@ -138,11 +139,12 @@ static void what_is_wrong_is_said(void **state)
     scry_free(psf);
 
     /* Two beads are no psf, and a background above half of the image is none either. */
-    const double second[2] = { 20, 27 }, first[2] = { 20, 20 };
+    const double second[2] = {20, 27}, first[2] = {20, 20};
     float *other = bead(&is, second, sigma, 90, 0, 0);
     scry_free(in);
     in = bead(&is, first, sigma, 100, 0, 0);
-    for (size_t i = 0; i < scry_space_count(&is); i++) in[i] += other[i];
+    for (size_t i = 0; i < scry_space_count(&is); i++)
+        in[i] += other[i];
     assert_ok(scry_psf_prepare(&psf, &s, in, &is, NULL, &r, &err));
     assert_true(r.warnings & SCRY_PSF_WARN_ASYMMETRIC);
     scry_free(psf);
@@ -159,14 +161,14 @@ static void what_is_wrong_is_said(void **state)
 static void unusable_ones_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_space s, is = SCRY_SPACE(5, 6), line = SCRY_SPACE(9), four = SCRY_SPACE(1, 1, 5, 6);
-    float in[30] = { 0 }, *psf;
+    float in[30] = {0}, *psf;
     assert_fails(scry_psf_prepare(&psf, &s, in, &is, NULL, NULL, &err), SCRY_EINVAL);
     in[7] = NAN;
     assert_int_equal(scry_psf_prepare(&psf, &s, in, &is, NULL, NULL, &err), SCRY_ENUMERIC);
     assert_non_null(strstr(err.text, "y 1, x 1"));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     in[7] = INFINITY;
     assert_fails(scry_psf_prepare(&psf, &s, in, &is, NULL, NULL, &err), SCRY_ENUMERIC);
     in[7] = -3;
@@ -177,7 +179,7 @@ static void unusable_ones_are_refused(void **state)
     is.cplx = true;
     assert_fails(scry_psf_prepare(&psf, &s, in, &is, NULL, NULL, &err), SCRY_ESHAPE);
     is.cplx = false;
-    const scry_psf_prepare_opts o = { .background = NAN, .energy = 1.5 };
+    const scry_psf_prepare_opts o = {.background = NAN, .energy = 1.5};
     assert_fails(scry_psf_prepare(&psf, &s, in, &is, &o, NULL, &err), SCRY_EINVAL);
     assert_null(psf);
 }
@@ -185,10 +187,10 @@ static void unusable_ones_are_refused(void **state)
 static void resampling_keeps_sum_width_and_centre(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space is = SCRY_SPACE(22, 37, 41);
-    const double centre[3] = { 11, 18, 20 }, sigma[3] = { 2.2, 3.1, 2.7 };
-    const double scale[3] = { 0.6, 1.7, 1 };
+    const double centre[3] = {11, 18, 20}, sigma[3] = {2.2, 3.1, 2.7};
+    const double scale[3] = {0.6, 1.7, 1};
     float *in = bead(&is, centre, sigma, 1, 0, 0), *out;
     scry_space s;
     assert_ok(scry_psf_resample(&out, &s, in, &is, scale, &err));
@@ -205,17 +207,17 @@ static void resampling_keeps_sum_width_and_centre(void **state)
     }
     /* Larger voxels are sums: thirds of a length-9 axis. */
     const scry_space line = SCRY_SPACE(9);
-    const float nine[9] = { 1, 2, 3, 4, 9, 4, 3, 2, 1 };
+    const float nine[9] = {1, 2, 3, 4, 9, 4, 3, 2, 1};
     float *three;
-    assert_ok(scry_psf_resample(&three, &s, nine, &line, (double[]){ 1.0 / 3 }, &err));
+    assert_ok(scry_psf_resample(&three, &s, nine, &line, (double[]){1.0 / 3}, &err));
     assert_int_equal(s.dims[0], 3);
     assert_near(three[0], 6, 1e-5);
     assert_near(three[1], 17, 1e-5);
     assert_near(three[2], 6, 1e-5);
     scry_free(three);
     scry_free(out);
-    assert_fails(scry_psf_resample(&out, &s, in, &is, (double[]){ 1, 0, 1 }, &err), SCRY_EINVAL);
-    assert_fails(scry_psf_resample(&out, &s, in, &is, (double[]){ 1, 1, NAN }, &err), SCRY_EINVAL);
+    assert_fails(scry_psf_resample(&out, &s, in, &is, (double[]){1, 0, 1}, &err), SCRY_EINVAL);
+    assert_fails(scry_psf_resample(&out, &s, in, &is, (double[]){1, 1, NAN}, &err), SCRY_EINVAL);
     assert_null(out);
     scry_free(in);
 }
@@ -223,10 +225,10 @@ static void resampling_keeps_sum_width_and_centre(void **state)
 static void statistics_of_odd_cases(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_psf_stats st;
     const scry_space one = SCRY_SPACE(1, 1), line = SCRY_SPACE(1, 5);
-    const float dot = 2, ramp[5] = { 0, 1, 2, 3, 4 };
+    const float dot = 2, ramp[5] = {0, 1, 2, 3, 4};
     assert_ok(scry_psf_measure(&st, &dot, &one, &err));
     assert_near(st.sum, 2, 0);
     assert_near(st.fwhm[0], 0, 0);
@@ -244,13 +246,13 @@ static void real_ones_look_right(void **state)
         const char *name;
         double low[3], high[3]; /* FWHM in voxels */
     } files[] = {
-        { "data/microscopy/haase_psf_measured/psf.tif", { 3, 8, 5 }, { 6, 13, 9 } },
-        { "data/microscopy/pycudadecon_psf/psf.tif", { 5, 2.5, 2.5 }, { 9, 4, 4 } },
-        { "data/microscopy/redlionfish_psf/PSF_RFI_8bit.tif", { 14, 5, 5 }, { 25, 11, 11 } },
+        {"data/microscopy/haase_psf_measured/psf.tif", {3, 8, 5}, {6, 13, 9}},
+        {"data/microscopy/pycudadecon_psf/psf.tif", {5, 2.5, 2.5}, {9, 4, 4}},
+        {"data/microscopy/redlionfish_psf/PSF_RFI_8bit.tif", {14, 5, 5}, {25, 11, 11}},
     };
     size_t seen = 0;
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_reader *reader;
         const char *path = shared_path(files[f].name);
         if (!path) continue;
@@ -284,17 +286,17 @@ static void memory_is_returned(void **state)
 {
     (void)state;
     const scry_space is = SCRY_SPACE(9, 10, 11);
-    const double corner[3] = { 0, 0, 0 }, sigma[3] = { 1, 1, 1 };
+    const double corner[3] = {0, 0, 0}, sigma[3] = {1, 1, 1};
     float *in = bead(&is, corner, sigma, 100, 5, 1);
     const size_t live = scry_memory_live();
     for (int what = 0; what < 2; what++)
         for (size_t nth = 1, done = 0; !done; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_space s;
             float *out;
             scry_memory_fail_at(nth);
             const scry_status st =
-                what ? scry_psf_resample(&out, &s, in, &is, (double[]){ 1.3, 0.8, 2 }, &err)
+                what ? scry_psf_resample(&out, &s, in, &is, (double[]){1.3, 0.8, 2}, &err)
                      : scry_psf_prepare(&out, &s, in, &is, NULL, NULL, &err);
             scry_memory_fail_at(0);
             if (st == SCRY_OK) {

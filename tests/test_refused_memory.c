@@ -10,8 +10,8 @@
  * (psf, fft, png, tiff, networks, solvers), it is not repeated here. */
 
 enum { H = 6, W = 10, N = H * W };
-static const scry_space image = { .rank = 2, .dims = { H, W } };
-static const scry_space plane = { .rank = 2, .dims = { 8, 12 } }; /* around the image */
+static const scry_space image = {.rank = 2, .dims = {H, W}};
+static const scry_space plane = {.rank = 2, .dims = {8, 12}}; /* around the image */
 
 /* Builds what it needs, makes its call with allocation nth refused, frees all. */
 typedef scry_status attempt_fn(size_t nth, scry_error *err);
@@ -33,7 +33,7 @@ static double spectrum(double f, void *ctx)
 
 static scry_prior *gaussian(const scry_space *space)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     assert_ok(scry_gaussian_create(&P, space, 2, 0.3, spectrum, NULL, &err));
     return P;
@@ -41,7 +41,7 @@ static scry_prior *gaussian(const scry_space *space)
 
 static scry_op *identity(void)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     assert_ok(scry_identity_create(&A, &image, &err));
     return A;
@@ -49,7 +49,8 @@ static scry_op *identity(void)
 
 static void fill(float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) x[i] = 100 + 7.31f * (float)(i * i % 13);
+    for (size_t i = 0; i < n; i++)
+        x[i] = 100 + 7.31f * (float)(i * i % 13);
 }
 
 /* ---- operators ---- */
@@ -65,7 +66,7 @@ static scry_status an_identity(size_t nth, scry_error *err)
 
 static scry_status a_mask(size_t nth, scry_error *err)
 {
-    const unsigned char known[N] = { 0, 1, 1, 0, 1 };
+    const unsigned char known[N] = {0, 1, 1, 0, 1};
     scry_status st;
     scry_op *A;
     REFUSING(scry_mask_create(&A, &image, known, err), A);
@@ -75,7 +76,7 @@ static scry_status a_mask(size_t nth, scry_error *err)
 
 static scry_status a_mask_of_floats(size_t nth, scry_error *err)
 {
-    const float known[N] = { 0, 0.5f, 1, 0, 1 };
+    const float known[N] = {0, 0.5f, 1, 0, 1};
     scry_status st;
     scry_op *A;
     REFUSING(scry_mask_create_float(&A, &image, known, err), A);
@@ -86,7 +87,7 @@ static scry_status a_mask_of_floats(size_t nth, scry_error *err)
 static scry_status a_matrix(size_t nth, scry_error *err)
 {
     const scry_space dom = SCRY_SPACE(3), cod = SCRY_SPACE(2);
-    const double M[] = { 1.1, 0.2, -0.7, 0.3, 2.385, 0.9 };
+    const double M[] = {1.1, 0.2, -0.7, 0.3, 2.385, 0.9};
     scry_status st;
     scry_op *A;
     REFUSING(scry_dense_create(&A, &dom, &cod, M, err), A);
@@ -96,7 +97,7 @@ static scry_status a_matrix(size_t nth, scry_error *err)
 
 static scry_status a_crop(size_t nth, scry_error *err)
 {
-    const scry_window w = { .outer = plane, .inner = image, .offset = { 1, 2 } };
+    const scry_window w = {.outer = plane, .inner = image, .offset = {1, 2}};
     scry_status st;
     scry_op *A;
     REFUSING(scry_crop_create(&A, &w, err), A);
@@ -107,7 +108,7 @@ static scry_status a_crop(size_t nth, scry_error *err)
 static scry_status blur_with(size_t nth, scry_boundary boundary, scry_error *err)
 {
     const scry_space kernel = SCRY_SPACE(3, 3);
-    const float psf[9] = { .03f, .11f, .07f, .12f, .31f, .13f, .05f, .12f, .06f };
+    const float psf[9] = {.03f, .11f, .07f, .12f, .31f, .13f, .05f, .12f, .06f};
     scry_status st;
     scry_op *A;
     REFUSING(scry_blur_create(&A, &image, psf, &kernel, boundary, 4, err), A);
@@ -149,19 +150,23 @@ static scry_status a_multiple(size_t nth, scry_error *err)
 
 static scry_status a_stack(size_t nth, scry_error *err)
 {
-    scry_op *parts[2] = { identity(), identity() }, *A;
+    scry_op *parts[2] = {identity(), identity()}, *A;
     scry_status st;
     REFUSING(scry_stack_create(&A, parts, 2, err), A);
-    for (int i = 0; i < 2 && st != SCRY_OK; i++) scry_op_free(parts[i]);
+    for (int i = 0; i < 2 && st != SCRY_OK; i++)
+        scry_op_free(parts[i]);
     scry_op_free(A);
     return st;
 }
 
 static scry_status a_likelihood(size_t nth, scry_error *err)
 {
-    const scry_noise noise = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 0.5, .offset = 97,
-                               .read_noise = 1.5, .background = 2.385 };
-    const scry_affine map = { 40, 50 };
+    const scry_noise noise = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                              .gain = 0.5,
+                              .offset = 97,
+                              .read_noise = 1.5,
+                              .background = 2.385};
+    const scry_affine map = {40, 50};
     scry_op *A = identity();
     scry_likelihood *L;
     scry_status st;
@@ -231,8 +236,8 @@ static scry_status a_stationary_gaussian(size_t nth, scry_error *err)
 
 static scry_status a_radial_gaussian(size_t nth, scry_error *err)
 {
-    const double power[] = { 9.1, 2.3, 0.7, 0.11 };
-    const scry_radial radial = { .count = 4, .power = power, .mean = 0.2 };
+    const double power[] = {9.1, 2.3, 0.7, 0.11};
+    const scry_radial radial = {.count = 4, .power = power, .mean = 0.2};
     scry_status st;
     scry_prior *P;
     REFUSING(scry_gaussian_create_radial(&P, &image, 2, &radial, err), P);
@@ -243,7 +248,7 @@ static scry_status a_radial_gaussian(size_t nth, scry_error *err)
 static scry_status a_dense_gaussian(size_t nth, scry_error *err)
 {
     const scry_space two = SCRY_SPACE(2);
-    const double mean[] = { 0.3, -0.1 }, C[] = { 1.3, 0.4, 0.4, 0.9 };
+    const double mean[] = {0.3, -0.1}, C[] = {1.3, 0.4, 0.4, 0.9};
     scry_status st;
     scry_prior *P;
     REFUSING(scry_gaussian_create_dense(&P, &two, mean, C, err), P);
@@ -254,10 +259,10 @@ static scry_status a_dense_gaussian(size_t nth, scry_error *err)
 static scry_status a_mixture(size_t nth, scry_error *err)
 {
     const scry_space two = SCRY_SPACE(2);
-    const double mean[] = { 0.3, -0.1 }, C[] = { 1.3, 0.4, 0.4, 0.9 }, diagonal[] = { 0.7, 0.2 };
-    const scry_mixture_component c[] = { { .weight = 1, .mean = mean, .cov = C },
-                                         { .weight = 2, .mean = mean, .diagonal = diagonal },
-                                         { .weight = 2, .mean = mean, .variance = 0.4 } };
+    const double mean[] = {0.3, -0.1}, C[] = {1.3, 0.4, 0.4, 0.9}, diagonal[] = {0.7, 0.2};
+    const scry_mixture_component c[] = {{.weight = 1, .mean = mean, .cov = C},
+                                        {.weight = 2, .mean = mean, .diagonal = diagonal},
+                                        {.weight = 2, .mean = mean, .variance = 0.4}};
     scry_status st;
     scry_prior *P;
     REFUSING(scry_mixture_create(&P, &two, c, 3, err), P);
@@ -356,33 +361,33 @@ static const struct {
     const char *name;
     attempt_fn *attempt;
 } attempts[] = {
-    { "identity", an_identity },
-    { "mask", a_mask },
-    { "mask of floats", a_mask_of_floats },
-    { "matrix", a_matrix },
-    { "crop", a_crop },
-    { "periodic blur", a_periodic_blur },
-    { "open blur", an_open_blur },
-    { "chain", a_chain },
-    { "multiple", a_multiple },
-    { "stack", a_stack },
-    { "likelihood", a_likelihood },
-    { "norm", a_norm },
-    { "dot test", a_dot_test },
-    { "matrix of an operator", a_matrix_of },
-    { "defects", the_defects },
-    { "stationary Gaussian", a_stationary_gaussian },
-    { "Gaussian from a table", a_radial_gaussian },
-    { "dense Gaussian", a_dense_gaussian },
-    { "mixture", a_mixture },
-    { "Tikhonov", a_tikhonov },
-    { "total variation", a_total_variation },
-    { "affine prior", an_affine_prior },
-    { "padded prior", a_padded_prior },
-    { "tiled prior", a_tiled_prior },
-    { "prior per plane", a_prior_per_plane },
-    { "noise level", a_noise_level },
-    { "camera", a_camera_estimate },
+    {"identity", an_identity},
+    {"mask", a_mask},
+    {"mask of floats", a_mask_of_floats},
+    {"matrix", a_matrix},
+    {"crop", a_crop},
+    {"periodic blur", a_periodic_blur},
+    {"open blur", an_open_blur},
+    {"chain", a_chain},
+    {"multiple", a_multiple},
+    {"stack", a_stack},
+    {"likelihood", a_likelihood},
+    {"norm", a_norm},
+    {"dot test", a_dot_test},
+    {"matrix of an operator", a_matrix_of},
+    {"defects", the_defects},
+    {"stationary Gaussian", a_stationary_gaussian},
+    {"Gaussian from a table", a_radial_gaussian},
+    {"dense Gaussian", a_dense_gaussian},
+    {"mixture", a_mixture},
+    {"Tikhonov", a_tikhonov},
+    {"total variation", a_total_variation},
+    {"affine prior", an_affine_prior},
+    {"padded prior", a_padded_prior},
+    {"tiled prior", a_tiled_prior},
+    {"prior per plane", a_prior_per_plane},
+    {"noise level", a_noise_level},
+    {"camera", a_camera_estimate},
 };
 
 static void every_refusal_is_survived(void **state)
@@ -392,7 +397,7 @@ static void every_refusal_is_survived(void **state)
         const size_t live = scry_memory_live();
         scry_status st = SCRY_ENOMEM;
         for (size_t nth = 1; st != SCRY_OK; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             st = attempts[i].attempt(nth, &err);
             const bool worded = st == SCRY_OK || (st == SCRY_ENOMEM && err.text[0]);
             if (!worded || scry_memory_live() != live || nth > 200 || (st == SCRY_OK && nth == 1)) {
@@ -407,6 +412,6 @@ static void every_refusal_is_survived(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_refusal_is_survived) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_survived)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

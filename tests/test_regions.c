@@ -1,7 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
-#include "lib/mixing.h"
+#include "lib/stats/mixing.h"
 #include "solvers/regions_impl.h"
 
 /* 2 planes of 5 x 7 complex pixels in blocks of 3 x 3: 2 x 2 x 3 blocks, two parts each. */
@@ -42,8 +42,8 @@ static void images_are_cut_into_blocks(void **state)
 {
     (void)state;
     enum { CHAINS = 2, DRAWS = 9, ALL = CHAINS * DRAWS };
-    scry_error err = { 0 };
-    struct scryi_regions r = { 0 };
+    scry_error err = {0};
+    struct scryi_regions r = {0};
     const scry_space space = complex_space();
     static double rows[ALL * 2 * REGIONS];
     float x[N], rhat[N], ess[N];
@@ -78,8 +78,8 @@ static void images_are_cut_into_blocks(void **state)
 static void a_signal_is_one_row(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    struct scryi_regions r = { 0 };
+    scry_error err = {0};
+    struct scryi_regions r = {0};
     const scry_space line = SCRY_SPACE(7), plane = SCRY_SPACE(4, 3);
     assert_ok(scryi_regions_init(&r, &line, 3, &err));
     assert_int_equal(r.count, 3);
@@ -93,17 +93,17 @@ static void lack_of_memory_is_told(void **state)
 {
     (void)state;
     const scry_space space = complex_space();
-    const double rows[2 * REGIONS] = { 0 };
+    const double rows[2 * REGIONS] = {0};
     float rhat[N], ess[N];
     double worst, least;
     const size_t live = scry_memory_live();
     for (size_t nth = 1; nth <= 2; nth++) {
-        scry_error err = { 0 };
-        struct scryi_regions r = { 0 };
+        scry_error err = {0};
+        struct scryi_regions r = {0};
         scry_memory_fail_at(nth);
         assert_fails(scryi_regions_init(&r, &space, SIDE, &err), SCRY_ENOMEM);
         scryi_regions_clear(&r);
-        r = (struct scryi_regions){ 0 };
+        r = (struct scryi_regions){0};
         scry_memory_fail_at(0);
         assert_ok(scryi_regions_init(&r, &space, SIDE, &err));
         scry_memory_fail_at(nth);

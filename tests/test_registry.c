@@ -68,7 +68,8 @@ static void choices_have_words(void **state)
     for (const scry_option *o = rl->options; o->name; o++) {
         const char *const *words = scry_option_words(o);
         assert_int_equal(words != NULL, !strcmp(o->name, "stop") || !strcmp(o->name, "accelerate"));
-        for (int i = 0; words && i <= (int)o->high; i++) assert_non_null(words[i]);
+        for (int i = 0; words && i <= (int)o->high; i++)
+            assert_non_null(words[i]);
         if (!strcmp(o->name, "stop")) assert_string_equal(words[SCRY_STOP_HOLDOUT], "holdout");
     }
     assert_ok(scry_solver_opts_set(&opts, rl, "stop", SCRY_STOP_FRC, &err));
@@ -90,8 +91,7 @@ static void settings_survive_as_text(void **state)
     assert_ok(scry_solver_opts_set(&opts, daps, "steps", 98765, &err));
     assert_ok(scry_solver_opts_set(&opts, daps, "sigma-min", 1. / 3, &err));
     assert_ok(scry_solver_opts_text(&opts, daps, text, sizeof text, &err));
-    assert_string_equal(text,
-                        "--steps 98765 --sigma-min 0.3333333333333333 --variance matched");
+    assert_string_equal(text, "--steps 98765 --sigma-min 0.3333333333333333 --variance matched");
     scry_solver_opts_init(&again, daps);
     assert_ok(scry_solver_opts_parse(&again, daps, text, &err));
     assert_memory_equal(&again, &opts, sizeof opts);
@@ -99,8 +99,8 @@ static void settings_survive_as_text(void **state)
     assert_memory_equal(&again, &opts, sizeof opts);
     assert_fails(scry_solver_opts_text(&opts, daps, text, 20, &err), SCRY_EINVAL);
     err = (scry_error){0};
-    const char *const wrong[] = {"--steps", "steps 3", "--steps many", "--steps 2.5", "--tv 1",
-                                 "--variance narrow", "--steps 3 4"};
+    const char *const wrong[] = {"--steps", "steps 3",           "--steps many", "--steps 2.5",
+                                 "--tv 1",  "--variance narrow", "--steps 3 4"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_fails(scry_solver_opts_parse(&again, daps, wrong[i], &err), SCRY_EINVAL);
         err = (scry_error){0};
@@ -183,12 +183,9 @@ static void plans_survive_lack_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_method_is_complete),
-        cmocka_unit_test(options_are_set_by_name),
-        cmocka_unit_test(choices_have_words),
-        cmocka_unit_test(settings_survive_as_text),
-        cmocka_unit_test(a_missing_need_is_named),
-        cmocka_unit_test(plans_survive_lack_of_memory),
+        cmocka_unit_test(every_method_is_complete), cmocka_unit_test(options_are_set_by_name),
+        cmocka_unit_test(choices_have_words),       cmocka_unit_test(settings_survive_as_text),
+        cmocka_unit_test(a_missing_need_is_named),  cmocka_unit_test(plans_survive_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

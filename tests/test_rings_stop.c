@@ -12,13 +12,16 @@
 
 enum { SY = 32, SX = 40 };
 
-static const scry_noise camera = { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 0.5, .offset = 97,
-                                   .read_noise = 1.5, .background = 2.385 };
+static const scry_noise camera = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                                  .gain = 0.5,
+                                  .offset = 97,
+                                  .read_noise = 1.5,
+                                  .background = 2.385};
 
 /* Plain EM; iterations 0: as many as the option has by default. */
 static size_t run(const scry_problem *problem, int stop, size_t iterations, float *x)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver *S = NULL;
     scry_solver_opts opts;
     scry_progress end;
@@ -46,12 +49,13 @@ struct scene {
 
 static void scene_init(struct scene *s, double peak, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float psf[25], y[SY * SX], z[SY * SX];
-    const double taps[5] = { 1, 4, 6, 4, 1 };
+    const double taps[5] = {1, 4, 6, 4, 1};
     const scry_space space = SCRY_SPACE(SY, SX), five = SCRY_SPACE(5, 5);
-    const scry_affine map = { 1, 0 };
-    for (int k = 0; k < 25; k++) psf[k] = (float)(taps[k / 5] * taps[k % 5] / 256);
+    const scry_affine map = {1, 0};
+    for (int k = 0; k < 25; k++)
+        psf[k] = (float)(taps[k / 5] * taps[k % 5] / 256);
     for (int i = 0; i < SY * SX; i++) {
         const int r = i / SX, c = i % SX;
         const bool lit = (r * 7 + c * 3) % 13 < 2 || hypot(r - 15.3, c - 21.7) < 6;
@@ -68,7 +72,7 @@ static void scene_init(struct scene *s, double peak, uint64_t seed)
                        camera.offset);
     }
     assert_ok(scry_likelihood_create(&s->L, s->op, y, &camera, &map, &err));
-    s->problem = (scry_problem){ .L = s->L, .positive = true };
+    s->problem = (scry_problem){.L = s->L, .positive = true};
 }
 
 static void scene_free(struct scene *s)
@@ -80,7 +84,8 @@ static void scene_free(struct scene *s)
 static double scene_error(const struct scene *s, const float *x)
 {
     double sum = 0;
-    for (int i = 0; i < SY * SX; i++) sum += pow((double)x[i] - s->truth[i], 2);
+    for (int i = 0; i < SY * SX; i++)
+        sum += pow((double)x[i] - s->truth[i], 2);
     return sum / (SY * SX);
 }
 
@@ -93,7 +98,7 @@ static void stops_near_the_best(void **state)
     float x[SY * SX], again[SY * SX];
     const int threads = omp_get_max_threads();
     for (int k = 0; k < 3; k++) {
-        scene_init(&s, (double[]){ 25, 60, 150 }[k], 31 + (uint64_t)k);
+        scene_init(&s, (double[]){25, 60, 150}[k], 31 + (uint64_t)k);
         omp_set_num_threads(1);
         const size_t end = run(&s.problem, SCRY_STOP_FRC, 0, x);
         assert_true(end > 3 && end < 200);
@@ -136,24 +141,26 @@ static void keeps_early_iterations(void **state)
 static void refuses_without_rings(void **state)
 {
     (void)state;
-    const scry_space spaces[] = { SCRY_SPACE(63), SCRY_SPACE(7, 9) };
+    const scry_space spaces[] = {SCRY_SPACE(63), SCRY_SPACE(7, 9)};
     const struct scry_method *rl = scry_method_find("richardson-lucy");
-    const scry_affine map = { 1, 0 };
+    const scry_affine map = {1, 0};
     static double identity[63 * 63];
     float y[63];
     scry_solver_opts opts;
     scry_solver_opts_init(&opts, rl);
     opts.stop = SCRY_STOP_FRC;
-    for (int i = 0; i < 63; i++) identity[i * 64] = 1;
-    for (int i = 0; i < 63; i++) y[i] = (float)(120 + i % 7);
+    for (int i = 0; i < 63; i++)
+        identity[i * 64] = 1;
+    for (int i = 0; i < 63; i++)
+        y[i] = (float)(120 + i % 7);
     for (int k = 0; k < 2; k++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_op *op;
         scry_likelihood *L;
         scry_solver *S = NULL;
         assert_ok(scry_dense_create(&op, &spaces[k], &spaces[k], identity, &err));
         assert_ok(scry_likelihood_create(&L, op, y, &camera, &map, &err));
-        const scry_problem problem = { .L = L, .positive = true };
+        const scry_problem problem = {.L = L, .positive = true};
         const scry_status st = scry_solver_plan(&S, rl, &problem, &opts, &err);
         assert_int_equal(st, k ? SCRY_OK : SCRY_EUNSUP);
         if (k) assert_int_equal(scry_solver_start(S, 1, 0, &err), SCRY_ESHAPE);

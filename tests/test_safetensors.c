@@ -1,7 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
-#include "lib/safetensors.h"
+#include "lib/io/safetensors.h"
 
 #include <string.h>
 

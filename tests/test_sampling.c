@@ -8,7 +8,7 @@
 
 static scry_sampling pattern_of(scry_pattern p, double accel, double center)
 {
-    return (scry_sampling){ .pattern = p, .accel = accel, .center = center, .seed = 7 };
+    return (scry_sampling){.pattern = p, .accel = accel, .center = center, .seed = 7};
 }
 
 /* First words of the reference implementation: mt19937ar.out of Matsumoto & Nishimura for the key
@@ -17,12 +17,14 @@ static void words_are_those_of_the_reference(void **state)
 {
     (void)state;
     scryi_mt19937 g;
-    const uint32_t key[4] = { 0x123, 0x234, 0x345, 0x456 };
-    const uint32_t first[5] = { 1067595299u, 955945823u, 477289528u, 4107218783u, 4228976476u };
+    const uint32_t key[4] = {0x123, 0x234, 0x345, 0x456};
+    const uint32_t first[5] = {1067595299u, 955945823u, 477289528u, 4107218783u, 4228976476u};
     scryi_mt_seed_array(&g, key, 4);
-    for (int i = 0; i < 5; i++) assert_int_equal(scryi_mt_word(&g), first[i]);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(scryi_mt_word(&g), first[i]);
     scryi_mt_seed(&g, 5489);
-    for (int i = 1; i < 10000; i++) scryi_mt_word(&g);
+    for (int i = 1; i < 10000; i++)
+        scryi_mt_word(&g);
     assert_int_equal(scryi_mt_word(&g), 4123659995u);
 }
 
@@ -35,22 +37,22 @@ static void masks_are_those_of_fastmri(void **state)
         size_t n, count, sum, first[4];
         scry_pattern pattern;
     } golden[] = {
-        { 368, 88, 16390, { 4, 9, 10, 14 }, SCRY_PATTERN_RANDOM },
-        { 320, 39, 6304, { 14, 28, 29, 35 }, SCRY_PATTERN_RANDOM },
-        { 372, 45, 8405, { 24, 29, 30, 34 }, SCRY_PATTERN_RANDOM },
-        { 368, 114, 20877, { 1, 5, 9, 13 }, SCRY_PATTERN_EQUISPACED },
-        { 320, 52, 8199, { 1, 9, 17, 25 }, SCRY_PATTERN_EQUISPACED },
-        { 372, 61, 11346, { 2, 10, 18, 26 }, SCRY_PATTERN_EQUISPACED },
-        { 368, 93, 17109, { 1, 6, 12, 17 }, SCRY_PATTERN_EQUISPACED_FRACTION },
-        { 320, 40, 6473, { 9, 20, 32, 43 }, SCRY_PATTERN_EQUISPACED_FRACTION },
-        { 372, 45, 8360, { 10, 21, 33, 44 }, SCRY_PATTERN_EQUISPACED_FRACTION },
+        {368, 88, 16390, {4, 9, 10, 14}, SCRY_PATTERN_RANDOM},
+        {320, 39, 6304, {14, 28, 29, 35}, SCRY_PATTERN_RANDOM},
+        {372, 45, 8405, {24, 29, 30, 34}, SCRY_PATTERN_RANDOM},
+        {368, 114, 20877, {1, 5, 9, 13}, SCRY_PATTERN_EQUISPACED},
+        {320, 52, 8199, {1, 9, 17, 25}, SCRY_PATTERN_EQUISPACED},
+        {372, 61, 11346, {2, 10, 18, 26}, SCRY_PATTERN_EQUISPACED},
+        {368, 93, 17109, {1, 6, 12, 17}, SCRY_PATTERN_EQUISPACED_FRACTION},
+        {320, 40, 6473, {9, 20, 32, 43}, SCRY_PATTERN_EQUISPACED_FRACTION},
+        {372, 45, 8360, {10, 21, 33, 44}, SCRY_PATTERN_EQUISPACED_FRACTION},
     };
-    static const scry_sampling_choice both[2] = { { 4, .08 }, { 8, .04 } };
-    scry_error err = { 0 };
+    static const scry_sampling_choice both[2] = {{4, .08}, {8, .04}};
+    scry_error err = {0};
     for (size_t k = 0; k < sizeof golden / sizeof *golden; k++) {
         const size_t n = golden[k].n;
         unsigned char line[372];
-        scry_sampling s = { .pattern = golden[k].pattern, .seed_name = "file1000000.h5" };
+        scry_sampling s = {.pattern = golden[k].pattern, .seed_name = "file1000000.h5"};
         s.accel = both[n == 320].accel;
         s.center = both[n == 320].center;
         if (n == 372) {
@@ -98,12 +100,12 @@ static const char script[] =
 static void masks_are_those_of_numpy(void **state)
 {
     (void)state;
-    static const char *const texts[3] = { "file1000000.h5", "file2.h5",
-                                          "h\xc3\xb6he\xe4\xb8\xad\xf0\x9f\x98\x80.h5" };
-    static const uint64_t numbers[3] = { 3, 0, 4294967295u };
-    static const size_t sizes[4] = { 96, 127, 256, 368 };
-    static const scry_sampling_choice all[3] = { { 4, .08 }, { 6, .06 }, { 8, .04 } };
-    scry_error err = { 0 };
+    static const char *const texts[3] = {"file1000000.h5", "file2.h5",
+                                         "h\xc3\xb6he\xe4\xb8\xad\xf0\x9f\x98\x80.h5"};
+    static const uint64_t numbers[3] = {3, 0, 4294967295u};
+    static const size_t sizes[4] = {96, 127, 256, 368};
+    static const scry_sampling_choice all[3] = {{4, .08}, {6, .06}, {8, .04}};
+    scry_error err = {0};
     char path[] = "/tmp/scry_sampling_XXXXXX", command[80], text[400];
     const int file = mkstemp(path);
     assert_true(file >= 0 && write(file, script, sizeof script - 1) == sizeof script - 1);
@@ -129,7 +131,8 @@ static void masks_are_those_of_numpy(void **state)
                     }
                     if (!fgets(text, sizeof text, in)) continue;
                     assert_ok(scry_sampling_lines(line, sizes[n], &s, &err));
-                    for (size_t i = 0; i < sizes[n]; i++) off = off || line[i] != text[i] - '0';
+                    for (size_t i = 0; i < sizes[n]; i++)
+                        off = off || line[i] != text[i] - '0';
                     compared++;
                 }
     const int status = pclose(in);
@@ -146,18 +149,19 @@ static void masks_are_those_of_numpy(void **state)
 static void regular_lines_are_where_they_are_said(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char line[131];
     static const struct {
         size_t n, centre, first;
         double accel, center;
-    } cases[] = { { 128, 10, 59, 4, .08 }, { 131, 8, 62, 8, .06 }, { 37, 3, 17, 2.5, .08 } };
+    } cases[] = {{128, 10, 59, 4, .08}, {131, 8, 62, 8, .06}, {37, 3, 17, 2.5, .08}};
     for (int k = 0; k < 3; k++) {
         const scry_sampling s = pattern_of(SCRY_PATTERN_REGULAR, cases[k].accel, cases[k].center);
         assert_ok(scry_sampling_lines(line, cases[k].n, &s, &err));
         for (size_t i = 0; i < cases[k].n; i++) {
             bool on = i >= cases[k].first && i < cases[k].first + cases[k].centre;
-            for (int j = 0; j < 64; j++) on = on || rint(j * cases[k].accel) == (double)i;
+            for (int j = 0; j < 64; j++)
+                on = on || rint(j * cases[k].accel) == (double)i;
             assert_int_equal(line[i], on);
         }
     }
@@ -166,14 +170,15 @@ static void regular_lines_are_where_they_are_said(void **state)
 static size_t count_of(const unsigned char *mask, size_t n)
 {
     size_t count = 0;
-    for (size_t i = 0; i < n; i++) count += mask[i];
+    for (size_t i = 0; i < n; i++)
+        count += mask[i];
     return count;
 }
 
 static void gaussian_lines_are_exact_in_number_and_denser_inside(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { SIZE = 301, RUNS = 200 };
     unsigned char line[SIZE], again[SIZE];
     size_t inner = 0, outer = 0;
@@ -197,12 +202,12 @@ static void gaussian_lines_are_exact_in_number_and_denser_inside(void **state)
 static void poisson_discs_keep_their_distance(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static const struct {
         size_t ny, nx;
         double accel, center;
-    } cases[] = { { 128, 131, 4, .1 }, { 96, 60, 8, .08 }, { 73, 150, 15, .05 }, { 64, 64, 2, 0 },
-                  { 9, 97, 3, 0 }, { 320, 368, 6, .07 } };
+    } cases[] = {{128, 131, 4, .1}, {96, 60, 8, .08}, {73, 150, 15, .05},
+                 {64, 64, 2, 0},    {9, 97, 3, 0},    {320, 368, 6, .07}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const size_t ny = cases[k].ny, nx = cases[k].nx, n = ny * nx;
         unsigned char *mask = scry_alloc(n, 1), *again = scry_alloc(n, 1);
@@ -235,12 +240,11 @@ static void poisson_discs_keep_their_distance(void **state)
 static void spokes_pass_through_the_centre(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     static const struct {
         size_t ny, nx;
         double accel, center;
-    } cases[] = { { 256, 256, 8, 0 }, { 255, 192, 4, .1 }, { 320, 368, 12, 0 },
-                  { 64, 64, 1.5, 0 } };
+    } cases[] = {{256, 256, 8, 0}, {255, 192, 4, .1}, {320, 368, 12, 0}, {64, 64, 1.5, 0}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const size_t ny = cases[k].ny, nx = cases[k].nx, n = ny * nx;
         unsigned char *mask = scry_alloc(n, 1);
@@ -263,7 +267,7 @@ static void spokes_pass_through_the_centre(void **state)
 static void lines_follow_the_readout(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char rows[12 * 17], columns[12 * 17], line[17], short_line[12];
     const scry_sampling s = pattern_of(SCRY_PATTERN_EQUISPACED, 3, .2);
     assert_ok(scry_sampling_mask(columns, 12, 17, 1, &s, &err));
@@ -280,16 +284,15 @@ static void lines_follow_the_readout(void **state)
 static void nonsense_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char m[64 * 64];
     scry_sampling s = pattern_of(SCRY_PATTERN_EQUISPACED, 8, .001);
     assert_int_equal(scry_sampling_lines(m, 128, &s, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "acceleration 8 with centre 0.001 of 128 lines leaves no "));
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     for (unsigned p = 0; p <= SCRY_PATTERN_GAUSSIAN; p++) {
-        static const double bad[][2] = { { 1, .1 }, { .5, .1 }, { -4, .1 }, { NAN, .1 }, { 65, .1 },
-                                         { INFINITY, .1 }, { 4, -.1 }, { 4, 1 }, { 4, NAN },
-                                         { 4, .001 } };
+        static const double bad[][2] = {{1, .1},        {.5, .1}, {-4, .1}, {NAN, .1}, {65, .1},
+                                        {INFINITY, .1}, {4, -.1}, {4, 1},   {4, NAN},  {4, .001}};
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
             s = pattern_of((scry_pattern)p, bad[k][0], bad[k][1]);
             assert_fails(scry_sampling_mask(m, 64, 64, 1, &s, &err), SCRY_EINVAL);
@@ -310,7 +313,7 @@ static void nonsense_is_refused(void **state)
     assert_fails(scry_sampling_lines(m, 64, &s, &err), SCRY_EINVAL);
     s = pattern_of(SCRY_PATTERN_POISSON, 4, .1);
     assert_fails(scry_sampling_lines(m, 64, &s, &err), SCRY_EUNSUP);
-    const scry_sampling_choice one = { 4, .1 };
+    const scry_sampling_choice one = {4, .1};
     s.choices = &one;
     s.n_choices = 1;
     assert_fails(scry_sampling_mask(m, 64, 64, 1, &s, &err), SCRY_EUNSUP);
@@ -330,7 +333,7 @@ static void refused_memory_is_told(void **state)
     unsigned char m[32 * 32];
     for (unsigned p = 0; p <= SCRY_PATTERN_GAUSSIAN; p++)
         for (size_t nth = 1; nth < 8; nth++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_sampling s = pattern_of((scry_pattern)p, 4, .1);
             s.seed_name = "file";
             scry_memory_fail_at(nth);

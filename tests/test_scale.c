@@ -23,7 +23,7 @@ static float complex *random_kspace(size_t n)
 static void a_flat_image_is_its_own_scale(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { C = 2, NY = 48, NX = 65 };
     static float complex k[C * NY * NX];
     double scale = 0;
@@ -62,8 +62,8 @@ static double by_hand(const float complex *k, size_t coils, size_t ny, size_t nx
 static void it_follows_the_rule(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const size_t sizes[][2] = { { 12, 17 }, { 9, 20 }, { 1, 31 } };
+    scry_error err = {0};
+    const size_t sizes[][2] = {{12, 17}, {9, 20}, {1, 31}};
     for (size_t s = 0; s < 3; s++) {
         const size_t ny = sizes[s][0], nx = sizes[s][1];
         float complex *k = random_kspace(3 * ny * nx);
@@ -83,7 +83,7 @@ static void it_follows_the_rule(void **state)
 static void the_middle_alone_counts(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { C = 2, N = 32, NY = 70, NX = 131 };
     float complex *small = random_kspace(C * N * N);
     float complex *large = random_kspace(C * NY * NX);
@@ -112,7 +112,8 @@ static void to_image(float complex *line, size_t n, size_t step)
         }
         out[j] = (float complex)(sum / sqrt((double)n));
     }
-    for (size_t j = 0; j < n; j++) line[j * step] = out[j];
+    for (size_t j = 0; j < n; j++)
+        line[j * step] = out[j];
 }
 
 /* An axis that is an image already: the same image, whichever axes its k-space is in. Sizes within
@@ -120,7 +121,7 @@ static void to_image(float complex *line, size_t n, size_t step)
 static void transformed_axes_are_left_alone(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { C = 2, NY = 18, NX = 27 };
     for (int along_x = 0; along_x < 2; along_x++) {
         float complex *k = random_kspace(C * NY * NX);
@@ -130,8 +131,8 @@ static void transformed_axes_are_left_alone(void **state)
             for (size_t i = 0; i < (along_x ? NY : NX); i++)
                 to_image(k + c * NY * NX + i * (along_x ? NX : 1), along_x ? NX : NY,
                          along_x ? 1 : NX);
-        assert_ok(scry_kspace_scale(&part, k, C, NY, NX,
-                                    along_x ? SCRY_FOURIER_Y : SCRY_FOURIER_X, &err));
+        assert_ok(scry_kspace_scale(&part, k, C, NY, NX, along_x ? SCRY_FOURIER_Y : SCRY_FOURIER_X,
+                                    &err));
         assert_near(part / whole, 1, 1e-5);
         scry_free(k);
     }
@@ -141,9 +142,9 @@ static void transformed_axes_are_left_alone(void **state)
 static void what_is_not_full_does_not_count(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { NY = 50, NX = 64, CY = 12, CX = 17 };
-    const size_t narrow[] = { CX, 7 };
+    const size_t narrow[] = {CX, 7};
     for (int i = 0; i < 2; i++) {
         float complex *k = random_kspace(NY * NX), *block = random_kspace(32 * 32);
         const size_t cx = narrow[i], sy = i ? 32 : CY, sx = i ? 32 : cx;
@@ -167,7 +168,7 @@ static void what_is_not_full_does_not_count(void **state)
 static void it_follows_the_data(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { C = 3, NY = 44, NX = 50 };
     float complex *k = random_kspace(C * NY * NX);
     double before = 0, after = 0;
@@ -181,7 +182,7 @@ static void it_follows_the_data(void **state)
 static void what_has_no_scale_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { N = 40 };
     float complex *k = random_kspace(N * N);
     double scale;

@@ -27,8 +27,7 @@ static void cut(float complex *out, size_t ny, size_t nx, const float complex *i
 {
     for (size_t i = 0; i < ny; i++)
         for (size_t j = 0; j < nx; j++)
-            out[i * nx + j] =
-                scale * in[(i + my / 2 - ny / 2) * mx + j + mx / 2 - nx / 2];
+            out[i * nx + j] = scale * in[(i + my / 2 - ny / 2) * mx + j + mx / 2 - nx / 2];
 }
 
 /* Against a numerical transform of the phantom drawn on a grid FINE times as fine, through the same
@@ -37,7 +36,7 @@ static void cut(float complex *out, size_t ny, size_t nx, const float complex *i
 static void kspace_is_the_transform_of_the_drawn_head(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { NY = 36, NX = 45, FINE = 32, MY = NY * FINE, MX = NX * FINE, COILS = 3 };
     const size_t m = (size_t)MY * MX, n = NY * NX;
     float *drawn = scry_alloc(m, sizeof *drawn);
@@ -49,7 +48,8 @@ static void kspace_is_the_transform_of_the_drawn_head(void **state)
     assert_ok(scry_scanner_coils(maps, a, COILS, MY, MX, 5, &err));
     assert_ok(scry_scanner_shepp_logan(exact, a, COILS, NY, NX, &err));
     for (size_t c = 0; c < COILS; c++) {
-        for (size_t i = 0; i < m; i++) big[i] = maps[c * m + i] * drawn[i];
+        for (size_t i = 0; i < m; i++)
+            big[i] = maps[c * m + i] * drawn[i];
         assert_ok(scry_fourier_transform(big, 1, MY, MX, SCRY_FOURIER_YX, false, &err));
         /* The drawing has its pixels' centres half a pixel off the origin of the transform. */
         for (size_t i = 0; i < MY; i++)
@@ -72,14 +72,15 @@ static void kspace_is_the_transform_of_the_drawn_head(void **state)
 static void one_coil_is_hermitian_and_its_origin_is_the_area(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    static const double area[10][3] = { /* value, half axes: Toft 1996 */
-        { 1, .69, .92 }, { -.8, .6624, .874 }, { -.2, .11, .31 }, { -.2, .16, .41 },
-        { .1, .21, .25 }, { .1, .046, .046 }, { .1, .046, .046 }, { .1, .046, .023 },
-        { .1, .023, .023 }, { .1, .023, .046 } };
+    scry_error err = {0};
+    static const double area[10][3] = {
+        /* value, half axes: Toft 1996 */
+        {1, .69, .92},    {-.8, .6624, .874}, {-.2, .11, .31},  {-.2, .16, .41},  {.1, .21, .25},
+        {.1, .046, .046}, {.1, .046, .046},   {.1, .046, .023}, {.1, .023, .023}, {.1, .023, .046}};
     double integral = 0;
-    for (int i = 0; i < 10; i++) integral += area[i][0] * acos(-1) * area[i][1] * area[i][2] / 4;
-    static const size_t sizes[][2] = { { 64, 64 }, { 37, 50 }, { 41, 23 }, { 1, 9 } };
+    for (int i = 0; i < 10; i++)
+        integral += area[i][0] * acos(-1) * area[i][1] * area[i][2] / 4;
+    static const size_t sizes[][2] = {{64, 64}, {37, 50}, {41, 23}, {1, 9}};
     for (int s = 0; s < 4; s++) {
         const size_t ny = sizes[s][0], nx = sizes[s][1], cy = ny / 2, cx = nx / 2;
         float complex *x = scry_alloc(ny * nx, sizeof *x);
@@ -100,7 +101,7 @@ static void one_coil_is_hermitian_and_its_origin_is_the_area(void **state)
 static void images_have_the_values_of_the_head(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { N = 256 };
     float complex *x = scry_alloc(N * N, sizeof *x);
     float *drawn = scry_alloc(N * N, sizeof *drawn);
@@ -109,11 +110,12 @@ static void images_have_the_values_of_the_head(void **state)
     assert_ok(scry_fourier_transform(x, 1, N, N, SCRY_FOURIER_YX, true, &err));
     static const struct {
         double x, y, value;
-    } at[] = { { .35, -.55, .2 }, { -.22, 0, 0 }, { 0, .35, .3 }, { .5, -.5, .2 }, { .9, .9, 0 } };
+    } at[] = {{.35, -.55, .2}, {-.22, 0, 0}, {0, .35, .3}, {.5, -.5, .2}, {.9, .9, 0}};
     for (size_t k = 0; k < sizeof at / sizeof *at; k++) {
         const size_t i = (size_t)(N / 2 - at[k].y * N / 2), j = (size_t)(N / 2 + at[k].x * N / 2);
         double mean = 0; /* over 5 x 5 pixels: ringing averages out */
-        for (size_t d = 0; d < 25; d++) mean += creal(x[(i + d / 5 - 2) * N + j + d % 5 - 2]) / 25;
+        for (size_t d = 0; d < 25; d++)
+            mean += creal(x[(i + d / 5 - 2) * N + j + d % 5 - 2]) / 25;
         assert_near(mean, at[k].value, .01);
         assert_near(drawn[i * N + j], at[k].value, 1e-6);
     }
@@ -126,7 +128,7 @@ static void images_have_the_values_of_the_head(void **state)
 static void coils_multiply_the_image(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { NY = 48, NX = 51, COILS = 5, MY = 4 * NY, MX = 4 * NX };
     const size_t m = MY * MX, n = NY * NX;
     float complex *wide = scry_alloc(m, sizeof *wide), *maps = scry_alloc(COILS * m, sizeof *maps);
@@ -154,9 +156,9 @@ static void coils_multiply_the_image(void **state)
 static void coils_surround_the_field_of_view(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { N = 48 };
-    static const size_t counts[] = { 1, 4, 8, 16, 64 };
+    static const size_t counts[] = {1, 4, 8, 16, 64};
     for (size_t k = 0; k < 5; k++) {
         const size_t coils = counts[k];
         float complex *s = scry_alloc(coils * N * N, sizeof *s);
@@ -199,7 +201,8 @@ static void phase_is_smooth_and_as_large_as_said(void **state)
     (void)state;
     enum { NY = 60, NX = 70 };
     float complex x[NY * NX], y[NY * NX];
-    for (size_t i = 0; i < NY * NX; i++) x[i] = y[i] = 2.385f;
+    for (size_t i = 0; i < NY * NX; i++)
+        x[i] = y[i] = 2.385f;
     scry_scanner_phase(x, NY, NX, 1.7, 4);
     scry_scanner_phase(y, NY, NX, 1.7, 5);
     assert_memory_not_equal(x, y, sizeof x);
@@ -222,10 +225,10 @@ static void noise_has_the_variance_said(void **state)
     const double sigma = .731;
     for (uint64_t seed = 0; seed < 4; seed++) {
         float complex *x = scry_alloc(N, sizeof *x);
-        double mean[2] = { 0 }, var[2] = { 0 }, cross = 0, next = 0;
+        double mean[2] = {0}, var[2] = {0}, cross = 0, next = 0;
         scry_scanner_noise(x, N, sigma, seed, 0);
         for (size_t i = 0; i < N; i++) {
-            const double part[2] = { creal(x[i]) / sigma, cimag(x[i]) / sigma };
+            const double part[2] = {creal(x[i]) / sigma, cimag(x[i]) / sigma};
             for (int k = 0; k < 2; k++) {
                 mean[k] += part[k] / N;
                 var[k] += part[k] * part[k] / N;
@@ -264,7 +267,7 @@ static void noise_depends_on_seed_and_place_alone(void **state)
 static void the_head_does_not_depend_on_threads(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { NY = 30, NX = 33, COILS = 4, N = NY * NX * COILS };
     float complex x[2][N];
     for (int k = 0; k < 2; k++) {
@@ -279,8 +282,8 @@ static void the_head_does_not_depend_on_threads(void **state)
 static void nonsense_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    float complex x[16] = { 0 }, k[16];
+    scry_error err = {0};
+    float complex x[16] = {0}, k[16];
     assert_fails(scry_scanner_coils(x, NULL, 0, 4, 4, 1, &err), SCRY_EINVAL);
     assert_fails(scry_scanner_coils(x, NULL, 65, 4, 4, 1, &err), SCRY_EINVAL);
     assert_fails(scry_scanner_coils(x, NULL, 1, 0, 4, 1, &err), SCRY_ESHAPE);
@@ -298,14 +301,13 @@ static void refused_memory_is_told(void **state)
     const size_t live = scry_memory_live();
     for (size_t nth = 1; nth < 6; nth++)
         for (int which = 0; which < 3; which++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             memset(a, 0, sizeof a);
             memset(x, 0, sizeof x);
             scry_memory_fail_at(nth);
-            const scry_status st =
-                which == 0   ? scry_scanner_coils(x, a, 2, 8, 8, 1, &err)
-                : which == 1 ? scry_scanner_shepp_logan(k, a, 2, 8, 8, &err)
-                             : scry_scanner_image(k, x, x, 2, 8, 8, &err);
+            const scry_status st = which == 0   ? scry_scanner_coils(x, a, 2, 8, 8, 1, &err)
+                                   : which == 1 ? scry_scanner_shepp_logan(k, a, 2, 8, 8, &err)
+                                                : scry_scanner_image(k, x, x, 2, 8, 8, &err);
             scry_memory_fail_at(0);
             assert_true(st == SCRY_OK || (st == SCRY_ENOMEM && err.text[0]));
             assert_int_equal(scry_memory_live(), live);

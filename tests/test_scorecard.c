@@ -8,8 +8,7 @@
  * amount. tests/exact/closed_form.h is the same algebra by another route (GSL). */
 enum { N = 5, M = 3, B = 24, K = 200 };
 
-static const double A[M * N] = { 1, 0.4, 0, 0,   0.2, 0,   0.7, -0.3,
-                                 0, 0,   0, 0.1, 0,   0.9, 1.1 };
+static const double A[M * N] = {1, 0.4, 0, 0, 0.2, 0, 0.7, -0.3, 0, 0, 0, 0.1, 0, 0.9, 1.1};
 
 static void components(double *mean, double *cov)
 {
@@ -24,9 +23,9 @@ static void components(double *mean, double *cov)
 
 static scry_law *make_law(size_t count)
 {
-    static const double weight[2] = { 3, 5 };
+    static const double weight[2] = {3, 5};
     double mean[2 * N], cov[2 * N * N];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_law *law;
     components(mean, cov);
     assert_ok(scry_law_create(&law, N, count, weight, mean, cov, &err));
@@ -39,13 +38,14 @@ static scry_law *measure(const scry_law *prior, double *y, uint32_t number)
     const double sigma = 0.3;
     double x[N];
     float z[M];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_law *posterior;
     scry_law_draw(prior, x, 11, number);
     scry_rng_normal(z, 0, M, 11, number, 2);
     for (size_t i = 0; i < M; i++) {
         y[i] = sigma * z[i];
-        for (size_t j = 0; j < N; j++) y[i] += A[i * N + j] * x[j];
+        for (size_t j = 0; j < N; j++)
+            y[i] += A[i * N + j] * x[j];
     }
     assert_ok(scry_law_condition(&posterior, prior, A, M, y, sigma, &err));
     return posterior;
@@ -54,22 +54,27 @@ static scry_law *measure(const scry_law *prior, double *y, uint32_t number)
 static void posterior_agrees_with_gsl(void **state)
 {
     (void)state;
-    static const double weight[2] = { 3. / 8, 5. / 8 }, noise[M] = { 0.09, 0.09, 0.09 };
+    static const double weight[2] = {3. / 8, 5. / 8}, noise[M] = {0.09, 0.09, 0.09};
     double mean[2 * N], cov[2 * N * N], y[M], m1[N], m2[N], P1[N * N], P2[N * N];
     components(mean, cov);
     const scry_mixture_component c[2] = {
-        { .weight = weight[0], .mean = mean, .cov = cov },
-        { .weight = weight[1], .mean = mean + N, .cov = cov + N * N },
+        {.weight = weight[0], .mean = mean, .cov = cov},
+        {.weight = weight[1], .mean = mean + N, .cov = cov + N * N},
     };
     scry_law *prior = make_law(2), *posterior = measure(prior, y, 3);
     closed_form f = closed_form_prior(c, 2, N), g = closed_form_posterior(&f, A, y, noise, M);
-    for (size_t k = 0; k < 2; k++) assert_near(posterior->weight[k], g.weight[k], 1e-12);
-    for (size_t i = 0; i < 2 * N; i++) assert_near(posterior->mean[i], g.mean[i], 1e-12);
-    for (size_t i = 0; i < 2 * N * N; i++) assert_near(posterior->cov[i], g.cov[i], 1e-12);
+    for (size_t k = 0; k < 2; k++)
+        assert_near(posterior->weight[k], g.weight[k], 1e-12);
+    for (size_t i = 0; i < 2 * N; i++)
+        assert_near(posterior->mean[i], g.mean[i], 1e-12);
+    for (size_t i = 0; i < 2 * N * N; i++)
+        assert_near(posterior->cov[i], g.cov[i], 1e-12);
     scry_law_moments(posterior, m1, P1);
     closed_form_moments(&g, m2, P2);
-    for (size_t i = 0; i < N; i++) assert_near(m1[i], m2[i], 1e-12);
-    for (size_t i = 0; i < N * N; i++) assert_near(P1[i], P2[i], 1e-12);
+    for (size_t i = 0; i < N; i++)
+        assert_near(m1[i], m2[i], 1e-12);
+    for (size_t i = 0; i < N * N; i++)
+        assert_near(P1[i], P2[i], 1e-12);
     closed_form_free(&f);
     closed_form_free(&g);
     scry_law_free(prior);
@@ -80,15 +85,15 @@ static void posterior_agrees_with_gsl(void **state)
 static void density_and_distribution_agree(void **state)
 {
     (void)state;
-    const double mean[4] = { -1, 0.2, 1.5, 0.7 }, weight[2] = { 0.3, 0.7 };
-    const double cov[8] = { 0.5, 0.1, 0.1, 0.3, 0.4, -0.2, -0.2, 0.6 };
+    const double mean[4] = {-1, 0.2, 1.5, 0.7}, weight[2] = {0.3, 0.7};
+    const double cov[8] = {0.5, 0.1, 0.1, 0.3, 0.4, -0.2, -0.2, 0.6};
     double below = 0, first = 0, share[2], work[2];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_law *law;
     assert_ok(scry_law_create(&law, 2, 2, weight, mean, cov, &err));
     for (int i = 0; i < 200; i++)
         for (int j = 0; j < 200; j++) {
-            const double x[2] = { -6 + 0.06 * (i + 0.5), -6 + 0.06 * (j + 0.5) };
+            const double x[2] = {-6 + 0.06 * (i + 0.5), -6 + 0.06 * (j + 0.5)};
             const double p = exp(scry_law_log_density(law, x, share, work)) * 0.06 * 0.06;
             assert_near(share[0] + share[1], 1, 1e-12);
             if (i < 115) below += p; /* x_0 < 0.9 */
@@ -104,7 +109,7 @@ static void density_and_distribution_agree(void **state)
 static scry_scores score(size_t count, double shift, double factor)
 {
     static float samples[K * N];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_law *prior = make_law(count);
     scry_scorecard *card;
     scry_scores s;
@@ -117,8 +122,8 @@ static scry_scores score(size_t count, double shift, double factor)
         for (uint32_t k = 0; k < K; k++) {
             scry_law_draw(posterior, x, 29, b * K + k);
             for (size_t i = 0; i < N; i++)
-                samples[k * N + i] = (float)(mean[i] + factor * (x[i] - mean[i]) +
-                                             shift * sqrt(cov[i * N + i]));
+                samples[k * N + i] =
+                    (float)(mean[i] + factor * (x[i] - mean[i]) + shift * sqrt(cov[i * N + i]));
         }
         assert_ok(scry_scorecard_add(card, posterior, samples, K, &err));
         scry_law_free(posterior);
@@ -164,8 +169,8 @@ static void wrong_samples_are_found_wrong(void **state)
     (void)state;
     scry_scores s = score(1, 0, 0.5);
     assert_score("sd median", s.sd_median, 0.5, 0.005);
-    assert_score("cover 90", s.cover90, 0.5892, 0.005); /* erf(0.8224 / sqrt 2) */
-    assert_score("cover 50", s.cover50, 0.2641, 0.005); /* erf(0.3372 / sqrt 2) */
+    assert_score("cover 90", s.cover90, 0.5892, 0.005);   /* erf(0.8224 / sqrt 2) */
+    assert_score("cover 50", s.cover50, 0.2641, 0.005);   /* erf(0.3372 / sqrt 2) */
     assert_score("inside 50", s.inside50, 0.9959, 0.005); /* chi2 < 4 * 4.351 */
     s = score(1, 0.25, 1);
     assert_score("bias/prior", s.bias_prior, 0.25, 0.005);
@@ -176,16 +181,18 @@ static void wrong_samples_are_found_wrong(void **state)
 static void wrong_weights_are_found_wrong(void **state)
 {
     (void)state;
-    const double mean[2] = { -3, 3 }, cov[2] = { 0.1, 0.1 }, weight[2] = { 0.2, 0.8 };
+    const double mean[2] = {-3, 3}, cov[2] = {0.1, 0.1}, weight[2] = {0.2, 0.8};
     float samples[100];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_law *law;
     scry_scorecard *card;
     scry_scores s;
     assert_ok(scry_law_create(&law, 1, 2, weight, mean, cov, &err));
     assert_ok(scry_scorecard_create(&card, law, 2, &err));
-    for (size_t k = 0; k < 100; k++) samples[k] = (k % 2 ? 3.f : -3.f) + 0.01f * (float)(k % 11);
-    for (size_t b = 0; b < 2; b++) assert_ok(scry_scorecard_add(card, law, samples, 100, &err));
+    for (size_t k = 0; k < 100; k++)
+        samples[k] = (k % 2 ? 3.f : -3.f) + 0.01f * (float)(k % 11);
+    for (size_t b = 0; b < 2; b++)
+        assert_ok(scry_scorecard_add(card, law, samples, 100, &err));
     assert_ok(scry_scorecard_read(card, &s, &err));
     assert_near(s.weights.value, sqrt(0.09 - 0.25 / 99), 1e-6);
     scry_scorecard_free(card);
@@ -195,12 +202,12 @@ static void wrong_weights_are_found_wrong(void **state)
 static void bad_input_is_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_law *prior = make_law(1), *law;
     scry_scorecard *card;
     scry_scores s;
-    float samples[2 * N] = { 0 };
-    double cov[4] = { 1, 2, 2, 1 }, mean[2] = { 0 }, weight[1] = { -1 }, y[M] = { 0 };
+    float samples[2 * N] = {0};
+    double cov[4] = {1, 2, 2, 1}, mean[2] = {0}, weight[1] = {-1}, y[M] = {0};
     assert_fails(scry_law_create(&law, 2, 1, NULL, mean, cov, &err), SCRY_EINVAL);
     assert_fails(scry_law_create(&law, 2, 1, weight, mean, cov, &err), SCRY_EINVAL);
     assert_fails(scry_law_create(&law, 0, 1, NULL, mean, cov, &err), SCRY_EINVAL);
@@ -226,11 +233,12 @@ static void refused_memory_is_reported(void **state)
     (void)state;
     double y[M];
     float samples[4 * N];
-    for (size_t i = 0; i < 4 * N; i++) samples[i] = 0.1f * (float)(i % 7);
+    for (size_t i = 0; i < 4 * N; i++)
+        samples[i] = 0.1f * (float)(i % 7);
     scry_law *prior = make_law(2), *posterior = measure(prior, y, 0);
     const size_t live = scry_memory_live();
     for (size_t nth = 1;; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_scorecard *card = NULL;
         scry_law *law = NULL;
         scry_scores s;

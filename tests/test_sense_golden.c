@@ -33,10 +33,11 @@ struct scan {
 
 static struct scan scan_read(double factor)
 {
-    scry_error err = { 0 };
-    struct scan s = { .maps = golden("s", COILS * PIXELS), .k = golden("k", COILS * PIXELS) };
+    scry_error err = {0};
+    struct scan s = {.maps = golden("s", COILS * PIXELS), .k = golden("k", COILS * PIXELS)};
     scry_scale((float *)s.k, factor, 2 * COILS * PIXELS);
-    for (size_t i = 0; i < PIXELS; i++) s.mask[i] = s.k[i] != 0;
+    for (size_t i = 0; i < PIXELS; i++)
+        s.mask[i] = s.k[i] != 0;
     assert_ok(scry_kspace_scale(&s.scale, s.k, COILS, N, N, SCRY_FOURIER_YX, &err));
     assert_ok(scry_sense_create(&s.A, s.maps, COILS, 1, N, N, s.mask, SCRY_FOURIER_YX, &err));
     s.y = scry_alloc(scry_space_floats(scry_op_cod(s.A)), sizeof *s.y);
@@ -55,9 +56,9 @@ static void scan_free(struct scan *s)
 /* In the unit of the scale. */
 static float *reconstruct(const struct scan *s, const char *name, double lambda, size_t iterations)
 {
-    scry_error err = { 0 };
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.7071 * s->scale / 800 };
-    const scry_affine map = { s->scale, 0 };
+    scry_error err = {0};
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.7071 * s->scale / 800};
+    const scry_affine map = {s->scale, 0};
     const struct scry_method *method = scry_method_find(name);
     scry_likelihood *L;
     scry_solver *S;
@@ -68,7 +69,7 @@ static float *reconstruct(const struct scan *s, const char *name, double lambda,
     opts.lambda = lambda;
     opts.steps = iterations;
     opts.shifts = 0;
-    assert_ok(scry_solver_plan(&S, method, &(scry_problem){ .L = L }, &opts, &err));
+    assert_ok(scry_solver_plan(&S, method, &(scry_problem){.L = L}, &opts, &err));
     assert_ok(scry_solver_start(S, 1, 0, &err));
     assert_ok(scry_solver_run(S, u, NULL, NULL, NULL, &err));
     scry_solver_free(S);
@@ -124,7 +125,7 @@ static void wavelets_agree_with_bart(void **state)
 static void lambda_is_portable(void **state)
 {
     (void)state;
-    const char *names[] = { "cg-sense", "wavelet", "tv" };
+    const char *names[] = {"cg-sense", "wavelet", "tv"};
     struct scan a = scan_read(1), b = scan_read(1e-6);
     assert_near(b.scale / a.scale, 1e-6, 1e-11);
     for (size_t i = 0; i < 3; i++) {

@@ -43,8 +43,8 @@ static void measure(struct scan *s)
     for (size_t c = 0; c < COILS; c++)
         for (size_t y = 0; y < NY; y++)
             for (size_t k = 0; k < CAL; k++) {
-                const double complex e = cexp(-2 * M_PI * I * ((double)k - CAL / 2) *
-                                              ((double)y - NY / 2) / NY);
+                const double complex e =
+                    cexp(-2 * M_PI * I * ((double)k - CAL / 2) * ((double)y - NY / 2) / NY);
                 for (size_t x = 0; x < NX; x++)
                     rows[c][k][x] += e * s->truth[c][y][x] * s->image[y][x];
             }
@@ -53,8 +53,8 @@ static void measure(struct scan *s)
             for (size_t kx = 0; kx < CAL; kx++) {
                 double complex sum = 0;
                 for (size_t x = 0; x < NX; x++)
-                    sum += rows[c][ky][x] * cexp(-2 * M_PI * I * ((double)kx - CAL / 2) *
-                                                 ((double)x - NX / 2) / NX);
+                    sum += rows[c][ky][x] *
+                           cexp(-2 * M_PI * I * ((double)kx - CAL / 2) * ((double)x - NX / 2) / NX);
                 s->cal[c][ky][kx] = (float complex)(1e-7 * sum); /* fastMRI's units */
             }
 }
@@ -67,7 +67,8 @@ static struct scan *scan_of(double zoom)
             const double v = 2 * zoom * ((double)y - NY / 2) / NY;
             const double u = 2 * zoom * ((double)x - NX / 2) / NX;
             s->image[y][x] = object(v, u);
-            for (size_t c = 0; c < COILS; c++) s->truth[c][y][x] = coil(c, v, u);
+            for (size_t c = 0; c < COILS; c++)
+                s->truth[c][y][x] = coil(c, v, u);
         }
     measure(s);
     return s;
@@ -89,7 +90,7 @@ static double similarity(const struct scan *s, const float complex *maps, size_t
 static void espirit_finds_the_coils(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scan_of(1);
     float complex *maps = scry_alloc(COILS * NY * NX, sizeof *maps);
     float *value = scry_alloc(NY * NX, sizeof *value);
@@ -124,7 +125,7 @@ static void espirit_finds_the_coils(void **state)
 static void soft_weights_fade(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scan_of(1);
     const size_t n = NY * NX;
     scry_espirit_opts o;
@@ -162,7 +163,7 @@ static void soft_weights_fade(void **state)
 static void two_sets_hold_a_wrapped_object(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scry_alloc(1, sizeof *s);
     double complex(*other)[NY][NX] = scry_alloc(COILS, sizeof *other);
     bool *twice = scry_alloc(NY * NX, sizeof *twice);
@@ -222,7 +223,7 @@ static void two_sets_hold_a_wrapped_object(void **state)
 static void low_resolution_maps_point_the_same_way(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scan_of(1);
     const size_t n = NY * NX;
     float complex *maps = scry_alloc(COILS * n, sizeof *maps);
@@ -250,7 +251,7 @@ static void low_resolution_maps_point_the_same_way(void **state)
         assert_int_equal(scry_memory_live(), live);
         if (st == SCRY_OK) break;
         assert_int_equal(st, SCRY_ENOMEM);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
     }
     s->cal[0][0][0] = NAN;
     assert_fails(scry_lowres_maps(maps, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &err),
@@ -291,7 +292,7 @@ static void agrees_with_bart(void **state)
         print_message("skipped: bart is not installed\n");
         skip();
     }
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scan_of(1);
     const size_t n = NY * NX;
     float complex *maps = scry_alloc(COILS * n, sizeof *maps);
@@ -339,14 +340,14 @@ static void calibration_region_is_the_middle(void **state)
 {
     (void)state;
     enum { H = 41, W = 50 };
-    scry_error err = { 0 };
+    scry_error err = {0};
     unsigned char mask[H * W];
     size_t cy, cx;
     memset(mask, 0, sizeof mask);
     assert_int_equal(scry_calibration_region(&cy, &cx, mask, H, W, 24, 8, &err), SCRY_EINVAL);
     assert_string_equal(err.text, "the centre of k-space is not fully sampled: found 0 x 0 lines, "
                                   "at least 8 x 8 are needed");
-    err = (scry_error){ 0 };
+    err = (scry_error){0};
     memset(mask, 1, sizeof mask);
     assert_ok(scry_calibration_region(&cy, &cx, mask, H, W, 0, 8, &err));
     assert_int_equal(cy, H);
@@ -355,7 +356,8 @@ static void calibration_region_is_the_middle(void **state)
     assert_int_equal(cy, 24);
     assert_int_equal(cx, 24);
     /* columns 21 to 29: 9 around the centre, index 25, which is one more than to its left */
-    for (int i = 0; i < H * W; i++) mask[i] = i % W >= 21 && i % W <= 29;
+    for (int i = 0; i < H * W; i++)
+        mask[i] = i % W >= 21 && i % W <= 29;
     assert_ok(scry_calibration_region(&cy, &cx, mask, H, W, 24, 8, &err));
     assert_int_equal(cy, 24);
     assert_int_equal(cx, 9);
@@ -376,7 +378,7 @@ static void calibration_region_is_the_middle(void **state)
 static void threads_do_not_show(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scan_of(1);
     scry_espirit_opts o;
     scry_espirit_opts_init(&o);
@@ -398,7 +400,7 @@ static void threads_do_not_show(void **state)
 static void words_its_failures(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     struct scan *s = scan_of(1);
     const float complex *cal = &s->cal[0][0][0];
     scry_espirit_opts o;
@@ -434,10 +436,10 @@ static void refusals_leak_nothing(void **state)
     const size_t live = scry_memory_live();
     size_t nth = 1;
     for (;; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_memory_fail_at(nth);
-        scry_status st = scry_espirit(maps, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, NULL,
-                                      &err);
+        scry_status st =
+            scry_espirit(maps, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, NULL, &err);
         scry_memory_fail_at(0);
         assert_int_equal(scry_memory_live(), live);
         if (st == SCRY_OK) break;

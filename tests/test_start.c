@@ -4,35 +4,35 @@
 #include "solvers/start.h"
 
 /* Departures that come back up once, as measured curves do. */
-static const double levels[] = { 0.1, 1, 2, 8, 32 };
-static const double values[] = { 0.6, 0.05, 0.2, -0.1, -3 };
-static const scry_departure curve = { 5, levels, values };
+static const double levels[] = {0.1, 1, 2, 8, 32};
+static const double values[] = {0.6, 0.05, 0.2, -0.1, -3};
+static const scry_gaussian_gap curve = {5, levels, values};
 
 static void the_switch_is_where_the_departure_stays_small(void **state)
 {
     (void)state;
     /* not at 1, where it is small and rises again */
-    assert_near(scry_departure_switch(&curve, 0.05), 4, 1e-12);
-    assert_near(scry_departure_switch(&curve, 0.2), 1 / pow(10, 0.15 / 0.55), 1e-12);
-    assert_near(scry_departure_switch(&curve, 0), 2 * pow(4, 2.0 / 3), 1e-12);
-    assert_near(scry_departure_switch(&curve, 0.6), 0.1, 0); /* everywhere */
-    assert_near(scry_departure_switch(&curve, 1), 0.1, 0);
-    const double flat[] = { 0.5, 0.5, 0.5, 0.5, 0.5 };
-    const scry_departure never = { 5, levels, flat };
-    assert_near(scry_departure_switch(&never, 0.4), 32, 0);
-    assert_near(scry_departure_switch(&never, 0.5), 0.1, 0);
+    assert_near(scry_gaussian_gap_switch(&curve, 0.05), 4, 1e-12);
+    assert_near(scry_gaussian_gap_switch(&curve, 0.2), 1 / pow(10, 0.15 / 0.55), 1e-12);
+    assert_near(scry_gaussian_gap_switch(&curve, 0), 2 * pow(4, 2.0 / 3), 1e-12);
+    assert_near(scry_gaussian_gap_switch(&curve, 0.6), 0.1, 0); /* everywhere */
+    assert_near(scry_gaussian_gap_switch(&curve, 1), 0.1, 0);
+    const double flat[] = {0.5, 0.5, 0.5, 0.5, 0.5};
+    const scry_gaussian_gap never = {5, levels, flat};
+    assert_near(scry_gaussian_gap_switch(&never, 0.4), 32, 0);
+    assert_near(scry_gaussian_gap_switch(&never, 0.5), 0.1, 0);
 }
 
 static void the_curve_is_linear_in_the_logarithm(void **state)
 {
     (void)state;
     for (size_t i = 0; i < curve.count; i++)
-        assert_near(scry_departure_at(&curve, levels[i]), values[i], 1e-12);
-    assert_near(scry_departure_at(&curve, 4), 0.05, 1e-12);
-    assert_near(scry_departure_at(&curve, 0.01), 0.6, 0);
-    assert_near(scry_departure_at(&curve, 100), -3, 0);
+        assert_near(scry_gaussian_gap_at(&curve, levels[i]), values[i], 1e-12);
+    assert_near(scry_gaussian_gap_at(&curve, 4), 0.05, 1e-12);
+    assert_near(scry_gaussian_gap_at(&curve, 0.01), 0.6, 0);
+    assert_near(scry_gaussian_gap_at(&curve, 100), -3, 0);
     for (double amount = 0; amount < 0.2; amount += 0.05)
-        assert_near(scry_departure_at(&curve, scry_departure_switch(&curve, amount)), amount,
+        assert_near(scry_gaussian_gap_at(&curve, scry_gaussian_gap_switch(&curve, amount)), amount,
                     1e-12);
 }
 
@@ -52,33 +52,33 @@ struct row {
 };
 
 static const struct row rows[] = {
-    { "diffpir", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 4 },
-    { "diffpir", true, true, SCRY_START_GAUSSIAN, 0, 0.05, 0, 0, 4 },
-    { "diffpir", true, true, SCRY_START_NOISE, 0, 0.05, 0, 0, 0 },
-    { "diffpir", true, false, SCRY_START_AUTO, 0, 0.05, 0, 0, 2 },
-    { "diffpir", false, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 0 },
-    { "diffpir", true, true, SCRY_START_AUTO, 1.25, 0.05, 0, 0, 1.25 },
-    { "diffpir", true, true, SCRY_START_AUTO, 0, 0.05, 3, 0, 3 },   /* not above the first level */
-    { "diffpir", true, true, SCRY_START_AUTO, 0, 0.6, 0, 0.5, 0.5 }, /* nor below the last */
-    { "heun", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 4 },
-    { "heun", true, true, SCRY_START_NOISE, 0, 0.05, 0, 0, 0 },
-    { "pnp-ula", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0.05, 0 }, /* stays at one level */
-    { "wiener", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 0 },
+    {"diffpir", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 4},
+    {"diffpir", true, true, SCRY_START_GAUSSIAN, 0, 0.05, 0, 0, 4},
+    {"diffpir", true, true, SCRY_START_NOISE, 0, 0.05, 0, 0, 0},
+    {"diffpir", true, false, SCRY_START_AUTO, 0, 0.05, 0, 0, 2},
+    {"diffpir", false, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 0},
+    {"diffpir", true, true, SCRY_START_AUTO, 1.25, 0.05, 0, 0, 1.25},
+    {"diffpir", true, true, SCRY_START_AUTO, 0, 0.05, 3, 0, 3},    /* not above the first level */
+    {"diffpir", true, true, SCRY_START_AUTO, 0, 0.6, 0, 0.5, 0.5}, /* nor below the last */
+    {"heun", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 4},
+    {"heun", true, true, SCRY_START_NOISE, 0, 0.05, 0, 0, 0},
+    {"pnp-ula", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0.05, 0}, /* stays at one level */
+    {"wiener", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 0},
 };
 
 static void a_start_is_chosen_from_the_prior(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
-    const scry_departure unknown = { 0 };
+    const scry_gaussian_gap unknown = {0};
     double sigma;
     assert_ok(scry_gaussian_create(&P, &SCRY_SPACE(4, 4), 2, 0, white, NULL, &err));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *r = &rows[i];
         const struct scry_method *method = scry_method_find(r->method);
-        const scry_problem problem = { .prior = P, .model = r->model ? P : NULL,
-                                       .departure = r->curve ? &curve : &unknown };
+        const scry_problem problem = {
+            .prior = P, .model = r->model ? P : NULL, .departure = r->curve ? &curve : &unknown};
         scry_solver_opts o;
         scry_solver_opts_init(&o, method);
         o.start = r->start;
@@ -90,7 +90,7 @@ static void a_start_is_chosen_from_the_prior(void **state)
         assert_near(sigma, r->expected, 1e-9);
     }
     const struct scry_method *method = scry_method_find("jfps");
-    const scry_problem none = { .prior = P };
+    const scry_problem none = {.prior = P};
     scry_solver_opts o;
     scry_solver_opts_init(&o, method);
     o.start = SCRY_START_GAUSSIAN;

@@ -21,7 +21,7 @@ static double *circulant(const scry_space *s, double (*power)(const double f[3],
     double *C = calloc(n * n, sizeof *C);
     assert_non_null(C);
     for (size_t k = 0; k < n; k++) {
-        double f[3] = { 0 };
+        double f[3] = {0};
         for (size_t r = k, a = (size_t)s->rank; a--; r /= s->dims[a]) {
             const double at = (double)(r % s->dims[a]) / (double)s->dims[a];
             f[a] = at > 0.5 ? at - 1 : at;
@@ -49,7 +49,7 @@ static double falling_radial(const double f[3], void *ctx)
 static void same_prior(const scry_prior *P, const scry_prior *Q)
 {
     const size_t n = scry_space_floats(scry_prior_space(P));
-    scry_error err = { 0 };
+    scry_error err = {0};
     void *work = scry_alloc(1, scry_prior_work_bytes(P) + scry_prior_work_bytes(Q));
     float *x = random_floats(n, 3), *a = random_floats(n, 4), *b = random_floats(n, 5);
     double p, q;
@@ -80,16 +80,17 @@ static void same_prior(const scry_prior *P, const scry_prior *Q)
 static void equals_the_dense_prior(void **state)
 {
     (void)state;
-    const scry_space spaces[] = { SCRY_SPACE(9),    SCRY_SPACE(6, 7),    SCRY_SPACE(7, 6),
-                                  SCRY_SPACE(1, 8), SCRY_SPACE(3, 4, 5), SCRY_SPACE(2, 1, 6) };
-    scry_error err = { 0 };
+    const scry_space spaces[] = {SCRY_SPACE(9),    SCRY_SPACE(6, 7),    SCRY_SPACE(7, 6),
+                                 SCRY_SPACE(1, 8), SCRY_SPACE(3, 4, 5), SCRY_SPACE(2, 1, 6)};
+    scry_error err = {0};
     double scale = 0.8, mean[64];
-    for (int i = 0; i < 64; i++) mean[i] = -0.35;
+    for (int i = 0; i < 64; i++)
+        mean[i] = -0.35;
     for (size_t s = 0; s < sizeof spaces / sizeof *spaces; s++) {
         scry_prior *P, *Q;
         double *C = circulant(&spaces[s], falling_radial, &scale);
-        assert_ok(scry_gaussian_create(&P, &spaces[s], spaces[s].rank, -0.35, falling, &scale,
-                                       &err));
+        assert_ok(
+            scry_gaussian_create(&P, &spaces[s], spaces[s].rank, -0.35, falling, &scale, &err));
         assert_ok(scry_gaussian_create_dense(&Q, &spaces[s], mean, C, &err));
         assert_true(scry_prior_is_gaussian(P));
         same_prior(P, Q);
@@ -104,7 +105,7 @@ static void copies_are_independent(void **state)
 {
     (void)state;
     const scry_space one = SCRY_SPACE(6, 5), three = SCRY_SPACE(3, 6, 5);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P, *Q;
     double scale = 0.8, p, q, sum = 0;
     float *x = random_floats(90, 1), a[90], b[30];
@@ -132,7 +133,7 @@ static void spectrum_holds_the_eigenvalues(void **state)
     (void)state;
     enum { H = 6, W = 7, HALF = W / 2 + 1 };
     const scry_space space = SCRY_SPACE(2, H, W);
-    scry_error err = { 0 };
+    scry_error err = {0};
     double scale = 2.385;
     scry_prior *P, *Q;
     float wave[2 * H * W], out[2 * H * W], S[H * HALF];
@@ -143,8 +144,8 @@ static void spectrum_holds_the_eigenvalues(void **state)
     for (size_t ky = 0; ky < H; ky++)
         for (size_t kx = 0; kx < HALF; kx++) {
             for (size_t i = 0; i < 2 * H * W; i++)
-                wave[i] = (float)cos(6.283185307179586 * ((double)(ky * (i / W % H)) / H +
-                                                          (double)(kx * (i % W)) / W));
+                wave[i] = (float)cos(6.283185307179586 *
+                                     ((double)(ky * (i / W % H)) / H + (double)(kx * (i % W)) / W));
             assert_ok(scry_gaussian_apply(P, out, wave, SCRY_GAUSSIAN_SHRINK, 0.7, work, &err));
             for (size_t i = 0; i < 2 * H * W; i++)
                 assert_near(out[i], S[ky * HALF + kx] * wave[i], 1e-5);
@@ -163,8 +164,8 @@ static void spectrum_holds_the_eigenvalues(void **state)
 static void radial_table(void **state)
 {
     (void)state;
-    const double power[4] = { 8, 1, 0.5, 0.125 };
-    const scry_radial radial = { .count = 4, .power = power, .mean = 0.2 };
+    const double power[4] = {8, 1, 0.5, 0.125};
+    const scry_radial radial = {.count = 4, .power = power, .mean = 0.2};
     const double step = 0.5 * sqrt(2) / 3;
     assert_near(scry_radial_power(&radial, 0), 8, 1e-12);
     assert_near(scry_radial_power(&radial, 2 * step), 0.5, 1e-12);
@@ -174,7 +175,7 @@ static void radial_table(void **state)
     assert_near(scry_radial_power(&radial, 9), 0.125, 1e-12);
 }
 
-static const double tikhonov_weights[3] = { 0.4, 1.3, 1 };
+static const double tikhonov_weights[3] = {0.4, 1.3, 1};
 
 static double tikhonov_power(const double f[3], void *ctx)
 {
@@ -190,10 +191,11 @@ static void tikhonov_is_a_gaussian(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(3, 4, 5);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P, *Q;
     double ridge = 0.09, mean[60];
-    for (int i = 0; i < 60; i++) mean[i] = 0.25;
+    for (int i = 0; i < 60; i++)
+        mean[i] = 0.25;
     double *C = circulant(&space, tikhonov_power, &ridge);
     assert_ok(scry_tikhonov_create(&P, &space, 3, 0.7, ridge, 0.25, tikhonov_weights, &err));
     assert_ok(scry_gaussian_create_dense(&Q, &space, mean, C, &err));
@@ -209,7 +211,7 @@ static void tikhonov_improper(void **state)
     (void)state;
     enum { H = 5, W = 6 };
     const scry_space space = SCRY_SPACE(H, W);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     float *u = random_floats(H * W, 2), out[H * W];
     double energy = 0, value;
@@ -224,14 +226,17 @@ static void tikhonov_improper(void **state)
     assert_near(value, 0.35 * energy, 1e-5 * energy);
     check_prox(P, u, 0.8, 1e-6);
     check_vjp(P, u, 0.8f, 0.05, 1e-5);
-    for (size_t i = 0; i < H * W; i++) u[i] = 2.385f;
+    for (size_t i = 0; i < H * W; i++)
+        u[i] = 2.385f;
     assert_ok(scry_prior_prox(P, out, u, 1e3, work, &err));
-    for (size_t i = 0; i < H * W; i++) assert_near(out[i], 2.385, 1e-5);
+    for (size_t i = 0; i < H * W; i++)
+        assert_near(out[i], 2.385, 1e-5);
     assert_false(scry_prior_is_gaussian(P));
     assert_fails(scry_gaussian_apply(P, out, u, SCRY_GAUSSIAN_COV, 0, work, &err), SCRY_EINVAL);
     assert_fails(scry_gaussian_apply(P, out, u, SCRY_GAUSSIAN_SQRT, 0, work, &err), SCRY_EINVAL);
     assert_ok(scry_gaussian_apply(P, out, u, SCRY_GAUSSIAN_SHRINK, 0.3, work, &err));
-    for (size_t i = 0; i < H * W; i++) assert_near(out[i], 0.3 * 2.385, 1e-5);
+    for (size_t i = 0; i < H * W; i++)
+        assert_near(out[i], 0.3 * 2.385, 1e-5);
     scry_free(work);
     scry_free(u);
     scry_prior_free(P);
@@ -246,10 +251,10 @@ static void refuses(void **state)
 {
     (void)state;
     scry_space space = SCRY_SPACE(8, 9), bad = SCRY_SPACE(0);
-    double scale = 1, wrong[] = { 0, -1, NAN, INFINITY };
-    const double power[3] = { 1, 0, 1 }, weights[2] = { 1, 0 };
-    const scry_radial zero = { .count = 3, .power = power }, one = { .count = 1, .power = power };
-    scry_error err = { 0 };
+    double scale = 1, wrong[] = {0, -1, NAN, INFINITY};
+    const double power[3] = {1, 0, 1}, weights[2] = {1, 0};
+    const scry_radial zero = {.count = 3, .power = power}, one = {.count = 1, .power = power};
+    scry_error err = {0};
     scry_prior *P;
     for (size_t i = 0; i < 4; i++)
         assert_fails(scry_gaussian_create(&P, &space, 2, 0, bad_spectrum, &wrong[i], &err),
@@ -279,7 +284,7 @@ static void same_bytes(void **state)
     const scry_space space = SCRY_SPACE(210, 200);
     float *x = random_floats(N, 6), *one = random_floats(N, 7), *four = random_floats(N, 8);
     double scale = 1;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     const int before = omp_get_max_threads();
     assert_ok(scry_gaussian_create(&P, &space, 2, 0.3, falling, &scale, &err));
@@ -300,10 +305,13 @@ static void same_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_dense_prior), cmocka_unit_test(copies_are_independent),
+        cmocka_unit_test(equals_the_dense_prior),
+        cmocka_unit_test(copies_are_independent),
         cmocka_unit_test(spectrum_holds_the_eigenvalues),
-        cmocka_unit_test(radial_table),           cmocka_unit_test(tikhonov_is_a_gaussian),
-        cmocka_unit_test(tikhonov_improper),      cmocka_unit_test(refuses),
+        cmocka_unit_test(radial_table),
+        cmocka_unit_test(tikhonov_is_a_gaussian),
+        cmocka_unit_test(tikhonov_improper),
+        cmocka_unit_test(refuses),
         cmocka_unit_test(same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
-#include "lib/stein.h"
+#include "lib/stats/stein.h"
 
 #include <string.h>
 
@@ -15,15 +15,17 @@ enum { N = 3, K = 60, TRIALS = 60 };
 static scry_ksd measure(double shift, double width, double rho, double unit, uint64_t seed)
 {
     float x[K * N], s[K * N];
-    const double scale[N] = { unit, 1, 1 };
-    scry_error err = { 0 };
+    const double scale[N] = {unit, 1, 1};
+    scry_error err = {0};
     scry_ksd ksd;
     scry_rng_normal(x, 0, K * N, seed, 0, 0);
     for (size_t k = 0; k < K; k++) {
         float *at = x + k * N;
         at[1] = (float)(rho * at[0] + sqrt(1 - rho * rho) * at[1]);
-        for (size_t i = 0; i < N; i++) at[i] = (float)(shift + width * at[i]);
-        for (size_t i = 0; i < N; i++) s[k * N + i] = -at[i] / (float)scale[i];
+        for (size_t i = 0; i < N; i++)
+            at[i] = (float)(shift + width * at[i]);
+        for (size_t i = 0; i < N; i++)
+            s[k * N + i] = -at[i] / (float)scale[i];
         at[0] *= (float)unit;
     }
     assert_ok(scry_ksd_measure(&ksd, x, s, K, N, scale, 300, seed, &err));
@@ -74,9 +76,9 @@ static void unit_of_an_entry_does_not_matter(void **state)
 static void formula(void **state)
 {
     (void)state;
-    const float x[3] = { 0, 1, 3 }, s[3] = { 0.5f, -1.25f, -2 };
-    const double r[3] = { 1, 3, 2 }, first[3] = { 1, 2, 2 }, second[3] = { 0, 0, 1 };
-    scry_error err = { 0 };
+    const float x[3] = {0, 1, 3}, s[3] = {0.5f, -1.25f, -2};
+    const double r[3] = {1, 3, 2}, first[3] = {1, 2, 2}, second[3] = {0, 0, 1};
+    scry_error err = {0};
     scry_ksd ksd;
     double sum = 0;
     for (int k = 0; k < 3; k++) {
@@ -92,9 +94,9 @@ static void formula(void **state)
 static void errors(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_ksd ksd;
-    float x[4] = { 1, 1, 1, 1 }, s[4] = { 0 };
+    float x[4] = {1, 1, 1, 1}, s[4] = {0};
     const double zero = 0;
     assert_fails(scry_ksd_measure(&ksd, x, s, 2, 1, NULL, 10, 0, &err), SCRY_EINVAL);
     assert_fails(scry_ksd_measure(&ksd, x, s, 4, 1, NULL, 0, 0, &err), SCRY_EINVAL);
@@ -112,7 +114,7 @@ static void errors(void **state)
         scry_memory_fail_at(0);
         assert_int_equal(st, SCRY_ENOMEM);
         assert_int_equal(scry_memory_live(), live);
-        err = (scry_error){ 0 };
+        err = (scry_error){0};
     }
 }
 

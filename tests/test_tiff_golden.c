@@ -3,7 +3,7 @@
 
 #include "tests/check.h"
 
-#include "lib/tiff.h"
+#include "lib/io/tiff/tiff.h"
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ struct row {
 
 static void compare(scry_tiff_reader *r, const struct row *row, scry_tiff_writer *w)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_tiff_info *info = scry_tiff_describe(r);
     const size_t n = info->y * info->x;
     float *v = malloc(n * sizeof *v);
@@ -52,7 +52,7 @@ static void compare(scry_tiff_reader *r, const struct row *row, scry_tiff_writer
 
 static void check_row(const struct row *row, size_t number)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     scry_tiff_writer *w;
     char out[2048];
@@ -68,8 +68,8 @@ static void check_row(const struct row *row, size_t number)
         fail();
     }
     snprintf(out, sizeof out, "%s/%zu.out.tif", dir, number);
-    const scry_tiff_options opts = { .force = true, .packing = info->x % 2 ? SCRY_TIFF_UNPACKED
-                                                                           : SCRY_TIFF_DEFLATE };
+    const scry_tiff_options opts = {
+        .force = true, .packing = info->x % 2 ? SCRY_TIFF_UNPACKED : SCRY_TIFF_DEFLATE};
     assert_ok(scry_tiff_create(&w, out, info, &opts, &err));
     compare(r, row, w);
     assert_ok(scry_tiff_finish(w, NULL, &err));
@@ -87,7 +87,8 @@ static void check_manifest(void)
         struct row row;
         assert_int_equal(sscanf(line, "%1023[^\t]\t%zu\t%zu\t%zu\t%zu\t%zu\t%15s\t%15s\t%lf\t%lf",
                                 row.path, &row.c, &row.z, &row.t, &row.y, &row.x, row.type,
-                                row.flavour, &row.sum, &row.weighted), 10);
+                                row.flavour, &row.sum, &row.weighted),
+                         10);
         check_row(&row, rows++);
     }
     fclose(f);

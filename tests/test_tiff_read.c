@@ -5,7 +5,7 @@
 #include "tests/tiff_make.h"
 
 #include "lib/memory.h"
-#include "lib/tiff.h"
+#include "lib/io/tiff/tiff.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -30,15 +30,17 @@ static uint16_t value(size_t plane, size_t i)
 static void fill(uint16_t *v, size_t first, size_t planes)
 {
     for (size_t p = 0; p < planes; p++)
-        for (size_t i = 0; i < N; i++) v[p * N + i] = value(first + p, i);
+        for (size_t i = 0; i < N; i++)
+            v[p * N + i] = value(first + p, i);
 }
 
 static void expect_plane(scry_tiff_reader *r, size_t c, size_t z, size_t t, size_t plane)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     float out[N];
     assert_ok(scry_tiff_read_plane(r, c, z, t, out, &err));
-    for (size_t i = 0; i < N; i++) assert_near((double)out[i], value(plane, i), 0);
+    for (size_t i = 0; i < N; i++)
+        assert_near((double)out[i], value(plane, i), 0);
 }
 
 static void expect_sizes(const scry_tiff_reader *r, size_t c, size_t z, size_t t)
@@ -53,7 +55,7 @@ static void expect_sizes(const scry_tiff_reader *r, size_t c, size_t z, size_t t
 
 static void expect_failure(const char *file, scry_status code, const char *words)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r = NULL;
     const scry_status st = scry_tiff_open(&r, file, &err);
     if (st != code || r || !strstr(err.text, words)) {
@@ -78,9 +80,13 @@ static struct made stack(bool mm, size_t pages, const char *description)
     uint16_t v[N];
     for (size_t p = 0; p < pages; p++) {
         fill(v, p, 1);
-        made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1,
-                                          .description = p ? NULL : description, .pixels = v,
-                                          .bytes = sizeof v });
+        made_add(&f, &(struct made_page){.x = X,
+                                         .y = Y,
+                                         .bits = 16,
+                                         .photometric = 1,
+                                         .description = p ? NULL : description,
+                                         .pixels = v,
+                                         .bytes = sizeof v});
     }
     return f;
 }
@@ -93,8 +99,14 @@ static void one_ifd(bool mm, size_t held, const char *description, const char *f
     fill(v, 0, held);
     made_pixels(&f, v, held * N * sizeof *v, 16);
     const uint32_t start = (uint32_t)f.strip;
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1, .at = start,
-                                      .stored = N * 2, .description = description, .pixels = v });
+    made_add(&f, &(struct made_page){.x = X,
+                                     .y = Y,
+                                     .bits = 16,
+                                     .photometric = 1,
+                                     .at = start,
+                                     .stored = N * 2,
+                                     .description = description,
+                                     .pixels = v});
     made_end(&f, file);
     free(v);
 }
@@ -103,7 +115,7 @@ static void plain_stacks(void **state)
 {
     (void)state;
     for (int mm = 0; mm < 2; mm++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_reader *r;
         struct made f = stack(mm, 3, NULL);
         made_end(&f, at("plain.tif"));
@@ -111,7 +123,8 @@ static void plain_stacks(void **state)
         expect_sizes(r, 1, 3, 1);
         assert_int_equal(scry_tiff_describe(r)->type, SCRY_TIFF_U16);
         assert_int_equal(scry_tiff_describe(r)->big_endian, mm);
-        for (size_t z = 3; z-- > 0;) expect_plane(r, 0, z, 0, z);
+        for (size_t z = 3; z-- > 0;)
+            expect_plane(r, 0, z, 0, z);
         float part[6];
         assert_ok(scry_tiff_read_rect(r, 0, 1, 0, 2, 3, 2, 3, part, &err));
         for (size_t i = 0; i < 6; i++)
@@ -119,7 +132,7 @@ static void plain_stacks(void **state)
         float out[N];
         assert_fails(scry_tiff_read_plane(r, 0, 3, 0, out, &err), SCRY_EINVAL);
         assert_fails(scry_tiff_read_rect(r, 0, 0, 0, 4, 0, 2, 1, out, &err), SCRY_EINVAL);
-        assert_true(scry_tiff_tally_of(r).max == value(2, N - 1));
+        assert_true(scry_tiff_content_of(r).max == value(2, N - 1));
         scry_tiff_close(r);
     }
 }
@@ -130,14 +143,18 @@ static void imagej_orders(void **state)
     static const struct {
         const char *order;
         size_t c, z, t; /* strides */
-    } rows[] = { { "", 1, 2, 6 }, { "order=zct\n", 3, 1, 6 }, { "order=ztc\n", 6, 1, 3 },
-                 { "order=tcz\n", 2, 4, 1 } };
+    } rows[] = {{"", 1, 2, 6},
+                {"order=zct\n", 3, 1, 6},
+                {"order=ztc\n", 6, 1, 3},
+                {"order=tcz\n", 2, 4, 1}};
     for (size_t k = 0; k < 4; k++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_reader *r;
         char text[160];
-        snprintf(text, sizeof text, "ImageJ=1.53t\nimages=12\nchannels=2\nslices=3\nframes=2\n%s"
-                 "unit=\\u00B5m\nspacing=0.75\nfinterval=2.5\nmin=1.0\nmax=9.0\n", rows[k].order);
+        snprintf(text, sizeof text,
+                 "ImageJ=1.53t\nimages=12\nchannels=2\nslices=3\nframes=2\n%s"
+                 "unit=\\u00B5m\nspacing=0.75\nfinterval=2.5\nmin=1.0\nmax=9.0\n",
+                 rows[k].order);
         struct made f = stack(true, 12, text);
         made_end(&f, at("ij.tif"));
         assert_ok(scry_tiff_open(&r, path, &err));
@@ -158,18 +175,24 @@ static void imagej_orders(void **state)
 static void imagej_calibration(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     struct made f = made_begin(false);
     uint16_t v[N];
-    for (size_t i = 0; i < N; i++) v[i] = (uint16_t)(32768 + i);
+    for (size_t i = 0; i < N; i++)
+        v[i] = (uint16_t)(32768 + i);
     v[3] = 32700;
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                                      .bytes = sizeof v, .xres = { 7547649, 1000000 },
-                                      .res_unit = 1,
-                                      .description = "ImageJ=1.44p\nunit=nm\nmin=32700.0\n"
-                                                     "max=32802.0\ncf=0\nc0=-32768.0\nc1=1.0\n"
-                                                     "vunit=Gray Value\n" });
+    made_add(&f, &(struct made_page){.x = X,
+                                     .y = Y,
+                                     .bits = 16,
+                                     .photometric = 1,
+                                     .pixels = v,
+                                     .bytes = sizeof v,
+                                     .xres = {7547649, 1000000},
+                                     .res_unit = 1,
+                                     .description = "ImageJ=1.44p\nunit=nm\nmin=32700.0\n"
+                                                    "max=32802.0\ncf=0\nc0=-32768.0\nc1=1.0\n"
+                                                    "vunit=Gray Value\n"});
     made_end(&f, at("signed.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_int_equal(scry_tiff_describe(r)->type, SCRY_TIFF_I16);
@@ -182,8 +205,8 @@ static void imagej_calibration(void **state)
 
     f = made_begin(true);
     v[3] = 33000;
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                                      .bytes = sizeof v });
+    made_add(&f, &(struct made_page){
+                     .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v, .bytes = sizeof v});
     made_end(&f, at("lost.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
@@ -196,14 +219,15 @@ static void one_directory_for_all(void **state)
 {
     (void)state;
     for (int mm = 0; mm < 2; mm++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_reader *r;
         one_ifd(mm, 6, "ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nhyperstack=true\n",
                 at("one.tif"));
         assert_ok(scry_tiff_open(&r, path, &err));
         expect_sizes(r, 2, 3, 1);
         assert_true(scry_tiff_describe(r)->one_ifd);
-        for (size_t p = 6; p-- > 0;) expect_plane(r, p % 2, p / 2, 0, p);
+        for (size_t p = 6; p-- > 0;)
+            expect_plane(r, p % 2, p / 2, 0, p);
         scry_tiff_close(r);
         one_ifd(mm, 5, "ImageJ=1.53t\nimages=9999\nslices=9999\n", at("cut.tif"));
         expect_failure(path, SCRY_EFORMAT, "9999 planes");
@@ -214,16 +238,21 @@ static void one_directory_for_all(void **state)
         scry_tiff_close(r);
     }
     /* a second directory behind all the data is ignored, as ImageJ does */
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     struct made f = made_begin(true);
     uint16_t v[3 * N];
     fill(v, 0, 3);
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1, .stored = N * 2,
-                                      .description = "ImageJ=1.53t\nimages=3\nslices=3\n",
-                                      .pixels = v, .bytes = sizeof v });
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                                      .bytes = N * 2 });
+    made_add(&f, &(struct made_page){.x = X,
+                                     .y = Y,
+                                     .bits = 16,
+                                     .photometric = 1,
+                                     .stored = N * 2,
+                                     .description = "ImageJ=1.53t\nimages=3\nslices=3\n",
+                                     .pixels = v,
+                                     .bytes = sizeof v});
+    made_add(&f, &(struct made_page){
+                     .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v, .bytes = N * 2});
     made_end(&f, at("virtual.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     expect_sizes(r, 1, 3, 1);
@@ -235,22 +264,27 @@ static void one_directory_for_all(void **state)
 static void beyond_four_gigabytes(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     const uint32_t side = 16384, planes = 20;
     const uint64_t plane = (uint64_t)side * side;
     struct made f = made_begin(true);
     char text[] = "ImageJ=1.53t\nimages=20\nslices=20\n";
-    made_add(&f, &(struct made_page){ .x = side, .y = side, .bits = 8, .photometric = 1, .at = 4096,
-                                      .stored = (uint32_t)plane, .description = text,
-                                      .pixels = text });
+    made_add(&f, &(struct made_page){.x = side,
+                                     .y = side,
+                                     .bits = 8,
+                                     .photometric = 1,
+                                     .at = 4096,
+                                     .stored = (uint32_t)plane,
+                                     .description = text,
+                                     .pixels = text});
     made_end(&f, at("huge.tif"));
     const int fd = open(path, O_WRONLY);
     if (ftruncate(fd, (off_t)(4096 + planes * plane))) {
         close(fd);
         skip(); /* no sparse files here */
     }
-    const unsigned char mark[3] = { 7, 8, 9 };
+    const unsigned char mark[3] = {7, 8, 9};
     assert_int_equal(pwrite(fd, mark, 3, (off_t)(4096 + 19 * plane + 100 * side + 50)), 3);
     close(fd);
     assert_ok(scry_tiff_open(&r, path, &err));
@@ -288,7 +322,7 @@ static void broken_chains(void **state)
     expect_failure(path, SCRY_EFORMAT, "promises 4 planes");
     f = stack(false, 4, "ImageJ=1.53t\nimages=2\nslices=2\n");
     made_end(&f, at("long.tif"));
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     assert_ok(scry_tiff_open(&r, path, &err));
     expect_sizes(r, 1, 4, 1);
@@ -301,8 +335,13 @@ static void wrong_pages(void **state)
     (void)state;
     uint16_t v[4 * N];
     fill(v, 0, 4);
-    struct made_page p = { .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                           .bytes = N * 2 }, q = p;
+    struct made_page p = {.x = X,
+                          .y = Y,
+                          .bits = 16,
+                          .photometric = 1,
+                          .pixels = v,
+                          .bytes = N * 2},
+                     q = p;
     struct made f = made_begin(false);
     q.x = 2 * X;
     q.y = 2 * Y;
@@ -349,15 +388,14 @@ static void wrong_pages(void **state)
 static void unsupported(void **state)
 {
     (void)state;
-    uint16_t v[4 * N] = { 0 };
-    const struct made_page p = { .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                                 .bytes = N * 2 };
+    uint16_t v[4 * N] = {0};
+    const struct made_page p = {
+        .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v, .bytes = N * 2};
     struct {
         struct made_page page;
         const char *words;
-    } rows[6] = { { p, "16-bit float" },  { p, "JPEG 2000" },
-                  { p, "photometric interpretation 8" }, { p, "complex float" },
-                  { p, "24-bit" }, { p, "old-style JPEG" } };
+    } rows[6] = {{p, "16-bit float"},  {p, "JPEG 2000"}, {p, "photometric interpretation 8"},
+                 {p, "complex float"}, {p, "24-bit"},    {p, "old-style JPEG"}};
     rows[0].page.format = 3;
     rows[1].page.compression = 34712;
     rows[2].page.photometric = 8;
@@ -394,12 +432,17 @@ static void not_tiffs(void **state)
 static void reduced_pages(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     uint16_t v[2 * N];
     fill(v, 0, 2);
-    struct made_page p = { .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v,
-                           .bytes = N * 2 }, small = p;
+    struct made_page p = {.x = X,
+                          .y = Y,
+                          .bits = 16,
+                          .photometric = 1,
+                          .pixels = v,
+                          .bytes = N * 2},
+                     small = p;
     small.x = 3;
     small.y = 2;
     small.bytes = 12;
@@ -422,12 +465,12 @@ static void reduced_pages(void **state)
 static void packed_bits(void **state)
 {
     (void)state;
-    static const uint16_t sizes[] = { 1, 2, 4, 10, 12, 14 };
+    static const uint16_t sizes[] = {1, 2, 4, 10, 12, 14};
     for (size_t k = 0; k < 6; k++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_reader *r;
         const unsigned bits = sizes[k];
-        unsigned char row[2 * X] = { 0 }, data[Y * 2 * X];
+        unsigned char row[2 * X] = {0}, data[Y * 2 * X];
         const size_t bytes = (X * bits + 7) / 8;
         float out[N];
         for (size_t x = 0; x < X; x++)
@@ -436,10 +479,15 @@ static void packed_bits(void **state)
                 const unsigned v = (unsigned)(11 + 613 * x) & ((1u << bits) - 1);
                 if (v >> (bits - 1 - b) & 1) row[bit / 8] |= (unsigned char)(0x80 >> bit % 8);
             }
-        for (size_t y = 0; y < Y; y++) memcpy(data + y * bytes, row, bytes);
+        for (size_t y = 0; y < Y; y++)
+            memcpy(data + y * bytes, row, bytes);
         struct made f = made_begin(k % 2);
-        made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = (uint16_t)bits, .photometric = 1,
-                                          .pixels = data, .bytes = Y * bytes });
+        made_add(&f, &(struct made_page){.x = X,
+                                         .y = Y,
+                                         .bits = (uint16_t)bits,
+                                         .photometric = 1,
+                                         .pixels = data,
+                                         .bytes = Y * bytes});
         made_end(&f, at("packed.tif"));
         assert_ok(scry_tiff_open(&r, path, &err));
         assert_int_equal(scry_tiff_describe(r)->type, bits > 8 ? SCRY_TIFF_U16 : SCRY_TIFF_U8);
@@ -453,21 +501,23 @@ static void packed_bits(void **state)
 static void colours(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     unsigned char v[3 * N];
     float out[N];
-    for (size_t i = 0; i < 3 * N; i++) v[i] = (unsigned char)(2 * i + 1);
+    for (size_t i = 0; i < 3 * N; i++)
+        v[i] = (unsigned char)(2 * i + 1);
     struct made f = made_begin(false);
-    struct made_page p = { .x = X, .y = Y, .bits = 8, .samples = 3, .photometric = 2, .pixels = v,
-                           .bytes = 3 * N };
+    struct made_page p = {
+        .x = X, .y = Y, .bits = 8, .samples = 3, .photometric = 2, .pixels = v, .bytes = 3 * N};
     made_add(&f, &p);
     made_end(&f, at("rgb.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     expect_sizes(r, 3, 1, 1);
     assert_true(scry_tiff_describe(r)->rgb);
     assert_ok(scry_tiff_read_plane(r, 1, 0, 0, out, &err));
-    for (size_t i = 0; i < N; i++) assert_near((double)out[i], v[3 * i + 1], 0);
+    for (size_t i = 0; i < N; i++)
+        assert_near((double)out[i], v[3 * i + 1], 0);
     scry_tiff_close(r);
     p.planar = 2;
     f = made_begin(true);
@@ -475,10 +525,11 @@ static void colours(void **state)
     made_end(&f, at("planar.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_ok(scry_tiff_read_plane(r, 2, 0, 0, out, &err));
-    for (size_t i = 0; i < N; i++) assert_near((double)out[i], v[2 * N + i], 0);
+    for (size_t i = 0; i < N; i++)
+        assert_near((double)out[i], v[2 * N + i], 0);
     scry_tiff_close(r);
     f = made_begin(false);
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 8, .pixels = v, .bytes = N });
+    made_add(&f, &(struct made_page){.x = X, .y = Y, .bits = 8, .pixels = v, .bytes = N});
     made_end(&f, at("white.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
@@ -490,38 +541,48 @@ static void colours(void **state)
 static void precision(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
-    uint32_t v[N] = { 16777217, 5, 4294967295u };
-    double d[N] = { 0.1, 0.5, 1e300 };
+    uint32_t v[N] = {16777217, 5, 4294967295u};
+    double d[N] = {0.1, 0.5, 1e300};
     float out[N];
     struct made f = made_begin(true);
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 32, .photometric = 1, .pixels = v,
-                                      .bytes = sizeof v });
+    made_add(&f, &(struct made_page){
+                     .x = X, .y = Y, .bits = 32, .photometric = 1, .pixels = v, .bytes = sizeof v});
     made_end(&f, at("u32.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_true(warned(r, "rounded"));
     assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
-    assert_int_equal(scry_tiff_tally_of(r).rounded, 2);
+    assert_int_equal(scry_tiff_content_of(r).rounded, 2);
     scry_tiff_close(r);
     f = made_begin(true);
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 64, .format = 3, .photometric = 1,
-                                      .pixels = d, .bytes = sizeof d });
+    made_add(&f, &(struct made_page){.x = X,
+                                     .y = Y,
+                                     .bits = 64,
+                                     .format = 3,
+                                     .photometric = 1,
+                                     .pixels = d,
+                                     .bytes = sizeof d});
     made_end(&f, at("f64.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_fails(scry_tiff_read_plane(r, 0, 0, 0, out, &err), SCRY_ENUMERIC);
     assert_ok(scry_tiff_read_rect(r, 0, 0, 0, 0, 0, 1, 2, out, &err));
     assert_near((double)out[1], 0.5, 0);
     scry_tiff_close(r);
-    float s[N] = { NAN, INFINITY, 3 };
+    float s[N] = {NAN, INFINITY, 3};
     f = made_begin(false);
-    made_add(&f, &(struct made_page){ .x = X, .y = Y, .bits = 32, .format = 3, .photometric = 1,
-                                      .pixels = s, .bytes = sizeof s });
+    made_add(&f, &(struct made_page){.x = X,
+                                     .y = Y,
+                                     .bits = 32,
+                                     .format = 3,
+                                     .photometric = 1,
+                                     .pixels = s,
+                                     .bytes = sizeof s});
     made_end(&f, at("nan.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
-    assert_int_equal(scry_tiff_tally_of(r).nonfinite, 2);
-    assert_near(scry_tiff_tally_of(r).max, 3, 0);
+    assert_int_equal(scry_tiff_content_of(r).nonfinite, 2);
+    assert_near(scry_tiff_content_of(r).max, 3, 0);
     scry_tiff_close(r);
 }
 
@@ -531,16 +592,17 @@ static void precision(void **state)
     "<Objective ID=\"Objective:1\" LensNA=\"1.4\" NominalMagnification=\"63\" Immersion=\"Oil\"/>" \
     "</Instrument><Image ID=\"Image:0\"><ObjectiveSettings ID=\"Objective:1\" "                    \
     "RefractiveIndex=\"1.515\"/><Pixels ID=\"Pixels:0\" Type=\"uint16\" SizeX=\"7\" SizeY=\"5\" "  \
-    "PhysicalSizeX=\"65\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"0.07\" PhysicalSizeZ=\"0.2\" "  \
-    attributes ">" inside "</Pixels></Image></OME>"
+    "PhysicalSizeX=\"65\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"0.07\" "                        \
+    "PhysicalSizeZ=\"0.2\" " attributes ">" inside "</Pixels></Image></OME>"
 #define CHANNELS                                                                                   \
     "<Channel ID=\"Channel:0:0\" Name=\"DAPI\" EmissionWavelength=\"461\" PinholeSize=\"50\"/>"    \
-    "<Channel ID=\"Channel:0:1\" EmissionWavelength=\"0.52\" EmissionWavelengthUnit=\"\xc2\xb5m\"/>"
+    "<Channel ID=\"Channel:0:1\" EmissionWavelength=\"0.52\" "                                     \
+    "EmissionWavelengthUnit=\"\xc2\xb5m\"/>"
 
 static void ome(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     struct made f = stack(false, 6,
                           OME("DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"3\" SizeT=\"1\"",
@@ -548,7 +610,8 @@ static void ome(void **state)
     made_end(&f, at("a.ome.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     expect_sizes(r, 2, 3, 1);
-    for (size_t p = 0; p < 6; p++) expect_plane(r, p / 3, p % 3, 0, p);
+    for (size_t p = 0; p < 6; p++)
+        expect_plane(r, p / 3, p % 3, 0, p);
     const scry_tiff_info *info = scry_tiff_describe(r);
     assert_near(info->pixel_um[0], 0.2, 1e-12);
     assert_near(info->pixel_um[1], 0.07, 1e-12);
@@ -564,9 +627,10 @@ static void ome(void **state)
     scry_tiff_close(r);
 
     /* pages out of order, one missing, one block outside (left by cropping) */
-    f = stack(true, 3, OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"4\" SizeT=\"1\"",
-                           "<TiffData IFD=\"2\" FirstZ=\"0\"/><TiffData IFD=\"0\" FirstZ=\"2\" "
-                           "PlaneCount=\"2\"/><TiffData IFD=\"1\" FirstZ=\"9\"/>"));
+    f = stack(true, 3,
+              OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"4\" SizeT=\"1\"",
+                  "<TiffData IFD=\"2\" FirstZ=\"0\"/><TiffData IFD=\"0\" FirstZ=\"2\" "
+                  "PlaneCount=\"2\"/><TiffData IFD=\"1\" FirstZ=\"9\"/>"));
     made_end(&f, at("b.ome.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     expect_plane(r, 0, 0, 0, 2);
@@ -576,7 +640,7 @@ static void ome(void **state)
     float out[N];
     assert_ok(scry_tiff_read_plane(r, 0, 1, 0, out, &err));
     assert_near((double)out[0], 0, 0);
-    assert_int_equal(scry_tiff_tally_of(r).missing, 1);
+    assert_int_equal(scry_tiff_content_of(r).missing, 1);
     scry_tiff_close(r);
 }
 
@@ -587,33 +651,36 @@ static void ome_refused(void **state)
         const char *text, *words;
         scry_status code;
     } rows[] = {
-        { "<OME UUID=\"u\"><BinaryOnly MetadataFile=\"master.ome.tif\" UUID=\"v\"/></OME>",
-          "master.ome.tif", SCRY_EUNSUP },
-        { OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1\"",
-              "<TiffData IFD=\"0\"><UUID FileName=\"other.tif\">urn:uuid:2</UUID></TiffData>"),
-          "other.tif", SCRY_EUNSUP },
-        { OME("DimensionOrder=\"XYCZT\" SizeC=\"0\" SizeZ=\"2\" SizeT=\"1\"", ""), "SizeC is 0",
-          SCRY_EFORMAT },
-        { OME("DimensionOrder=\"XYQQQ\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1\"", ""), "XYQQQ",
-          SCRY_EFORMAT },
-        { OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1000000000\"", ""),
-          "1000000000 frames", SCRY_EFORMAT },
-        { "<!DOCTYPE OME [<!ENTITY a \"b\">]><OME><Image/></OME>", "document type", SCRY_EFORMAT },
-        { "<OME><Image></OME>", "does not parse", SCRY_EFORMAT },
-        { "<OME><Image/></OME>", "no Pixels", SCRY_EFORMAT },
-        { OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1\"",
-              "<TiffData IFD=\"0\"/><TiffData IFD=\"1\"/>"), "at one plane", SCRY_EFORMAT },
+        {"<OME UUID=\"u\"><BinaryOnly MetadataFile=\"master.ome.tif\" UUID=\"v\"/></OME>",
+         "master.ome.tif", SCRY_EUNSUP},
+        {OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1\"",
+             "<TiffData IFD=\"0\"><UUID FileName=\"other.tif\">urn:uuid:2</UUID></TiffData>"),
+         "other.tif", SCRY_EUNSUP},
+        {OME("DimensionOrder=\"XYCZT\" SizeC=\"0\" SizeZ=\"2\" SizeT=\"1\"", ""), "SizeC is 0",
+         SCRY_EFORMAT},
+        {OME("DimensionOrder=\"XYQQQ\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1\"", ""), "XYQQQ",
+         SCRY_EFORMAT},
+        {OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1000000000\"", ""),
+         "1000000000 frames", SCRY_EFORMAT},
+        {"<!DOCTYPE OME [<!ENTITY a \"b\">]><OME><Image/></OME>", "document type", SCRY_EFORMAT},
+        {"<OME><Image></OME>", "does not parse", SCRY_EFORMAT},
+        {"<OME><Image/></OME>", "no Pixels", SCRY_EFORMAT},
+        {OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" SizeT=\"1\"",
+             "<TiffData IFD=\"0\"/><TiffData IFD=\"1\"/>"),
+         "at one plane", SCRY_EFORMAT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct made f = stack(false, 2, rows[i].text);
         made_end(&f, at("c.ome.tif"));
         expect_failure(path, rows[i].code, rows[i].words);
     }
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r; /* renamed, but itself by its UUID */
-    struct made f = stack(false, 2, OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" "
-                                        "SizeT=\"1\"", "<TiffData IFD=\"0\" PlaneCount=\"2\"><UUID "
-                                        "FileName=\"old.tif\">urn:uuid:1</UUID></TiffData>"));
+    struct made f = stack(false, 2,
+                          OME("DimensionOrder=\"XYCZT\" SizeC=\"1\" SizeZ=\"2\" "
+                              "SizeT=\"1\"",
+                              "<TiffData IFD=\"0\" PlaneCount=\"2\"><UUID "
+                              "FileName=\"old.tif\">urn:uuid:1</UUID></TiffData>"));
     made_end(&f, at("renamed.ome.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     scry_tiff_close(r);
@@ -623,13 +690,13 @@ static void ome_refused(void **state)
 static void many_pages(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     struct made f = made_begin(false);
     const unsigned char v = 3;
     for (size_t p = 0; p < 20000; p++)
-        made_add(&f, &(struct made_page){ .x = 1, .y = 1, .bits = 8, .photometric = 1,
-                                          .pixels = &v, .bytes = 1 });
+        made_add(&f, &(struct made_page){
+                         .x = 1, .y = 1, .bits = 8, .photometric = 1, .pixels = &v, .bytes = 1});
     made_end(&f, at("many.tif"));
     assert_ok(scry_tiff_open(&r, path, &err));
     assert_int_equal(scry_tiff_describe(r)->z, 20000);
@@ -643,12 +710,14 @@ static void many_pages(void **state)
 static void failed_allocations(void **state)
 {
     (void)state;
-    struct made f = stack(false, 6, OME("DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"3\" "
-                                        "SizeT=\"1\"", CHANNELS));
+    struct made f = stack(false, 6,
+                          OME("DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"3\" "
+                              "SizeT=\"1\"",
+                              CHANNELS));
     made_end(&f, at("alloc.ome.tif"));
     bool failed = true;
     for (size_t n = 1; failed; n++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_reader *r = NULL;
         float out[N];
         scry_memory_fail_at(n);
@@ -679,14 +748,22 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_stacks),     cmocka_unit_test(imagej_orders),
-        cmocka_unit_test(imagej_calibration), cmocka_unit_test(one_directory_for_all),
-        cmocka_unit_test(beyond_four_gigabytes), cmocka_unit_test(broken_chains),
-        cmocka_unit_test(wrong_pages),      cmocka_unit_test(unsupported),
-        cmocka_unit_test(not_tiffs),        cmocka_unit_test(reduced_pages),
-        cmocka_unit_test(packed_bits),      cmocka_unit_test(colours),
-        cmocka_unit_test(precision),        cmocka_unit_test(ome),
-        cmocka_unit_test(ome_refused),      cmocka_unit_test(many_pages),
+        cmocka_unit_test(plain_stacks),
+        cmocka_unit_test(imagej_orders),
+        cmocka_unit_test(imagej_calibration),
+        cmocka_unit_test(one_directory_for_all),
+        cmocka_unit_test(beyond_four_gigabytes),
+        cmocka_unit_test(broken_chains),
+        cmocka_unit_test(wrong_pages),
+        cmocka_unit_test(unsupported),
+        cmocka_unit_test(not_tiffs),
+        cmocka_unit_test(reduced_pages),
+        cmocka_unit_test(packed_bits),
+        cmocka_unit_test(colours),
+        cmocka_unit_test(precision),
+        cmocka_unit_test(ome),
+        cmocka_unit_test(ome_refused),
+        cmocka_unit_test(many_pages),
         cmocka_unit_test(failed_allocations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -4,7 +4,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
-#include "lib/tiff.h"
+#include "lib/io/tiff/tiff.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -30,7 +30,8 @@ static float value(size_t c, size_t z, size_t t, size_t i)
 
 static void fill(float *v, size_t c, size_t z, size_t t)
 {
-    for (size_t i = 0; i < N; i++) v[i] = value(c, z, t, i);
+    for (size_t i = 0; i < N; i++)
+        v[i] = value(c, z, t, i);
 }
 
 /* Nothing but `expected` entries in the directory: no temporary file is left. */
@@ -46,7 +47,7 @@ static void expect_entries(int expected)
 
 static void expect_values(const char *file, const scry_tiff_info *like)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     float out[N];
     assert_ok(scry_tiff_open(&r, file, &err));
@@ -72,7 +73,7 @@ static void expect_values(const char *file, const scry_tiff_info *like)
 /* Planes in the order t, c, z: not that of any file. */
 static void write_all(const char *file, const scry_tiff_info *like, const scry_tiff_options *opts)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_writer *w;
     scry_tiff_written result;
     float v[N];
@@ -96,8 +97,9 @@ static void every_type_and_flavour(void **state)
             for (int packing = 0; packing < 3; packing++)
                 for (int samples = 1; samples < 4; samples += 2) {
                     scry_tiff_info like;
-                    scry_tiff_options opts = { .packing = (scry_tiff_packing)packing, .force = true,
-                                               .size = (scry_tiff_size)(type % 2) };
+                    scry_tiff_options opts = {.packing = (scry_tiff_packing)packing,
+                                              .force = true,
+                                              .size = (scry_tiff_size)(type % 2)};
                     scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, (scry_tiff_type)type,
                                         samples == 3 ? 3 : C, Z, flavour ? T : 1, Y, X);
                     like.samples = (size_t)samples;
@@ -112,11 +114,11 @@ static void rectangles(void **state)
 {
     (void)state;
     for (int packing = 0; packing < 2; packing++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_info like;
         scry_tiff_writer *w;
         float v[N], part[N];
-        scry_tiff_options opts = { .packing = (scry_tiff_packing)packing, .force = true };
+        scry_tiff_options opts = {.packing = (scry_tiff_packing)packing, .force = true};
         scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_U16, 3, 1, 1, Y, X);
         like.samples = 3;
         like.rgb = true;
@@ -126,7 +128,8 @@ static void rectangles(void **state)
             for (size_t y = 0; y < Y; y += 4)
                 for (size_t x = 0; x < X; x += 5) {
                     const size_t h = Y - y < 4 ? Y - y : 4, n = X - x < 5 ? X - x : 5;
-                    for (size_t i = 0; i < h * n; i++) part[i] = v[(y + i / n) * X + x + i % n];
+                    for (size_t i = 0; i < h * n; i++)
+                        part[i] = v[(y + i / n) * X + x + i % n];
                     assert_ok(scry_tiff_write_rect(w, c, 0, 0, y, x, h, n, part, &err));
                 }
         }
@@ -139,16 +142,16 @@ static void rectangles(void **state)
 static void counted_conversions(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_info like;
     scry_tiff_writer *w;
     scry_tiff_reader *r;
     scry_tiff_written result;
-    float v[N] = { 0 };
-    const scry_tiff_options opts = { .force = true };
-    v[0] = -3; /* clipped */
+    float v[N] = {0};
+    const scry_tiff_options opts = {.force = true};
+    v[0] = -3;    /* clipped */
     v[1] = 70000; /* clipped */
-    v[2] = 2.5f; /* rounded, to even */
+    v[2] = 2.5f;  /* rounded, to even */
     v[3] = 3.5f;
     v[4] = 65535.4f;
     scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_U16, 1, 1, 1, Y, X);
@@ -182,14 +185,13 @@ static void metadata(void **state)
 {
     (void)state;
     for (int flavour = SCRY_TIFF_IMAGEJ; flavour <= SCRY_TIFF_OME; flavour++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_tiff_info like;
         scry_tiff_reader *r;
-        const scry_tiff_channel channels[2] = { { "nuclei", 461, 358, 0 },
-                                                { "actin", 520, 0, 40 } };
-        const scry_tiff_options opts = { .force = true, .provenance = "deblur a b --seed 1" };
+        const scry_tiff_channel channels[2] = {{"nuclei", 461, 358, 0}, {"actin", 520, 0, 40}};
+        const scry_tiff_options opts = {.force = true, .provenance = "deblur a b --seed 1"};
         scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_I16, C, Z, T, Y, X);
-        memcpy(like.pixel_um, (double[3]){ 0.25, 0.065, 0.0651 }, sizeof like.pixel_um);
+        memcpy(like.pixel_um, (double[3]){0.25, 0.065, 0.0651}, sizeof like.pixel_um);
         like.frame_s = 1.5;
         like.na = 1.4;
         like.refractive_index = 1.518;
@@ -236,7 +238,7 @@ static void equal_runs_equal_bytes(void **state)
     char *text[2];
     for (int k = 0; k < 2; k++) {
         scry_tiff_info like;
-        const scry_tiff_options opts = { .force = true };
+        const scry_tiff_options opts = {.force = true};
         scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_F32, C, Z, T, Y, X);
         write_all(at("same.tif"), &like, &opts);
         struct stat info;
@@ -254,10 +256,10 @@ static void equal_runs_equal_bytes(void **state)
 static void refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_info like;
     scry_tiff_writer *w = NULL;
-    float v[N] = { 0 };
+    float v[N] = {0};
     scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_U8, 1, 2, 1, Y, X);
     FILE *f = fopen(at("precious.tif"), "w");
     fputs("precious", f);
@@ -265,7 +267,7 @@ static void refused(void **state)
     assert_fails(scry_tiff_create(&w, path, &like, NULL, &err), SCRY_EINVAL);
     assert_null(w);
     assert_fails(scry_tiff_create(&w, at("no/such/dir.tif"), &like, NULL, &err), SCRY_EIO);
-    assert_fails(scry_tiff_create(&w, dir, &like, &(scry_tiff_options){ .force = true }, &err),
+    assert_fails(scry_tiff_create(&w, dir, &like, &(scry_tiff_options){.force = true}, &err),
                  SCRY_EINVAL);
     scry_tiff_info bad = like;
     bad.z = 0;
@@ -281,8 +283,8 @@ static void refused(void **state)
     assert_fails(scry_tiff_create(&w, path, &bad, NULL, &err), SCRY_EINVAL);
 
     /* a plane forgotten, one given twice, one outside; what was at the target stays */
-    assert_ok(scry_tiff_create(&w, at("precious.tif"), &like, &(scry_tiff_options){ .force = true },
-                               &err));
+    assert_ok(
+        scry_tiff_create(&w, at("precious.tif"), &like, &(scry_tiff_options){.force = true}, &err));
     assert_ok(scry_tiff_write_plane(w, 0, 1, 0, v, &err));
     assert_fails(scry_tiff_write_plane(w, 0, 1, 0, v, &err), SCRY_EINVAL);
     assert_fails(scry_tiff_write_plane(w, 0, 2, 0, v, &err), SCRY_EINVAL);
@@ -316,12 +318,13 @@ static void full_disk(void **state)
     getrlimit(RLIMIT_FSIZE, &before);
     for (int packing = 0; packing < 2; packing++)
         for (rlim_t limit = 64; limit < 4000; limit += 600) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_tiff_info like;
             scry_tiff_writer *w = NULL;
             float v[N];
-            const scry_tiff_options opts = { .packing = (scry_tiff_packing)packing };
-            for (size_t i = 0; i < N; i++) v[i] = (float)sin((double)(i * i));
+            const scry_tiff_options opts = {.packing = (scry_tiff_packing)packing};
+            for (size_t i = 0; i < N; i++)
+                v[i] = (float)sin((double)(i * i));
             scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32, 1, 8, 1, Y, X);
             tight = before;
             tight.rlim_cur = limit;
@@ -330,7 +333,7 @@ static void full_disk(void **state)
             for (size_t z = 0; z < 8 && st == SCRY_OK; z++)
                 st = scry_tiff_write_plane(w, 0, 7 - z, 0, v, &err);
             if (w) {
-                scry_error later = { 0 };
+                scry_error later = {0};
                 const scry_status end = scry_tiff_finish(w, NULL, st == SCRY_OK ? &err : &later);
                 if (st == SCRY_OK) st = end;
             }
@@ -347,20 +350,22 @@ static void failed_allocations(void **state)
     for (int packing = 0; packing < 2; packing++) {
         bool failed = true;
         for (size_t n = 1; failed; n++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_tiff_info like;
             scry_tiff_writer *w = NULL;
-            float v[N] = { 0 };
-            const scry_tiff_options opts = { .packing = (scry_tiff_packing)packing, .force = true,
-                                             .provenance = "p" };
+            float v[N] = {0};
+            const scry_tiff_options opts = {
+                .packing = (scry_tiff_packing)packing, .force = true, .provenance = "p"};
             scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_U8, 2, 1, 1, Y, X);
             like.description = "ImageJ=1.53t\n";
             scry_memory_fail_at(n);
             scry_status st = scry_tiff_create(&w, at("alloc.tif"), &like, &opts, &err);
             for (size_t c = 2; c-- > 0 && st == SCRY_OK;)
                 st = scry_tiff_write_plane(w, c, 0, 0, v, &err);
-            if (st == SCRY_OK) st = scry_tiff_finish(w, NULL, &err);
-            else scry_tiff_abort(w);
+            if (st == SCRY_OK)
+                st = scry_tiff_finish(w, NULL, &err);
+            else
+                scry_tiff_abort(w);
             scry_memory_fail_at(0);
             failed = st != SCRY_OK;
             if (failed) assert_int_equal(st, SCRY_ENOMEM);
@@ -372,9 +377,10 @@ static void failed_allocations(void **state)
 static void nothing_left_behind(void **state)
 {
     (void)state;
-    const char *const made[] = { "all.tif", "rect.tif", "count.tif", "meta.tif", "less.tif",
-                                 "same.tif", "alloc.tif" };
-    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) unlink(at(made[i]));
+    const char *const made[] = {"all.tif",  "rect.tif", "count.tif", "meta.tif",
+                                "less.tif", "same.tif", "alloc.tif"};
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        unlink(at(made[i]));
     expect_entries(0);
 }
 
@@ -395,10 +401,14 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type_and_flavour), cmocka_unit_test(rectangles),
-        cmocka_unit_test(counted_conversions),    cmocka_unit_test(metadata),
-        cmocka_unit_test(equal_runs_equal_bytes), cmocka_unit_test(refused),
-        cmocka_unit_test(full_disk),              cmocka_unit_test(failed_allocations),
+        cmocka_unit_test(every_type_and_flavour),
+        cmocka_unit_test(rectangles),
+        cmocka_unit_test(counted_conversions),
+        cmocka_unit_test(metadata),
+        cmocka_unit_test(equal_runs_equal_bytes),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(failed_allocations),
         cmocka_unit_test(nothing_left_behind),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

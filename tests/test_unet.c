@@ -1,11 +1,11 @@
 #include "tests/check.h"
 
-#include "lib/meeting.h"
+#include "lib/call_batcher.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
-#include "lib/safetensors.h"
+#include "lib/io/safetensors.h"
 #include "lib/vector.h"
-#include "priors/unet/unet.h"
+#include "priors/network/unet.h"
 
 #include <string.h>
 
@@ -272,18 +272,18 @@ static scry_status ask(const company *c, size_t s, size_t t, float *D, float *g)
 static void ask_together(company *c, size_t threads)
 {
     scry_error err = {0};
-    scry_meeting *m;
-    assert_ok(scry_meeting_create(&m, threads, &err));
+    scry_call_batcher *m;
+    assert_ok(scry_call_batcher_create(&m, threads, &err));
 #pragma omp parallel for num_threads(SEATS) schedule(static, 1)
     for (size_t s = 0; s < SEATS; s++) {
-        scry_meeting_join(m);
+        scry_call_batcher_join(m);
         for (size_t t = 0; t < TURNS && c->st[s] == SCRY_OK; t++) {
             const size_t at = (s * TURNS + t) * c->f.n;
             c->st[s] = ask(c, s, t, c->D + at, c->g + at);
         }
-        scry_meeting_leave(m);
+        scry_call_batcher_leave(m);
     }
-    scry_meeting_free(m);
+    scry_call_batcher_free(m);
 }
 
 /* Images that go through the network together give the bytes of each alone, whose values the tests

@@ -1,6 +1,6 @@
 #include "tests/exact/small.h"
 
-#include "lib/mixing.h"
+#include "lib/stats/mixing.h"
 #include "lib/vector.h"
 #include "priors/prior_impl.h"
 
@@ -8,11 +8,11 @@
 
 enum { N = 6, CHAINS = 5, DRAWS = 6 };
 
-static const char *const walkers[] = { "pnp-ula", "sk-rock", "langevin", "preconditioned-langevin",
-                                       "pnpdm" };
+static const char *const walkers[] = {"pnp-ula", "sk-rock", "langevin", "preconditioned-langevin",
+                                      "pnpdm"};
 enum { WALKERS = sizeof walkers / sizeof *walkers };
 
-static const double probability[2] = { 0.1, 0.5 }, threshold[2] = { -0.1, 0.45 };
+static const double probability[2] = {0.1, 0.5}, threshold[2] = {-0.1, 0.45};
 
 /* The prior `inner`, which gives NaN for the state whose first value is `poison`. */
 struct spoilt {
@@ -33,14 +33,14 @@ static scry_status denoise(const scry_prior *P, float *x0, const float *x, float
 
 static struct spoilt spoilt_prior(const scry_prior *inner)
 {
-    static const struct scry_prior_ops ops = { .name = "spoilt", .denoise = denoise };
-    return (struct spoilt){ .base = { .ops = &ops,
-                                      .space = *scry_prior_space(inner),
-                                      .work_bytes = scry_prior_work_bytes(inner),
-                                      .sigma_low = 0.01,
-                                      .sigma_high = 100 },
-                            .inner = inner,
-                            .poison = NAN };
+    static const struct scry_prior_ops ops = {.name = "spoilt", .denoise = denoise};
+    return (struct spoilt){.base = {.ops = &ops,
+                                    .space = *scry_prior_space(inner),
+                                    .work_bytes = scry_prior_work_bytes(inner),
+                                    .sigma_low = 0.01,
+                                    .sigma_high = 100},
+                           .inner = inner,
+                           .poison = NAN};
 }
 
 static scry_solver_opts short_walk(const char *name)
@@ -71,10 +71,9 @@ static scry_chains_opts five(void)
 static scry_chains run(const char *name, const scry_problem *problem, const scry_solver_opts *o,
                        const scry_chains_opts *opts)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_chains c;
-    assert_ok(
-        scry_chains_run(&c, scry_method_find(name), problem, o, opts, NULL, NULL, &err));
+    assert_ok(scry_chains_run(&c, scry_method_find(name), problem, o, opts, NULL, NULL, &err));
     return c;
 }
 
@@ -165,8 +164,8 @@ static void all_draws_count_alike(void **state)
             assert_near(c.above[q * N + i], (double)above / (double)K, 1e-7);
         }
         for (size_t q = 0; q < 2; q++)
-            assert_near(c.quantile[q * N + i],
-                        scry_quantile(column, K, probability[q], column), 1e-7);
+            assert_near(c.quantile[q * N + i], scry_quantile(column, K, probability[q], column),
+                        1e-7);
     }
     scry_chains_free(&c);
 }
@@ -214,7 +213,7 @@ static void a_chain_that_breaks_leaves_nothing(void **state)
 {
     const struct setup *s = *state;
     struct spoilt prior = spoilt_prior(s->prior);
-    const scry_problem problem = { .L = s->L, .prior = &prior.base, .model = s->prior };
+    const scry_problem problem = {.L = s->L, .prior = &prior.base, .model = s->prior};
     const scry_solver_opts o = short_walk("pnp-ula");
     scry_chains_opts opts = five();
     scry_chains all = run("pnp-ula", &problem, &o, &opts);
@@ -259,19 +258,18 @@ static scry_status shrink(const scry_prior *P, float *x0, const float *x, float 
 static void the_forecast_is_right(void **state)
 {
     (void)state;
-    static const struct scry_prior_ops ops = { .name = "unit", .denoise = shrink };
+    static const struct scry_prior_ops ops = {.name = "unit", .denoise = shrink};
     const scry_prior prior = {
-        .ops = &ops, .space = SCRY_SPACE(31, 40), .sigma_low = 0.01, .sigma_high = 100
-    };
-    static unsigned char known[31 * 40] = { 1, 1, 1 };
-    const float y[3] = { 0.3f, 0.2f, -0.4f };
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.3 };
-    scry_error err = { 0 };
+        .ops = &ops, .space = SCRY_SPACE(31, 40), .sigma_low = 0.01, .sigma_high = 100};
+    static unsigned char known[31 * 40] = {1, 1, 1};
+    const float y[3] = {0.3f, 0.2f, -0.4f};
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.3};
+    scry_error err = {0};
     scry_op *A;
     scry_likelihood *L;
     assert_ok(scry_mask_create(&A, &prior.space, known, &err));
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
-    const scry_problem problem = { .L = L, .prior = &prior };
+    const scry_problem problem = {.L = L, .prior = &prior};
     for (int what = 0; what < 8; what++) {
         scry_solver_opts o = short_walk("pnpdm");
         scry_chains_opts opts = five();
@@ -279,8 +277,8 @@ static void the_forecast_is_right(void **state)
         if (what & 1) opts.quantiles = 0;
         if (what & 2) opts.region = opts.thresholds = 0;
         if (what & 4) o.draws = 1;
-        assert_ok(scry_chains_forecast(&forecast, scry_method_find("pnpdm"), &problem, &o, &opts,
-                                       &err));
+        assert_ok(
+            scry_chains_forecast(&forecast, scry_method_find("pnpdm"), &problem, &o, &opts, &err));
         const size_t before = scry_memory_asked();
         scry_chains c = run("pnpdm", &problem, &o, &opts);
         assert_near((double)(scry_memory_asked() - before) / (double)forecast, 1, 0.01);
@@ -293,10 +291,10 @@ static void the_forecast_is_right(void **state)
 static void wrong_options_are_refused(void **state)
 {
     const struct setup *s = *state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const struct scry_method *m = scry_method_find("pnpdm");
     scry_solver_opts o = short_walk("pnpdm");
-    static const double wrong[1] = { NAN };
+    static const double wrong[1] = {NAN};
     scry_chains_opts opts = five();
     scry_chains c;
     o.draws = 0;
@@ -308,9 +306,9 @@ static void wrong_options_are_refused(void **state)
     assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     o = short_walk("pnp-ula");
     o.draws = o.thin = 1000000;
-    assert_fails(scry_chains_run(&c, scry_method_find("pnp-ula"), &s->problem, &o, &opts, NULL,
-                                 NULL, &err),
-                 SCRY_EINVAL);
+    assert_fails(
+        scry_chains_run(&c, scry_method_find("pnp-ula"), &s->problem, &o, &opts, NULL, NULL, &err),
+        SCRY_EINVAL);
     o = short_walk("pnpdm");
     opts.threshold = wrong;
     assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
@@ -331,7 +329,7 @@ static void lack_of_memory_leaves_nothing(void **state)
     opts.threads = 2;
     const size_t live = scry_memory_live();
     for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_chains c;
         scry_memory_fail_at(nth);
         st = scry_chains_run(&c, scry_method_find("pnp-ula"), &s->problem, &o, &opts, NULL, NULL,

@@ -7,11 +7,10 @@
 #include <gsl/gsl_wavelet2d.h>
 
 static const scry_space spaces[] = {
-    { 2, { 64, 64 }, true },   { 2, { 64, 64 }, false },     { 2, { 256, 96 }, true },
-    { 2, { 101, 67 }, true },  { 2, { 37, 64 }, false },     { 2, { 70, 203 }, true },
-    { 1, { 333 }, false },     { 1, { 47 }, true },          { 2, { 7, 5 }, true },
-    { 2, { 1, 130 }, true },   { 2, { 130, 1 }, false },     { 3, { 2, 48, 81 }, true },
-    { 3, { 3, 35, 32 }, false }, { 2, { 372, 33 }, true },   { 2, { 31, 32 }, true },
+    {2, {64, 64}, true},     {2, {64, 64}, false}, {2, {256, 96}, true}, {2, {101, 67}, true},
+    {2, {37, 64}, false},    {2, {70, 203}, true}, {1, {333}, false},    {1, {47}, true},
+    {2, {7, 5}, true},       {2, {1, 130}, true},  {2, {130, 1}, false}, {3, {2, 48, 81}, true},
+    {3, {3, 35, 32}, false}, {2, {372, 33}, true}, {2, {31, 32}, true},
 };
 enum { SPACES = sizeof spaces / sizeof *spaces };
 
@@ -24,8 +23,8 @@ struct setting {
 
 static struct setting setting_of(const scry_space *space)
 {
-    scry_error err = { 0 };
-    struct setting s = { .n = scry_space_floats(space) };
+    scry_error err = {0};
+    struct setting s = {.n = scry_space_floats(space)};
     assert_ok(scry_wavelet_create(&s.W, space, &err));
     s.work = scry_alloc(1, scry_prior_work_bytes(s.W));
     s.u = random_floats(s.n, 1);
@@ -47,7 +46,7 @@ static void setting_free(struct setting *s)
 static void it_is_orthonormal(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     for (size_t i = 0; i < SPACES; i++) {
         struct setting s = setting_of(&spaces[i]);
         const double size = scry_norm(s.u, s.n);
@@ -71,7 +70,7 @@ static void it_is_orthonormal(void **state)
 static void lines_agree_with_gsl(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { N = 128, LOW = 16 };
     const scry_space space = SCRY_SPACE(N);
     struct setting s = setting_of(&space);
@@ -79,12 +78,16 @@ static void lines_agree_with_gsl(void **state)
     gsl_wavelet_workspace *room = gsl_wavelet_workspace_alloc(N);
     double whole[N], low[LOW];
     assert_ok(scry_wavelet_analyse(s.W, s.c, s.u, s.work, &err));
-    for (size_t i = 0; i < N; i++) whole[i] = s.u[i];
-    for (size_t i = 0; i < LOW; i++) low[i] = s.c[i];
+    for (size_t i = 0; i < N; i++)
+        whole[i] = s.u[i];
+    for (size_t i = 0; i < LOW; i++)
+        low[i] = s.c[i];
     gsl_wavelet_transform_forward(w, whole, 1, N, room);
     gsl_wavelet_transform_forward(w, low, 1, LOW, room);
-    for (size_t i = 0; i < LOW; i++) assert_near(low[i], whole[i], 3e-6);
-    for (size_t i = LOW; i < N; i++) assert_near(s.c[i], whole[i], 3e-6);
+    for (size_t i = 0; i < LOW; i++)
+        assert_near(low[i], whole[i], 3e-6);
+    for (size_t i = LOW; i < N; i++)
+        assert_near(s.c[i], whole[i], 3e-6);
     gsl_wavelet_workspace_free(room);
     gsl_wavelet_free(w);
     setting_free(&s);
@@ -94,16 +97,17 @@ static void lines_agree_with_gsl(void **state)
 static void images_agree_with_gsl(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     enum { N = 64, LOW = 16 };
-    const scry_space space = { 2, { N, N }, true };
+    const scry_space space = {2, {N, N}, true};
     struct setting s = setting_of(&space);
     gsl_wavelet *w = gsl_wavelet_alloc(gsl_wavelet_daubechies, 4);
     gsl_wavelet_workspace *room = gsl_wavelet_workspace_alloc(N);
     static double whole[N * N], low[LOW * LOW];
     assert_ok(scry_wavelet_analyse(s.W, s.c, s.u, s.work, &err));
     for (size_t part = 0; part < 2; part++) {
-        for (size_t i = 0; i < N * N; i++) whole[i] = s.u[2 * i + part];
+        for (size_t i = 0; i < N * N; i++)
+            whole[i] = s.u[2 * i + part];
         for (size_t i = 0; i < LOW * LOW; i++)
             low[i] = s.c[2 * (i / LOW * N + i % LOW) + part];
         gsl_wavelet2d_nstransform_forward(w, whole, N, N, N, room);
@@ -124,13 +128,16 @@ static void images_agree_with_gsl(void **state)
 static void straight_lines_are_sparse(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space space = SCRY_SPACE(101);
     struct setting s = setting_of(&space);
-    for (size_t i = 0; i < s.n; i++) s.u[i] = (float)(2.385 + 0.31 * (double)i);
+    for (size_t i = 0; i < s.n; i++)
+        s.u[i] = (float)(2.385 + 0.31 * (double)i);
     assert_ok(scry_wavelet_analyse(s.W, s.c, s.u, s.work, &err));
-    for (size_t i = 50; i < 99; i++) assert_near(s.c[i], 0, 2e-5);
-    for (size_t i = 25; i < 48; i++) assert_near(s.c[i], 0, 6e-5); /* 48 sees low 49, at the seam */
+    for (size_t i = 50; i < 99; i++)
+        assert_near(s.c[i], 0, 2e-5);
+    for (size_t i = 25; i < 48; i++)
+        assert_near(s.c[i], 0, 6e-5);   /* 48 sees low 49, at the seam */
     assert_near(s.c[100], s.u[100], 0); /* set aside */
     setting_free(&s);
 }
@@ -149,7 +156,7 @@ static void shrinking_is_the_prox(void **state)
 static void the_threshold_is_exact(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     const double t = 1.1;
     struct setting s = setting_of(&spaces[3]);
     assert_ok(scry_wavelet_shrink(s.W, s.z, s.u, t, 0, 0, s.work, &err));
@@ -160,7 +167,8 @@ static void the_threshold_is_exact(void **state)
     for (size_t i = 0; i < s.n; i += 2) {
         const double size = hypot((double)s.c[i], (double)s.c[i + 1]);
         assert_true(hypot((double)s.u[i], (double)s.u[i + 1]) < 1 + 5e-6);
-        if (size < 1e-3) zeros += size < 5e-6;
+        if (size < 1e-3)
+            zeros += size < 5e-6;
         else
             for (size_t k = i; k < i + 2; k++)
                 assert_near(s.u[k], s.c[k] / size, 5e-6 + 5e-6 / size);
@@ -173,9 +181,8 @@ static void the_threshold_is_exact(void **state)
 static void shifts_move_the_transform(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const size_t shifts[][2] = { { 0, 0 },   { 1, 0 }, { 0, 1 }, { 3, 5 },
-                                 { 15, 14 }, { 400, 1000 } };
+    scry_error err = {0};
+    const size_t shifts[][2] = {{0, 0}, {1, 0}, {0, 1}, {3, 5}, {15, 14}, {400, 1000}};
     for (size_t i = 0; i < SPACES; i++) {
         struct setting s = setting_of(&spaces[i]);
         const size_t per = spaces[i].cplx ? 2 : 1, rank = (size_t)spaces[i].rank;
@@ -203,8 +210,8 @@ static void shifts_move_the_transform(void **state)
 static void shifts_have_a_period(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
-    const scry_space space = { 2, { 96, 64 }, true };
+    scry_error err = {0};
+    const scry_space space = {2, {96, 64}, true};
     struct setting s = setting_of(&space);
     assert_int_equal(scry_wavelet_period(s.W), 4); /* 96, 48, 24 and 64, 32, 16 */
     assert_ok(scry_wavelet_shrink(s.W, s.z, s.u, 0.7, 1, 2, s.work, &err));
@@ -216,9 +223,9 @@ static void shifts_have_a_period(void **state)
 static void wrong_arguments_are_refused(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *W, *other;
-    const scry_space space = { 2, { 40, 33 }, true }, flat = { 2, { 40, 0 }, true };
+    const scry_space space = {2, {40, 33}, true}, flat = {2, {40, 0}, true};
     struct setting s = setting_of(&space);
     assert_fails(scry_wavelet_create(&W, &flat, &err), SCRY_ESHAPE);
     assert_null(W);
@@ -242,14 +249,10 @@ static void wrong_arguments_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_orthonormal),
-        cmocka_unit_test(lines_agree_with_gsl),
-        cmocka_unit_test(images_agree_with_gsl),
-        cmocka_unit_test(straight_lines_are_sparse),
-        cmocka_unit_test(shrinking_is_the_prox),
-        cmocka_unit_test(the_threshold_is_exact),
-        cmocka_unit_test(shifts_move_the_transform),
-        cmocka_unit_test(shifts_have_a_period),
+        cmocka_unit_test(it_is_orthonormal),           cmocka_unit_test(lines_agree_with_gsl),
+        cmocka_unit_test(images_agree_with_gsl),       cmocka_unit_test(straight_lines_are_sparse),
+        cmocka_unit_test(shrinking_is_the_prox),       cmocka_unit_test(the_threshold_is_exact),
+        cmocka_unit_test(shifts_move_the_transform),   cmocka_unit_test(shifts_have_a_period),
         cmocka_unit_test(wrong_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ static scry_prior *irregular(scry_space space)
 {
     const size_t n = scry_space_floats(&space);
     double *numbers = scry_alloc(4 * n, sizeof *numbers);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     for (size_t i = 0; i < n; i++) {
         numbers[i] = 0.7 + sin(1.1 * (double)i);
@@ -24,8 +24,8 @@ static scry_prior *irregular(scry_space space)
         numbers[3 * n + i] = 0.5 + 0.3 * cos(1.9 * (double)i);
     }
     const scry_mixture_component c[2] = {
-        { .weight = 1, .mean = numbers, .diagonal = numbers + 2 * n },
-        { .weight = 1.3, .mean = numbers + n, .diagonal = numbers + 3 * n },
+        {.weight = 1, .mean = numbers, .diagonal = numbers + 2 * n},
+        {.weight = 1.3, .mean = numbers + n, .diagonal = numbers + 3 * n},
     };
     assert_ok(scry_mixture_create(&P, &space, c, 2, &err));
     scry_free(numbers);
@@ -37,10 +37,11 @@ static scry_prior *white(scry_space space)
 {
     const size_t n = scry_space_floats(&space);
     double *mean = scry_alloc(n, sizeof *mean);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
-    for (size_t i = 0; i < n; i++) mean[i] = 0.4;
-    const scry_mixture_component one = { .weight = 1, .mean = mean, .variance = 0.25 };
+    for (size_t i = 0; i < n; i++)
+        mean[i] = 0.4;
+    const scry_mixture_component one = {.weight = 1, .mean = mean, .variance = 0.25};
     assert_ok(scry_mixture_create(&P, &space, &one, 1, &err));
     scry_free(mean);
     return P;
@@ -51,7 +52,7 @@ static void padded_reflects_and_crops(void **state)
     (void)state;
     const scry_space space = SCRY_SPACE(37, 53);
     scry_space large, tiny = SCRY_SPACE(1, 3);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     assert_ok(scry_padded_space(&large, &space, 2, 32, &err));
     assert_int_equal(large.dims[0], 64);
@@ -65,7 +66,8 @@ static void padded_reflects_and_crops(void **state)
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     assert_ok(scry_prior_denoise(P, x, x, 0.5f, work, &err));
     float *again = random_floats(37 * 53, 1);
-    for (size_t i = 0; i < 37 * 53; i++) assert_near(x[i], 0.5 * (again[i] + 0.4), 1e-6);
+    for (size_t i = 0; i < 37 * 53; i++)
+        assert_near(x[i], 0.5 * (again[i] + 0.4), 1e-6);
     scry_free(work);
     scry_prior_free(P);
     /* an axis of one, and padding longer than the image, in a complex space */
@@ -84,15 +86,16 @@ static void padded_shows_the_reflection(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(3), large = SCRY_SPACE(9);
-    const size_t shown[9] = { 1, 2, 1, 0, 1, 2, 1, 0, 1 }; /* b c b | a b c | b a b */
-    const float x[3] = { 0.5f, -1.25f, 2.385f };
-    const double mean[9] = { 0 };
-    scry_error err = { 0 };
+    const size_t shown[9] = {1, 2, 1, 0, 1, 2, 1, 0, 1}; /* b c b | a b c | b a b */
+    const float x[3] = {0.5f, -1.25f, 2.385f};
+    const double mean[9] = {0};
+    scry_error err = {0};
     for (size_t j = 0; j < 9; j++) {
-        double C[81] = { 0 };
+        double C[81] = {0};
         float x0[3];
         scry_prior *inner, *P;
-        for (size_t i = 0; i < 9; i++) C[10 * i] = 1;
+        for (size_t i = 0; i < 9; i++)
+            C[10 * i] = 1;
         if (j != 4) C[9 * j + 4] = C[9 * 4 + j] = 0.5;
         assert_ok(scry_gaussian_create_dense(&inner, &large, mean, C, &err));
         assert_ok(scry_padded_create(&P, &space, inner, &err));
@@ -112,7 +115,7 @@ static void padded_refuses(void **state)
     const scry_space space = SCRY_SPACE(5, 9), line = SCRY_SPACE(5),
                      huge = SCRY_SPACE(SIZE_MAX / 8);
     scry_space out, cplx = SCRY_SPACE(5, 7);
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t live = scry_memory_live();
     scry_prior *P, *inner = white(SCRY_SPACE(8, 8));
     cplx.cplx = true;
@@ -134,20 +137,21 @@ static void padded_refuses(void **state)
 static void tiled_is_a_partition(void **state)
 {
     (void)state;
-    const scry_space spaces[] = { SCRY_SPACE(50, 37), SCRY_SPACE(16, 64), SCRY_SPACE(16, 16),
-                                  SCRY_SPACE(17, 31) };
-    const size_t overlaps[] = { 0, 1, 5, 8, 13, 15 };
-    scry_error err = { 0 };
+    const scry_space spaces[] = {SCRY_SPACE(50, 37), SCRY_SPACE(16, 64), SCRY_SPACE(16, 16),
+                                 SCRY_SPACE(17, 31)};
+    const size_t overlaps[] = {0, 1, 5, 8, 13, 15};
+    scry_error err = {0};
     for (size_t s = 0; s < 4; s++)
         for (size_t o = 0; o < 6; o++) {
             scry_prior *P;
             const size_t n = scry_space_floats(&spaces[s]);
-            assert_ok(scry_tiled_create(&P, &spaces[s], white(SCRY_SPACE(16, 16)), overlaps[o], 3,
-                                        &err));
+            assert_ok(
+                scry_tiled_create(&P, &spaces[s], white(SCRY_SPACE(16, 16)), overlaps[o], 3, &err));
             void *work = scry_alloc(1, scry_prior_work_bytes(P));
             float *x = random_floats(n, 1), *x0 = random_floats(n, 2);
             assert_ok(scry_prior_denoise(P, x0, x, 0.5f, work, &err));
-            for (size_t i = 0; i < n; i++) assert_near(x0[i], 0.5 * (x[i] + 0.4), 1e-6);
+            for (size_t i = 0; i < n; i++)
+                assert_near(x0[i], 0.5 * (x[i] + 0.4), 1e-6);
             assert_ok(scry_prior_denoise(P, x, x, 0.5f, work, &err));
             assert_memory_equal(x, x0, n * sizeof *x);
             scry_free(work);
@@ -171,7 +175,7 @@ static void tiled_equals_the_whole(void **state)
     (void)state;
     enum { H = 150, W = 117, EDGE = 8 };
     const scry_space space = SCRY_SPACE(H, W), window = SCRY_SPACE(48, 48);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *whole, *inner, *P;
     double square = 0, largest = 0;
     assert_ok(scry_gaussian_create(&whole, &space, 2, 0.3, smooth, NULL, &err));
@@ -204,8 +208,8 @@ static void tiled_equals_the_whole(void **state)
 static void tiled_jacobian(void **state)
 {
     (void)state;
-    scry_space spaces[] = { SCRY_SPACE(3, 19, 25), SCRY_SPACE(1, 8, 29), SCRY_SPACE(2, 11, 13) };
-    scry_error err = { 0 };
+    scry_space spaces[] = {SCRY_SPACE(3, 19, 25), SCRY_SPACE(1, 8, 29), SCRY_SPACE(2, 11, 13)};
+    scry_error err = {0};
     for (size_t s = 0; s < 3; s++) {
         scry_space window = SCRY_SPACE(1, 8, 11);
         scry_prior *P;
@@ -222,7 +226,7 @@ static void perplane_planes(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(2, 3, 4, 5), plane = SCRY_SPACE(1, 4, 5);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P, *inner = irregular(plane);
     assert_ok(scry_perplane_create(&P, &space, irregular(plane), 4, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P) + scry_prior_work_bytes(inner));
@@ -254,20 +258,23 @@ static void affine_shifts_the_range(void **state)
 {
     (void)state;
     const scry_space space = SCRY_SPACE(3, 4);
-    const double mean[12] = { 0.1, -0.3 };
-    double C[144] = { 0 }, low, high;
+    const double mean[12] = {0.1, -0.3};
+    double C[144] = {0}, low, high;
     float *x = random_floats(12, 7), x0[12], u[12], expected[12];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *inner, *P;
-    for (size_t i = 0; i < 12; i++) C[13 * i] = 0.3 + 0.05 * (double)i;
+    for (size_t i = 0; i < 12; i++)
+        C[13 * i] = 0.3 + 0.05 * (double)i;
     C[1] = C[12] = 0.2;
     assert_ok(scry_gaussian_create_dense(&inner, &space, mean, C, &err));
     assert_ok(scry_affine_prior_create(&P, inner, 2, -1, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
-    for (size_t i = 0; i < 12; i++) u[i] = 2 * x[i] - 1;
+    for (size_t i = 0; i < 12; i++)
+        u[i] = 2 * x[i] - 1;
     assert_ok(scry_prior_denoise(inner, expected, u, 0.6f, work, &err));
     assert_ok(scry_prior_denoise(P, x0, x, 0.3f, work, &err));
-    for (size_t i = 0; i < 12; i++) assert_near(x0[i], (expected[i] + 1) / 2, 1e-6);
+    for (size_t i = 0; i < 12; i++)
+        assert_near(x0[i], (expected[i] + 1) / 2, 1e-6);
     check_vjp(P, x, 0.3f, 1e-2, 1e-5);
     check_prox(P, x, 0.2, 1e-6);
     scry_prior_sigma_range(P, &low, &high);
@@ -284,7 +291,7 @@ static void wrappers_refuse(void **state)
     const scry_space space = SCRY_SPACE(3, 20, 20), narrow = SCRY_SPACE(3, 7, 20),
                      flat = SCRY_SPACE(20, 20);
     const scry_space window = SCRY_SPACE(1, 8, 8), plane = SCRY_SPACE(20, 20);
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t live = scry_memory_live();
     scry_prior *P, *inner = white(window);
     assert_fails(scry_tiled_create(&P, &narrow, inner, 2, 1, &err), SCRY_ESHAPE);
@@ -311,10 +318,10 @@ static void same_bytes(void **state)
     (void)state;
     enum { FLOATS = 2 * 45 * 38 };
     const scry_space space = SCRY_SPACE(2, 45, 38), window = SCRY_SPACE(1, 16, 16);
-    const size_t workers[] = { 1, 3, 4 };
+    const size_t workers[] = {1, 3, 4};
     float *x = random_floats(FLOATS, 8), *v = random_floats(FLOATS, 9),
           *first = random_floats(FLOATS, 1), *g = random_floats(FLOATS, 2);
-    scry_error err = { 0 };
+    scry_error err = {0};
     const int before = omp_get_max_threads();
     for (size_t w = 0; w < 3; w++)
         for (int threads = 1; threads <= 4; threads += 3) {
@@ -343,10 +350,10 @@ static void what_is_missing_is_named(void **state)
 {
     (void)state;
     const scry_space window = SCRY_SPACE(8, 12), larger = SCRY_SPACE(9, 13);
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *tv, *P;
     double value;
-    float x[8 * 12] = { 0 };
+    float x[8 * 12] = {0};
     assert_ok(scry_tv_create(&tv, &window, 2, 1.7, NULL, &err));
     assert_fails(scry_padded_create(&P, &SCRY_SPACE(7, 11), tv, &err), SCRY_EUNSUP);
     assert_null(P);
@@ -364,11 +371,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_missing_is_named),
-        cmocka_unit_test(padded_reflects_and_crops), cmocka_unit_test(padded_shows_the_reflection),
-        cmocka_unit_test(padded_refuses),            cmocka_unit_test(tiled_is_a_partition),
-        cmocka_unit_test(tiled_equals_the_whole),    cmocka_unit_test(tiled_jacobian),
-        cmocka_unit_test(perplane_planes),           cmocka_unit_test(affine_shifts_the_range),
-        cmocka_unit_test(wrappers_refuse),           cmocka_unit_test(same_bytes),
+        cmocka_unit_test(padded_reflects_and_crops),
+        cmocka_unit_test(padded_shows_the_reflection),
+        cmocka_unit_test(padded_refuses),
+        cmocka_unit_test(tiled_is_a_partition),
+        cmocka_unit_test(tiled_equals_the_whole),
+        cmocka_unit_test(tiled_jacobian),
+        cmocka_unit_test(perplane_planes),
+        cmocka_unit_test(affine_shifts_the_range),
+        cmocka_unit_test(wrappers_refuse),
+        cmocka_unit_test(same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,9 +13,9 @@
 struct made {
     unsigned char *bytes;
     size_t size, capacity;
-    bool mm;          /* big-endian */
-    size_t link;      /* where the offset of the next directory goes */
-    size_t strip;     /* offset of the pixels of the last page */
+    bool mm;      /* big-endian */
+    size_t link;  /* where the offset of the next directory goes */
+    size_t strip; /* offset of the pixels of the last page */
 };
 
 struct made_page {
@@ -25,9 +25,9 @@ struct made_page {
     uint32_t rows;          /* rows per strip; 0: all (one strip) */
     uint32_t at, stored;    /* offset and bytes of the strip, instead of the true ones */
     const char *description;
-    uint32_t xres[2];       /* a fraction, for both axes */
+    uint32_t xres[2]; /* a fraction, for both axes */
     uint16_t res_unit;
-    const void *pixels;     /* `bytes` bytes of samples of `bits` bits, in native order */
+    const void *pixels; /* `bytes` bytes of samples of `bits` bits, in native order */
     size_t bytes;
 };
 
@@ -60,7 +60,7 @@ static inline void made_patch(struct made *f, size_t at, uint32_t v)
 
 static inline struct made made_begin(bool mm)
 {
-    struct made f = { .mm = mm };
+    struct made f = {.mm = mm};
     made_put(&f, mm ? "MM" : "II", 2);
     made_int(&f, 42, 2);
     made_int(&f, 0, 4);
@@ -79,7 +79,8 @@ static inline void made_pixels(struct made *f, const void *data, size_t n, int b
     made_put(f, data, n);
     if (native_mm == f->mm) return;
     for (size_t i = 0; i < n; i += width)
-        for (size_t k = 0; k < width; k++) f->bytes[f->strip + i + k] = p[i + width - 1 - k];
+        for (size_t k = 0; k < width; k++)
+            f->bytes[f->strip + i + k] = p[i + width - 1 - k];
 }
 
 static inline void made_tag(struct made *f, unsigned *count, uint16_t tag, uint16_t type,
@@ -114,14 +115,17 @@ static inline void made_add(struct made *f, const struct made_page *p)
     made_int(f, p->xres[0], 4);
     made_int(f, p->xres[1], 4);
     const size_t offsets = f->size;
-    for (uint32_t i = 0; i < pieces; i++) made_int(f, at + i * (uint32_t)part, 4);
+    for (uint32_t i = 0; i < pieces; i++)
+        made_int(f, at + i * (uint32_t)part, 4);
     const size_t sizes = f->size;
     for (uint32_t i = 0; i < pieces; i++)
         made_int(f, p->stored ? p->stored : (uint32_t)part, 4);
     const size_t bits = f->size;
-    for (uint32_t i = 0; i < samples; i++) made_int(f, p->bits, 2);
+    for (uint32_t i = 0; i < samples; i++)
+        made_int(f, p->bits, 2);
     const size_t formats = f->size;
-    for (uint32_t i = 0; i < samples; i++) made_int(f, p->format ? p->format : 1u, 2);
+    for (uint32_t i = 0; i < samples; i++)
+        made_int(f, p->format ? p->format : 1u, 2);
     const size_t dir = f->size;
     made_patch(f, f->link, (uint32_t)dir);
     made_int(f, 0, 2);
@@ -143,7 +147,9 @@ static inline void made_add(struct made *f, const struct made_page *p)
     if (!p->tile) {
         made_tag(f, &count, 278, 4, 1, p->rows ? p->rows : p->y);
         made_tag(f, &count, 279, 4, pieces,
-                 pieces > 1 ? (uint32_t)sizes : p->stored ? p->stored : (uint32_t)part);
+                 pieces > 1  ? (uint32_t)sizes
+                 : p->stored ? p->stored
+                             : (uint32_t)part);
     }
     if (p->xres[1]) {
         made_tag(f, &count, 282, 5, 1, (uint32_t)res);
@@ -179,7 +185,7 @@ static inline void made_end(struct made *f, const char *path)
 {
     made_write(f, path);
     free(f->bytes);
-    *f = (struct made){ 0 };
+    *f = (struct made){0};
 }
 
 #endif

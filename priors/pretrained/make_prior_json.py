@@ -14,8 +14,8 @@ Spectrum: |DFT(w (x - mean))|^2 / sum(w^2), w a Hann window, mean that of the wh
 averaged over crops and over rings of frequency; white noise of sd s has s^2 everywhere. It is
 stored at f_i = i sqrt(0.5) / (count - 1) cycles per pixel.
 
-Departure (priors/departure.h): 1 - E|D - x0|^2 / E|D_G - x0|^2 at x0 + sigma n, x0 some CROPS (32)
-from "test/...", D the network in PyTorch, D_G the denoiser of the Gaussian just written.
+Departure (priors/gaussian_gap.h): 1 - E|D - x0|^2 / E|D_G - x0|^2 at x0 + sigma n, x0 some
+CROPS (32) from "test/...", D the network in PyTorch, D_G the denoiser of the Gaussian just written.
 """
 import hashlib
 import json

@@ -46,7 +46,7 @@ static scry_status unknown_part(struct biharmonic *B, float *x, float *z, scry_e
     return st;
 }
 
-static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+static scry_status biharmonic_apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct biharmonic *B = ctx;
     scryi_laplacian(&B->G, B->z, in);
@@ -70,11 +70,11 @@ static scry_status biharmonic_step(scry_solver *S, scry_progress *p, scry_error 
 {
     struct biharmonic *B = (struct biharmonic *)S;
     scry_status st;
-    if ((st = apply(B, B->rhs, B->u, err)) != SCRY_OK) return st;
+    if ((st = biharmonic_apply(B, B->rhs, B->u, err)) != SCRY_OK) return st;
     scry_scale(B->rhs, -1, S->n);
     memset(B->d, 0, S->n * sizeof(float));
-    if ((st = scry_cg(apply, B, B->d, B->rhs, S->n, S->opts.tol, S->opts.inner, B->cg, NULL,
-                      err)) != SCRY_OK)
+    if ((st = scry_cg(biharmonic_apply, B, B->d, B->rhs, S->n, S->opts.tol, S->opts.inner, B->cg,
+                      NULL, err)) != SCRY_OK)
         return st;
     scry_axpy(B->u, 1, B->d, S->n);
     if ((st = scryi_fit_forward(&B->fit, B->u, err)) != SCRY_OK) return st;
@@ -89,9 +89,9 @@ static scry_status biharmonic_plan(scry_solver **out, const scry_problem *proble
                                    const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option biharmonic_options[] = {
-    { "inner", 20000, 1, 1000000, "conjugate gradient iterations at most" },
-    { "tol", 1e-5, 0, 0.1, "relative residual that ends them" },
-    { 0 },
+    {"inner", 20000, 1, 1000000, "conjugate gradient iterations at most"},
+    {"tol", 1e-5, 0, 0.1, "relative residual that ends them"},
+    {0},
 };
 
 const struct scry_method scry_method_biharmonic = {
@@ -127,10 +127,14 @@ static scry_status biharmonic_plan(scry_solver **out, const scry_problem *proble
     if (st != SCRY_OK) return st;
     struct biharmonic *B = scry_alloc(1, sizeof *B);
     if (!B) return SCRY_FAIL(err, SCRY_ENOMEM, "biharmonic");
-    B->base = (scry_solver){ .method = &scry_method_biharmonic, .problem = *problem,
-                             .opts = *opts, .space = *scry_op_dom(A), .steps = 1,
-                             .start_fn = biharmonic_start, .step_fn = biharmonic_step,
-                             .destroy = biharmonic_destroy };
+    B->base = (scry_solver){.method = &scry_method_biharmonic,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(A),
+                            .steps = 1,
+                            .start_fn = biharmonic_start,
+                            .step_fn = biharmonic_step,
+                            .destroy = biharmonic_destroy};
     if ((st = scryi_fit_create(&B->fit, problem, &B->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = B->base.n = B->fit.n;
     scryi_difference_init(&B->G, &B->base.space);

@@ -34,7 +34,7 @@ static void cg_sense_destroy(scry_solver *S)
     scry_free(C);
 }
 
-static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+static scry_status cg_sense_apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct cg_sense *C = ctx;
     C->fit.counts->forward++;
@@ -54,8 +54,8 @@ static scry_status cg_sense_start(scry_solver *S, scry_error *err)
 static scry_status cg_sense_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct cg_sense *C = (struct cg_sense *)S;
-    scry_status st = scry_cg(apply, C, C->u, C->rhs, S->n, S->opts.tol, S->opts.steps, C->cg, NULL,
-                             err);
+    scry_status st = scry_cg(cg_sense_apply, C, C->u, C->rhs, S->n, S->opts.tol, S->opts.steps,
+                             C->cg, NULL, err);
     if (st == SCRY_OK) st = scryi_fit_forward(&C->fit, C->u, err);
     if (st != SCRY_OK) return st;
     S->step = 1;
@@ -69,12 +69,12 @@ static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
                                  const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option cg_sense_options[] = {
-    { "lambda", 0.01, 0, 1e12,
-      "weight of |u|^2/2 against |A u - b|^2/2, the noise left out; 0: none, then the iterations "
-      "are what keeps noise down" },
-    { "iterations", 30, 1, 1000000, "conjugate gradient iterations at most" },
-    { "tol", 0, 0, 0.1, "relative residual that ends them" },
-    { 0 },
+    {"lambda", 0.01, 0, 1e12,
+     "weight of |u|^2/2 against |A u - b|^2/2, the noise left out; 0: none, then the iterations "
+     "are what keeps noise down"},
+    {"iterations", 30, 1, 1000000, "conjugate gradient iterations at most"},
+    {"tol", 0, 0, 0.1, "relative residual that ends them"},
+    {0},
 };
 
 const struct scry_method scry_method_cg_sense = {
@@ -96,10 +96,14 @@ static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
     if (st != SCRY_OK) return st;
     struct cg_sense *C = scry_alloc(1, sizeof *C);
     if (!C) return SCRY_FAIL(err, SCRY_ENOMEM, "cg-sense");
-    C->base = (scry_solver){ .method = &scry_method_cg_sense, .problem = *problem, .opts = *opts,
-                             .space = *scry_op_dom(scry_likelihood_op(problem->L)), .steps = 1,
-                             .start_fn = cg_sense_start, .step_fn = cg_sense_step,
-                             .destroy = cg_sense_destroy };
+    C->base = (scry_solver){.method = &scry_method_cg_sense,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(scry_likelihood_op(problem->L)),
+                            .steps = 1,
+                            .start_fn = cg_sense_start,
+                            .step_fn = cg_sense_step,
+                            .destroy = cg_sense_destroy};
     if ((st = scryi_fit_create(&C->fit, problem, &C->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = C->base.n = C->fit.n;
     C->u = scry_alloc(n, sizeof(float));

@@ -5,7 +5,7 @@
 
 void scryi_difference_init(scryi_difference *G, const scry_space *space)
 {
-    *G = (scryi_difference){ .n = scry_space_floats(space), .parts = space->cplx ? 2 : 1 };
+    *G = (scryi_difference){.n = scry_space_floats(space), .parts = space->cplx ? 2 : 1};
     const int most = space->cplx ? 2 : 3;
     size_t stride = (size_t)G->parts;
     for (int i = 0; i < space->rank && i < most; i++) {
@@ -38,7 +38,8 @@ void scryi_gradient_add(const scryi_difference *G, float *p, double alpha, const
         for (size_t start = 0; start < G->n; start += block) {
             const float *ub = u + start;
             float *pb = pa + start;
-            for (size_t i = 0; i < last; i++) pb[i] += k * (ub[i + stride] - ub[i]);
+            for (size_t i = 0; i < last; i++)
+                pb[i] += k * (ub[i + stride] - ub[i]);
         }
     }
 }
@@ -53,8 +54,10 @@ void scryi_gradient_adjoint(const scryi_difference *G, float *out, const float *
         for (size_t start = 0; start < G->n; start += block) {
             const float *pb = pa + start;
             float *ob = out + start;
-            for (size_t i = 0; i < last; i++) ob[i] -= pb[i];
-            for (size_t i = stride; i < block; i++) ob[i] += pb[i - stride];
+            for (size_t i = 0; i < last; i++)
+                ob[i] -= pb[i];
+            for (size_t i = stride; i < block; i++)
+                ob[i] += pb[i - stride];
         }
     }
 }
@@ -68,8 +71,10 @@ void scryi_laplacian(const scryi_difference *G, float *out, const float *u)
         for (size_t start = 0; start < G->n; start += block) {
             const float *ub = u + start;
             float *ob = out + start;
-            for (size_t i = 0; i < last; i++) ob[i] += ub[i] - ub[i + stride];
-            for (size_t i = stride; i < block; i++) ob[i] += ub[i] - ub[i - stride];
+            for (size_t i = 0; i < last; i++)
+                ob[i] += ub[i] - ub[i + stride];
+            for (size_t i = stride; i < block; i++)
+                ob[i] += ub[i] - ub[i - stride];
         }
     }
 }
@@ -86,10 +91,11 @@ static float square(const scryi_difference *G, const float *p, size_t i)
     return s;
 }
 
-static void multiply(const scryi_difference *G, float *p, size_t i, float factor)
+static void difference_multiply(const scryi_difference *G, float *p, size_t i, float factor)
 {
     for (int a = 0; a < G->axes; a++)
-        for (size_t c = 0; c < (size_t)G->parts; c++) p[(size_t)a * G->n + i + c] *= factor;
+        for (size_t c = 0; c < (size_t)G->parts; c++)
+            p[(size_t)a * G->n + i + c] *= factor;
 }
 
 void scryi_project_ball(const scryi_difference *G, float *p)
@@ -97,7 +103,7 @@ void scryi_project_ball(const scryi_difference *G, float *p)
 #pragma omp parallel for schedule(static) if (G->n > PARALLEL)
     for (size_t i = 0; i < G->n; i += (size_t)G->parts) {
         const float s = square(G, p, i);
-        if (s > 1) multiply(G, p, i, 1 / sqrtf(s));
+        if (s > 1) difference_multiply(G, p, i, 1 / sqrtf(s));
     }
 }
 
@@ -107,13 +113,14 @@ void scryi_normalise(const scryi_difference *G, float *p, double eps)
 #pragma omp parallel for schedule(static) if (G->n > PARALLEL)
     for (size_t i = 0; i < G->n; i += (size_t)G->parts) {
         const float s = square(G, p, i) + e2;
-        multiply(G, p, i, s > 0 ? 1 / sqrtf(s) : 0);
+        difference_multiply(G, p, i, s > 0 ? 1 / sqrtf(s) : 0);
     }
 }
 
 double scryi_length_sum(const scryi_difference *G, const float *p)
 {
     double sum = 0;
-    for (size_t i = 0; i < G->n; i += (size_t)G->parts) sum += sqrt((double)square(G, p, i));
+    for (size_t i = 0; i < G->n; i += (size_t)G->parts)
+        sum += sqrt((double)square(G, p, i));
     return sum;
 }

@@ -8,11 +8,11 @@
  * two axes: an axis before them counts the images of several map sets. Axes of length 1 are left
  * out. No function allocates; out and in do not overlap. */
 typedef struct scryi_difference {
-    int axes;          /* number of directions */
-    size_t n;          /* floats in an image */
-    int parts;         /* floats in an entry: 1, or 2 for pairs */
-    size_t length[3];  /* of each axis */
-    size_t stride[3];  /* floats between neighbours */
+    int axes;         /* number of directions */
+    size_t n;         /* floats in an image */
+    int parts;        /* floats in an entry: 1, or 2 for pairs */
+    size_t length[3]; /* of each axis */
+    size_t stride[3]; /* floats between neighbours */
 } scryi_difference;
 
 void scryi_difference_init(scryi_difference *G, const scry_space *space);

@@ -61,7 +61,8 @@ scry_status scryi_fit_flat(scryi_fit *fit, float *u, scry_error *err)
 
     /* b does not depend on the point of expansion: x = 0, where every noise model is defined. */
     memset(u, 0, fit->n * sizeof *u);
-    for (size_t i = 0; i < fit->n; i += (size_t)step) u[i] = 1;
+    for (size_t i = 0; i < fit->n; i += (size_t)step)
+        u[i] = 1;
     if ((st = scryi_fit_forward(fit, u, err)) != SCRY_OK) return st;
     memcpy(fit->scratch, fit->Au, fit->m * sizeof *fit->Au);
     scry_scale(fit->Au, dark, fit->m);
@@ -86,7 +87,8 @@ scry_status scryi_fit_normal(scryi_fit *fit, float *out, const float *u, scry_er
         return st;
     }
     if ((st = scry_op_forward(fit->A, fit->scratch, u, fit->work, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < fit->m; i++) fit->scratch[i] *= fit->W[i];
+    for (size_t i = 0; i < fit->m; i++)
+        fit->scratch[i] *= fit->W[i];
     return scry_op_adjoint(fit->A, out, fit->scratch, fit->work, err);
 }
 

@@ -9,11 +9,11 @@
 typedef struct scryi_fit {
     const scry_likelihood *L;
     const scry_op *A;
-    size_t n, m;        /* floats in u, in the data */
-    float *Au, *W, *b;  /* m each */
-    float *scratch;     /* m: overwritten by normal and rhs */
-    void *work;         /* of A */
-    double weight;      /* the value of W where it is the same everywhere, else 0 */
+    size_t n, m;       /* floats in u, in the data */
+    float *Au, *W, *b; /* m each */
+    float *scratch;    /* m: overwritten by normal and rhs */
+    void *work;        /* of A */
+    double weight;     /* the value of W where it is the same everywhere, else 0 */
     scry_counts *counts;
 } scryi_fit;
 

@@ -104,13 +104,15 @@ static scry_status pnp_step(scry_solver *S, scry_progress *p, scry_error *err)
     if ((st = data_step(N, sigma * sigma / S->opts.lambda, err)) != SCRY_OK) return st;
     scry_axpby(N->v, 1, N->z, 1, N->d, n);
     S->counts.denoise++;
-    if ((st = scry_prior_denoise(S->problem.prior, N->x, N->v, (float)sigma, N->prior_work,
-                                 err)) != SCRY_OK)
+    if ((st = scry_prior_denoise(S->problem.prior, N->x, N->v, (float)sigma, N->prior_work, err)) !=
+        SCRY_OK)
         return st;
     scry_axpby(N->d, 1, N->v, -1, N->x, n);
     S->step++;
-    if (S->step >= S->steps) p->reason = SCRY_DONE;
-    else scry_scale(N->d, pow(N->sigma[S->step] / sigma, 2), n);
+    if (S->step >= S->steps)
+        p->reason = SCRY_DONE;
+    else
+        scry_scale(N->d, pow(N->sigma[S->step] / sigma, 2), n);
     if ((st = scryi_fit_forward(&N->fit, N->x, err)) != SCRY_OK) return st;
     if ((st = scryi_fit_expand(&N->fit, err)) != SCRY_OK) return st;
     p->residual = sqrt(scryi_fit_chi2(&N->fit));
@@ -124,12 +126,12 @@ static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
                             const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option pnp_options[] = {
-    { "steps", 24, 1, 10000, "iterations, each one call of the network" },
-    { "sigma-max", 1, 1e-6, 1e6, "first noise level of the denoiser" },
-    { "sigma-min", 0, 0, 1e6, "last one; 0: the noise of the data" },
-    { "lambda", 0.25, 1e-6, 1e6, "weight of the prior against the likelihood" },
-    { "inner", 50, 1, 100000, "conjugate gradient iterations in a data step" },
-    { 0 },
+    {"steps", 24, 1, 10000, "iterations, each one call of the network"},
+    {"sigma-max", 1, 1e-6, 1e6, "first noise level of the denoiser"},
+    {"sigma-min", 0, 0, 1e6, "last one; 0: the noise of the data"},
+    {"lambda", 0.25, 1e-6, 1e6, "weight of the prior against the likelihood"},
+    {"inner", 50, 1, 100000, "conjugate gradient iterations in a data step"},
+    {0},
 };
 
 const struct scry_method scry_method_pnp_admm = {
@@ -153,10 +155,14 @@ static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
                          opts->sigma_min, opts->sigma_max);
     struct pnp *N = scry_alloc(1, sizeof *N);
     if (!N) return SCRY_FAIL(err, SCRY_ENOMEM, "pnp-admm");
-    N->base = (scry_solver){ .method = &scry_method_pnp_admm, .problem = *problem, .opts = *opts,
-                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
-                             .steps = opts->steps, .start_fn = pnp_start, .step_fn = pnp_step,
-                             .destroy = pnp_destroy };
+    N->base = (scry_solver){.method = &scry_method_pnp_admm,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(scry_likelihood_op(problem->L)),
+                            .steps = opts->steps,
+                            .start_fn = pnp_start,
+                            .step_fn = pnp_step,
+                            .destroy = pnp_destroy};
     if ((st = scryi_fit_create(&N->fit, problem, &N->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = N->base.n = N->fit.n;
     N->x = scry_alloc(n, sizeof(float));

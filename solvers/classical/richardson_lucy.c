@@ -30,7 +30,7 @@
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
-#include "lib/metrics.h"
+#include "lib/stats/metrics.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
 
@@ -53,7 +53,7 @@
  * passband it holds little more than what the window leaks from bright structures, alike in both
  * halves. */
 #define FIRST 3
-#define SEEN 1e-3 /* of the largest A^T 1: less than this is unmeasured */
+#define SEEN 1e-3  /* of the largest A^T 1: less than this is unmeasured */
 #define FLOOR 1e-6 /* of the start: a factor of 0 could never recover */
 
 struct estimate {
@@ -61,8 +61,8 @@ struct estimate {
     float *change;   /* EM step before: n */
     float *m, *mold; /* A x, A old: m each */
     float *d;        /* its share of the data: m */
-    double share; /* of the counts */
-    double pace;  /* Nesterov's t, or the next factor of Biggs & Andrews */
+    double share;    /* of the counts */
+    double pace;     /* Nesterov's t, or the next factor of Biggs & Andrews */
 };
 
 struct rl {
@@ -70,12 +70,12 @@ struct rl {
     scryi_fit fit;
     scryi_difference G;
     struct estimate full, train, other; /* other: of the rest of the counts, with frc */
-    float *v, *z;   /* extrapolated point, EM factor: n */
-    float *weights; /* A^T 1: n */
-    float *ratio;   /* m */
-    float *held;    /* part of the data that `train` does not see: m */
-    float *best, *u;/* n */
-    float *p;       /* gradient: axes * n, with tv */
+    float *v, *z;                       /* extrapolated point, EM factor: n */
+    float *weights;                     /* A^T 1: n */
+    float *ratio;                       /* m */
+    float *held;                        /* part of the data that `train` does not see: m */
+    float *best, *u;                    /* n */
+    float *p;                           /* gradient: axes * n, with tv */
     double seen, floor, c, shift;
     size_t top, left, rows, columns; /* of the part of a plane that is measured, with frc */
     double best_value;
@@ -145,7 +145,8 @@ static scry_status physical_data(struct rl *R, scry_error *err)
     R->shift = noise->kind == SCRY_NOISE_GAUSSIAN ? 2 * noise->sigma : r * r;
     R->c = noise->background + R->shift;
     if ((st = scryi_fit_flat(&R->fit, R->u, err)) != SCRY_OK) return st;
-    for (size_t i = 0; i < R->base.n; i++) R->v[i] = 1;
+    for (size_t i = 0; i < R->base.n; i++)
+        R->v[i] = 1;
     if ((st = scryi_fit_forward(&R->fit, R->v, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < R->fit.m; i++)
         R->full.d[i] = (float)(map.scale * R->fit.b[i] + map.shift * R->fit.Au[i] + R->c);
@@ -155,7 +156,8 @@ static scry_status physical_data(struct rl *R, scry_error *err)
 static scry_status start_weights(struct rl *R, scry_error *err)
 {
     float low = 0, high = 0;
-    for (size_t i = 0; i < R->fit.m; i++) R->ratio[i] = 1;
+    for (size_t i = 0; i < R->fit.m; i++)
+        R->ratio[i] = 1;
     R->fit.counts->adjoint++;
     scry_status st = scry_op_adjoint(R->fit.A, R->weights, R->ratio, R->fit.work, err);
     if (st != SCRY_OK) return st;
@@ -210,8 +212,10 @@ static scry_status split_data(struct rl *R, scry_error *err)
 
 static scry_status start_estimate(struct rl *R, struct estimate *e, float level, scry_error *err)
 {
-    for (size_t i = 0; i < R->base.n; i++) e->x[i] = level;
-    for (size_t i = 0; i < R->fit.m; i++) e->d[i] = fmaxf(e->d[i], 0);
+    for (size_t i = 0; i < R->base.n; i++)
+        e->x[i] = level;
+    for (size_t i = 0; i < R->fit.m; i++)
+        e->d[i] = fmaxf(e->d[i], 0);
     memset(e->change, 0, R->base.n * sizeof(float));
     memcpy(e->old, e->x, R->base.n * sizeof(float));
     e->pace = 1;
@@ -291,7 +295,8 @@ static double momentum(const struct rl *R, struct estimate *e)
     if (R->base.step == 0 || R->base.opts.accelerate == SCRY_ACCELERATE_NONE) return 0;
     if (R->base.opts.accelerate == SCRY_ACCELERATE_NESTEROV) {
         double along = 0;
-        for (size_t i = 0; i < n; i++) along += (double)e->change[i] * (e->x[i] - e->old[i]);
+        for (size_t i = 0; i < n; i++)
+            along += (double)e->change[i] * (e->x[i] - e->old[i]);
         if (along < 0) e->pace = 1;
         const double next = (1 + sqrt(1 + 4 * e->pace * e->pace)) / 2;
         const double alpha = (e->pace - 1) / next;
@@ -323,7 +328,8 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
     const size_t n = R->base.n;
     const double alpha = momentum(R, e);
     const float a = (float)alpha, least = (float)R->floor, tv = (float)R->base.opts.tv;
-    for (size_t i = 0; i < n; i++) R->v[i] = fmaxf(e->x[i] + a * (e->x[i] - e->old[i]), least);
+    for (size_t i = 0; i < n; i++)
+        R->v[i] = fmaxf(e->x[i] + a * (e->x[i] - e->old[i]), least);
     if ((st = em_factor(R, e, alpha, err)) != SCRY_OK) return st;
     if (tv > 0) { /* u is scratch: G^T (G v / |G v|) = -div(grad v / |grad v|) */
         scryi_gradient(&R->G, R->p, R->v);
@@ -399,9 +405,10 @@ static scry_status agreement(const struct rl *R, double *value, scry_error *err)
     double sum = 0, samples = 0;
     for (size_t p = 0; p < R->base.n; p += plane) {
         scry_frc frc;
-        scry_error local = { 0 };
+        scry_error local = {0};
         size_t first = p;
-        while (first < p + plane && !measured(R, first)) first++;
+        while (first < p + plane && !measured(R, first))
+            first++;
         if (first == p + plane) continue;
         copy_measured(R, R->v, R->train.x + p);
         copy_measured(R, R->z, R->other.x + p);
@@ -466,7 +473,8 @@ static scry_status rl_step(scry_solver *S, scry_progress *p, scry_error *err)
     }
     if (stop) p->reason = SCRY_DONE;
     const float *x = splits(R) ? R->best : R->full.x;
-    for (size_t i = 0; i < S->n; i++) R->u[i] = (float)((x[i] - map.shift) / map.scale);
+    for (size_t i = 0; i < S->n; i++)
+        R->u[i] = (float)((x[i] - map.shift) / map.scale);
     p->residual = sqrt(fit);
     p->x = p->x0 = R->u;
     return SCRY_OK;
@@ -476,15 +484,15 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
                            const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option rl_options[] = {
-    { "iterations", 500, 1, 100000, "iterations at most (exactly, with stop steps)" },
-    { "stop", SCRY_STOP_HOLDOUT, 0, SCRY_STOP_FRC,
-      "steps: after the count; discrepancy: when chi2 per pixel reaches 1; holdout: when the "
-      "likelihood of held-out counts peaks; frc: when the Fourier rings of estimates from two "
-      "halves of the counts agree best" },
-    { "accelerate", SCRY_ACCELERATE_BIGGS, 0, SCRY_ACCELERATE_NESTEROV,
-      "extrapolation between iterations: none, biggs (and Andrews) or nesterov" },
-    { "tv", 0, 0, 1, "weight of total variation against the fit (0.002 to 0.05 is usual)" },
-    { 0 },
+    {"iterations", 500, 1, 100000, "iterations at most (exactly, with stop steps)"},
+    {"stop", SCRY_STOP_HOLDOUT, 0, SCRY_STOP_FRC,
+     "steps: after the count; discrepancy: when chi2 per pixel reaches 1; holdout: when the "
+     "likelihood of held-out counts peaks; frc: when the Fourier rings of estimates from two "
+     "halves of the counts agree best"},
+    {"accelerate", SCRY_ACCELERATE_BIGGS, 0, SCRY_ACCELERATE_NESTEROV,
+     "extrapolation between iterations: none, biggs (and Andrews) or nesterov"},
+    {"tv", 0, 0, 1, "weight of total variation against the fit (0.002 to 0.05 is usual)"},
+    {0},
 };
 
 const struct scry_method scry_method_richardson_lucy = {
@@ -516,9 +524,14 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
                          scry_op_name(A), scry_op_dom(A)->rank);
     struct rl *R = scry_alloc(1, sizeof *R);
     if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "richardson-lucy");
-    R->base = (scry_solver){ .method = &scry_method_richardson_lucy, .problem = *problem,
-                             .opts = *opts, .space = *scry_op_dom(A), .steps = opts->steps,
-                             .start_fn = rl_start, .step_fn = rl_step, .destroy = rl_destroy };
+    R->base = (scry_solver){.method = &scry_method_richardson_lucy,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(A),
+                            .steps = opts->steps,
+                            .start_fn = rl_start,
+                            .step_fn = rl_step,
+                            .destroy = rl_destroy};
     if ((st = scryi_fit_create(&R->fit, problem, &R->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = R->base.n = R->fit.n, m = R->fit.m;
     scryi_difference_init(&R->G, &R->base.space);
@@ -533,8 +546,7 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
         R->rng = gsl_rng_alloc(scry_rng_gsl());
         ok = ok && estimate_alloc(&R->train, n, m) && R->best && R->rng;
     }
-    if (opts->stop == SCRY_STOP_HOLDOUT)
-        ok = (R->held = scry_alloc(m, sizeof(float))) && ok;
+    if (opts->stop == SCRY_STOP_HOLDOUT) ok = (R->held = scry_alloc(m, sizeof(float))) && ok;
     if (by_rings(R)) ok = ok && estimate_alloc(&R->other, n, m);
     if (opts->tv > 0) ok = (R->p = scry_alloc(n, (size_t)R->G.axes * sizeof(float))) && ok;
     if (!ok) {

@@ -24,10 +24,10 @@
 #include <math.h>
 #include <string.h>
 
-#define STIFF 2.0      /* first trial: log10 of lambda / mean W; the image is then all but flat */
-#define LOOSE -9.0     /* last one: below single precision, the data are interpolated */
-#define RATIO 0.5      /* of log10 lambda, from one trial to the next */
-#define MATCH 5e-3     /* of chi2: the discrepancy is met */
+#define STIFF 2.0       /* first trial: log10 of lambda / mean W; the image is then all but flat */
+#define LOOSE -9.0      /* last one: below single precision, the data are interpolated */
+#define RATIO 0.5       /* of log10 lambda, from one trial to the next */
+#define MATCH 5e-3      /* of chi2: the discrepancy is met */
 #define SEARCH_TOL 1e-3 /* of CG while searching; opts.tol for the last solve */
 
 enum phase { SCAN, REFINE, LAST };
@@ -41,14 +41,14 @@ struct tikhonov {
     scry_solver base;
     scryi_fit fit;
     scryi_difference G;
-    float *u, *t, *rhs; /* n: image, solution of the trace's system, right side */
-    float *z, *scratch; /* n */
-    float *seen, *jacobi;   /* n: |A^T W A 1|, and (seen + 2 axes lambda)^(-1/2) */
-    float *signs;           /* m */
+    float *u, *t, *rhs;   /* n: image, solution of the trace's system, right side */
+    float *z, *scratch;   /* n */
+    float *seen, *jacobi; /* n: |A^T W A 1|, and (seen + 2 axes lambda)^(-1/2) */
+    float *signs;         /* m */
     void *cg;
     double lambda, x, x_end; /* weight now; log10 of the next, and of the loosest */
     enum phase phase;
-    int repeats; /* of the last solve */
+    int repeats;                       /* of the last solve */
     struct trial now, before, earlier; /* the last trials of the scan, latest first */
     struct trial low, high;            /* discrepancy: chi2 <= 1, chi2 > 1 */
 };
@@ -82,24 +82,26 @@ static scry_status tikhonov_start(scry_solver *S, scry_error *err)
     if (st != SCRY_OK) return st;
     memset(T->t, 0, S->n * sizeof(float));
     scry_rng_uniform(T->signs, 0, T->fit.m, S->seed, S->chain, 0);
-    for (size_t i = 0; i < T->fit.m; i++) T->signs[i] = T->signs[i] < 0.5f ? -1 : 1;
+    for (size_t i = 0; i < T->fit.m; i++)
+        T->signs[i] = T->signs[i] < 0.5f ? -1 : 1;
     const double W = scry_sum(T->fit.W, T->fit.m) / (double)T->fit.m;
     T->x = log10(W) + STIFF;
     T->x_end = log10(W) + LOOSE;
     T->lambda = S->opts.lambda;
     T->phase = T->lambda > 0 ? LAST : SCAN;
     T->repeats = 0;
-    T->now = T->before = T->earlier = T->high = (struct trial){ T->x, INFINITY };
+    T->now = T->before = T->earlier = T->high = (struct trial){T->x, INFINITY};
     return SCRY_OK;
 }
 
 /* out = S (A^T W A + lambda G^T G) S in, S = diag(jacobi): the rows of measured and of missing
  * pixels differ by W / lambda, which may be 10^6; scaled, both count in the residual that ends the
  * solve. */
-static scry_status apply(void *ctx, float *out, const float *in, scry_error *err)
+static scry_status tikhonov_apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct tikhonov *T = ctx;
-    for (size_t i = 0; i < T->base.n; i++) T->z[i] = T->jacobi[i] * in[i];
+    for (size_t i = 0; i < T->base.n; i++)
+        T->z[i] = T->jacobi[i] * in[i];
     scry_status st = scryi_fit_normal(&T->fit, out, T->z, err);
     if (st != SCRY_OK) return st;
     scryi_laplacian(&T->G, T->scratch, T->z);
@@ -109,14 +111,15 @@ static scry_status apply(void *ctx, float *out, const float *in, scry_error *err
 }
 
 /* x from x; rhs is scaled in place. */
-static scry_status solve(struct tikhonov *T, float *x, double tol, scry_error *err)
+static scry_status tikhonov_solve(struct tikhonov *T, float *x, double tol, scry_error *err)
 {
     const size_t n = T->base.n;
     for (size_t i = 0; i < n; i++) {
         T->rhs[i] *= T->jacobi[i];
         x[i] /= T->jacobi[i];
     }
-    scry_status st = scry_cg(apply, T, x, T->rhs, n, tol, T->base.opts.inner, T->cg, NULL, err);
+    scry_status st =
+        scry_cg(tikhonov_apply, T, x, T->rhs, n, tol, T->base.opts.inner, T->cg, NULL, err);
     for (size_t i = 0; i < n; i++) {
         T->rhs[i] /= T->jacobi[i];
         x[i] *= T->jacobi[i];
@@ -129,7 +132,8 @@ static scry_status solve(struct tikhonov *T, float *x, double tol, scry_error *e
 static scry_status rescale(struct tikhonov *T, scry_error *err)
 {
     const double smooth = fmax(2.0 * T->G.axes * T->lambda, 1e-30);
-    for (size_t i = 0; i < T->base.n; i++) T->z[i] = 1;
+    for (size_t i = 0; i < T->base.n; i++)
+        T->z[i] = 1;
     scry_status st = scryi_fit_normal(&T->fit, T->seen, T->z, err);
     for (size_t i = 0; i < T->base.n; i++)
         T->jacobi[i] = (float)(1 / sqrt(fabs((double)T->seen[i]) + smooth));
@@ -144,7 +148,7 @@ static scry_status image(struct tikhonov *T, double tol, scry_error *err)
         if ((st = scryi_fit_expand(&T->fit, err)) != SCRY_OK) return st;
     if ((st = rescale(T, err)) != SCRY_OK) return st;
     if ((st = scryi_fit_rhs(&T->fit, T->rhs, NULL, err)) != SCRY_OK) return st;
-    if ((st = solve(T, T->u, tol, err)) != SCRY_OK) return st;
+    if ((st = tikhonov_solve(T, T->u, tol, err)) != SCRY_OK) return st;
     return scryi_fit_forward(&T->fit, T->u, err);
 }
 
@@ -152,16 +156,17 @@ static scry_status image(struct tikhonov *T, double tol, scry_error *err)
 static scry_status trace(struct tikhonov *T, double *value, scry_error *err)
 {
     scry_status st;
-    for (size_t i = 0; i < T->fit.m; i++) T->fit.scratch[i] = sqrtf(T->fit.W[i]) * T->signs[i];
+    for (size_t i = 0; i < T->fit.m; i++)
+        T->fit.scratch[i] = sqrtf(T->fit.W[i]) * T->signs[i];
     T->fit.counts->adjoint++;
     if ((st = scry_op_adjoint(T->fit.A, T->rhs, T->fit.scratch, T->fit.work, err)) != SCRY_OK)
         return st;
-    if ((st = solve(T, T->t, SEARCH_TOL, err)) != SCRY_OK) return st;
+    if ((st = tikhonov_solve(T, T->t, SEARCH_TOL, err)) != SCRY_OK) return st;
     *value = scry_dot(T->rhs, T->t, T->base.n);
     return SCRY_OK;
 }
 
-static scry_status judge(struct tikhonov *T, double *value, scry_error *err)
+static scry_status tikhonov_judge(struct tikhonov *T, double *value, scry_error *err)
 {
     double tr = 0;
     *value = scryi_fit_chi2(&T->fit);
@@ -195,8 +200,10 @@ static void next_gcv(struct tikhonov *T)
 
 static void next_discrepancy(struct tikhonov *T)
 {
-    if (T->now.value > 1) T->high = T->now;
-    else T->low = T->now, T->phase = REFINE;
+    if (T->now.value > 1)
+        T->high = T->now;
+    else
+        T->low = T->now, T->phase = REFINE;
     if (T->phase == SCAN) {
         T->x -= RATIO;
         if (T->x < T->x_end) T->phase = LAST;
@@ -224,9 +231,11 @@ static scry_status tikhonov_step(scry_solver *S, scry_progress *p, scry_error *e
         T->earlier = T->before;
         T->before = T->now;
         T->now.x = T->x;
-        if ((st = judge(T, &T->now.value, err)) != SCRY_OK) return st;
-        if (by_discrepancy(T)) next_discrepancy(T);
-        else next_gcv(T);
+        if ((st = tikhonov_judge(T, &T->now.value, err)) != SCRY_OK) return st;
+        if (by_discrepancy(T))
+            next_discrepancy(T);
+        else
+            next_gcv(T);
     }
     S->step++;
     /* the last solve of counted light is repeated until W is that of its own image */
@@ -241,13 +250,13 @@ static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
                                  const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option tikhonov_options[] = {
-    { "lambda", 0, 0, 1e12, "weight of the squared gradient; 0: found from the data" },
-    { "stop", SCRY_STOP_HOLDOUT, SCRY_STOP_DISCREPANCY, SCRY_STOP_HOLDOUT,
-      "how lambda is found: discrepancy: chi2 per pixel is 1; holdout: generalized "
-      "cross-validation" },
-    { "inner", 100, 1, 100000, "conjugate gradient iterations for a weight" },
-    { "tol", 1e-4, 0, 0.1, "relative residual of the last solve" },
-    { 0 },
+    {"lambda", 0, 0, 1e12, "weight of the squared gradient; 0: found from the data"},
+    {"stop", SCRY_STOP_HOLDOUT, SCRY_STOP_DISCREPANCY, SCRY_STOP_HOLDOUT,
+     "how lambda is found: discrepancy: chi2 per pixel is 1; holdout: generalized "
+     "cross-validation"},
+    {"inner", 100, 1, 100000, "conjugate gradient iterations for a weight"},
+    {"tol", 1e-4, 0, 0.1, "relative residual of the last solve"},
+    {0},
 };
 
 const struct scry_method scry_method_tikhonov = {
@@ -268,10 +277,13 @@ static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
     scry_status st = SCRY_OK;
     struct tikhonov *T = scry_alloc(1, sizeof *T);
     if (!T) return SCRY_FAIL(err, SCRY_ENOMEM, "tikhonov");
-    T->base = (scry_solver){ .method = &scry_method_tikhonov, .problem = *problem, .opts = *opts,
-                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
-                             .start_fn = tikhonov_start, .step_fn = tikhonov_step,
-                             .destroy = tikhonov_destroy };
+    T->base = (scry_solver){.method = &scry_method_tikhonov,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(scry_likelihood_op(problem->L)),
+                            .start_fn = tikhonov_start,
+                            .step_fn = tikhonov_step,
+                            .destroy = tikhonov_destroy};
     if ((st = scryi_fit_create(&T->fit, problem, &T->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = T->base.n = T->fit.n;
     T->base.steps = 1 + (size_t)((STIFF - LOOSE) / RATIO) + LAST_SOLVES; /* at most, by gcv */

@@ -31,7 +31,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { EXPAND_EVERY = 20 }; /* iterations on one W: renewing is cheap, but never lets q settle */
+enum { EXPAND_EVERY = 20 };   /* iterations on one W: renewing is cheap, but never lets q settle */
 enum { FIT_ITERATIONS = 30 }; /* of the least squares fit: it is there but for what noise rules */
 
 struct tv {
@@ -87,7 +87,7 @@ static void set_steps(struct tv *T)
     T->still = (cplx ? 0.01 : 1) * scale * sqrt((double)T->base.n);
 }
 
-static scry_status normal(void *ctx, float *out, const float *in, scry_error *err)
+static scry_status tv_normal(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct tv *T = ctx;
     T->fit.counts->forward++;
@@ -105,11 +105,12 @@ static scry_status attainable(struct tv *T, scry_error *err)
     T->fit.counts->adjoint++;
     if ((st = scry_op_adjoint(T->fit.A, T->z, T->fit.b, T->fit.work, err)) != SCRY_OK) return st;
     memset(T->ubar, 0, n * sizeof(float));
-    if ((st = scry_cg(normal, T, T->ubar, T->z, n, 1e-3, FIT_ITERATIONS, T->cg, NULL, err)) !=
+    if ((st = scry_cg(tv_normal, T, T->ubar, T->z, n, 1e-3, FIT_ITERATIONS, T->cg, NULL, err)) !=
             SCRY_OK ||
         (st = scryi_fit_forward(&T->fit, T->ubar, err)) != SCRY_OK)
         return st;
-    for (size_t i = 0; i < n; i++) seen += T->z[i] != 0;
+    for (size_t i = 0; i < n; i++)
+        seen += T->z[i] != 0;
     const double dof = fmin((double)seen, (double)m) / (double)m;
     T->target = (double)m * fmax(1, scryi_fit_chi2(&T->fit) + dof);
     return SCRY_OK;
@@ -170,7 +171,8 @@ static double multiplier(const struct tv *T)
 static void data_dual(struct tv *T)
 {
     const float sigma = (float)T->sigma, s = (float)T->s;
-    for (size_t i = 0; i < T->fit.m; i++) T->c[i] = T->q[i] / sigma + s * T->fit.Au[i];
+    for (size_t i = 0; i < T->fit.m; i++)
+        T->c[i] = T->q[i] / sigma + s * T->fit.Au[i];
     T->mu = T->lambda > 0 ? 1 / (T->lambda * T->sigma) : multiplier(T);
     const double mu = T->mu / (T->s * T->s);
     for (size_t i = 0; i < T->fit.m; i++) {
@@ -233,14 +235,14 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
                            const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option tv_options[] = {
-    { "iterations", 500, 1, 1000000, "iterations at most" },
-    { "tol", 0.01, 0, 1,
-      "ends when a step moves the image by less than this part of 0.1 contrast; of 0.003 of the "
-      "root mean square where it is complex" },
-    { "lambda", 0, 0, 1e12,
-      "weight of the variation against the log-likelihood, for complex images against "
-      "|A u - b|^2/2; 0: least variation with chi2 1" },
-    { 0 },
+    {"iterations", 500, 1, 1000000, "iterations at most"},
+    {"tol", 0.01, 0, 1,
+     "ends when a step moves the image by less than this part of 0.1 contrast; of 0.003 of the "
+     "root mean square where it is complex"},
+    {"lambda", 0, 0, 1e12,
+     "weight of the variation against the log-likelihood, for complex images against "
+     "|A u - b|^2/2; 0: least variation with chi2 1"},
+    {0},
 };
 
 const struct scry_method scry_method_tv = {
@@ -262,9 +264,14 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
     const scry_op *A = scry_likelihood_op(problem->L);
     struct tv *T = scry_alloc(1, sizeof *T);
     if (!T) return SCRY_FAIL(err, SCRY_ENOMEM, "tv");
-    T->base = (scry_solver){ .method = &scry_method_tv, .problem = *problem, .opts = *opts,
-                             .space = *scry_op_dom(A), .steps = opts->steps, .start_fn = tv_start,
-                             .step_fn = tv_step, .destroy = tv_destroy };
+    T->base = (scry_solver){.method = &scry_method_tv,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(A),
+                            .steps = opts->steps,
+                            .start_fn = tv_start,
+                            .step_fn = tv_step,
+                            .destroy = tv_destroy};
     if ((st = scryi_fit_create(&T->fit, problem, &T->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = T->base.n = T->fit.n, m = T->fit.m;
     scryi_difference_init(&T->G, &T->base.space);

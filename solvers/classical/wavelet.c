@@ -69,7 +69,8 @@ static scry_status descend(struct wavelet *F, scry_error *err)
     F->fit.counts->adjoint++;
     scry_status st = scry_op_normal(F->fit.A, F->g, F->y, F->fit.work, err);
     if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < n; i++) F->g[i] = F->y[i] - tau * (F->g[i] - F->rhs[i]);
+    for (size_t i = 0; i < n; i++)
+        F->g[i] = F->y[i] - tau * (F->g[i] - F->rhs[i]);
     return SCRY_OK;
 }
 
@@ -81,7 +82,8 @@ static void draw_shift(const struct wavelet *F, size_t shift[2])
     shift[0] = shift[1] = 0;
     if (!S->opts.shifts) return;
     scry_rng_uniform(r, 0, 2, S->seed, S->chain, scry_rng_step(S->step, 0));
-    for (int a = 0; a < 2; a++) shift[a] = (size_t)(r[a] * (float)F->period);
+    for (int a = 0; a < 2; a++)
+        shift[a] = (size_t)(r[a] * (float)F->period);
 }
 
 /* x <- g; y <- g + beta (g - x before); returns |g - x before| / |g| */
@@ -127,12 +129,12 @@ static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
                                 const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option wavelet_options[] = {
-    { "lambda", 0.005, 0, 1e12,
-      "weight of the coefficients against |A u - b|^2/2, the noise left out" },
-    { "iterations", 100, 1, 1000000, "iterations at most" },
-    { "tol", 0, 0, 1, "relative change of the image that ends them" },
-    { "shifts", 1, 0, 1, "1: each iteration shifts the transform at random; 0: never" },
-    { 0 },
+    {"lambda", 0.005, 0, 1e12,
+     "weight of the coefficients against |A u - b|^2/2, the noise left out"},
+    {"iterations", 100, 1, 1000000, "iterations at most"},
+    {"tol", 0, 0, 1, "relative change of the image that ends them"},
+    {"shifts", 1, 0, 1, "1: each iteration shifts the transform at random; 0: never"},
+    {0},
 };
 
 const struct scry_method scry_method_wavelet = {
@@ -147,7 +149,7 @@ const struct scry_method scry_method_wavelet = {
     .plan = wavelet_plan,
 };
 
-static scry_status allocate(struct wavelet *F, scry_error *err)
+static scry_status wavelet_allocate(struct wavelet *F, scry_error *err)
 {
     const size_t n = F->base.n = F->fit.n;
     scry_status st = scry_wavelet_create(&F->W, &F->base.space, err);
@@ -171,12 +173,16 @@ static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
     if (st != SCRY_OK) return st;
     struct wavelet *F = scry_alloc(1, sizeof *F);
     if (!F) return SCRY_FAIL(err, SCRY_ENOMEM, "wavelet");
-    F->base = (scry_solver){ .method = &scry_method_wavelet, .problem = *problem, .opts = *opts,
-                             .space = *scry_op_dom(A), .steps = opts->steps,
-                             .start_fn = wavelet_start, .step_fn = wavelet_step,
-                             .destroy = wavelet_destroy };
+    F->base = (scry_solver){.method = &scry_method_wavelet,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(A),
+                            .steps = opts->steps,
+                            .start_fn = wavelet_start,
+                            .step_fn = wavelet_step,
+                            .destroy = wavelet_destroy};
     if ((st = scryi_fit_create(&F->fit, problem, &F->base.counts, err)) != SCRY_OK) goto done;
-    if ((st = allocate(F, err)) != SCRY_OK) goto done;
+    if ((st = wavelet_allocate(F, err)) != SCRY_OK) goto done;
     if ((st = scry_op_norm2(A, &norm2, NORM_TOL, err)) != SCRY_OK) goto done;
     if (!(norm2 > 0)) {
         st = SCRY_FAIL(err, SCRY_EINVAL, "wavelet: %s is 0", scry_op_name(A));

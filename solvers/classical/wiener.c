@@ -21,7 +21,7 @@ struct wiener {
     scry_solver base;
     scryi_fit fit;
     struct scryi_condition condition;
-    float *mean, *u;          /* n */
+    float *mean, *u;      /* n */
     float *Amean, *w, *r; /* m: w = W^(1/2), residual of the mean */
 };
 
@@ -78,11 +78,11 @@ static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
                                const scry_solver_opts *opts, scry_error *err);
 
 static const scry_option wiener_options[] = {
-    { "steps", 3, 1, 100, "estimates for counted light, each with the noise variance of the last" },
-    { "lambda", 1, 1e-6, 1e6, "weight of the model: 1 is Bayes' rule" },
-    { "inner", 300, 1, 100000, "conjugate gradient iterations for an estimate" },
-    { "tol", 1e-4, 0, 0.1, "relative residual that ends conjugate gradients" },
-    { 0 },
+    {"steps", 3, 1, 100, "estimates for counted light, each with the noise variance of the last"},
+    {"lambda", 1, 1e-6, 1e6, "weight of the model: 1 is Bayes' rule"},
+    {"inner", 300, 1, 100000, "conjugate gradient iterations for an estimate"},
+    {"tol", 1e-4, 0, 0.1, "relative residual that ends conjugate gradients"},
+    {0},
 };
 
 const struct scry_method scry_method_wiener = {
@@ -103,10 +103,13 @@ static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
     scry_status st = SCRY_OK;
     struct wiener *R = scry_alloc(1, sizeof *R);
     if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "wiener");
-    R->base = (scry_solver){ .method = &scry_method_wiener, .problem = *problem, .opts = *opts,
-                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
-                             .start_fn = wiener_start, .step_fn = wiener_step,
-                             .destroy = wiener_destroy };
+    R->base = (scry_solver){.method = &scry_method_wiener,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(scry_likelihood_op(problem->L)),
+                            .start_fn = wiener_start,
+                            .step_fn = wiener_step,
+                            .destroy = wiener_destroy};
     if ((st = scryi_fit_create(&R->fit, problem, &R->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = R->base.n = R->fit.n;
     R->base.steps = scry_likelihood_is_gaussian(problem->L) ? 1 : opts->steps;

@@ -44,7 +44,7 @@ static scry_status zero_filled_step(scry_solver *S, scry_progress *p, scry_error
 static scry_status zero_filled_plan(scry_solver **out, const scry_problem *problem,
                                     const scry_solver_opts *opts, scry_error *err);
 
-static const scry_option zero_filled_options[] = { { 0 } };
+static const scry_option zero_filled_options[] = {{0}};
 
 const struct scry_method scry_method_zero_filled = {
     .name = "zero-filled",
@@ -62,10 +62,14 @@ static scry_status zero_filled_plan(scry_solver **out, const scry_problem *probl
     scry_status st;
     struct zero_filled *Z = scry_alloc(1, sizeof *Z);
     if (!Z) return SCRY_FAIL(err, SCRY_ENOMEM, "zero-filled");
-    Z->base = (scry_solver){ .method = &scry_method_zero_filled, .problem = *problem,
-                             .opts = *opts, .space = *scry_op_dom(scry_likelihood_op(problem->L)),
-                             .steps = 1, .start_fn = zero_filled_start,
-                             .step_fn = zero_filled_step, .destroy = zero_filled_destroy };
+    Z->base = (scry_solver){.method = &scry_method_zero_filled,
+                            .problem = *problem,
+                            .opts = *opts,
+                            .space = *scry_op_dom(scry_likelihood_op(problem->L)),
+                            .steps = 1,
+                            .start_fn = zero_filled_start,
+                            .step_fn = zero_filled_step,
+                            .destroy = zero_filled_destroy};
     if ((st = scryi_fit_create(&Z->fit, problem, &Z->base.counts, err)) != SCRY_OK) goto done;
     Z->base.n = Z->fit.n;
     Z->u = scry_alloc(Z->base.n, sizeof(float));

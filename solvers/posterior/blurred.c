@@ -112,7 +112,7 @@ scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry
 }
 
 /* S->x0 = x0 given S->x + extra n */
-static scry_status draw(struct scryi_blurred *B, double extra, scry_error *err)
+static scry_status blurred_draw(struct scryi_blurred *B, double extra, scry_error *err)
 {
     struct scryi_guided *G = &B->base.base;
     struct scryi_sampler *S = &G->base;
@@ -143,5 +143,5 @@ scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_pro
     scryi_langevin_report(&B->base, B->s, p);
     if (!scryi_solver_drew(&S->base)) return SCRY_OK;
     p->x0 = S->x0;
-    return draw(B, extra, err);
+    return blurred_draw(B, extra, err);
 }

@@ -20,8 +20,8 @@ struct scryi_blurred {
     struct scryi_langevin base;
     double s;
     double least; /* level that the prior knows */
-    double room; /* s^2 |A^T W A|, with coupling exact; else 0 */
-    double most; /* bound on the curvature: lambda / s^2 + |A^T W A| / (1 - room) */
+    double room;  /* s^2 |A^T W A|, with coupling exact; else 0 */
+    double most;  /* bound on the curvature: lambda / s^2 + |A^T W A| / (1 - room) */
     double levels[SCRYI_BLURRED_LEVELS + 1];
     float *rest, *turn, *noisy; /* of the series, n each; x that a draw starts from */
 };
@@ -47,6 +47,8 @@ scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_pro
         {"coupling", SCRY_COUPLING_PAPER, 0, SCRY_COUPLING_EXACT,                                  \
          "paper: as published, the level blurs the prior; exact: it is taken out of the noise of " \
          "the data, and draws are denoised; Gaussian noise only"},                                 \
-        {"lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"}
+    {                                                                                              \
+        "lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"                          \
+    }
 
 #endif

@@ -73,12 +73,12 @@ double scryi_coefficient_free(const struct scryi_coefficient *c, double eta, dou
 }
 
 /* c becomes the coefficients of the next state, cx those of the estimate of the image. */
-static void update(struct coefficients *M, double s, double next)
+static void coefficients_update(struct coefficients *M, double s, double next)
 {
     const size_t per = (size_t)M->svd.floats_per;
     for (size_t i = 0; i < M->floats; i++) {
         const double S = M->svd.values[i / per], v = M->variance[i / per];
-        struct scryi_coefficient c = { .S = S, .s = s, .next = next };
+        struct scryi_coefficient c = {.S = S, .s = s, .next = next};
         double state;
         c.D = M->c[i];
         c.x = M->cx[i];
@@ -93,7 +93,7 @@ static void update(struct coefficients *M, double s, double next)
     }
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status coefficients_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct coefficients *M = (struct coefficients *)base;
     struct scryi_guided *G = &M->base;
@@ -112,7 +112,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     if ((st = scry_op_svd_vh(G->A, M->c, S->x0, work, err)) != SCRY_OK) return st;
     if ((st = scry_op_svd_vh(G->A, M->cx, S->x, work, err)) != SCRY_OK) return st;
     if ((st = scry_op_svd_vh(G->A, M->cz, S->z, work, err)) != SCRY_OK) return st;
-    update(M, s, next);
+    coefficients_update(M, s, next);
     if ((st = scry_op_svd_v(G->A, M->estimate, M->cx, work, err)) != SCRY_OK) return st;
     if ((st = scry_op_svd_v(G->A, G->u, M->c, work, err)) != SCRY_OK) return st;
     memcpy(S->x0, M->estimate, base->n * sizeof *S->x0);
@@ -121,25 +121,25 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return SCRY_OK;
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status coefficients_start(struct scry_solver *base, scry_error *err)
 {
     ((struct coefficients *)base)->ready = false;
     return scryi_guided_start(base, err);
 }
 
-static void destroy(struct scry_solver *base)
+static void coefficients_destroy(struct scry_solver *base)
 {
     struct coefficients *M = (struct coefficients *)base;
     if (!M) return;
-    float *owned[] = { M->variance, M->y, M->c, M->cx, M->cz, M->estimate };
+    float *owned[] = {M->variance, M->y, M->c, M->cx, M->cz, M->estimate};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scryi_guided_destroy(base);
 }
 
-static scry_status allocate(struct coefficients *M, scry_error *err)
+static scry_status coefficients_allocate(struct coefficients *M, scry_error *err)
 {
-    float **coefficients[] = { &M->y, &M->c, &M->cx, &M->cz };
+    float **coefficients[] = {&M->y, &M->c, &M->cx, &M->cz};
     bool ok = (M->variance = scry_alloc(M->svd.count, sizeof(float))) != NULL;
     ok = (M->estimate = scry_alloc(M->base.base.base.n, sizeof(float))) && ok;
     for (size_t i = 0; i < sizeof coefficients / sizeof *coefficients; i++)
@@ -157,17 +157,17 @@ scry_status scryi_coefficients_plan(scry_solver **out, const struct scry_method 
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
     struct scry_solver *S = &M->base.base.base;
     M->update = fn;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = coefficients_start;
+    S->step_fn = coefficients_step;
+    S->destroy = coefficients_destroy;
     scry_status st = scryi_guided_init(&M->base, method, problem, opts, err);
     if (st == SCRY_OK) st = scry_op_svd(M->base.A, &M->svd, err);
     M->floats = M->svd.count * (size_t)M->svd.floats_per;
-    if (st == SCRY_OK) st = allocate(M, err);
+    if (st == SCRY_OK) st = coefficients_allocate(M, err);
     if (st == SCRY_OK) st = probe(M, err);
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        coefficients_destroy(S);
     return st;
 }

@@ -42,7 +42,7 @@ struct daps {
     float *centre, *a, *g, *momentum, *kept, *kept_g;
 };
 
-static struct scryi_covariance covariance(const struct daps *M, double s)
+static struct scryi_covariance daps_covariance(const struct daps *M, double s)
 {
     const struct scry_solver *base = &M->base.base.base;
     if (base->opts.variance == SCRY_VARIANCE_PAPER) return scryi_covariance_white(s * s);
@@ -56,8 +56,7 @@ static scry_status estimate(struct daps *M, double s, scry_error *err)
     struct scryi_sampler *S = &M->base.base;
     const scry_solver_opts *o = &S->base.opts;
     double low, high;
-    if (o->variance != SCRY_VARIANCE_PAPER)
-        return scryi_sampler_denoise(S, S->x0, S->x, s, err);
+    if (o->variance != SCRY_VARIANCE_PAPER) return scryi_sampler_denoise(S, S->x0, S->x, s, err);
     scry_prior_sigma_range(S->base.problem.prior, &low, &high);
     scry_status st =
         scry_schedule_karras(M->levels, o->inner, fmin(fmax(low, ODE_LOW), s), s, o->rho, err);
@@ -95,7 +94,7 @@ static scry_status draw_exact(struct daps *M, const struct scryi_covariance *V, 
 }
 
 /* x0 = u + V^(1/2) a, and g = -a + V^(1/2) grad log p(y | x0). */
-static scry_status gradient(struct daps *M, const struct scryi_covariance *V, scry_error *err)
+static scry_status daps_gradient(struct daps *M, const struct scryi_covariance *V, scry_error *err)
 {
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
@@ -117,13 +116,13 @@ static scry_status energy(struct daps *M, double *value, scry_error *err)
     struct scryi_guided *G = &M->base;
     const struct scry_solver *base = &G->base.base;
     G->base.base.counts.forward++;
-    scry_status st = scry_likelihood_value(base->problem.L, value, G->base.x0, G->likelihood_work,
-                                           err);
+    scry_status st =
+        scry_likelihood_value(base->problem.L, value, G->base.x0, G->likelihood_work, err);
     *value += scry_dot(M->a, M->a, base->n) / 2 + scry_dot(M->momentum, M->momentum, base->n) / 2;
     return st;
 }
 
-static void noise(const struct daps *M, float *out, size_t k)
+static void daps_noise(const struct daps *M, float *out, size_t k)
 {
     const struct scry_solver *base = &M->base.base.base;
     scry_rng_normal(out, 0, base->n, base->seed, base->chain,
@@ -135,13 +134,13 @@ static scry_status draw_langevin(struct daps *M, const struct scryi_covariance *
 {
     const struct scry_solver *base = &M->base.base.base;
     for (size_t k = 0; k < base->opts.draw_steps; k++) {
-        scry_status st = gradient(M, V, err);
+        scry_status st = daps_gradient(M, V, err);
         if (st != SCRY_OK) return st;
-        noise(M, M->momentum, k);
+        daps_noise(M, M->momentum, k);
         scry_axpy(M->a, e * e / 2, M->g, base->n);
         scry_axpy(M->a, e, M->momentum, base->n);
     }
-    return gradient(M, V, err); /* x0 of the last a */
+    return daps_gradient(M, V, err); /* x0 of the last a */
 }
 
 /* A trajectory from a and its gradient g, which hold the outcome afterwards, as does x0. */
@@ -152,7 +151,7 @@ static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, 
     const size_t n = base->n, bytes = n * sizeof *M->a;
     double before, after;
     float uniform[2];
-    noise(M, M->momentum, k);
+    daps_noise(M, M->momentum, k);
     scry_rng_uniform(uniform, 0, 2, base->seed, base->chain,
                      scry_rng_step((base->step + 1) * MAX_DRAW + k, SCRYI_DRAW_DATA));
     e *= SHORTEST + (1 - SHORTEST) * uniform[1];
@@ -162,7 +161,7 @@ static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, 
     for (size_t i = 0; i < STRIDE && st == SCRY_OK; i++) {
         scry_axpy(M->momentum, e / 2, M->g, n);
         scry_axpy(M->a, e, M->momentum, n);
-        st = gradient(M, V, err);
+        st = daps_gradient(M, V, err);
         scry_axpy(M->momentum, e / 2, M->g, n);
     }
     if (st == SCRY_OK) st = energy(M, &after, err);
@@ -191,17 +190,17 @@ static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, 
     const double size = V->model ? 1 / (1 / M->model + 1 / V->noise) : V->t;
     const double e = o->draw_size / sqrt(1 + size * M->norm2 * most);
     if (o->inner_draw == SCRY_DRAW_LANGEVIN) return draw_langevin(M, V, e, err);
-    st = gradient(M, V, err);
+    st = daps_gradient(M, V, err);
     for (size_t k = 0; k < o->draw_steps && st == SCRY_OK; k += STRIDE)
         st = trajectory(M, V, e / pow((double)base->n, 0.25), k, err);
     return st;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status daps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct daps *M = (struct daps *)base;
     const double s = M->base.base.sigma[base->step];
-    const struct scryi_covariance V = covariance(M, s);
+    const struct scryi_covariance V = daps_covariance(M, s);
     scry_status st = estimate(M, s, err);
     if (st == SCRY_OK)
         st = base->opts.inner_draw == SCRY_DRAW_EXACT ? draw_exact(M, &V, err)
@@ -209,11 +208,11 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return st == SCRY_OK ? scryi_guided_move(&M->base, 1, p, err) : st;
 }
 
-static void destroy(struct scry_solver *base)
+static void daps_destroy(struct scry_solver *base)
 {
     struct daps *M = (struct daps *)base;
     if (!M) return;
-    float *owned[] = { M->centre, M->a, M->g, M->momentum, M->kept, M->kept_g };
+    float *owned[] = {M->centre, M->a, M->g, M->momentum, M->kept, M->kept_g};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scry_free(M->levels);
@@ -235,10 +234,10 @@ static scry_status model_norm(struct daps *M, scry_error *err)
     return st;
 }
 
-static scry_status allocate(struct daps *M, scry_error *err)
+static scry_status daps_allocate(struct daps *M, scry_error *err)
 {
     const struct scry_solver *base = &M->base.base.base;
-    float **image[] = { &M->centre, &M->a, &M->g, &M->momentum, &M->kept, &M->kept_g };
+    float **image[] = {&M->centre, &M->a, &M->g, &M->momentum, &M->kept, &M->kept_g};
     bool ok = (M->levels = scry_alloc(base->opts.inner + 1, sizeof *M->levels)) != NULL;
     const bool chain = base->opts.inner_draw != SCRY_DRAW_EXACT;
     const bool model = base->problem.model && base->opts.variance == SCRY_VARIANCE_MATCHED;
@@ -252,38 +251,38 @@ static scry_status allocate(struct daps *M, scry_error *err)
     return st == SCRY_OK && model ? model_norm(M, err) : st;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status daps_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
 {
     struct daps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_daps.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = scryi_guided_start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->step_fn = daps_step;
+    S->destroy = daps_destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_daps, problem, opts, err);
-    if (st == SCRY_OK) st = allocate(M, err);
+    if (st == SCRY_OK) st = daps_allocate(M, err);
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        daps_destroy(S);
     return st;
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(200),
-    { "variance", SCRY_VARIANCE_PAPER, 0, SCRY_VARIANCE_MATCHED,
-      "what a state leaves unknown of its image; paper: s^2 around the end of the ODE, as "
-      "published; matched: the covariance of the Gaussian model around the denoised state" },
-    { "inner", 5, 1, MAX_INNER, "denoiser steps of the ODE (variance paper)" },
-    { "inner-draw", SCRY_DRAW_EXACT, 0, SCRY_DRAW_HMC,
-      "how an image is drawn given the data: exact: one linear solve, local Gaussian noise; "
-      "langevin, hmc: a chain" },
-    { "tol", 1e-3, 0, 1, "relative residual of that solve" },
-    { "draw-steps", 100, 1, MAX_DRAW - 1, "gradients of such a chain" },
-    { "draw-size", 0.7, 1e-6, 2, "length of its steps, relative to the stable one" },
+    {"variance", SCRY_VARIANCE_PAPER, 0, SCRY_VARIANCE_MATCHED,
+     "what a state leaves unknown of its image; paper: s^2 around the end of the ODE, as "
+     "published; matched: the covariance of the Gaussian model around the denoised state"},
+    {"inner", 5, 1, MAX_INNER, "denoiser steps of the ODE (variance paper)"},
+    {"inner-draw", SCRY_DRAW_EXACT, 0, SCRY_DRAW_HMC,
+     "how an image is drawn given the data: exact: one linear solve, local Gaussian noise; "
+     "langevin, hmc: a chain"},
+    {"tol", 1e-3, 0, 1, "relative residual of that solve"},
+    {"draw-steps", 100, 1, MAX_DRAW - 1, "gradients of such a chain"},
+    {"draw-size", 0.7, 1e-6, 2, "length of its steps, relative to the stable one"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_daps = {
@@ -295,5 +294,5 @@ const struct scry_method scry_method_daps = {
              "`variance matched` exact for a Gaussian prior that equals the model",
     .citation = "Zhang et al. 2024 (arXiv:2407.01521), Algorithm 1",
     .options = options,
-    .plan = plan,
+    .plan = daps_plan,
 };

@@ -10,7 +10,8 @@
  *   S > 0, else            c' = c + l (y - c) + eta s' z,    l = s' sqrt((1 - eta^2) / v)
  *   S = 0                  c' = c + s' (eta z + sqrt(1 - eta^2) (V^H x - c) / s) */
 
-static double update(const struct scryi_coefficient *c, const scry_solver_opts *o, double *state)
+static double ddnm_update(const struct scryi_coefficient *c, const scry_solver_opts *o,
+                          double *state)
 {
     if (!c->measured) return scryi_coefficient_free(c, o->eta, state);
     if (c->next * c->next >= c->v) {
@@ -22,18 +23,18 @@ static double update(const struct scryi_coefficient *c, const scry_solver_opts *
     return x0;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status ddnm_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_coefficients_plan(out, &scry_method_ddnm, update, problem, opts, err);
+    return scryi_coefficients_plan(out, &scry_method_ddnm, ddnm_update, problem, opts, err);
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
-    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
-    { "eta", 0.85, 0, 1, "share of fresh noise in what the measurement does not see" },
+    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
+    {"eta", 0.85, 0, 1, "share of fresh noise in what the measurement does not see"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_ddnm = {
@@ -44,5 +45,5 @@ const struct scry_method scry_method_ddnm = {
     .exact = "approximate: exact data where they are noise-free; its spread is too small",
     .citation = "Wang, Yu, Zhang 2023, ICLR (arXiv:2212.00490), DDNM+",
     .options = options,
-    .plan = plan,
+    .plan = ddnm_plan,
 };

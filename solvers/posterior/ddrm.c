@@ -15,7 +15,8 @@
  * model's mean in noise, and not the measurement in noise of their Eq. 7: at the first level the
  * one cannot be told from the other. */
 
-static double update(const struct scryi_coefficient *c, const scry_solver_opts *o, double *state)
+static double ddrm_update(const struct scryi_coefficient *c, const scry_solver_opts *o,
+                          double *state)
 {
     if (!c->measured) return scryi_coefficient_free(c, o->eta, state);
     const double spare = c->next * c->next - c->v;
@@ -29,18 +30,18 @@ static double update(const struct scryi_coefficient *c, const scry_solver_opts *
     return x0;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status ddrm_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_coefficients_plan(out, &scry_method_ddrm, update, problem, opts, err);
+    return scryi_coefficients_plan(out, &scry_method_ddrm, ddrm_update, problem, opts, err);
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(20),
-    { "eta", 0.85, 0, 1, "share of fresh noise where the measurement says little or nothing" },
-    { "eta-b", 1, 0, 1, "share of the measurement where it is better than the state" },
+    {"eta", 0.85, 0, 1, "share of fresh noise where the measurement says little or nothing"},
+    {"eta-b", 1, 0, 1, "share of the measurement where it is better than the state"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_ddrm = {
@@ -51,5 +52,5 @@ const struct scry_method scry_method_ddrm = {
     .exact = "approximate: mean off by up to 0.6 sd, spread 0.4 to 0.9 of the true one",
     .citation = "Kawar, Elad, Ermon, Song 2022, NeurIPS (arXiv:2201.11793), Eq. 7-8",
     .options = options,
-    .plan = plan,
+    .plan = ddrm_plan,
 };

@@ -36,7 +36,7 @@ static double mean_weight(const struct scryi_guided *G)
     return G->known ? sum / (double)G->known : 1;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status dds_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct dds *M = (struct dds *)base;
     struct scryi_guided *G = &M->base;
@@ -55,14 +55,14 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return scryi_guided_move(G, o->eta * o->eta, p, err);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status dds_plan(scry_solver **out, const scry_problem *problem,
+                            const scry_solver_opts *opts, scry_error *err)
 {
     struct dds *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_dds.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = scryi_guided_start;
-    S->step_fn = step;
+    S->step_fn = dds_step;
     S->destroy = scryi_guided_destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_dds, problem, opts, err);
     if (st == SCRY_OK && opts->weight == SCRY_WEIGHT_PAPER)
@@ -78,15 +78,15 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
-    { "eta", 1, 0, 1, "share of fresh noise in the noise of the next level; published: 0.85" },
-    { "gamma", 1, 1e-6, 1e6, "weight of the data in the data step" },
-    { "weight", SCRY_WEIGHT_NOISE, 0, SCRY_WEIGHT_NOISE,
-      "unit of gamma; paper: 1 / |A|^2 at every level, as published; noise: what the noise of the "
-      "measurement and that of the level are worth" },
-    { "inner", 5, 1, 10000, "conjugate-gradient iterations of a data step" },
-    { "tol", 0, 0, 1, "relative residual at which they stop early" },
+    {"eta", 1, 0, 1, "share of fresh noise in the noise of the next level; published: 0.85"},
+    {"gamma", 1, 1e-6, 1e6, "weight of the data in the data step"},
+    {"weight", SCRY_WEIGHT_NOISE, 0, SCRY_WEIGHT_NOISE,
+     "unit of gamma; paper: 1 / |A|^2 at every level, as published; noise: what the noise of the "
+     "measurement and that of the level are worth"},
+    {"inner", 5, 1, 10000, "conjugate-gradient iterations of a data step"},
+    {"tol", 0, 0, 1, "relative residual at which they stop early"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_dds = {
@@ -98,5 +98,5 @@ const struct scry_method scry_method_dds = {
              "fits the noise of the data too",
     .citation = "Chung, Lee, Ye 2024, ICLR (arXiv:2303.05754), Algorithm 2",
     .options = options,
-    .plan = plan,
+    .plan = dds_plan,
 };

@@ -27,7 +27,7 @@ static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
                                   base->opts.tol, 0, err);
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status diffpir_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
@@ -39,21 +39,21 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return scryi_guided_move(G, base->opts.zeta, p, err);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status diffpir_plan(scry_solver **out, const scry_problem *problem,
+                                const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_diffpir, step, problem, opts, err);
+    return scryi_guided_plan(out, &scry_method_diffpir, diffpir_step, problem, opts, err);
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(16),
-    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
-    { "lambda", 1, 1e-6, 1e6, "weight of the prior in the data step" },
-    { "zeta", 0.8, 0, 1, "share of fresh noise in a step" },
-    { "inner", 10, 1, 10000, "conjugate-gradient iterations of a data step, at most" },
-    { "tol", 1e-2, 0, 1, "relative residual at which they stop" },
+    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
+    {"lambda", 1, 1e-6, 1e6, "weight of the prior in the data step"},
+    {"zeta", 0.8, 0, 1, "share of fresh noise in a step"},
+    {"inner", 10, 1, 10000, "conjugate-gradient iterations of a data step, at most"},
+    {"tol", 1e-2, 0, 1, "relative residual at which they stop"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_diffpir = {
@@ -64,5 +64,5 @@ const struct scry_method scry_method_diffpir = {
     .exact = "approximate: too little is extrapolated into pixels that were not measured",
     .citation = "Zhu et al. 2023, CVPR Workshops (arXiv:2305.08995), Algorithm 1",
     .options = options,
-    .plan = plan,
+    .plan = diffpir_plan,
 };

@@ -12,7 +12,7 @@
  * for the data and not for the noise: the residual is not weighted, entries that were not measured
  * are left out. Nothing is clipped, where the original clips D to [-1, 1]. */
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status dps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
@@ -35,16 +35,16 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return SCRY_OK;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status dps_plan(scry_solver **out, const scry_problem *problem,
+                            const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_dps, step, problem, opts, err);
+    return scryi_guided_plan(out, &scry_method_dps, dps_step, problem, opts, err);
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(1000),
-    { "zeta", 0.3, 0, 1e6, "length of the data step" },
-    { 0 },
+    {"zeta", 0.3, 0, 1e6, "length of the data step"},
+    {0},
 };
 
 const struct scry_method scry_method_dps = {
@@ -56,5 +56,5 @@ const struct scry_method scry_method_dps = {
              "spread 0.3 to 1.3 of the true one",
     .citation = "Chung et al. 2023, ICLR (arXiv:2209.14687), Algorithm 1",
     .options = options,
-    .plan = plan,
+    .plan = dps_plan,
 };

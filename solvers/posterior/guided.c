@@ -24,8 +24,8 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
     G->A = scry_likelihood_op(problem->L);
     G->gaussian = scry_likelihood_is_gaussian(problem->L);
     G->m = scry_space_floats(scry_op_cod(G->A));
-    float **cod[] = { &G->w, &G->b, &G->r, &G->Au, &G->t, &G->noise, &G->w_start };
-    float **dom[] = { &G->u, &G->v };
+    float **cod[] = {&G->w, &G->b, &G->r, &G->Au, &G->t, &G->noise, &G->w_start};
+    float **dom[] = {&G->u, &G->v};
     bool ok = true;
     for (size_t i = 0; i < sizeof cod / sizeof *cod; i++)
         ok = (*cod[i] = scry_alloc(G->m, sizeof(float))) && ok;
@@ -42,17 +42,17 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
 
 void scryi_guided_clear(struct scryi_guided *G)
 {
-    void *owned[] = { G->w,
-                      G->b,
-                      G->r,
-                      G->Au,
-                      G->t,
-                      G->noise,
-                      G->w_start,
-                      G->u,
-                      G->v,
-                      G->op_work,
-                      G->likelihood_work };
+    void *owned[] = {G->w,
+                     G->b,
+                     G->r,
+                     G->Au,
+                     G->t,
+                     G->noise,
+                     G->w_start,
+                     G->u,
+                     G->v,
+                     G->op_work,
+                     G->likelihood_work};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scryi_condition_clear(&G->condition);
@@ -118,8 +118,8 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
 }
 
 /* Solves for what the data say of an image known as N(u, V); linearise(G, u) was before. */
-static scry_status solve(struct scryi_guided *G, const struct scryi_covariance *V,
-                         size_t iterations, double tol, double perturb, scry_error *err)
+static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covariance *V,
+                                size_t iterations, double tol, double perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
     for (size_t i = 0; i < G->m; i++)
@@ -135,7 +135,7 @@ static scry_status solve(struct scryi_guided *G, const struct scryi_covariance *
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    size_t iterations, double tol, double perturb, scry_error *err)
 {
-    scry_status st = solve(G, &V, iterations, tol, perturb, err);
+    scry_status st = guided_solve(G, &V, iterations, tol, perturb, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_condition_image(&G->condition, G->u, G->w, &V, err)) != SCRY_OK) return st;
     scry_axpy(u, 1, G->u, G->base.base.n);
@@ -146,7 +146,7 @@ scry_status scryi_guided_dual(struct scryi_guided *G, double t, size_t iteration
                               scry_error *err)
 {
     const struct scryi_covariance V = scryi_covariance_white(t);
-    scry_status st = solve(G, &V, iterations, tol, 0, err);
+    scry_status st = guided_solve(G, &V, iterations, tol, 0, err);
     return st != SCRY_OK ? st : scryi_condition_dual(&G->condition, G->v, G->w, &V, err);
 }
 

@@ -72,9 +72,9 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
 
 /* Options of the guided methods, after those of the schedule. */
 #define SCRYI_START_OPTIONS                                                                        \
-    { "start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                                \
-      "noise; gaussian: an exact draw of the posterior under the Gaussian model, which saves the " \
-      "levels above start-sigma; auto: gaussian where there is such a model, else noise" },        \
+    {"start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                                 \
+     "noise; gaussian: an exact draw of the posterior under the Gaussian model, which saves the "  \
+     "levels above start-sigma; auto: gaussian where there is such a model, else noise"},          \
         SCRYI_HANDOVER_OPTIONS
 
 #endif

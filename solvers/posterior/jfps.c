@@ -14,8 +14,8 @@
 
 /* u += spread e, e ~ N(0, V): a draw from the model less its estimate from itself in noise s, which
  * is what that estimate leaves unknown. */
-static scry_status scatter(struct scryi_guided *G, float *u, double s, double spread,
-                           scry_error *err)
+static scry_status jfps_scatter(struct scryi_guided *G, float *u, double s, double spread,
+                                scry_error *err)
 {
     struct scryi_sampler *S = &G->base;
     const scry_prior *model = S->base.problem.model;
@@ -32,7 +32,7 @@ static scry_status scatter(struct scryi_guided *G, float *u, double s, double sp
     return SCRY_OK;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status jfps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
@@ -40,7 +40,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     const double spread = base->step + 1 < base->steps ? base->opts.spread : 0;
-    if (spread > 0 && (st = scatter(G, S->x0, s, spread, err)) != SCRY_OK) return st;
+    if (spread > 0 && (st = jfps_scatter(G, S->x0, s, spread, err)) != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
     st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s), base->opts.inner,
                                 base->opts.tol, spread, err);
@@ -48,21 +48,21 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status jfps_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_jfps, step, problem, opts, err);
+    return scryi_guided_plan(out, &scry_method_jfps, jfps_step, problem, opts, err);
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(40),
-    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
-    { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
-    { "spread", 0, 0, 1, "share of the spread of x0 given x and y that a step draws" },
-    { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
-    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
+    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
+    {"spread", 0, 0, 1, "share of the spread of x0 given x and y that a step draws"},
+    {"inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most"},
+    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_jfps = {
@@ -74,5 +74,5 @@ const struct scry_method scry_method_jfps = {
     .citation =
         "Rozet et al. 2024, NeurIPS (arXiv:2405.13712), with a fixed covariance: azula, jfps",
     .options = options,
-    .plan = plan,
+    .plan = jfps_plan,
 };

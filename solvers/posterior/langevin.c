@@ -14,7 +14,7 @@
  * direction of its gradient alone. The law tends to the posterior whose prior is blurred by the
  * last level. */
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status langevin_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_langevin *L = (struct scryi_langevin *)base;
     struct scryi_sampler *S = &L->base.base;
@@ -31,10 +31,10 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return SCRY_OK;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status langevin_plan(scry_solver **out, const scry_problem *problem,
+                                 const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_langevin_plan(out, &scry_method_langevin, step, problem, opts, err);
+    return scryi_langevin_plan(out, &scry_method_langevin, langevin_step, problem, opts, err);
 }
 
 static const scry_option options[] = {
@@ -56,5 +56,5 @@ const struct scry_method scry_method_langevin = {
     .citation = "Jalal et al. 2021, NeurIPS (arXiv:2108.01368); Song, Ermon 2019, NeurIPS "
                 "(arXiv:1907.05600)",
     .options = options,
-    .plan = plan,
+    .plan = langevin_plan,
 };

@@ -91,8 +91,8 @@ scry_status scryi_langevin_pull(struct scryi_langevin *L, const float *x, scry_e
     return scryi_guided_adjoint(G, L->g, G->r, err);
 }
 
-scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma,
-                                double data, double weight, scry_error *err)
+scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma, double data,
+                                double weight, scry_error *err)
 {
     struct scryi_guided *G = &L->base;
     scry_status st = scryi_sampler_denoise(&G->base, G->u, x, sigma, err);

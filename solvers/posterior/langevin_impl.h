@@ -12,10 +12,10 @@
  * unstable. */
 struct scryi_langevin {
     struct scryi_guided base;
-    double data;   /* bound on the largest eigenvalue of A^T W A */
+    double data;    /* bound on the largest eigenvalue of A^T W A */
     double typical; /* the same for the mean of W, at the counts that were measured */
-    double misfit; /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
-    float *g;      /* gradient */
+    double misfit;  /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
+    float *g;       /* gradient */
 };
 
 /* As scryi_guided_init, and `data`. Counted light: the curvature of -log p is (e + r^2) / m^2 at
@@ -38,8 +38,8 @@ scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, do
                                     double data, double weight, scry_error *err);
 /* Its halves: L->g = A^T W (b - A x); then L->g = data L->g + weight (D(x; s) - x) / s^2. */
 scry_status scryi_langevin_pull(struct scryi_langevin *L, const float *x, scry_error *err);
-scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma,
-                                double data, double weight, scry_error *err);
+scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma, double data,
+                                double weight, scry_error *err);
 
 /* Ends a step of a chain whose state is also its estimate: counts it and reports. */
 void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p);

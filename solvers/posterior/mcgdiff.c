@@ -38,7 +38,7 @@ struct mcgdiff {
 static const double LEAST = 1e-6;
 
 /* The factors of a step from s (INFINITY: the start) to `next` by a kernel of variance t2. */
-static void prepare(struct mcgdiff *M, double s, double next, double t2)
+static void mcgdiff_prepare(struct mcgdiff *M, double s, double next, double t2)
 {
     for (size_t i = 0; i < M->svd.count; i++) {
         const double v = M->v[i], R = fabs(next * next - v);
@@ -100,7 +100,7 @@ static scry_status look(struct mcgdiff *M, size_t k, double s, double ratio, scr
     return SCRY_OK;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status mcgdiff_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct mcgdiff *M = (struct mcgdiff *)base;
     struct scryi_particles *P = &M->base;
@@ -108,7 +108,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     const double ratio = next * next / (s * s);
     scry_status st = SCRY_OK;
-    prepare(M, s, next, next > 0 ? scryi_particles_variance(s, next) : 0);
+    mcgdiff_prepare(M, s, next, next > 0 ? scryi_particles_variance(s, next) : 0);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++)
         st = look(M, k, s, ratio, err);
     if (st == SCRY_OK && next > 0) st = scryi_particles_resample(P, base->opts.zeta, err);
@@ -117,13 +117,13 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status mcgdiff_start(struct scry_solver *base, scry_error *err)
 {
     struct mcgdiff *M = (struct mcgdiff *)base;
     struct scryi_particles *P = &M->base;
     struct scryi_sampler *S = &P->base.base.base;
     scry_status st = scryi_particles_start(base, err);
-    prepare(M, INFINITY, S->sigma[0], S->sigma[0] * S->sigma[0]);
+    mcgdiff_prepare(M, INFINITY, S->sigma[0], S->sigma[0] * S->sigma[0]);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         P->logw[k] = 0;
         st = move(M, P->x + k * base->n, S->x, k, true, err);
@@ -131,7 +131,7 @@ static scry_status start(struct scry_solver *base, scry_error *err)
     return st;
 }
 
-static void destroy(struct scry_solver *base)
+static void mcgdiff_destroy(struct scry_solver *base)
 {
     struct mcgdiff *M = (struct mcgdiff *)base;
     if (!M) return;
@@ -141,7 +141,7 @@ static void destroy(struct scry_solver *base)
     scryi_particles_destroy(base);
 }
 
-static scry_status allocate(struct mcgdiff *M, scry_error *err)
+static scry_status mcgdiff_allocate(struct mcgdiff *M, scry_error *err)
 {
     const size_t n = M->base.base.base.base.base.n, count = M->svd.count;
     const size_t floats = count * (size_t)M->svd.floats_per;
@@ -177,8 +177,8 @@ static scry_status observe(struct mcgdiff *M, scry_error *err)
     return scry_op_svd_v(G->A, M->y, M->c, G->op_work, err);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status mcgdiff_plan(scry_solver **out, const scry_problem *problem,
+                                const scry_solver_opts *opts, scry_error *err)
 {
     if (!scry_likelihood_is_gaussian(problem->L))
         return SCRY_FAIL(err, SCRY_EUNSUP,
@@ -186,17 +186,17 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     struct mcgdiff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mcgdiff.name);
     struct scry_solver *S = &M->base.base.base.base.base;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = mcgdiff_start;
+    S->step_fn = mcgdiff_step;
+    S->destroy = mcgdiff_destroy;
     scry_status st = scryi_particles_init(&M->base, &scry_method_mcgdiff, problem, opts, err);
     if (st == SCRY_OK) st = scry_op_svd(scry_likelihood_op(problem->L), &M->svd, err);
-    if (st == SCRY_OK) st = allocate(M, err);
+    if (st == SCRY_OK) st = mcgdiff_allocate(M, err);
     if (st == SCRY_OK) st = observe(M, err);
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        mcgdiff_destroy(S);
     return st;
 }
 
@@ -216,5 +216,5 @@ const struct scry_method scry_method_mcgdiff = {
              "with what the measurement says",
     .citation = "Cardoso, Janati el Idrissi, Le Corff, Moulines 2024, ICLR (arXiv:2308.07983)",
     .options = options,
-    .plan = plan,
+    .plan = mcgdiff_plan,
 };

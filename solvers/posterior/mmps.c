@@ -31,15 +31,16 @@ enum { MAX_INNER = 64 };
 struct mmps {
     struct scryi_guided base;
     size_t inner;
-    float *p, *Kp;   /* inner directions in measurement space, K of them, which are orthonormal */
-    float *image;    /* V A^T w of these */
-    float *q;        /* the latest solution */
-    bool warm;       /* it is there */
-    float *last;     /* order 2: x0 of the level before; else NULL */
+    float *p, *Kp; /* inner directions in measurement space, K of them, which are orthonormal */
+    float *image;  /* V A^T w of these */
+    float *q;      /* the latest solution */
+    bool warm;     /* it is there */
+    float *last;   /* order 2: x0 of the level before; else NULL */
 };
 
 /* out = w A V A^T w in + in;  image = V A^T w in */
-static scry_status apply(struct mmps *M, float *out, float *image, const float *in, scry_error *err)
+static scry_status mmps_apply(struct mmps *M, float *out, float *image, const float *in,
+                              scry_error *err)
 {
     scry_status st;
     struct scryi_guided *G = &M->base;
@@ -107,7 +108,7 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
     for (size_t k = 0; k < M->inner && scry_norm(left, m) > enough; k++) {
         float *p = M->p + k * m, *Kp = M->Kp + k * m, *image = M->image + k * n;
         if (k || !M->warm) memcpy(p, left, m * sizeof *p);
-        scry_status st = apply(M, Kp, image, p, err);
+        scry_status st = mmps_apply(M, Kp, image, p, err);
         if (st != SCRY_OK) return st;
         if (!orthogonalise(M, k)) break;
         const double step = scry_dot(Kp, left, m);
@@ -137,7 +138,7 @@ static void extrapolate(struct mmps *M, size_t i, double fresh)
     memcpy(M->last, S->x0, n * sizeof *M->last);
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status mmps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct mmps *M = (struct mmps *)base;
     struct scryi_sampler *S = &M->base.base;
@@ -152,31 +153,31 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return st;
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status mmps_start(struct scry_solver *base, scry_error *err)
 {
     ((struct mmps *)base)->warm = false;
     return scryi_guided_start(base, err);
 }
 
-static void destroy(struct scry_solver *base)
+static void mmps_destroy(struct scry_solver *base)
 {
     struct mmps *M = (struct mmps *)base;
     if (!M) return;
-    float *owned[] = { M->p, M->Kp, M->image, M->q, M->last };
+    float *owned[] = {M->p, M->Kp, M->image, M->q, M->last};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scryi_guided_destroy(base);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status mmps_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
 {
     struct mmps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mmps.name);
     struct scry_solver *S = &M->base.base.base;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = mmps_start;
+    S->step_fn = mmps_step;
+    S->destroy = mmps_destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_mmps, problem, opts, err);
     if (st == SCRY_OK) {
         const size_t m = M->base.m, inner = opts->inner;
@@ -193,21 +194,21 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        mmps_destroy(S);
     return st;
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(15),
-    { "travel", 1, 1, 100, "visits of each level, with noise added between them" },
-    { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
-    { "order", 2, 1, 2,
-      "1: DDIM's step, as published; 2: DPM-Solver++(2M), of second order without fresh noise" },
-    { "inner", 3, 1, MAX_INNER,
-      "iterations of the linear solve of a step, at most: one vector-Jacobian product each" },
-    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
+    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
+    {"order", 2, 1, 2,
+     "1: DDIM's step, as published; 2: DPM-Solver++(2M), of second order without fresh noise"},
+    {"inner", 3, 1, MAX_INNER,
+     "iterations of the linear solve of a step, at most: one vector-Jacobian product each"},
+    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_mmps = {
@@ -219,5 +220,5 @@ const struct scry_method scry_method_mmps = {
     .citation = "Rozet, Andry, Lanusse, Louppe 2024, NeurIPS (arXiv:2405.13712); steps: Lu et al. "
                 "2022 (arXiv:2211.01095)",
     .options = options,
-    .plan = plan,
+    .plan = mmps_plan,
 };

@@ -60,18 +60,16 @@ void scryi_particles_draw(const struct scryi_particles *P, float *z, size_t k, b
 }
 
 /* The largest log weight; ENUMERIC when there is none to trust. */
-static scry_status largest(const struct scryi_particles *P, size_t *at, scry_error *err)
+static scry_status particles_largest(const struct scryi_particles *P, size_t *at, scry_error *err)
 {
     *at = 0;
     for (size_t k = 0; k < P->count; k++) {
         if (isnan(P->logw[k]) || P->logw[k] == INFINITY)
-            return SCRY_FAIL(err, SCRY_ENUMERIC,
-                             "log weight %g of particle %zu", P->logw[k], k);
+            return SCRY_FAIL(err, SCRY_ENUMERIC, "log weight %g of particle %zu", P->logw[k], k);
         if (P->logw[k] > P->logw[*at]) *at = k;
     }
     if (P->logw[*at] > -INFINITY) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENUMERIC,
-                     "all %zu particles have weight 0", P->count);
+    return SCRY_FAIL(err, SCRY_ENUMERIC, "all %zu particles have weight 0", P->count);
 }
 
 /* A uniform number of this step; it is element 0 of a stream of its own. */
@@ -103,7 +101,7 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
 {
     size_t top;
     double sum = 0, square = 0, reached = 0;
-    scry_status st = largest(P, &top, err);
+    scry_status st = particles_largest(P, &top, err);
     if (st != SCRY_OK) return st;
     const double most = P->logw[top], K = (double)P->count;
     for (size_t k = 0; k < P->count; k++) {
@@ -149,7 +147,7 @@ scry_status scryi_particles_move(struct scryi_particles *P, scry_progress *p, sc
     struct scryi_guided *G = &P->base.base;
     struct scry_solver *base = &G->base.base;
     size_t k;
-    scry_status st = largest(P, &k, err);
+    scry_status st = particles_largest(P, &k, err);
     if (st != SCRY_OK) return st;
     if (base->step + 1 == base->steps) k = pick(P, k);
     memcpy(G->base.x0, P->D + k * base->n, base->n * sizeof *P->D);

@@ -7,7 +7,7 @@
  * rule, x0 = D + s^2 (dD/dx)^T A^T (r^2 A A^T + W^-1)^-1 (b - A D), then a DDIM step. Song et al.
  * 2023, Eq. 7-8, in the coordinate x = x0 + s n. */
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status pigdm_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
@@ -24,19 +24,19 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status pigdm_plan(scry_solver **out, const scry_problem *problem,
+                              const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_pigdm, step, problem, opts, err);
+    return scryi_guided_plan(out, &scry_method_pigdm, pigdm_step, problem, opts, err);
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(30),
-    { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
-    { "inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most" },
-    { "tol", 1e-3, 0, 1, "relative residual at which they stop" },
+    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
+    {"inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most"},
+    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_pigdm = {
@@ -47,5 +47,5 @@ const struct scry_method scry_method_pigdm = {
     .exact = "exact for a white Gaussian prior of unit variance, as steps grow; else approximate",
     .citation = "Song, Vahdat, Mardani, Kautz 2023, ICLR (Pseudoinverse-guided diffusion models)",
     .options = options,
-    .plan = plan,
+    .plan = pigdm_plan,
 };

@@ -36,7 +36,7 @@ static scry_status project(struct scryi_langevin *L, double s, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status pnp_flow_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_langevin *L = (struct scryi_langevin *)base;
     struct scryi_guided *G = &L->base;
@@ -60,13 +60,14 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
 }
 
 /* Times in equal steps, inside the levels that the prior knows. */
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status pnp_flow_plan(scry_solver **out, const scry_problem *problem,
+                                 const scry_solver_opts *opts, scry_error *err)
 {
     scry_solver *S;
     scry_solver_opts ends = *opts;
     ends.rho = 1; /* only the ends of that schedule are used */
-    scry_status st = scryi_langevin_plan(&S, &scry_method_pnp_flow, step, problem, &ends, err);
+    scry_status st =
+        scryi_langevin_plan(&S, &scry_method_pnp_flow, pnp_flow_step, problem, &ends, err);
     if (st != SCRY_OK) return st;
     double *sigma = ((struct scryi_sampler *)S)->sigma;
     const double high = sigma[0], low = sigma[S->steps - 1];
@@ -97,5 +98,5 @@ const struct scry_method scry_method_pnp_flow = {
              "noise level only weighs measurements against each other",
     .citation = "Martin, Gagneux, Hagemann, Steidl 2025, ICLR (arXiv:2410.02423), Algorithm 3",
     .options = options,
-    .plan = plan,
+    .plan = pnp_flow_plan,
 };

@@ -38,7 +38,7 @@ static void kick(struct pnp_ula *M, double d)
     scry_axpy(S->x, h / 2, M->v, n);
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status pnp_ula_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct pnp_ula *M = (struct pnp_ula *)base;
     struct scryi_sampler *S = &M->base.base.base.base;
@@ -55,38 +55,37 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return scryi_blurred_report(&M->base, 0, p, err);
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status pnp_ula_start(struct scry_solver *base, scry_error *err)
 {
     struct pnp_ula *M = (struct pnp_ula *)base;
     scry_status st = scryi_guided_start(base, err);
-    scry_rng_normal(M->v, 0, base->n, base->seed, base->chain,
-                    scry_rng_step(0, SCRYI_DRAW_SPARE));
+    scry_rng_normal(M->v, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_SPARE));
     return st;
 }
 
-static void destroy(struct scry_solver *base)
+static void pnp_ula_destroy(struct scry_solver *base)
 {
     if (!base) return;
     scry_free(((struct pnp_ula *)base)->v);
     scryi_blurred_destroy(base);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status pnp_ula_plan(scry_solver **out, const scry_problem *problem,
+                                const scry_solver_opts *opts, scry_error *err)
 {
     struct pnp_ula *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnp_ula.name);
     struct scry_solver *S = &M->base.base.base.base.base;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = pnp_ula_start;
+    S->step_fn = pnp_ula_step;
+    S->destroy = pnp_ula_destroy;
     scry_status st = scryi_blurred_init(&M->base, &scry_method_pnp_ula, problem, opts, err);
     if (st == SCRY_OK && !(M->v = scry_alloc(S->n, sizeof *M->v)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "pnp-ula: a velocity of %zu values", S->n);
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        pnp_ula_destroy(S);
     return st;
 }
 
@@ -114,5 +113,5 @@ const struct scry_method scry_method_pnp_ula = {
     .citation = "Laumont et al. 2022, SIAM J. Imaging Sci. 15:701 (arXiv:2103.04715); kinetic: "
                 "Leimkuhler, Matthews 2013, AMRX 2013:34",
     .options = options,
-    .plan = plan,
+    .plan = pnp_ula_plan,
 };

@@ -46,11 +46,11 @@ static const double LAST = 0.3, PAPER_LAST = 0.3, LATEST = 0.1;
 
 struct pnpdm {
     struct scryi_guided base;
-    double norm2;   /* |A|^2 */
-    double least;   /* that the prior knows */
-    double low;     /* last level of a prior draw */
-    double *levels; /* opts.inner levels of a prior draw, then 0 */
-    float *mean;    /* of the samples so far */
+    double norm2;             /* |A|^2 */
+    double least;             /* that the prior knows */
+    double low;               /* last level of a prior draw */
+    double *levels;           /* opts.inner levels of a prior draw, then 0 */
+    float *mean;              /* of the samples so far */
     float *past, *now, *root; /* of the series */
 };
 
@@ -64,7 +64,7 @@ static double sharpness(const struct pnpdm *M)
 }
 
 /* out = A^H W in */
-static scry_status pull(struct scryi_guided *G, float *out, const float *in, scry_error *err)
+static scry_status pnpdm_pull(struct scryi_guided *G, float *out, const float *in, scry_error *err)
 {
     for (size_t i = 0; i < G->m; i++)
         G->t[i] = G->w[i] * G->w[i] * in[i];
@@ -77,7 +77,7 @@ static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error 
 {
     struct scryi_guided *G = &M->base;
     const size_t n = G->base.base.n;
-    double c[TERMS] = { 0 };
+    double c[TERMS] = {0};
     for (int k = 0; k < TERMS; k++)
         for (int j = 0; j < TERMS; j++) {
             const double t = PI * (j + 0.5) / TERMS;
@@ -88,7 +88,7 @@ static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error 
     scry_axpby(M->root, c[0], M->now, 0, M->now, n);
     for (int k = 1; k < TERMS; k++) { /* T_k = 2 t T_k-1 - T_k-2, t = 2 s^2 A^H W A / most - 1 */
         scry_status st = scryi_guided_forward(G, G->r, M->now, err);
-        if (st == SCRY_OK) st = pull(G, G->v, G->r, err);
+        if (st == SCRY_OK) st = pnpdm_pull(G, G->v, G->r, err);
         if (st != SCRY_OK) return st;
         const double twice = k > 1 ? 2 : 1;
         scry_axpby(G->v, twice * 2 * s * s / most, G->v, -twice, M->now, n);
@@ -128,7 +128,7 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     if ((st = scryi_guided_forward(G, G->Au, S->x0, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->b[i] - G->Au[i];
-    if ((st = pull(G, G->u, G->r, err)) != SCRY_OK) return st;
+    if ((st = pnpdm_pull(G, G->u, G->r, err)) != SCRY_OK) return st;
     if ((st = draw_root(M, s, most, err)) != SCRY_OK) return st;
     scry_axpby(S->x, 1, S->x0, s * s, G->u, base->n);
     scry_axpy(S->x, s, M->root, base->n);
@@ -153,7 +153,7 @@ static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
     return scryi_reverse_draw(&M->base, S->x0, S->x, s, &reverse, err);
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status pnpdm_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct pnpdm *M = (struct pnpdm *)base;
     struct scryi_guided *G = &M->base;
@@ -171,7 +171,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
 
 /* The first image is the mean of the model: at the first level the coupling is loose and any will
  * do. */
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status pnpdm_start(struct scry_solver *base, scry_error *err)
 {
     struct pnpdm *M = (struct pnpdm *)base;
     float *x0 = M->base.base.x0;
@@ -186,11 +186,11 @@ static scry_status start(struct scry_solver *base, scry_error *err)
     return st;
 }
 
-static void destroy(struct scry_solver *base)
+static void pnpdm_destroy(struct scry_solver *base)
 {
     struct pnpdm *M = (struct pnpdm *)base;
     if (!M) return;
-    float *owned[] = { M->mean, M->past, M->now, M->root };
+    float *owned[] = {M->mean, M->past, M->now, M->root};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scry_free(M->levels);
@@ -229,21 +229,21 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status pnpdm_plan(scry_solver **out, const scry_problem *problem,
+                              const scry_solver_opts *opts, scry_error *err)
 {
     struct pnpdm *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnpdm.name);
     struct scry_solver *S = &M->base.base.base;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = pnpdm_start;
+    S->step_fn = pnpdm_step;
+    S->destroy = pnpdm_destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_pnpdm, problem, opts, err);
     if (st == SCRY_OK && S->steps > MOST_STEPS)
         st = SCRY_FAIL(err, SCRY_EINVAL, "pnpdm: %zu steps in all, expected at most %d", S->steps,
                        MOST_STEPS);
     if (st == SCRY_OK) {
-        float **image[] = { &M->mean, &M->past, &M->now, &M->root };
+        float **image[] = {&M->mean, &M->past, &M->now, &M->root};
         bool ok = (M->levels = scry_alloc(opts->inner + 1, sizeof *M->levels)) != NULL;
         for (size_t i = 0; i < sizeof image / sizeof *image; i++)
             ok = (*image[i] = scry_alloc(S->n, sizeof(float))) && ok;
@@ -254,25 +254,24 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        pnpdm_destroy(S);
     return st;
 }
 
 static const scry_option options[] = {
-    { "steps", 40, 1, MAX_STEPS, "alternations; the coupling follows the noise schedule" },
-    { "sigma-max", 5, 0, 1e6, "first coupling" },
-    { "sigma-min", 0, 0, 1e6,
-      "last coupling; 0: from the noise of the data, 0.3 at most; paper: 0.3 of that noise" },
-    { "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)" },
-    { "coupling", SCRY_COUPLING_EXACT, 0, SCRY_COUPLING_EXACT,
-      "paper: as published, it blurs the data; exact: its noise is taken out of theirs" },
-    { "inner", 5, 1, MAX_INNER - 1, "denoiser steps of a draw from the prior" },
-    { "spread", 1, 0, 1,
-      "share of the spread of x0 that those steps draw, from the Gaussian model" },
-    { "tol", 1e-3, 0, 1, "relative residual of the draw from the data's half" },
+    {"steps", 40, 1, MAX_STEPS, "alternations; the coupling follows the noise schedule"},
+    {"sigma-max", 5, 0, 1e6, "first coupling"},
+    {"sigma-min", 0, 0, 1e6,
+     "last coupling; 0: from the noise of the data, 0.3 at most; paper: 0.3 of that noise"},
+    {"rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)"},
+    {"coupling", SCRY_COUPLING_EXACT, 0, SCRY_COUPLING_EXACT,
+     "paper: as published, it blurs the data; exact: its noise is taken out of theirs"},
+    {"inner", 5, 1, MAX_INNER - 1, "denoiser steps of a draw from the prior"},
+    {"spread", 1, 0, 1, "share of the spread of x0 that those steps draw, from the Gaussian model"},
+    {"tol", 1e-3, 0, 1, "relative residual of the draw from the data's half"},
     SCRYI_START_OPTIONS,
     SCRYI_WALK_OPTIONS(3),
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_pnpdm = {
@@ -284,5 +283,5 @@ const struct scry_method scry_method_pnpdm = {
              "up to 0.35 sd",
     .citation = "Wu et al. 2024, NeurIPS (arXiv:2405.18782); Xu, Chi 2024 (arXiv:2403.17042)",
     .options = options,
-    .plan = plan,
+    .plan = pnpdm_plan,
 };

@@ -18,7 +18,8 @@
  * which is 1 / (a + h) up to terms of order gamma h s^2: exact as s falls, for steps of any length
  * gamma <= 1. */
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status preconditioned_langevin_step(struct scry_solver *base, scry_progress *p,
+                                                scry_error *err)
 {
     struct scryi_langevin *L = (struct scryi_langevin *)base;
     struct scryi_guided *G = &L->base;
@@ -38,10 +39,11 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return SCRY_OK;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status preconditioned_langevin_plan(scry_solver **out, const scry_problem *problem,
+                                                const scry_solver_opts *opts, scry_error *err)
 {
-    return scryi_langevin_plan(out, &scry_method_preconditioned_langevin, step, problem, opts, err);
+    return scryi_langevin_plan(out, &scry_method_preconditioned_langevin,
+                               preconditioned_langevin_step, problem, opts, err);
 }
 
 static const scry_option options[] = {
@@ -64,5 +66,5 @@ const struct scry_method scry_method_preconditioned_langevin = {
     .citation = "Luo et al. 2023, MRM 90:295 (arXiv:2202.01479), as in BART's sample; noise of the "
                 "data's half for steps of any length: ours",
     .options = options,
-    .plan = plan,
+    .plan = preconditioned_langevin_plan,
 };

@@ -40,7 +40,7 @@ static void adam(struct red_diff *M, float *mu, const float *gradient)
     }
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status red_diff_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct red_diff *M = (struct red_diff *)base;
     struct scryi_guided *G = &M->base;
@@ -58,13 +58,12 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     const double data = G->known ? 1 / (double)G->known : 0;
     const double prior = base->opts.lambda / (double)base->n;
     for (size_t i = 0; i < base->n; i++)
-        G->v[i] = (float)(data * G->v[i] +
-                          prior * ((double)S->x[i] - G->u[i] - s * S->z[i]));
+        G->v[i] = (float)(data * G->v[i] + prior * ((double)S->x[i] - G->u[i] - s * S->z[i]));
     adam(M, mu, G->v);
     return scryi_guided_move(G, 0, p, err);
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status red_diff_start(struct scry_solver *base, scry_error *err)
 {
     struct red_diff *M = (struct red_diff *)base;
     struct scryi_guided *G = &M->base;
@@ -80,7 +79,7 @@ static scry_status start(struct scry_solver *base, scry_error *err)
                                   err);
 }
 
-static void destroy(struct scry_solver *base)
+static void red_diff_destroy(struct scry_solver *base)
 {
     struct red_diff *M = (struct red_diff *)base;
     if (!M) return;
@@ -89,15 +88,15 @@ static void destroy(struct scry_solver *base)
     scryi_guided_destroy(base);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status red_diff_plan(scry_solver **out, const scry_problem *problem,
+                                 const scry_solver_opts *opts, scry_error *err)
 {
     struct red_diff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_red_diff.name);
     struct scry_solver *S = &M->base.base.base;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = red_diff_start;
+    S->step_fn = red_diff_step;
+    S->destroy = red_diff_destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_red_diff, problem, opts, err);
     if (st == SCRY_OK) {
         M->first = scry_alloc(S->n, sizeof *M->first);
@@ -108,15 +107,15 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        red_diff_destroy(S);
     return st;
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(100),
-    { "lambda", 0.25, 0, 1e6, "weight of the prior" },
-    { "lr", 0.1, 1e-6, 1e3, "learning rate of Adam" },
-    { 0 },
+    {"lambda", 0.25, 0, 1e6, "weight of the prior"},
+    {"lr", 0.1, 1e-6, 1e3, "learning rate of Adam"},
+    {0},
 };
 
 /* Not SCRY_POSTERIOR: what sets its runs apart is the noise of the descent, no uncertainty. */
@@ -128,5 +127,5 @@ const struct scry_method scry_method_red_diff = {
     .exact = "a point estimate: ignores the noise level; its runs do not spread as the posterior",
     .citation = "Mardani, Song, Kautz, Vahdat 2023 (arXiv:2305.04391), Algorithm 1",
     .options = options,
-    .plan = plan,
+    .plan = red_diff_plan,
 };

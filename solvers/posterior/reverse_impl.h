@@ -11,7 +11,7 @@
 struct scryi_reverse {
     double *levels; /* count + 1, scratch */
     size_t count;
-    double low;     /* last level, or s where that is less */
+    double low; /* last level, or s where that is less */
     double rho, spread;
     enum scryi_draw left, fresh; /* streams of random numbers, at the steps `at` + k */
     size_t at;

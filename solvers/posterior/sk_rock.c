@@ -66,7 +66,7 @@ static scry_status first_stage(struct sk_rock *M, scry_error *err)
     return st;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status sk_rock_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct sk_rock *M = (struct sk_rock *)base;
     struct scryi_sampler *S = &M->base.base.base.base;
@@ -91,7 +91,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return scryi_blurred_report(&M->base, M->extra, p, err);
 }
 
-static void destroy(struct scry_solver *base)
+static void sk_rock_destroy(struct scry_solver *base)
 {
     struct sk_rock *M = (struct sk_rock *)base;
     if (!M) return;
@@ -114,15 +114,15 @@ static void choose_step(struct sk_rock *M)
     M->extra = base->opts.scheme == SCRY_SCHEME_PAPER ? 0 : sqrt(fmax(lost, 0) * M->d);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status sk_rock_plan(scry_solver **out, const scry_problem *problem,
+                                const scry_solver_opts *opts, scry_error *err)
 {
     struct sk_rock *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_sk_rock.name);
     struct scry_solver *S = &M->base.base.base.base.base;
     S->start_fn = scryi_guided_start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->step_fn = sk_rock_step;
+    S->destroy = sk_rock_destroy;
     scry_status st = scryi_blurred_init(&M->base, &scry_method_sk_rock, problem, opts, err);
     if (st == SCRY_OK) {
         M->last = scry_alloc(S->n, sizeof *M->last);
@@ -131,7 +131,7 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
             st = SCRY_FAIL(err, SCRY_ENOMEM, "sk-rock: two stages of %zu values", S->n);
     }
     if (st != SCRY_OK) {
-        destroy(S);
+        sk_rock_destroy(S);
         return st;
     }
     choose_step(M);
@@ -162,5 +162,5 @@ const struct scry_method scry_method_sk_rock = {
     .citation = "Pereyra, Vargas Mieles, Zygalakis 2020, SIAM J. Imaging Sci. 13:905 "
                 "(arXiv:1908.08845)",
     .options = options,
-    .plan = plan,
+    .plan = sk_rock_plan,
 };

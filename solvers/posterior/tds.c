@@ -115,8 +115,8 @@ static scry_status propose(struct scryi_particles *P, size_t k, double s, double
 }
 
 /* Numbers of particle k in one step of the model's twist. */
-static void noise(const struct scryi_particles *P, float *out, size_t k, size_t count, double s,
-                  enum scryi_draw draw)
+static void tds_noise(const struct scryi_particles *P, float *out, size_t k, size_t count, double s,
+                      enum scryi_draw draw)
 {
     const struct scry_solver *S = &P->base.base.base.base;
     scry_rng_normal(out, k * count, count, S->seed, S->chain,
@@ -140,11 +140,11 @@ static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, dou
     const struct scry_solver *base = &G->base.base;
     const struct scryi_covariance V = left_at(P, s);
     scry_status st;
-    noise(P, G->u, k, base->n, s, SCRYI_DRAW_STATE);
+    tds_noise(P, G->u, k, base->n, s, SCRYI_DRAW_STATE);
     if ((st = scryi_condition_root(c, u, G->u, &V, err)) != SCRY_OK) return st;
     scry_axpy(u, 1, P->D + k * base->n, base->n);
     if ((st = scryi_guided_forward(G, G->Au, u, err)) != SCRY_OK) return st;
-    noise(P, G->noise, k, G->m, s, SCRYI_DRAW_DATA);
+    tds_noise(P, G->noise, k, G->m, s, SCRYI_DRAW_DATA);
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->w[i] * (G->b[i] - G->Au[i]) - G->noise[i];
     scryi_condition_forget(c);
@@ -197,7 +197,7 @@ static scry_status draw_next(struct scryi_particles *P, size_t k, double s, doub
         memcpy(D, image, n * sizeof *D);
         return SCRY_OK;
     }
-    noise(P, S->z, k, n, s, SCRYI_DRAW_SPARE);
+    tds_noise(P, S->z, k, n, s, SCRYI_DRAW_SPARE);
     for (size_t i = 0; i < n; i++) {
         const double from = keep * x[i], to = from + (1 - keep) * image[i];
         x[i] = (float)(to + next * sqrt(1 - keep) * S->z[i]);
@@ -210,7 +210,7 @@ static scry_status draw_next(struct scryi_particles *P, size_t k, double s, doub
     return weigh(P, k, next, err);
 }
 
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status tds_start(struct scry_solver *base, scry_error *err)
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_guided *G = &P->base.base;
@@ -226,7 +226,7 @@ static scry_status start(struct scry_solver *base, scry_error *err)
     return st;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status tds_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_sampler *S = &P->base.base.base;
@@ -238,8 +238,8 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status tds_plan(scry_solver **out, const scry_problem *problem,
+                            const scry_solver_opts *opts, scry_error *err)
 {
     if (opts->twist == SCRY_TWIST_MODEL && !scry_likelihood_is_gaussian(problem->L))
         return SCRY_FAIL(err, SCRY_EUNSUP,
@@ -248,8 +248,8 @@ static scry_status plan(scry_solver **out, const scry_problem *problem,
     struct scryi_particles *P = scry_alloc(1, sizeof *P);
     if (!P) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tds.name);
     struct scry_solver *S = &P->base.base.base.base;
-    S->start_fn = start;
-    S->step_fn = step;
+    S->start_fn = tds_start;
+    S->step_fn = tds_step;
     S->destroy = scryi_particles_destroy;
     scry_status st = scryi_particles_init(P, &scry_method_tds, problem, opts, err);
     if (st == SCRY_OK)
@@ -280,5 +280,5 @@ const struct scry_method scry_method_tds = {
              "model is exact at once",
     .citation = "Wu, Trippe, Naesseth, Blei, Cunningham 2023, NeurIPS (arXiv:2306.17775)",
     .options = options,
-    .plan = plan,
+    .plan = tds_plan,
 };

@@ -27,7 +27,7 @@ struct tmpd {
 };
 
 /* out = s^2 (dD/dx)^T A^T in */
-static scry_status pull(struct scryi_guided *G, float *out, const float *in, scry_error *err)
+static scry_status tmpd_pull(struct scryi_guided *G, float *out, const float *in, scry_error *err)
 {
     struct scryi_sampler *S = &G->base;
     const double s = S->sigma[S->base.step];
@@ -44,7 +44,7 @@ static scry_status variances(struct tmpd *M, scry_error *err)
     struct scryi_guided *G = &M->base;
     for (size_t i = 0; i < G->m; i++)
         G->t[i] = 1;
-    scry_status st = pull(G, G->u, G->t, err);
+    scry_status st = tmpd_pull(G, G->u, G->t, err);
     if (st == SCRY_OK) st = scryi_guided_forward(G, M->v, G->u, err);
     if (st != SCRY_OK) return st;
     const size_t per = scry_op_cod(G->A)->cplx ? 2 : 1;
@@ -74,7 +74,7 @@ static scry_status length(double *c, struct scryi_guided *G, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status tmpd_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     double c;
     struct tmpd *M = (struct tmpd *)base;
@@ -88,42 +88,42 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
         const double w2 = (double)G->w[i] * G->w[i];
         G->r[i] = (float)(w2 / (1 + w2 * M->v[i]) * ((double)G->b[i] - G->Au[i]));
     }
-    if ((st = pull(G, G->u, G->r, err)) != SCRY_OK) return st;
+    if ((st = tmpd_pull(G, G->u, G->r, err)) != SCRY_OK) return st;
     if ((st = length(&c, G, err)) != SCRY_OK) return st;
     scry_axpy(S->x0, c, G->u, base->n);
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
 }
 
-static void destroy(struct scry_solver *base)
+static void tmpd_destroy(struct scry_solver *base)
 {
     if (base) scry_free(((struct tmpd *)base)->v);
     scryi_guided_destroy(base);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status tmpd_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_solver_opts *opts, scry_error *err)
 {
     struct tmpd *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tmpd.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = scryi_guided_start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->step_fn = tmpd_step;
+    S->destroy = tmpd_destroy;
     scry_status st = scryi_guided_init(&M->base, &scry_method_tmpd, problem, opts, err);
     if (st == SCRY_OK && !(M->v = scry_alloc(M->base.m, sizeof *M->v)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tmpd: %zu variances", M->base.m);
     if (st == SCRY_OK)
         *out = S;
     else
-        destroy(S);
+        tmpd_destroy(S);
     return st;
 }
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(30),
-    { "eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral" },
+    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
     SCRYI_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_tmpd = {
@@ -135,5 +135,5 @@ const struct scry_method scry_method_tmpd = {
              "approximate: mean off by up to 0.7 sd, spread 0.8 to 1.2 of the true one",
     .citation = "Boys et al. 2023 (arXiv:2310.06721), with the diagonal approximation",
     .options = options,
-    .plan = plan,
+    .plan = tmpd_plan,
 };

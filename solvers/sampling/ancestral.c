@@ -11,7 +11,7 @@
  * DDPM is DDIM at eta = 1. Both leave out the variance of x0 given x inside a step, so with few
  * steps a sample is too smooth; the error goes as the step. */
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status ancestral_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_sampler *S = (struct scryi_sampler *)base;
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
@@ -19,24 +19,25 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return st;
 }
 
-static void destroy(struct scry_solver *base)
+static void ancestral_destroy(struct scry_solver *base)
 {
     if (!base) return;
     scryi_sampler_clear((struct scryi_sampler *)base);
     scry_free(base);
 }
 
-static scry_status plan(scry_solver **out, const struct scry_method *method,
-                        const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+static scry_status ancestral_plan(scry_solver **out, const struct scry_method *method,
+                                  const scry_problem *problem, const scry_solver_opts *opts,
+                                  scry_error *err)
 {
     struct scryi_sampler *S = scry_alloc(1, sizeof *S);
     if (!S) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
     S->base.start_fn = scryi_sampler_start;
-    S->base.step_fn = step;
-    S->base.destroy = destroy;
+    S->base.step_fn = ancestral_step;
+    S->base.destroy = ancestral_destroy;
     scry_status st = scryi_sampler_init(S, method, problem, opts, err);
     if (st != SCRY_OK) {
-        destroy(&S->base);
+        ancestral_destroy(&S->base);
         return st;
     }
     *out = &S->base;
@@ -48,19 +49,19 @@ static scry_status plan_ddpm(scry_solver **out, const scry_problem *problem,
 {
     scry_solver_opts ancestral = *opts;
     ancestral.eta = 1;
-    return plan(out, &scry_method_ddpm, problem, &ancestral, err);
+    return ancestral_plan(out, &scry_method_ddpm, problem, &ancestral, err);
 }
 
 static scry_status plan_ddim(scry_solver **out, const scry_problem *problem,
                              const scry_solver_opts *opts, scry_error *err)
 {
-    return plan(out, &scry_method_ddim, problem, opts, err);
+    return ancestral_plan(out, &scry_method_ddim, problem, opts, err);
 }
 
 static const scry_option ddpm_options[] = {
     SCRYI_SCHEDULE_OPTIONS(200),
     SCRYI_PRIOR_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_ddpm = {
@@ -76,9 +77,9 @@ const struct scry_method scry_method_ddpm = {
 
 static const scry_option ddim_options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
-    { "eta", 0, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral (DDPM)" },
+    {"eta", 0, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral (DDPM)"},
     SCRYI_PRIOR_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_ddim = {

@@ -19,7 +19,7 @@ struct dpm {
     float *last; /* D at the level before */
 };
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status dpm_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct dpm *M = (struct dpm *)base;
     struct scryi_sampler *S = &M->base;
@@ -42,14 +42,14 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
 }
 
 /* D of a run before may be anything, and 0 times it too. */
-static scry_status start(struct scry_solver *base, scry_error *err)
+static scry_status dpm_start(struct scry_solver *base, scry_error *err)
 {
     struct dpm *M = (struct dpm *)base;
     memset(M->last, 0, base->n * sizeof *M->last);
     return scryi_sampler_start(base, err);
 }
 
-static void destroy(struct scry_solver *base)
+static void dpm_destroy(struct scry_solver *base)
 {
     struct dpm *M = (struct dpm *)base;
     if (!M) return;
@@ -58,22 +58,22 @@ static void destroy(struct scry_solver *base)
     scry_free(M);
 }
 
-static scry_status plan(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err)
+static scry_status dpm_plan(scry_solver **out, const scry_problem *problem,
+                            const scry_solver_opts *opts, scry_error *err)
 {
     struct dpm *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_dpm.name);
     struct scry_solver *S = &M->base.base;
-    S->start_fn = start;
-    S->step_fn = step;
-    S->destroy = destroy;
+    S->start_fn = dpm_start;
+    S->step_fn = dpm_step;
+    S->destroy = dpm_destroy;
     scry_status st = scryi_sampler_init(&M->base, &scry_method_dpm, problem, opts, err);
     if (st == SCRY_OK) {
         M->last = scry_alloc(S->n, sizeof *M->last);
         if (!M->last) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: one more state", S->method->name);
     }
     if (st != SCRY_OK) {
-        destroy(S);
+        dpm_destroy(S);
         return st;
     }
     *out = S;
@@ -90,5 +90,5 @@ const struct scry_method scry_method_dpm = {
     .exact = "exact as steps grow, error of second order at one call a step",
     .citation = "Lu et al. 2022 (arXiv:2211.01095), Algorithm 2",
     .options = options,
-    .plan = plan,
+    .plan = dpm_plan,
 };

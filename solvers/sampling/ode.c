@@ -53,7 +53,7 @@ static scry_status heun_step(struct scry_solver *base, scry_progress *p, scry_er
     return SCRY_OK;
 }
 
-static void destroy(struct scry_solver *base)
+static void ode_destroy(struct scry_solver *base)
 {
     struct heun *h = (struct heun *)base;
     if (!h) return;
@@ -63,15 +63,16 @@ static void destroy(struct scry_solver *base)
     scry_free(h);
 }
 
-static scry_status plan(scry_solver **out, const struct scry_method *method, bool second_order,
-                        const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+static scry_status ode_plan(scry_solver **out, const struct scry_method *method, bool second_order,
+                            const scry_problem *problem, const scry_solver_opts *opts,
+                            scry_error *err)
 {
     scry_status st;
     struct heun *h = scry_alloc(1, sizeof *h);
     if (!h) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
     h->base.base.start_fn = scryi_sampler_start;
     h->base.base.step_fn = second_order ? heun_step : euler_step;
-    h->base.base.destroy = destroy;
+    h->base.base.destroy = ode_destroy;
     if ((st = scryi_sampler_init(&h->base, method, problem, opts, err)) != SCRY_OK) goto done;
     if (second_order) {
         h->d = scry_alloc(h->base.base.n, sizeof *h->d);
@@ -83,26 +84,26 @@ static scry_status plan(scry_solver **out, const struct scry_method *method, boo
     *out = &h->base.base;
     h = NULL;
 done:
-    if (h) destroy(&h->base.base);
+    if (h) ode_destroy(&h->base.base);
     return st;
 }
 
 static scry_status plan_euler(scry_solver **out, const scry_problem *problem,
                               const scry_solver_opts *opts, scry_error *err)
 {
-    return plan(out, &scry_method_euler, false, problem, opts, err);
+    return ode_plan(out, &scry_method_euler, false, problem, opts, err);
 }
 
 static scry_status plan_heun(scry_solver **out, const scry_problem *problem,
                              const scry_solver_opts *opts, scry_error *err)
 {
-    return plan(out, &scry_method_heun, true, problem, opts, err);
+    return ode_plan(out, &scry_method_heun, true, problem, opts, err);
 }
 
 static const scry_option euler_options[] = {
     SCRYI_SCHEDULE_OPTIONS(50),
     SCRYI_PRIOR_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_euler = {
@@ -119,7 +120,7 @@ const struct scry_method scry_method_euler = {
 static const scry_option heun_options[] = {
     SCRYI_SCHEDULE_OPTIONS(30),
     SCRYI_PRIOR_START_OPTIONS,
-    { 0 },
+    {0},
 };
 
 const struct scry_method scry_method_heun = {

@@ -113,8 +113,8 @@ scry_status scryi_sampler_start(struct scry_solver *base, scry_error *err)
     memset(S->x, 0, base->n * sizeof *S->x);
     if (model) st = scry_gaussian_mean(model, S->x, err);
     if (st == SCRY_OK && base->opts.start == SCRY_START_GAUSSIAN)
-        st = scry_gaussian_apply(model, S->z, S->z, SCRY_GAUSSIAN_NOISED_SQRT, s * s,
-                                 S->prior_work, err);
+        st = scry_gaussian_apply(model, S->z, S->z, SCRY_GAUSSIAN_NOISED_SQRT, s * s, S->prior_work,
+                                 err);
     else
         scry_scale(S->z, s, base->n);
     if (st != SCRY_OK) return st;

@@ -7,12 +7,12 @@
  * and the prior's denoiser. Methods embed it first and add what they need. */
 struct scryi_sampler {
     struct scry_solver base;
-    double *sigma; /* a level for each step, high to low, each `travel` times; the lowest for all
-                    * further steps of a walk; then 0 */
-    size_t travel; /* >= 1 */
-    float *x;      /* state at sigma[base.step] */
-    float *x0;     /* estimate of the image; what a finished run returns */
-    float *z;      /* fresh noise */
+    double *sigma;    /* a level for each step, high to low, each `travel` times; the lowest for all
+                       * further steps of a walk; then 0 */
+    size_t travel;    /* >= 1 */
+    float *x;         /* state at sigma[base.step] */
+    float *x0;        /* estimate of the image; what a finished run returns */
+    float *z;         /* fresh noise */
     void *prior_work; /* also for the model, in an unconditional Gaussian start */
 };
 
@@ -22,11 +22,9 @@ enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI
 
 /* Options that all of them list, at the head of their tables. */
 #define SCRYI_SCHEDULE_OPTIONS(steps_)                                                             \
-    { "steps", steps_, 1, 100000, "levels of the noise schedule" },                                \
-        { "sigma-max", 0, 0, 1e6,                                                                  \
-          "first noise level; 0: 40, or the largest that the prior knows" },                       \
-        { "sigma-min", 0, 0, 1e6,                                                                  \
-          "last noise level; 0: 0.03, or the least that the prior knows" },                        \
+    {"steps", steps_, 1, 100000, "levels of the noise schedule"},                                  \
+        {"sigma-max", 0, 0, 1e6, "first noise level; 0: 40, or the largest that the prior knows"}, \
+        {"sigma-min", 0, 0, 1e6, "last noise level; 0: 0.03, or the least that the prior knows"},  \
     {                                                                                              \
         "rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)"                \
     }
@@ -36,25 +34,25 @@ enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI
  * prior of unit size is blurred or masked (tests/exact/test_walks.c prints them): more draws would
  * cost memory and tell little. */
 #define SCRYI_WALK_OPTIONS(thin_)                                                                  \
-    { "draws", 1, 1, 1e6, "images that a chain gives; the first after its steps" },                \
+    {"draws", 1, 1, 1e6, "images that a chain gives; the first after its steps"},                  \
     {                                                                                              \
         "thin", thin_, 1, 1e6, "steps from a draw to the next"                                     \
     }
 
 /* After those of the schedule, for methods that can start from a Gaussian (solvers/start.h). */
 #define SCRYI_HANDOVER_OPTIONS                                                                     \
-    { "start-sigma", 0, 0, 1e6,                                                                    \
-      "noise level at which that hands over to the prior; 0: by start-departure, or 2 where the "  \
-      "prior does not state its departure, and not above sigma-max" },                             \
+    {"start-sigma", 0, 0, 1e6,                                                                     \
+     "noise level at which that hands over to the prior; 0: by start-departure, or 2 where the "   \
+     "prior does not state its departure, and not above sigma-max"},                               \
     {                                                                                              \
         "start-departure", 0.3, 0, 1,                                                              \
             "share of the Gaussian denoiser's mean square error that the prior may do without "    \
             "above the level at which it takes over"                                               \
     }
 #define SCRYI_PRIOR_START_OPTIONS                                                                  \
-    { "start", SCRY_START_NOISE, 0, SCRY_START_AUTO,                                               \
-      "noise; gaussian: the Gaussian model of the images in closed form, which saves the levels "  \
-      "above start-sigma; auto: gaussian where there is such a model, else noise" },               \
+    {"start", SCRY_START_NOISE, 0, SCRY_START_AUTO,                                                \
+     "noise; gaussian: the Gaussian model of the images in closed form, which saves the levels "   \
+     "above start-sigma; auto: gaussian where there is such a model, else noise"},                 \
         SCRYI_HANDOVER_OPTIONS
 
 /* scry_start_sigma, for settings of which fields that the method does not list are 0. */

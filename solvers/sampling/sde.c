@@ -54,7 +54,7 @@ static scry_status correct(struct scryi_sampler *S, double s, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *err)
+static scry_status sde_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct reverse *R = (struct reverse *)base;
     struct scryi_sampler *S = &R->base;
@@ -80,7 +80,7 @@ static scry_status step(struct scry_solver *base, scry_progress *p, scry_error *
     return SCRY_OK;
 }
 
-static void destroy(struct scry_solver *base)
+static void sde_destroy(struct scry_solver *base)
 {
     struct reverse *R = (struct reverse *)base;
     if (!R) return;
@@ -88,20 +88,21 @@ static void destroy(struct scry_solver *base)
     scry_free(R);
 }
 
-static scry_status plan(scry_solver **out, const struct scry_method *method, enum sde kind,
-                        const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+static scry_status sde_plan(scry_solver **out, const struct scry_method *method, enum sde kind,
+                            const scry_problem *problem, const scry_solver_opts *opts,
+                            scry_error *err)
 {
     struct reverse *R = scry_alloc(1, sizeof *R);
     if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
     R->kind = kind;
     R->base.base.start_fn = scryi_sampler_start;
-    R->base.base.step_fn = step;
-    R->base.base.destroy = destroy;
+    R->base.base.step_fn = sde_step;
+    R->base.base.destroy = sde_destroy;
     scry_status st = scryi_sampler_init(&R->base, method, problem, opts, err);
     if (st == SCRY_OK)
         *out = &R->base.base;
     else
-        destroy(&R->base.base);
+        sde_destroy(&R->base.base);
     return st;
 }
 
@@ -112,7 +113,7 @@ static scry_status plan_reverse(scry_solver **out, const struct scry_method *met
 {
     scry_solver_opts plain = *opts;
     plain.inner = 0;
-    return plan(out, method, kind, problem, &plain, err);
+    return sde_plan(out, method, kind, problem, &plain, err);
 }
 
 static scry_status plan_ve(scry_solver **out, const scry_problem *problem,
@@ -136,7 +137,7 @@ static scry_status plan_subvp(scry_solver **out, const scry_problem *problem,
 static scry_status plan_pc(scry_solver **out, const scry_problem *problem,
                            const scry_solver_opts *opts, scry_error *err)
 {
-    return plan(out, &scry_method_pc, VE, problem, opts, err);
+    return sde_plan(out, &scry_method_pc, VE, problem, opts, err);
 }
 
 static const scry_option sde_options[] = {

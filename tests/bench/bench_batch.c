@@ -1,7 +1,7 @@
-#include "lib/meeting.h"
+#include "lib/call_batcher.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
-#include "priors/unet/unet.h"
+#include "priors/network/unet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ typedef struct bench {
 
 static void call(const bench *b, size_t seat, bool vjp)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const float sigma = .2f + .1f * (float)seat, *x = b->x + seat * b->n, *v = b->v + seat * b->n;
     float *x0 = b->x0 + seat * b->n, *g = b->g + seat * b->n;
     const scry_status st = vjp ? scry_prior_vjp(b->P, g, x0, x, v, sigma, b->work[seat], &err)
@@ -36,19 +36,19 @@ static void call(const bench *b, size_t seat, bool vjp)
 /* Milliseconds of the processor for each of MOST x CALLS images, `seats` at a time. */
 static double once(const bench *b, size_t seats, bool vjp)
 {
-    scry_error err = { 0 };
-    scry_meeting *m;
-    if (scry_meeting_create(&m, 1, &err) != SCRY_OK) exit(1);
+    scry_error err = {0};
+    scry_call_batcher *m;
+    if (scry_call_batcher_create(&m, 1, &err) != SCRY_OK) exit(1);
     const clock_t start = clock();
 #pragma omp parallel for num_threads((int)seats) schedule(static, 1)
     for (size_t seat = 0; seat < seats; seat++) {
-        scry_meeting_join(m);
+        scry_call_batcher_join(m);
         for (size_t i = 0; i < CALLS * MOST / seats; i++)
             call(b, seat, vjp);
-        scry_meeting_leave(m);
+        scry_call_batcher_leave(m);
     }
     const clock_t end = clock();
-    scry_meeting_free(m);
+    scry_call_batcher_free(m);
     return 1e3 * (double)(end - start) / CLOCKS_PER_SEC / (CALLS * MOST);
 }
 
@@ -60,7 +60,7 @@ static int ascending(const void *a, const void *b)
 
 static void report(const bench *b, bool vjp, size_t rounds)
 {
-    static const size_t sizes[SIZES] = { 1, 2, 4, 8 };
+    static const size_t sizes[SIZES] = {1, 2, 4, 8};
     double times[SIZES][LIMIT];
     once(b, MOST, vjp);
     for (size_t r = 0; r < rounds; r++)
@@ -76,7 +76,7 @@ static void report(const bench *b, bool vjp, size_t rounds)
 
 int main(int argc, char **argv)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     bench b;
     if (argc < 2 || argc > 4) {
         fprintf(stderr, "usage: %s FOLDER [SIDE [ROUNDS]]\n", argv[0]);
@@ -91,7 +91,7 @@ int main(int argc, char **argv)
         return 1;
     }
     b.n = side * side;
-    float **arrays[] = { &b.x, &b.v, &b.g, &b.x0 };
+    float **arrays[] = {&b.x, &b.v, &b.g, &b.x0};
     for (size_t i = 0; i < 4; i++)
         if (!(*arrays[i] = scry_alloc(MOST * b.n, sizeof(float)))) return 1;
     for (size_t i = 0; i < MOST; i++)

@@ -28,7 +28,8 @@ static void gaussian_psf(float *h)
         h[i] = (float)exp(-(y * y + x * x) / 8);
         sum += h[i];
     }
-    for (int i = 0; i < PSF * PSF; i++) h[i] /= (float)sum;
+    for (int i = 0; i < PSF * PSF; i++)
+        h[i] /= (float)sum;
 }
 
 /* Best of several: other work on the machine only ever adds. */
@@ -50,7 +51,7 @@ static void bench(size_t size, scry_boundary boundary)
     const scry_space s = SCRY_SPACE(size, size), ps = SCRY_SPACE(PSF, PSF);
     float h[PSF * PSF];
     scry_op *A;
-    scry_error err = { 0 };
+    scry_error err = {0};
     gaussian_psf(h);
     if (scry_blur_create(&A, &s, h, &ps, boundary, 8, &err) != SCRY_OK) {
         fprintf(stderr, "%s: %s\n", err.where, err.text);
@@ -67,14 +68,15 @@ static void bench(size_t size, scry_boundary boundary)
            1e3 * best_of(scry_op_adjoint, A, z, y, work),
            1e3 * best_of(scry_op_normal, A, z, x, work));
     const scry_noise noises[] = {
-        { .kind = SCRY_NOISE_GAUSSIAN, .sigma = .1 },
-        { .kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = 1.5, .background = 2 },
+        {.kind = SCRY_NOISE_GAUSSIAN, .sigma = .1},
+        {.kind = SCRY_NOISE_POISSON_GAUSSIAN, .gain = 1, .read_noise = 1.5, .background = 2},
     };
     for (int k = 0; k < 2; k++) {
-        const scry_affine map = { .scale = k ? 50 : 1, .shift = k ? 50 : 0 };
+        const scry_affine map = {.scale = k ? 50 : 1, .shift = k ? 50 : 0};
         scry_likelihood *L;
         scry_prox_result r;
-        for (size_t i = 0; i < m; i++) y[i] = (float)(k ? 60 + 20 * x[i] : x[i]);
+        for (size_t i = 0; i < m; i++)
+            y[i] = (float)(k ? 60 + 20 * x[i] : x[i]);
         if (scry_likelihood_create(&L, A, y, &noises[k], &map, &err) != SCRY_OK) exit(1);
         void *lwork = scry_alloc(1, scry_likelihood_work_bytes(L));
         if (!lwork) exit(1);

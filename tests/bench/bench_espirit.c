@@ -68,13 +68,14 @@ static void compare(const float complex *a, const float complex *b, size_t coils
 int main(int argc, char **argv)
 {
     size_t dims[4], mdims[4], cy, cx;
-    scry_error err = { 0 };
+    scry_error err = {0};
     if (argc != 3) return 2;
     float complex *ksp = load(argv[1], dims), *bart = load(argv[2], mdims);
     const size_t nx = dims[0], ny = dims[1], coils = dims[3], n = nx * ny;
     unsigned char *mask = scry_alloc(n, 1);
     for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < coils; c++) mask[i] |= ksp[c * n + i] != 0;
+        for (size_t c = 0; c < coils; c++)
+            mask[i] |= ksp[c * n + i] != 0;
     if (scry_calibration_region(&cy, &cx, mask, ny, nx, 24, 8, &err)) fail(err.where, err.text);
     float complex *cal = scry_alloc(coils * cy * cx, sizeof *cal);
     float complex *maps = scry_alloc(coils * n, sizeof *maps);

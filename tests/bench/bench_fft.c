@@ -18,10 +18,10 @@ static double now(void)
 /* Seconds a pair, the best of five rounds. */
 static double pair_time(scry_fft_effort effort, size_t n)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_fft *f;
     scry_fft_set_effort(effort);
-    if (scry_fft_create_real(&f, 2, (size_t[]){ n, n }, &err) != SCRY_OK) {
+    if (scry_fft_create_real(&f, 2, (size_t[]){n, n}, &err) != SCRY_OK) {
         fprintf(stderr, "%s\n", err.text);
         return NAN;
     }
@@ -37,7 +37,8 @@ static double pair_time(scry_fft_effort effort, size_t n)
             for (int r = 0; r < repeat; r++) {
                 scry_fft_forward_real(f, X, x, work);
                 scry_fft_backward_real(f, x, X, work);
-                for (size_t i = 0; i < n * n; i++) x[i] /= (float)(n * n);
+                for (size_t i = 0; i < n * n; i++)
+                    x[i] /= (float)(n * n);
             }
             best = fmin(best, (now() - start) / repeat);
         }
@@ -51,7 +52,7 @@ static double pair_time(scry_fft_effort effort, size_t n)
 
 int main(void)
 {
-    static const size_t sizes[] = { 128, 256, 257, 320, 384, 512, 540, 1024 };
+    static const size_t sizes[] = {128, 256, 257, 320, 384, 512, 540, 1024};
     printf("%6s %12s %12s %8s\n", "size", "rows ms", "measure ms", "ratio");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const double rows = pair_time(SCRY_FFT_ROWS, sizes[i]);

@@ -59,7 +59,8 @@ static void simulate(struct scan *s, float *image)
             s->maps[c * pixels + i] = (float complex)(size * cexp((a + x * cos(a)) * I));
             sum += size * size;
         }
-        for (size_t c = 0; c < s->coils; c++) s->maps[c * pixels + i] /= (float)sqrt(sum);
+        for (size_t c = 0; c < s->coils; c++)
+            s->maps[c * pixels + i] /= (float)sqrt(sum);
         const bool in = y * y / 0.7 + x * x / 0.5 < 1;
         image[2 * i] = in ? (float)(1 + 0.5 * (fabs(y) < 0.2) - 0.7 * (fabs(x - 0.2) < 0.1)) : 0;
         image[2 * i + 1] = in ? (float)(0.3 * y) : 0;
@@ -68,7 +69,7 @@ static void simulate(struct scan *s, float *image)
 
 static void sample(struct scan *s)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const size_t n = s->n, pixels = n * n;
     s->mask = scry_alloc(pixels, 1);
     s->maps = scry_alloc(s->coils * pixels, sizeof *s->maps);
@@ -88,7 +89,8 @@ static void sample(struct scan *s)
     s->samples = scry_alloc(m, sizeof(float));
     check(scry_op_forward(s->A, (float *)s->samples, image, work, &err), &err);
     scry_rng_normal(noise, 0, m, 2, 0, 0);
-    for (size_t i = 0; i < m; i++) ((float *)s->samples)[i] += 0.01f * noise[i];
+    for (size_t i = 0; i < m; i++)
+        ((float *)s->samples)[i] += 0.01f * noise[i];
     check(scry_fourier_scatter(s->A, s->kspace, s->samples, &err), &err);
     scry_free(image);
     scry_free(r);
@@ -99,9 +101,9 @@ static void sample(struct scan *s)
 /* Seconds of one reconstruction from samples in memory, planning included. */
 static double ours(const struct scan *s, const char *name, size_t iterations)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const double begin = now();
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.70710678 };
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.70710678};
     const struct scry_method *method = scry_method_find(name);
     scry_likelihood *L;
     scry_solver *S;
@@ -109,7 +111,7 @@ static double ours(const struct scan *s, const char *name, size_t iterations)
     scry_progress end;
     float *u = scry_alloc(2 * s->n * s->n, sizeof *u);
     check(scry_likelihood_create(&L, s->A, (const float *)s->samples, &noise, NULL, &err), &err);
-    const scry_problem problem = { .L = L };
+    const scry_problem problem = {.L = L};
     scry_solver_opts_init(&opts, method);
     opts.steps = iterations;
     opts.tol = 0;
@@ -173,8 +175,8 @@ static size_t argument(int argc, char **argv, const char *name, size_t value)
 
 int main(int argc, char **argv)
 {
-    struct scan s = { .n = argument(argc, argv, "--size", 256),
-                      .coils = argument(argc, argv, "--coils", 8) };
+    struct scan s = {.n = argument(argc, argv, "--size", 256),
+                     .coils = argument(argc, argv, "--coils", 8)};
     const int repeat = (int)argument(argc, argv, "--repeat", 3);
     char dir[] = "/tmp/bench_mr_XXXXXX";
     if (!mkdtemp(dir) || chdir(dir) != 0) perror(dir), exit(1);
@@ -190,8 +192,9 @@ int main(int argc, char **argv)
     scry_free(s.maps);
     scry_free(s.kspace);
     scry_free(s.samples);
-    for (const char *const *f = (const char *const[]){ "k.hdr", "k.cfl", "s.hdr", "s.cfl",
-                                                       "out.hdr", "out.cfl", NULL }; *f; f++)
+    for (const char *const *f =
+             (const char *const[]){"k.hdr", "k.cfl", "s.hdr", "s.cfl", "out.hdr", "out.cfl", NULL};
+         *f; f++)
         unlink(*f);
     return chdir("/") == 0 && rmdir(dir) == 0 ? 0 : 1;
 }

@@ -84,13 +84,14 @@ static scry_status regularised(void *ctx, float *out, const float *in, scry_erro
 {
     struct problem *p = ctx;
     const scry_status st = scry_op_normal(p->A, out, in, p->work, err);
-    for (size_t i = 0; i < 2 * p->count; i++) out[i] += 1e-2f * in[i];
+    for (size_t i = 0; i < 2 * p->count; i++)
+        out[i] += 1e-2f * in[i];
     return st;
 }
 
 static void bench(struct problem *p, char pattern)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     double fused = INFINITY, plain = INFINITY, cg = INFINITY;
     make_mask(p, pattern);
     if (scry_sense_create(&p->A, p->maps, p->coils, 1, p->n, p->n, p->mask, SCRY_FOURIER_YX,
@@ -130,9 +131,9 @@ static void bench(struct problem *p, char pattern)
 int main(void)
 {
     scry_threads_set(1);
-    static const size_t sizes[][2] = { { 256, 8 }, { 320, 16 }, { 384, 16 } };
+    static const size_t sizes[][2] = {{256, 8}, {320, 16}, {384, 16}};
     for (size_t i = 0; i < 3; i++) {
-        struct problem p = { .n = sizes[i][0], .coils = sizes[i][1] };
+        struct problem p = {.n = sizes[i][0], .coils = sizes[i][1]};
         p.count = p.n * p.n;
         p.maps = need(scry_alloc(p.coils * p.count, sizeof *p.maps));
         p.x = need(scry_alloc(p.count, sizeof *p.x));
@@ -141,9 +142,10 @@ int main(void)
         p.mask = need(scry_alloc(p.count, 1));
         scry_rng_normal((float *)p.maps, 0, 2 * p.coils * p.count, 1, 0, 0);
         scry_rng_normal((float *)p.x, 0, 2 * p.count, 2, 0, 0);
-        if (scry_fft_create_complex(&p.fft, 2, (size_t[]){ p.n, p.n }, NULL) != SCRY_OK) return 1;
+        if (scry_fft_create_complex(&p.fft, 2, (size_t[]){p.n, p.n}, NULL) != SCRY_OK) return 1;
         p.fft_work = need(scry_alloc(1, scry_fft_work_bytes(p.fft)));
-        for (const char *pattern = "yxs"; *pattern; pattern++) bench(&p, *pattern);
+        for (const char *pattern = "yxs"; *pattern; pattern++)
+            bench(&p, *pattern);
         scry_fft_free(p.fft);
         scry_free(p.fft_work);
         scry_free(p.maps);

@@ -1,6 +1,6 @@
 #include "lib/memory.h"
 #include "lib/rng.h"
-#include "priors/unet/unet.h"
+#include "priors/network/unet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static double seconds(void)
 
 static double once(const bench *b, int what)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const double start = seconds();
     const scry_status st = what == 'd'
                                ? scry_prior_denoise(b->P, b->x0, b->x, .7f, b->work, &err)
@@ -52,7 +52,8 @@ static void report(const bench *b, int what, size_t rounds)
     const scry_unet_cost cost = scry_unet_cost_of(b->P);
     const double flops = cost.flops_denoise + (what == 'v' ? cost.flops_vjp : 0);
     once(b, what);
-    for (size_t i = 0; i < rounds; i++) times[i] = once(b, what);
+    for (size_t i = 0; i < rounds; i++)
+        times[i] = once(b, what);
     qsort(times, rounds, sizeof *times, ascending);
     printf("%-12s best %7.1f ms  median %7.1f ms  %6.1f GFLOP  %6.1f GFLOP/s\n",
            what == 'd' ? "D" : "D with VJP", 1e3 * times[0], 1e3 * times[rounds / 2], flops * 1e-9,
@@ -61,7 +62,7 @@ static void report(const bench *b, int what, size_t rounds)
 
 int main(int argc, char **argv)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_unet_opts opts;
     bench b;
     char line[16];
@@ -80,8 +81,9 @@ int main(int argc, char **argv)
         return 1;
     }
     const double loaded = seconds() - start;
-    float **arrays[] = { &b.x, &b.v, &b.g, &b.x0 };
-    for (size_t i = 0; i < 4; i++) *arrays[i] = scry_alloc(side * side, sizeof(float));
+    float **arrays[] = {&b.x, &b.v, &b.g, &b.x0};
+    for (size_t i = 0; i < 4; i++)
+        *arrays[i] = scry_alloc(side * side, sizeof(float));
     b.work = scry_alloc(1, scry_prior_work_bytes(b.P));
     if (!b.x || !b.v || !b.g || !b.x0 || !b.work) return 1;
     scry_rng_normal(b.x, 0, side * side, 1, 0, 0);
@@ -102,7 +104,8 @@ int main(int argc, char **argv)
                (double)scry_unet_cost_of(b.P).weight_bytes / 1048576,
                (double)scry_memory_peak() / 1048576);
     }
-    for (size_t i = 0; i < 4; i++) scry_free(*arrays[i]);
+    for (size_t i = 0; i < 4; i++)
+        scry_free(*arrays[i]);
     scry_free(b.work);
     scry_prior_free(b.P);
     return 0;

@@ -31,12 +31,12 @@ static inline void closed_form_free(closed_form *f)
     free(f->weight);
     free(f->mean);
     free(f->cov);
-    *f = (closed_form){ 0 };
+    *f = (closed_form){0};
 }
 
 static inline closed_form closed_form_alloc(size_t n, size_t count)
 {
-    closed_form f = { .n = n, .count = count };
+    closed_form f = {.n = n, .count = count};
     f.weight = calloc(count, sizeof(double));
     f.mean = calloc(count * n, sizeof(double));
     f.cov = calloc(count * n * n, sizeof(double));
@@ -49,7 +49,8 @@ static inline closed_form closed_form_prior(const scry_mixture_component *c, siz
 {
     closed_form f = closed_form_alloc(n, count);
     double total = 0;
-    for (size_t k = 0; k < count; k++) total += c[k].weight;
+    for (size_t k = 0; k < count; k++)
+        total += c[k].weight;
     for (size_t k = 0; k < count; k++) {
         double *cov = f.cov + k * n * n;
         f.weight[k] = c[k].weight / total;
@@ -65,7 +66,7 @@ static inline closed_form closed_form_prior(const scry_mixture_component *c, siz
 
 static inline closed_form closed_form_gaussian(const double *mean, const double *cov, size_t n)
 {
-    const scry_mixture_component one = { .weight = 1, .mean = mean, .cov = cov };
+    const scry_mixture_component one = {.weight = 1, .mean = mean, .cov = cov};
     return closed_form_prior(&one, 1, n);
 }
 
@@ -92,7 +93,8 @@ static inline double closed_form_update(double *mean, double *cov, size_t n, con
     gsl_linalg_cholesky_svx(S, q); /* S^-1 (y - A m) */
     gsl_blas_dgemv(CblasTrans, 1, AC, q, 1, &mu.vector);
     gsl_blas_ddot(r, q, &along);
-    for (size_t i = 0; i < m; i++) log_p -= log(gsl_matrix_get(S, i, i));
+    for (size_t i = 0; i < m; i++)
+        log_p -= log(gsl_matrix_get(S, i, i));
     log_p -= 0.5 * along + 0.5 * (double)m * log(2 * M_PI);
     /* C - (L^-1 A C)^T (L^-1 A C) is symmetric by construction */
     gsl_blas_dtrsm(CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, 1, S, AC);
@@ -119,8 +121,10 @@ static inline closed_form closed_form_posterior(const closed_form *prior, const 
                       closed_form_update(f.mean + k * n, f.cov + k * n * n, n, A, y, noise, m);
         largest = fmax(largest, f.weight[k]);
     }
-    for (size_t k = 0; k < f.count; k++) total += f.weight[k] = exp(f.weight[k] - largest);
-    for (size_t k = 0; k < f.count; k++) f.weight[k] /= total;
+    for (size_t k = 0; k < f.count; k++)
+        total += f.weight[k] = exp(f.weight[k] - largest);
+    for (size_t k = 0; k < f.count; k++)
+        f.weight[k] /= total;
     return f;
 }
 
@@ -131,15 +135,16 @@ static inline void closed_form_moments(const closed_form *f, double *mean, doubl
     double *mu = calloc(n, sizeof *mu);
     assert_non_null(mu);
     for (size_t k = 0; k < f->count; k++)
-        for (size_t i = 0; i < n; i++) mu[i] += f->weight[k] * f->mean[k * n + i];
+        for (size_t i = 0; i < n; i++)
+            mu[i] += f->weight[k] * f->mean[k * n + i];
     if (mean) memcpy(mean, mu, n * sizeof *mu);
     if (cov) memset(cov, 0, n * n * sizeof *cov);
     for (size_t k = 0; cov && k < f->count; k++)
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++)
-                cov[i * n + j] += f->weight[k] * (f->cov[(k * n + i) * n + j] +
-                                                  (f->mean[k * n + i] - mu[i]) *
-                                                      (f->mean[k * n + j] - mu[j]));
+                cov[i * n + j] +=
+                    f->weight[k] * (f->cov[(k * n + i) * n + j] +
+                                    (f->mean[k * n + i] - mu[i]) * (f->mean[k * n + j] - mu[j]));
     free(mu);
 }
 
@@ -148,7 +153,7 @@ static inline void closed_form_moments(const closed_form *f, double *mean, doubl
 static inline double *closed_form_matrix(const scry_op *A)
 {
     const size_t n = scry_space_floats(scry_op_dom(A)), m = scry_space_floats(scry_op_cod(A));
-    scry_error err = { 0 };
+    scry_error err = {0};
     float *x = scry_alloc(n, sizeof *x), *y = scry_alloc(m, sizeof *y);
     void *work = scry_alloc(1, scry_op_work_bytes(A));
     double *dense = calloc(m * n, sizeof *dense);
@@ -156,7 +161,8 @@ static inline double *closed_form_matrix(const scry_op *A)
     for (size_t j = 0; j < n; j++) {
         x[j] = 1;
         assert_ok(scry_op_forward(A, y, x, work, &err));
-        for (size_t i = 0; i < m; i++) dense[i * n + j] = y[i];
+        for (size_t i = 0; i < m; i++)
+            dense[i * n + j] = y[i];
         x[j] = 0;
     }
     scry_free(x);
@@ -172,7 +178,8 @@ static inline void sample_moments(const float *samples, size_t draws, size_t n, 
     memset(mean, 0, n * sizeof *mean);
     memset(cov, 0, n * n * sizeof *cov);
     for (size_t s = 0; s < draws; s++)
-        for (size_t i = 0; i < n; i++) mean[i] += samples[s * n + i] / (double)draws;
+        for (size_t i = 0; i < n; i++)
+            mean[i] += samples[s * n + i] / (double)draws;
     for (size_t s = 0; s < draws; s++)
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++)

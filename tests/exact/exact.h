@@ -36,7 +36,7 @@ static inline void world_solve(struct world *w)
     gsl_matrix_view P = gsl_matrix_view_array(w->P, n, n);
     gsl_matrix_const_view C = gsl_matrix_const_view_array(w->C, n, n);
     gsl_matrix_const_view A = gsl_matrix_const_view_array(w->A, w->m, n);
-    double rhs[EXACT_MAX] = { 0 };
+    double rhs[EXACT_MAX] = {0};
     gsl_matrix_memcpy(&P.matrix, &C.matrix);
     gsl_linalg_cholesky_decomp1(&P.matrix);
     gsl_linalg_cholesky_invert(&P.matrix);
@@ -82,9 +82,9 @@ struct verdict {
 static inline struct verdict judge(const float *samples, size_t K, size_t n, const double *mean,
                                    const double *cov)
 {
-    struct verdict v = { .low = 1e300, .se = 1 / sqrt((double)K) };
-    double L[EXACT_MAX * EXACT_MAX], S[EXACT_MAX * EXACT_MAX] = { 0 }, at[EXACT_MAX] = { 0 };
-    double plain[EXACT_MAX] = { 0 };
+    struct verdict v = {.low = 1e300, .se = 1 / sqrt((double)K)};
+    double L[EXACT_MAX * EXACT_MAX], S[EXACT_MAX * EXACT_MAX] = {0}, at[EXACT_MAX] = {0};
+    double plain[EXACT_MAX] = {0};
     for (size_t i = 0; i < n * n; i++)
         L[i] = cov[i];
     gsl_matrix_view LV = gsl_matrix_view_array(L, n, n);
@@ -126,7 +126,7 @@ static inline void verdict_print(const char *name, const struct verdict *v)
 static inline void draw(scry_chains *out, const char *method, const scry_problem *problem,
                         const scry_solver_opts *opts, size_t K, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_chains_opts chains;
     scry_chains_opts_init(&chains);
     chains.chains = K;
@@ -146,7 +146,7 @@ static inline void assert_plan_survives(const char *name, const scry_problem *pr
     scry_solver_opts o;
     scry_solver_opts_init(&o, method);
     for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         scry_solver *S;
         scry_memory_fail_at(nth);
         st = scry_solver_plan(&S, method, problem, &o, &err);

@@ -38,7 +38,7 @@ static void pool_add(struct pool *pool, const char *method, double excess)
         const double error = sqrt(2.0 / (CHAINS * PIXELS * pool->count / 2));
         print_message("%-24s variance / exact %.3f +- %.3f\n", pool->method, 1 + mean, error);
         assert_near(mean, 0, 4 * error);
-        *pool = (struct pool){ 0 };
+        *pool = (struct pool){0};
     }
     pool->method = method;
     pool->sum += excess;
@@ -55,7 +55,7 @@ static void gaussian_posterior_is_drawn(void **state)
     world_mask(&mask, known);
     build(&b, &blur, NULL);
     build(&m, &mask, known);
-    struct pool pool = { 0 };
+    struct pool pool = {0};
     for (size_t i = 0; i < sizeof bands / sizeof *bands; i++) {
         pool_add(&pool, bands[i].method, check_band(&bands[i], &b.problem, b.A, &blur, CHAINS));
         pool_add(&pool, bands[i].method, check_band(&bands[i], &m.problem, m.A, &mask, CHAINS));
@@ -107,8 +107,8 @@ static void check_corrected(const struct corrected *t, const scry_problem *probl
     chains.chains = K;
     chains.seed = 23;
     chains.keep = true;
-    assert_ok(scry_chains_run(&c, scry_method_find(t->method), problem, &o, &chains, NULL, NULL,
-                              &err));
+    assert_ok(
+        scry_chains_run(&c, scry_method_find(t->method), problem, &o, &chains, NULL, NULL, &err));
     assert_int_equal(c.done, K);
     const struct verdict v = judge(c.samples, K * DRAWS, w->n, w->post, w->P);
     /* neighbouring draws are not independent: the scatter of K */

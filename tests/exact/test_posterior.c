@@ -20,23 +20,23 @@ struct band {
 };
 
 static const struct band bands[] = {
-    { "jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1, 0 },
-    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1, 0 },
-    { "jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3, 0 },
-    { "mmps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, 0 },
-    { "mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.98, 1.02, 1, 0 },
-    { "tmpd", SCRY_START_NOISE, 0.7, 0.35, 0.92, 1.18, 1, 0 },
-    { "pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1, 0 },
-    { "pnpdm", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_COUPLING_EXACT },
-    { "pnpdm", SCRY_START_NOISE, 0.13, 0.16, 0.98, 1.08, 1, SCRY_COUPLING_PAPER },
-    { "diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, 0 },
-    { "dds", SCRY_START_NOISE, 0.6, 0.35, 0.01, 0.9, 1, SCRY_WEIGHT_PAPER },
-    { "dds", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, SCRY_WEIGHT_NOISE },
-    { "ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1, 0 },
-    { "daps", SCRY_START_NOISE, 0.22, 0.17, 0.97, 1.35, 1, SCRY_VARIANCE_PAPER },
-    { "daps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_VARIANCE_MATCHED },
-    { "ddrm", SCRY_START_NOISE, 0.35, 0.2, 0.4, 0.9, 1, 0 },
-    { "dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1, 0 },
+    {"jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1, 0},
+    {"jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1, 0},
+    {"jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3, 0},
+    {"mmps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, 0},
+    {"mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.98, 1.02, 1, 0},
+    {"tmpd", SCRY_START_NOISE, 0.7, 0.35, 0.92, 1.18, 1, 0},
+    {"pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1, 0},
+    {"pnpdm", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_COUPLING_EXACT},
+    {"pnpdm", SCRY_START_NOISE, 0.13, 0.16, 0.98, 1.08, 1, SCRY_COUPLING_PAPER},
+    {"diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, 0},
+    {"dds", SCRY_START_NOISE, 0.6, 0.35, 0.01, 0.9, 1, SCRY_WEIGHT_PAPER},
+    {"dds", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, SCRY_WEIGHT_NOISE},
+    {"ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1, 0},
+    {"daps", SCRY_START_NOISE, 0.22, 0.17, 0.97, 1.35, 1, SCRY_VARIANCE_PAPER},
+    {"daps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_VARIANCE_MATCHED},
+    {"ddrm", SCRY_START_NOISE, 0.35, 0.2, 0.4, 0.9, 1, 0},
+    {"dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1, 0},
 };
 
 static void set_opts(scry_solver_opts *o, const struct band *band)
@@ -196,11 +196,11 @@ static void travel_repeats_levels(void **state)
     (void)state;
     static struct world w;
     struct setup s;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver_opts o;
     world_blur(&w);
     build(&s, &w, NULL);
-    static const char *const names[] = { "jfps", "mmps", "diffpir" };
+    static const char *const names[] = {"jfps", "mmps", "diffpir"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         scry_solver *S;
         scry_progress p;
@@ -251,19 +251,16 @@ static scry_status bent_vjp(const scry_prior *P, float *g, float *x0, const floa
 static void mmps_survives_a_bent_jacobian(void **state)
 {
     (void)state;
-    static const struct scry_prior_ops ops = { .name = "bent",
-                                               .denoise = bent_denoise,
-                                               .vjp = bent_vjp };
+    static const struct scry_prior_ops ops = {
+        .name = "bent", .denoise = bent_denoise, .vjp = bent_vjp};
     static struct world w;
     struct setup s;
     unsigned char known[EXACT_MAX];
     world_mask(&w, known);
     w.sigma = sqrt(BENT_VARIANCE);
     build(&s, &w, known);
-    scry_prior bent = {
-        .ops = &ops, .space = SCRY_SPACE(w.n), .sigma_low = 1e-3, .sigma_high = 100
-    };
-    const scry_problem problem = { .L = s.L, .prior = &bent };
+    scry_prior bent = {.ops = &ops, .space = SCRY_SPACE(w.n), .sigma_low = 1e-3, .sigma_high = 100};
+    const scry_problem problem = {.L = s.L, .prior = &bent};
     for (size_t inner = 1; inner <= 6; inner++) {
         scry_solver_opts o;
         scry_chains c;
@@ -288,7 +285,7 @@ static void second_order_keeps_the_spread(void **state)
     enum { K = 3000 };
     static const struct {
         double order, eta;
-    } cases[] = { { 1, 1 }, { 2, 1 }, { 2, 0 } };
+    } cases[] = {{1, 1}, {2, 1}, {2, 0}};
     static struct world w;
     struct setup s;
     world_blur(&w);
@@ -357,7 +354,7 @@ static void ddrm_with_eta_b_1_is_ddnm(void **state)
     unsigned char known[EXACT_MAX];
     struct setup s;
     scry_chains one, other, third;
-    const struct band band = { .method = "ddrm" };
+    const struct band band = {.method = "ddrm"};
     scry_solver_opts o;
     world_mask(&w, known);
     build(&s, &w, known);
@@ -383,14 +380,14 @@ static void limits_of_the_noise(void **state)
     static const struct {
         const char *name;
         double low; /* sd ratio that the steps leave */
-    } cases[] = { { "jfps", 0.85 },  { "mmps", 0.85 },    { "pigdm", 0.85 }, { "tmpd", 0.85 },
-                  { "pnpdm", 0.9 }, { "diffpir", 0.85 }, { "ddnm", 0.6 },   { "ddrm", 0.6 } };
+    } cases[] = {{"jfps", 0.85}, {"mmps", 0.85},    {"pigdm", 0.85}, {"tmpd", 0.85},
+                 {"pnpdm", 0.9}, {"diffpir", 0.85}, {"ddnm", 0.6},   {"ddrm", 0.6}};
     static struct world w;
     unsigned char known[EXACT_MAX];
     struct setup s;
     world_mask(&w, known);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        const struct band band = { .method = cases[k].name };
+        const struct band band = {.method = cases[k].name};
         scry_solver_opts o;
         scry_chains c;
         set_opts(&o, &band);
@@ -430,17 +427,19 @@ static void photon_noise_is_used(void **state)
         const char *name;
         double bias; /* of the mean, in exact sd */
         int inner_draw;
-    } cases[] = { { "jfps", 0.2, 0 },  { "mmps", 0.2, 0 },
-                  { "tmpd", 0.2, 0 },  { "pnpdm", 0.35, 0 },
-                  { "daps", 0.2, SCRY_DRAW_EXACT },
-                  { "daps", 0.03, SCRY_DRAW_LANGEVIN }, { "daps", 0.03, SCRY_DRAW_HMC } };
+    } cases[] = {{"jfps", 0.2, 0},
+                 {"mmps", 0.2, 0},
+                 {"tmpd", 0.2, 0},
+                 {"pnpdm", 0.35, 0},
+                 {"daps", 0.2, SCRY_DRAW_EXACT},
+                 {"daps", 0.03, SCRY_DRAW_LANGEVIN},
+                 {"daps", 0.03, SCRY_DRAW_HMC}};
     struct setup s;
     build_counted(&s);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         for (int start = cases[k].inner_draw > 0; start < 2; start++) {
-            const struct band band = { .method = cases[k].name,
-                                       .start = start,
-                                       .choice = SCRY_VARIANCE_MATCHED };
+            const struct band band = {
+                .method = cases[k].name, .start = start, .choice = SCRY_VARIANCE_MATCHED};
             scry_solver_opts o;
             scry_chains c;
             set_opts(&o, &band);

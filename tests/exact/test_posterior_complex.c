@@ -11,28 +11,28 @@ struct band {
 };
 
 static const struct band sense_bands[] = {
-    { "jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0 },
-    { "jfps", SCRY_START_GAUSSIAN, 0, 0.02, 0.95, 1.0 },
-    { "mmps", SCRY_START_NOISE, 0, 0.02, 0.98, 1.02 },
-    { "mmps", SCRY_START_GAUSSIAN, 0, 0.02, 0.98, 1.02 },
-    { "tmpd", SCRY_START_NOISE, 0, 0.45, 0.83, 1.0 },
-    { "pigdm", SCRY_START_NOISE, 0, 0.5, 0.9, 1.02 },
-    { "pnpdm", SCRY_START_NOISE, SCRY_COUPLING_EXACT, 0.04, 0.98, 1.02 },
-    { "pnpdm", SCRY_START_NOISE, SCRY_COUPLING_PAPER, 0.3, 0.95, 1.06 },
-    { "diffpir", SCRY_START_NOISE, 0, 0.5, 0.75, 0.95 },
-    { "dds", SCRY_START_NOISE, SCRY_WEIGHT_PAPER, 9, 0.2, 0.7 },
-    { "dds", SCRY_START_NOISE, SCRY_WEIGHT_NOISE, 0.55, 0.77, 0.95 },
-    { "daps", SCRY_START_NOISE, SCRY_VARIANCE_PAPER, 1, 1.05, 1.45 },
-    { "daps", SCRY_START_NOISE, SCRY_VARIANCE_MATCHED, 0.02, 0.98, 1.02 },
-    { "dps", SCRY_START_NOISE, 0, 2.1, 0.7, 1.15 },
+    {"jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0},
+    {"jfps", SCRY_START_GAUSSIAN, 0, 0.02, 0.95, 1.0},
+    {"mmps", SCRY_START_NOISE, 0, 0.02, 0.98, 1.02},
+    {"mmps", SCRY_START_GAUSSIAN, 0, 0.02, 0.98, 1.02},
+    {"tmpd", SCRY_START_NOISE, 0, 0.45, 0.83, 1.0},
+    {"pigdm", SCRY_START_NOISE, 0, 0.5, 0.9, 1.02},
+    {"pnpdm", SCRY_START_NOISE, SCRY_COUPLING_EXACT, 0.04, 0.98, 1.02},
+    {"pnpdm", SCRY_START_NOISE, SCRY_COUPLING_PAPER, 0.3, 0.95, 1.06},
+    {"diffpir", SCRY_START_NOISE, 0, 0.5, 0.75, 0.95},
+    {"dds", SCRY_START_NOISE, SCRY_WEIGHT_PAPER, 9, 0.2, 0.7},
+    {"dds", SCRY_START_NOISE, SCRY_WEIGHT_NOISE, 0.55, 0.77, 0.95},
+    {"daps", SCRY_START_NOISE, SCRY_VARIANCE_PAPER, 1, 1.05, 1.45},
+    {"daps", SCRY_START_NOISE, SCRY_VARIANCE_MATCHED, 0.02, 0.98, 1.02},
+    {"dps", SCRY_START_NOISE, 0, 2.1, 0.7, 1.15},
 };
 
 static const struct band fourier_bands[] = {
-    { "jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0 },
-    { "diffpir", SCRY_START_NOISE, 0, 0.2, 0.75, 0.95 },
-    { "tmpd", SCRY_START_NOISE, 0, 0.25, 0.87, 1.02 },
-    { "ddnm", SCRY_START_NOISE, 0, 0.55, 0.65, 0.9 },
-    { "ddrm", SCRY_START_NOISE, 0, 0.55, 0.65, 0.9 },
+    {"jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0},
+    {"diffpir", SCRY_START_NOISE, 0, 0.2, 0.75, 0.95},
+    {"tmpd", SCRY_START_NOISE, 0, 0.25, 0.87, 1.02},
+    {"ddnm", SCRY_START_NOISE, 0, 0.55, 0.65, 0.9},
+    {"ddrm", SCRY_START_NOISE, 0, 0.55, 0.65, 0.9},
 };
 
 static void set_opts(scry_solver_opts *o, const struct band *band)
@@ -125,10 +125,10 @@ static void tmpd_does_not_overshoot_with_equal_coils(void **state)
     float complex maps[SAME * PIXELS];
     unsigned char mask[PIXELS];
     float u[2 * PIXELS], y[2 * SAME * PIXELS];
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.005 };
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.005};
     struct setup s;
     static struct world w;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_chains c;
     fill_prior(&s, &w);
     for (size_t i = 0; i < SAME * PIXELS; i++)
@@ -141,7 +141,7 @@ static void tmpd_does_not_overshoot_with_equal_coils(void **state)
     assert_ok(scry_op_forward(s.A, y, u, work, &err));
     scry_free(work);
     assert_ok(scry_likelihood_create(&s.L, s.A, y, &noise, NULL, &err));
-    s.problem = (scry_problem){ .L = s.L, .prior = s.prior, .model = s.prior };
+    s.problem = (scry_problem){.L = s.L, .prior = s.prior, .model = s.prior};
     scry_solver_opts o;
     scry_solver_opts_init(&o, scry_method_find("tmpd"));
     draw(&c, "tmpd", &s.problem, &o, K, 3);
@@ -163,7 +163,7 @@ static void every_method_runs_or_names_its_need(void **state)
         const struct scry_method *const *m = scry_methods(&count);
         build(&s, &w, coils ? sense() : fourier());
         for (size_t i = 0; i < count; i++) {
-            scry_error err = { 0 };
+            scry_error err = {0};
             scry_solver_opts o;
             scry_solver *S;
             scry_progress end;

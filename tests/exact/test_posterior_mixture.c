@@ -4,10 +4,10 @@
  * measured. Each component has its own posterior, weighted by its evidence N(y; A m, (v + sigma^2)
  * I). */
 enum { N = 4, M = 2 };
-static const double means[2][N] = { { -0.9, 0.4, -0.6, 1.1 }, { 0.9, -0.7, 0.5, -1.0 } };
-static const double weights[2] = { 0.35, 0.65 };
+static const double means[2][N] = {{-0.9, 0.4, -0.6, 1.1}, {0.9, -0.7, 0.5, -1.0}};
+static const double weights[2] = {0.35, 0.65};
 static const double v = 0.09;
-static const float y[M] = { -0.1f, -0.12f };
+static const float y[M] = {-0.1f, -0.12f};
 static const double sigma = 0.6;
 
 /* Posterior weight of component 0. */
@@ -31,15 +31,14 @@ struct setup {
 
 static void build(struct setup *s)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     const scry_space space = SCRY_SPACE(2, 2);
-    const unsigned char known[N] = { 1, 0, 1, 0 };
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = sigma };
+    const unsigned char known[N] = {1, 0, 1, 0};
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = sigma};
     scry_mixture_component parts[2];
     double mean[N], C[N * N];
     for (int k = 0; k < 2; k++)
-        parts[k] =
-            (scry_mixture_component){ .weight = weights[k], .mean = means[k], .variance = v };
+        parts[k] = (scry_mixture_component){.weight = weights[k], .mean = means[k], .variance = v};
     for (int i = 0; i < N; i++)
         mean[i] = weights[0] * means[0][i] + weights[1] * means[1][i];
     for (int i = 0; i < N; i++)
@@ -50,7 +49,7 @@ static void build(struct setup *s)
     assert_ok(scry_likelihood_create(&s->L, s->A, y, &noise, NULL, &err));
     assert_ok(scry_mixture_create(&s->mixture, &space, parts, 2, &err));
     assert_ok(scry_gaussian_create_dense(&s->model, &space, mean, C, &err));
-    s->problem = (scry_problem){ .L = s->L, .prior = s->mixture, .model = s->model };
+    s->problem = (scry_problem){.L = s->L, .prior = s->mixture, .model = s->model};
 }
 
 static void drop(struct setup *s)
@@ -66,7 +65,7 @@ static double drawn_weight(const scry_chains *c)
 {
     size_t first = 0;
     for (size_t k = 0; k < c->done; k++) {
-        double d[2] = { 0 };
+        double d[2] = {0};
         for (size_t i = 0; i < N; i++)
             for (int j = 0; j < 2; j++)
                 d[j] += pow(c->samples[k * N + i] - means[j][i], 2);
@@ -87,11 +86,11 @@ static void modes_have_their_weights(void **state)
         size_t steps, inner;
         double high, low, bias;
     } cases[] = {
-        { "mmps", 60, 4, 20, 0.02, 0.03 },   { "jfps", 60, 10, 20, 0.02, 0.03 },
-        { "pigdm", 60, 10, 20, 0.02, 0.03 }, { "diffpir", 60, 10, 20, 0.02, 0.1 },
-        { "ddnm", 60, 1, 20, 0.02, 0.1 },    { "pnpdm", 30, 15, 4, 0.1, 0.15 },
-        { "dps", 60, 1, 20, 0.02, 0.25 },    { "tmpd", 60, 1, 20, 0.02, 0.03 },
-        { "ddrm", 60, 1, 20, 0.02, 0.1 },    { "daps", 60, 5, 20, 0.02, 0.03 },
+        {"mmps", 60, 4, 20, 0.02, 0.03},   {"jfps", 60, 10, 20, 0.02, 0.03},
+        {"pigdm", 60, 10, 20, 0.02, 0.03}, {"diffpir", 60, 10, 20, 0.02, 0.1},
+        {"ddnm", 60, 1, 20, 0.02, 0.1},    {"pnpdm", 30, 15, 4, 0.1, 0.15},
+        {"dps", 60, 1, 20, 0.02, 0.25},    {"tmpd", 60, 1, 20, 0.02, 0.03},
+        {"ddrm", 60, 1, 20, 0.02, 0.1},    {"daps", 60, 5, 20, 0.02, 0.03},
     };
     struct setup s;
     build(&s);
@@ -119,6 +118,6 @@ static void modes_have_their_weights(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(modes_have_their_weights) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(modes_have_their_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

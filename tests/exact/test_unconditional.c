@@ -5,14 +5,14 @@
 /* Prior N(mean, diag(variance)): every pixel is a scalar problem whose samplers are known exactly.
  */
 enum { N = 6 };
-static const double variance[N] = { 0.04, 0.23, 0.7, 1, 1.9, 3.1 };
-static const double mean[N] = { 0.3, -0.2, 0, 0.11, 0.5, -0.7 };
+static const double variance[N] = {0.04, 0.23, 0.7, 1, 1.9, 3.1};
+static const double mean[N] = {0.3, -0.2, 0, 0.11, 0.5, -0.7};
 
 static scry_prior *diagonal_prior(void)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
-    double C[N * N] = { 0 };
+    double C[N * N] = {0};
     for (size_t i = 0; i < N; i++)
         C[i * N + i] = variance[i];
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(2, 3), mean, C, &err));
@@ -22,7 +22,7 @@ static scry_prior *diagonal_prior(void)
 /* Estimate of the image at the end of one deterministic run. */
 static void solve_ode(float *x, const char *name, size_t steps, const scry_problem *problem)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver *S;
     scry_solver_opts o;
     scry_solver_opts_init(&o, scry_method_find(name));
@@ -41,7 +41,7 @@ static void ode_orders(void **state)
 {
     (void)state;
     scry_prior *P = diagonal_prior();
-    const scry_problem problem = { .prior = P, .model = P };
+    const scry_problem problem = {.prior = P, .model = P};
     float z[N];
     scry_rng_normal(z, 0, N, 5, 2, scry_rng_step(0, 0));
     double error[2][2];
@@ -83,11 +83,11 @@ static void ancestral_moments(void **state)
     (void)state;
     enum { K = 4000 };
     scry_prior *P = diagonal_prior();
-    const scry_problem problem = { .prior = P, .model = P };
+    const scry_problem problem = {.prior = P, .model = P};
     static const struct {
         const char *name;
         double eta;
-    } cases[] = { { "ddpm", 1 }, { "ddim", 0.6 }, { "ddim", 0 } };
+    } cases[] = {{"ddpm", 1}, {"ddim", 0.6}, {"ddim", 0}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         scry_solver_opts o;
         scry_chains chains;
@@ -114,13 +114,13 @@ static void heun_draws_the_prior(void **state)
     (void)state;
     enum { K = 4000 };
     static struct world w;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     scry_chains c;
     scry_solver_opts o;
     world_prior(&w, N, 0.8);
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), w.mean, w.C, &err));
-    const scry_problem problem = { .prior = P };
+    const scry_problem problem = {.prior = P};
     scry_solver_opts_init(&o, scry_method_find("heun"));
     o.steps = 60;
     o.sigma_min = 0.01;
@@ -139,10 +139,10 @@ static void heun_draws_the_prior(void **state)
 static void a_gaussian_start_is_on_the_trajectory(void **state)
 {
     (void)state;
-    static const char *const names[] = { "euler", "heun", "dpm++", "ddim" };
-    scry_error err = { 0 };
+    static const char *const names[] = {"euler", "heun", "dpm++", "ddim"};
+    scry_error err = {0};
     scry_prior *P = diagonal_prior();
-    const scry_problem problem = { .prior = P, .model = P };
+    const scry_problem problem = {.prior = P, .model = P};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         float x[2][N];
         for (size_t low = 0; low < 2; low++) {
@@ -159,7 +159,8 @@ static void a_gaussian_start_is_on_the_trajectory(void **state)
             scry_solver_free(S);
         }
         /* Euler's error falls as the step: 1500 of them leave a few thousandths */
-        for (size_t i = 0; i < N; i++) assert_near(x[1][i], x[0][i], k % 3 ? 1e-4 : 1e-2);
+        for (size_t i = 0; i < N; i++)
+            assert_near(x[1][i], x[0][i], k % 3 ? 1e-4 : 1e-2);
     }
     scry_prior_free(P);
 }
@@ -169,13 +170,13 @@ static void a_gaussian_start_draws_the_model(void **state)
 {
     (void)state;
     enum { K = 4000 };
-    static const char *const names[] = { "ddpm", "sde-ve", "sde-vp", "sde-subvp", "heun" };
+    static const char *const names[] = {"ddpm", "sde-ve", "sde-vp", "sde-subvp", "heun"};
     static struct world w;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_prior *P;
     world_prior(&w, N, 0.8);
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), w.mean, w.C, &err));
-    const scry_problem problem = { .prior = P, .model = P };
+    const scry_problem problem = {.prior = P, .model = P};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         scry_chains c;
         scry_solver_opts o;
@@ -197,13 +198,13 @@ static void a_gaussian_start_draws_the_model(void **state)
 static void a_gaussian_start_needs_its_model(void **state)
 {
     (void)state;
-    const double one[4] = { 1, 0, 0, 1 }, zero[2] = { 0 };
-    scry_error err = { 0 };
+    const double one[4] = {1, 0, 0, 1}, zero[2] = {0};
+    scry_error err = {0};
     scry_solver *S;
     scry_solver_opts o;
     scry_prior *P = diagonal_prior(), *other;
     assert_ok(scry_gaussian_create_dense(&other, &SCRY_SPACE(2), zero, one, &err));
-    scry_problem problem = { .prior = P };
+    scry_problem problem = {.prior = P};
     scry_solver_opts_init(&o, scry_method_find("heun"));
     o.start = SCRY_START_GAUSSIAN;
     assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_EUNSUP);
@@ -216,18 +217,18 @@ static void a_gaussian_start_needs_its_model(void **state)
 static void a_measurement_is_not_ignored(void **state)
 {
     (void)state;
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_op *A;
     scry_likelihood *L;
     scry_solver *S;
     scry_solver_opts o;
-    const unsigned char known[N] = { 1, 1, 0, 1, 1, 1 };
-    const float y[N - 1] = { 0 };
-    const scry_noise noise = { .kind = SCRY_NOISE_GAUSSIAN, .sigma = 1 };
+    const unsigned char known[N] = {1, 1, 0, 1, 1, 1};
+    const float y[N - 1] = {0};
+    const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1};
     scry_prior *P = diagonal_prior();
     assert_ok(scry_mask_create(&A, &SCRY_SPACE(2, 3), known, &err));
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
-    const scry_problem problem = { .prior = P, .L = L };
+    const scry_problem problem = {.prior = P, .L = L};
     scry_solver_opts_init(&o, scry_method_find("heun"));
     assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_EINVAL);
     scry_likelihood_free(L);

@@ -11,13 +11,16 @@ static const struct walker {
     const char *method;
     size_t draws;
 } walkers[] = {
-    { "pnpdm", 4000 }, { "sk-rock", 1000 }, { "pnp-ula", 500 }, { "langevin", 500 },
-    { "preconditioned-langevin", 500 },
+    {"pnpdm", 4000},
+    {"sk-rock", 1000},
+    {"pnp-ula", 500},
+    {"langevin", 500},
+    {"preconditioned-langevin", 500},
 };
 
 static scry_chains walk(const char *method, const struct setup *s, size_t draws, uint64_t seed)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_solver_opts o;
     scry_chains_opts opts;
     scry_chains c;
@@ -27,8 +30,8 @@ static scry_chains walk(const char *method, const struct setup *s, size_t draws,
     opts.chains = CHAINS;
     opts.seed = seed;
     opts.region = 1;
-    assert_ok(scry_chains_run(&c, scry_method_find(method), &s->problem, &o, &opts, NULL, NULL,
-                              &err));
+    assert_ok(
+        scry_chains_run(&c, scry_method_find(method), &s->problem, &o, &opts, NULL, NULL, &err));
     assert_int_equal(c.draws, CHAINS * draws);
     return c;
 }
@@ -42,7 +45,7 @@ static void limit(double *mean, double *sd, const char *method, const struct wor
     scry_solver_opts o;
     scry_solver_opts_init(&o, scry_method_find(method));
     const double blur = o.sigma_min > 0 ? o.sigma_min : 0.05; /* as their option says */
-    const struct band band = { method, 1000000000, o.zeta, blur, 0, 0, 0 };
+    const struct band band = {method, 1000000000, o.zeta, blur, 0, 0, 0};
     const bool own = !strcmp(method, "pnp-ula") || !strcmp(method, "sk-rock");
     if (own) law(mean, cov, w, A, &band);
     for (size_t i = 0; i < w->n; i++) {
@@ -100,7 +103,7 @@ static void walks_have_the_law_of_the_posterior(void **state)
 static void the_effective_size_is_that_of_the_scatter(void **state)
 {
     (void)state;
-    static const struct walker short_ones[] = { { "pnpdm", 100 }, { "sk-rock", 100 } };
+    static const struct walker short_ones[] = {{"pnpdm", 100}, {"sk-rock", 100}};
     enum { RUNS = 60 };
     static struct world w;
     struct setup s;

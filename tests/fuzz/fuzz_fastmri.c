@@ -3,8 +3,8 @@
  * damaged files (H5HG_read copies from outside a damaged heap, for one), which would hide what is
  * wrong in our code. Run with -max_len=400. */
 
-#include "lib/hdf5.h"
-#include "lib/kspace/kspace.h"
+#include "lib/io/hdf5.h"
+#include "lib/io/kspace/kspace.h"
 #include "lib/memory.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ static void check(scry_status st, const scry_error *err)
 static void read_some(scry_kspace_reader *r)
 {
     const scry_kspace_info *info = scry_kspace_describe(r);
-    const size_t sizes[] = { info->coils, info->nz, info->ny, info->nx };
+    const size_t sizes[] = {info->coils, info->nz, info->ny, info->nx};
     size_t n = 1, image = info->recon[1];
     for (int i = 0; i < 4; i++) {
         if (sizes[i] > MOST_SAMPLES / n) return;
@@ -35,14 +35,15 @@ static void read_some(scry_kspace_reader *r)
     float *target = malloc(image * sizeof *target);
     if (!samples || !target) abort();
     for (size_t s = 0; s < info->slices && s < MOST_SLICES; s++) {
-        scry_error err[3] = { 0 };
+        scry_error err[3] = {0};
         check(scry_kspace_read(r, 0, s, samples, NULL, &err[0]), &err[0]);
         check(scry_kspace_read_calibration(r, s, samples, NULL, &err[1]), &err[1]);
         if (info->has_target) check(scry_kspace_read_target(r, s, target, &err[2]), &err[2]);
     }
     free(samples);
     free(target);
-    while (scry_kspace_warning(r)) continue;
+    while (scry_kspace_warning(r))
+        continue;
 }
 
 struct recipe {
@@ -91,7 +92,8 @@ static void add_header(scry_hdf5 *f, struct recipe *r)
     char text[1024];
     unsigned v[7];
     if (next(r) % 2) return;
-    for (int i = 0; i < 7; i++) v[i] = next(r) % 16;
+    for (int i = 0; i < 7; i++)
+        v[i] = next(r) % 16;
     snprintf(text, sizeof text,
              "<ismrmrdHeader><encoding><encodedSpace><matrixSize><x>%u</x><y>%u</y><z>1</z>"
              "</matrixSize></encodedSpace><reconSpace><matrixSize><x>%u</x><y>%u</y><z>1</z>"
@@ -104,12 +106,12 @@ static void add_header(scry_hdf5 *f, struct recipe *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct recipe recipe = { data, size, 0 };
+    struct recipe recipe = {data, size, 0};
     char path[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_hdf5 *f;
     scry_kspace_reader *r;
-    const scry_kspace_choice choice = { .dataset = next(&recipe) % 4 ? NULL : "kspace" };
+    const scry_kspace_choice choice = {.dataset = next(&recipe) % 4 ? NULL : "kspace"};
     /* a real name: HDF5 does not open what has none, as memfd_create's */
     snprintf(path, sizeof path, "/dev/shm/scry-fuzz-%ld.h5", (long)getpid());
     if (scry_hdf5_create(&f, path, NULL) != SCRY_OK) abort();

@@ -7,7 +7,7 @@
  *
  * Run with -max_len=4000. */
 
-#include "lib/kspace/ismrmrd_impl.h"
+#include "lib/io/kspace/ismrmrd_impl.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static uint16_t wide(uint8_t byte)
 static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers)
 {
     scryi_mrd_head *h = &a->head;
-    *a = (scryi_mrd_acquisition){ .head = { .version = 1 } };
+    *a = (scryi_mrd_acquisition){.head = {.version = 1}};
     for (int i = 0; i < 2; i++)
         if (b[i] % 64) h->flags |= SCRYI_MRD_FLAG(b[i] % 64);
     h->number_of_samples = wide(b[2]);
@@ -57,8 +57,10 @@ static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers)
     h->read_dir[0] = h->phase_dir[1] = h->slice_dir[2] = 1;
     /* the last byte makes the samples too few or too many */
     const long count = 2L * h->number_of_samples * h->active_channels + (int8_t)b[17];
-    a->data = (hvl_t){ .len = (size_t)(count < 0 ? 0 : count > MOST_NUMBERS ? MOST_NUMBERS : count),
-                       .p = numbers };
+    a->data = (hvl_t){.len = (size_t)(count < 0              ? 0
+                                      : count > MOST_NUMBERS ? MOST_NUMBERS
+                                                             : count),
+                      .p = numbers};
 }
 
 static void make_file(const char *path, const uint8_t *data, size_t size)
@@ -72,7 +74,8 @@ static void make_file(const char *path, const uint8_t *data, size_t size)
     if (length > size) length = size;
     memcpy(text, data, length);
     hsize_t n = 0, one = 1;
-    for (size_t i = 0; i < MOST_NUMBERS; i++) numbers[i] = (float)(i + 1);
+    for (size_t i = 0; i < MOST_NUMBERS; i++)
+        numbers[i] = (float)(i + 1);
     for (size_t at = length; at + ROW <= size && n < MOST_ROWS; at += ROW)
         fill(&rows[n++], data + at, numbers);
     const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -99,7 +102,7 @@ static void make_file(const char *path, const uint8_t *data, size_t size)
 static void copy(const char *path, const scry_kspace_info *info, const float complex *v,
                  const unsigned char *mask)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_writer *w;
     scry_kspace_info one = *info;
     one.frames = one.slices = 1;
@@ -119,15 +122,16 @@ static void read_some(scry_kspace_reader *r, const char *copied)
     unsigned char *mask = malloc(plane);
     if (!v || !mask) abort();
     for (size_t i = 0; i < info->frames * info->slices && i < MOST_SLICES; i++) {
-        scry_error err = { 0 };
+        scry_error err = {0};
         if (worded(scry_kspace_read(r, i / info->slices, i % info->slices, v, mask, &err), &err) ==
             SCRY_OK)
             copy(copied, info, v, mask);
     }
-    scry_error calibration = { 0 }, noise = { 0 };
+    scry_error calibration = {0}, noise = {0};
     worded(scry_kspace_read_calibration(r, 0, v, mask, &calibration), &calibration);
     if (noisy) worded(scry_kspace_read_noise(r, v, &noise), &noise);
-    while (scry_kspace_warning(r)) {}
+    while (scry_kspace_warning(r)) {
+    }
     free(mask);
     free(v);
 }
@@ -135,7 +139,7 @@ static void read_some(scry_kspace_reader *r, const char *copied)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[64], copied[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_kspace_reader *r;
     /* HDF5 wants a path that can be resolved, which that of a memfd cannot */
     snprintf(path, sizeof path, "/dev/shm/scry-fuzz-%ld.h5", (long)getpid());

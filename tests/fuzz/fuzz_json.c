@@ -1,4 +1,4 @@
-#include "lib/json.h"
+#include "lib/io/json.h"
 #include "lib/memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* The XML header of ISMRMRD on arbitrary text; what is accepted survives being written. Run with
  * -max_len=8000. */
 
-#include "lib/kspace/mrd_header_impl.h"
+#include "lib/io/kspace/mrd_header_impl.h"
 #include "lib/memory.h"
 
 #include <stdint.h>
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    scry_error err = { 0 };
+    scry_error err = {0};
     scryi_mrd_header h, back;
     char *text;
     if (scryi_mrd_parse(&h, (const char *)data, size, "fuzz", &err) != SCRY_OK) {

@@ -1,4 +1,4 @@
-#include "lib/nifti.h"
+#include "lib/io/nifti.h"
 
 #include <stdint.h>
 #include <stdlib.h>

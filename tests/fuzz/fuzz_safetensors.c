@@ -1,5 +1,5 @@
 #include "lib/memory.h"
-#include "lib/safetensors.h"
+#include "lib/io/safetensors.h"
 
 #include <stdlib.h>
 

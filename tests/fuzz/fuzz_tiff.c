@@ -3,7 +3,7 @@
 
 #define _GNU_SOURCE /* memfd_create */
 
-#include "lib/tiff.h"
+#include "lib/io/tiff/tiff.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -18,12 +18,13 @@ enum { MOST_PIXELS = 1 << 16, MOST_PLANES = 8, MOST_BYTES = 1 << 20 };
 static void copy(const scry_tiff_info *info, const float *v)
 {
     char path[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_writer *w;
     scry_tiff_info like = *info;
-    const scry_tiff_options opts = { .force = true, .type = SCRY_TIFF_F32,
-                                     .packing = info->x % 2 ? SCRY_TIFF_DEFLATE
-                                                            : SCRY_TIFF_UNPACKED };
+    const scry_tiff_options opts = {.force = true,
+                                    .type = SCRY_TIFF_F32,
+                                    .packing =
+                                        info->x % 2 ? SCRY_TIFF_DEFLATE : SCRY_TIFF_UNPACKED};
     like.c = like.samples;
     like.z = like.t = 1;
     snprintf(path, sizeof path, "/dev/shm/scry-fuzz-%ld.tif", (long)getpid());
@@ -44,7 +45,7 @@ static void read_some(scry_tiff_reader *r)
     for (size_t t = 0; t < info->t && planes < MOST_PLANES; t++)
         for (size_t z = 0; z < info->z && planes < MOST_PLANES; z++)
             for (size_t c = 0; c < info->c && planes < MOST_PLANES; c++, planes++) {
-                scry_error err = { 0 };
+                scry_error err = {0};
                 if (scry_tiff_read_plane(r, c, z, t, v, &err) == SCRY_OK) continue;
                 if (err.text[0] == '\0') abort(); /* a failure without words */
                 good = false;
@@ -56,7 +57,7 @@ static void read_some(scry_tiff_reader *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[64];
-    scry_error err = { 0 };
+    scry_error err = {0};
     scry_tiff_reader *r;
     if (size > MOST_BYTES) return 0;
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);

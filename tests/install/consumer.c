@@ -51,13 +51,13 @@ int main(void)
     scry_status st = scry_phantom_cells(truth, &space, 16, 1, &err);
     if (st == SCRY_OK) st = scry_psf_parse(&params, "gaussian:sigma=1.5", &err);
     if (st == SCRY_OK) st = scry_psf_create(&psf, &psf_space, &params, 2, NULL, NULL, &err);
-    if (st == SCRY_OK)
-        st = scry_blur_create(&A, &space, psf, &psf_space, SCRY_PERIODIC, 1, &err);
+    if (st == SCRY_OK) st = scry_blur_create(&A, &space, psf, &psf_space, SCRY_PERIODIC, 1, &err);
     if (st == SCRY_OK) work = scry_alloc(1, scry_op_work_bytes(A));
     if (work) st = scry_op_forward(A, y, truth, work, &err);
     if (work && st == SCRY_OK) {
         scry_rng_normal(z, 0, N, 1, 0, 0);
-        for (int i = 0; i < N; i++) y[i] += 0.02f * z[i];
+        for (int i = 0; i < N; i++)
+            y[i] += 0.02f * z[i];
         st = restore(x, A, y, &err);
     }
     scry_free(work);

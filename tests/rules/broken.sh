@@ -30,15 +30,15 @@ done
 bash "$rules" . || { echo "FAILED: an empty house has breaches"; exit 1; }
 
 breach "lib may not" lib/a.c '#include "operators/op.h"'
-breach "priors may not" priors/unet/a.c '#include "operators/op.h"'
+breach "priors may not" priors/network/a.c '#include "operators/op.h"'
 breach "operators may not" operators/a.c '#include "priors/prior.h"'
 breach "datasets may not" datasets/a.c '#include "priors/prior.h"'
 breach "solvers may not" solvers/posterior/a.c '#include "operators/blur.h"'
-breach "solvers may not" solvers/a.c '#include "priors/unet/unet.h"'
-breach "solvers may not" solvers/a.c '#include "apps/cli.h"'
+breach "solvers may not" solvers/a.c '#include "priors/network/unet.h"'
+breach "solvers may not" solvers/a.c '#include "apps/cli/cli.h"'
 breach "internal" apps/a.c '#include "solvers/a_impl.h"'
 breach "belongs behind lib/fft" lib/a.c '#include <fftw3.h>'
-breach "belongs behind priors/unet/dnnl" priors/unet/a.c '#include <dnnl.h>'
+breach "belongs behind priors/network/dnnl" priors/network/a.c '#include <dnnl.h>'
 breach "belongs behind" operators/a_impl.h '#include <gsl/gsl_math.h>'
 breach "longer than 100" tests/a.c "$(printf 'x%.0s' $(seq 101))"
 breach "tab" apps/a.sh 'if\ttrue'

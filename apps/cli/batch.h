@@ -1,0 +1,36 @@
+#ifndef SCRY_APPS_CLI_BATCH_H
+#define SCRY_APPS_CLI_BATCH_H
+
+#include "lib/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The files of one run: `in out`, or `in... folder/` with patterns expanded. */
+typedef struct batch_file {
+    char *in, *out;
+} batch_file;
+typedef struct batch {
+    batch_file *files;
+    size_t count;
+    bool folder; /* outputs go to a folder: side outputs are then folders too */
+} batch;
+
+/* EINVAL: fewer than two words, a pattern that matches nothing, several inputs whose last word is
+ * not a folder, two inputs of the same name, an output in .png, an output that is its own input;
+ * EIO: an input that cannot be read, or an output that exists when force is not set. Nothing is
+ * created. */
+scry_status batch_open(batch *b, const char *const *words, int count, bool force, scry_error *err);
+void batch_free(batch *b);
+
+/* Where a side output (sd, preview, quantile) of file i goes: `option` itself for a single pair;
+ * otherwise `option` is a folder and the name of the input's is kept, with this ending ("tif",
+ * "png").
+ * EIO: it exists and force is not set. Free with free(). */
+scry_status batch_side(char **path, const batch *b, size_t i, const char *option,
+                       const char *ending, bool force, scry_error *err);
+
+/* EIO when path exists and force is not set, or when the folder it goes to is not there. */
+scry_status output_check(const char *path, bool force, scry_error *err);
+
+#endif

@@ -1,0 +1,276 @@
+#include "apps/cli/cli.h"
+
+#include "lib/memory.h"
+
+#include <math.h>
+#include <popt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+volatile sig_atomic_t cli_interrupted;
+
+int cli_usage(const cli_command *command, const char *fmt, ...)
+{
+    va_list args;
+    fprintf(stderr, "scry %s: ", command->name);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\nTry 'scry %s --help'.\n", command->name);
+    return CLI_USAGE;
+}
+
+int cli_failed(const cli_command *command, const scry_error *err)
+{
+    fprintf(stderr, "scry %s: %s", command->name, err->text);
+    if (!err->text[0]) fprintf(stderr, "%s", scry_status_name(err->code));
+    fprintf(stderr, "\n");
+    return CLI_FAILED;
+}
+
+/* Breaks lines at spaces; the text starts at `column`, further lines at `indent`. */
+static void print_wrapped(const char *text, int indent, int column)
+{
+    const int width = 96;
+    while (*text) {
+        const int gap = (int)strspn(text, " ");
+        const int word = (int)strcspn(text + gap, " \n");
+        if (text[0] == '\n' || (column + gap + word > width && column > indent)) {
+            printf("\n%*s", indent, "");
+            column = indent;
+            if (text[0] == '\n') {
+                text++;
+                continue;
+            }
+        } else {
+            printf("%*s", gap, "");
+            column += gap;
+        }
+        printf("%.*s", word, text + gap);
+        column += word;
+        text += gap + word;
+    }
+    putchar('\n');
+}
+
+static void print_option(const char *name, const char *arg, const char *help)
+{
+    enum { INDENT = 28 };
+    int n = printf("  --%s%s%s", name, arg ? " " : "", arg ? arg : "");
+    if (n >= INDENT - 1) n = printf("\n") - 1;
+    printf("%*s", INDENT - n, "");
+    print_wrapped(help, INDENT, INDENT);
+}
+
+const char *cli_option_value(const scry_option *o, double value, char *buf, size_t size)
+{
+    const char *const *words = scry_option_words(o);
+    if (words)
+        snprintf(buf, size, "%s", words[(size_t)value]);
+    else
+        snprintf(buf, size, "%g", value);
+    return buf;
+}
+
+static const scry_option *option_of(const struct scry_method *m, const char *name)
+{
+    for (const scry_option *o = m->options; o && o->name; o++)
+        if (!strcmp(o->name, name)) return o;
+    return NULL;
+}
+
+static bool same_help(const scry_option *a, const scry_option *b)
+{
+    return a && b && !strcmp(a->help, b->help) && a->value >= b->value && a->value <= b->value;
+}
+
+/* "diffpir, jfps: levels of the noise schedule [16]": methods that say the same are named
+ * together. */
+static void print_method_option(const char *name, unsigned kinds)
+{
+    size_t total;
+    const struct scry_method *const *list = scry_methods(&total);
+    char text[2048] = "", value[32];
+    size_t at = 0;
+    for (size_t m = 0; m < total; m++) {
+        const scry_option *o = kinds & 1u << list[m]->kind ? option_of(list[m], name) : NULL;
+        bool told = !o;
+        for (size_t e = 0; e < m && !told; e++)
+            told = (kinds & 1u << list[e]->kind) && same_help(option_of(list[e], name), o);
+        if (told) continue;
+        for (size_t l = m; l < total && at < sizeof text; l++)
+            if ((kinds & 1u << list[l]->kind) && same_help(option_of(list[l], name), o))
+                at += (size_t)snprintf(text + at, sizeof text - at, "%s%s",
+                                       l > m ? ", "
+                                       : at  ? "\n"
+                                             : "",
+                                       list[l]->name);
+        if (at < sizeof text)
+            at += (size_t)snprintf(text + at, sizeof text - at, ": %s [%s]", o->help,
+                                   cli_option_value(o, o->value, value, sizeof value));
+    }
+    print_option(name, "X", text);
+}
+
+static void print_help(const cli_command *command, const cli_option *options,
+                       const cli_method_values *methods)
+{
+    printf("usage: scry %s %s\n\n", command->name, command->synopsis);
+    print_wrapped(command->summary, 0, 0);
+    if (command->details) {
+        putchar('\n');
+        print_wrapped(command->details, 0, 0);
+    }
+    printf("\noptions:\n");
+    for (const cli_option *o = options; o->name; o++)
+        print_option(o->name, o->arg, o->help);
+    print_option("help", NULL, "print this and stop");
+    if (!methods || !methods->count) return;
+    printf(
+        "\noptions of methods (defaults in brackets; 'scry methods' says what each method is):\n");
+    for (size_t i = 0; i < methods->count; i++)
+        print_method_option(methods->names[i], methods->kinds);
+}
+
+/* The union of the options of the methods of some kinds. */
+static void collect_methods(cli_method_values *v, unsigned kinds)
+{
+    size_t total;
+    const struct scry_method *const *list = scry_methods(&total);
+    *v = (cli_method_values){.kinds = kinds};
+    for (size_t m = 0; m < total; m++) {
+        if (!(kinds & 1u << list[m]->kind)) continue;
+        for (const scry_option *o = list[m]->options; o && o->name; o++) {
+            size_t i = 0;
+            while (i < v->count && strcmp(v->names[i], o->name) != 0)
+                i++;
+            if (i < v->count || i == sizeof v->names / sizeof *v->names) continue;
+            v->names[i] = o->name;
+            v->options[i] = o;
+            v->values[i] = NAN;
+            v->count++;
+        }
+    }
+}
+
+static bool number(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && !*end && isfinite(*out);
+}
+
+/* A number, or a word of an option that is a choice. The method checks the range. */
+static bool method_value(const scry_option *o, const char *text, double *out)
+{
+    const char *const *words = scry_option_words(o);
+    for (size_t i = 0; words && words[i]; i++)
+        if (!strcmp(text, words[i])) {
+            *out = (double)i;
+            return true;
+        }
+    return number(text, out);
+}
+
+static int refuse_method_value(const cli_command *command, const scry_option *o, const char *text)
+{
+    char list[128] = "";
+    const char *const *words = scry_option_words(o);
+    for (size_t i = 0; words && words[i]; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", words[i]);
+    return cli_usage(command, "--%s '%s', expected %s%s", o->name, text,
+                     words ? "one of " : "a number", list);
+}
+
+static bool cli_store(const cli_option *o, const char *text)
+{
+    double x;
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)o->to = true;
+        return true;
+    case CLI_TEXT:
+        *(const char **)o->to = text;
+        return true;
+    case CLI_REAL:
+        return number(text, (double *)o->to);
+    case CLI_INTEGER:
+        if (!number(text, &x) || x != floor(x) || fabs(x) > 9e15) return false;
+        *(int64_t *)o->to = (int64_t)x;
+        return true;
+    }
+    return false;
+}
+
+static int fill_table(struct poptOption *t, const cli_option *options,
+                      const cli_method_values *methods)
+{
+    int n = 0;
+    for (const cli_option *o = options; o->name; o++, n++)
+        t[n] = (struct poptOption){.longName = o->name,
+                                   .argInfo = o->kind == CLI_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
+                                   .val = n + 1};
+    for (size_t i = 0; methods && i < methods->count; i++, n++)
+        t[n] = (struct poptOption){
+            .longName = methods->names[i], .argInfo = POPT_ARG_STRING, .val = n + 1};
+    t[n] = (struct poptOption){.longName = "help", .argInfo = POPT_ARG_NONE, .val = n + 1};
+    return n;
+}
+
+int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
+              const cli_option *options, cli_method_values *methods, unsigned kinds)
+{
+    struct poptOption table[160] = {{0}};
+    int n_options = 0, id, status = CLI_OK;
+    *p = (cli_parse){0};
+    while (options[n_options].name)
+        n_options++;
+    if (methods) collect_methods(methods, kinds);
+    const int help = fill_table(table, options, methods) + 1;
+    poptContext c = poptGetContext("scry", argc, (const char **)argv, table, 0);
+    p->popt = c;
+    p->values = calloc((size_t)argc + 1, sizeof *p->values); /* each takes a word at least */
+    if (!c || !p->values) {
+        fprintf(stderr, "scry %s: no memory for %d words\n", command->name, argc);
+        cli_end(p);
+        return CLI_FAILED;
+    }
+    char **value = p->values;
+    while (status == CLI_OK && (id = poptGetNextOpt(c)) > 0) {
+        char *text = poptGetOptArg(c);
+        if (text) *value++ = text;
+        if (id == help) {
+            print_help(command, options, methods);
+            status = -1;
+        } else if (id <= n_options) {
+            const cli_option *o = &options[id - 1];
+            if (!cli_store(o, text))
+                status = cli_usage(command, "--%s '%s', expected %s", o->name, text,
+                                   o->kind == CLI_INTEGER ? "a whole number" : "a number");
+        } else {
+            const size_t i = (size_t)(id - 1 - n_options);
+            if (!method_value(methods->options[i], text, &methods->values[i]))
+                status = refuse_method_value(command, methods->options[i], text);
+        }
+    }
+    if (status == CLI_OK && id < -1)
+        status = cli_usage(command, "%s: %s", poptBadOption(c, 0), poptStrerror(id));
+    const char **args = poptGetArgs(c);
+    static const char *none[] = {NULL};
+    p->args = args ? args : none;
+    for (p->count = 0; p->args[p->count];)
+        p->count++;
+    if (status != CLI_OK) cli_end(p);
+    return status;
+}
+
+void cli_end(cli_parse *p)
+{
+    if (p->popt) poptFreeContext(p->popt);
+    for (char **value = p->values; value && *value; value++)
+        free(*value);
+    free(p->values);
+    *p = (cli_parse){0};
+}

@@ -1,0 +1,71 @@
+#ifndef SCRY_APPS_CLI_CLI_H
+#define SCRY_APPS_CLI_CLI_H
+
+#include "solvers/registry.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One command of the program, and one option of a command. These tables drive the parser and print
+ * the help: there is no other list. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* exit statuses */
+
+typedef enum cli_kind { CLI_FLAG, CLI_INTEGER, CLI_REAL, CLI_TEXT } cli_kind;
+
+typedef struct cli_option {
+    const char *name; /* "read-noise"; ends the table when NULL */
+    cli_kind kind;
+    void *to;        /* bool, int64_t, double, const char *: left alone when not given */
+    const char *arg; /* what the value is: "E", "FILE" */
+    const char *help;
+} cli_option;
+
+typedef struct cli_command {
+    const char *name, *synopsis, *summary;
+    const char *details; /* paragraphs for --help, or NULL */
+    int (*run)(const struct cli_command *self, int argc, char **argv);
+} cli_command;
+
+extern const cli_command cli_deblur, cli_inpaint, cli_mri, cli_kspace, cli_simulate, cli_compare,
+    cli_sample, cli_figure, cli_info, cli_methods, cli_verify;
+extern const cli_command *const cli_commands[]; /* ends with NULL */
+
+/* Values of the options that the registry's methods have in common: NaN when not given. */
+typedef struct cli_method_values {
+    size_t count;
+    unsigned kinds; /* 1 << scry_method_kind */
+    const char *names[48];
+    const scry_option *options[48]; /* of the first method that has it: what its words are */
+    double values[48];
+} cli_method_values;
+
+/* A value of an option of a method in the words of the user: "holdout", "0.05". */
+const char *cli_option_value(const scry_option *o, double value, char *buf, size_t size);
+
+/* Parses argv[1..]. Options of `methods` (may be NULL) are those of the registry, by kind mask
+ * 1 << scry_method_kind. Returns CLI_OK, CLI_USAGE after printing what was wrong, or -1 when --help
+ * was printed and the command is to end with 0. *args is argv-like and ends with NULL; it lives as
+ * long as the parse: cli_end frees it. */
+typedef struct cli_parse {
+    const char **args;
+    int count;
+    void *popt;
+    char **values; /* of options, one after another; NULL ends them */
+} cli_parse;
+int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
+              const cli_option *options, cli_method_values *methods, unsigned kinds);
+void cli_end(cli_parse *p);
+
+/* "scry deblur: text" on stderr, and the status to return. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+int cli_usage(const cli_command *command, const char *fmt, ...);
+int cli_failed(const cli_command *command, const scry_error *err);
+
+/* Set by Ctrl-C: long work looks at it and stops without writing. */
+extern volatile sig_atomic_t cli_interrupted;
+
+#endif

@@ -1,0 +1,32 @@
+#ifndef SCRY_APPS_CLI_IMAGE_H
+#define SCRY_APPS_CLI_IMAGE_H
+
+#include "apps/cli/image_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A whole image file in memory, for the small ones: masks, PSFs, truths. pixels[c][t][z][y][x] in
+ * the unit of the file. TIFF, or PNG (one plane, or three channels). */
+typedef struct image {
+    float *pixels;
+    size_t count;
+    scry_tiff_info info; /* pointers into file */
+    image_file file;
+} image;
+
+/* EIO, EFORMAT, ENOMEM as image_file_open; ENUMERIC: NaN or infinite pixels (`file: n of m`). */
+scry_status image_load(image *im, const char *path, scry_error *err);
+void image_free(image *im); /* accepts a zeroed one */
+
+/* ENUMERIC when an entry is NaN or infinite, EINVAL when all are equal; words name `what`. */
+scry_status image_check(const float *pixels, size_t n, const char *what, scry_error *err);
+
+/* Puts "path: " before the words of a failure that does not name it already. */
+void image_name_error(scry_error *err, const char *path);
+
+/* An affine expression in x, "a*x+b" or "((x - 100) * 0.5 - 2) / 20": *a and *b so that it equals
+ * a x + b. EINVAL with the position of what is wrong. */
+scry_status affine_parse(const char *text, double *a, double *b, scry_error *err);
+
+#endif

@@ -1,0 +1,230 @@
+#include "apps/cli/batch.h"
+#include "apps/cli/kspace.h"
+#include "apps/cli/kspace_sampling.h"
+#include "lib/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct settings {
+    kspace_pattern pattern;
+    scry_kspace_choice choice;
+    const char *format, *readout;
+    int64_t seed; /* < 0: not given */
+    bool force, quiet;
+};
+
+struct job {
+    scry_kspace_reader *reader;
+    scry_kspace_writer *writer;
+    scry_kspace_info info; /* of the output */
+    float complex *data;
+    unsigned char *mask, *held, *pattern;
+    float *target; /* NULL: none is to be written */
+    size_t taken, places;
+};
+
+/* What was acquired is all of a box of k-space: nothing is missing, or edges are (columns that were
+ * padded with zeros, partial Fourier). */
+static bool is_box(const scry_kspace_info *i, const unsigned char *mask)
+{
+    const size_t dims[3] = {i->nz, i->ny, i->nx};
+    size_t from[3] = {i->nz, i->ny, i->nx}, to[3] = {0}, count = 0, volume = 1;
+    for (size_t k = 0; k < dims[0] * dims[1] * dims[2]; k++) {
+        const size_t at[3] = {k / (dims[1] * dims[2]), k / dims[2] % dims[1], k % dims[2]};
+        if (!mask[k]) continue;
+        count++;
+        for (int a = 0; a < 3; a++) {
+            if (at[a] < from[a]) from[a] = at[a];
+            if (at[a] >= to[a]) to[a] = at[a] + 1;
+        }
+    }
+    for (int a = 0; a < 3; a++)
+        volume *= to[a] > from[a] ? to[a] - from[a] : 0;
+    return count > 0 && count == volume;
+}
+
+/* The mask of this slice is the pattern where the file has samples. */
+static scry_status intersect(struct job *j, const char *in, bool *full, scry_error *err)
+{
+    const scry_kspace_info *i = &j->info;
+    const size_t n = i->nz * i->ny * i->nx;
+    const size_t middle = (i->nz / 2 * i->ny + i->ny / 2) * i->nx + i->nx / 2;
+    *full = is_box(i, j->held);
+    for (size_t k = 0; k < n; k++)
+        j->mask[k] = j->pattern[k] && j->held[k];
+    if (!j->mask[middle])
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: the file and the pattern have no sample in common "
+                         "at the centre of k-space, expected a file that holds it",
+                         in);
+    return SCRY_OK;
+}
+
+/* Whether every slice is full: then their images are targets. Slices are read once more for it. */
+static scry_status want_target(struct job *j, bool *wanted, scry_error *err)
+{
+    const scry_kspace_info *i = scry_kspace_describe(j->reader);
+    *wanted = j->info.format == SCRY_KSPACE_FASTMRI;
+    if (!*wanted || i->has_target) return SCRY_OK;
+    *wanted = i->recon[1] <= i->ny && i->recon[2] <= i->nx && i->nz == 1 && i->frames == 1;
+    for (size_t k = 0; k < i->slices && *wanted; k++) {
+        const scry_status st = scry_kspace_read(j->reader, 0, k, j->data, j->held, err);
+        if (st != SCRY_OK) return st;
+        *wanted = is_box(i, j->held);
+    }
+    return SCRY_OK;
+}
+
+/* From the file where it has one, else of the full data. */
+static scry_status write_target(struct job *j, size_t slice, scry_error *err)
+{
+    const scry_status st = scry_kspace_describe(j->reader)->has_target
+                               ? scry_kspace_read_target(j->reader, slice, j->target, err)
+                               : kspace_target(j->target, j->data, &j->info, err);
+    return st == SCRY_OK ? scry_kspace_write_target(j->writer, slice, j->target, err) : st;
+}
+
+static scry_status copy_slice(struct job *j, const char *in, size_t frame, size_t slice,
+                              bool *complete, scry_error *err)
+{
+    const scry_kspace_info *i = &j->info;
+    const size_t n = i->nz * i->ny * i->nx;
+    bool full = false;
+    scry_status st = scry_kspace_read(j->reader, frame, slice, j->data, j->held, err);
+    if (st == SCRY_OK) st = intersect(j, in, &full, err);
+    if (st != SCRY_OK) return st;
+    float complex *kept = scry_copy(j->data, i->coils * n * sizeof *kept);
+    if (!kept) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a slice of %zu coils", in, i->coils);
+    for (size_t k = 0; k < i->coils * n; k++)
+        if (!j->mask[k % n]) kept[k] = 0;
+    st = scry_kspace_write(j->writer, frame, slice, kept, j->mask, err);
+    scry_free(kept);
+    *complete = *complete && full;
+    return st == SCRY_OK && j->target ? write_target(j, slice, err) : st;
+}
+
+static scry_status open_job(struct job *j, const struct settings *s, const char *in,
+                            const char *out, scry_error *err)
+{
+    scry_status st = scry_kspace_open(&j->reader, in, &s->choice, err);
+    if (st != SCRY_OK) return st;
+    const scry_kspace_info *i = scry_kspace_describe(j->reader);
+    j->info = *i;
+    j->info.noise_samples = 0; /* not carried over */
+    j->info.has_calibration = false;
+    if (s->readout) j->info.readout = s->readout[0] == 'y' ? 1 : 2;
+    st = kspace_output_format(&j->info.format, out, s->format, err);
+    if (st != SCRY_OK) return st;
+    const size_t n = i->nz * i->ny * i->nx;
+    j->data = scry_alloc(i->coils * n, sizeof *j->data);
+    j->mask = scry_alloc(n, 1);
+    j->held = scry_alloc(n, 1);
+    j->pattern = scry_alloc(n, 1);
+    if (!j->data || !j->mask || !j->held || !j->pattern)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a slice of %zu coils x %zu samples", in, i->coils,
+                         n);
+    bool target;
+    if ((st = want_target(j, &target, err)) != SCRY_OK) return st;
+    if (target && !(j->target = scry_alloc(i->recon[1] * i->recon[2], sizeof *j->target)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: target of %zu x %zu pixels", in, i->recon[1],
+                         i->recon[2]);
+    const char *slash = strrchr(in, '/');
+    return kspace_pattern_mask(j->pattern, &j->taken, &j->places, &s->pattern, &j->info,
+                               s->seed < 0 ? 0 : (uint64_t)s->seed,
+                               s->seed < 0 ? slash ? slash + 1 : in : NULL, err);
+}
+
+static void tell(const struct job *j, const struct settings *s, const char *in, bool complete)
+{
+    const scry_kspace_info *i = scry_kspace_describe(j->reader);
+    const size_t n = i->nz * i->ny * i->nx;
+    size_t kept = 0;
+    if (!complete) {
+        for (size_t k = 0; k < n; k++)
+            kept += j->mask[k];
+        fprintf(stderr,
+                "%s: undersampled already: the output holds what both keep, %zu of %zu "
+                "samples of the last slice (acceleration %.4g)\n",
+                in, kept, n, (double)n / (double)kept);
+    }
+    if (i->noise_samples && !s->quiet)
+        fprintf(stderr, "%s: noise scans are not carried over\n", in);
+    if (!s->quiet) kspace_pattern_log(&s->pattern, j->taken, j->places);
+}
+
+static scry_status undersample(const cli_command *self, const struct settings *s, const char *in,
+                               const char *out, scry_error *err)
+{
+    struct job j = {0};
+    bool complete = true;
+    scry_status st = output_check(out, s->force, err);
+    if (st == SCRY_OK && !strcmp(in, out))
+        st = SCRY_FAIL(err, SCRY_EINVAL, "%s: the output is the input", out);
+    if (st == SCRY_OK) st = open_job(&j, s, in, out, err);
+    if (st == SCRY_OK) st = kspace_output(&j.writer, out, &j.info, s->format, s->force, err);
+    for (size_t f = 0; st == SCRY_OK && f < j.info.frames; f++)
+        for (size_t k = 0; st == SCRY_OK && k < j.info.slices && !cli_interrupted; k++)
+            st = copy_slice(&j, in, f, k, &complete, err);
+    if (st == SCRY_OK && cli_interrupted) st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
+    const scry_status end = scry_kspace_finish(j.writer, st == SCRY_OK, err);
+    if (st == SCRY_OK) st = end;
+    if (j.reader) kspace_warnings(self, j.reader);
+    if (st == SCRY_OK) tell(&j, s, in, complete);
+    scry_kspace_close(j.reader);
+    scry_free(j.data);
+    scry_free(j.mask);
+    scry_free(j.held);
+    scry_free(j.pattern);
+    scry_free(j.target);
+    return st;
+}
+
+static int kspace_undersample_run(const cli_command *self, int argc, char **argv)
+{
+    struct settings s = {.seed = -1};
+    kspace_pattern_init(&s.pattern);
+    cli_option options[KSPACE_PATTERN_OPTIONS + 7] = {{0}};
+    const cli_option more[] = {
+        {"seed", CLI_INTEGER, &s.seed, "N",
+         "of the pattern, as numpy.random.RandomState(N) for those of fastMRI [they: the name of "
+         "the input, as fastMRI does; others: 0]"},
+        {"readout", CLI_TEXT, &s.readout, "AXIS",
+         "y or x: the axis along which lines are whole [that of the file]"},
+        {"dataset", CLI_TEXT, &s.choice.dataset, "NAME",
+         "complex dataset of an HDF5 file that has several"},
+        {"format", CLI_TEXT, &s.format, "NAME", KSPACE_FORMAT_HELP},
+        {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
+        {"quiet", CLI_FLAG, &s.quiet, NULL, "errors and warnings only"},
+    };
+    kspace_pattern_options(options, &s.pattern);
+    memcpy(options + KSPACE_PATTERN_OPTIONS, more, sizeof more);
+    cli_parse p;
+    scry_error err = {0};
+    int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
+    if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    if (p.count != 2)
+        status =
+            cli_usage(self, "%d files named, expected a file of k-space and an output", p.count);
+    else if (!s.pattern.name)
+        status = cli_usage(self, "--pattern is missing, such as --pattern equispaced");
+    else if (s.readout && strcmp(s.readout, "y") != 0 && strcmp(s.readout, "x") != 0)
+        status = cli_usage(self, "--readout '%s', expected y or x", s.readout);
+    else if (s.seed < -1)
+        status = cli_usage(self, "--seed %lld, expected 0 or more", (long long)s.seed);
+    else if (undersample(self, &s, p.args[0], p.args[1], &err) != SCRY_OK)
+        status = cli_failed(self, &err);
+    cli_end(&p);
+    return status;
+}
+
+const cli_command kspace_undersample = {
+    "kspace undersample",
+    "[options] --pattern NAME in out",
+    "leave out samples of k-space by a pattern",
+    "The pattern is the same in all slices and frames. The output is fastMRI HDF5, ISMRMRD HDF5 or "
+    "BART .cfl; a fastMRI output of full data also holds their root sum of squares (or the target "
+    "that the input has) as the image that reconstructions are compared with. Of what is "
+    "undersampled already, samples remain that the pattern keeps, too.",
+    kspace_undersample_run,
+};

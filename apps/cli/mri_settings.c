@@ -1,0 +1,120 @@
+#include "apps/cli/mri.h"
+
+#include "apps/cli/choices.h"
+
+#include <math.h>
+#include <string.h>
+
+void mri_settings_init(mri_settings *s)
+{
+    *s = (mri_settings){.method = "wavelet",
+                        .prior = "mri",
+                        .maps = "auto",
+                        .noise = "auto",
+                        .products.region = 16,
+                        .samples = 16,
+                        .sets = 1,
+                        .acs = 24,
+                        .crop = NAN,
+                        .gain = 0.75};
+}
+
+void mri_options(cli_option *table, mri_settings *s)
+{
+    const cli_option options[] = {
+        {"method", CLI_TEXT, &s->method, "NAME",
+         "see 'scry methods'; wavelet is the quickest; dds has error bars that are too narrow, "
+         "preconditioned-langevin with --steps 20 --travel 2 fair ones and a worse mean "
+         "[wavelet]"},
+        {"maps", CLI_TEXT, &s->maps, "WHICH",
+         "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
+         "squares (zero-filled); or a .cfl or .h5 file of them [espirit for several coils]"},
+        {"mask", CLI_TEXT, &s->mask, "FILE",
+         "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
+        {"sets", CLI_INTEGER, &s->sets, "N", "sets of ESPIRiT maps; classical methods only [1]"},
+        {"acs", CLI_INTEGER, &s->acs, "N",
+         "lines of the middle that maps are made from, at most [24]"},
+        {"crop", CLI_REAL, &s->crop, "X",
+         "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
+        {"soft", CLI_FLAG, &s->soft, NULL, "fade ESPIRiT maps out in place of cutting them off"},
+        {"coils", CLI_INTEGER, &s->coils, "N", "compress to N virtual coils [all]"},
+        {"noise", CLI_TEXT, &s->noise, "FROM",
+         "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
+         "kspace (its outermost samples), none (coils as they are), auto (scan, else kspace) "
+         "[auto]"},
+        {"prior", CLI_TEXT, &s->prior, "NAME",
+         "pretrained network: a name or a folder in the layout of diffusers [mri]"},
+        {"samples", CLI_INTEGER, &s->samples, "K",
+         "independent posterior chains; their mean is written [16]"},
+        {"gain", CLI_REAL, &s->gain, "G",
+         "brightness that the network is shown the brightest tissue with: 2 G above its black "
+         "[0.75]"},
+        {"phase-width", CLI_REAL, &s->phase_width, "PX",
+         "the phase of the image is that of an estimate blurred by a Gaussian of this sd "
+         "[2 or less: the widest that leaves 1 % of the energy beside it]"},
+        {"imaginary", CLI_REAL, &s->imaginary, "SD",
+         "spread of the imaginary part beside that phase, in the network's unit [learnt]"},
+        {"holdout", CLI_REAL, &s->holdout, "SHARE",
+         "leave out this share of the samples outside the middle, and report how well they are "
+         "predicted [0]"},
+        {"complex", CLI_FLAG, &s->cplx, NULL, "write complex images, not magnitudes"},
+        {"slices", CLI_TEXT, &s->slices, "A-B", "only these slices, from 0 [all]"},
+        {"dataset", CLI_TEXT, &s->dataset, "NAME",
+         "complex dataset of an HDF5 file that has several"},
+        {"oversampling", CLI_REAL, &s->oversampling, "F",
+         "of the readout, where the file does not say: the image is the middle 1/F [as the file "
+         "says]"},
+        {"transformed", CLI_TEXT, &s->transformed, "AXIS",
+         "read: the readout of this .cfl (dim 0) or plain HDF5 is in the image already"},
+        {"seed", CLI_INTEGER, &s->seed, "N",
+         "of the random numbers; the run is a function of it [0]"},
+        {"threads", CLI_INTEGER, &s->threads, "N",
+         "slices or chains at a time, or parts of one where the machine is not busy; the result "
+         "does not depend on it [all processors]"},
+        {"fft", CLI_TEXT, &s->fft, "KIND",
+         "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
+         "cache [rows]"},
+        {"report", CLI_TEXT, &s->report, "FILE", "write settings, costs and statistics as JSON"},
+        {"preview", CLI_TEXT, &s->preview, "FILE",
+         "write a PNG of the middle slice: zero-filled, result and sd"},
+        {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},
+        {"quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only"},
+    };
+    _Static_assert(sizeof options / sizeof *options + OUTPUT_MAP_OPTIONS < MRI_OPTIONS,
+                   "table is too small");
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        table[n++] = options[i];
+        if (strcmp(options[i].name, "samples") != 0) continue;
+        output_map_options(table + n, &s->products, "h5");
+        n += OUTPUT_MAP_OPTIONS;
+    }
+    table[n] = (cli_option){0};
+}
+
+scry_status mri_settings_check(const mri_settings *s, scry_error *err)
+{
+    scry_status st;
+    if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
+            SCRY_OK ||
+        (st = choice_check("noise", s->noise,
+                           (const char *[]){"auto", "scan", "kspace", "none", NULL}, err)) !=
+            SCRY_OK ||
+        (st = choice_check("transformed", s->transformed, (const char *[]){"read", NULL}, err)) !=
+            SCRY_OK)
+        return st;
+    const struct {
+        const char *name;
+        double value, low, high;
+    } range[] = {{"samples", (double)s->samples, 1, 4096}, {"threads", (double)s->threads, 0, 1024},
+                 {"sets", (double)s->sets, 1, 8},          {"acs", (double)s->acs, 6, 4096},
+                 {"coils", (double)s->coils, 0, 4096},     {"crop", s->crop, 0, 1},
+                 {"holdout", s->holdout, 0, 0.5},          {"gain", s->gain, 0.05, 4},
+                 {"phase-width", s->phase_width, 0, 1000}, {"imaginary", s->imaginary, 0, 10},
+                 {"oversampling", s->oversampling, 0, 64}, {"seed", (double)s->seed, 0, 9e15}};
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++)
+        if (range[i].value < range[i].low || range[i].value > range[i].high)
+            return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
+                             range[i].value, range[i].low, range[i].high);
+    return SCRY_OK;
+}

@@ -1,0 +1,124 @@
+#include "apps/cli/report.h"
+
+#include "apps/cli/monitor.h"
+#include "lib/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const noise_names[] = {[SCRY_NOISE_GAUSSIAN] = "gaussian",
+                                          [SCRY_NOISE_POISSON] = "poisson",
+                                          [SCRY_NOISE_POISSON_GAUSSIAN] = "poisson-gaussian"};
+
+scry_status report_begin(report *r, const restore_run_state *run, scry_error *err)
+{
+    *r = (report){.began = monitor_clock()};
+    scry_status st = scry_json_create(&r->doc, err);
+    if (st != SCRY_OK) return st;
+    scry_json *d = r->doc;
+    scry_json_node *root = scry_json_root(d);
+    scry_json_put_string(d, root, "program", "scry");
+    scry_json_put_string(d, root, "version", SCRY_VERSION);
+    scry_json_put_string(d, root, "command", run->deblur ? "deblur" : "inpaint");
+    scry_json_put_string(d, root, "method", run->method->name);
+    scry_json_put_string(d, root, "method_is", run->method->exact);
+    scry_json_put_integer(d, root, "seed", run->settings->seed);
+    scry_json_put_unsigned(d, root, "samples", run->chains.chains);
+    if (run->deblur) scry_json_put_string(d, root, "psf", run->psf.spec);
+    if (run->deblur) scry_json_put_string(d, root, "boundary", run->settings->boundary);
+    if (run->has_pool) {
+        scry_json_node *p = scry_json_put_object(d, root, "prior");
+        scry_json_put_string(d, p, "name", run->settings->prior);
+        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
+    }
+    scry_json_node *options = scry_json_put_object(d, root, "options");
+    for (const scry_option *o = run->method->options; o && o->name; o++) {
+        double value;
+        if (scry_solver_opts_get(&run->opts, run->method, o->name, &value, NULL) == SCRY_OK)
+            scry_json_put_number(d, options, o->name, value);
+    }
+    r->files = scry_json_put_array(d, root, "files");
+    return SCRY_OK;
+}
+
+void report_file_begin(report *r, const char *in, const char *out)
+{
+    r->file = scry_json_put_object(r->doc, r->files, NULL);
+    scry_json_put_string(r->doc, r->file, "in", in);
+    scry_json_put_string(r->doc, r->file, "out", out);
+    r->images = scry_json_put_array(r->doc, r->file, "images");
+    r->file_began = monitor_clock();
+}
+
+static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n)
+{
+    scry_json_node *o = scry_json_put_object(d, to, "noise");
+    scry_json_put_string(d, o, "kind", noise_names[n->kind]);
+    if (n->kind == SCRY_NOISE_GAUSSIAN) {
+        scry_json_put_number(d, o, "sigma", n->sigma);
+    } else {
+        scry_json_put_number(d, o, "gain_e_per_adu", n->gain);
+        scry_json_put_number(d, o, "offset_adu", n->offset);
+        scry_json_put_number(d, o, "read_noise_e", n->read_noise);
+    }
+    scry_json_put_number(d, o, "background", n->background);
+}
+
+void report_item(report *r, const restore_item *item, const restore_result *result)
+{
+    scry_json *d = r->doc;
+    scry_json_node *o = scry_json_put_object(d, r->images, NULL);
+    scry_json_put_unsigned(d, o, "channel", item->c);
+    scry_json_put_unsigned(d, o, "slice", item->z);
+    scry_json_put_unsigned(d, o, "frame", item->t);
+    put_noise(d, o, &result->noise);
+    scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
+    scry_json_put_number(d, map, "scale", result->map.scale);
+    scry_json_put_number(d, map, "shift", result->map.shift);
+    start_put(d, o, &result->start);
+    scry_json_node *calls = scry_json_put_object(d, o, "calls");
+    scry_json_put_unsigned(d, calls, "denoise", result->counts.denoise);
+    scry_json_put_unsigned(d, calls, "vjp", result->counts.vjp);
+    scry_json_put_unsigned(d, calls, "forward", result->counts.forward);
+    scry_json_put_unsigned(d, calls, "adjoint", result->counts.adjoint);
+    scry_json_put_unsigned(d, o, "chains", result->samples);
+    scry_json_put_unsigned(d, o, "chains_diverged", result->failed);
+    scry_json_put_unsigned(d, o, "pixels_measured", result->diagnosis.measured);
+    scry_json_put_unsigned(d, o, "pixels_left_out", result->excluded);
+    scry_json_put_number(d, o, "chi2_per_pixel", result->diagnosis.chi2);
+    diagnosis_report(d, o, &result->diagnosis);
+    scry_json_put_number(d, o, "flux_in", result->flux_in);
+    scry_json_put_number(d, o, "flux_out", result->flux_out);
+    scry_json_put_unsigned(d, o, "forecast_bytes", result->work_bytes);
+}
+
+void report_file_end(report *r, const scry_tiff_written *written)
+{
+    scry_json *d = r->doc;
+    scry_json_put_number(d, r->file, "clipped_fraction",
+                         written->pixels ? (double)written->clipped / (double)written->pixels : 0);
+    scry_json_put_string(d, r->file, "type", scry_tiff_type_name(written->type));
+    scry_json_put_number(d, r->file, "seconds", monitor_clock() - r->file_began);
+}
+
+void report_failure(report *r, const char *in, const scry_error *err)
+{
+    scry_json_node *o = scry_json_put_object(r->doc, r->files, NULL);
+    scry_json_put_string(r->doc, o, "in", in);
+    scry_json_put_string(r->doc, o, "error", err->text);
+}
+
+scry_status report_write(report *r, const char *path, scry_error *err)
+{
+    scry_json_node *root = scry_json_root(r->doc);
+    scry_json_put_number(r->doc, root, "seconds", monitor_clock() - r->began);
+    scry_json_put_unsigned(r->doc, root, "peak_bytes", scry_memory_peak());
+    return scry_json_write(r->doc, path, err);
+}
+
+void report_free(report *r)
+{
+    scry_json_free(r->doc);
+    r->doc = NULL;
+}

@@ -1,0 +1,28 @@
+#ifndef SCRY_APPS_CLI_REPORT_H
+#define SCRY_APPS_CLI_REPORT_H
+
+#include "apps/cli/restore.h"
+#include "lib/io/json.h"
+
+/* --report run.json: what was asked, what was used, what came of it. One document a run, one entry
+ * a file, in it one an image. Nothing here fails before report_write. */
+typedef struct report {
+    scry_json *doc;
+    scry_json_node *files, *file, *images;
+    double began, file_began;
+} report;
+
+scry_status report_begin(report *r, const restore_run_state *run, scry_error *err);
+void report_file_begin(report *r, const char *in, const char *out);
+void report_item(report *r, const restore_item *item, const restore_result *result);
+void report_file_end(report *r, const scry_tiff_written *written);
+void report_failure(report *r, const char *in, const scry_error *err);
+scry_status report_write(report *r, const char *path, scry_error *err);
+void report_free(report *r); /* accepts a zeroed one */
+
+/* A PNG of input, result and, where there is one, standard deviation: the middle slice of a
+ * volume. */
+scry_status report_preview(const char *path, bool force, const restore_item *item,
+                           const float *mean, const float *sd, scry_error *err);
+
+#endif

@@ -1,0 +1,160 @@
+#include "apps/cli/cli.h"
+
+#include "apps/cli/batch.h"
+#include "apps/cli/monitor.h"
+#include "apps/recon/prior_lookup.h"
+#include "apps/recon/start.h"
+#include "lib/parallel.h"
+#include "lib/io/tiff/tiff.h"
+#include "solvers/chains.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct settings {
+    const char *prior, *size, *sampler;
+    int64_t samples, seed, threads, tile;
+    bool force, quiet;
+    cli_method_values methods;
+};
+
+static bool parse_size(const char *text, size_t *y, size_t *x)
+{
+    char end;
+    return sscanf(text, "%zux%zu%c", y, x, &end) == 2 && *y >= 8 && *x >= 8 && *y <= 65536 &&
+           *x <= 65536;
+}
+
+static scry_status write_samples(const char *path, const scry_chains *c, size_t y, size_t x,
+                                 const struct settings *s, scry_error *err)
+{
+    char provenance[256];
+    scry_tiff_info info;
+    scry_tiff_writer *w = NULL;
+    snprintf(provenance, sizeof provenance, "sample %s, prior %s, seed %lld", s->sampler, s->prior,
+             (long long)s->seed);
+    const scry_tiff_options options = {.force = s->force, .provenance = provenance};
+    scry_tiff_info_init(&info, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32, 1, 1, c->done, y, x);
+    scry_status st = scry_tiff_create(&w, path, &info, &options, err);
+    for (size_t k = 0; st == SCRY_OK && k < c->done; k++)
+        st = scry_tiff_write_plane(w, 0, 0, k, c->samples + k * y * x, err);
+    if (st == SCRY_OK) return scry_tiff_finish(w, NULL, err);
+    scry_tiff_abort(w);
+    return st;
+}
+
+static scry_status sample_draw(const struct settings *s, const struct scry_method *method,
+                               const char *path, scry_error *err)
+{
+    prior_pool pool = {0};
+    prior_layout layout;
+    scry_problem problem = {0};
+    scry_prior *prior = NULL, *model = NULL;
+    start_point start;
+    scry_chains chains = {0};
+    scry_solver_opts opts;
+    scry_chains_opts copts;
+    monitor m;
+    size_t y = 0, x = 0;
+    if (!parse_size(s->size, &y, &x))
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--size '%s', expected rows x columns such as 256x256, each 8 "
+                         "to 65536",
+                         s->size);
+    if (s->samples < 1 || s->samples > 4096)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--samples %lld, expected 1 to 4096",
+                         (long long)s->samples);
+    if (s->threads < 0 || s->threads > 1024 || s->tile < 64 || s->tile > 65536 || s->seed < 0)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--threads %lld --tile %lld --seed %lld, expected 0 to 1024, 64 "
+                         "to 65536, 0 or more",
+                         (long long)s->threads, (long long)s->tile, (long long)s->seed);
+    scry_status st = output_check(path, s->force, err);
+    if (st != SCRY_OK) return st;
+    scry_solver_opts_init(&opts, method);
+    for (size_t i = 0; i < s->methods.count; i++)
+        if (!isnan(s->methods.values[i]) &&
+            (st = scry_solver_opts_set(&opts, method, s->methods.names[i], s->methods.values[i],
+                                       err)) != SCRY_OK)
+            return st;
+    const scry_space space = SCRY_SPACE(y, x);
+    if ((st = prior_pool_open(&pool, s->prior, err)) != SCRY_OK) goto done;
+    if ((st = prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1, err)) !=
+        SCRY_OK)
+        goto done;
+    if (pool.info->radial.count &&
+        (st = scry_gaussian_create_radial(&model, &space, 2, &pool.info->radial, err)) != SCRY_OK)
+        goto done;
+    problem.prior = prior;
+    problem.model = model;
+    problem.departure = &pool.info->departure;
+    if ((st = start_find(&start, method, &problem, &opts, err)) != SCRY_OK) goto done;
+    start_log(s->quiet ? NULL : stderr, &start, "Gaussian model");
+    scry_threads_set((int)s->threads);
+    scry_chains_opts_init(&copts);
+    copts.chains = (size_t)s->samples;
+    copts.seed = (uint64_t)s->seed;
+    copts.threads = (size_t)s->threads;
+    copts.keep = true;
+    monitor_begin(&m, s->quiet ? NULL : stderr, method->name);
+    st = scry_chains_run(&chains, method, &problem, &opts, &copts, monitor_chains, &m, err);
+    monitor_end(&m, st);
+    if (st != SCRY_OK) goto done;
+    if (chains.reason == SCRY_STOP_USER) {
+        st = SCRY_FAIL(err, SCRY_EIO, "interrupted after %zu of %lld samples; nothing was written",
+                       chains.done, (long long)s->samples);
+        goto done;
+    }
+    if (chains.failed)
+        fprintf(stderr, "scry: warning: %zu chains diverged and are left out: %s\n", chains.failed,
+                chains.failure.text);
+    st = write_samples(path, &chains, y, x, s, err);
+done:
+    scry_chains_free(&chains);
+    scry_prior_free(model);
+    scry_prior_free(prior);
+    prior_pool_close(&pool);
+    return st;
+}
+
+static int sample_run(const cli_command *self, int argc, char **argv)
+{
+    struct settings s = {
+        .prior = "microscopy", .size = "256x256", .sampler = "heun", .samples = 4, .tile = 512};
+    const cli_option options[] = {
+        {"prior", CLI_TEXT, &s.prior, "NAME",
+         "pretrained network: a name or a folder [microscopy]"},
+        {"size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]"},
+        {"samples", CLI_INTEGER, &s.samples, "K", "how many [4]"},
+        {"sampler", CLI_TEXT, &s.sampler, "NAME", "ddpm, ddim, euler or heun [heun]"},
+        {"seed", CLI_INTEGER, &s.seed, "N", "of the random numbers [0]"},
+        {"threads", CLI_INTEGER, &s.threads, "N", "samples at a time [all processors]"},
+        {"tile", CLI_INTEGER, &s.tile, "PX", "window of the network on larger images [512]"},
+        {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
+        {"quiet", CLI_FLAG, &s.quiet, NULL, "errors only"},
+        {0},
+    };
+    cli_parse p;
+    scry_error err = {0};
+    int status = cli_begin(&p, self, argc, argv, options, &s.methods, 1u << SCRY_UNCONDITIONAL);
+    if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    const struct scry_method *method = scry_method_find(s.sampler);
+    if (p.count != 1)
+        status = cli_usage(self, "%d outputs named, expected 1", p.count);
+    else if (!method || method->kind != SCRY_UNCONDITIONAL)
+        status = cli_usage(self, "--sampler '%s' is not an unconditional sampler", s.sampler);
+    else if (sample_draw(&s, method, p.args[0], &err) != SCRY_OK)
+        status = cli_failed(self, &err) + (err.code == SCRY_EINVAL ? 1 : 0);
+    cli_end(&p);
+    return status;
+}
+
+const cli_command cli_sample = {
+    "sample",
+    "[options] out.tif",
+    "draw images from a prior, to see what it knows",
+    "Writes float32 frames in the prior's own intensity unit: background near -1, brightest "
+    "structures between 0 and 1.",
+    sample_run,
+};

@@ -1,0 +1,139 @@
+#include "apps/recon/diagnosis.h"
+
+#include <math.h>
+
+/* An sd of the noise that is wrong by more than a factor of sqrt(2), either way: error bars are
+ * then wrong by tens of percent. Posterior means have a chi2 of at most 1 on average: with n the
+ * noise and S the posterior's covariance, E |y - A mean|^2 = E |n|^2 - trace(A S A^T). More than 1
+ * is a fault whatever the image is; less is none, since S is as large as the noise wherever the
+ * data say more than the prior. Draws have a chi2 of 1 on average, whatever S is: they show noise
+ * that is told too strong. */
+#define CHI2_HIGH 2.0
+#define CHI2_LOW 0.5
+/* Of the statistic itself, for few measurements: its sd is sqrt(2 / measured). */
+#define CHI2_ERRORS 4.0
+/* Gelman et al. 2013 (sec. 11.4) take 1.1, Vehtari et al. 2021 1.01: maps hold the worst of many
+ * regions, which scatter by some hundredths. */
+#define RHAT_HIGH 1.05
+/* The sd of a mean of 20 is a fifth of the posterior's. */
+#define ESS_LOW 20.0
+
+diagnosis diagnosis_of(const scry_chains *c, const struct scry_method *method)
+{
+    const bool known = method->kind == SCRY_POSTERIOR && c->residual > 0;
+    return (diagnosis){.draws = c->draws,
+                       .chi2 = NAN,
+                       .draws_chi2 = known ? c->residual * c->residual : NAN,
+                       .worst_rhat = NAN,
+                       .least_ess = NAN};
+}
+
+void diagnosis_follow(diagnosis *d, const float *rhat, const float *ess, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (rhat) d->worst_rhat = fmax(d->worst_rhat, rhat[i]); /* fmax and fmin pass over NaN */
+        if (ess) d->least_ess = fmin(d->least_ess, ess[i]);
+    }
+}
+
+void diagnosis_report(scry_json *doc, scry_json_node *to, const diagnosis *d)
+{
+    scry_json_put_unsigned(doc, to, "draws", d->draws);
+    if (d->draws_chi2 >= 0) scry_json_put_number(doc, to, "chi2_of_draws", d->draws_chi2);
+    if (d->worst_rhat >= 0) scry_json_put_number(doc, to, "worst_rhat", d->worst_rhat);
+    if (d->least_ess >= 0) scry_json_put_number(doc, to, "least_ess", d->least_ess);
+}
+
+/* Takes in `value`, which is the worse the larger sign * value is; NaN is passed over. */
+static void diagnosis_judge(diagnosis_fault *f, double value, double sign, double bound,
+                            const char *where)
+{
+    if (isnan(value)) return;
+    if (sign * value > sign * bound) f->count++;
+    if (f->images++ && sign * value <= sign * f->value) return;
+    f->value = value;
+    snprintf(f->where, sizeof f->where, "%s", where);
+}
+
+void diagnosis_add(diagnosis_summary *t, const diagnosis *d, const char *where)
+{
+    const double scatter = CHI2_ERRORS * sqrt(2 / fmax((double)d->measured, 1));
+    t->images++;
+    t->draws += d->draws;
+    if (!isnan(d->chi2)) {
+        t->low = t->judged ? fmin(t->low, d->chi2) : d->chi2;
+        t->high = t->judged ? fmax(t->high, d->chi2) : d->chi2;
+        t->judged++;
+        t->deviance += d->chi2 * (double)d->measured;
+        t->measured += d->measured;
+    }
+    diagnosis_judge(&t->misfit, d->chi2, 1, fmax(CHI2_HIGH, 1 + scatter), where);
+    diagnosis_judge(&t->overfit, d->draws_chi2, -1, fmin(CHI2_LOW, 1 - scatter), where);
+    diagnosis_judge(&t->rhat, d->worst_rhat, 1, RHAT_HIGH, where);
+    diagnosis_judge(&t->ess, d->least_ess, -1, ESS_LOW, where);
+}
+
+double diagnosis_chi2(const diagnosis_summary *t)
+{
+    return t->measured ? t->deviance / (double)t->measured : NAN;
+}
+
+/* "scry: warning: a.tif, slice 3 (the worst of 4 of 20 images): ", for the caller to go on. */
+static void begin_warning(const diagnosis_summary *t, const diagnosis_words *w,
+                          const diagnosis_fault *f)
+{
+    fprintf(stderr, "scry: warning: %s%s%s", w->file, f->where[0] ? ", " : "", f->where);
+    if (t->images > 1) fprintf(stderr, " (the worst of %zu of %zu images)", f->count, t->images);
+    fprintf(stderr, ": ");
+}
+
+static void warn_of_noise(const diagnosis_summary *t, const diagnosis_words *w)
+{
+    const char *end = t->draws > t->images ? "; error bars are not to be trusted" : "";
+    if (t->misfit.count) {
+        begin_warning(t, w, &t->misfit);
+        fprintf(stderr,
+                "chi2 of the mean is %.3g, expected 1 or less: it misses the measurement by %.2g "
+                "times the noise. Either the noise is stronger than given or estimated (%s), %s, "
+                "or the method does not fit%s\n",
+                t->misfit.value, sqrt(t->misfit.value), w->noise, w->model, end);
+    }
+    if (t->overfit.count) {
+        begin_warning(t, w, &t->overfit);
+        fprintf(stderr,
+                "chi2 of the draws is %.3g, expected 1: they are nearer to the measurement than "
+                "its noise. Either the noise is weaker than given or estimated (%s), or the method "
+                "follows it%s\n",
+                t->overfit.value, w->noise, end);
+    }
+}
+
+void diagnosis_log(const diagnosis_summary *t, const diagnosis_words *w, FILE *log)
+{
+    if (log && t->images) {
+        fprintf(log, "%s: ", w->file);
+        if (t->judged) fprintf(log, "chi2 %.3g of the mean, measured again", diagnosis_chi2(t));
+        if (t->judged > 1)
+            fprintf(log, " (%.3g to %.3g in %zu images)", t->low, t->high, t->judged);
+        const size_t draws = t->draws / t->images;
+        fprintf(log, "%s%zu draw%s", t->judged ? "; " : "", draws, draws == 1 ? "" : "s");
+        if (t->rhat.images) fprintf(log, ", worst R-hat %.4g", t->rhat.value);
+        if (t->ess.images) fprintf(log, ", least ESS %.3g", t->ess.value);
+        fprintf(log, "\n");
+    }
+    if (w->noise) warn_of_noise(t, w);
+    if (w->rhat && t->rhat.count) {
+        begin_warning(t, w, &t->rhat);
+        fprintf(stderr,
+                "R-hat is up to %.3g, expected %g or less: chains do not agree yet; give more "
+                "--steps before the draws, --draws or --thin\n",
+                t->rhat.value, RHAT_HIGH);
+    }
+    if (w->ess && t->ess.count) {
+        begin_warning(t, w, &t->ess);
+        fprintf(stderr,
+                "as few as %.3g independent draws, expected %g or more: mean and error bars are "
+                "rough there; give more --samples%s\n",
+                t->ess.value, ESS_LOW, w->walks ? ", --draws or --thin" : "");
+    }
+}

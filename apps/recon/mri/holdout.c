@@ -1,0 +1,44 @@
+#include "apps/cli/mri.h"
+
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "operators/fourier.h"
+
+#include <math.h>
+
+scry_status mri_hold_out(unsigned char **held, unsigned char *mask, const mri_plane *plane,
+                         double share, uint64_t seed, scry_error *err)
+{
+    const size_t n = plane->ny * plane->nx;
+    const bool lines = plane->axes != SCRY_FOURIER_YX;
+    const bool along_y = plane->axes == SCRY_FOURIER_Y;
+    const size_t units = !lines ? n : along_y ? plane->ny : plane->nx;
+    size_t count = 0;
+    float *draw = scry_alloc(units, sizeof *draw);
+    *held = scry_alloc(n, 1);
+    if (!draw || !*held) {
+        scry_free(draw);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "samples to hold out");
+    }
+    scry_rng_uniform(draw, 0, units, seed, UINT32_MAX, 0);
+    for (size_t i = 0; i < n; i++) {
+        const size_t y = i / plane->nx, x = i % plane->nx;
+        const double fy = plane->axes & SCRY_FOURIER_Y
+                              ? fabs((double)y - (double)(plane->ny / 2)) / (double)plane->ny
+                              : 0.5;
+        const double fx = plane->axes & SCRY_FOURIER_X
+                              ? fabs((double)x - (double)(plane->nx / 2)) / (double)plane->nx
+                              : 0.5;
+        if (!mask[i] || (fy < 0.125 && lines && along_y) || (fx < 0.125 && lines && !along_y) ||
+            (!lines && fy < 0.125 && fx < 0.125))
+            continue;
+        if (draw[!lines ? i : along_y ? y : x] >= (float)share) continue;
+        (*held)[i] = 1;
+        mask[i] = 0;
+        count++;
+    }
+    scry_free(draw);
+    if (count) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL,
+                     "--holdout %g leaves nothing to judge by: expected a larger share", share);
+}

@@ -1,0 +1,388 @@
+#include "apps/recon/mri/output.h"
+
+#include "apps/cli/ranks.h"
+#include "lib/memory.h"
+#include "lib/io/png.h"
+
+#include <math.h>
+#include <string.h>
+
+scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, size_t last,
+                              size_t problems, int across, scry_error *err)
+{
+    const scry_kspace_info *info = run->info;
+    *v = (mri_volume){.frames = info->frames,
+                      .slices = last - first + 1,
+                      .first = first,
+                      .problems = problems,
+                      .across = across,
+                      .cplx = run->settings->cplx,
+                      .asked = &run->products};
+    memcpy(v->dims, info->recon, sizeof v->dims);
+    v->dims[across] = problems; /* positions of a readout are not interpolated */
+    v->count = v->frames * v->slices * v->dims[0] * v->dims[1] * v->dims[2];
+    v->mean = scry_alloc(v->count, (v->cplx ? 2 : 1) * sizeof *v->mean);
+    if (v->asked->count) v->products = scry_alloc(v->asked->count * v->count, sizeof *v->products);
+    v->entries = scry_alloc(v->frames * v->slices * problems, sizeof *v->entries);
+    if (run->settings->preview)
+        v->zero_filled = scry_alloc(v->dims[0] * v->dims[1] * v->dims[2], sizeof *v->zero_filled);
+    if (v->mean && (v->products || !v->asked->count) && v->entries &&
+        (v->zero_filled || !run->settings->preview))
+        return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENOMEM, "images of %zu voxels", v->count);
+}
+
+void mri_volume_free(mri_volume *v)
+{
+    scry_free(v->mean);
+    scry_free(v->products);
+    scry_free(v->entries);
+    scry_free(v->zero_filled);
+    *v = (mri_volume){0};
+}
+
+/* Voxel of pixel (y, x) of problem `index`, which counts along the axis that a plane does not
+ * have. */
+static size_t mri_output_place(const mri_volume *v, size_t frame, size_t slice, size_t index,
+                               const int axis[2], size_t y, size_t x)
+{
+    size_t at[3];
+    at[3 - axis[0] - axis[1]] = index;
+    at[axis[0]] = y;
+    at[axis[1]] = x;
+    const size_t stack = frame * v->slices + slice - v->first;
+    return ((stack * v->dims[0] + at[0]) * v->dims[1] + at[1]) * v->dims[2] + at[2];
+}
+
+static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size_t index)
+{
+    return &v->entries[(frame * v->slices + slice - v->first) * v->problems + index];
+}
+
+/* Entry `at` of an axis of `count` entries in one of n with the same middle. As mri_resize does,
+ * the axis is cut where count <= n, and stretched where it is not. */
+static size_t nearest(size_t at, size_t count, size_t n)
+{
+    const double from = (double)at - (double)(count / 2);
+    const double i = floor((count > n ? from * (double)n / (double)count : from) + 0.5);
+    return (size_t)fmin(fmax(i + (double)(n / 2), 0), (double)(n - 1));
+}
+
+/* A real map on the plane's grid to that of the image. Images are interpolated, and may ring below
+ * 0 then, which magnitudes are not; shares and what holds for a region are taken from the nearest
+ * pixel. */
+static scry_status resize_real(float complex *out, float complex *scratch, size_t oy, size_t ox,
+                               const float *map, const output_map *what, const mri_plane *p,
+                               scry_error *err)
+{
+    const size_t ny = p->ny, nx = p->nx;
+    if (what->kind == OUTPUT_MAP_SD || what->kind == OUTPUT_MAP_QUANTILE) {
+        for (size_t i = 0; i < ny * nx; i++)
+            scratch[i] = map[i];
+        const scry_status st = mri_resize(out, oy, ox, scratch, ny, nx, err);
+        for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
+            out[i] = fmaxf(crealf(out[i]), 0);
+        return st;
+    }
+    for (size_t y = 0; y < oy; y++)
+        for (size_t x = 0; x < ox; x++)
+            out[y * ox + x] = map[nearest(y, oy, ny) * nx + nearest(x, ox, nx)];
+    return SCRY_OK;
+}
+
+scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
+                           const mri_plane *plane, const mri_result *r, scry_error *err)
+{
+    const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
+    const size_t n = plane->ny * plane->nx;
+    float complex *image = scry_alloc(oy * ox, sizeof *image);
+    float complex *scratch = scry_alloc(n, sizeof *scratch);
+    scry_status st = SCRY_OK;
+    if (!image || !scratch) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu x %zu", oy, ox);
+        goto done;
+    }
+    if ((st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err)) != SCRY_OK) goto done;
+    for (size_t i = 0; i < oy * ox; i++) {
+        const size_t to = mri_output_place(v, frame, slice, index, plane->axis, i / ox, i % ox);
+        if (v->cplx) {
+            v->mean[2 * to] = crealf(image[i]);
+            v->mean[2 * to + 1] = cimagf(image[i]);
+        } else {
+            v->mean[to] = cabsf(image[i]);
+        }
+    }
+    for (size_t k = 0; r->products && k < v->asked->count; k++) {
+        const output_map *what = &v->asked->list[k];
+        float *to = v->products + k * v->count;
+        st = resize_real(image, scratch, oy, ox, r->products + k * n, what, plane, err);
+        if (st != SCRY_OK) goto done;
+        for (size_t i = 0; i < oy * ox; i++)
+            to[mri_output_place(v, frame, slice, index, plane->axis, i / ox, i % ox)] =
+                crealf(image[i]);
+    }
+    *entry_of(v, frame, slice, index) = (mri_entry){.done = 1,
+                                                    .failed_chains = r->failed,
+                                                    .samples = r->samples,
+                                                    .coils = r->coils,
+                                                    .diagnosis = r->diagnosis,
+                                                    .holdout = r->holdout,
+                                                    .holdout_chi2 = r->holdout_chi2,
+                                                    .scale = r->scale,
+                                                    .seconds = r->seconds,
+                                                    .counts = r->counts,
+                                                    .start = r->start};
+done:
+    scry_free(image);
+    scry_free(scratch);
+    return st;
+}
+
+scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const mri_plane *plane,
+                                       const mri_result *r, scry_error *err)
+{
+    const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
+    float complex *image = scry_alloc(oy * ox, sizeof *image);
+    if (!image) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu x %zu", oy, ox);
+    scry_status st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err);
+    for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
+        v->zero_filled[mri_output_place(v, 0, v->first, index, plane->axis, i / ox, i % ox)] =
+            cabsf(image[i]);
+    scry_free(image);
+    return st;
+}
+
+void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, const char *why)
+{
+    const int axis[2] = {v->across == 0 ? 1 : 0, v->across == 2 ? 1 : 2};
+    const size_t oy = v->dims[axis[0]], ox = v->dims[axis[1]], width = v->cplx ? 2 : 1;
+    mri_entry *e = entry_of(v, frame, slice, index);
+    for (size_t i = 0; i < oy * ox; i++) {
+        const size_t to = mri_output_place(v, frame, slice, index, axis, i / ox, i % ox);
+        for (size_t k = 0; k < width; k++)
+            v->mean[to * width + k] = NAN;
+        for (size_t k = 0; k < v->asked->count; k++)
+            v->products[k * v->count + to] = NAN;
+    }
+    *e = (mri_entry){.done = 1};
+    strncpy(e->failure, why, sizeof e->failure - 1);
+}
+
+void mri_volume_gather(mri_volume *v)
+{
+    ranks_sum(v->mean, v->count * (v->cplx ? 2 : 1));
+    if (v->products) ranks_sum(v->products, v->asked->count * v->count);
+    if (v->zero_filled) ranks_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
+    ranks_merge(v->entries, v->frames * v->slices * v->problems * sizeof *v->entries);
+}
+
+/* "frame 0, slice 3, plane 7" of entry i, as far as there are several. */
+static void name_entry(char *which, size_t size, const mri_volume *v, size_t i)
+{
+    const size_t frame = i / v->problems / v->slices, plane = i % v->problems;
+    const size_t slice = v->first + i / v->problems % v->slices;
+    int used = v->frames > 1 ? snprintf(which, size, "frame %zu, ", frame) : 0;
+    used += snprintf(which + used, size - (size_t)used, "slice %zu", slice);
+    if (v->problems > 1) snprintf(which + used, size - (size_t)used, ", plane %zu", plane);
+}
+
+size_t mri_volume_failures(const mri_volume *v, const char *path)
+{
+    size_t failures = 0;
+    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
+        const mri_entry *e = &v->entries[i];
+        char which[96];
+        name_entry(which, sizeof which, v, i);
+        if (e->failed_chains)
+            fprintf(stderr, "scry mri: warning: %s, %s: %zu chains diverged and are left out\n",
+                    path, which, e->failed_chains);
+        if (!e->failure[0]) continue;
+        failures++;
+        if (i % v->problems && !strcmp(e->failure, e[-1].failure)) continue; /* once a slice */
+        if (strstr(e->failure, path))
+            fprintf(stderr, "scry mri: %s\n", e->failure);
+        else
+            fprintf(stderr, "scry mri: %s, %s: %s\n", path, which, e->failure);
+    }
+    return failures;
+}
+
+static diagnosis_summary tally_of(const mri_volume *v)
+{
+    diagnosis_summary t = {0};
+    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
+        char which[96];
+        name_entry(which, sizeof which, v, i);
+        if (v->entries[i].done && !v->entries[i].failure[0])
+            diagnosis_add(&t, &v->entries[i].diagnosis, which);
+    }
+    return t;
+}
+
+void mri_volume_log(const mri_volume *v, const mri_run *run, const char *path)
+{
+    const diagnosis_summary t = tally_of(v);
+    const output_map_names *asked = &run->settings->products;
+    const char *noise = run->info->noise_samples && strcmp(run->settings->noise, "kspace") != 0
+                            ? "--noise"
+                            : "--noise: the outermost samples may hold signal";
+    const diagnosis_words words = {.file = path,
+                                   .noise = noise,
+                                   .model = "the coil maps are wrong (--maps)",
+                                   .rhat = asked->rhat != NULL,
+                                   .ess = asked->ess != NULL,
+                                   .walks = output_maps_draws(run->method, &run->opts) > 1};
+    diagnosis_log(&t, &words, run->log);
+}
+
+/* ---- files ---- */
+
+static scry_status write_one(const mri_volume *v, const mri_run *run, const char *path,
+                             float *values, bool cplx, const char *what, scry_error *err)
+{
+    const diagnosis_summary t = tally_of(v);
+    scry_recon r = {.frames = v->frames,
+                    .slices = v->slices,
+                    .nz = v->dims[0],
+                    .ny = v->dims[1],
+                    .nx = v->dims[2],
+                    .cplx = cplx,
+                    .values = values,
+                    .geometry = run->info->geometry};
+    for (int a = 0; a < 3; a++) /* the geometry is that of the file's first slice */
+        r.geometry.position[a] += (double)v->first * r.geometry.slice_gap[a];
+    if (v->frames > 1) r.tr = run->info->tr * 1e-3;
+    r.draws = t.images ? t.draws / t.images : 0;
+    r.chi2 = t.judged ? diagnosis_chi2(&t) : 0;
+    snprintf(r.description, sizeof r.description, "scry %s, %s", run->method->name, what);
+    return scry_recon_write(path, &r, err);
+}
+
+scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
+                             scry_error *err)
+{
+    const bool draws = run->chains.chains * output_maps_draws(run->method, &run->opts) > 1;
+    scry_status st = SCRY_OK;
+    for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
+        const output_map *p = &v->asked->list[k];
+        char title[64];
+        if (p->name[0])
+            st = write_one(v, run, p->name, v->products + k * v->count, false,
+                           output_maps_title(p, title, sizeof title), err);
+    }
+    if (st == SCRY_OK) st = write_one(v, run, out, v->mean, v->cplx, draws ? "mean" : "image", err);
+    return st;
+}
+
+/* ---- report ---- */
+
+static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, size_t i)
+{
+    const mri_entry *e = &v->entries[i];
+    const size_t slice = i / v->problems;
+    scry_json_node *o = scry_json_put_object(d, list, NULL);
+    scry_json_put_unsigned(d, o, "frame", slice / v->slices);
+    scry_json_put_unsigned(d, o, "slice", v->first + slice % v->slices);
+    if (v->problems > 1) scry_json_put_unsigned(d, o, "plane", i % v->problems);
+    if (e->failure[0]) {
+        scry_json_put_string(d, o, "error", e->failure);
+        return;
+    }
+    scry_json_put_unsigned(d, o, "coils", e->coils);
+    scry_json_put_unsigned(d, o, "samples_measured", e->diagnosis.measured);
+    scry_json_put_unsigned(d, o, "chains", e->samples);
+    scry_json_put_unsigned(d, o, "chains_diverged", e->failed_chains);
+    scry_json_put_number(d, o, "intensity_scale", e->scale);
+    scry_json_put_number(d, o, "chi2", e->diagnosis.chi2);
+    diagnosis_report(d, o, &e->diagnosis);
+    if (e->holdout >= 0) {
+        scry_json_put_number(d, o, "holdout_residual", e->holdout);
+        scry_json_put_number(d, o, "holdout_chi2", e->holdout_chi2);
+    }
+    start_put(d, o, &e->start);
+    scry_json_node *calls = scry_json_put_object(d, o, "calls");
+    scry_json_put_unsigned(d, calls, "denoise", e->counts.denoise);
+    scry_json_put_unsigned(d, calls, "vjp", e->counts.vjp);
+    scry_json_put_unsigned(d, calls, "forward", e->counts.forward);
+    scry_json_put_unsigned(d, calls, "adjoint", e->counts.adjoint);
+    scry_json_put_number(d, o, "seconds", e->seconds);
+}
+
+scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, const char *out,
+                       double seconds, scry_error *err)
+{
+    scry_json *d;
+    scry_status st = scry_json_create(&d, err);
+    if (st != SCRY_OK) return st;
+    scry_json_node *root = scry_json_root(d);
+    const mri_settings *s = run->settings;
+    scry_json_put_string(d, root, "program", "scry");
+    scry_json_put_string(d, root, "version", SCRY_VERSION);
+    scry_json_put_string(d, root, "command", "mri");
+    scry_json_put_string(d, root, "in", in);
+    scry_json_put_string(d, root, "out", out);
+    scry_json_put_string(d, root, "format", scry_kspace_format_name(run->info->format));
+    scry_json_put_string(d, root, "method", run->method->name);
+    scry_json_put_string(d, root, "method_is", run->method->exact);
+    scry_json_put_string(d, root, "maps", s->maps);
+    scry_json_put_string(d, root, "noise", run->psi ? s->noise : "none");
+    scry_json_put_integer(d, root, "seed", s->seed);
+    scry_json_put_number(d, root, "unit", run->unit);
+    if (run->has_pool) {
+        scry_json_node *p = scry_json_put_object(d, root, "prior");
+        scry_json_put_string(d, p, "name", s->prior);
+        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
+    }
+    scry_json_node *options = scry_json_put_object(d, root, "options");
+    for (const scry_option *o = run->method->options; o && o->name; o++) {
+        double value;
+        if (scry_solver_opts_get(&run->opts, run->method, o->name, &value, NULL) == SCRY_OK)
+            scry_json_put_number(d, options, o->name, value);
+    }
+    scry_json_node *list = scry_json_put_array(d, root, "slices");
+    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++)
+        if (v->entries[i].done) put_entry(d, list, v, i);
+    scry_json_put_number(d, root, "seconds", seconds);
+    scry_json_put_unsigned(d, root, "peak_bytes", scry_memory_peak());
+    st = scry_json_write(d, s->report, err);
+    scry_json_free(d);
+    return st;
+}
+
+/* ---- preview ---- */
+
+scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err)
+{
+    const size_t plane = v->dims[1] * v->dims[2], z = v->dims[0] / 2;
+    const size_t first = (v->slices / 2 * v->dims[0] + z) * plane;
+    scry_panel panels[3];
+    size_t count = 0;
+    double high = 0;
+    float *magnitude = scry_alloc(plane, sizeof *magnitude);
+    if (!magnitude) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu pixels", plane);
+    for (size_t i = 0; i < plane; i++) {
+        const float *m = v->mean + (first + i) * (v->cplx ? 2 : 1);
+        magnitude[i] = v->cplx ? hypotf(m[0], m[1]) : m[0];
+        high = magnitude[i] > high ? magnitude[i] : high;
+    }
+    panels[count++] = (scry_panel){.values = v->zero_filled + z * plane,
+                                   .ny = v->dims[1],
+                                   .nx = v->dims[2],
+                                   .high = high,
+                                   .label = "zero-filled"};
+    panels[count++] = (scry_panel){.values = magnitude,
+                                   .ny = v->dims[1],
+                                   .nx = v->dims[2],
+                                   .high = high,
+                                   .label = run->method->name};
+    const float *sd = output_maps_sd(v->asked, v->products, v->count);
+    if (sd)
+        panels[count++] = (scry_panel){.values = sd + first,
+                                       .ny = v->dims[1],
+                                       .nx = v->dims[2],
+                                       .map = SCRY_MAP_HEAT,
+                                       .label = "sd"};
+    scry_status st = scry_png_panels(run->settings->preview, panels, count, 0, err);
+    scry_free(magnitude);
+    return st;
+}

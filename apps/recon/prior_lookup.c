@@ -1,0 +1,119 @@
+#include "apps/recon/prior_lookup.h"
+
+#include "priors/padded.h"
+#include "priors/perplane.h"
+#include "priors/tiled.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_prior(char *folder, size_t size, const char *parent, const char *name)
+{
+    char config[4200];
+    snprintf(folder, size, "%s%s%s", parent, *parent ? "/" : "", name);
+    snprintf(config, sizeof config, "%s/config.json", folder);
+    return access(config, R_OK) == 0;
+}
+
+/* The folder of this program, for priors that travel with it. */
+static void program_folder(char *out, size_t size)
+{
+    ssize_t n = readlink("/proc/self/exe", out, size - 1);
+    out[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash) *slash = '\0';
+}
+
+scry_status prior_find(char *folder, size_t size, const char *name, scry_error *err)
+{
+    char beside[4096], installed[4200], source[4200];
+    const char *user = getenv("SCRY_PRIORS");
+    program_folder(beside, sizeof beside);
+    snprintf(installed, sizeof installed, "%s/../share/scry/priors", beside);
+    snprintf(source, sizeof source, "%s/../priors/pretrained", beside);
+    if (is_prior(folder, size, "", name)) return SCRY_OK;
+    if (user && is_prior(folder, size, user, name)) return SCRY_OK;
+    if (is_prior(folder, size, SCRY_PRIOR_DIR, name)) return SCRY_OK;
+    if (is_prior(folder, size, installed, name)) return SCRY_OK;
+    if (is_prior(folder, size, source, name)) return SCRY_OK;
+    return SCRY_FAIL(
+        err, SCRY_EINVAL,
+        "prior '%s': no folder of this name with a config.json here, in $SCRY_PRIORS (%s), "
+        "%s or %s",
+        name, user ? user : "not set", SCRY_PRIOR_DIR, source);
+}
+
+scry_status prior_pool_open(prior_pool *pool, const char *name, scry_error *err)
+{
+    *pool = (prior_pool){0};
+    scry_status st = prior_find(pool->folder, sizeof pool->folder, name, err);
+    if (st == SCRY_OK) st = scry_network_load(&pool->network, pool->folder, err);
+    if (st == SCRY_OK) st = scry_prior_info_read(&pool->info, pool->folder, err);
+    if (st == SCRY_OK && scry_network_channels(pool->network) != 1)
+        st = SCRY_FAIL(err, SCRY_ESHAPE, "prior %s has %zu channels, expected 1", pool->folder,
+                       scry_network_channels(pool->network));
+    if (st != SCRY_OK) prior_pool_close(pool);
+    return st;
+}
+
+void prior_pool_close(prior_pool *pool)
+{
+    scry_network_free(pool->network);
+    scry_prior_info_free(pool->info);
+    pool->network = NULL;
+    pool->info = NULL;
+}
+
+/* Side of the window: the padded image, or a tile where that saves more than it costs. */
+static size_t window(size_t side, size_t tile, size_t multiple)
+{
+    const size_t padded = (side + multiple - 1) / multiple * multiple;
+    const size_t limit = (tile + multiple - 1) / multiple * multiple;
+    return padded > limit + limit / 2 ? limit : padded;
+}
+
+/* Replaces *P by a wrapper around it; on failure *P is freed. */
+static scry_status wrapped(scry_prior **P, scry_prior *outer, scry_status st)
+{
+    if (st != SCRY_OK) scry_prior_free(*P);
+    *P = outer;
+    return st;
+}
+
+scry_status prior_pool_make(scry_prior **out, prior_layout *layout, const prior_pool *pool,
+                            const scry_space *space, size_t tile, bool vjp, int threads,
+                            scry_error *err)
+{
+    const size_t m = scry_network_multiple(pool->network);
+    const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
+    const scry_space plane = SCRY_SPACE(y, x);
+    const scry_space small = SCRY_SPACE(window(y, tile, m), window(x, tile, m));
+    /* the windows cover at least the image, and at least one window */
+    const scry_space large =
+        SCRY_SPACE(y > small.dims[0] ? y : small.dims[0], x > small.dims[1] ? x : small.dims[1]);
+    scry_unet_opts opts;
+    scry_unet_opts_init(&opts);
+    opts.vjp = vjp;
+    opts.threads = threads;
+    scry_prior *P = NULL, *outer = NULL;
+    *out = NULL;
+    *layout = (prior_layout){small.dims[0], small.dims[1], 1, scry_space_count(space) / (y * x)};
+    scry_status st = scry_unet_create(&P, pool->network, &small, &opts, err);
+    if (st == SCRY_OK && !scry_space_equal(&large, &small)) {
+        st = scry_tiled_create(&outer, &large, P, tile / 4, 1, err);
+        st = wrapped(&P, outer, st);
+        if (st == SCRY_OK) layout->windows = scry_tiled_count(P);
+    }
+    if (st == SCRY_OK && !scry_space_equal(&plane, &large)) {
+        st = scry_padded_create(&outer, &plane, P, err);
+        st = wrapped(&P, outer, st);
+    }
+    if (st == SCRY_OK && layout->planes > 1) {
+        st = scry_perplane_create(&outer, space, P, 1, err);
+        st = wrapped(&P, outer, st);
+    }
+    if (st == SCRY_OK) *out = P;
+    return st;
+}

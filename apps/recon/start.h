@@ -1,0 +1,22 @@
+#ifndef SCRY_APPS_RECON_START_H
+#define SCRY_APPS_RECON_START_H
+
+#include "lib/io/json.h"
+#include "solvers/start.h"
+
+#include <stdio.h>
+
+/* Where the chains of a problem leave the closed form (solvers/start.h), for log and report. */
+typedef struct start_point {
+    double sigma;     /* 0: they start from noise, or the method has no such choice */
+    double departure; /* of the prior there; NaN: not known */
+} start_point;
+
+scry_status start_find(start_point *out, const struct scry_method *method,
+                       const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
+/* "start: Gaussian posterior at sigma 1.7, departure 0.10", `what` being "Gaussian posterior";
+ * nothing where sigma is 0 or log is NULL. */
+void start_log(FILE *log, const start_point *start, const char *what);
+void start_put(scry_json *d, scry_json_node *to, const start_point *start);
+
+#endif

@@ -1,0 +1,442 @@
+/* Where each ISMRMRD acquisition belongs. Everything that heads can get wrong is found here, when
+ * the file is opened and before anything is written. */
+
+#include "lib/io/kspace/ismrmrd_impl.h"
+
+#include "lib/memory.h"
+#include "lib/space.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NO_RANK = UINT16_MAX };
+
+/* Counters whose values in the file are numbered anew without gaps: slices, then what makes
+ * frames, slowest first. Limits in headers do not tell their number reliably (the generator of
+ * ismrmrd-tools states one repetition too many). */
+enum { SLICE, REPETITION, CONTRAST, PHASE, SET, RANKED };
+
+typedef struct ranks {
+    uint16_t *of[RANKED]; /* of each value below values; NO_RANK where it does not occur */
+    size_t values[RANKED], count[RANKED];
+} ranks;
+
+scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head)
+{
+    const uint64_t other =
+        SCRYI_MRD_FLAG(SCRYI_MRD_NAVIGATION) | SCRYI_MRD_FLAG(SCRYI_MRD_PHASE_CORRECTION) |
+        SCRYI_MRD_FLAG(SCRYI_MRD_HP_FEEDBACK) | SCRYI_MRD_FLAG(SCRYI_MRD_DUMMY) |
+        SCRYI_MRD_FLAG(SCRYI_MRD_RT_FEEDBACK) | SCRYI_MRD_FLAG(SCRYI_MRD_SURFACE_COIL_CORRECTION);
+    if (head->flags & SCRYI_MRD_FLAG(SCRYI_MRD_NOISE)) return SCRYI_MRD_NOISY;
+    if (head->flags & other) return SCRYI_MRD_SKIPPED;
+    if (head->flags & SCRYI_MRD_FLAG(SCRYI_MRD_CALIBRATION_AND_IMAGING)) return SCRYI_MRD_IMAGING;
+    return head->flags & SCRYI_MRD_FLAG(SCRYI_MRD_CALIBRATION) ? SCRYI_MRD_CALIBRATING
+                                                               : SCRYI_MRD_IMAGING;
+}
+
+static uint16_t counter(const scryi_mrd_head *h, int which)
+{
+    switch (which) {
+    case SLICE:
+        return h->idx.slice;
+    case REPETITION:
+        return h->idx.repetition;
+    case CONTRAST:
+        return h->idx.contrast;
+    case PHASE:
+        return h->idx.phase;
+    default:
+        return h->idx.set;
+    }
+}
+
+/* Of the image's encoding; noise scans have none. */
+static bool in_image(const scryi_mrd_state *s, const scryi_mrd_head *h, scryi_mrd_kind kind)
+{
+    return scryi_mrd_kind_of(h) == kind && h->encoding_space_ref == s->encoding;
+}
+
+static scry_status make_ranks(ranks *k, const scry_kspace_reader *r, const scryi_mrd_head *heads,
+                              size_t count, scry_error *err)
+{
+    for (int c = 0; c < RANKED; c++) {
+        for (size_t i = 0; i < count; i++)
+            if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING) &&
+                counter(&heads[i], c) >= k->values[c])
+                k->values[c] = (size_t)counter(&heads[i], c) + 1;
+        if (!(k->of[c] = scry_alloc(k->values[c], sizeof *k->of[c])))
+            return SCRY_FAIL(err, SCRY_ENOMEM, "%s: counters", r->path);
+        for (size_t i = 0; i < count; i++)
+            if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING))
+                k->of[c][counter(&heads[i], c)] = 1;
+        for (size_t v = 0; v < k->values[c]; v++)
+            k->of[c][v] = k->of[c][v] ? (uint16_t)k->count[c]++ : NO_RANK;
+    }
+    return SCRY_OK;
+}
+
+/* false: of a slice or frame without imaging lines */
+static bool ismrmrd_lines_rank(const ranks *k, const scryi_mrd_head *h, scryi_mrd_line *line)
+{
+    uint16_t at[RANKED];
+    for (int c = 0; c < RANKED; c++) {
+        const uint16_t value = counter(h, c);
+        at[c] = value < k->values[c] ? k->of[c][value] : NO_RANK;
+        if (at[c] == NO_RANK) return false;
+    }
+    line->slice = at[SLICE];
+    line->frame = 0;
+    for (int c = REPETITION; c < RANKED; c++)
+        line->frame = line->frame * k->count[c] + at[c];
+    return true;
+}
+
+static scry_status count_frames(scry_kspace_reader *r, const ranks *k, size_t lines,
+                                scry_error *err)
+{
+    size_t all = r->info.slices = k->count[SLICE];
+    bool fits = true;
+    r->info.frames = 1;
+    for (int c = REPETITION; c < RANKED && fits; c++) {
+        r->info.frames *= k->count[c];
+        fits = scry_mul(&all, all, k->count[c]);
+    }
+    /* Every slice has dozens of lines; some frames may be incomplete, most may not. */
+    if (fits && all / 4 <= lines) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EFORMAT,
+                     "%s: /%s: %zu slices x %zu repetitions x %zu contrasts x %zu phases x %zu "
+                     "sets, but only %zu imaging acquisitions",
+                     r->path, SCRYI_MRD_DATA, k->count[SLICE], k->count[REPETITION],
+                     k->count[CONTRAST], k->count[PHASE], k->count[SET], lines);
+}
+
+/* ---- one line ---- */
+
+/* kspace_encode_step_1 or _2 of an acquisition as an index into an axis of n. */
+static scry_status place_step(const scry_kspace_reader *r, size_t acquisition, int which,
+                              size_t step, size_t n, size_t *at, scry_error *err)
+{
+    const scryi_mrd_state *s = r->state;
+    const scryi_mrd_limit *l = &s->header.encoding[s->encoding].limits[which];
+    const size_t center = l->stated && n > 1 ? l->center : n / 2;
+    *at = step + n / 2 - center; /* wraps to a huge number below 0 */
+    if (*at < n) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EFORMAT,
+                     "%s: acquisition %zu: kspace_encode_step_%d is %zu, expected %zu to %zu (%s "
+                     "of %zu, centre of the limits %zu)",
+                     r->path, acquisition, which == SCRYI_MRD_STEP_1 ? 1 : 2, step,
+                     center > n / 2 ? center - n / 2 : 0, center + n - 1 - n / 2,
+                     which == SCRYI_MRD_STEP_1 ? "encodedSpace.y" : "encodedSpace.z", n, center);
+}
+
+/* Samples that are kept, and where they lie along x. A whole line fills the axis: its centre is
+ * that of the matrix, if need be up to a linear phase of the image. */
+static scry_status place_samples(scry_kspace_reader *r, size_t acquisition, const scryi_mrd_head *h,
+                                 scryi_mrd_line *line, scry_error *err)
+{
+    const size_t nx = r->info.nx, dropped = (size_t)h->discard_pre + h->discard_post;
+    line->samples = h->number_of_samples;
+    line->skipped = h->discard_pre;
+    line->reversed = (h->flags & SCRYI_MRD_FLAG(SCRYI_MRD_REVERSE)) != 0;
+    if (dropped >= line->samples || line->samples - dropped > nx)
+        return SCRY_FAIL(err, SCRY_EFORMAT,
+                         "%s: acquisition %zu: %zu samples (%u discarded in front, %u behind), "
+                         "expected 1 to %zu to be left (encodedSpace.x)",
+                         r->path, acquisition, line->samples, h->discard_pre, h->discard_post, nx);
+    line->count = line->samples - dropped;
+    ptrdiff_t center = (ptrdiff_t)h->center_sample - h->discard_pre;
+    if (line->reversed) center = (ptrdiff_t)line->count - 1 - center;
+    line->x = (size_t)((ptrdiff_t)(nx / 2) - center);
+    if (line->count == nx) {
+        /* Of an even number of reversed samples, writers count N/2 from either end. */
+        const size_t tolerated = line->reversed && nx % 2 == 0;
+        if (line->x && line->x != tolerated && h->center_sample)
+            scryi_kspace_warn(r,
+                              "whole lines whose center_sample is not %zu (%u in acquisition "
+                              "%zu) are not shifted",
+                              nx / 2, h->center_sample, acquisition);
+        line->x = 0;
+    }
+    if (line->x <= nx - line->count) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EFORMAT,
+                     "%s: acquisition %zu: %zu samples with center_sample %u (%u discarded in "
+                     "front) do not fit in %zu with their centre at %zu",
+                     r->path, acquisition, line->count, h->center_sample, h->discard_pre, nx,
+                     nx / 2);
+}
+
+static scry_status place_line(scry_kspace_reader *r, size_t acquisition, const scryi_mrd_head *h,
+                              scryi_mrd_line *line, scry_error *err)
+{
+    scry_status st = place_samples(r, acquisition, h, line, err);
+    if (st != SCRY_OK) return st;
+    if (h->active_channels != r->info.coils)
+        return SCRY_FAIL(err, SCRY_EFORMAT,
+                         "%s: acquisition %zu: %u active channels, expected %zu as in the first "
+                         "imaging acquisition",
+                         r->path, acquisition, h->active_channels, r->info.coils);
+    line->average = h->idx.average;
+    st = place_step(r, acquisition, SCRYI_MRD_STEP_1, h->idx.step_1, r->info.ny, &line->y, err);
+    if (st != SCRY_OK) return st;
+    return place_step(r, acquisition, SCRYI_MRD_STEP_2, h->idx.step_2, r->info.nz, &line->z, err);
+}
+
+/* ---- noise ---- */
+
+/* Noise scans with another receiver set-up than the image's cannot whiten it. */
+static void take_noise(scry_kspace_reader *r, const scryi_mrd_head *h, const scryi_mrd_head *image,
+                       const scryi_mrd_head **first, scryi_mrd_line *line)
+{
+    const size_t dropped = (size_t)h->discard_pre + h->discard_post;
+    line->samples = h->number_of_samples;
+    line->skipped = h->discard_pre;
+    line->kind = SCRYI_MRD_SKIPPED;
+    if (h->active_channels != image->active_channels || dropped >= line->samples) {
+        scryi_kspace_warn(r,
+                          "noise scans of %u channels and %u samples are left out: the image "
+                          "has %u channels",
+                          h->active_channels, h->number_of_samples, image->active_channels);
+    } else if (*first && h->sample_time_us != (*first)->sample_time_us) {
+        scryi_kspace_warn(r, "noise scans of %g us a sample are left out: the first has %g us",
+                          (double)h->sample_time_us, (double)(*first)->sample_time_us);
+    } else {
+        if (!*first) *first = h;
+        line->kind = SCRYI_MRD_NOISY;
+        line->count = line->samples - dropped;
+        r->info.noise_samples += line->count;
+    }
+}
+
+/* White noise has a variance in proportion to its bandwidth, which is 1 / dwell time; that of a
+ * noise scan is further reduced by the receiver, which the header states. */
+static void set_noise_ratio(scry_kspace_reader *r, const scryi_mrd_head *image,
+                            const scryi_mrd_head *noise)
+{
+    const scryi_mrd_state *s = r->state;
+    const double relative = s->header.noise_bandwidth > 0 ? s->header.noise_bandwidth : 1;
+    r->info.noise_ratio = 1;
+    if (!noise) return;
+    r->info.noise_ratio /= relative;
+    if (image->sample_time_us > 0 && noise->sample_time_us > 0)
+        r->info.noise_ratio *= (double)noise->sample_time_us / (double)image->sample_time_us;
+    else
+        scryi_kspace_warn(r,
+                          "sample times are not stated (image %g us, noise %g us): noise is "
+                          "taken to have the bandwidth of the image",
+                          (double)image->sample_time_us, (double)noise->sample_time_us);
+}
+
+/* ---- all lines ---- */
+
+static int by_place(const void *a, const void *b)
+{
+    const scryi_mrd_line *p = a, *q = b;
+    if (p->kind != q->kind) return p->kind < q->kind ? -1 : 1;
+    if (p->frame != q->frame) return p->frame < q->frame ? -1 : 1;
+    if (p->slice != q->slice) return p->slice < q->slice ? -1 : 1;
+    return (p->acquisition > q->acquisition) - (p->acquisition < q->acquisition);
+}
+
+size_t scryi_mrd_find(const scryi_mrd_state *s, scryi_mrd_kind kind, size_t frame, size_t slice,
+                      size_t *from)
+{
+    size_t bound[2];
+    for (int end = 0; end < 2; end++) {
+        size_t low = s->first[kind], high = low + s->n[kind];
+        while (low < high) {
+            const size_t mid = low + (high - low) / 2;
+            const scryi_mrd_line *l = &s->lines[mid];
+            const bool below = l->frame < frame ||
+                               (l->frame == frame && (end ? l->slice <= slice : l->slice < slice));
+            if (below)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        bound[end] = low;
+    }
+    *from = bound[0];
+    return bound[1] - bound[0];
+}
+
+static int by_repeat(const void *a, const void *b)
+{
+    const scryi_mrd_line *p = *(const scryi_mrd_line *const *)a;
+    const scryi_mrd_line *q = *(const scryi_mrd_line *const *)b;
+    if (p->frame != q->frame) return p->frame < q->frame ? -1 : 1;
+    if (p->slice != q->slice) return p->slice < q->slice ? -1 : 1;
+    if (p->z != q->z) return p->z < q->z ? -1 : 1;
+    if (p->y != q->y) return p->y < q->y ? -1 : 1;
+    return (p->average > q->average) - (p->average < q->average);
+}
+
+/* How many times samples were acquired, at most. Repeats are told by idx.average; those that are
+ * not are averaged too, but may be something else that this reader does not know. */
+static scry_status count_averages(scry_kspace_reader *r, scry_error *err)
+{
+    const scryi_mrd_state *s = r->state;
+    const size_t n = s->n[SCRYI_MRD_IMAGING];
+    size_t repeats = 0, times = 0;
+    const scryi_mrd_line **lines = scry_alloc(n, sizeof *lines);
+    if (!lines) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, n);
+    for (size_t i = 0; i < n; i++)
+        lines[i] = &s->lines[s->first[SCRYI_MRD_IMAGING] + i];
+    qsort(lines, n, sizeof *lines, by_repeat);
+    for (size_t i = 0; i < n; i++) {
+        const scryi_mrd_line *p = lines[i ? i - 1 : 0], *q = lines[i];
+        const bool again =
+            i && p->frame == q->frame && p->slice == q->slice && p->z == q->z && p->y == q->y;
+        times = again ? times + 1 : 1;
+        repeats += again && p->average == q->average;
+        if (times > r->info.averages) r->info.averages = times;
+    }
+    if (repeats)
+        scryi_kspace_warn(r,
+                          "%zu lines repeat an earlier one with the same counters: their mean "
+                          "is taken",
+                          repeats);
+    scry_free(lines);
+    return SCRY_OK;
+}
+
+static scry_status fill_lines(scry_kspace_reader *r, const ranks *k, const scryi_mrd_head *heads,
+                              size_t count, const scryi_mrd_head *image, scry_error *err)
+{
+    scryi_mrd_state *s = r->state;
+    const scryi_mrd_head *noise = NULL;
+    size_t stray = 0, elsewhere = 0;
+    for (size_t i = 0; i < count; i++) {
+        const scryi_mrd_head *h = &heads[i];
+        scryi_mrd_line *line = &s->lines[i];
+        *line = (scryi_mrd_line){.kind = scryi_mrd_kind_of(h), .acquisition = i};
+        if (line->kind == SCRYI_MRD_NOISY) take_noise(r, h, image, &noise, line);
+        if (line->kind >= SCRYI_MRD_NOISY) continue;
+        const bool here = h->encoding_space_ref == s->encoding,
+                   ranked = ismrmrd_lines_rank(k, h, line);
+        elsewhere += !here;
+        stray += here && !ranked;
+        if (here && ranked) {
+            const scry_status st = place_line(r, i, h, line, err);
+            if (st != SCRY_OK) return st;
+        } else {
+            line->kind = SCRYI_MRD_SKIPPED;
+        }
+    }
+    if (elsewhere)
+        scryi_kspace_warn(r, "%zu acquisitions of other encodings than number %zu are left out",
+                          elsewhere, s->encoding);
+    if (stray)
+        scryi_kspace_warn(r,
+                          "%zu calibration acquisitions of slices or frames without imaging "
+                          "acquisitions are left out",
+                          stray);
+    set_noise_ratio(r, image, noise);
+    return SCRY_OK;
+}
+
+/* ---- geometry ---- */
+
+static double dot(const double *a, const double *b)
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+/* Directions to unit length; false unless they are orthogonal. */
+static bool orthonormal(double v[3][3])
+{
+    for (int i = 0; i < 3; i++) {
+        const double length = sqrt(dot(v[i], v[i]));
+        if (!(length > 0.5 && length < 2)) return false;
+        for (int k = 0; k < 3; k++)
+            v[i][k] /= length;
+    }
+    return fabs(dot(v[0], v[1])) < 1e-3 && fabs(dot(v[0], v[2])) < 1e-3 &&
+           fabs(dot(v[1], v[2])) < 1e-3;
+}
+
+/* first: the first imaging acquisition of each slice */
+static void set_geometry(scry_kspace_reader *r, const scryi_mrd_head *heads, const size_t *first)
+{
+    scry_geometry *g = &r->info.geometry;
+    const size_t last = r->info.slices - 1;
+    const scryi_mrd_head *h = &heads[first[0]], *end = &heads[first[last]];
+    for (int k = 0; k < 3; k++) {
+        g->fov[k] = r->info.recon_fov[2 - k];
+        g->position[k] = (double)h->position[k];
+        g->along[0][k] = (double)h->read_dir[k];
+        g->along[1][k] = (double)h->phase_dir[k];
+        g->along[2][k] = (double)h->slice_dir[k];
+        if (last)
+            g->slice_gap[k] = ((double)end->position[k] - (double)h->position[k]) / (double)last;
+    }
+    g->known = orthonormal(g->along) && g->fov[0] > 0 && g->fov[1] > 0 && g->fov[2] > 0 &&
+               isfinite(dot(g->position, g->position));
+    /* Numbered in the order of acquisition, or of several stacks: no single affine map holds. */
+    for (size_t i = 1; i < last && g->known; i++)
+        for (int k = 0; k < 3; k++) {
+            const double expected = g->position[k] + (double)i * g->slice_gap[k];
+            if (fabs((double)heads[first[i]].position[k] - expected) < 0.1) continue;
+            scryi_kspace_warn(r,
+                              "slice %zu lies at %.2f mm along axis %d, expected %.2f for equal "
+                              "gaps: orientation is not used",
+                              i, (double)heads[first[i]].position[k], k, expected);
+            g->known = false;
+            break;
+        }
+    const size_t total = r->info.slices;
+    if (g->known && total > 1 && !(fabs(dot(g->slice_gap, g->along[2])) > 1e-3)) {
+        scryi_kspace_warn(r, "%zu slices at the same place: orientation is not used", total);
+        g->known = false;
+    }
+}
+
+static scry_status locate(scry_kspace_reader *r, const scryi_mrd_head *heads, scry_error *err)
+{
+    const scryi_mrd_state *s = r->state;
+    size_t *first = scry_alloc(r->info.slices, sizeof *first);
+    if (!first) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu slices", r->path, r->info.slices);
+    for (size_t i = 0; i < r->info.slices; i++)
+        first[i] = SIZE_MAX;
+    for (size_t i = 0; i < s->n[SCRYI_MRD_IMAGING]; i++) {
+        const scryi_mrd_line *l = &s->lines[i];
+        if (l->acquisition < first[l->slice]) first[l->slice] = l->acquisition;
+    }
+    set_geometry(r, heads, first);
+    scry_free(first);
+    return SCRY_OK;
+}
+
+scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count,
+                           scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    scryi_mrd_state *s = r->state;
+    const scryi_mrd_head *image = NULL;
+    ranks k = {0};
+    size_t lines = 0;
+    for (size_t i = 0; i < count; i++)
+        if (in_image(s, &heads[i], SCRYI_MRD_IMAGING) && !lines++) image = &heads[i];
+    r->info.coils = image->active_channels;
+    if (!r->info.coils)
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: acquisition %zu: no active channels", r->path,
+                         (size_t)(image - heads));
+    if ((st = make_ranks(&k, r, heads, count, err)) != SCRY_OK) goto done;
+    if ((st = count_frames(r, &k, lines, err)) != SCRY_OK) goto done;
+    if (!(s->lines = scry_alloc(count, sizeof *s->lines))) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu acquisitions", r->path, count);
+        goto done;
+    }
+    if ((st = fill_lines(r, &k, heads, count, image, err)) != SCRY_OK) goto done;
+    qsort(s->lines, count, sizeof *s->lines, by_place);
+    for (size_t i = 0; i < count; i++)
+        if (s->lines[i].kind < SCRYI_MRD_SKIPPED && !s->n[s->lines[i].kind]++)
+            s->first[s->lines[i].kind] = i;
+    r->info.has_calibration = s->n[SCRYI_MRD_CALIBRATING] > 0;
+    if ((st = count_averages(r, err)) != SCRY_OK) goto done;
+    st = locate(r, heads, err);
+done:
+    for (int c = 0; c < RANKED; c++)
+        scry_free(k.of[c]);
+    return st;
+}

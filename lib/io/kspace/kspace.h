@@ -1,0 +1,117 @@
+#ifndef SCRY_LIB_IO_KSPACE_KSPACE_H
+#define SCRY_LIB_IO_KSPACE_KSPACE_H
+
+#include "lib/status.h"
+
+#include <complex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Cartesian k-space as files hold it, whatever their format: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
+ * .cfl/.hdr, or a plain complex HDF5 dataset. A file is described when it is opened and its samples
+ * are read slice by slice.
+ *
+ *   slice = (coil, z, y, x) complex        y, x: rows and columns as the format orders them, so
+ *                                          that images come out in its orientation; z > 1: a volume
+ *                                          that is encoded along z too
+ *   fastMRI (slice, coil, H, W)            readout along y (H), phase encoding along x (W)
+ *   BART, ISMRMRD                          readout along x, phase encoding along y, then z
+ *
+ * Samples lie on the centred grid: index floor(n/2) of an axis is k = 0. Samples that were not
+ * acquired are 0 in the data and 0 in the mask. Samples of lines acquired several times are their
+ * mean, so that their noise is smaller; `averages` says how many times, at most. */
+
+typedef enum scry_kspace_format {
+    SCRY_KSPACE_FASTMRI = 0,
+    SCRY_KSPACE_ISMRMRD,
+    SCRY_KSPACE_CFL,
+    SCRY_KSPACE_PLAIN /* HDF5 with a complex dataset of 2 to 5 axes: (slice,) (coil,) (z,) y, x */
+} scry_kspace_format;
+
+/* Where the image lies in the patient, DICOM's LPS axes. */
+typedef struct scry_geometry {
+    bool known;
+    double fov[3];       /* mm along x (columns), y (rows), z of the image as reconstructed */
+    double position[3];  /* mm: centre of the first slice, or of a volume encoded along z */
+    double along[3][3];  /* unit vectors: direction of growing x, y, z */
+    double slice_gap[3]; /* from one slice to the next, mm; zeros for a single one */
+} scry_geometry;
+
+typedef struct scry_kspace_info {
+    scry_kspace_format format;
+    const char *dataset; /* of the samples, as messages name it: "kspace", "/dataset/data" */
+    size_t frames;       /* repetitions x contrasts x phases x sets, the first slowest */
+    size_t slices, coils, nz, ny, nx;
+    int readout;        /* axis of the readout: 1 y, 2 x */
+    bool image_axis[3]; /* z, y, x already transformed to the image (BART, read-transformed) */
+    size_t recon[3];    /* z, y, x of the image to write: smaller where the readout is
+                           oversampled, larger where k-space is to be zero-padded */
+    double encoded_fov[3], recon_fov[3]; /* mm, z, y, x; 0: not stated */
+    bool has_mask;        /* the file holds a sampling mask of its own, apart from zeros */
+    bool has_target;      /* fastMRI: reconstruction_rss or reconstruction_esc */
+    size_t noise_samples; /* of noise scans, for each coil; 0: none */
+    double noise_ratio;   /* variance of imaging samples over that of noise samples: bandwidths */
+    bool has_calibration; /* lines that are for calibration only */
+    size_t averages;
+    scry_geometry geometry;
+    /* What the file says of itself; "" where it does not. */
+    char acquisition[64], system[64], trajectory[32];
+    double field_strength, tr, te; /* T, ms, ms; 0: not stated */
+} scry_kspace_info;
+
+/* What the file alone does not say; zeroed for defaults. */
+typedef struct scry_kspace_choice {
+    const char *dataset; /* plain HDF5: which one, when there are several complex ones */
+    bool transformed;    /* cfl, plain HDF5: the readout (of a cfl: dim 0) is in the image */
+    double oversampling; /* of the readout, > 1: the image to write is n / oversampling; 0: as the
+                            file says */
+} scry_kspace_choice;
+
+typedef struct scry_kspace_reader scry_kspace_reader;
+
+/* Recognised by content. Reading is from one thread at a time (HDF5 is serial).
+ * errors  EIO: cannot be read; EFORMAT: not k-space, truncated, wrong names, types or shapes,
+ *         limits outside the matrix: names what was found and what was expected, and says when a
+ *         file looks like another format; EUNSUP: non-Cartesian trajectories; ENOMEM */
+scry_status scry_kspace_open(scry_kspace_reader **out, const char *path,
+                             const scry_kspace_choice *choice, scry_error *err);
+const scry_kspace_info *scry_kspace_describe(const scry_kspace_reader *r);
+void scry_kspace_close(scry_kspace_reader *r); /* accepts NULL */
+
+/* data[coil][z][y][x] of one slice and mask[z][y][x], 1 where acquired. mask NULL: not wanted.
+ * ENUMERIC: NaN or infinite samples (how many, the first one's place), or all zero. */
+scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, float complex *data,
+                             unsigned char *mask, scry_error *err);
+/* The same for the lines to calibrate coils with: calibration-only lines together with the imaging
+ * lines at places where they are missing. Without such lines: as scry_kspace_read. */
+scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, float complex *data,
+                                         unsigned char *mask, scry_error *err);
+/* noise[coil][noise_samples] */
+scry_status scry_kspace_read_noise(scry_kspace_reader *r, float complex *noise, scry_error *err);
+/* target[y][x] of one slice, recon size; EUNSUP without one. */
+scry_status scry_kspace_read_target(scry_kspace_reader *r, size_t slice, float *target,
+                                    scry_error *err);
+/* Warnings so far, one a call, NULL when there are no more. */
+const char *scry_kspace_warning(scry_kspace_reader *r);
+
+/* Writing, slice by slice. The file appears whole, by rename, at close; an existing one is replaced
+ * (callers ask before). info as described above: format says which (PLAIN is refused), the rest
+ * what is written into the headers; axes that are already transformed are EUNSUP except for CFL. An
+ * ISMRMRD file holds the acquired lines only; fastMRI a mask when it is one of whole
+ * phase-encoding lines. */
+typedef struct scry_kspace_writer scry_kspace_writer;
+scry_status scry_kspace_create(scry_kspace_writer **out, const char *path,
+                               const scry_kspace_info *info, scry_error *err);
+scry_status scry_kspace_write(scry_kspace_writer *w, size_t frame, size_t slice,
+                              const float complex *data, const unsigned char *mask,
+                              scry_error *err);
+/* The image that reconstructions are compared with (fastMRI only): before close. */
+scry_status scry_kspace_write_target(scry_kspace_writer *w, size_t slice, const float *target,
+                                     scry_error *err);
+/* commit false: leaves no trace. The writer is freed either way. NULL is accepted. */
+scry_status scry_kspace_finish(scry_kspace_writer *w, bool commit, scry_error *err);
+
+const char *scry_kspace_format_name(scry_kspace_format f); /* "fastMRI HDF5" */
+
+#endif

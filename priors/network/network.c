@@ -1,0 +1,329 @@
+#include "priors/network/network_impl.h"
+
+#include "lib/memory.h"
+#include "lib/io/safetensors.h"
+#include "lib/sha256.h"
+#include "lib/space.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Loading walks the architecture once and writes down every tensor it needs (its name, its shape,
+ * and where the pointer to its values goes); the list is then held against the file. So a missing,
+ * an extra and a misshapen tensor are all found by name before any weight is read. */
+
+#define NAME_SIZE 120
+
+typedef struct scryi_claim {
+    char name[NAME_SIZE], old_name[NAME_SIZE]; /* old_name: as before diffusers 0.13, or empty */
+    int rank;
+    size_t dims[4], count;
+    float **where;
+} scryi_claim;
+
+typedef struct scryi_walk {
+    scryi_claim *claims; /* NULL while counting */
+    size_t count;
+    char prefix[64];
+} scryi_walk;
+
+static void claim(scryi_walk *w, float **where, const char *name, const char *old_name,
+                  const char *part, int rank, const size_t *dims)
+{
+    if (w->claims) {
+        scryi_claim *c = &w->claims[w->count];
+        snprintf(c->name, sizeof c->name, "%s%s.%s", w->prefix, name, part);
+        if (old_name)
+            snprintf(c->old_name, sizeof c->old_name, "%s%s.%s", w->prefix, old_name, part);
+        c->rank = rank;
+        c->count = 1;
+        for (int i = 0; i < rank; i++)
+            c->count *= c->dims[i] = dims[i];
+        c->where = where;
+    }
+    w->count++;
+}
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+enter(scryi_walk *w, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(w->prefix, sizeof w->prefix, fmt, args);
+    va_end(args);
+}
+
+static void add_conv(scryi_walk *w, scryi_conv_weights *c, const char *name, size_t in, size_t out,
+                     size_t kernel)
+{
+    *c = (scryi_conv_weights){.in = in, .out = out, .kernel = kernel};
+    claim(w, &c->weight, name, NULL, "weight", 4, (size_t[]){out, in, kernel, kernel});
+    claim(w, &c->bias, name, NULL, "bias", 1, &out);
+}
+
+static void add_linear(scryi_walk *w, scryi_conv_weights *c, const char *name, const char *old_name,
+                       size_t in, size_t out)
+{
+    *c = (scryi_conv_weights){.in = in, .out = out, .kernel = 1};
+    claim(w, &c->weight, name, old_name, "weight", 2, (size_t[]){out, in});
+    claim(w, &c->bias, name, old_name, "bias", 1, &out);
+}
+
+static void add_norm(scryi_walk *w, scryi_norm_weights *n, const char *name, size_t channels,
+                     size_t groups, double eps)
+{
+    *n = (scryi_norm_weights){.channels = channels, .groups = groups, .eps = eps};
+    claim(w, &n->weight, name, NULL, "weight", 1, &channels);
+    claim(w, &n->bias, name, NULL, "bias", 1, &channels);
+}
+
+static void add_resnet(scryi_walk *w, scryi_resnet *r, const scryi_config *c, size_t in, size_t out)
+{
+    add_norm(w, &r->norm1, "norm1", in, c->groups, c->eps);
+    add_conv(w, &r->conv1, "conv1", in, out, 3);
+    add_linear(w, &r->time, "time_emb_proj", NULL, 4 * c->width[0], out);
+    add_norm(w, &r->norm2, "norm2", out, c->groups, c->eps);
+    add_conv(w, &r->conv2, "conv2", out, out, 3);
+    if (in != out) add_conv(w, &r->shortcut, "conv_shortcut", in, out, 1);
+}
+
+static void add_attention(scryi_walk *w, scryi_attention *a, const scryi_config *c, size_t width,
+                          size_t groups)
+{
+    a->heads = c->head_dim ? width / c->head_dim : 1;
+    add_norm(w, &a->norm, "group_norm", width, groups, c->eps);
+    add_linear(w, &a->qkv[0], "to_q", "query", width, width);
+    add_linear(w, &a->qkv[1], "to_k", "key", width, width);
+    add_linear(w, &a->qkv[2], "to_v", "value", width, width);
+    add_linear(w, &a->out, "to_out.0", "proj_attn", width, width);
+}
+
+static void walk_down(scryi_walk *w, scry_network *net)
+{
+    const scryi_config *c = &net->config;
+    for (size_t i = 0; i < c->levels; i++) {
+        scryi_block *b = &net->down[i];
+        b->count = c->layers;
+        b->attends = c->down_attends[i];
+        b->resamples = i + 1 < c->levels;
+        for (size_t j = 0; j < b->count; j++) {
+            enter(w, "down_blocks.%zu.resnets.%zu.", i, j);
+            add_resnet(w, &b->resnet[j], c, j || !i ? c->width[i] : c->width[i - 1], c->width[i]);
+            enter(w, "down_blocks.%zu.attentions.%zu.", i, j);
+            if (b->attends) add_attention(w, &b->attention[j], c, c->width[i], c->groups);
+        }
+        enter(w, "down_blocks.%zu.downsamplers.0.", i);
+        if (b->resamples) add_conv(w, &b->sampler, "conv", c->width[i], c->width[i], 3);
+    }
+}
+
+static void walk_mid(scryi_walk *w, scry_network *net)
+{
+    const scryi_config *c = &net->config;
+    const size_t width = c->width[c->levels - 1];
+    if (!c->has_mid) return;
+    net->mid.count = 2;
+    net->mid.attends = c->mid_attends;
+    for (size_t j = 0; j < 2; j++) {
+        enter(w, "mid_block.resnets.%zu.", j);
+        add_resnet(w, &net->mid.resnet[j], c, width, width);
+    }
+    enter(w, "mid_block.attentions.0.");
+    if (c->mid_attends) add_attention(w, &net->mid.attention[0], c, width, c->attention_groups);
+}
+
+/* The residual block j of level i on the way up sees [what came before, a skip connection]; the
+ * last one of a level takes its skip from the level above. */
+static void walk_up(scryi_walk *w, scry_network *net)
+{
+    const scryi_config *c = &net->config;
+    for (size_t i = 0; i < c->levels; i++) {
+        scryi_block *b = &net->up[i];
+        const size_t level = c->levels - 1 - i, width = c->width[level];
+        const size_t above = c->width[level ? level - 1 : 0];
+        const size_t before = i ? c->width[level + 1] : width;
+        b->count = c->layers + 1;
+        b->attends = c->up_attends[i];
+        b->resamples = i + 1 < c->levels;
+        for (size_t j = 0; j < b->count; j++) {
+            const size_t skip = j == c->layers ? above : width;
+            enter(w, "up_blocks.%zu.resnets.%zu.", i, j);
+            add_resnet(w, &b->resnet[j], c, (j ? width : before) + skip, width);
+            enter(w, "up_blocks.%zu.attentions.%zu.", i, j);
+            if (b->attends) add_attention(w, &b->attention[j], c, width, c->groups);
+        }
+        enter(w, "up_blocks.%zu.upsamplers.0.", i);
+        if (b->resamples) add_conv(w, &b->sampler, "conv", width, width, 3);
+    }
+}
+
+static void walk(scryi_walk *w, scry_network *net)
+{
+    const scryi_config *c = &net->config;
+    const size_t width = c->width[0];
+    enter(w, "%s", "");
+    add_conv(w, &net->conv_in, "conv_in", c->channels, width, 3);
+    add_linear(w, &net->time1, "time_embedding.linear_1", NULL, width, 4 * width);
+    add_linear(w, &net->time2, "time_embedding.linear_2", NULL, 4 * width, 4 * width);
+    walk_down(w, net);
+    walk_mid(w, net);
+    walk_up(w, net);
+    enter(w, "%s", "");
+    add_norm(w, &net->norm_out, "conv_norm_out", width, c->groups, c->eps);
+    add_conv(w, &net->conv_out, "conv_out", width, c->channels, 3);
+}
+
+static const char *shape_text(char *text, size_t size, int rank, const size_t *dims)
+{
+    size_t at = 0;
+    snprintf(text, size, "scalar");
+    for (int i = 0; i < rank && at < size; i++) {
+        const int n = snprintf(text + at, size - at, i ? " x %zu" : "%zu", dims[i]);
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return text;
+}
+
+/* Trailing axes of length 1 do not count: attention was once stored as 1x1 convolutions. */
+static bool same_shape(const scryi_claim *c, const scry_tensor_info *t)
+{
+    for (int i = 0; i < c->rank || i < t->rank; i++)
+        if ((i < c->rank ? c->dims[i] : 1) != (i < t->rank ? t->dims[i] : 1)) return false;
+    return true;
+}
+
+static const scry_tensor_info *find(const scry_safetensors *file, const scryi_claim *c)
+{
+    const scry_tensor_info *t = scry_safetensors_find(file, c->name);
+    return t || !c->old_name[0] ? t : scry_safetensors_find(file, c->old_name);
+}
+
+static bool is_claimed(const scryi_walk *w, const char *name)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (!strcmp(w->claims[i].name, name) || !strcmp(w->claims[i].old_name, name)) return true;
+    return false;
+}
+
+static scry_status check_tensors(const scryi_walk *w, const scry_safetensors *file,
+                                 const char *path, scry_error *err)
+{
+    char expected[96], found[96];
+    for (size_t i = 0; i < w->count; i++) {
+        const scryi_claim *c = &w->claims[i];
+        const scry_tensor_info *t = find(file, c);
+        if (!t) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: tensor %s is missing", path, c->name);
+        if (!same_shape(c, t))
+            return SCRY_FAIL(err, SCRY_EFORMAT, "%s: tensor %s is %s, config.json asks for %s",
+                             path, t->name, shape_text(found, sizeof found, t->rank, t->dims),
+                             shape_text(expected, sizeof expected, c->rank, c->dims));
+    }
+    for (size_t i = 0; i < scry_safetensors_count(file); i++) {
+        const char *name = scry_safetensors_info(file, i)->name;
+        if (!is_claimed(w, name))
+            return SCRY_FAIL(err, SCRY_EFORMAT,
+                             "%s: tensor %.100s has no place in the network of config.json", path,
+                             name);
+    }
+    return SCRY_OK;
+}
+
+static scry_status read_tensors(scry_network *net, const scryi_walk *w,
+                                const scry_safetensors *file, scry_error *err)
+{
+    scry_status st;
+    for (size_t i = 0; i < w->count; i++)
+        net->parameters += w->claims[i].count;
+    if (!(net->pool = scry_alloc(net->parameters, sizeof *net->pool)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu weights", net->parameters);
+    float *at = net->pool;
+    for (size_t i = 0; i < w->count; i++) {
+        *w->claims[i].where = at;
+        if ((st = scry_safetensors_float(file, find(file, &w->claims[i]), at, err)) != SCRY_OK)
+            return st;
+        at += w->claims[i].count;
+    }
+    return SCRY_OK;
+}
+
+static scry_status load_weights(scry_network *net, const char *path, scry_error *err)
+{
+    scryi_walk w = {.claims = NULL};
+    scry_safetensors *file = NULL;
+    scry_status st = scry_safetensors_open(&file, path, err);
+    if (st != SCRY_OK) return st;
+    walk(&w, net);
+    if (!(w.claims = scry_alloc(w.count, sizeof *w.claims))) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: table of tensors", path);
+        goto done;
+    }
+    w.count = 0;
+    walk(&w, net);
+    if ((st = check_tensors(&w, file, path, err)) != SCRY_OK) goto done;
+    if ((st = read_tensors(net, &w, file, err)) != SCRY_OK) goto done;
+    st = scry_sha256_file(path, net->sha256, err);
+done:
+    scry_free(w.claims);
+    scry_safetensors_free(file);
+    return st;
+}
+
+scry_status scry_network_load(scry_network **out, const char *folder, scry_error *err)
+{
+    char path[4096];
+    scry_status st = SCRY_OK;
+    *out = NULL;
+    scry_network *net = scry_alloc(1, sizeof *net);
+    if (!net) return SCRY_FAIL(err, SCRY_ENOMEM, "network");
+    if ((st = scryi_config_read(&net->config, &net->schedule, folder, err)) != SCRY_OK) goto done;
+    snprintf(path, sizeof path, "%s/diffusion_pytorch_model.safetensors", folder);
+    if ((st = load_weights(net, path, err)) != SCRY_OK) goto done;
+    *out = net;
+    net = NULL;
+done:
+    scry_network_free(net);
+    return st;
+}
+
+void scry_network_free(scry_network *net)
+{
+    if (!net) return;
+    scry_schedule_free(net->schedule);
+    scry_free(net->pool);
+    scry_free(net);
+}
+
+size_t scry_network_channels(const scry_network *net)
+{
+    return net->config.channels;
+}
+
+size_t scry_network_multiple(const scry_network *net)
+{
+    return (size_t)1 << (net->config.levels - 1);
+}
+
+size_t scry_network_parameters(const scry_network *net)
+{
+    return net->parameters;
+}
+
+const char *scry_network_prediction(const scry_network *net)
+{
+    static const char *const names[] = {"epsilon", "v_prediction", "sample"};
+    return names[net->config.prediction];
+}
+
+const char *scry_network_sha256(const scry_network *net)
+{
+    return net->sha256;
+}
+
+const scry_schedule *scry_network_schedule(const scry_network *net)
+{
+    return net->schedule;
+}

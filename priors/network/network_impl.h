@@ -1,0 +1,72 @@
+#ifndef SCRY_PRIORS_NETWORK_NETWORK_IMPL_H
+#define SCRY_PRIORS_NETWORK_NETWORK_IMPL_H
+
+#include "priors/network/unet.h"
+
+#include <stdint.h>
+
+/* The network as loaded: shapes from config.json, weights from safetensors as PyTorch stores them
+ * (convolutions out, in, row, column). All weights lie in one pool. */
+
+#define SCRYI_LEVELS 8 /* resolutions */
+#define SCRYI_LAYERS 9 /* residual blocks of one level, counting the one more on the way up */
+
+typedef struct scryi_conv_weights {
+    size_t in, out, kernel;
+    float *weight, *bias;
+} scryi_conv_weights;
+
+typedef struct scryi_norm_weights {
+    size_t channels, groups;
+    double eps;
+    float *weight, *bias;
+} scryi_norm_weights;
+
+typedef struct scryi_resnet {
+    scryi_norm_weights norm1, norm2;
+    scryi_conv_weights conv1, conv2, shortcut; /* shortcut.weight NULL: identity */
+    scryi_conv_weights time;                   /* kernel 1: a linear map of the embedding */
+} scryi_resnet;
+
+typedef struct scryi_attention {
+    size_t heads;
+    scryi_norm_weights norm;
+    scryi_conv_weights qkv[3], out;
+} scryi_attention;
+
+typedef struct scryi_block {
+    size_t count;
+    bool attends, resamples;
+    scryi_resnet resnet[SCRYI_LAYERS];
+    scryi_attention attention[SCRYI_LAYERS];
+    scryi_conv_weights sampler;
+} scryi_block;
+
+typedef enum scryi_prediction { SCRYI_EPSILON, SCRYI_V_PREDICTION, SCRYI_SAMPLE } scryi_prediction;
+
+typedef struct scryi_config {
+    size_t channels, levels, layers, width[SCRYI_LEVELS];
+    size_t groups, attention_groups, head_dim; /* head_dim 0: one head */
+    double eps, freq_shift;
+    bool down_attends[SCRYI_LEVELS], up_attends[SCRYI_LEVELS], has_mid, mid_attends;
+    bool flip_sin_to_cos, center_input;
+    size_t downsample_padding; /* 0: one row and column of zeros after the end only */
+    scryi_prediction prediction;
+} scryi_config;
+
+struct scry_network {
+    scryi_config config;
+    scry_schedule *schedule;
+    scryi_conv_weights conv_in, conv_out, time1, time2;
+    scryi_norm_weights norm_out;
+    scryi_block down[SCRYI_LEVELS], mid, up[SCRYI_LEVELS];
+    float *pool;
+    size_t parameters;
+    char sha256[65];
+};
+
+/* config.json and scheduler_config.json of a folder. */
+scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, const char *folder,
+                              scry_error *err);
+
+#endif

@@ -1,0 +1,217 @@
+#include "priors/network/model_impl.h"
+
+#include "lib/memory.h"
+#include "priors/network/attention_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Walks a plan. Every tensor is a place in the work of its image. */
+
+typedef struct scryi_run {
+    const scryi_model *m;
+    const scryi_plan *plan;
+    scryi_image *image;
+} scryi_run;
+
+static float *at(const scryi_run *r, int t)
+{
+    if (t == SCRYI_NONE) return NULL;
+    const scryi_tensor *tensor = &r->plan->tensors[t];
+    return r->image->work + r->plan->buffers[tensor->buffer].offset + tensor->at;
+}
+
+/* Ho et al. 2020 take the embedding of Vaswani et al. 2017, sec. 3.5: sines and cosines of t at
+ * geometrically spaced frequencies, the slowest of which diffusers moves by freq_shift. */
+static void embed(const scryi_run *r, float *rows)
+{
+    const scry_network *net = r->m->net;
+    const scryi_config *c = &net->config;
+    const size_t width = c->width[0], half = width / 2, wide = 4 * width;
+    float *wave = rows + r->m->time_floats, *hidden = wave + width, *e = hidden + wide;
+    wave[width - 1] = 0; /* an odd width ends in a zero */
+    for (size_t i = 0; i < half; i++) {
+        const double f = exp(-log(10000.) * (double)i / ((double)half - c->freq_shift));
+        wave[c->flip_sin_to_cos ? half + i : i] = (float)sin(r->image->time * f);
+        wave[c->flip_sin_to_cos ? i : half + i] = (float)cos(r->image->time * f);
+    }
+    scryi_linear(hidden, net->time1.weight, net->time1.bias, wave, width, wide);
+    scryi_silu(hidden, wide);
+    scryi_linear(e, net->time2.weight, net->time2.bias, hidden, wide, wide);
+    scryi_silu(e, wide);
+    for (size_t i = 0; i < r->m->time_count; i++) {
+        const scryi_resnet *resnet = r->m->times[i].resnet;
+        const size_t out = resnet->time.out;
+        float *row = rows + r->m->times[i].at;
+        memset(row + out, 0, (scryi_padded(out) - out) * sizeof *row);
+        scryi_linear(row, resnet->time.weight, resnet->time.bias, e, wide, out);
+        for (size_t o = 0; o < out; o++)
+            row[o] += resnet->conv1.bias[o];
+    }
+}
+
+/* Planes with a border of one zero, so that the first convolution needs no special cases. */
+static void border(const scryi_run *r, float *to, const float *from, double scale, double shift)
+{
+    const size_t h = r->m->height, w = r->m->width, planes = r->m->net->config.channels;
+    const float a = (float)scale, b = (float)shift;
+    memset(to, 0, planes * (h + 2) * (w + 2) * sizeof *to);
+    for (size_t row = 0; row < planes * h; row++) {
+        float *inner = to + (row / h * (h + 2) + row % h + 1) * (w + 2) + 1;
+        for (size_t i = 0; i < w; i++)
+            inner[i] = a * from[row * w + i] + b;
+    }
+}
+
+static scryi_norm statistics(const scryi_norm_layer *layer, float *vector)
+{
+    scryi_norm n = layer->norm;
+    n.scale = vector;
+    n.shift = n.scale + n.channels;
+    n.mean = n.shift + n.channels;
+    n.rstd = n.mean + n.channels;
+    n.sums = (double *)(void *)(n.rstd + n.channels);
+    return n;
+}
+
+static void edge(const scryi_run *r, const scryi_op *op)
+{
+    const scryi_model *m = r->m;
+    const scryi_config *c = &m->net->config;
+    const size_t wide = scryi_padded(c->width[0]);
+    if (op->kind == SCRYI_OP_FIRST)
+        scryi_first_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->last_back : m->first,
+                         op->adjoint ? NULL : m->first_bias, c->channels, wide, m->height, m->width,
+                         m->threads);
+    else
+        scryi_last_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->first_back : m->last,
+                        op->adjoint ? NULL : m->net->conv_out.bias, c->channels, wide, m->height,
+                        m->width, m->threads);
+}
+
+static void attention(const scryi_run *r, const scryi_op *op)
+{
+    const bool back = op->kind == SCRYI_OP_ATTEND_BACK;
+    const scryi_tensor *t = &r->plan->tensors[back ? op->in2 : op->out];
+    const scryi_attend a = {.channels = t->channels,
+                            .heads = op->heads,
+                            .pixels = t->height * t->width,
+                            .threads = r->m->threads};
+    if (back)
+        scryi_attend_backward(&a, at(r, op->out), at(r, op->in), at(r, op->in2),
+                              at(r, op->scratch));
+    else
+        scryi_attend_forward(&a, at(r, op->out), at(r, op->in), at(r, op->scratch));
+}
+
+static void resample(const scryi_run *r, const scryi_op *op)
+{
+    const bool back = op->kind == SCRYI_OP_UP_BACK;
+    const scryi_tensor *small = &r->plan->tensors[back ? op->out : op->in];
+    const size_t channels = scryi_channels(small->lead, small->channels);
+    (back ? scryi_upsample_back : scryi_upsample)(at(r, op->out), at(r, op->in), channels,
+                                                  small->height, small->width, r->m->threads);
+}
+
+static void run_normalise(const scryi_run *r, const scryi_op *op)
+{
+    const int threads = r->m->threads;
+    const scryi_norm n =
+        statistics(op->norm, at(r, op->kind == SCRYI_OP_STATISTICS ? op->out : op->in2));
+    if (op->kind == SCRYI_OP_STATISTICS)
+        scryi_norm_statistics(&n, at(r, op->in), threads);
+    else if (op->kind == SCRYI_OP_NORM)
+        scryi_norm_apply(&n, at(r, op->out), at(r, op->in), op->silu, threads);
+    else
+        scryi_norm_backward(&n, at(r, op->out), at(r, op->in3), at(r, op->in), op->silu, op->add,
+                            threads);
+}
+
+static scry_status convolve(const scryi_run *r, const scryi_op *op)
+{
+    const float *bias = op->in2 == SCRYI_NONE ? op->layer->bias : at(r, op->in2) + op->bias_at;
+    const bool back = op->kind == SCRYI_OP_CONV_BACK;
+    return scryi_conv_run(back ? op->layer->adjoint : op->layer->conv, at(r, op->out),
+                          at(r, op->in), bias, at(r, op->scratch), r->image->err);
+}
+
+static scry_status execute(const scryi_run *r, const scryi_op *op)
+{
+    const size_t floats = r->plan->tensors[op->out].floats;
+    const scryi_image *image = r->image;
+    switch (op->kind) {
+    case SCRYI_OP_EMBED:
+        embed(r, at(r, op->out));
+        break;
+    case SCRYI_OP_IMAGE:
+        if (op->of_v)
+            border(r, at(r, op->out), image->v, 1, 0);
+        else
+            border(r, at(r, op->out), image->x, image->scale, image->shift);
+        break;
+    case SCRYI_OP_FIRST:
+    case SCRYI_OP_LAST:
+        edge(r, op);
+        break;
+    case SCRYI_OP_CONV:
+    case SCRYI_OP_CONV_BACK:
+        return convolve(r, op);
+    case SCRYI_OP_STATISTICS:
+    case SCRYI_OP_NORM:
+    case SCRYI_OP_NORM_BACK:
+        run_normalise(r, op);
+        break;
+    case SCRYI_OP_ADD:
+        scryi_add(at(r, op->out), at(r, op->in), at(r, op->in2), floats, r->m->threads);
+        break;
+    case SCRYI_OP_COPY:
+        memcpy(at(r, op->out), at(r, op->in), floats * sizeof(float));
+        break;
+    case SCRYI_OP_UP:
+    case SCRYI_OP_UP_BACK:
+        resample(r, op);
+        break;
+    case SCRYI_OP_ATTEND:
+    case SCRYI_OP_ATTEND_BACK:
+        attention(r, op);
+        break;
+    }
+    return SCRY_OK;
+}
+
+/* A convolution whose weights outweigh what it reads and writes: they are the memory traffic. */
+static bool is_heavy(const scryi_op *op)
+{
+    const scryi_layer *l = op->layer;
+    if (!l) return false;
+    const size_t in = l->in_padded * l->height * l->width;
+    const size_t out = l->out_padded * l->out_height * l->out_width;
+    return scryi_conv_weight_bytes(op->kind == SCRYI_OP_CONV ? l->conv : l->adjoint) >=
+           (in + out) * sizeof(float);
+}
+
+/* The images of a batch go through a heavy convolution one after the other, so that its weights
+ * come from cache for all but the first. Between those, each image goes its way alone, so that what
+ * it carries is still in cache. One convolution of the library for all would be faster still at
+ * some sizes, but there it takes another algorithm for it: other bytes. */
+void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *images, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        ((scryi_image *)images[k])->status = SCRY_OK;
+    for (size_t first = 0, end; first < plan->op_count; first = end) {
+        end = first + 1;
+        if (!is_heavy(&plan->ops[first]))
+            while (end < plan->op_count && !is_heavy(&plan->ops[end]))
+                end++;
+        for (size_t k = 0; k < count; k++) {
+            const scryi_run r = {m, plan, images[k]};
+            for (size_t i = first; i < end && r.image->status == SCRY_OK; i++)
+                r.image->status = execute(&r, &plan->ops[i]);
+        }
+    }
+    for (size_t k = 0; k < count; k++) {
+        const scryi_run r = {m, plan, images[k]};
+        r.image->F = at(&r, plan->output);
+        r.image->g = at(&r, plan->gradient);
+    }
+}

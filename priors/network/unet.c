@@ -1,0 +1,252 @@
+#include "priors/network/unet.h"
+
+#include "lib/call_batcher.h"
+#include "lib/memory.h"
+#include "priors/prior_impl.h"
+#include "priors/network/model_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The network as a prior: coefficients between sigma and the network's own variables, and the
+ * assembly of a model from layers and plans. */
+
+typedef struct scryi_unet {
+    scry_prior base;
+    scry_network *owned;
+    scryi_model model;
+} scryi_unet;
+
+/* D = skip x + out F(in x + shift, t) */
+typedef struct scryi_coefficients {
+    double skip, out, in, shift, t;
+} scryi_coefficients;
+
+static scryi_coefficients coefficients(const scry_network *net, double sigma)
+{
+    const double a = 1 / sqrt(1 + sigma * sigma); /* sqrt(abar) */
+    scryi_coefficients c = {.in = a, .t = scry_schedule_time(net->schedule, sigma)};
+    switch (net->config.prediction) {
+    case SCRYI_EPSILON:
+        c.skip = 1;
+        c.out = -sigma;
+        break;
+    case SCRYI_V_PREDICTION:
+        c.skip = a * a;
+        c.out = -sigma * a;
+        break;
+    case SCRYI_SAMPLE:
+        c.skip = 0;
+        c.out = 1;
+        break;
+    }
+    return c;
+}
+
+static void run_denoise(const void *model, void *const *images, size_t count)
+{
+    const scryi_model *m = model;
+    scryi_plan_run(m, &m->denoise, images, count);
+}
+
+static void run_vjp(const void *model, void *const *images, size_t count)
+{
+    const scryi_model *m = model;
+    scryi_plan_run(m, &m->vjp, images, count);
+}
+
+static scry_status unet_run(const scryi_unet *u, scryi_coefficients c, float *D, float *g,
+                            const float *x, const float *v, void *work, scry_error *err)
+{
+    const double stretch = u->model.net->config.center_input ? 2 : 1;
+    const size_t n = scry_space_floats(&u->base.space);
+    scryi_image image = {.x = x,
+                         .v = v,
+                         .scale = stretch * c.in,
+                         .shift = stretch * c.shift - (stretch - 1),
+                         .time = c.t,
+                         .work = work,
+                         .err = err};
+    scry_call_batcher_call(v ? run_vjp : run_denoise, &u->model, &image);
+    if (image.status != SCRY_OK) return image.status;
+    const float skip = (float)c.skip, out = (float)c.out, back = (float)(c.out * c.in * stretch);
+    for (size_t i = 0; D && i < n; i++)
+        D[i] = skip * x[i] + out * image.F[i];
+    for (size_t i = 0; v && i < n; i++)
+        g[i] = skip * v[i] + back * image.g[i];
+    return SCRY_OK;
+}
+
+static scry_status unet_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
+                                void *work, scry_error *err)
+{
+    const scryi_unet *u = (const scryi_unet *)P;
+    return unet_run(u, coefficients(u->model.net, (double)sigma), x0, NULL, x, NULL, work, err);
+}
+
+static scry_status unet_vjp(const scry_prior *P, float *g, float *x0, const float *x,
+                            const float *v, float sigma, void *work, scry_error *err)
+{
+    const scryi_unet *u = (const scryi_unet *)P;
+    return unet_run(u, coefficients(u->model.net, (double)sigma), x0, g, x, v, work, err);
+}
+
+static void unet_destroy(scry_prior *P)
+{
+    scryi_unet *u = (scryi_unet *)P;
+    if (!u) return;
+    scryi_plan_free(&u->model.denoise);
+    scryi_plan_free(&u->model.vjp);
+    scryi_layers_free(&u->model);
+    scry_free(u->model.times);
+    scry_network_free(u->owned);
+    scry_free(u);
+}
+
+static const struct scry_prior_ops with_vjp = {
+    .name = "unet", .denoise = unet_denoise, .vjp = unet_vjp, .destroy = unet_destroy};
+static const struct scry_prior_ops without_vjp = {
+    .name = "unet", .denoise = unet_denoise, .destroy = unet_destroy};
+
+void scry_unet_opts_init(scry_unet_opts *opts)
+{
+    *opts = (scry_unet_opts){.threads = 1, .vjp = true, .winograd = true};
+}
+
+static scry_status check_space(const scry_network *net, const scry_space *space, scry_error *err)
+{
+    char text[96];
+    const size_t channels = net->config.channels, multiple = scry_network_multiple(net);
+    const scry_status st = scry_space_check(space, err);
+    if (st != SCRY_OK) return st;
+    scry_space_print(space, text, sizeof text);
+    const size_t planes = space->rank == 3 ? space->dims[0] : 1;
+    if (space->cplx || space->rank < 2 || space->rank > 3 || planes != channels)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "image %s for a network of %zu channel%s, expected real %s%zu x H x W",
+                         text, channels, channels > 1 ? "s" : "", channels > 1 ? "" : "H x W or ",
+                         channels);
+    for (int i = space->rank - 2; i < space->rank; i++)
+        if (space->dims[i] % multiple)
+            return SCRY_FAIL(
+                err, SCRY_ESHAPE,
+                "image %s: axis %d has length %zu, the network needs a multiple of %zu", text, i,
+                space->dims[i], multiple);
+    return SCRY_OK;
+}
+
+static void add_times(scryi_model *m, const scryi_block *b)
+{
+    for (size_t j = 0; j < b->count; j++) {
+        if (m->times) m->times[m->time_count] = (scryi_time_row){&b->resnet[j], m->time_floats};
+        m->time_count++;
+        m->time_floats += scryi_padded(b->resnet[j].conv1.out);
+    }
+}
+
+/* In the order in which the plan meets them. */
+static void list_times(scryi_model *m)
+{
+    const scry_network *net = m->net;
+    m->time_count = m->time_floats = 0;
+    for (size_t i = 0; i < net->config.levels; i++)
+        add_times(m, &net->down[i]);
+    add_times(m, &net->mid);
+    for (size_t i = 0; i < net->config.levels; i++)
+        add_times(m, &net->up[i]);
+}
+
+static scry_status build(scryi_model *m, bool vjp_too, scry_error *err)
+{
+    scry_status st;
+    list_times(m);
+    if (!(m->times = scry_alloc(m->time_count, sizeof *m->times)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "time embedding of the network");
+    list_times(m);
+    if ((st = scryi_edges_create(m, err)) != SCRY_OK) return st;
+    if ((st = scryi_plan_create(m, &m->denoise, false, err)) != SCRY_OK) return st;
+    return vjp_too ? scryi_plan_create(m, &m->vjp, true, err) : SCRY_OK;
+}
+
+/* A batch reads weights once for all its images, which is worth a fifth of D at 32 x 32 and 7 % at
+ * 64 x 64 and 128 x 128, most of it with four images (tests/bench/bench_batch.c). Each image costs
+ * its work, and above the limit weights no longer count beside it. */
+static size_t batch_of(size_t work_bytes)
+{
+    const size_t most = 4, fit = ((size_t)128 << 20) / work_bytes;
+    return fit < 1 ? 1 : fit < most ? fit : most;
+}
+
+scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,
+                             const scry_unet_opts *opts, scry_error *err)
+{
+    scry_unet_opts o;
+    scry_status st;
+    *out = NULL;
+    scry_unet_opts_init(&o);
+    if (opts) o = *opts;
+    if (o.threads < 1)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%d threads, expected at least 1", o.threads);
+    if ((st = check_space(net, space, err)) != SCRY_OK) return st;
+    scryi_unet *u = scry_alloc(1, sizeof *u);
+    if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "network prior");
+    u->base = (scry_prior){.ops = o.vjp ? &with_vjp : &without_vjp, .space = *space};
+    u->base.sigma_low = scry_schedule_sigma(net->schedule, 0);
+    u->base.sigma_high = scry_schedule_sigma(net->schedule, HUGE_VAL);
+    u->model = (scryi_model){.net = net,
+                             .threads = o.threads,
+                             .winograd = o.winograd,
+                             .height = space->dims[space->rank - 2],
+                             .width = space->dims[space->rank - 1]};
+    if ((st = build(&u->model, o.vjp, err)) != SCRY_OK) goto done;
+    const size_t a = u->model.denoise.floats, b = u->model.vjp.floats;
+    u->base.work_bytes = (a > b ? a : b) * sizeof(float);
+    u->base.batch = batch_of(u->base.work_bytes);
+    *out = &u->base;
+    u = NULL;
+done:
+    unet_destroy((scry_prior *)u);
+    return st;
+}
+
+scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
+                           const scry_unet_opts *opts, scry_error *err)
+{
+    scry_network *net;
+    *out = NULL;
+    scry_status st = scry_network_load(&net, folder, err);
+    if (st != SCRY_OK) return st;
+    st = scry_unet_create(out, net, space, opts, err);
+    if (st == SCRY_OK)
+        ((scryi_unet *)*out)->owned = net;
+    else
+        scry_network_free(net);
+    return st;
+}
+
+static const scryi_unet *as_unet(const scry_prior *P)
+{
+    return P->ops == &with_vjp || P->ops == &without_vjp ? (const scryi_unet *)P : NULL;
+}
+
+scry_status scry_unet_evaluate(const scry_prior *P, float *F, float *g, const float *x,
+                               const float *v, double t, void *work, scry_error *err)
+{
+    const scryi_unet *u = as_unet(P);
+    if (!u) return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a network prior", scry_prior_name(P));
+    if (v && !P->ops->vjp)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "the network was planned without its vjp");
+    const scryi_coefficients c = {.out = 1, .in = 1, .t = t};
+    return unet_run(u, c, F, g, x, v, work, err);
+}
+
+scry_unet_cost scry_unet_cost_of(const scry_prior *P)
+{
+    const scryi_unet *u = as_unet(P);
+    if (!u) return (scry_unet_cost){0};
+    const double forward = u->model.denoise.flops, both = u->model.vjp.flops;
+    return (scry_unet_cost){.weight_bytes = scryi_layers_bytes(&u->model),
+                            .flops_denoise = forward,
+                            .flops_vjp = both > 0 ? both - forward : 0};
+}

@@ -1,0 +1,75 @@
+#ifndef SCRY_PRIORS_NETWORK_UNET_H
+#define SCRY_PRIORS_NETWORK_UNET_H
+
+#include "priors/prior.h"
+#include "priors/schedule.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A pretrained diffusion network as a prior. The folder has the layout of the `diffusers` library:
+ * config.json (class UNet2DModel), diffusion_pytorch_model.safetensors and scheduler_config.json.
+ *
+ * The architecture is Ho et al. 2020 (appendix B): residual blocks with group normalisation and
+ * SiLU, a time embedding added in each, optional self-attention, strided convolutions down and
+ * nearest-neighbour upsampling followed by a convolution up. */
+
+/* The weights: loaded once, immutable, shared by priors of any size. */
+typedef struct scry_network scry_network;
+
+/* EIO: a file is not readable. EFORMAT: malformed, or a tensor is missing, extra or misshapen
+ * (named). EUNSUP: a legal setting that is not supported, named with its value. */
+scry_status scry_network_load(scry_network **out, const char *folder, scry_error *err);
+
+void scry_network_free(scry_network *net); /* accepts NULL */
+
+size_t scry_network_channels(const scry_network *net);
+size_t scry_network_multiple(const scry_network *net); /* what both sides must be a multiple of */
+size_t scry_network_parameters(const scry_network *net);
+const char *scry_network_prediction(const scry_network *net); /* "epsilon", "v_prediction", ... */
+const char *scry_network_sha256(const scry_network *net); /* of the file of weights, 64 digits */
+/* The noise levels of its training; borrowed. */
+const scry_schedule *scry_network_schedule(const scry_network *net);
+
+typedef struct scry_unet_opts {
+    int threads;   /* inside one call, >= 1, for all but the convolutions: these sum in an order
+                    * that would depend on it, and the bytes of a result do not. Chains, tiles
+                    * and channels run in parallel instead, with 1 here. Default 1 */
+    bool vjp;      /* plan the vector-Jacobian product too, which keeps activations: work_bytes
+                    * is several times larger. Default true */
+    bool winograd; /* Winograd F(4,3) for the 3x3 layers where the library has it: twice as fast,
+                    * 1e-6 relative to the direct sums. Default true */
+} scry_unet_opts;
+void scry_unet_opts_init(scry_unet_opts *opts);
+
+/* D(x; s) = E[x0 | x] through the network F at time t(s) of its schedule, real-valued:
+ *   epsilon       D = x - s F(x / sqrt(1 + s^2), t)
+ *   v_prediction  D = x / (1 + s^2) - s / sqrt(1 + s^2) F(x / sqrt(1 + s^2), t)
+ *   sample        D = F(x / sqrt(1 + s^2), t)
+ * (Salimans & Ho 2022, appendix D, divided by sqrt(abar)). The range of sigma is the schedule's.
+ * space: (H, W) for one channel, or (C, H, W), real; H and W multiples of scry_network_multiple.
+ * net is borrowed until the prior is freed; opts NULL: defaults. scry_prior_work_bytes is all the
+ * memory that a call touches besides weights and arguments: a forecast of the peak.
+ * Calls with different work may run at the same time. ESHAPE: space does not fit the network. */
+scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,
+                             const scry_unet_opts *opts, scry_error *err);
+
+/* Both in one; the prior owns its network. */
+scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
+                           const scry_unet_opts *opts, scry_error *err);
+
+/* The network's own output F(x, t) at real t, and g = (dF/dx)^T v when v and g are not NULL: for
+ * tests and for those who bring their own preconditioning. Shapes and aliasing as
+ * scry_prior_vjp; EINVAL: P is not a network prior. */
+scry_status scry_unet_evaluate(const scry_prior *P, float *F, float *g, const float *x,
+                               const float *v, double t, void *work, scry_error *err);
+
+/* Bytes of reordered weights held by the prior itself, and floating-point operations (2 per
+ * multiply-add of the direct sums) of D and of its VJP without D. */
+typedef struct scry_unet_cost {
+    size_t weight_bytes;
+    double flops_denoise, flops_vjp;
+} scry_unet_cost;
+scry_unet_cost scry_unet_cost_of(const scry_prior *P);
+
+#endif
