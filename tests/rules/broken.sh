@@ -42,8 +42,12 @@ breach "belongs behind priors/network/dnnl" priors/network/a.c '#include <dnnl.h
 breach "belongs behind" operators/a_impl.h '#include <gsl/gsl_math.h>'
 breach "longer than 100" tests/a.c "$(printf 'x%.0s' $(seq 101))"
 breach "tab" apps/a.sh 'if\ttrue'
-breach "blanks" apps/a.c 'int x; '
-breach "longer than 700" lib/a.c "$(printf '\\n%.0s' $(seq 701))"
+breach "blanks" apps/a.sh 'x=1 '
+breach "longer than 700" tests/a.sh "$(printf '\\n%.0s' $(seq 701))"
+if command -v clang-format >/dev/null; then
+    cp "$(dirname "$rules")/../../.clang-format" .
+    breach "not as clang-format" lib/a.c 'int  x;'
+fi
 breach "outside" apps/a.c '"../shared/data"'
 touch lib/unlisted.h
 if bash "$rules" . >said || ! grep -q '^lib/lib.h:1: -- does not list lib/unlisted.h' said; then
