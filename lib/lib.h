@@ -7,6 +7,7 @@
 #include "lib/parallel.h"     /* number of threads */
 #include "lib/call_batcher.h" /* calls of several threads answered together */
 #include "lib/rng.h"          /* counter-based random numbers, also for GSL */
+#include "lib/nearest.h"      /* what a mistyped name means */
 #include "lib/space.h"        /* shapes */
 #include "lib/status.h"       /* how failure is reported */
 #include "lib/vector.h"       /* sums, norms, quantiles */

@@ -90,9 +90,9 @@ void scry_psf_params_init(scry_psf_params *p, scry_psf_model model);
 /* True when the text names a model ("airy", "airy:na=1.4") rather than a file. */
 bool scry_psf_is_model(const char *spec);
 
-/* "gaussian:sigma=2,sigma_z=3" -> params with the given keys set. EINVAL, with the legal names:
- * unknown model or key, a key that the model does not use, twice the same key, a value that is not
- * a number or out of its range. */
+/* "gaussian:sigma=2,sigma_z=3" -> params with the given keys set. EINVAL, with the legal names and
+ * the one nearest to what was written: unknown model or key, a key that the model does not use,
+ * twice the same key, a value that is not a number or out of its range. */
 scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err);
 
 /* One value, marked GIVEN. EINVAL as above. */

@@ -2,6 +2,8 @@
  * file's metadata, the printed list and the help. */
 #include "operators/psf.h"
 
+#include "lib/nearest.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,6 +144,34 @@ static const char *list_keys(scry_psf_model model, char *buf, size_t size)
     return buf;
 }
 
+/* " (did you mean \"sigma\"?)" in buf, or nothing where no name is near. */
+static const char *guess(const char *word, size_t n, const char *const *names, size_t count,
+                         char *buf, size_t size)
+{
+    const char *near = scry_nearest_name(word, n, names, count);
+    buf[0] = '\0';
+    if (near) snprintf(buf, size, " (did you mean \"%s\"?)", near);
+    return buf;
+}
+
+static const char *guess_model(const char *word, size_t n, char *buf, size_t size)
+{
+    const char *names[SCRY_PSF_MODEL_COUNT];
+    for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++)
+        names[m] = models[m].name;
+    return guess(word, n, names, SCRY_PSF_MODEL_COUNT, buf, size);
+}
+
+static const char *guess_key(scry_psf_model model, const char *word, size_t n, char *buf,
+                             size_t size)
+{
+    const char *names[SCRY_PSF_KEY_COUNT];
+    size_t count = 0;
+    for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++)
+        if (scry_psf_model_uses(model, (scry_psf_key)k)) names[count++] = keys[k].name;
+    return guess(word, n, names, count, buf, size);
+}
+
 /* The model that spec names up to its end or ':', or -1. */
 static int find_model(const char *spec)
 {
@@ -180,7 +210,7 @@ static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, sc
 {
     const char *model = models[p->model].name;
     const size_t name = strcspn(item, "=,");
-    char legal[256], *end = NULL;
+    char legal[256], near[48], *end = NULL;
     if (name >= n)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: \"%.*s\" is not of the form key=value", model,
                          (int)(n < 60 ? n : 60), item);
@@ -190,8 +220,9 @@ static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, sc
              strncmp(item, keys[key].name, name) == 0))
         key++;
     if (key == SCRY_PSF_KEY_COUNT)
-        return SCRY_FAIL(err, SCRY_EINVAL, "psf %s has no key \"%.*s\"; its keys are %s", model,
-                         (int)(name < 60 ? name : 60), item,
+        return SCRY_FAIL(err, SCRY_EINVAL, "psf %s has no key \"%.*s\"%s; its keys are %s", model,
+                         (int)(name < 20 ? name : 20), item,
+                         guess_key(p->model, item, name, near, sizeof near),
                          list_keys(p->model, legal, sizeof legal));
     if (p->origin[key] == SCRY_PSF_GIVEN)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s is given twice", model, keys[key].name);
@@ -205,11 +236,14 @@ static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, sc
 
 scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err)
 {
-    char legal[128];
+    char legal[128], near[48];
     const int model = find_model(spec);
+    const size_t length = strcspn(spec, ":");
     if (model < 0)
-        return SCRY_FAIL(err, SCRY_EINVAL, "unknown psf model \"%.*s\"; the models are %s",
-                         (int)strcspn(spec, ":"), spec, list_models(legal, sizeof legal));
+        return SCRY_FAIL(err, SCRY_EINVAL, "unknown psf model \"%.*s\"%s; the models are %s",
+                         (int)(length < 60 ? length : 60), spec,
+                         guess_model(spec, length, near, sizeof near),
+                         list_models(legal, sizeof legal));
     scry_psf_params_init(p, (scry_psf_model)model);
     const char *at = spec + strcspn(spec, ":");
     while (*at) { /* at a ':' or ',' that must be followed by an item */

@@ -1,6 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
+#include "lib/nearest.h"
 #include "lib/rng.h"
 #include "lib/space.h"
 #include "lib/status.h"
@@ -19,6 +20,34 @@ static void error_keeps_the_first(void **state)
     assert_string_equal(err.text, "axis 1: 65");
     assert_string_equal(err.where, "error_keeps_the_first");
     assert_int_equal(SCRY_FAIL(NULL, SCRY_EIO, "nobody listens"), SCRY_EIO);
+}
+
+static void mistyped_names_are_guessed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gaussian", "airy", "born-wolf", "sigma", "sigma_x", "na"};
+    static const struct {
+        const char *word, *meant;
+    } rows[] = {{"gausian", "gaussian"},
+                {"guassian", "gaussian"},
+                {"ayri", "airy"},
+                {"bornwolf", "born-wolf"},
+                {"sigam_x", "sigma_x"},
+                {"sigma", "sigma"},
+                {"n", "na"},
+                {"xy", NULL},
+                {"beads", NULL},
+                {"", NULL},
+                {"gaus", NULL}};
+    char word[200];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *near = scry_nearest_name(rows[i].word, strlen(rows[i].word), names, 6);
+        if (!near != !rows[i].meant || (near && strcmp(near, rows[i].meant) != 0))
+            fail_msg("%s: %s, expected %s", rows[i].word, near, rows[i].meant);
+    }
+    memset(word, 'a', sizeof word);
+    assert_null(scry_nearest_name(word, sizeof word, names, 6));
+    assert_null(scry_nearest_name("airy", 4, names, 0));
 }
 
 static void space_refuses_nonsense(void **state)
@@ -150,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(error_keeps_the_first),
+        cmocka_unit_test(mistyped_names_are_guessed),
         cmocka_unit_test(space_refuses_nonsense),
         cmocka_unit_test(memory_is_zeroed_aligned_and_counted),
         cmocka_unit_test(rng_is_philox),

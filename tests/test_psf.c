@@ -274,6 +274,11 @@ static void specifications_are_checked(void **state)
         const char *spec, *says;
     } wrong[] = {
         {"moffat:beta=2", "gaussian, airy, born-wolf, gibson-lanni, confocal"},
+        {"gausian:sigma=2", "\"gausian\" (did you mean \"gaussian\"?"},
+        {"gibson-lany", "did you mean \"gibson-lanni\"?"},
+        {"gaussian:sigam=2", "\"sigam\" (did you mean \"sigma\"?"},
+        {"airy:wavelenght=520", "did you mean \"wavelength\"?"},
+        {"moffat:beta=2", "\"moffat\"; the models are"},
         {"gaussian:radius=2", "sigma, sigma_x, sigma_y, sigma_z, size"},
         {"gaussian:na=1.4", "no key \"na\""},
         {"gaussian:sigma", "key=value"},

@@ -209,7 +209,11 @@ refuses "existing output" 1 "exists.*force" "$scry" deblur in.tif noisy.tif $d
 refuses "output is input" 2 "both input and output" "$scry" deblur in.tif in.tif $d --force
 refuses "no such folder" 1 "no folder" "$scry" deblur in.tif nowhere/x.tif $d
 refuses "unknown method" 2 "'magic'" "$scry" deblur in.tif x.tif $d --method magic
-refuses "unknown psf key" 2 "sigmo" "$scry" deblur in.tif x.tif --psf gaussian:sigmo=2
+refuses "misspelled psf model" 2 "gausian.*did you mean .gaussian" "$scry" deblur in.tif x.tif \
+    --psf gausian:sigma=2
+refuses "no such psf file" 1 "psf.tif: No such file" "$scry" deblur in.tif x.tif --psf psf.tif
+refuses "unknown psf key" 2 "sigmo.*did you mean .sigma" "$scry" deblur in.tif x.tif --psf \
+    gaussian:sigmo=2
 refuses "psf needs the optics" 1 "na|wavelength" "$scry" deblur in.tif x.tif --psf gibson-lanni
 refuses "psf larger than the image" 1 "psf" "$scry" deblur odd.tif x.tif --psf truth.ome.tif
 refuses "negative gain" 2 "gain -1" "$scry" deblur in.tif x.tif $d --gain -1

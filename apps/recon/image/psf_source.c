@@ -6,11 +6,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 scry_status psf_open(psf_source *s, const char *spec, scry_error *err)
 {
     *s = (psf_source){.spec = spec, .model = scry_psf_is_model(spec)};
-    if (s->model) return scry_psf_parse(&s->params, spec, err);
+    /* A name without a dot, or with a colon, that no file has is a model misspelled. */
+    const bool word = strchr(spec, ':') || !strpbrk(spec, "./");
+    if (s->model || (word && access(spec, F_OK))) return scry_psf_parse(&s->params, spec, err);
     scry_status st = image_load(&s->measured, spec, err);
     if (st != SCRY_OK) return st;
     const scry_tiff_info *i = &s->measured.info;
