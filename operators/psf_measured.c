@@ -252,18 +252,24 @@ static scry_status subtract(float *h, const struct box *b, const scry_psf_prepar
     return SCRY_OK;
 }
 
-/* The voxel whose 3^d neighbourhood is brightest: a hot pixel does not win against a bead. */
+/* The voxel whose 3^d neighbourhood is brightest: a hot pixel does not win against a bead. The
+ * neighbourhood goes on at the opposite border, so that every voxel has as many neighbours and a
+ * pedestal does not count. */
 static size_t smooth_peak(const float *h, const struct box *b)
 {
-    size_t best = 0, c[3];
+    size_t best = 0, c[3], reach[3];
     double brightest = -INFINITY;
+    for (int a = 0; a < 3; a++)
+        reach[a] = b->n[a] > 2 ? 1 : 0;
     for (size_t i = 0; i < count(b); i++) {
         double sum = 0;
         psf_measured_split(c, i, b);
-        for (size_t z = c[0] ? c[0] - 1 : 0; z <= c[0] + 1 && z < b->n[0]; z++)
-            for (size_t y = c[1] ? c[1] - 1 : 0; y <= c[1] + 1 && y < b->n[1]; y++)
-                for (size_t x = c[2] ? c[2] - 1 : 0; x <= c[2] + 1 && x < b->n[2]; x++)
-                    sum += h[at(b, z, y, x)];
+        for (size_t z = 0; z <= 2 * reach[0]; z++)
+            for (size_t y = 0; y <= 2 * reach[1]; y++)
+                for (size_t x = 0; x <= 2 * reach[2]; x++)
+                    sum += h[at(b, (c[0] + b->n[0] + z - reach[0]) % b->n[0],
+                                (c[1] + b->n[1] + y - reach[1]) % b->n[1],
+                                (c[2] + b->n[2] + x - reach[2]) % b->n[2])];
         if (sum <= brightest) continue;
         brightest = sum;
         best = i;
@@ -287,22 +293,25 @@ static scry_status roll_from_corner(float *h, const struct box *b, scry_error *e
     return SCRY_OK;
 }
 
+/* A PSF in Fourier order has its peak in the corner; its border is not its background, so that it
+ * is rolled before that is measured. */
+static scry_status unroll(float *h, const struct box *b, scry_psf_report *r, scry_error *err)
+{
+    size_t peak[3];
+    psf_measured_split(peak, smooth_peak(h, b), b);
+    for (int a = 0; a < 3; a++)
+        if (b->n[a] > 3 && peak[a] > 1 && peak[a] + 1 < b->n[a]) return SCRY_OK;
+    if (count(b) <= 9) return SCRY_OK;
+    r->warnings |= SCRY_PSF_WARN_CORNER;
+    return roll_from_corner(h, b, err);
+}
+
 /* The voxel that becomes the centre. */
-static scry_status find_centre(size_t *centre, float *h, const struct box *b, scry_psf_report *r,
-                               scry_error *err)
+static void find_centre(size_t *centre, const float *h, const struct box *b, scry_psf_report *r)
 {
     size_t peak[3];
     double centroid[3];
-    bool corner = true;
     psf_measured_split(peak, smooth_peak(h, b), b);
-    for (int a = 0; a < 3; a++)
-        if (b->n[a] > 3 && peak[a] > 1 && peak[a] + 1 < b->n[a]) corner = false;
-    if (corner && count(b) > 9) {
-        scry_status st = roll_from_corner(h, b, err);
-        if (st != SCRY_OK) return st;
-        r->warnings |= SCRY_PSF_WARN_CORNER;
-        psf_measured_split(peak, smooth_peak(h, b), b);
-    }
     core_centroid(centroid, h, b, peak);
     for (int a = 0; a < 3; a++) {
         centre[a] = (size_t)lround(centroid[a]);
@@ -313,7 +322,6 @@ static scry_status find_centre(size_t *centre, float *h, const struct box *b, sc
         if (8 * (shift < 0 ? -shift : shift) > (ptrdiff_t)b->n[a] && labs((long)shift) > 1)
             r->warnings |= SCRY_PSF_WARN_OFF_CENTRE;
     }
-    return SCRY_OK;
 }
 
 /* The smallest half size on an axis outside of which at most `lost` of the light is. */
@@ -385,8 +393,9 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
         st = SCRY_FAIL(err, SCRY_ENOMEM, "a copy of the psf");
         goto done;
     }
+    if ((st = unroll(h, &b, &r, err)) != SCRY_OK) goto done;
     if ((st = subtract(h, &b, &o, &r, err)) != SCRY_OK) goto done;
-    if ((st = find_centre(centre, h, &b, &r, err)) != SCRY_OK) goto done;
+    find_centre(centre, h, &b, &r);
     *s = (scry_space){.rank = is->rank};
     for (int a = b.lead; a < 3; a++) {
         size_t half = 0;

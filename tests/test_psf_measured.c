@@ -125,6 +125,21 @@ static void what_is_wrong_is_said(void **state)
     assert_near(r.stats.fwhm[1], r.stats.fwhm[0], 1e-4);
     scry_free(psf);
 
+    /* A small box, whose border is bright, and a pedestal: nothing of that is background. */
+    const scry_space box = SCRY_SPACE(15, 15);
+    float *low = scry_alloc(225, sizeof *low);
+    for (size_t i = 0; i < 225; i++) {
+        const double dy = (double)((i / 15 + 7) % 15) - 7, dx = (double)((i + 7) % 15) - 7;
+        low[i] = (float)(exp(-(dy * dy + dx * dx) / (2 * 1.6 * 1.6)) + 0.01);
+    }
+    assert_ok(scry_psf_prepare(&psf, &s, low, &box, NULL, &r, &err));
+    assert_int_equal(r.warnings, SCRY_PSF_WARN_CORNER);
+    assert_near(r.background, 0.01, 1e-4);
+    assert_int_equal(s.dims[0], 11);
+    assert_int_equal(s.dims[1], s.dims[0]);
+    scry_free(low);
+    scry_free(psf);
+
     /* Cut through its light, background known. */
     const scry_space small = SCRY_SPACE(7, 7);
     const double middle[2] = {3, 3}, wide[2] = {3, 3};
