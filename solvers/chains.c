@@ -56,11 +56,6 @@ void scry_chains_opts_init(scry_chains_opts *opts)
     *opts = (scry_chains_opts){.chains = 1};
 }
 
-static size_t count_draws(const struct scry_method *method, const scry_solver_opts *solver_opts)
-{
-    return scry_method_walks(method) && solver_opts->draws > 1 ? solver_opts->draws : 1;
-}
-
 static scry_status check_opts(const scry_chains_opts *opts, size_t draws, scry_error *err)
 {
     if (opts->chains < 1) return SCRY_FAIL(err, SCRY_EINVAL, "0 chains, expected 1 or more");
@@ -291,9 +286,8 @@ static void disband(struct team *team)
     scry_free(team->rows);
 }
 
-static scry_status assemble(struct team *team, const struct scry_method *method,
-                            const scry_problem *problem, const scry_solver_opts *solver_opts,
-                            scry_error *err)
+static scry_status assemble(struct team *team, const scry_problem *problem,
+                            const scry_options *options, scry_error *err)
 {
     const scry_chains_opts *o = team->opts;
     team->solver = scry_alloc(team->seats, sizeof *team->solver);
@@ -308,7 +302,7 @@ static scry_status assemble(struct team *team, const struct scry_method *method,
     if (st == SCRY_OK && team->seats > team->threads)
         st = scry_call_batcher_create(&team->batcher, team->threads, err);
     for (size_t i = 0; i < team->seats && st == SCRY_OK; i++)
-        st = scry_solver_plan(&team->solver[i], method, problem, solver_opts, err);
+        st = scry_solver_plan(&team->solver[i], problem, options, err);
     return st;
 }
 
@@ -346,24 +340,23 @@ static scry_status make_room(scry_chains *c, struct team *team, const scry_space
     return ok ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", most, c->n);
 }
 
-scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
-                            const scry_problem *problem, const scry_solver_opts *solver_opts,
-                            const scry_chains_opts *opts, scry_chains_monitor *monitor, void *ctx,
-                            scry_error *err)
+scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
+                            const scry_options *options, const scry_chains_opts *opts,
+                            scry_chains_monitor *monitor, void *ctx, scry_error *err)
 {
     scry_status st;
     scry_chains c = {0};
     struct team team = {.opts = opts, .monitor = monitor, .ctx = ctx};
     *out = c;
-    team.draws = count_draws(method, solver_opts);
+    team.draws = scry_method_draws(options);
     if ((st = check_opts(opts, team.draws, err)) != SCRY_OK) return st;
-    const scry_space *space = image_space(method, problem, err);
+    const scry_space *space = image_space(options->method, problem, err);
     if (!space) return SCRY_EINVAL;
     c.n = team.n = scry_space_floats(space);
     team.threads = count_threads(opts);
     team.seats = count_seats(opts, problem->prior);
     team.slots = count_slots(opts, team.seats, c.n, team.draws);
-    if ((st = assemble(&team, method, problem, solver_opts, err)) != SCRY_OK) goto done;
+    if ((st = assemble(&team, problem, options, err)) != SCRY_OK) goto done;
     if ((st = make_room(&c, &team, space, err)) != SCRY_OK) goto done;
     if ((st = run_rounds(&c, &team, err)) != SCRY_OK) goto done;
     if ((st = chains_summarise(&c, &team, err)) != SCRY_OK) goto done;
@@ -383,19 +376,19 @@ void scry_chains_free(scry_chains *c)
     *c = (scry_chains){0};
 }
 
-scry_status scry_chains_forecast(size_t *bytes, const struct scry_method *method,
-                                 const scry_problem *problem, const scry_solver_opts *solver_opts,
-                                 const scry_chains_opts *opts, scry_error *err)
+scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
+                                 const scry_options *options, const scry_chains_opts *opts,
+                                 scry_error *err)
 {
     scry_status st;
     scry_solver *S;
-    const size_t draws = count_draws(method, solver_opts);
+    const size_t draws = scry_method_draws(options);
     *bytes = 0;
     if ((st = check_opts(opts, draws, err)) != SCRY_OK) return st;
-    const scry_space *space = image_space(method, problem, err);
+    const scry_space *space = image_space(options->method, problem, err);
     if (!space) return SCRY_EINVAL;
     const size_t before = scry_memory_asked();
-    if ((st = scry_solver_plan(&S, method, problem, solver_opts, err)) != SCRY_OK) return st;
+    if ((st = scry_solver_plan(&S, problem, options, err)) != SCRY_OK) return st;
     const size_t solver = scry_memory_asked() - before;
     scry_solver_free(S);
     const size_t n = scry_space_floats(space), most = opts->chains * draws;

@@ -76,15 +76,14 @@ typedef struct scry_chains {
  * monitor stopped is not a failure: read `reason` and `done`, which may be 0 (mean and sd are then
  * zeros). EINVAL: chains 0, a probability outside [0, 1], a threshold that is not finite, more than
  * SCRY_MAX_QUANTILES of them, 2^32 draws or more. */
-scry_status scry_chains_run(scry_chains *out, const struct scry_method *method,
-                            const scry_problem *problem, const scry_solver_opts *solver_opts,
-                            const scry_chains_opts *opts, scry_chains_monitor *monitor, void *ctx,
-                            scry_error *err);
+scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
+                            const scry_options *options, const scry_chains_opts *opts,
+                            scry_chains_monitor *monitor, void *ctx, scry_error *err);
 void scry_chains_free(scry_chains *c); /* what it points to */
 
 /* Bytes that scry_chains_run will ask for beyond the problem itself. Plans one solver to know. */
-scry_status scry_chains_forecast(size_t *bytes, const struct scry_method *method,
-                                 const scry_problem *problem, const scry_solver_opts *solver_opts,
-                                 const scry_chains_opts *opts, scry_error *err);
+scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
+                                 const scry_options *options, const scry_chains_opts *opts,
+                                 scry_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef SCRY_SOLVERS_REGISTRY_H
 #define SCRY_SOLVERS_REGISTRY_H
 
+#include "solvers/options.h"
 #include "solvers/solver.h"
 
 /* The one table of methods: the command line, the help, the benches and the tests read it. */
@@ -22,14 +23,6 @@ enum scry_needs { /* what a method cannot do without */
                       32 /* works on non-negative physical intensities (scale 1, shift 0) */
 };
 
-/* One option of a method: a field of scry_solver_opts, its default and its meaning. */
-typedef struct scry_option {
-    const char *name; /* "lambda": the command line's --lambda */
-    double value;     /* default */
-    double low, high; /* legal range, inclusive */
-    const char *help;
-} scry_option;
-
 struct scry_method {
     const char *name;  /* "diffpir" */
     const char *title; /* "DiffPIR" */
@@ -38,8 +31,8 @@ struct scry_method {
     const char *exact;    /* what it is: "exact for Gaussian priors", "approximate: ...", ... */
     const char *citation; /* "Zhu et al. 2023, CVPR Workshops" */
     const scry_option *options; /* ends with name == NULL */
-    scry_status (*plan)(scry_solver **out, const scry_problem *problem,
-                        const scry_solver_opts *opts, scry_error *err);
+    scry_status (*plan)(scry_solver **out, const scry_problem *problem, const scry_options *options,
+                        scry_error *err);
 };
 
 const struct scry_method *const *scry_methods(size_t *count);
@@ -54,31 +47,7 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
  * `thin`. Other methods give one draw a chain. */
 bool scry_method_walks(const struct scry_method *method);
 
-/* The defaults of `method`; fields that it does not list are 0. */
-void scry_solver_opts_init(scry_solver_opts *opts, const struct scry_method *method);
-/* One option by its registry name: its field's name with '-' for '_', or `iterations` and
- * `particles`, which are the fields `steps` and `inner`. EINVAL with the list of names, or with the
- * legal range; counts and choices must be whole numbers. */
-scry_status scry_solver_opts_set(scry_solver_opts *opts, const struct scry_method *method,
-                                 const char *name, double value, scry_error *err);
-/* The words of an option that is a choice, in the order of its values and ending with NULL:
- * "steps", "discrepancy", ... for `stop`. NULL for options that are numbers. */
-const char *const *scry_option_words(const scry_option *option);
-scry_status scry_solver_opts_get(const scry_solver_opts *opts, const struct scry_method *method,
-                                 const char *name, double *value, scry_error *err);
-/* Checks every field that the method lists, as scry_solver_plan does. */
-scry_status scry_solver_opts_check(const scry_solver_opts *opts, const struct scry_method *method,
-                                   scry_error *err);
-
-/* Settings as the command line takes them, "--steps 60 --variance matched".
- *   text   what of opts differs from the defaults, in the order of the method's table; "" for the
- *          defaults. EINVAL: size is too small
- *   parse  sets what `settings` says and leaves the rest. EINVAL: words missing, too long, or as
- *          scry_solver_opts_set
- * Values survive the way through both: numbers take the shortest of up to 17 digits that does. */
-scry_status scry_solver_opts_text(const scry_solver_opts *opts, const struct scry_method *method,
-                                  char *text, size_t size, scry_error *err);
-scry_status scry_solver_opts_parse(scry_solver_opts *opts, const struct scry_method *method,
-                                   const char *settings, scry_error *err);
+/* Images that a chain gives with these options: `draws` of a method that walks, else 1. */
+size_t scry_method_draws(const scry_options *options);
 
 #endif

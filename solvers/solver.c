@@ -32,11 +32,11 @@ static scry_status check_space(const char *what, const scry_prior *P, const scry
                      scry_space_print(u, theirs, sizeof theirs));
 }
 
-scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method,
-                             const scry_problem *problem, const scry_solver_opts *opts,
-                             scry_error *err)
+scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
+                             const scry_options *options, scry_error *err)
 {
     scry_status st;
+    const struct scry_method *method = options->method;
     const bool unconditional = method->kind == SCRY_UNCONDITIONAL;
     *out = NULL;
     const char *missing = scry_method_missing(method, problem);
@@ -58,8 +58,7 @@ scry_status scry_solver_plan(scry_solver **out, const struct scry_method *method
         if ((st = check_space("prior", problem->prior, u, err)) != SCRY_OK) return st;
         if ((st = check_space("Gaussian model", problem->model, u, err)) != SCRY_OK) return st;
     }
-    if ((st = scry_solver_opts_check(opts, method, err)) != SCRY_OK) return st;
-    return method->plan(out, problem, opts, err);
+    return method->plan(out, problem, options, err);
 }
 
 /* Hands on what start or step said; of a divergence with the place and the chain, so that it can be

@@ -11,7 +11,7 @@
 struct scry_solver {
     const struct scry_method *method;
     scry_problem problem;
-    scry_solver_opts opts;
+    scry_options options;
     scry_space space; /* of u */
     size_t n;         /* floats in u */
     uint64_t seed;

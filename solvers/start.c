@@ -9,37 +9,48 @@
  * that are shipped. On draws of the model it could not be measured: they are Gaussian. */
 static const double START_SIGMA = 2;
 
-scry_status scryi_start_sigma(double *sigma, const struct scry_method *method,
-                              const scry_problem *problem, const scry_solver_opts *opts,
-                              scry_error *err)
+scry_status scryi_start_sigma(double *sigma, const char *method, const scry_problem *problem,
+                              const struct scryi_sampler_options *o, scry_error *err)
 {
     double low, high;
     const scry_gaussian_gap *d = problem->departure;
     *sigma = 0;
-    if (opts->start == SCRY_START_NOISE || (opts->start == SCRY_START_AUTO && !problem->model))
+    if (o->start.from == SCRYI_START_NOISE ||
+        (o->start.from == SCRYI_START_AUTO && !problem->model))
         return SCRY_OK;
     if (!problem->model)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "%s: a Gaussian start needs a Gaussian model of the images (mean and "
                          "power spectrum)",
-                         method->name);
-    *sigma = opts->start_sigma;
-    if (opts->start_sigma > 0) return SCRY_OK;
-    scry_status st = scryi_sampler_levels(problem, opts, &low, &high, err);
+                         method);
+    *sigma = o->start.sigma;
+    if (o->start.sigma > 0) return SCRY_OK;
+    scry_status st = scryi_sampler_levels(problem, &o->schedule, &low, &high, err);
     if (st != SCRY_OK) return st;
-    const double at =
-        d && d->count ? scry_gaussian_gap_switch(d, opts->start_departure) : START_SIGMA;
+    const double at = d && d->count ? scry_gaussian_gap_switch(d, o->start.departure) : START_SIGMA;
     *sigma = fmax(low, fmin(at, high));
     return SCRY_OK;
 }
 
-scry_status scry_start_sigma(double *sigma, const struct scry_method *method,
-                             const scry_problem *problem, const scry_solver_opts *opts,
-                             scry_error *err)
+/* An option of the method, 0 where it has none of that name. */
+static double start_option(const scry_options *options, const char *name)
 {
+    double value = 0;
+    scry_options_get(options, name, &value, NULL);
+    return value;
+}
+
+scry_status scry_start_sigma(double *sigma, const scry_problem *problem,
+                             const scry_options *options, scry_error *err)
+{
+    const struct scryi_sampler_options o = {
+        .schedule = {.sigma_max = start_option(options, "sigma-max"),
+                     .sigma_min = start_option(options, "sigma-min")},
+        .start = {.from = (enum scryi_start)start_option(options, "start"),
+                  .sigma = start_option(options, "start-sigma"),
+                  .departure = start_option(options, "start-departure")},
+    };
     *sigma = 0;
-    for (const scry_option *o = method->options; o->name; o++)
-        if (strcmp(o->name, "start-sigma") == 0)
-            return scryi_start_sigma(sigma, method, problem, opts, err);
-    return SCRY_OK;
+    if (!scry_option_find(options->method, "start-sigma")) return SCRY_OK;
+    return scryi_start_sigma(sigma, options->method->name, problem, &o, err);
 }

@@ -17,8 +17,7 @@
  * which on problem->departure stays within `start-departure`, or 2 where it is not known, in both
  * cases between the first and the last level of the schedule. 0: the method starts from noise, or
  * has no such choice. EUNSUP: `start gaussian` without problem->model. */
-scry_status scry_start_sigma(double *sigma, const struct scry_method *method,
-                             const scry_problem *problem, const scry_solver_opts *opts,
-                             scry_error *err);
+scry_status scry_start_sigma(double *sigma, const scry_problem *problem,
+                             const scry_options *options, scry_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "tests/check.h"
+#include "tests/options.h"
 
 #include "lib/call_batcher.h"
 #include "lib/memory.h"
@@ -78,10 +78,10 @@ static void run(scry_chains *c, const struct unit *prior, const scry_chains_opts
     scry_error err = {0};
     const struct scry_method *m = scry_method_find("ddpm");
     const scry_problem problem = {.prior = &prior->base};
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, m);
-    o.steps = 20;
-    assert_ok(scry_chains_run(c, m, &problem, &o, opts, monitor, ctx, &err));
+    scry_options o;
+    scry_options_init(&o, m);
+    option_set(&o, "steps", 20);
+    assert_ok(scry_chains_run(c, &problem, &o, opts, monitor, ctx, &err));
 }
 
 static scry_chains_opts seven(void)
@@ -198,11 +198,11 @@ static void a_spoilt_chain_is_left_out(void **state)
     scry_error err = {0};
     const struct scry_method *m = scry_method_find("ddpm");
     const scry_problem problem = {.prior = &prior.base};
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, m);
+    scry_options o;
+    scry_options_init(&o, m);
     opts.first = 2;
     opts.chains = 1;
-    assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_ENUMERIC);
+    assert_fails(scry_chains_run(&c, &problem, &o, &opts, NULL, NULL, &err), SCRY_ENUMERIC);
 }
 
 /* Chains that advance together are those that advance alone, also where one of them ends early, on
@@ -214,11 +214,11 @@ static void company_does_not_show(void **state)
     struct unit prior = unit_prior();
     const struct scry_method *m = scry_method_find("ddpm");
     scry_chains_opts opts = seven();
-    scry_solver_opts o;
+    scry_options o;
     scry_chains alone, c;
     size_t bytes, largest, most = 0;
-    scry_solver_opts_init(&o, m);
-    o.steps = 20;
+    scry_options_init(&o, m);
+    option_set(&o, "steps", 20);
     scry_threads_set(1);
     prior.poison = first_state(opts.seed, 2);
     run(&alone, &prior, &opts, NULL, NULL);
@@ -226,7 +226,7 @@ static void company_does_not_show(void **state)
     for (opts.threads = 1; opts.threads <= 4; opts.threads++)
         for (prior.base.batch = 1; prior.base.batch <= 8; prior.base.batch += 2) {
             const scry_problem problem = {.prior = &prior.base};
-            assert_ok(scry_chains_forecast(&bytes, m, &problem, &o, &opts, &err));
+            assert_ok(scry_chains_forecast(&bytes, &problem, &o, &opts, &err));
             largest = 0;
             const size_t before = scry_memory_asked();
             run(&c, &prior, &opts, NULL, NULL);
@@ -308,23 +308,22 @@ static void wrong_options_are_refused(void **state)
     const scry_problem problem = {.prior = &prior.base};
     const struct scry_method *m = scry_method_find("heun");
     static const double wrong[1] = {1.5};
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     scry_chains_opts opts = seven();
-    scry_solver_opts_init(&o, m);
+    scry_options_init(&o, m);
     opts.chains = 0;
-    assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     opts = seven();
     opts.probability = wrong;
-    assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     opts.quantiles = SCRY_MAX_QUANTILES + 1;
-    assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     opts = seven();
     opts.first = UINT32_MAX;
-    assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     opts = seven();
-    o.steps = 0;
-    assert_fails(scry_chains_run(&c, m, &problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&o, "steps", 0, &err), SCRY_EINVAL);
 }
 
 /* Every method that takes this problem, refused each allocation in turn. */
@@ -351,16 +350,16 @@ static void lack_of_memory_leaves_nothing(void **state)
     for (size_t i = 0; i < count; i++) {
         if (m[i]->kind != SCRY_POSTERIOR || scry_method_missing(m[i], &problem)) continue;
         scry_status st = SCRY_ENOMEM;
-        scry_solver_opts o;
+        scry_options o;
         scry_chains_opts opts = seven();
-        scry_solver_opts_init(&o, m[i]);
-        o.steps = 2;
+        scry_options_init(&o, m[i]);
+        option_set(&o, "steps", 2);
         opts.threads = 2;
         const size_t live = scry_memory_live();
         for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
             scry_chains c;
             scry_memory_fail_at(nth);
-            st = scry_chains_run(&c, m[i], &problem, &o, &opts, NULL, NULL, &err);
+            st = scry_chains_run(&c, &problem, &o, &opts, NULL, NULL, &err);
             scry_memory_fail_at(0);
             if (st == SCRY_OK) scry_chains_free(&c);
             assert_int_equal(scry_memory_live(), live);
@@ -370,7 +369,7 @@ static void lack_of_memory_leaves_nothing(void **state)
         }
         assert_int_equal(st, SCRY_OK);
         size_t bytes;
-        assert_ok(scry_chains_forecast(&bytes, m[i], &problem, &o, &opts, &err));
+        assert_ok(scry_chains_forecast(&bytes, &problem, &o, &opts, &err));
         assert_true(bytes > 7 * N * sizeof(float));
     }
     scry_prior_free(prior);

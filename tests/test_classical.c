@@ -1,4 +1,4 @@
-#include "tests/check.h"
+#include "tests/options.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -91,14 +91,14 @@ static scry_progress run(const char *name, const scry_problem *problem, const st
 {
     scry_error err = {0};
     scry_solver *S = NULL;
-    scry_solver_opts opts;
+    scry_options opts;
     scry_progress end;
     const struct scry_method *method = scry_method_find(name);
     assert_non_null(method);
-    scry_solver_opts_init(&opts, method);
+    scry_options_init(&opts, method);
     for (; set && set->name; set++)
-        assert_ok(scry_solver_opts_set(&opts, method, set->name, set->value, &err));
-    assert_ok(scry_solver_plan(&S, method, problem, &opts, &err));
+        assert_ok(scry_options_set(&opts, set->name, set->value, &err));
+    assert_ok(scry_solver_plan(&S, problem, &opts, &err));
     assert_ok(scry_solver_start(S, 7, 0, &err));
     assert_ok(scry_solver_run(S, x, monitor, ctx, &end, &err));
     assert_int_equal(end.reason, SCRY_DONE);
@@ -218,7 +218,7 @@ static void test_tikhonov_weight(void **state)
     struct setting s;
     float x[N], best[N];
     setting_init(&s, gaussian, 12);
-    const struct setup set[] = {{"stop", SCRY_STOP_DISCREPANCY}, {"tol", 1e-6}, {0}};
+    const struct setup set[] = {{"stop", 0 /* discrepancy */}, {"tol", 1e-6}, {0}};
     scry_progress end = run("tikhonov", &s.problem, set, x, NULL, NULL);
     assert_near(end.residual * end.residual, 1, 0.02);
 
@@ -393,7 +393,7 @@ static void test_rl_stop(void **state)
     struct setting s;
     float x[N], tv[N];
     setting_init(&s, camera, 16);
-    const struct setup set[] = {{"accelerate", 0}, {"stop", SCRY_STOP_DISCREPANCY}, {0}};
+    const struct setup set[] = {{"accelerate", 0}, {"stop", 1 /* discrepancy */}, {0}};
     scry_progress end = run("richardson-lucy", &s.problem, set, x, NULL, NULL);
     assert_below(end.residual, 1 + 1e-9);
     assert_true(end.step > 1);
@@ -599,23 +599,23 @@ static void test_errors(void **state)
     (void)state;
     struct setting s;
     scry_error err = {0};
-    scry_solver_opts opts;
+    scry_options opts;
     scry_solver *S = NULL;
     setting_init(&s, camera, 20);
     const struct scry_method *rl = scry_method_find("richardson-lucy");
-    scry_solver_opts_init(&opts, rl);
-    assert_fails(scry_solver_opts_set(&opts, rl, "iterations", 0, &err), SCRY_EINVAL);
-    assert_fails(scry_solver_opts_set(&opts, rl, "tv", -1, &err), SCRY_EINVAL);
-    assert_fails(scry_solver_opts_set(&opts, rl, "lambda", 1, &err), SCRY_EINVAL);
+    scry_options_init(&opts, rl);
+    assert_fails(scry_options_set(&opts, "iterations", 0, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&opts, "tv", -1, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&opts, "lambda", 1, &err), SCRY_EINVAL);
     scry_problem signs = s.problem;
     signs.positive = false;
-    assert_fails(scry_solver_plan(&S, rl, &signs, &opts, &err), SCRY_EUNSUP);
+    assert_fails(scry_solver_plan(&S, &signs, &opts, &err), SCRY_EUNSUP);
     const struct scry_method *wiener = scry_method_find("wiener");
-    scry_solver_opts_init(&opts, wiener);
-    assert_fails(scry_solver_plan(&S, wiener, &s.problem, &opts, &err), SCRY_EUNSUP);
+    scry_options_init(&opts, wiener);
+    assert_fails(scry_solver_plan(&S, &s.problem, &opts, &err), SCRY_EUNSUP);
     const struct scry_method *biharmonic = scry_method_find("biharmonic");
-    scry_solver_opts_init(&opts, biharmonic);
-    assert_fails(scry_solver_plan(&S, biharmonic, &s.problem, &opts, &err), SCRY_EUNSUP);
+    scry_options_init(&opts, biharmonic);
+    assert_fails(scry_solver_plan(&S, &s.problem, &opts, &err), SCRY_EUNSUP);
 
     /* an operator with negative columns is no place for Richardson-Lucy */
     for (int i = 0; i < M * N; i++)
@@ -627,8 +627,8 @@ static void test_errors(void **state)
     assert_ok(scry_dense_create(&op, &dom, &cod, s.A, &err));
     assert_ok(scry_likelihood_create(&L, op, s.y, &camera, &map, &err));
     const scry_problem negative = {.L = L, .positive = true};
-    scry_solver_opts_init(&opts, rl);
-    assert_ok(scry_solver_plan(&S, rl, &negative, &opts, &err));
+    scry_options_init(&opts, rl);
+    assert_ok(scry_solver_plan(&S, &negative, &opts, &err));
     assert_fails(scry_solver_start(S, 1, 0, &err), SCRY_EINVAL);
     scry_solver_free(S);
     scry_likelihood_free(L);
@@ -646,14 +646,14 @@ static void test_memory(void **state)
     const size_t live = scry_memory_live();
     for (int k = 0; k < 4; k++) {
         const struct scry_method *method = scry_method_find(names[k]);
-        scry_solver_opts opts;
-        scry_solver_opts_init(&opts, method);
-        if (k == 3) opts.stop = SCRY_STOP_FRC;
+        scry_options opts;
+        scry_options_init(&opts, method);
+        if (k == 3) option_word(&opts, "stop", "frc");
         for (size_t nth = 1;; nth++) {
             scry_error err = {0};
             scry_solver *S = NULL;
             scry_memory_fail_at(nth);
-            const scry_status st = scry_solver_plan(&S, method, &s.problem, &opts, &err);
+            const scry_status st = scry_solver_plan(&S, &s.problem, &opts, &err);
             scry_memory_fail_at(0);
             scry_solver_free(S);
             assert_int_equal(scry_memory_live(), live);

@@ -45,16 +45,16 @@ static scry_status vjp(const scry_prior *P, float *g, float *x0, const float *x,
 static scry_solver *plan(const struct scry_method *m, const scry_problem *problem)
 {
     scry_error err = {0};
-    scry_solver_opts o;
+    scry_options o;
     scry_solver *S;
-    scry_solver_opts_init(&o, m);
-    if (o.steps > 12) o.steps = 12;
-    if (o.travel > 2) o.travel = 2;
+    scry_options_init(&o, m);
+    if (option_value(&o, "steps") > 12) option_set(&o, "steps", 12);
+    if (option_value(&o, "travel") > 2) option_set(&o, "travel", 2);
     if (scry_method_walks(m)) {
-        o.draws = 4;
-        o.thin = 2;
+        option_set(&o, "draws", 4);
+        option_set(&o, "thin", 2);
     }
-    assert_ok(scry_solver_plan(&S, m, problem, &o, &err));
+    assert_ok(scry_solver_plan(&S, problem, &o, &err));
     return S;
 }
 

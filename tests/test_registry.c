@@ -1,4 +1,4 @@
-#include "tests/check.h"
+#include "tests/options.h"
 
 #include "lib/memory.h"
 #include "priors/prior_impl.h"
@@ -20,13 +20,12 @@ static void every_method_is_complete(void **state)
         assert_non_null(m[i]->exact);
         assert_non_null(m[i]->citation);
         assert_non_null(m[i]->plan);
-        scry_solver_opts opts;
-        scry_solver_opts_init(&opts, m[i]);
-        assert_ok(scry_solver_opts_check(&opts, m[i], &err));
+        scry_options opts;
+        scry_options_init(&opts, m[i]);
         for (const scry_option *o = m[i]->options; o->name; o++) {
             double value;
             assert_true(o->help && o->help[0]);
-            assert_ok(scry_solver_opts_get(&opts, m[i], o->name, &value, &err));
+            assert_ok(scry_options_get(&opts, o->name, &value, &err));
             assert_near(value, o->value, 0);
         }
     }
@@ -37,43 +36,40 @@ static void options_are_set_by_name(void **state)
 {
     (void)state;
     scry_error err = {0};
-    scry_solver_opts opts;
+    scry_options opts;
     double value;
     const struct scry_method *ddim = scry_method_find("ddim");
-    scry_solver_opts_init(&opts, ddim);
-    assert_ok(scry_solver_opts_set(&opts, ddim, "steps", 17, &err));
-    assert_int_equal(opts.steps, 17);
-    assert_ok(scry_solver_opts_set(&opts, ddim, "sigma-max", 2.385, &err));
-    assert_near(opts.sigma_max, 2.385, 0);
-    assert_ok(scry_solver_opts_get(&opts, ddim, "sigma-max", &value, &err));
+    scry_options_init(&opts, ddim);
+    assert_ok(scry_options_set(&opts, "steps", 17, &err));
+    assert_near(option_value(&opts, "steps"), 17, 0);
+    assert_ok(scry_options_set(&opts, "sigma-max", 2.385, &err));
+    assert_near(option_value(&opts, "sigma-max"), 2.385, 0);
+    assert_ok(scry_options_get(&opts, "sigma-max", &value, &err));
     assert_near(value, 2.385, 0);
-    assert_fails(scry_solver_opts_set(&opts, ddim, "steps", 2.5, &err), SCRY_EINVAL);
-    assert_fails(scry_solver_opts_set(&opts, ddim, "steps", 0, &err), SCRY_EINVAL);
-    assert_fails(scry_solver_opts_set(&opts, ddim, "eta", NAN, &err), SCRY_EINVAL);
-    assert_fails(scry_solver_opts_set(&opts, ddim, "eta", 1.5, &err), SCRY_EINVAL);
-    assert_int_equal(scry_solver_opts_set(&opts, ddim, "tv", 1, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&opts, "steps", 2.5, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&opts, "steps", 0, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&opts, "eta", NAN, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&opts, "eta", 1.5, &err), SCRY_EINVAL);
+    assert_int_equal(scry_options_set(&opts, "tv", 1, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "sigma-max")); /* the list of what it takes */
-    err = (scry_error){0};
-    opts.eta = -1;
-    assert_fails(scry_solver_opts_check(&opts, ddim, &err), SCRY_EINVAL);
 }
 
 static void choices_have_words(void **state)
 {
     (void)state;
     scry_error err = {0};
-    scry_solver_opts opts;
+    scry_options opts;
     const struct scry_method *rl = scry_method_find("richardson-lucy");
-    scry_solver_opts_init(&opts, rl);
+    scry_options_init(&opts, rl);
     for (const scry_option *o = rl->options; o->name; o++) {
-        const char *const *words = scry_option_words(o);
+        const char *const *words = o->words;
         assert_int_equal(words != NULL, !strcmp(o->name, "stop") || !strcmp(o->name, "accelerate"));
         for (int i = 0; words && i <= (int)o->high; i++)
             assert_non_null(words[i]);
-        if (!strcmp(o->name, "stop")) assert_string_equal(words[SCRY_STOP_HOLDOUT], "holdout");
+        if (!strcmp(o->name, "stop")) assert_string_equal(words[2], "holdout");
     }
-    assert_ok(scry_solver_opts_set(&opts, rl, "stop", SCRY_STOP_FRC, &err));
-    assert_int_equal(scry_solver_opts_set(&opts, rl, "stop", 7, &err), SCRY_EINVAL);
+    assert_ok(scry_options_read(&opts, "stop", "frc", &err));
+    assert_int_equal(scry_options_set(&opts, "stop", 7, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "steps, discrepancy, holdout, frc"));
 }
 
@@ -81,28 +77,28 @@ static void settings_survive_as_text(void **state)
 {
     (void)state;
     scry_error err = {0};
-    scry_solver_opts opts, again;
+    scry_options opts, again;
     char text[128];
     const struct scry_method *daps = scry_method_find("daps");
-    scry_solver_opts_init(&opts, daps);
-    assert_ok(scry_solver_opts_text(&opts, daps, text, sizeof text, &err));
+    scry_options_init(&opts, daps);
+    assert_ok(scry_options_text(&opts, text, sizeof text, &err));
     assert_string_equal(text, "");
-    assert_ok(scry_solver_opts_set(&opts, daps, "variance", SCRY_VARIANCE_MATCHED, &err));
-    assert_ok(scry_solver_opts_set(&opts, daps, "steps", 98765, &err));
-    assert_ok(scry_solver_opts_set(&opts, daps, "sigma-min", 1. / 3, &err));
-    assert_ok(scry_solver_opts_text(&opts, daps, text, sizeof text, &err));
+    assert_ok(scry_options_read(&opts, "variance", "matched", &err));
+    assert_ok(scry_options_set(&opts, "steps", 98765, &err));
+    assert_ok(scry_options_set(&opts, "sigma-min", 1. / 3, &err));
+    assert_ok(scry_options_text(&opts, text, sizeof text, &err));
     assert_string_equal(text, "--steps 98765 --sigma-min 0.3333333333333333 --variance matched");
-    scry_solver_opts_init(&again, daps);
-    assert_ok(scry_solver_opts_parse(&again, daps, text, &err));
+    scry_options_init(&again, daps);
+    assert_ok(scry_options_parse(&again, text, &err));
     assert_memory_equal(&again, &opts, sizeof opts);
-    assert_ok(scry_solver_opts_parse(&again, daps, "  ", &err));
+    assert_ok(scry_options_parse(&again, "  ", &err));
     assert_memory_equal(&again, &opts, sizeof opts);
-    assert_fails(scry_solver_opts_text(&opts, daps, text, 20, &err), SCRY_EINVAL);
+    assert_fails(scry_options_text(&opts, text, 20, &err), SCRY_EINVAL);
     err = (scry_error){0};
     const char *const wrong[] = {"--steps", "steps 3",           "--steps many", "--steps 2.5",
                                  "--tv 1",  "--variance narrow", "--steps 3 4"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_fails(scry_solver_opts_parse(&again, daps, wrong[i], &err), SCRY_EINVAL);
+        assert_fails(scry_options_parse(&again, wrong[i], &err), SCRY_EINVAL);
         err = (scry_error){0};
     }
 }
@@ -131,24 +127,22 @@ static void a_missing_need_is_named(void **state)
     scry_error err = {0};
     scry_solver *S;
     const struct scry_method *heun = scry_method_find("heun");
-    scry_solver_opts opts;
-    scry_solver_opts_init(&opts, heun);
+    scry_options opts;
+    scry_options_init(&opts, heun);
     scry_problem problem = {0};
-    assert_int_equal(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EUNSUP);
+    assert_int_equal(scry_solver_plan(&S, &problem, &opts, &err), SCRY_EUNSUP);
     assert_null(S);
     assert_non_null(strstr(err.text, "a prior that denoises"));
     err = (scry_error){0};
 
     scry_prior unit = unit_prior();
     problem.prior = &unit;
-    assert_ok(scry_solver_plan(&S, heun, &problem, &opts, &err));
+    assert_ok(scry_solver_plan(&S, &problem, &opts, &err));
     scry_solver_free(S);
-    opts.sigma_min = 0.001; /* below what the prior knows */
-    assert_fails(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EINVAL);
-    opts.sigma_min = 50; /* above sigma_max = 40 */
-    assert_fails(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EINVAL);
-    opts.steps = 0;
-    assert_fails(scry_solver_plan(&S, heun, &problem, &opts, &err), SCRY_EINVAL);
+    option_set(&opts, "sigma-min", 0.001); /* below what the prior knows */
+    assert_fails(scry_solver_plan(&S, &problem, &opts, &err), SCRY_EINVAL);
+    option_set(&opts, "sigma-min", 50); /* above sigma_max = 40 */
+    assert_fails(scry_solver_plan(&S, &problem, &opts, &err), SCRY_EINVAL);
 }
 
 /* Refuse each allocation of a plan in turn: an error each time, and nothing left behind. */
@@ -161,14 +155,14 @@ static void plans_survive_lack_of_memory(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct scry_method *m = scry_method_find(names[i]);
         const size_t live = scry_memory_live();
-        scry_solver_opts opts;
-        scry_solver_opts_init(&opts, m);
+        scry_options opts;
+        scry_options_init(&opts, m);
         scry_status st = SCRY_ENOMEM;
         for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
             scry_error err = {0};
             scry_solver *S;
             scry_memory_fail_at(nth);
-            st = scry_solver_plan(&S, m, &problem, &opts, &err);
+            st = scry_solver_plan(&S, &problem, &opts, &err);
             scry_memory_fail_at(0);
             assert_int_equal(st == SCRY_OK, S != NULL);
             if (st != SCRY_OK) assert_true(err.text[0] != '\0');

@@ -1,5 +1,5 @@
 /* Richardson-Lucy ended by the Fourier ring correlation of two halves of the counts. */
-#include "tests/check.h"
+#include "tests/options.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -19,18 +19,18 @@ static const scry_noise camera = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
                                   .background = 2.385};
 
 /* Plain EM; iterations 0: as many as the option has by default. */
-static size_t run(const scry_problem *problem, int stop, size_t iterations, float *x)
+static size_t run(const scry_problem *problem, const char *stop, size_t iterations, float *x)
 {
     scry_error err = {0};
     scry_solver *S = NULL;
-    scry_solver_opts opts;
+    scry_options opts;
     scry_progress end;
     const struct scry_method *rl = scry_method_find("richardson-lucy");
-    scry_solver_opts_init(&opts, rl);
-    opts.stop = stop;
-    opts.accelerate = SCRY_ACCELERATE_NONE;
-    if (iterations) opts.steps = iterations;
-    assert_ok(scry_solver_plan(&S, rl, problem, &opts, &err));
+    scry_options_init(&opts, rl);
+    option_word(&opts, "stop", stop);
+    option_word(&opts, "accelerate", "none");
+    if (iterations) option_set(&opts, "iterations", iterations);
+    assert_ok(scry_solver_plan(&S, problem, &opts, &err));
     assert_ok(scry_solver_start(S, 7, 0, &err));
     assert_ok(scry_solver_run(S, x, NULL, NULL, &end, &err));
     assert_int_equal(end.reason, SCRY_DONE);
@@ -100,17 +100,17 @@ static void stops_near_the_best(void **state)
     for (int k = 0; k < 3; k++) {
         scene_init(&s, (double[]){25, 60, 150}[k], 31 + (uint64_t)k);
         omp_set_num_threads(1);
-        const size_t end = run(&s.problem, SCRY_STOP_FRC, 0, x);
+        const size_t end = run(&s.problem, "frc", 0, x);
         assert_true(end > 3 && end < 200);
         omp_set_num_threads(4);
-        run(&s.problem, SCRY_STOP_FRC, 0, again);
+        run(&s.problem, "frc", 0, again);
         omp_set_num_threads(threads);
         assert_memory_equal(x, again, sizeof x);
 
         double best = INFINITY, last = 0;
         bool found = false;
         for (size_t n = 1; n <= 300; n += n < end ? 1 : 1 + n / 8) {
-            run(&s.problem, SCRY_STOP_STEPS, n, again);
+            run(&s.problem, "steps", n, again);
             last = scene_error(&s, again);
             best = fmin(best, last);
             found = found || !memcmp(x, again, sizeof x);
@@ -130,8 +130,8 @@ static void keeps_early_iterations(void **state)
     float x[SY * SX], steps[SY * SX];
     scene_init(&s, 60, 5);
     for (size_t n = 1; n <= 2; n++) {
-        assert_int_equal(run(&s.problem, SCRY_STOP_FRC, n, x), n);
-        run(&s.problem, SCRY_STOP_STEPS, n, steps);
+        assert_int_equal(run(&s.problem, "frc", n, x), n);
+        run(&s.problem, "steps", n, steps);
         assert_memory_equal(x, steps, sizeof x);
     }
     scene_free(&s);
@@ -146,9 +146,9 @@ static void refuses_without_rings(void **state)
     const scry_affine map = {1, 0};
     static double identity[63 * 63];
     float y[63];
-    scry_solver_opts opts;
-    scry_solver_opts_init(&opts, rl);
-    opts.stop = SCRY_STOP_FRC;
+    scry_options opts;
+    scry_options_init(&opts, rl);
+    option_word(&opts, "stop", "frc");
     for (int i = 0; i < 63; i++)
         identity[i * 64] = 1;
     for (int i = 0; i < 63; i++)
@@ -161,7 +161,7 @@ static void refuses_without_rings(void **state)
         assert_ok(scry_dense_create(&op, &spaces[k], &spaces[k], identity, &err));
         assert_ok(scry_likelihood_create(&L, op, y, &camera, &map, &err));
         const scry_problem problem = {.L = L, .positive = true};
-        const scry_status st = scry_solver_plan(&S, rl, &problem, &opts, &err);
+        const scry_status st = scry_solver_plan(&S, &problem, &opts, &err);
         assert_int_equal(st, k ? SCRY_OK : SCRY_EUNSUP);
         if (k) assert_int_equal(scry_solver_start(S, 1, 0, &err), SCRY_ESHAPE);
         assert_non_null(strstr(err.text, k ? "7 x 9" : "rank 1"));

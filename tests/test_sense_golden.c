@@ -1,4 +1,4 @@
-#include "tests/check.h"
+#include "tests/options.h"
 #include "tests/op_check.h"
 
 #include "operators/fourier.h"
@@ -62,14 +62,14 @@ static float *reconstruct(const struct scan *s, const char *name, double lambda,
     const struct scry_method *method = scry_method_find(name);
     scry_likelihood *L;
     scry_solver *S;
-    scry_solver_opts opts;
+    scry_options opts;
     float *u = scry_alloc(2 * PIXELS, sizeof *u);
     assert_ok(scry_likelihood_create(&L, s->A, s->y, &noise, &map, &err));
-    scry_solver_opts_init(&opts, method);
-    opts.lambda = lambda;
-    opts.steps = iterations;
-    opts.shifts = 0;
-    assert_ok(scry_solver_plan(&S, method, &(scry_problem){.L = L}, &opts, &err));
+    scry_options_init(&opts, method);
+    option_set(&opts, "lambda", lambda);
+    option_set(&opts, "iterations", iterations);
+    option_set(&opts, "shifts", 0);
+    assert_ok(scry_solver_plan(&S, &(scry_problem){.L = L}, &opts, &err));
     assert_ok(scry_solver_start(S, 1, 0, &err));
     assert_ok(scry_solver_run(S, u, NULL, NULL, NULL, &err));
     scry_solver_free(S);

@@ -1,4 +1,4 @@
-#include "tests/check.h"
+#include "tests/options.h"
 
 #include "priors/gaussian.h"
 #include "solvers/start.h"
@@ -47,23 +47,23 @@ static double white(double f, void *ctx)
 struct row {
     const char *method;
     bool model, curve;
-    int start;
+    const char *start;
     double start_sigma, departure, sigma_max, sigma_min, expected;
 };
 
 static const struct row rows[] = {
-    {"diffpir", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 4},
-    {"diffpir", true, true, SCRY_START_GAUSSIAN, 0, 0.05, 0, 0, 4},
-    {"diffpir", true, true, SCRY_START_NOISE, 0, 0.05, 0, 0, 0},
-    {"diffpir", true, false, SCRY_START_AUTO, 0, 0.05, 0, 0, 2},
-    {"diffpir", false, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 0},
-    {"diffpir", true, true, SCRY_START_AUTO, 1.25, 0.05, 0, 0, 1.25},
-    {"diffpir", true, true, SCRY_START_AUTO, 0, 0.05, 3, 0, 3},    /* not above the first level */
-    {"diffpir", true, true, SCRY_START_AUTO, 0, 0.6, 0, 0.5, 0.5}, /* nor below the last */
-    {"heun", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 4},
-    {"heun", true, true, SCRY_START_NOISE, 0, 0.05, 0, 0, 0},
-    {"pnp-ula", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0.05, 0}, /* stays at one level */
-    {"wiener", true, true, SCRY_START_AUTO, 0, 0.05, 0, 0, 0},
+    {"diffpir", true, true, "auto", 0, 0.05, 0, 0, 4},
+    {"diffpir", true, true, "gaussian", 0, 0.05, 0, 0, 4},
+    {"diffpir", true, true, "noise", 0, 0.05, 0, 0, 0},
+    {"diffpir", true, false, "auto", 0, 0.05, 0, 0, 2},
+    {"diffpir", false, true, "auto", 0, 0.05, 0, 0, 0},
+    {"diffpir", true, true, "auto", 1.25, 0.05, 0, 0, 1.25},
+    {"diffpir", true, true, "auto", 0, 0.05, 3, 0, 3},    /* not above the first level */
+    {"diffpir", true, true, "auto", 0, 0.6, 0, 0.5, 0.5}, /* nor below the last */
+    {"heun", true, true, "auto", 0, 0.05, 0, 0, 4},
+    {"heun", true, true, "noise", 0, 0.05, 0, 0, 0},
+    {"pnp-ula", true, true, "auto", 0, 0.05, 0, 0.05, 0}, /* stays at one level */
+    {"wiener", true, true, "auto", 0, 0.05, 0, 0, 0},
 };
 
 static void a_start_is_chosen_from_the_prior(void **state)
@@ -79,24 +79,23 @@ static void a_start_is_chosen_from_the_prior(void **state)
         const struct scry_method *method = scry_method_find(r->method);
         const scry_problem problem = {
             .prior = P, .model = r->model ? P : NULL, .departure = r->curve ? &curve : &unknown};
-        scry_solver_opts o;
-        scry_solver_opts_init(&o, method);
-        o.start = r->start;
-        o.start_sigma = r->start_sigma;
-        o.start_departure = r->departure;
-        o.sigma_max = r->sigma_max;
-        o.sigma_min = r->sigma_min;
-        assert_ok(scry_start_sigma(&sigma, method, &problem, &o, &err));
+        scry_options o;
+        scry_options_init(&o, method);
+        option_word(&o, "start", r->start);
+        option_set(&o, "start-sigma", r->start_sigma);
+        option_set(&o, "start-departure", r->departure);
+        option_set(&o, "sigma-max", r->sigma_max);
+        option_set(&o, "sigma-min", r->sigma_min);
+        assert_ok(scry_start_sigma(&sigma, &problem, &o, &err));
         assert_near(sigma, r->expected, 1e-9);
     }
     const struct scry_method *method = scry_method_find("jfps");
     const scry_problem none = {.prior = P};
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, method);
-    o.start = SCRY_START_GAUSSIAN;
-    assert_fails(scry_start_sigma(&sigma, method, &none, &o, &err), SCRY_EUNSUP);
-    o.start_departure = -0.1;
-    assert_fails(scry_solver_opts_check(&o, method, &err), SCRY_EINVAL);
+    scry_options o;
+    scry_options_init(&o, method);
+    option_word(&o, "start", "gaussian");
+    assert_fails(scry_start_sigma(&sigma, &none, &o, &err), SCRY_EUNSUP);
+    assert_fails(scry_options_set(&o, "start-departure", -0.1, &err), SCRY_EINVAL);
     scry_prior_free(P);
 }
 

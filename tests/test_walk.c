@@ -43,14 +43,14 @@ static struct spoilt spoilt_prior(const scry_prior *inner)
                            .poison = NAN};
 }
 
-static scry_solver_opts short_walk(const char *name)
+static scry_options short_walk(const char *name)
 {
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, scry_method_find(name));
-    o.steps = 12;
-    if (o.travel) o.travel = 2;
-    o.draws = DRAWS;
-    o.thin = 3;
+    scry_options o;
+    scry_options_init(&o, scry_method_find(name));
+    option_set(&o, "steps", 12);
+    option_set(&o, "travel", 2);
+    option_set(&o, "draws", DRAWS);
+    option_set(&o, "thin", 3);
     return o;
 }
 
@@ -68,12 +68,12 @@ static scry_chains_opts five(void)
     return opts;
 }
 
-static scry_chains run(const char *name, const scry_problem *problem, const scry_solver_opts *o,
+static scry_chains run(const scry_problem *problem, const scry_options *o,
                        const scry_chains_opts *opts)
 {
     scry_error err = {0};
     scry_chains c;
-    assert_ok(scry_chains_run(&c, scry_method_find(name), problem, o, opts, NULL, NULL, &err));
+    assert_ok(scry_chains_run(&c, problem, o, opts, NULL, NULL, &err));
     return c;
 }
 
@@ -93,12 +93,12 @@ static void threads_do_not_show(void **state)
 {
     const struct setup *s = *state;
     for (size_t k = 0; k < WALKERS; k++) {
-        const scry_solver_opts o = short_walk(walkers[k]);
+        const scry_options o = short_walk(walkers[k]);
         scry_chains_opts opts = five();
-        scry_chains one = run(walkers[k], &s->problem, &o, &opts);
+        scry_chains one = run(&s->problem, &o, &opts);
         assert_int_equal(one.draws, CHAINS * DRAWS);
         for (opts.threads = 2; opts.threads <= 6; opts.threads += 2) {
-            scry_chains other = run(walkers[k], &s->problem, &o, &opts);
+            scry_chains other = run(&s->problem, &o, &opts);
             assert_same(&one, &other);
             scry_chains_free(&other);
         }
@@ -112,23 +112,24 @@ static void the_first_draw_is_that_of_one(void **state)
     const struct setup *s = *state;
     for (size_t k = 0; k < WALKERS; k++) {
         assert_true(scry_method_walks(scry_method_find(walkers[k])));
-        scry_solver_opts o = short_walk(walkers[k]);
+        scry_options o = short_walk(walkers[k]);
         scry_chains_opts opts = five();
-        scry_chains many = run(walkers[k], &s->problem, &o, &opts);
-        o.draws = 1;
-        scry_chains one = run(walkers[k], &s->problem, &o, &opts);
+        scry_chains many = run(&s->problem, &o, &opts);
+        option_set(&o, "draws", 1);
+        scry_chains one = run(&s->problem, &o, &opts);
         for (size_t c = 0; c < CHAINS; c++) {
             const float *first = many.samples + c * DRAWS * N;
             assert_memory_equal(first, one.samples + c * N, N * sizeof(float));
             assert_memory_not_equal(first, first + N, N * sizeof(float));
         }
         scry_chains_free(&one);
-        o.draws = 2 * DRAWS - 1; /* every second of the draws that lie half as far apart */
-        o.thin = 3;
-        scry_chains fine = run(walkers[k], &s->problem, &o, &opts);
-        o.draws = DRAWS;
-        o.thin = 6;
-        scry_chains coarse = run(walkers[k], &s->problem, &o, &opts);
+        /* every second of the draws that lie half as far apart */
+        option_set(&o, "draws", 2 * DRAWS - 1);
+        option_set(&o, "thin", 3);
+        scry_chains fine = run(&s->problem, &o, &opts);
+        option_set(&o, "draws", DRAWS);
+        option_set(&o, "thin", 6);
+        scry_chains coarse = run(&s->problem, &o, &opts);
         for (size_t i = 0; i < CHAINS * DRAWS; i++)
             assert_memory_equal(coarse.samples + i * N,
                                 fine.samples + (i / DRAWS * (2 * DRAWS - 1) + i % DRAWS * 2) * N,
@@ -142,9 +143,9 @@ static void the_first_draw_is_that_of_one(void **state)
 static void all_draws_count_alike(void **state)
 {
     const struct setup *s = *state;
-    const scry_solver_opts o = short_walk("preconditioned-langevin");
+    const scry_options o = short_walk("preconditioned-langevin");
     const scry_chains_opts opts = five();
-    scry_chains c = run("preconditioned-langevin", &s->problem, &o, &opts);
+    scry_chains c = run(&s->problem, &o, &opts);
     const size_t K = CHAINS * DRAWS;
     for (size_t i = 0; i < N; i++) {
         double mean = 0, spread = 0;
@@ -174,9 +175,9 @@ static void all_draws_count_alike(void **state)
 static void regions_are_those_of_the_traces(void **state)
 {
     const struct setup *s = *state;
-    const scry_solver_opts o = short_walk("sk-rock");
+    const scry_options o = short_walk("sk-rock");
     const scry_chains_opts opts = five();
-    scry_chains c = run("sk-rock", &s->problem, &o, &opts);
+    scry_chains c = run(&s->problem, &o, &opts);
     double worst = 0, least = INFINITY;
     for (size_t region = 0; region < 2; region++) {
         double mean[CHAINS * DRAWS], square[CHAINS * DRAWS];
@@ -200,9 +201,9 @@ static void regions_are_those_of_the_traces(void **state)
     assert_near(c.worst_rhat, worst, 1e-6);
     assert_near(c.least_ess, least, 1e-5 * least);
     scry_chains_free(&c);
-    scry_solver_opts one = o;
-    one.draws = 1;
-    c = run("sk-rock", &s->problem, &one, &opts);
+    scry_options one = o;
+    option_set(&one, "draws", 1);
+    c = run(&s->problem, &one, &opts);
     assert_true(isnan(c.worst_rhat) && isnan(c.rhat[0]));
     assert_near(c.least_ess, CHAINS, 0);
     scry_chains_free(&c);
@@ -214,12 +215,12 @@ static void a_chain_that_breaks_leaves_nothing(void **state)
     const struct setup *s = *state;
     struct spoilt prior = spoilt_prior(s->prior);
     const scry_problem problem = {.L = s->L, .prior = &prior.base, .model = s->prior};
-    const scry_solver_opts o = short_walk("pnp-ula");
+    const scry_options o = short_walk("pnp-ula");
     scry_chains_opts opts = five();
-    scry_chains all = run("pnp-ula", &problem, &o, &opts);
+    scry_chains all = run(&problem, &o, &opts);
     prior.poison = all.samples[(2 * DRAWS + 3) * N]; /* the 4th draw of chain 2 is denoised next */
     for (opts.threads = 1; opts.threads <= 4; opts.threads++) {
-        scry_chains c = run("pnp-ula", &problem, &o, &opts);
+        scry_chains c = run(&problem, &o, &opts);
         assert_int_equal(c.done, CHAINS - 1);
         assert_int_equal(c.failed, 1);
         assert_int_equal(c.draws, (CHAINS - 1) * DRAWS);
@@ -271,16 +272,15 @@ static void the_forecast_is_right(void **state)
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
     const scry_problem problem = {.L = L, .prior = &prior};
     for (int what = 0; what < 8; what++) {
-        scry_solver_opts o = short_walk("pnpdm");
+        scry_options o = short_walk("pnpdm");
         scry_chains_opts opts = five();
         size_t forecast;
         if (what & 1) opts.quantiles = 0;
         if (what & 2) opts.region = opts.thresholds = 0;
-        if (what & 4) o.draws = 1;
-        assert_ok(
-            scry_chains_forecast(&forecast, scry_method_find("pnpdm"), &problem, &o, &opts, &err));
+        if (what & 4) option_set(&o, "draws", 1);
+        assert_ok(scry_chains_forecast(&forecast, &problem, &o, &opts, &err));
         const size_t before = scry_memory_asked();
-        scry_chains c = run("pnpdm", &problem, &o, &opts);
+        scry_chains c = run(&problem, &o, &opts);
         assert_near((double)(scry_memory_asked() - before) / (double)forecast, 1, 0.01);
         scry_chains_free(&c);
     }
@@ -292,38 +292,33 @@ static void wrong_options_are_refused(void **state)
 {
     const struct setup *s = *state;
     scry_error err = {0};
-    const struct scry_method *m = scry_method_find("pnpdm");
-    scry_solver_opts o = short_walk("pnpdm");
+    scry_options o = short_walk("pnpdm");
     static const double wrong[1] = {NAN};
     scry_chains_opts opts = five();
     scry_chains c;
-    o.draws = 0;
-    assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
-    o = short_walk("pnpdm");
-    o.thin = 0;
-    assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
-    o.thin = 100000; /* more steps than there are random numbers for */
-    assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&o, "draws", 0, &err), SCRY_EINVAL);
+    assert_fails(scry_options_set(&o, "thin", 0, &err), SCRY_EINVAL);
+    option_set(&o, "thin", 100000); /* more steps than there are random numbers for */
+    assert_fails(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     o = short_walk("pnp-ula");
-    o.draws = o.thin = 1000000;
-    assert_fails(
-        scry_chains_run(&c, scry_method_find("pnp-ula"), &s->problem, &o, &opts, NULL, NULL, &err),
-        SCRY_EINVAL);
+    option_set(&o, "draws", 1000000);
+    option_set(&o, "thin", 1000000);
+    assert_fails(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     o = short_walk("pnpdm");
     opts.threshold = wrong;
-    assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     opts.thresholds = SCRY_MAX_QUANTILES + 1;
-    assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     opts = five();
     opts.chains = 1u << 31;
-    assert_fails(scry_chains_run(&c, m, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
     assert_false(scry_method_walks(scry_method_find("dps")));
 }
 
 static void lack_of_memory_leaves_nothing(void **state)
 {
     const struct setup *s = *state;
-    const scry_solver_opts o = short_walk("pnp-ula");
+    const scry_options o = short_walk("pnp-ula");
     scry_chains_opts opts = five();
     scry_status st = SCRY_ENOMEM;
     opts.threads = 2;
@@ -332,8 +327,7 @@ static void lack_of_memory_leaves_nothing(void **state)
         scry_error err = {0};
         scry_chains c;
         scry_memory_fail_at(nth);
-        st = scry_chains_run(&c, scry_method_find("pnp-ula"), &s->problem, &o, &opts, NULL, NULL,
-                             &err);
+        st = scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err);
         scry_memory_fail_at(0);
         if (st == SCRY_OK) scry_chains_free(&c);
         assert_int_equal(st != SCRY_OK, err.text[0] != '\0');

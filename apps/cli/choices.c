@@ -1,6 +1,5 @@
 #include "apps/cli/choices.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,24 +15,31 @@ scry_status choice_check(const char *option, const char *value, const char *cons
     return SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s', expected one of %s", option, value, list);
 }
 
-bool method_option_given(const cli_method_values *v, const char *name)
+static const char *method_option_text(const cli_method_values *v, const char *name)
 {
-    for (size_t i = 0; i < v->count; i++)
-        if (!strcmp(v->names[i], name)) return !isnan(v->values[i]);
-    return false;
+    for (size_t i = 0; name && i < v->count; i++)
+        if (!strcmp(v->names[i], name)) return v->texts[i];
+    return NULL;
 }
 
-scry_status method_options(scry_solver_opts *opts, const struct scry_method *method,
+bool method_option_given(const cli_method_values *v, const struct scry_method *method,
+                         const char *name)
+{
+    const scry_option *o = scry_option_find(method, name);
+    return o && (method_option_text(v, o->name) || method_option_text(v, o->alias));
+}
+
+scry_status method_options(scry_options *options, const struct scry_method *method,
                            const cli_method_values *v, scry_error *err)
 {
-    scry_solver_opts_init(opts, method);
+    scry_options_init(options, method);
     for (size_t i = 0; i < v->count; i++) {
-        if (isnan(v->values[i])) continue;
-        scry_status st = scry_solver_opts_set(opts, method, v->names[i], v->values[i], err);
+        if (!v->texts[i]) continue;
+        scry_status st = scry_options_read(options, v->names[i], v->texts[i], err);
         if (st != SCRY_OK) return st;
     }
     /* who gives a count means that count, unless another way to stop is asked for as well */
-    if (method_option_given(v, "iterations") && !method_option_given(v, "stop"))
-        scry_solver_opts_set(opts, method, "stop", SCRY_STOP_STEPS, NULL);
+    if (method_option_given(v, method, "iterations") && !method_option_given(v, method, "stop"))
+        scry_options_read(options, "stop", "steps", NULL);
     return SCRY_OK;
 }

@@ -9,10 +9,12 @@
 scry_status choice_check(const char *option, const char *value, const char *const *choices,
                          scry_error *err);
 
-bool method_option_given(const cli_method_values *v, const char *name);
+/* Whether the command line has that option of the method, by its name or its alias. */
+bool method_option_given(const cli_method_values *v, const struct scry_method *method,
+                         const char *name);
 
 /* The defaults of the method, and what the command line says. */
-scry_status method_options(scry_solver_opts *opts, const struct scry_method *method,
+scry_status method_options(scry_options *options, const struct scry_method *method,
                            const cli_method_values *v, scry_error *err);
 
 #endif

@@ -64,23 +64,6 @@ static void print_option(const char *name, const char *arg, const char *help)
     print_wrapped(help, INDENT, INDENT);
 }
 
-const char *cli_option_value(const scry_option *o, double value, char *buf, size_t size)
-{
-    const char *const *words = scry_option_words(o);
-    if (words)
-        snprintf(buf, size, "%s", words[(size_t)value]);
-    else
-        snprintf(buf, size, "%g", value);
-    return buf;
-}
-
-static const scry_option *option_of(const struct scry_method *m, const char *name)
-{
-    for (const scry_option *o = m->options; o && o->name; o++)
-        if (!strcmp(o->name, name)) return o;
-    return NULL;
-}
-
 static bool same_help(const scry_option *a, const scry_option *b)
 {
     return a && b && !strcmp(a->help, b->help) && a->value >= b->value && a->value <= b->value;
@@ -95,13 +78,13 @@ static void print_method_option(const char *name, unsigned kinds)
     char text[2048] = "", value[32];
     size_t at = 0;
     for (size_t m = 0; m < total; m++) {
-        const scry_option *o = kinds & 1u << list[m]->kind ? option_of(list[m], name) : NULL;
+        const scry_option *o = kinds & 1u << list[m]->kind ? scry_option_find(list[m], name) : NULL;
         bool told = !o;
         for (size_t e = 0; e < m && !told; e++)
-            told = (kinds & 1u << list[e]->kind) && same_help(option_of(list[e], name), o);
+            told = (kinds & 1u << list[e]->kind) && same_help(scry_option_find(list[e], name), o);
         if (told) continue;
         for (size_t l = m; l < total && at < sizeof text; l++)
-            if ((kinds & 1u << list[l]->kind) && same_help(option_of(list[l], name), o))
+            if ((kinds & 1u << list[l]->kind) && same_help(scry_option_find(list[l], name), o))
                 at += (size_t)snprintf(text + at, sizeof text - at, "%s%s",
                                        l > m ? ", "
                                        : at  ? "\n"
@@ -109,7 +92,7 @@ static void print_method_option(const char *name, unsigned kinds)
                                        list[l]->name);
         if (at < sizeof text)
             at += (size_t)snprintf(text + at, sizeof text - at, ": %s [%s]", o->help,
-                                   cli_option_value(o, o->value, value, sizeof value));
+                                   scry_option_print(o, o->value, value, sizeof value));
     }
     print_option(name, "X", text);
 }
@@ -134,6 +117,13 @@ static void print_help(const cli_command *command, const cli_option *options,
         print_method_option(methods->names[i], methods->kinds);
 }
 
+static void collect_name(cli_method_values *v, const char *name)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (!strcmp(v->names[i], name)) return;
+    if (v->count < sizeof v->names / sizeof *v->names) v->names[v->count++] = name;
+}
+
 /* The union of the options of the methods of some kinds. */
 static void collect_methods(cli_method_values *v, unsigned kinds)
 {
@@ -142,15 +132,9 @@ static void collect_methods(cli_method_values *v, unsigned kinds)
     *v = (cli_method_values){.kinds = kinds};
     for (size_t m = 0; m < total; m++) {
         if (!(kinds & 1u << list[m]->kind)) continue;
-        for (const scry_option *o = list[m]->options; o && o->name; o++) {
-            size_t i = 0;
-            while (i < v->count && strcmp(v->names[i], o->name) != 0)
-                i++;
-            if (i < v->count || i == sizeof v->names / sizeof *v->names) continue;
-            v->names[i] = o->name;
-            v->options[i] = o;
-            v->values[i] = NAN;
-            v->count++;
+        for (const scry_option *o = list[m]->options; o->name; o++) {
+            collect_name(v, o->name);
+            if (o->alias) collect_name(v, o->alias);
         }
     }
 }
@@ -162,26 +146,28 @@ static bool number(const char *text, double *out)
     return end != text && !*end && isfinite(*out);
 }
 
-/* A number, or a word of an option that is a choice. The method checks the range. */
-static bool method_value(const scry_option *o, const char *text, double *out)
+/* A number, or a word that some method knows. The chosen method checks the range. */
+static int method_value(const cli_command *command, cli_method_values *v, size_t i,
+                        const char *text)
 {
-    const char *const *words = scry_option_words(o);
-    for (size_t i = 0; words && words[i]; i++)
-        if (!strcmp(text, words[i])) {
-            *out = (double)i;
-            return true;
+    size_t total;
+    char list[256] = "";
+    double value;
+    const struct scry_method *const *all = scry_methods(&total);
+    for (size_t m = 0; m < total; m++) {
+        const scry_option *o =
+            v->kinds & 1u << all[m]->kind ? scry_option_find(all[m], v->names[i]) : NULL;
+        if (o && scry_option_scan(o, text, &value) && isfinite(value)) {
+            v->texts[i] = text;
+            return CLI_OK;
         }
-    return number(text, out);
-}
-
-static int refuse_method_value(const cli_command *command, const scry_option *o, const char *text)
-{
-    char list[128] = "";
-    const char *const *words = scry_option_words(o);
-    for (size_t i = 0; words && words[i]; i++)
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", words[i]);
-    return cli_usage(command, "--%s '%s', expected %s%s", o->name, text,
-                     words ? "one of " : "a number", list);
+        for (size_t w = 0; o && o->words && o->words[w]; w++)
+            if (!strstr(list, o->words[w]))
+                snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "",
+                         o->words[w]);
+    }
+    return cli_usage(command, "--%s '%s', expected %s%s", v->names[i], text,
+                     *list ? "one of " : "a number", list);
 }
 
 static bool cli_store(const cli_option *o, const char *text)
@@ -222,7 +208,7 @@ static int fill_table(struct poptOption *t, const cli_option *options,
 int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
               const cli_option *options, cli_method_values *methods, unsigned kinds)
 {
-    struct poptOption table[160] = {{0}};
+    struct poptOption table[192] = {{0}};
     int n_options = 0, id, status = CLI_OK;
     *p = (cli_parse){0};
     while (options[n_options].name)
@@ -251,8 +237,7 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
                                    o->kind == CLI_INTEGER ? "a whole number" : "a number");
         } else {
             const size_t i = (size_t)(id - 1 - n_options);
-            if (!method_value(methods->options[i], text, &methods->values[i]))
-                status = refuse_method_value(command, methods->options[i], text);
+            status = method_value(command, methods, i, text);
         }
     }
     if (status == CLI_OK && id < -1)

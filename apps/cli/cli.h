@@ -32,17 +32,13 @@ extern const cli_command cli_deblur, cli_inpaint, cli_mri, cli_kspace, cli_simul
     cli_sample, cli_figure, cli_info, cli_methods, cli_verify;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
-/* Values of the options that the registry's methods have in common: NaN when not given. */
+/* What the command line says of the options of methods, by name and alias. */
 typedef struct cli_method_values {
     size_t count;
     unsigned kinds; /* 1 << scry_method_kind */
-    const char *names[48];
-    const scry_option *options[48]; /* of the first method that has it: what its words are */
-    double values[48];
+    const char *names[96];
+    const char *texts[96]; /* NULL when not given; they live as long as the parse */
 } cli_method_values;
-
-/* A value of an option of a method in the words of the user: "holdout", "0.05". */
-const char *cli_option_value(const scry_option *o, double value, char *buf, size_t size);
 
 /* Parses argv[1..]. Options of `methods` (may be NULL) are those of the registry, by kind mask
  * 1 << scry_method_kind. Returns CLI_OK, CLI_USAGE after printing what was wrong, or -1 when --help

@@ -58,9 +58,9 @@ static void print_method(const struct scry_method *m)
         printf("    walks       a chain goes on from its first draw to --draws of them, "
                "--thin steps apart\n");
     for (const scry_option *o = m->options; o && o->name; o++) {
-        const char *const *words = scry_option_words(o);
+        const char *const *words = o->words;
         char value[32];
-        cli_option_value(o, o->value, value, sizeof value);
+        scry_option_print(o, o->value, value, sizeof value);
         printf("    --%-12s %s [%s; ", o->name, o->help, value);
         if (!words) printf("%g to %g]\n", o->low, o->high);
         for (int w = (int)o->low; words && w <= (int)o->high; w++)

@@ -104,7 +104,7 @@ static scry_status choose_method(struct job *j, scry_error *err)
                          "kspace",
                          r->method->name);
     if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
-    if ((st = output_maps_parse(&r->products, &s->products, s->preview != NULL, r->method, &r->opts,
+    if ((st = output_maps_parse(&r->products, &s->products, s->preview != NULL, &r->opts,
                                 r->chains.chains, err)) != SCRY_OK)
         return st;
     for (size_t t = 0; t < r->products.thresholds; t++)
@@ -114,8 +114,8 @@ static scry_status choose_method(struct job *j, scry_error *err)
                              r->products.threshold[t]);
     /* Without a weight tv would smooth until the residual is that of the noise, which takes more
      * than the eye would: images of one coil and of many are best near this one. */
-    if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, "lambda"))
-        r->opts.lambda = 0.005;
+    if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, r->method, "lambda"))
+        return scry_options_set(&r->opts, "lambda", 0.005, err);
     return SCRY_OK;
 }
 
@@ -318,7 +318,7 @@ static scry_status keep_zero_filled(struct job *j, const mri_plane *plane, size_
     run.settings = &plain;
     run.steps = NULL;
     run.method = scry_method_find("zero-filled");
-    scry_solver_opts_init(&run.opts, run.method);
+    scry_options_init(&run.opts, run.method);
     scry_chains_opts_init(&run.chains);
     run.products = (output_maps){0};
     scry_status st = mri_solve(&r, plane, &run, 0, 1, err);

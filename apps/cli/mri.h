@@ -39,7 +39,7 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err);
 typedef struct mri_run {
     const mri_settings *settings;
     const struct scry_method *method;
-    scry_solver_opts opts;
+    scry_options opts;
     scry_chains_opts chains; /* but for the thresholds, which are in the unit of the file */
     output_maps products;
     const scry_kspace_info *info;

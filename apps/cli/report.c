@@ -35,7 +35,7 @@ scry_status report_begin(report *r, const restore_run_state *run, scry_error *er
     scry_json_node *options = scry_json_put_object(d, root, "options");
     for (const scry_option *o = run->method->options; o && o->name; o++) {
         double value;
-        if (scry_solver_opts_get(&run->opts, run->method, o->name, &value, NULL) == SCRY_OK)
+        if (scry_options_get(&run->opts, o->name, &value, NULL) == SCRY_OK)
             scry_json_put_number(d, options, o->name, value);
     }
     r->files = scry_json_put_array(d, root, "files");

@@ -225,7 +225,7 @@ static void tell(const struct run *run, const char *path)
                                                       : "--background is wrong",
                                    .rhat = s->products.rhat != NULL,
                                    .ess = s->products.ess != NULL,
-                                   .walks = output_maps_draws(r->method, &r->opts) > 1};
+                                   .walks = scry_method_draws(&r->opts) > 1};
     diagnosis_log(&run->tally, &words, r->log);
 }
 
@@ -370,7 +370,7 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
     r->chains.chains = posterior ? (size_t)s->samples : 1;
     r->chains.threads = (size_t)s->threads;
     if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
-    if ((st = output_maps_parse(&r->products, &s->products, s->preview != NULL, r->method, &r->opts,
+    if ((st = output_maps_parse(&r->products, &s->products, s->preview != NULL, &r->opts,
                                 r->chains.chains, err)) != SCRY_OK)
         return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)

@@ -41,7 +41,7 @@ int restore_main(const cli_command *command, int argc, char **argv);
 typedef struct restore_run_state {
     const restore_settings *settings;
     const struct scry_method *method;
-    scry_solver_opts opts;
+    scry_options opts;
     scry_chains_opts chains; /* but for the thresholds, which are in the unit of the file */
     output_maps products;
     psf_source psf;  /* deblur */

@@ -1,6 +1,7 @@
 #include "apps/cli/cli.h"
 
 #include "apps/cli/batch.h"
+#include "apps/cli/choices.h"
 #include "apps/cli/monitor.h"
 #include "apps/recon/prior_lookup.h"
 #include "apps/recon/start.h"
@@ -53,7 +54,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     scry_prior *prior = NULL, *model = NULL;
     start_point start;
     scry_chains chains = {0};
-    scry_solver_opts opts;
+    scry_options opts;
     scry_chains_opts copts;
     monitor m;
     size_t y = 0, x = 0;
@@ -72,12 +73,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
                          (long long)s->threads, (long long)s->tile, (long long)s->seed);
     scry_status st = output_check(path, s->force, err);
     if (st != SCRY_OK) return st;
-    scry_solver_opts_init(&opts, method);
-    for (size_t i = 0; i < s->methods.count; i++)
-        if (!isnan(s->methods.values[i]) &&
-            (st = scry_solver_opts_set(&opts, method, s->methods.names[i], s->methods.values[i],
-                                       err)) != SCRY_OK)
-            return st;
+    if ((st = method_options(&opts, method, &s->methods, err)) != SCRY_OK) return st;
     const scry_space space = SCRY_SPACE(y, x);
     if ((st = prior_pool_open(&pool, s->prior, err)) != SCRY_OK) goto done;
     if ((st = prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1, err)) !=
@@ -89,7 +85,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     problem.prior = prior;
     problem.model = model;
     problem.departure = &pool.info->departure;
-    if ((st = start_find(&start, method, &problem, &opts, err)) != SCRY_OK) goto done;
+    if ((st = start_find(&start, &problem, &opts, err)) != SCRY_OK) goto done;
     start_log(s->quiet ? NULL : stderr, &start, "Gaussian model");
     scry_threads_set((int)s->threads);
     scry_chains_opts_init(&copts);
@@ -98,7 +94,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     copts.threads = (size_t)s->threads;
     copts.keep = true;
     monitor_begin(&m, s->quiet ? NULL : stderr, method->name);
-    st = scry_chains_run(&chains, method, &problem, &opts, &copts, monitor_chains, &m, err);
+    st = scry_chains_run(&chains, &problem, &opts, &copts, monitor_chains, &m, err);
     monitor_end(&m, st);
     if (st != SCRY_OK) goto done;
     if (chains.reason == SCRY_STOP_USER) {

@@ -145,11 +145,6 @@ static scry_status parse_above(output_maps *p, const char *list, scry_error *err
 
 /* ---- draws ---- */
 
-size_t output_maps_draws(const struct scry_method *method, const scry_solver_opts *opts)
-{
-    return scry_method_walks(method) && opts->draws ? opts->draws : 1;
-}
-
 static void list_walkers(char *list, size_t size)
 {
     size_t count, used = 0;
@@ -164,10 +159,11 @@ static void list_walkers(char *list, size_t size)
 }
 
 /* What was asked takes more draws than the run will give. */
-static scry_status check_draws(const output_maps *p, const struct scry_method *method,
-                               const scry_solver_opts *opts, size_t chains, scry_error *err)
+static scry_status check_draws(const output_maps *p, const scry_options *options, size_t chains,
+                               scry_error *err)
 {
-    const size_t each = output_maps_draws(method, opts);
+    const struct scry_method *method = options->method;
+    const size_t each = scry_method_draws(options);
     const bool walks = scry_method_walks(method);
     for (size_t k = 0; k < p->count; k++) {
         const char *option = option_names[p->list[k].kind];
@@ -200,8 +196,7 @@ static scry_status check_draws(const output_maps *p, const struct scry_method *m
 }
 
 scry_status output_maps_parse(output_maps *p, const output_map_names *w, bool preview,
-                              const struct scry_method *method, const scry_solver_opts *opts,
-                              size_t chains, scry_error *err)
+                              const scry_options *options, size_t chains, scry_error *err)
 {
     const char *const single[] = {
         [OUTPUT_MAP_SD] = w->sd, [OUTPUT_MAP_RHAT] = w->rhat, [OUTPUT_MAP_ESS] = w->ess};
@@ -216,8 +211,8 @@ scry_status output_maps_parse(output_maps *p, const output_map_names *w, bool pr
             return st;
     if ((st = parse_quantiles(p, w->quantiles, err)) != SCRY_OK) return st;
     if ((st = parse_above(p, w->above, err)) != SCRY_OK) return st;
-    if ((st = check_draws(p, method, opts, chains, err)) != SCRY_OK) return st;
-    const size_t each = output_maps_draws(method, opts);
+    if ((st = check_draws(p, options, chains, err)) != SCRY_OK) return st;
+    const size_t each = scry_method_draws(options);
     if (w->rhat || w->ess || each >= DRAWS_FOR_RHAT) p->region = (size_t)w->region;
     if (preview && !w->sd && chains * each >= DRAWS_FOR_SPREAD)
         p->list[p->count++] = (output_map){.kind = OUTPUT_MAP_SD};

@@ -40,15 +40,11 @@ typedef struct output_maps {
     double probability[SCRY_MAX_QUANTILES], threshold[SCRY_MAX_QUANTILES];
 } output_maps;
 
-/* The products that `w` asks for from `chains` chains of `method`; `preview`: an sd too, if there
- * is one. EINVAL: a name without a percentage or with several, a threshold that is no number, too
- * many of them; more draws needed than the chains give. */
+/* The products that `w` asks for from `chains` chains with these options of a method; `preview`: an
+ * sd too, if there is one. EINVAL: a name without a percentage or with several, a threshold that is
+ * no number, too many of them; more draws needed than the chains give. */
 scry_status output_maps_parse(output_maps *p, const output_map_names *w, bool preview,
-                              const struct scry_method *method, const scry_solver_opts *opts,
-                              size_t chains, scry_error *err);
-
-/* Draws that a chain of the method gives with these options. */
-size_t output_maps_draws(const struct scry_method *method, const scry_solver_opts *opts);
+                              const scry_options *options, size_t chains, scry_error *err);
 
 /* Tells the chains what is wanted. The thresholds are the caller's: they are in u there, and may
  * differ from image to image; `threshold` holds p->thresholds of them. */

@@ -2,12 +2,12 @@
 
 #include <math.h>
 
-scry_status start_find(start_point *out, const struct scry_method *method,
-                       const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+scry_status start_find(start_point *out, const scry_problem *problem, const scry_options *options,
+                       scry_error *err)
 {
     const scry_gaussian_gap *d = problem->departure;
     *out = (start_point){0, NAN};
-    scry_status st = scry_start_sigma(&out->sigma, method, problem, opts, err);
+    scry_status st = scry_start_sigma(&out->sigma, problem, options, err);
     if (st == SCRY_OK && out->sigma > 0 && d && d->count)
         out->departure = scry_gaussian_gap_at(d, out->sigma);
     return st;

@@ -12,8 +12,8 @@ typedef struct start_point {
     double departure; /* of the prior there; NaN: not known */
 } start_point;
 
-scry_status start_find(start_point *out, const struct scry_method *method,
-                       const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
+scry_status start_find(start_point *out, const scry_problem *problem, const scry_options *options,
+                       scry_error *err);
 /* "start: Gaussian posterior at sigma 1.7, departure 0.10", `what` being "Gaussian posterior";
  * nothing where sigma is 0 or log is NULL. */
 void start_log(FILE *log, const start_point *start, const char *what);

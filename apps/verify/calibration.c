@@ -37,11 +37,11 @@ static scry_status verify_calibration_sample(verify_ranks *ranks, verify_sum *su
 {
     const verify_posterior posterior = verify_trial_posterior(t, k);
     scry_chains c = {0};
-    scry_solver_opts opts;
-    scry_solver_opts_init(&opts, method);
-    scry_status st = scry_solver_opts_parse(&opts, method, t->settings->options, err);
+    scry_options opts;
+    scry_options_init(&opts, method);
+    scry_status st = scry_options_parse(&opts, t->settings->options, err);
     if (st == SCRY_OK)
-        st = verify_draw(&c, &posterior, method, &opts, k * t->chains, t->chains,
+        st = verify_draw(&c, &posterior, &opts, k * t->chains, t->chains,
                          (uint64_t)t->settings->seed, err);
     if (st == SCRY_OK && !cli_interrupted) {
         verify_count(sum, &c);
@@ -63,12 +63,11 @@ static scry_status afford(size_t *images, const verify_table *table, verify_row 
     double cost;
     *images = t->images;
     if (!t->network || settings->full) return SCRY_OK;
-    scry_solver_opts opts;
-    scry_solver_opts_init(&opts, method);
-    scry_status st = scry_solver_opts_parse(&opts, method, settings->options, err);
+    scry_options opts;
+    scry_options_init(&opts, method);
+    scry_status st = scry_options_parse(&opts, settings->options, err);
     if (st == SCRY_OK)
-        st = verify_cost(&cost, table, &posterior, method, &opts, VJP_COST,
-                         (uint64_t)settings->seed, err);
+        st = verify_cost(&cost, table, &posterior, &opts, VJP_COST, (uint64_t)settings->seed, err);
     if (st != SCRY_OK) return st;
     const double budget = settings->method ? 4.0 * BUDGET : BUDGET;
     const size_t paid = (size_t)(budget / cost / (double)t->chains);

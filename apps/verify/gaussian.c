@@ -18,10 +18,9 @@ enum { VJP_COST = 3 };
 
 /* One method on one problem. */
 struct run {
-    const struct scry_method *method;
     const exact_problem *problem;
     const verify_settings *settings;
-    scry_solver_opts opts;
+    scry_options opts;
     scry_scorecard *card;
     size_t measurements, chains;
     verify_sum sum;
@@ -47,7 +46,7 @@ static scry_status plan_chains(struct run *r, scry_error *err)
     scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, 0, err);
     if (st != SCRY_OK) return st;
     scry_law_free(exact);
-    st = verify_cost(&cost, NULL, &posterior, r->method, &r->opts, VJP_COST, seed, err);
+    st = verify_cost(&cost, NULL, &posterior, &r->opts, VJP_COST, seed, err);
     if (st != SCRY_OK) return st;
     const double afford = BUDGET / cost / MEASUREMENTS;
     r->chains = r->settings->chains ? (size_t)r->settings->chains
@@ -63,8 +62,7 @@ static scry_status verify_gaussian_measure(struct run *r, size_t number, scry_er
     scry_law *exact = NULL;
     scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, (uint32_t)number, err);
     if (st == SCRY_OK)
-        st = verify_draw(&c, &posterior, r->method, &r->opts, number * r->chains, r->chains, seed,
-                         err);
+        st = verify_draw(&c, &posterior, &r->opts, number * r->chains, r->chains, seed, err);
     if (st == SCRY_OK && !cli_interrupted) {
         verify_count(&r->sum, &c);
         if (c.done >= 2) st = scry_scorecard_add(r->card, exact, c.samples, c.done, err);
@@ -96,8 +94,7 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
                               const char *options, const exact_problem *problem,
                               const verify_settings *settings, scry_error *err)
 {
-    struct run r = {.method = method,
-                    .problem = problem,
+    struct run r = {.problem = problem,
                     .settings = settings,
                     .measurements = settings->full ? 4 * MEASUREMENTS : MEASUREMENTS};
     const double begun = verify_clock();
@@ -110,8 +107,8 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
         return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     }
     row->options = options;
-    scry_solver_opts_init(&r.opts, method);
-    scry_status st = scry_solver_opts_parse(&r.opts, method, options, &why);
+    scry_options_init(&r.opts, method);
+    scry_status st = scry_options_parse(&r.opts, options, &why);
     if (st == SCRY_OK) st = scry_scorecard_create(&r.card, problem->law, r.measurements, &why);
     if (st == SCRY_OK) st = plan_chains(&r, &why);
     for (size_t b = 0; b < r.measurements && st == SCRY_OK && !cli_interrupted; b++)

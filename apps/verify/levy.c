@@ -256,18 +256,15 @@ static void verify_levy_fill(verify_row *row, const struct tally *t)
     }
 }
 
-static scry_status settings_of(scry_solver_opts *opts, const struct scry_method *method,
+static scry_status settings_of(scry_options *opts, const struct scry_method *method,
                                const char *options, double sigma, scry_error *err)
 {
-    double low;
+    const scry_option *o = scry_option_find(method, "sigma-min");
     scry_status st = SCRY_OK;
-    scry_solver_opts_init(opts, method);
-    for (const scry_option *o = method->options; o->name; o++)
-        if (!strcmp(o->name, "sigma-min")) {
-            low = o->value > 0 ? fmin(o->value, LEVEL * sigma) : LEVEL * sigma;
-            st = scry_solver_opts_set(opts, method, o->name, low, err);
-        }
-    return st == SCRY_OK ? scry_solver_opts_parse(opts, method, options, err) : st;
+    scry_options_init(opts, method);
+    const double low = o && o->value > 0 ? fmin(o->value, LEVEL * sigma) : LEVEL * sigma;
+    if (o) st = scry_options_set(opts, o->name, low, err);
+    return st == SCRY_OK ? scry_options_parse(opts, options, err) : st;
 }
 
 static verify_posterior posterior_of(const struct bench *b, size_t k)
@@ -282,13 +279,13 @@ static verify_posterior posterior_of(const struct bench *b, size_t k)
 /* How many signals the budget pays for; 0: too few, and *row says so. */
 static scry_status afford(size_t *signals, const verify_table *table, verify_row *row,
                           const struct bench *b, const struct scry_method *method,
-                          const scry_solver_opts *opts, scry_error *err)
+                          const scry_options *opts, scry_error *err)
 {
     const verify_posterior posterior = posterior_of(b, 0);
     const struct size *size = b->size;
     double cost;
     const scry_status st =
-        verify_cost(&cost, table, &posterior, method, opts, 1, (uint64_t)b->settings->seed, err);
+        verify_cost(&cost, table, &posterior, opts, 1, (uint64_t)b->settings->seed, err);
     if (st != SCRY_OK) return st;
     const double budget = b->settings->method ? size->budget_one : size->budget;
     const double paid = budget / b->price / cost / (double)b->chains;
@@ -305,12 +302,11 @@ static scry_status afford(size_t *signals, const verify_table *table, verify_row
 }
 
 static scry_status verify_levy_sample(struct tally *t, const struct bench *b, size_t k,
-                                      const struct scry_method *method,
-                                      const scry_solver_opts *opts, scry_error *err)
+                                      const scry_options *opts, scry_error *err)
 {
     const verify_posterior posterior = posterior_of(b, k);
     scry_chains c = {0};
-    scry_status st = verify_draw(&c, &posterior, method, opts, k * b->chains, b->chains,
+    scry_status st = verify_draw(&c, &posterior, opts, k * b->chains, b->chains,
                                  (uint64_t)b->settings->seed, err);
     if (st == SCRY_OK && !cli_interrupted) {
         verify_count(&t->sum, &c);
@@ -325,11 +321,11 @@ static scry_status run_method(struct tally *t, const verify_table *table, verify
                               scry_error *err)
 {
     size_t signals;
-    scry_solver_opts opts;
+    scry_options opts;
     scry_status st = settings_of(&opts, method, b->settings->options, b->problem.sigma, err);
     if (st == SCRY_OK) st = afford(&signals, table, row, b, method, &opts, err);
     for (size_t k = 0; st == SCRY_OK && k < signals && !cli_interrupted; k++)
-        st = verify_levy_sample(t, b, k, method, &opts, err);
+        st = verify_levy_sample(t, b, k, &opts, err);
     return st;
 }
 

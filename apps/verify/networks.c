@@ -112,8 +112,10 @@ static scry_status draw_truths(verify_trial *t, scry_error *err)
 {
     const verify_posterior prior = {.prior = t->prior};
     scry_chains c = {0};
-    const scry_status st = verify_draw(&c, &prior, scry_method_find("ddpm"), NULL, VERIFY_TRUTHS,
-                                       t->images, (uint64_t)t->settings->seed, err);
+    scry_options options;
+    scry_options_init(&options, scry_method_find("ddpm"));
+    const scry_status st = verify_draw(&c, &prior, &options, VERIFY_TRUTHS, t->images,
+                                       (uint64_t)t->settings->seed, err);
     const bool whole = st == SCRY_OK && c.done == t->images;
     if (whole) memcpy(t->x, c.samples, t->images * t->n * sizeof *t->x);
     scry_chains_free(&c);

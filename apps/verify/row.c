@@ -15,12 +15,11 @@ static bool go_on(const scry_chains_progress *p, void *ctx)
 }
 
 scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
-                        const struct scry_method *method, const scry_solver_opts *opts,
-                        size_t first, size_t count, uint64_t seed, scry_error *err)
+                        const scry_options *options, size_t first, size_t count, uint64_t seed,
+                        scry_error *err)
 {
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = posterior->sigma};
     scry_likelihood *L = NULL;
-    scry_solver_opts defaults;
     scry_chains_opts chains;
     scry_status st = SCRY_OK;
     if (posterior->y)
@@ -30,13 +29,12 @@ scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
                                   .prior = posterior->prior,
                                   .model = posterior->model,
                                   .departure = posterior->departure};
-    scry_solver_opts_init(&defaults, method);
     scry_chains_opts_init(&chains);
     chains.chains = count;
     chains.first = first;
     chains.seed = seed;
     chains.keep = true;
-    st = scry_chains_run(out, method, &problem, opts ? opts : &defaults, &chains, go_on, NULL, err);
+    st = scry_chains_run(out, &problem, options, &chains, go_on, NULL, err);
     scry_likelihood_free(L);
     return st;
 }
@@ -83,17 +81,16 @@ verify_value verify_mean(double sum, double squares, size_t count)
 }
 
 scry_status verify_cost(double *calls, const verify_table *table, const verify_posterior *posterior,
-                        const struct scry_method *method, const scry_solver_opts *opts, double vjp,
-                        uint64_t seed, scry_error *err)
+                        const scry_options *options, double vjp, uint64_t seed, scry_error *err)
 {
     scry_chains c = {0};
     for (size_t i = 0; table && i < table->count; i++) {
         const verify_row *r = &table->rows[i];
-        if (!r->served || strcmp(r->method, method->name) != 0) continue;
+        if (!r->served || strcmp(r->method, options->method->name) != 0) continue;
         *calls = r->denoise + vjp * r->vjp + 1;
         return SCRY_OK;
     }
-    const scry_status st = verify_draw(&c, posterior, method, opts, PILOT, 1, seed, err);
+    const scry_status st = verify_draw(&c, posterior, options, PILOT, 1, seed, err);
     *calls = (double)c.counts.denoise + vjp * (double)c.counts.vjp + 1;
     scry_chains_free(&c);
     return st;

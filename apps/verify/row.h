@@ -15,10 +15,10 @@ typedef struct verify_posterior {
     const scry_gaussian_gap *departure; /* of `prior`; NULL: not known */
 } verify_posterior;
 
-/* Chains first .. first + count - 1 of a seed, samples kept; opts NULL: the method's defaults. */
+/* Chains first .. first + count - 1 of a seed, samples kept. */
 scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
-                        const struct scry_method *method, const scry_solver_opts *opts,
-                        size_t first, size_t count, uint64_t seed, scry_error *err);
+                        const scry_options *options, size_t first, size_t count, uint64_t seed,
+                        scry_error *err);
 
 /* Sums over the measurements of a row. */
 typedef struct verify_sum {
@@ -41,7 +41,6 @@ verify_value verify_mean(double sum, double squares, size_t count);
  * of the method in `table`, which all have the same options, or else (table NULL: always) those of
  * a pilot chain whose number no measurement uses. */
 scry_status verify_cost(double *calls, const verify_table *table, const verify_posterior *posterior,
-                        const struct scry_method *method, const scry_solver_opts *opts, double vjp,
-                        uint64_t seed, scry_error *err);
+                        const scry_options *options, double vjp, uint64_t seed, scry_error *err);
 
 #endif

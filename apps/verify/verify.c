@@ -131,11 +131,11 @@ static int refuse_operator(const cli_command *self, const struct command *c)
 /* The options of the method, checked and in one line. */
 static int check_options(const cli_command *self, struct command *c, const struct scry_method *m)
 {
-    scry_solver_opts opts;
+    scry_options opts;
     scry_error err = {0};
     c->settings.options = c->options;
     for (size_t i = 0; i < c->methods.count; i++) {
-        if (isnan(c->methods.values[i])) continue;
+        if (!c->methods.texts[i]) continue;
         if (!m)
             return cli_usage(self, "--%s is an option of methods: expected --method NAME with it",
                              c->methods.names[i]);
@@ -145,7 +145,7 @@ static int check_options(const cli_command *self, struct command *c, const struc
     }
     if (!m) return CLI_OK;
     if (method_options(&opts, m, &c->methods, &err) == SCRY_OK)
-        scry_solver_opts_text(&opts, m, c->options, sizeof c->options, &err);
+        scry_options_text(&opts, c->options, sizeof c->options, &err);
     if (err.code != SCRY_OK) return cli_usage(self, "%s", err.text);
     if (c->settings.accurate && !scry_measured_settings(m, 0))
         return cli_usage(self, "--accurate: the label of %s tells of its defaults only", m->name);

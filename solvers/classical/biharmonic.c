@@ -11,9 +11,14 @@
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/cg.h"
+#include "solvers/option_groups_impl.h"
 
 #include <math.h>
 #include <string.h>
+
+struct biharmonic_options {
+    struct scryi_cg_options cg;
+};
 
 struct biharmonic {
     scry_solver base;
@@ -69,12 +74,13 @@ static scry_status biharmonic_start(scry_solver *S, scry_error *err)
 static scry_status biharmonic_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct biharmonic *B = (struct biharmonic *)S;
+    const struct biharmonic_options *o = scry_options_block(&S->options);
     scry_status st;
     if ((st = biharmonic_apply(B, B->rhs, B->u, err)) != SCRY_OK) return st;
     scry_scale(B->rhs, -1, S->n);
     memset(B->d, 0, S->n * sizeof(float));
-    if ((st = scry_cg(biharmonic_apply, B, B->d, B->rhs, S->n, S->opts.tol, S->opts.inner, B->cg,
-                      NULL, err)) != SCRY_OK)
+    if ((st = scry_cg(biharmonic_apply, B, B->d, B->rhs, S->n, o->cg.tolerance, o->cg.iterations,
+                      B->cg, NULL, err)) != SCRY_OK)
         return st;
     scry_axpy(B->u, 1, B->d, S->n);
     if ((st = scryi_fit_forward(&B->fit, B->u, err)) != SCRY_OK) return st;
@@ -86,11 +92,10 @@ static scry_status biharmonic_step(scry_solver *S, scry_progress *p, scry_error 
 }
 
 static scry_status biharmonic_plan(scry_solver **out, const scry_problem *problem,
-                                   const scry_solver_opts *opts, scry_error *err);
+                                   const scry_options *options, scry_error *err);
 
 static const scry_option biharmonic_options[] = {
-    {"inner", 20000, 1, 1000000, "conjugate gradient iterations at most"},
-    {"tol", 1e-5, 0, 0.1, "relative residual that ends them"},
+    SCRYI_CG_OPTIONS(struct biharmonic_options, 20000, 1e-5),
     {0},
 };
 
@@ -120,7 +125,7 @@ static scry_status check_mask(const scry_op *A, scry_error *err)
 }
 
 static scry_status biharmonic_plan(scry_solver **out, const scry_problem *problem,
-                                   const scry_solver_opts *opts, scry_error *err)
+                                   const scry_options *options, scry_error *err)
 {
     const scry_op *A = scry_likelihood_op(problem->L);
     scry_status st = check_mask(A, err);
@@ -129,7 +134,7 @@ static scry_status biharmonic_plan(scry_solver **out, const scry_problem *proble
     if (!B) return SCRY_FAIL(err, SCRY_ENOMEM, "biharmonic");
     B->base = (scry_solver){.method = &scry_method_biharmonic,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(A),
                             .steps = 1,
                             .start_fn = biharmonic_start,

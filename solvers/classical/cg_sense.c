@@ -16,6 +16,11 @@
 #include <math.h>
 #include <string.h>
 
+struct cg_sense_options {
+    double ridge, tolerance;
+    size_t iterations;
+};
+
 struct cg_sense {
     scry_solver base;
     scryi_fit fit;
@@ -37,10 +42,11 @@ static void cg_sense_destroy(scry_solver *S)
 static scry_status cg_sense_apply(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct cg_sense *C = ctx;
+    const struct cg_sense_options *o = scry_options_block(&C->base.options);
     C->fit.counts->forward++;
     C->fit.counts->adjoint++;
     scry_status st = scry_op_normal(C->fit.A, out, in, C->fit.work, err);
-    if (st == SCRY_OK) scry_axpy(out, C->base.opts.lambda, in, C->base.n);
+    if (st == SCRY_OK) scry_axpy(out, o->ridge, in, C->base.n);
     return st;
 }
 
@@ -54,7 +60,8 @@ static scry_status cg_sense_start(scry_solver *S, scry_error *err)
 static scry_status cg_sense_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct cg_sense *C = (struct cg_sense *)S;
-    scry_status st = scry_cg(cg_sense_apply, C, C->u, C->rhs, S->n, S->opts.tol, S->opts.steps,
+    const struct cg_sense_options *o = scry_options_block(&S->options);
+    scry_status st = scry_cg(cg_sense_apply, C, C->u, C->rhs, S->n, o->tolerance, o->iterations,
                              C->cg, NULL, err);
     if (st == SCRY_OK) st = scryi_fit_forward(&C->fit, C->u, err);
     if (st != SCRY_OK) return st;
@@ -66,14 +73,16 @@ static scry_status cg_sense_step(scry_solver *S, scry_progress *p, scry_error *e
 }
 
 static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err);
+                                 const scry_options *options, scry_error *err);
 
 static const scry_option cg_sense_options[] = {
-    {"lambda", 0.01, 0, 1e12,
+    {"lambda", NULL, SCRY_FIELD(struct cg_sense_options, ridge), 0.01, 0, 1e12, NULL,
      "weight of |u|^2/2 against |A u - b|^2/2, the noise left out; 0: none, then the iterations "
      "are what keeps noise down"},
-    {"iterations", 30, 1, 1000000, "conjugate gradient iterations at most"},
-    {"tol", 0, 0, 0.1, "relative residual that ends them"},
+    {"iterations", NULL, SCRY_FIELD(struct cg_sense_options, iterations), 30, 1, 1000000, NULL,
+     "conjugate gradient iterations at most"},
+    {"tol", NULL, SCRY_FIELD(struct cg_sense_options, tolerance), 0, 0, 0.1, NULL,
+     "relative residual that ends them"},
     {0},
 };
 
@@ -90,7 +99,7 @@ const struct scry_method scry_method_cg_sense = {
 };
 
 static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err)
+                                 const scry_options *options, scry_error *err)
 {
     scry_status st = scryi_fit_needs_gaussian(problem, "cg-sense", err);
     if (st != SCRY_OK) return st;
@@ -98,7 +107,7 @@ static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
     if (!C) return SCRY_FAIL(err, SCRY_ENOMEM, "cg-sense");
     C->base = (scry_solver){.method = &scry_method_cg_sense,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
                             .steps = 1,
                             .start_fn = cg_sense_start,

@@ -21,6 +21,12 @@
 
 #define PROX_TOL 1e-4 /* of CG in a data step: far below what the denoiser changes */
 
+struct pnp_options {
+    size_t iterations;
+    double sigma_max, sigma_min, prior_weight;
+    size_t cg_iterations;
+};
+
 struct pnp {
     scry_solver base;
     scryi_fit fit;
@@ -59,6 +65,7 @@ static double noise_level(const struct pnp *N)
 static scry_status pnp_start(scry_solver *S, scry_error *err)
 {
     struct pnp *N = (struct pnp *)S;
+    const struct pnp_options *o = scry_options_block(&S->options);
     double low, high;
     scry_status st = scryi_fit_flat(&N->fit, N->x, err);
     if (st != SCRY_OK) return st;
@@ -66,8 +73,8 @@ static scry_status pnp_start(scry_solver *S, scry_error *err)
     memcpy(N->z, N->x, S->n * sizeof(float));
     scryi_condition_forget(&N->condition);
     scry_prior_sigma_range(S->problem.prior, &low, &high);
-    const double first = fmin(fmax(S->opts.sigma_max, low), high);
-    double last = S->opts.sigma_min > 0 ? S->opts.sigma_min : noise_level(N);
+    const double first = fmin(fmax(o->sigma_max, low), high);
+    double last = o->sigma_min > 0 ? o->sigma_min : noise_level(N);
     last = fmin(fmax(last, low), first);
     return scry_schedule_log(N->sigma, S->steps, last, first, err);
 }
@@ -78,6 +85,7 @@ static scry_status data_step(struct pnp *N, double t, scry_error *err)
 {
     const size_t m = N->fit.m;
     const struct scry_solver *S = &N->base;
+    const struct pnp_options *o = scry_options_block(&S->options);
     const struct scryi_covariance V = scryi_covariance_white(t);
     scry_status st;
     if (scry_likelihood_is_gaussian(N->fit.L) && scry_op_has_svd(N->fit.A)) /* in closed form */
@@ -87,7 +95,7 @@ static scry_status data_step(struct pnp *N, double t, scry_error *err)
         N->w[i] = sqrtf(N->fit.W[i]);
         N->r[i] = N->w[i] * (N->fit.b[i] - N->fit.Au[i]);
     }
-    st = scryi_condition_solve(&N->condition, N->r, N->w, &V, PROX_TOL, S->opts.inner, err);
+    st = scryi_condition_solve(&N->condition, N->r, N->w, &V, PROX_TOL, o->cg_iterations, err);
     if (st != SCRY_OK) return st;
     st = scryi_condition_image(&N->condition, N->z, N->w, &V, err);
     if (st == SCRY_OK) scry_axpy(N->z, 1, N->v, S->n);
@@ -97,11 +105,12 @@ static scry_status data_step(struct pnp *N, double t, scry_error *err)
 static scry_status pnp_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct pnp *N = (struct pnp *)S;
+    const struct pnp_options *o = scry_options_block(&S->options);
     scry_status st;
     const size_t n = S->n;
     const double sigma = N->sigma[S->step];
     scry_axpby(N->v, 1, N->x, -1, N->d, n);
-    if ((st = data_step(N, sigma * sigma / S->opts.lambda, err)) != SCRY_OK) return st;
+    if ((st = data_step(N, sigma * sigma / o->prior_weight, err)) != SCRY_OK) return st;
     scry_axpby(N->v, 1, N->z, 1, N->d, n);
     S->counts.denoise++;
     if ((st = scry_prior_denoise(S->problem.prior, N->x, N->v, (float)sigma, N->prior_work, err)) !=
@@ -123,14 +132,19 @@ static scry_status pnp_step(scry_solver *S, scry_progress *p, scry_error *err)
 }
 
 static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
-                            const scry_solver_opts *opts, scry_error *err);
+                            const scry_options *options, scry_error *err);
 
 static const scry_option pnp_options[] = {
-    {"steps", 24, 1, 10000, "iterations, each one call of the network"},
-    {"sigma-max", 1, 1e-6, 1e6, "first noise level of the denoiser"},
-    {"sigma-min", 0, 0, 1e6, "last one; 0: the noise of the data"},
-    {"lambda", 0.25, 1e-6, 1e6, "weight of the prior against the likelihood"},
-    {"inner", 50, 1, 100000, "conjugate gradient iterations in a data step"},
+    {"steps", NULL, SCRY_FIELD(struct pnp_options, iterations), 24, 1, 10000, NULL,
+     "iterations, each one call of the network"},
+    {"sigma-max", NULL, SCRY_FIELD(struct pnp_options, sigma_max), 1, 1e-6, 1e6, NULL,
+     "first noise level of the denoiser"},
+    {"sigma-min", NULL, SCRY_FIELD(struct pnp_options, sigma_min), 0, 0, 1e6, NULL,
+     "last one; 0: the noise of the data"},
+    {"lambda", NULL, SCRY_FIELD(struct pnp_options, prior_weight), 0.25, 1e-6, 1e6, NULL,
+     "weight of the prior against the likelihood"},
+    {"inner", NULL, SCRY_FIELD(struct pnp_options, cg_iterations), 50, 1, 100000, NULL,
+     "conjugate gradient iterations in a data step"},
     {0},
 };
 
@@ -147,19 +161,20 @@ const struct scry_method scry_method_pnp_admm = {
 };
 
 static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
-                            const scry_solver_opts *opts, scry_error *err)
+                            const scry_options *options, scry_error *err)
 {
     scry_status st = SCRY_OK;
-    if (opts->sigma_min > opts->sigma_max)
+    const struct pnp_options *o = scry_options_block(options);
+    if (o->sigma_min > o->sigma_max)
         return SCRY_FAIL(err, SCRY_EINVAL, "pnp-admm: sigma-min %g exceeds sigma-max %g",
-                         opts->sigma_min, opts->sigma_max);
+                         o->sigma_min, o->sigma_max);
     struct pnp *N = scry_alloc(1, sizeof *N);
     if (!N) return SCRY_FAIL(err, SCRY_ENOMEM, "pnp-admm");
     N->base = (scry_solver){.method = &scry_method_pnp_admm,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
-                            .steps = opts->steps,
+                            .steps = o->iterations,
                             .start_fn = pnp_start,
                             .step_fn = pnp_step,
                             .destroy = pnp_destroy};
@@ -171,7 +186,7 @@ static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
     N->v = scry_alloc(n, sizeof(float));
     N->w = scry_alloc(N->fit.m, sizeof(float));
     N->r = scry_alloc(N->fit.m, sizeof(float));
-    N->sigma = scry_alloc(opts->steps, sizeof *N->sigma);
+    N->sigma = scry_alloc(o->iterations, sizeof *N->sigma);
     N->lik_work = scry_alloc(1, scry_likelihood_work_bytes(problem->L));
     N->prior_work = scry_alloc(1, scry_prior_work_bytes(problem->prior));
     if (!N->x || !N->z || !N->d || !N->v || !N->w || !N->r || !N->sigma || !N->lik_work ||

@@ -65,6 +65,30 @@ struct estimate {
     double pace;     /* Nesterov's t, or the next factor of Biggs & Andrews */
 };
 
+enum rl_stop {
+    RL_STOP_STEPS = 0,   /* the count of iterations that was given */
+    RL_STOP_DISCREPANCY, /* chi2 per measurement reaches 1 */
+    RL_STOP_HOLDOUT,     /* prediction of data that the estimate has not seen is best */
+    RL_STOP_FRC          /* Fourier ring correlation of two independent halves stops improving */
+};
+static const char *const rl_stop_words[] = {[RL_STOP_STEPS] = "steps",
+                                            [RL_STOP_DISCREPANCY] = "discrepancy",
+                                            [RL_STOP_HOLDOUT] = "holdout",
+                                            [RL_STOP_FRC] = "frc",
+                                            NULL};
+enum rl_accelerate { RL_ACCELERATE_NONE = 0, RL_ACCELERATE_BIGGS, RL_ACCELERATE_NESTEROV };
+static const char *const rl_accelerate_words[] = {[RL_ACCELERATE_NONE] = "none",
+                                                  [RL_ACCELERATE_BIGGS] = "biggs",
+                                                  [RL_ACCELERATE_NESTEROV] = "nesterov",
+                                                  NULL};
+
+struct rl_options {
+    size_t iterations;
+    enum rl_stop stop;
+    enum rl_accelerate accelerate;
+    double tv;
+};
+
 struct rl {
     scry_solver base;
     scryi_fit fit;
@@ -83,14 +107,19 @@ struct rl {
     gsl_rng *rng;
 };
 
+static const struct rl_options *rl_settings(const struct rl *R)
+{
+    return scry_options_block(&R->base.options);
+}
+
 static bool by_rings(const struct rl *R)
 {
-    return R->base.opts.stop == SCRY_STOP_FRC;
+    return rl_settings(R)->stop == RL_STOP_FRC;
 }
 
 static bool splits(const struct rl *R)
 {
-    return R->base.opts.stop == SCRY_STOP_HOLDOUT || by_rings(R);
+    return rl_settings(R)->stop == RL_STOP_HOLDOUT || by_rings(R);
 }
 
 static void estimate_free(struct estimate *e)
@@ -292,8 +321,8 @@ static scry_status rl_start(scry_solver *S, scry_error *err)
 static double momentum(const struct rl *R, struct estimate *e)
 {
     const size_t n = R->base.n;
-    if (R->base.step == 0 || R->base.opts.accelerate == SCRY_ACCELERATE_NONE) return 0;
-    if (R->base.opts.accelerate == SCRY_ACCELERATE_NESTEROV) {
+    if (R->base.step == 0 || rl_settings(R)->accelerate == RL_ACCELERATE_NONE) return 0;
+    if (rl_settings(R)->accelerate == RL_ACCELERATE_NESTEROV) {
         double along = 0;
         for (size_t i = 0; i < n; i++)
             along += (double)e->change[i] * (e->x[i] - e->old[i]);
@@ -327,7 +356,7 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
     scry_status st;
     const size_t n = R->base.n;
     const double alpha = momentum(R, e);
-    const float a = (float)alpha, least = (float)R->floor, tv = (float)R->base.opts.tv;
+    const float a = (float)alpha, least = (float)R->floor, tv = (float)rl_settings(R)->tv;
     for (size_t i = 0; i < n; i++)
         R->v[i] = fmaxf(e->x[i] + a * (e->x[i] - e->old[i]), least);
     if ((st = em_factor(R, e, alpha, err)) != SCRY_OK) return st;
@@ -352,7 +381,7 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
         e->old[i] = e->x[i];
         e->x[i] = next;
     }
-    if (R->base.opts.accelerate == SCRY_ACCELERATE_BIGGS) e->pace = gg > 0 ? gh / gg : 0;
+    if (rl_settings(R)->accelerate == RL_ACCELERATE_BIGGS) e->pace = gg > 0 ? gh / gg : 0;
     float *swap = e->mold;
     e->mold = e->m;
     e->m = swap;
@@ -465,7 +494,7 @@ static scry_status rl_step(scry_solver *S, scry_progress *p, scry_error *err)
         return SCRY_FAIL(err, SCRY_ENUMERIC, "richardson-lucy: iteration %zu is not finite",
                          S->step);
     bool stop = S->step >= S->steps;
-    if (S->opts.stop == SCRY_STOP_DISCREPANCY && fit <= 1) stop = true;
+    if (rl_settings(R)->stop == RL_STOP_DISCREPANCY && fit <= 1) stop = true;
     if (splits(R)) {
         double value = 0;
         if ((st = criterion(R, &value, err)) != SCRY_OK) return st;
@@ -481,17 +510,21 @@ static scry_status rl_step(scry_solver *S, scry_progress *p, scry_error *err)
 }
 
 static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err);
+                           const scry_options *options, scry_error *err);
 
 static const scry_option rl_options[] = {
-    {"iterations", 500, 1, 100000, "iterations at most (exactly, with stop steps)"},
-    {"stop", SCRY_STOP_HOLDOUT, 0, SCRY_STOP_FRC,
+    {"iterations", NULL, SCRY_FIELD(struct rl_options, iterations), 500, 1, 100000, NULL,
+     "iterations at most (exactly, with stop steps)"},
+    {"stop", NULL, SCRY_FIELD(struct rl_options, stop), RL_STOP_HOLDOUT, 0, RL_STOP_FRC,
+     rl_stop_words,
      "steps: after the count; discrepancy: when chi2 per pixel reaches 1; holdout: when the "
      "likelihood of held-out counts peaks; frc: when the Fourier rings of estimates from two "
      "halves of the counts agree best"},
-    {"accelerate", SCRY_ACCELERATE_BIGGS, 0, SCRY_ACCELERATE_NESTEROV,
+    {"accelerate", NULL, SCRY_FIELD(struct rl_options, accelerate), RL_ACCELERATE_BIGGS, 0,
+     RL_ACCELERATE_NESTEROV, rl_accelerate_words,
      "extrapolation between iterations: none, biggs (and Andrews) or nesterov"},
-    {"tv", 0, 0, 1, "weight of total variation against the fit (0.002 to 0.05 is usual)"},
+    {"tv", NULL, SCRY_FIELD(struct rl_options, tv), 0, 0, 1, NULL,
+     "weight of total variation against the fit (0.002 to 0.05 is usual)"},
     {0},
 };
 
@@ -509,15 +542,16 @@ const struct scry_method scry_method_richardson_lucy = {
 };
 
 static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err)
+                           const scry_options *options, scry_error *err)
 {
     scry_status st = SCRY_OK;
+    const struct rl_options *o = scry_options_block(options);
     const scry_op *A = scry_likelihood_op(problem->L);
     if (scry_op_dom(A)->cplx || scry_op_cod(A)->cplx)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "richardson-lucy: %s maps complex images, expected real intensities",
                          scry_op_name(A));
-    if (opts->stop == SCRY_STOP_FRC && scry_op_dom(A)->rank < 2)
+    if (o->stop == RL_STOP_FRC && scry_op_dom(A)->rank < 2)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "richardson-lucy: Fourier rings need planes, %s maps images of rank %d; "
                          "choose another stopping rule",
@@ -526,9 +560,9 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
     if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "richardson-lucy");
     R->base = (scry_solver){.method = &scry_method_richardson_lucy,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(A),
-                            .steps = opts->steps,
+                            .steps = o->iterations,
                             .start_fn = rl_start,
                             .step_fn = rl_step,
                             .destroy = rl_destroy};
@@ -546,9 +580,9 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
         R->rng = gsl_rng_alloc(scry_rng_gsl());
         ok = ok && estimate_alloc(&R->train, n, m) && R->best && R->rng;
     }
-    if (opts->stop == SCRY_STOP_HOLDOUT) ok = (R->held = scry_alloc(m, sizeof(float))) && ok;
+    if (o->stop == RL_STOP_HOLDOUT) ok = (R->held = scry_alloc(m, sizeof(float))) && ok;
     if (by_rings(R)) ok = ok && estimate_alloc(&R->other, n, m);
-    if (opts->tv > 0) ok = (R->p = scry_alloc(n, (size_t)R->G.axes * sizeof(float))) && ok;
+    if (o->tv > 0) ok = (R->p = scry_alloc(n, (size_t)R->G.axes * sizeof(float))) && ok;
     if (!ok) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "richardson-lucy: %zu pixels", n);
         goto done;

@@ -20,6 +20,7 @@
 #include "lib/rng.h"
 #include "lib/vector.h"
 #include "operators/cg.h"
+#include "solvers/option_groups_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,13 +29,24 @@
 #define LOOSE -9.0      /* last one: below single precision, the data are interpolated */
 #define RATIO 0.5       /* of log10 lambda, from one trial to the next */
 #define MATCH 5e-3      /* of chi2: the discrepancy is met */
-#define SEARCH_TOL 1e-3 /* of CG while searching; opts.tol for the last solve */
+#define SEARCH_TOL 1e-3 /* of CG while searching; the option for the last solve */
 
 enum phase { SCAN, REFINE, LAST };
 enum { LAST_SOLVES = 3 };
 
 struct trial {
     double x, value; /* log10 lambda; gcv or chi2 there */
+};
+
+/* How the weight is found. */
+enum tikhonov_stop { TIKHONOV_DISCREPANCY = 0, TIKHONOV_HOLDOUT };
+static const char *const tikhonov_stop_words[] = {
+    [TIKHONOV_DISCREPANCY] = "discrepancy", [TIKHONOV_HOLDOUT] = "holdout", NULL};
+
+struct tikhonov_options {
+    double smoothness;
+    enum tikhonov_stop stop;
+    struct scryi_cg_options cg;
 };
 
 struct tikhonov {
@@ -53,9 +65,14 @@ struct tikhonov {
     struct trial low, high;            /* discrepancy: chi2 <= 1, chi2 > 1 */
 };
 
+static const struct tikhonov_options *tikhonov_settings(const struct tikhonov *T)
+{
+    return scry_options_block(&T->base.options);
+}
+
 static bool by_discrepancy(const struct tikhonov *T)
 {
-    return T->base.opts.stop == SCRY_STOP_DISCREPANCY;
+    return tikhonov_settings(T)->stop == TIKHONOV_DISCREPANCY;
 }
 
 static void tikhonov_destroy(scry_solver *S)
@@ -87,7 +104,7 @@ static scry_status tikhonov_start(scry_solver *S, scry_error *err)
     const double W = scry_sum(T->fit.W, T->fit.m) / (double)T->fit.m;
     T->x = log10(W) + STIFF;
     T->x_end = log10(W) + LOOSE;
-    T->lambda = S->opts.lambda;
+    T->lambda = tikhonov_settings(T)->smoothness;
     T->phase = T->lambda > 0 ? LAST : SCAN;
     T->repeats = 0;
     T->now = T->before = T->earlier = T->high = (struct trial){T->x, INFINITY};
@@ -118,8 +135,8 @@ static scry_status tikhonov_solve(struct tikhonov *T, float *x, double tol, scry
         T->rhs[i] *= T->jacobi[i];
         x[i] /= T->jacobi[i];
     }
-    scry_status st =
-        scry_cg(tikhonov_apply, T, x, T->rhs, n, tol, T->base.opts.inner, T->cg, NULL, err);
+    scry_status st = scry_cg(tikhonov_apply, T, x, T->rhs, n, tol,
+                             tikhonov_settings(T)->cg.iterations, T->cg, NULL, err);
     for (size_t i = 0; i < n; i++) {
         T->rhs[i] /= T->jacobi[i];
         x[i] *= T->jacobi[i];
@@ -225,8 +242,9 @@ static scry_status tikhonov_step(scry_solver *S, scry_progress *p, scry_error *e
     struct tikhonov *T = (struct tikhonov *)S;
     scry_status st;
     const bool last = T->phase == LAST;
-    if (!(S->opts.lambda > 0)) T->lambda = pow(10, T->x);
-    if ((st = image(T, last ? S->opts.tol : SEARCH_TOL, err)) != SCRY_OK) return st;
+    if (!(tikhonov_settings(T)->smoothness > 0)) T->lambda = pow(10, T->x);
+    if ((st = image(T, last ? tikhonov_settings(T)->cg.tolerance : SEARCH_TOL, err)) != SCRY_OK)
+        return st;
     if (!last) {
         T->earlier = T->before;
         T->before = T->now;
@@ -247,15 +265,16 @@ static scry_status tikhonov_step(scry_solver *S, scry_progress *p, scry_error *e
 }
 
 static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err);
+                                 const scry_options *options, scry_error *err);
 
 static const scry_option tikhonov_options[] = {
-    {"lambda", 0, 0, 1e12, "weight of the squared gradient; 0: found from the data"},
-    {"stop", SCRY_STOP_HOLDOUT, SCRY_STOP_DISCREPANCY, SCRY_STOP_HOLDOUT,
+    {"lambda", NULL, SCRY_FIELD(struct tikhonov_options, smoothness), 0, 0, 1e12, NULL,
+     "weight of the squared gradient; 0: found from the data"},
+    {"stop", NULL, SCRY_FIELD(struct tikhonov_options, stop), TIKHONOV_HOLDOUT, 0, TIKHONOV_HOLDOUT,
+     tikhonov_stop_words,
      "how lambda is found: discrepancy: chi2 per pixel is 1; holdout: generalized "
      "cross-validation"},
-    {"inner", 100, 1, 100000, "conjugate gradient iterations for a weight"},
-    {"tol", 1e-4, 0, 0.1, "relative residual of the last solve"},
+    SCRYI_CG_OPTIONS(struct tikhonov_options, 100, 1e-4),
     {0},
 };
 
@@ -272,14 +291,14 @@ const struct scry_method scry_method_tikhonov = {
 };
 
 static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err)
+                                 const scry_options *options, scry_error *err)
 {
     scry_status st = SCRY_OK;
     struct tikhonov *T = scry_alloc(1, sizeof *T);
     if (!T) return SCRY_FAIL(err, SCRY_ENOMEM, "tikhonov");
     T->base = (scry_solver){.method = &scry_method_tikhonov,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
                             .start_fn = tikhonov_start,
                             .step_fn = tikhonov_step,

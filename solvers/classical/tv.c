@@ -34,6 +34,11 @@
 enum { EXPAND_EVERY = 20 };   /* iterations on one W: renewing is cheap, but never lets q settle */
 enum { FIT_ITERATIONS = 30 }; /* of the least squares fit: it is there but for what noise rules */
 
+struct tv_options {
+    size_t iterations;
+    double tolerance, weight;
+};
+
 struct tv {
     scry_solver base;
     scryi_fit fit;
@@ -119,12 +124,13 @@ static scry_status attainable(struct tv *T, scry_error *err)
 static scry_status tv_start(scry_solver *S, scry_error *err)
 {
     struct tv *T = (struct tv *)S;
+    const struct tv_options *o = scry_options_block(&S->options);
     const scry_affine map = scry_likelihood_map(T->fit.L);
     scry_status st = scryi_fit_flat(&T->fit, T->u, err);
     if (st != SCRY_OK) return st;
     set_steps(T);
     const bool cplx = S->space.cplx;
-    T->lambda = S->opts.lambda * (cplx && T->fit.weight > 0 ? T->fit.weight : 1);
+    T->lambda = o->weight * (cplx && T->fit.weight > 0 ? T->fit.weight : 1);
     T->target = (double)T->fit.m;
     if (T->cg && (st = attainable(T, err)) != SCRY_OK) return st;
     if (T->cg && (st = scryi_fit_forward(&T->fit, T->u, err)) != SCRY_OK) return st;
@@ -207,6 +213,7 @@ static scry_status primal(struct tv *T, double *change, scry_error *err)
 static scry_status tv_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct tv *T = (struct tv *)S;
+    const struct tv_options *o = scry_options_block(&S->options);
     scry_status st;
     double change;
     scryi_gradient_add(&T->G, T->p, T->sigma, T->ubar);
@@ -221,7 +228,7 @@ static scry_status tv_step(scry_solver *S, scry_progress *p, scry_error *err)
     if ((st = primal(T, &change, err)) != SCRY_OK) return st;
     S->step++;
 
-    const bool still = change <= S->opts.tol * T->still;
+    const bool still = change <= o->tolerance * T->still;
     if (S->step >= S->steps || (still && S->step > EXPAND_EVERY)) {
         p->reason = SCRY_DONE;
         if ((st = scryi_fit_forward(&T->fit, T->u, err)) != SCRY_OK) return st;
@@ -232,14 +239,15 @@ static scry_status tv_step(scry_solver *S, scry_progress *p, scry_error *err)
 }
 
 static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err);
+                           const scry_options *options, scry_error *err);
 
 static const scry_option tv_options[] = {
-    {"iterations", 500, 1, 1000000, "iterations at most"},
-    {"tol", 0.01, 0, 1,
+    {"iterations", NULL, SCRY_FIELD(struct tv_options, iterations), 500, 1, 1000000, NULL,
+     "iterations at most"},
+    {"tol", NULL, SCRY_FIELD(struct tv_options, tolerance), 0.01, 0, 1, NULL,
      "ends when a step moves the image by less than this part of 0.1 contrast; of 0.003 of the "
      "root mean square where it is complex"},
-    {"lambda", 0, 0, 1e12,
+    {"lambda", NULL, SCRY_FIELD(struct tv_options, weight), 0, 0, 1e12, NULL,
      "weight of the variation against the log-likelihood, for complex images against "
      "|A u - b|^2/2; 0: least variation with chi2 1"},
     {0},
@@ -257,18 +265,19 @@ const struct scry_method scry_method_tv = {
 };
 
 static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err)
+                           const scry_options *options, scry_error *err)
 {
     scry_status st = SCRY_OK;
     double norm2;
+    const struct tv_options *o = scry_options_block(options);
     const scry_op *A = scry_likelihood_op(problem->L);
     struct tv *T = scry_alloc(1, sizeof *T);
     if (!T) return SCRY_FAIL(err, SCRY_ENOMEM, "tv");
     T->base = (scry_solver){.method = &scry_method_tv,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(A),
-                            .steps = opts->steps,
+                            .steps = o->iterations,
                             .start_fn = tv_start,
                             .step_fn = tv_step,
                             .destroy = tv_destroy};
@@ -282,7 +291,7 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
     T->q = scry_alloc(m, sizeof(float));
     T->c = scry_alloc(m, sizeof(float));
     T->Au = scry_alloc(m, sizeof(float));
-    const bool fits = T->base.space.cplx && !(opts->lambda > 0);
+    const bool fits = T->base.space.cplx && !(o->weight > 0);
     if (fits) T->cg = scry_alloc(1, scry_cg_work_bytes(n));
     if (!T->u || !T->ubar || !T->z || !T->p || !T->q || !T->c || !T->Au || (fits && !T->cg)) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tv: %zu pixels", n);

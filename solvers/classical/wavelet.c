@@ -23,6 +23,11 @@
 #define STEP 0.95     /* of 1/|A|^2, which is estimated from below */
 #define NORM_TOL 1e-3 /* of that estimate */
 
+struct wavelet_options {
+    double weight, tolerance;
+    size_t iterations, shifts;
+};
+
 struct wavelet {
     scry_solver base;
     scryi_fit fit;
@@ -78,9 +83,10 @@ static scry_status descend(struct wavelet *F, scry_error *err)
 static void draw_shift(const struct wavelet *F, size_t shift[2])
 {
     const scry_solver *S = &F->base;
+    const struct wavelet_options *o = scry_options_block(&S->options);
     float r[2];
     shift[0] = shift[1] = 0;
-    if (!S->opts.shifts) return;
+    if (!o->shifts) return;
     scry_rng_uniform(r, 0, 2, S->seed, S->chain, scry_rng_step(S->step, 0));
     for (int a = 0; a < 2; a++)
         shift[a] = (size_t)(r[a] * (float)F->period);
@@ -106,16 +112,17 @@ static double extrapolate(struct wavelet *F)
 static scry_status wavelet_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct wavelet *F = (struct wavelet *)S;
+    const struct wavelet_options *o = scry_options_block(&S->options);
     scry_status st;
     size_t shift[2];
     if ((st = descend(F, err)) != SCRY_OK) return st;
     draw_shift(F, shift);
-    if ((st = scry_wavelet_shrink(F->W, F->g, F->g, F->tau * S->opts.lambda, shift[0], shift[1],
+    if ((st = scry_wavelet_shrink(F->W, F->g, F->g, F->tau * o->weight, shift[0], shift[1],
                                   F->prior_work, err)) != SCRY_OK)
         return st;
     const double moved = extrapolate(F);
     S->step++;
-    if (S->step >= S->steps || moved < S->opts.tol) {
+    if (S->step >= S->steps || moved < o->tolerance) {
         p->reason = SCRY_DONE;
         if ((st = scryi_fit_forward(&F->fit, F->x, err)) != SCRY_OK) return st;
         p->residual = sqrt(scryi_fit_chi2(&F->fit));
@@ -126,14 +133,17 @@ static scry_status wavelet_step(scry_solver *S, scry_progress *p, scry_error *er
 }
 
 static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
-                                const scry_solver_opts *opts, scry_error *err);
+                                const scry_options *options, scry_error *err);
 
 static const scry_option wavelet_options[] = {
-    {"lambda", 0.005, 0, 1e12,
+    {"lambda", NULL, SCRY_FIELD(struct wavelet_options, weight), 0.005, 0, 1e12, NULL,
      "weight of the coefficients against |A u - b|^2/2, the noise left out"},
-    {"iterations", 100, 1, 1000000, "iterations at most"},
-    {"tol", 0, 0, 1, "relative change of the image that ends them"},
-    {"shifts", 1, 0, 1, "1: each iteration shifts the transform at random; 0: never"},
+    {"iterations", NULL, SCRY_FIELD(struct wavelet_options, iterations), 100, 1, 1000000, NULL,
+     "iterations at most"},
+    {"tol", NULL, SCRY_FIELD(struct wavelet_options, tolerance), 0, 0, 1, NULL,
+     "relative change of the image that ends them"},
+    {"shifts", NULL, SCRY_FIELD(struct wavelet_options, shifts), 1, 0, 1, NULL,
+     "1: each iteration shifts the transform at random; 0: never"},
     {0},
 };
 
@@ -165,9 +175,10 @@ static scry_status wavelet_allocate(struct wavelet *F, scry_error *err)
 }
 
 static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
-                                const scry_solver_opts *opts, scry_error *err)
+                                const scry_options *options, scry_error *err)
 {
     double norm2;
+    const struct wavelet_options *o = scry_options_block(options);
     const scry_op *A = scry_likelihood_op(problem->L);
     scry_status st = scryi_fit_needs_gaussian(problem, "wavelet", err);
     if (st != SCRY_OK) return st;
@@ -175,9 +186,9 @@ static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
     if (!F) return SCRY_FAIL(err, SCRY_ENOMEM, "wavelet");
     F->base = (scry_solver){.method = &scry_method_wavelet,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(A),
-                            .steps = opts->steps,
+                            .steps = o->iterations,
                             .start_fn = wavelet_start,
                             .step_fn = wavelet_step,
                             .destroy = wavelet_destroy};

@@ -13,9 +13,16 @@
 #include "lib/vector.h"
 #include "priors/gaussian.h"
 #include "solvers/condition_impl.h"
+#include "solvers/option_groups_impl.h"
 
 #include <math.h>
 #include <string.h>
+
+struct wiener_options {
+    size_t estimates;
+    double prior_weight;
+    struct scryi_cg_options cg;
+};
 
 struct wiener {
     scry_solver base;
@@ -53,15 +60,16 @@ static scry_status wiener_start(scry_solver *S, scry_error *err)
 static scry_status wiener_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct wiener *R = (struct wiener *)S;
+    const struct wiener_options *o = scry_options_block(&S->options);
     scry_status st;
-    const struct scryi_covariance V = scryi_covariance_model(1 / S->opts.lambda);
+    const struct scryi_covariance V = scryi_covariance_model(1 / o->prior_weight);
     const bool once = scry_likelihood_is_gaussian(R->fit.L);
     for (size_t i = 0; i < R->fit.m; i++) {
         R->w[i] = sqrtf(R->fit.W[i]);
         R->r[i] = R->w[i] * (R->fit.b[i] - R->Amean[i]);
     }
-    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V, S->opts.tol, S->opts.inner,
-                                    err)) != SCRY_OK)
+    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V, o->cg.tolerance,
+                                    o->cg.iterations, err)) != SCRY_OK)
         return st;
     if ((st = scryi_condition_image(&R->condition, R->u, R->w, &V, err)) != SCRY_OK) return st;
     scry_axpy(R->u, 1, R->mean, S->n);
@@ -75,13 +83,14 @@ static scry_status wiener_step(scry_solver *S, scry_progress *p, scry_error *err
 }
 
 static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
-                               const scry_solver_opts *opts, scry_error *err);
+                               const scry_options *options, scry_error *err);
 
 static const scry_option wiener_options[] = {
-    {"steps", 3, 1, 100, "estimates for counted light, each with the noise variance of the last"},
-    {"lambda", 1, 1e-6, 1e6, "weight of the model: 1 is Bayes' rule"},
-    {"inner", 300, 1, 100000, "conjugate gradient iterations for an estimate"},
-    {"tol", 1e-4, 0, 0.1, "relative residual that ends conjugate gradients"},
+    {"steps", NULL, SCRY_FIELD(struct wiener_options, estimates), 3, 1, 100, NULL,
+     "estimates for counted light, each with the noise variance of the last"},
+    {"lambda", NULL, SCRY_FIELD(struct wiener_options, prior_weight), 1, 1e-6, 1e6, NULL,
+     "weight of the model: 1 is Bayes' rule"},
+    SCRYI_CG_OPTIONS(struct wiener_options, 300, 1e-4),
     {0},
 };
 
@@ -98,21 +107,22 @@ const struct scry_method scry_method_wiener = {
 };
 
 static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
-                               const scry_solver_opts *opts, scry_error *err)
+                               const scry_options *options, scry_error *err)
 {
     scry_status st = SCRY_OK;
+    const struct wiener_options *o = scry_options_block(options);
     struct wiener *R = scry_alloc(1, sizeof *R);
     if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "wiener");
     R->base = (scry_solver){.method = &scry_method_wiener,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
                             .start_fn = wiener_start,
                             .step_fn = wiener_step,
                             .destroy = wiener_destroy};
     if ((st = scryi_fit_create(&R->fit, problem, &R->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = R->base.n = R->fit.n;
-    R->base.steps = scry_likelihood_is_gaussian(problem->L) ? 1 : opts->steps;
+    R->base.steps = scry_likelihood_is_gaussian(problem->L) ? 1 : o->estimates;
     R->mean = scry_alloc(n, sizeof(float));
     R->u = scry_alloc(n, sizeof(float));
     R->Amean = scry_alloc(R->fit.m, sizeof(float));

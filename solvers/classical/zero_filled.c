@@ -42,7 +42,7 @@ static scry_status zero_filled_step(scry_solver *S, scry_progress *p, scry_error
 }
 
 static scry_status zero_filled_plan(scry_solver **out, const scry_problem *problem,
-                                    const scry_solver_opts *opts, scry_error *err);
+                                    const scry_options *options, scry_error *err);
 
 static const scry_option zero_filled_options[] = {{0}};
 
@@ -57,14 +57,14 @@ const struct scry_method scry_method_zero_filled = {
 };
 
 static scry_status zero_filled_plan(scry_solver **out, const scry_problem *problem,
-                                    const scry_solver_opts *opts, scry_error *err)
+                                    const scry_options *options, scry_error *err)
 {
     scry_status st;
     struct zero_filled *Z = scry_alloc(1, sizeof *Z);
     if (!Z) return SCRY_FAIL(err, SCRY_ENOMEM, "zero-filled");
     Z->base = (scry_solver){.method = &scry_method_zero_filled,
                             .problem = *problem,
-                            .opts = *opts,
+                            .options = *options,
                             .space = *scry_op_dom(scry_likelihood_op(problem->L)),
                             .steps = 1,
                             .start_fn = zero_filled_start,

@@ -35,33 +35,35 @@ static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err
     return SCRY_OK;
 }
 
-scry_status scryi_blurred_init(struct scryi_blurred *B, const struct scry_method *method,
-                               const scry_problem *problem, const scry_solver_opts *opts,
-                               scry_error *err)
+scry_status scryi_blurred_init(struct scryi_blurred *B, const scry_problem *problem,
+                               const scry_options *options, const struct scryi_sampler_options *o,
+                               const struct scryi_blurred_options *blurred, scry_error *err)
 {
-    scry_solver_opts flat = *opts;
+    struct scryi_sampler_options flat = *o;
     double low, high;
-    const bool exact = opts->coupling == SCRY_COUPLING_EXACT;
+    const bool exact = blurred->coupling == SCRYI_COUPLING_EXACT;
     if (exact && !scry_likelihood_is_gaussian(problem->L))
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "%s: coupling exact needs Gaussian noise of one level; coupling paper "
                          "takes counted light",
-                         method->name);
+                         options->method->name);
+    B->options = *blurred;
     scry_prior_sigma_range(problem->prior, &low, &high);
     B->least = low;
-    if (!(flat.sigma_min > 0)) flat.sigma_min = fmax(PAPER_LEVEL, low);
+    if (!(flat.schedule.sigma_min > 0)) flat.schedule.sigma_min = fmax(PAPER_LEVEL, low);
     scryi_langevin_flatten(&flat);
-    scry_status st = scryi_langevin_init(&B->base, method, problem, &flat, err);
+    scry_status st = scryi_langevin_init(&B->base, problem, options, &flat, err);
     if (st != SCRY_OK) return st;
     const size_t n = B->base.base.base.base.n;
     B->rest = scry_alloc(n, sizeof *B->rest);
     B->turn = scry_alloc(n, sizeof *B->turn);
     B->noisy = scry_alloc(n, sizeof *B->noisy);
     if (!B->rest || !B->turn || !B->noisy)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", method->name, n);
-    B->s = flat.sigma_min;
-    if (exact && (st = couple(B, opts->sigma_min, err)) != SCRY_OK) return st;
-    B->most = opts->lambda / (B->s * B->s) + B->base.data / (1 - B->room);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", options->method->name,
+                         n);
+    B->s = flat.schedule.sigma_min;
+    if (exact && (st = couple(B, o->schedule.sigma_min, err)) != SCRY_OK) return st;
+    B->most = blurred->prior_weight / (B->s * B->s) + B->base.data / (1 - B->room);
     return SCRY_OK;
 }
 
@@ -108,7 +110,7 @@ scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry
     scry_status st = scryi_langevin_pull(L, x, err);
     if (st == SCRY_OK && B->room > 0) st = uncouple(B, err);
     if (st != SCRY_OK) return st;
-    return scryi_langevin_push(L, x, B->s, 1, L->base.base.base.opts.lambda, err);
+    return scryi_langevin_push(L, x, B->s, 1, B->options.prior_weight, err);
 }
 
 /* S->x0 = x0 given S->x + extra n */
@@ -126,7 +128,7 @@ static scry_status blurred_draw(struct scryi_blurred *B, double extra, scry_erro
         .fresh = SCRYI_DRAW_SPARE,
         .at = (S->base.step + 1) * SCRYI_BLURRED_LEVELS,
     };
-    const bool exact = S->base.opts.coupling == SCRY_COUPLING_EXACT;
+    const bool exact = B->options.coupling == SCRYI_COUPLING_EXACT;
     float *x = exact ? B->noisy : S->x0;
     memcpy(x, S->x, S->base.n * sizeof *x);
     if (extra > 0) {

@@ -16,8 +16,15 @@
  * long as the data allow. The inverse is a fixed Chebyshev series, right to 3e-4. */
 enum { SCRYI_BLURRED_LEVELS = 8 }; /* of the draw of x0 */
 
+/* Member `blurred` of the options of such a method. */
+struct scryi_blurred_options {
+    enum scryi_coupling coupling;
+    double prior_weight;
+};
+
 struct scryi_blurred {
     struct scryi_langevin base;
+    struct scryi_blurred_options options;
     double s;
     double least; /* level that the prior knows */
     double room;  /* s^2 |A^T W A|, with coupling exact; else 0 */
@@ -28,27 +35,40 @@ struct scryi_blurred {
 
 /* As scryi_langevin_init at one level. B is zeroed; destroy also after a failure. Errors beside
  * those: EUNSUP, EINVAL: no coupling for this noise, level or prior */
-scry_status scryi_blurred_init(struct scryi_blurred *B, const struct scry_method *method,
-                               const scry_problem *problem, const scry_solver_opts *opts,
-                               scry_error *err);
+scry_status scryi_blurred_init(struct scryi_blurred *B, const scry_problem *problem,
+                               const scry_options *options, const struct scryi_sampler_options *o,
+                               const struct scryi_blurred_options *blurred, scry_error *err);
 void scryi_blurred_destroy(struct scry_solver *S); /* accepts NULL */
 
-/* L->g = grad log p(x | y), opts->lambda the weight of the prior */
+/* L->g = grad log p(x | y), options.prior_weight the weight of the prior */
 scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry_error *err);
 
 /* Ends a step: counts it and reports. Where it gives a draw, that is of x + extra n. */
 scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_progress *p,
                                  scry_error *err);
 
-#define SCRYI_BLURRED_OPTIONS                                                                      \
-    {"sigma-min", 0, 0, 1e6,                                                                       \
+#define SCRYI_BLURRED_OPTIONS(type)                                                                \
+    {"sigma-min",                                                                                  \
+     NULL,                                                                                         \
+     SCRY_FIELD(type, sampler.schedule.sigma_min),                                                 \
+     0,                                                                                            \
+     0,                                                                                            \
+     1e6,                                                                                          \
+     NULL,                                                                                         \
      "noise level of the denoiser; 0: 0.05, with coupling exact half of what the noise of the "    \
      "data has room for"},                                                                         \
-        {"coupling", SCRY_COUPLING_PAPER, 0, SCRY_COUPLING_EXACT,                                  \
+        {"coupling",                                                                               \
+         NULL,                                                                                     \
+         SCRY_FIELD(type, blurred.coupling),                                                       \
+         SCRYI_COUPLING_PAPER,                                                                     \
+         0,                                                                                        \
+         SCRYI_COUPLING_EXACT,                                                                     \
+         scryi_coupling_words,                                                                     \
          "paper: as published, the level blurs the prior; exact: it is taken out of the noise of " \
          "the data, and draws are denoised; Gaussian noise only"},                                 \
     {                                                                                              \
-        "lambda", 1, 1e-6, 1e6, "weight of the prior; 1 is the posterior"                          \
+        "lambda", NULL, SCRY_FIELD(type, blurred.prior_weight), 1, 1e-6, 1e6, NULL,                \
+            "weight of the prior; 1 is the posterior"                                              \
     }
 
 #endif

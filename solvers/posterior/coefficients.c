@@ -76,6 +76,7 @@ double scryi_coefficient_free(const struct scryi_coefficient *c, double eta, dou
 static void coefficients_update(struct coefficients *M, double s, double next)
 {
     const size_t per = (size_t)M->svd.floats_per;
+    const void *options = scry_options_block(&M->base.base.base.options);
     for (size_t i = 0; i < M->floats; i++) {
         const double S = M->svd.values[i / per], v = M->variance[i / per];
         struct scryi_coefficient c = {.S = S, .s = s, .next = next};
@@ -88,7 +89,7 @@ static void coefficients_update(struct coefficients *M, double s, double next)
             c.y = M->y[i] / S;
             c.v = v / (S * S);
         }
-        M->cx[i] = (float)M->update(&c, &M->base.base.base.opts, &state);
+        M->cx[i] = (float)M->update(&c, options, &state);
         M->c[i] = (float)state;
     }
 }
@@ -149,18 +150,18 @@ static scry_status coefficients_allocate(struct coefficients *M, scry_error *err
                      M->svd.count);
 }
 
-scry_status scryi_coefficients_plan(scry_solver **out, const struct scry_method *method,
-                                    scryi_coefficient_fn *fn, const scry_problem *problem,
-                                    const scry_solver_opts *opts, scry_error *err)
+scry_status scryi_coefficients_plan(scry_solver **out, scryi_coefficient_fn *fn,
+                                    const scry_problem *problem, const scry_options *options,
+                                    const struct scryi_sampler_options *o, scry_error *err)
 {
     struct coefficients *M = scry_alloc(1, sizeof *M);
-    if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
     struct scry_solver *S = &M->base.base.base;
     M->update = fn;
     S->start_fn = coefficients_start;
     S->step_fn = coefficients_step;
     S->destroy = coefficients_destroy;
-    scry_status st = scryi_guided_init(&M->base, method, problem, opts, err);
+    scry_status st = scryi_guided_init(&M->base, problem, options, o, err);
     if (st == SCRY_OK) st = scry_op_svd(M->base.A, &M->svd, err);
     M->floats = M->svd.count * (size_t)M->svd.floats_per;
     if (st == SCRY_OK) st = coefficients_allocate(M, err);

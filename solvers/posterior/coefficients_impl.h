@@ -20,14 +20,15 @@ struct scryi_coefficient {
     double s, next; /* this level and the next, 0 after the last */
 };
 
-/* Writes the number of the next state, and returns that of the estimate of the image. */
-typedef double scryi_coefficient_fn(const struct scryi_coefficient *c, const scry_solver_opts *o,
+/* Writes the number of the next state, and returns that of the estimate of the image. options: the
+ * method's struct. */
+typedef double scryi_coefficient_fn(const struct scryi_coefficient *c, const void *options,
                                     double *state);
 
 /* plan hook: a method with that update, on a schedule, from noise or a Gaussian start. */
-scry_status scryi_coefficients_plan(scry_solver **out, const struct scry_method *method,
-                                    scryi_coefficient_fn *update, const scry_problem *problem,
-                                    const scry_solver_opts *opts, scry_error *err);
+scry_status scryi_coefficients_plan(scry_solver **out, scryi_coefficient_fn *update,
+                                    const scry_problem *problem, const scry_options *options,
+                                    const struct scryi_sampler_options *o, scry_error *err);
 
 /* A coefficient that is not measured: D + next (eta z + sqrt(1 - eta^2) (x - D) / s), DDIM with
  * the share eta^2 of fresh noise. */

@@ -33,19 +33,42 @@ static const double ODE_LOW = 0.01; /* where the ODE ends, as published */
 static const double SHORTEST = 0.2;
 enum { POWER_STEPS = 30 };
 
+/* What a state leaves unknown of its image, and how the image is drawn given the data. */
+enum daps_variance { DAPS_VARIANCE_PAPER = 0, DAPS_VARIANCE_MATCHED };
+enum daps_draw { DAPS_DRAW_EXACT = 0, DAPS_DRAW_LANGEVIN, DAPS_DRAW_HMC };
+static const char *const daps_variance_words[] = {
+    [DAPS_VARIANCE_PAPER] = "paper", [DAPS_VARIANCE_MATCHED] = "matched", NULL};
+static const char *const daps_draw_words[] = {
+    [DAPS_DRAW_EXACT] = "exact", [DAPS_DRAW_LANGEVIN] = "langevin", [DAPS_DRAW_HMC] = "hmc", NULL};
+
+struct daps_options {
+    struct scryi_sampler_options sampler;
+    enum daps_variance variance;
+    size_t ode_steps;
+    enum daps_draw draw;
+    double tolerance;
+    size_t draw_steps;
+    double draw_size;
+};
+
 struct daps {
     struct scryi_guided base;
-    double *levels; /* opts.inner levels of the ODE, then 0 */
+    double *levels; /* ode_steps levels of the ODE, then 0 */
     double norm2;   /* |A|^2; chains only */
     double model;   /* |C|; chains with a model only */
     /* chains only, image space */
     float *centre, *a, *g, *momentum, *kept, *kept_g;
 };
 
+static const struct daps_options *daps_options(const struct daps *M)
+{
+    return scry_options_block(&M->base.base.base.options);
+}
+
 static struct scryi_covariance daps_covariance(const struct daps *M, double s)
 {
     const struct scry_solver *base = &M->base.base.base;
-    if (base->opts.variance == SCRY_VARIANCE_PAPER) return scryi_covariance_white(s * s);
+    if (daps_options(M)->variance == DAPS_VARIANCE_PAPER) return scryi_covariance_white(s * s);
     return base->problem.model ? scryi_covariance_shrink(s * s)
                                : scryi_covariance_white(s * s / (1 + s * s));
 }
@@ -54,13 +77,13 @@ static struct scryi_covariance daps_covariance(const struct daps *M, double s)
 static scry_status estimate(struct daps *M, double s, scry_error *err)
 {
     struct scryi_sampler *S = &M->base.base;
-    const scry_solver_opts *o = &S->base.opts;
+    const struct daps_options *o = daps_options(M);
     double low, high;
-    if (o->variance != SCRY_VARIANCE_PAPER) return scryi_sampler_denoise(S, S->x0, S->x, s, err);
+    if (o->variance != DAPS_VARIANCE_PAPER) return scryi_sampler_denoise(S, S->x0, S->x, s, err);
     scry_prior_sigma_range(S->base.problem.prior, &low, &high);
-    scry_status st =
-        scry_schedule_karras(M->levels, o->inner, fmin(fmax(low, ODE_LOW), s), s, o->rho, err);
-    for (size_t k = 0; k < o->inner && st == SCRY_OK; k++) {
+    scry_status st = scry_schedule_karras(M->levels, o->ode_steps, fmin(fmax(low, ODE_LOW), s), s,
+                                          o->sampler.schedule.rho, err);
+    for (size_t k = 0; k < o->ode_steps && st == SCRY_OK; k++) {
         const double keep = M->levels[k + 1] / M->levels[k];
         st = scryi_sampler_denoise(S, S->x0, S->x, M->levels[k], err);
         scry_axpby(S->x, 1 - keep, S->x0, keep, S->x, S->base.n);
@@ -84,13 +107,13 @@ static scry_status draw_exact(struct daps *M, const struct scryi_covariance *V, 
 {
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
-    const scry_solver_opts *o = &S->base.opts;
+    const struct daps_options *o = daps_options(M);
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
     scry_status st = root(M, G->u, S->z, V, err);
     if (st != SCRY_OK) return st;
     scry_axpy(S->x0, 1, G->u, S->base.n);
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    return scryi_guided_condition(G, S->x0, *V, MAX_DRAW, o->tol, 1, err);
+    return scryi_guided_condition(G, S->x0, *V, MAX_DRAW, o->tolerance, 1, err);
 }
 
 /* x0 = u + V^(1/2) a, and g = -a + V^(1/2) grad log p(y | x0). */
@@ -133,7 +156,7 @@ static scry_status draw_langevin(struct daps *M, const struct scryi_covariance *
                                  scry_error *err)
 {
     const struct scry_solver *base = &M->base.base.base;
-    for (size_t k = 0; k < base->opts.draw_steps; k++) {
+    for (size_t k = 0; k < daps_options(M)->draw_steps; k++) {
         scry_status st = daps_gradient(M, V, err);
         if (st != SCRY_OK) return st;
         daps_noise(M, M->momentum, k);
@@ -178,7 +201,7 @@ static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, 
 {
     struct scryi_guided *G = &M->base;
     const struct scry_solver *base = &G->base.base;
-    const scry_solver_opts *o = &base->opts;
+    const struct daps_options *o = daps_options(M);
     const size_t bytes = base->n * sizeof *M->a;
     memcpy(M->centre, G->base.x0, bytes);
     memset(M->a, 0, bytes);
@@ -189,7 +212,7 @@ static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, 
         most = fmax(most, (double)G->w[i] * G->w[i]);
     const double size = V->model ? 1 / (1 / M->model + 1 / V->noise) : V->t;
     const double e = o->draw_size / sqrt(1 + size * M->norm2 * most);
-    if (o->inner_draw == SCRY_DRAW_LANGEVIN) return draw_langevin(M, V, e, err);
+    if (o->draw == DAPS_DRAW_LANGEVIN) return draw_langevin(M, V, e, err);
     st = daps_gradient(M, V, err);
     for (size_t k = 0; k < o->draw_steps && st == SCRY_OK; k += STRIDE)
         st = trajectory(M, V, e / pow((double)base->n, 0.25), k, err);
@@ -203,7 +226,7 @@ static scry_status daps_step(struct scry_solver *base, scry_progress *p, scry_er
     const struct scryi_covariance V = daps_covariance(M, s);
     scry_status st = estimate(M, s, err);
     if (st == SCRY_OK)
-        st = base->opts.inner_draw == SCRY_DRAW_EXACT ? draw_exact(M, &V, err)
+        st = daps_options(M)->draw == DAPS_DRAW_EXACT ? draw_exact(M, &V, err)
                                                       : draw_chain(M, &V, err);
     return st == SCRY_OK ? scryi_guided_move(&M->base, 1, p, err) : st;
 }
@@ -238,29 +261,30 @@ static scry_status daps_allocate(struct daps *M, scry_error *err)
 {
     const struct scry_solver *base = &M->base.base.base;
     float **image[] = {&M->centre, &M->a, &M->g, &M->momentum, &M->kept, &M->kept_g};
-    bool ok = (M->levels = scry_alloc(base->opts.inner + 1, sizeof *M->levels)) != NULL;
-    const bool chain = base->opts.inner_draw != SCRY_DRAW_EXACT;
-    const bool model = base->problem.model && base->opts.variance == SCRY_VARIANCE_MATCHED;
+    bool ok = (M->levels = scry_alloc(daps_options(M)->ode_steps + 1, sizeof *M->levels)) != NULL;
+    const bool chain = daps_options(M)->draw != DAPS_DRAW_EXACT;
+    const bool model = base->problem.model && daps_options(M)->variance == DAPS_VARIANCE_MATCHED;
     for (size_t i = 0; chain && i < sizeof image / sizeof *image; i++)
         ok = (*image[i] = scry_alloc(base->n, sizeof(float))) && ok;
     if (!ok)
         return SCRY_FAIL(err, SCRY_ENOMEM, "daps: %zu levels, images of %zu values",
-                         base->opts.inner, base->n);
+                         daps_options(M)->ode_steps, base->n);
     if (!chain) return SCRY_OK;
     scry_status st = scry_op_norm2(M->base.A, &M->norm2, 1e-3, err);
     return st == SCRY_OK && model ? model_norm(M, err) : st;
 }
 
 static scry_status daps_plan(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
+    const struct daps_options *o = scry_options_block(options);
     struct daps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_daps.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = daps_step;
     S->destroy = daps_destroy;
-    scry_status st = scryi_guided_init(&M->base, &scry_method_daps, problem, opts, err);
+    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK) st = daps_allocate(M, err);
     if (st == SCRY_OK)
         *out = S;
@@ -270,18 +294,24 @@ static scry_status daps_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(200),
-    {"variance", SCRY_VARIANCE_PAPER, 0, SCRY_VARIANCE_MATCHED,
+    SCRYI_SCHEDULE_OPTIONS(struct daps_options, 200),
+    {"variance", NULL, SCRY_FIELD(struct daps_options, variance), DAPS_VARIANCE_PAPER, 0,
+     DAPS_VARIANCE_MATCHED, daps_variance_words,
      "what a state leaves unknown of its image; paper: s^2 around the end of the ODE, as "
      "published; matched: the covariance of the Gaussian model around the denoised state"},
-    {"inner", 5, 1, MAX_INNER, "denoiser steps of the ODE (variance paper)"},
-    {"inner-draw", SCRY_DRAW_EXACT, 0, SCRY_DRAW_HMC,
+    {"inner", NULL, SCRY_FIELD(struct daps_options, ode_steps), 5, 1, MAX_INNER, NULL,
+     "denoiser steps of the ODE (variance paper)"},
+    {"inner-draw", NULL, SCRY_FIELD(struct daps_options, draw), DAPS_DRAW_EXACT, 0, DAPS_DRAW_HMC,
+     daps_draw_words,
      "how an image is drawn given the data: exact: one linear solve, local Gaussian noise; "
      "langevin, hmc: a chain"},
-    {"tol", 1e-3, 0, 1, "relative residual of that solve"},
-    {"draw-steps", 100, 1, MAX_DRAW - 1, "gradients of such a chain"},
-    {"draw-size", 0.7, 1e-6, 2, "length of its steps, relative to the stable one"},
-    SCRYI_START_OPTIONS,
+    {"tol", NULL, SCRY_FIELD(struct daps_options, tolerance), 1e-3, 0, 1, NULL,
+     "relative residual of that solve"},
+    {"draw-steps", NULL, SCRY_FIELD(struct daps_options, draw_steps), 100, 1, MAX_DRAW - 1, NULL,
+     "gradients of such a chain"},
+    {"draw-size", NULL, SCRY_FIELD(struct daps_options, draw_size), 0.7, 1e-6, 2, NULL,
+     "length of its steps, relative to the stable one"},
+    SCRYI_START_OPTIONS(struct daps_options),
     {0},
 };
 

@@ -10,30 +10,38 @@
  *   S > 0, else            c' = c + l (y - c) + eta s' z,    l = s' sqrt((1 - eta^2) / v)
  *   S = 0                  c' = c + s' (eta z + sqrt(1 - eta^2) (V^H x - c) / s) */
 
-static double ddnm_update(const struct scryi_coefficient *c, const scry_solver_opts *o,
-                          double *state)
+struct ddnm_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise;
+};
+
+static double ddnm_update(const struct scryi_coefficient *c, const void *options, double *state)
 {
-    if (!c->measured) return scryi_coefficient_free(c, o->eta, state);
+    const struct ddnm_options *o = options;
+    if (!c->measured) return scryi_coefficient_free(c, o->fresh_noise, state);
     if (c->next * c->next >= c->v) {
         *state = c->y + sqrt(c->next * c->next - c->v) * c->z;
         return c->y;
     }
-    const double x0 = c->D + c->next * sqrt((1 - o->eta * o->eta) / c->v) * (c->y - c->D);
-    *state = x0 + o->eta * c->next * c->z;
+    const double x0 =
+        c->D + c->next * sqrt((1 - o->fresh_noise * o->fresh_noise) / c->v) * (c->y - c->D);
+    *state = x0 + o->fresh_noise * c->next * c->z;
     return x0;
 }
 
 static scry_status ddnm_plan(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
-    return scryi_coefficients_plan(out, &scry_method_ddnm, ddnm_update, problem, opts, err);
+    const struct ddnm_options *o = scry_options_block(options);
+    return scryi_coefficients_plan(out, ddnm_update, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(50),
-    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
-    {"eta", 0.85, 0, 1, "share of fresh noise in what the measurement does not see"},
-    SCRYI_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct ddnm_options, 50),
+    SCRYI_VISITS_OPTION(struct ddnm_options),
+    {"eta", NULL, SCRY_FIELD(struct ddnm_options, fresh_noise), 0.85, 0, 1, NULL,
+     "share of fresh noise in what the measurement does not see"},
+    SCRYI_START_OPTIONS(struct ddnm_options),
     {0},
 };
 

@@ -15,32 +15,41 @@
  * model's mean in noise, and not the measurement in noise of their Eq. 7: at the first level the
  * one cannot be told from the other. */
 
-static double ddrm_update(const struct scryi_coefficient *c, const scry_solver_opts *o,
-                          double *state)
+struct ddrm_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise, data_share;
+};
+
+static double ddrm_update(const struct scryi_coefficient *c, const void *options, double *state)
 {
-    if (!c->measured) return scryi_coefficient_free(c, o->eta, state);
+    const struct ddrm_options *o = options;
+    if (!c->measured) return scryi_coefficient_free(c, o->fresh_noise, state);
     const double spare = c->next * c->next - c->v;
     if (spare >= 0) {
-        const double x0 = c->D + o->eta_b * (c->y - c->D);
-        *state = x0 + sqrt(spare + (1 - o->eta_b * o->eta_b) * c->v) * c->z;
+        const double x0 = c->D + o->data_share * (c->y - c->D);
+        *state = x0 + sqrt(spare + (1 - o->data_share * o->data_share) * c->v) * c->z;
         return x0;
     }
-    const double x0 = c->D + c->next * sqrt((1 - o->eta * o->eta) / c->v) * (c->y - c->D);
-    *state = x0 + o->eta * c->next * c->z;
+    const double x0 =
+        c->D + c->next * sqrt((1 - o->fresh_noise * o->fresh_noise) / c->v) * (c->y - c->D);
+    *state = x0 + o->fresh_noise * c->next * c->z;
     return x0;
 }
 
 static scry_status ddrm_plan(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
-    return scryi_coefficients_plan(out, &scry_method_ddrm, ddrm_update, problem, opts, err);
+    const struct ddrm_options *o = scry_options_block(options);
+    return scryi_coefficients_plan(out, ddrm_update, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(20),
-    {"eta", 0.85, 0, 1, "share of fresh noise where the measurement says little or nothing"},
-    {"eta-b", 1, 0, 1, "share of the measurement where it is better than the state"},
-    SCRYI_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct ddrm_options, 20),
+    {"eta", NULL, SCRY_FIELD(struct ddrm_options, fresh_noise), 0.85, 0, 1, NULL,
+     "share of fresh noise where the measurement says little or nothing"},
+    {"eta-b", NULL, SCRY_FIELD(struct ddrm_options, data_share), 1, 0, 1, NULL,
+     "share of the measurement where it is better than the state"},
+    SCRYI_START_OPTIONS(struct ddrm_options),
     {0},
 };
 

@@ -22,6 +22,18 @@
  * the spread is then 0.8 to 0.9 of the true one. On a brain of 16 coils, 4-fold undersampled, the
  * published weight reached 23.9 dB and this one 30.3 (50 levels, one chain): it is the default. */
 
+/* What the weight of the data is relative to: the publication's constant, or the noise. */
+enum dds_weight { DDS_WEIGHT_PAPER = 0, DDS_WEIGHT_NOISE };
+static const char *const dds_weight_words[] = {
+    [DDS_WEIGHT_PAPER] = "paper", [DDS_WEIGHT_NOISE] = "noise", NULL};
+
+struct dds_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise, data_weight;
+    enum dds_weight weight;
+    struct scryi_cg_options cg;
+};
+
 struct dds {
     struct scryi_guided base;
     double norm2; /* |A|^2; weight paper */
@@ -41,33 +53,35 @@ static scry_status dds_step(struct scry_solver *base, scry_progress *p, scry_err
     struct dds *M = (struct dds *)base;
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
-    const scry_solver_opts *o = &base->opts;
-    const bool paper = o->weight == SCRY_WEIGHT_PAPER;
+    const struct dds_options *o = scry_options_block(&base->options);
+    const bool paper = o->weight == DDS_WEIGHT_PAPER;
     const double s = S->sigma[base->step];
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    const double t = paper ? o->gamma / (M->norm2 * mean_weight(G)) : o->gamma * s * s;
+    const double t = paper ? o->data_weight / (M->norm2 * mean_weight(G)) : o->data_weight * s * s;
     if (paper) scryi_condition_forget(&G->condition); /* from D, as published */
-    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(t), o->inner, o->tol, 0, err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(t), o->cg.iterations,
+                                o->cg.tolerance, 0, err);
     if (st != SCRY_OK) return st;
     if (paper) scry_axpy(S->x, 1, G->u, base->n); /* x - x0 is then the old x - D */
-    return scryi_guided_move(G, o->eta * o->eta, p, err);
+    return scryi_guided_move(G, o->fresh_noise * o->fresh_noise, p, err);
 }
 
 static scry_status dds_plan(scry_solver **out, const scry_problem *problem,
-                            const scry_solver_opts *opts, scry_error *err)
+                            const scry_options *options, scry_error *err)
 {
+    const struct dds_options *o = scry_options_block(options);
     struct dds *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_dds.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = dds_step;
     S->destroy = scryi_guided_destroy;
-    scry_status st = scryi_guided_init(&M->base, &scry_method_dds, problem, opts, err);
-    if (st == SCRY_OK && opts->weight == SCRY_WEIGHT_PAPER)
+    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
+    if (st == SCRY_OK && o->weight == DDS_WEIGHT_PAPER)
         st = scry_op_norm2(M->base.A, &M->norm2, 1e-3, err);
-    if (st == SCRY_OK && opts->weight == SCRY_WEIGHT_PAPER && !(M->norm2 > 0))
+    if (st == SCRY_OK && o->weight == DDS_WEIGHT_PAPER && !(M->norm2 > 0))
         st = SCRY_FAIL(err, SCRY_EINVAL, "dds: the operator %s is zero", scry_op_name(M->base.A));
     if (st == SCRY_OK)
         *out = S;
@@ -77,15 +91,17 @@ static scry_status dds_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(50),
-    {"eta", 1, 0, 1, "share of fresh noise in the noise of the next level; published: 0.85"},
-    {"gamma", 1, 1e-6, 1e6, "weight of the data in the data step"},
-    {"weight", SCRY_WEIGHT_NOISE, 0, SCRY_WEIGHT_NOISE,
+    SCRYI_SCHEDULE_OPTIONS(struct dds_options, 50),
+    {"eta", NULL, SCRY_FIELD(struct dds_options, fresh_noise), 1, 0, 1, NULL,
+     "share of fresh noise in the noise of the next level; published: 0.85"},
+    {"gamma", NULL, SCRY_FIELD(struct dds_options, data_weight), 1, 1e-6, 1e6, NULL,
+     "weight of the data in the data step"},
+    {"weight", NULL, SCRY_FIELD(struct dds_options, weight), DDS_WEIGHT_NOISE, 0, DDS_WEIGHT_NOISE,
+     dds_weight_words,
      "unit of gamma; paper: 1 / |A|^2 at every level, as published; noise: what the noise of the "
      "measurement and that of the level are worth"},
-    {"inner", 5, 1, 10000, "conjugate-gradient iterations of a data step"},
-    {"tol", 0, 0, 1, "relative residual at which they stop early"},
-    SCRYI_START_OPTIONS,
+    SCRYI_CG_OPTIONS(struct dds_options, 5, 0),
+    SCRYI_START_OPTIONS(struct dds_options),
     {0},
 };
 

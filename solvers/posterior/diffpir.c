@@ -14,8 +14,15 @@
  * The paper leaves the data step out at the last level; here it stays, since at the last level it
  * is the gentlest. */
 
+struct diffpir_options {
+    struct scryi_sampler_options sampler;
+    double prior_weight, fresh_noise;
+    struct scryi_cg_options cg;
+};
+
 static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
 {
+    const struct diffpir_options *o = scry_options_block(&G->base.base.options);
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
     if (G->gaussian && scry_op_has_svd(G->A)) { /* in closed form */
@@ -23,36 +30,39 @@ static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
         return scry_likelihood_prox(base->problem.L, S->x0, G->u, t, 0, 0, G->likelihood_work, NULL,
                                     err);
     }
-    return scryi_guided_condition(G, S->x0, scryi_covariance_white(t), base->opts.inner,
-                                  base->opts.tol, 0, err);
+    return scryi_guided_condition(G, S->x0, scryi_covariance_white(t), o->cg.iterations,
+                                  o->cg.tolerance, 0, err);
 }
 
 static scry_status diffpir_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
+    const struct diffpir_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step];
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    if ((st = data_step(G, s * s / base->opts.lambda, err)) != SCRY_OK) return st;
-    return scryi_guided_move(G, base->opts.zeta, p, err);
+    if ((st = data_step(G, s * s / o->prior_weight, err)) != SCRY_OK) return st;
+    return scryi_guided_move(G, o->fresh_noise, p, err);
 }
 
 static scry_status diffpir_plan(scry_solver **out, const scry_problem *problem,
-                                const scry_solver_opts *opts, scry_error *err)
+                                const scry_options *options, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_diffpir, diffpir_step, problem, opts, err);
+    const struct diffpir_options *o = scry_options_block(options);
+    return scryi_guided_plan(out, diffpir_step, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(16),
-    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
-    {"lambda", 1, 1e-6, 1e6, "weight of the prior in the data step"},
-    {"zeta", 0.8, 0, 1, "share of fresh noise in a step"},
-    {"inner", 10, 1, 10000, "conjugate-gradient iterations of a data step, at most"},
-    {"tol", 1e-2, 0, 1, "relative residual at which they stop"},
-    SCRYI_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct diffpir_options, 16),
+    SCRYI_VISITS_OPTION(struct diffpir_options),
+    {"lambda", NULL, SCRY_FIELD(struct diffpir_options, prior_weight), 1, 1e-6, 1e6, NULL,
+     "weight of the prior in the data step"},
+    {"zeta", NULL, SCRY_FIELD(struct diffpir_options, fresh_noise), 0.8, 0, 1, NULL,
+     "share of fresh noise in a step"},
+    SCRYI_CG_OPTIONS(struct diffpir_options, 10, 1e-2),
+    SCRYI_START_OPTIONS(struct diffpir_options),
     {0},
 };
 

@@ -12,10 +12,16 @@
  * for the data and not for the noise: the residual is not weighted, entries that were not measured
  * are left out. Nothing is clipped, where the original clips D to [-1, 1]. */
 
+struct dps_options {
+    struct scryi_sampler_options sampler;
+    double step_size;
+};
+
 static scry_status dps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
+    const struct dps_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
@@ -29,21 +35,22 @@ static scry_status dps_step(struct scry_solver *base, scry_progress *p, scry_err
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_move(G, scryi_sampler_ddim_share(S, 1), p, err)) != SCRY_OK) return st;
     if (size > 0)
-        scry_axpy(S->x, base->opts.zeta * sqrt((1 + s * s) * (1 + next * next)) / size, G->u,
-                  base->n);
+        scry_axpy(S->x, o->step_size * sqrt((1 + s * s) * (1 + next * next)) / size, G->u, base->n);
     if (p->reason == SCRY_DONE) memcpy(S->x0, S->x, base->n * sizeof *S->x0);
     return SCRY_OK;
 }
 
 static scry_status dps_plan(scry_solver **out, const scry_problem *problem,
-                            const scry_solver_opts *opts, scry_error *err)
+                            const scry_options *options, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_dps, dps_step, problem, opts, err);
+    const struct dps_options *o = scry_options_block(options);
+    return scryi_guided_plan(out, dps_step, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(1000),
-    {"zeta", 0.3, 0, 1e6, "length of the data step"},
+    SCRYI_SCHEDULE_OPTIONS(struct dps_options, 1000),
+    {"zeta", NULL, SCRY_FIELD(struct dps_options, step_size), 0.3, 0, 1e6, NULL,
+     "length of the data step"},
     {0},
 };
 

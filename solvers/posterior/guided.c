@@ -14,11 +14,11 @@
 enum { START_SCORING = 3, START_CG = 200 };
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 
-scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
-                              const scry_problem *problem, const scry_solver_opts *opts,
+scry_status scryi_guided_init(struct scryi_guided *G, const scry_problem *problem,
+                              const scry_options *options, const struct scryi_sampler_options *o,
                               scry_error *err)
 {
-    scry_status st = scryi_sampler_init(&G->base, method, problem, opts, err);
+    scry_status st = scryi_sampler_init(&G->base, problem, options, o, err);
     if (st != SCRY_OK) return st;
     const size_t n = G->base.base.n;
     G->A = scry_likelihood_op(problem->L);
@@ -35,7 +35,7 @@ scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *
     ok = (G->likelihood_work = scry_alloc(1, scry_likelihood_work_bytes(problem->L))) && ok;
     if (!ok)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: images of %zu and measurements of %zu values",
-                         method->name, n, G->m);
+                         options->method->name, n, G->m);
     return scryi_condition_init(&G->condition, G->A, problem->model, G->gaussian,
                                 &G->base.base.counts, err);
 }
@@ -66,18 +66,19 @@ void scryi_guided_destroy(struct scry_solver *S)
     scry_free(S);
 }
 
-scry_status
-scryi_guided_plan(scry_solver **out, const struct scry_method *method,
-                  scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
-                  const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+scry_status scryi_guided_plan(scry_solver **out,
+                              scry_status (*step)(struct scry_solver *, scry_progress *,
+                                                  scry_error *),
+                              const scry_problem *problem, const scry_options *options,
+                              const struct scryi_sampler_options *o, scry_error *err)
 {
     struct scryi_guided *G = scry_alloc(1, sizeof *G);
-    if (!G) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    if (!G) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
     struct scry_solver *S = &G->base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = step;
     S->destroy = scryi_guided_destroy;
-    scry_status st = scryi_guided_init(G, method, problem, opts, err);
+    scry_status st = scryi_guided_init(G, problem, options, o, err);
     if (st == SCRY_OK)
         *out = S;
     else
@@ -200,7 +201,7 @@ scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
     scry_status st;
     scryi_condition_forget(&G->condition);
     G->linearised = false;
-    if (base->opts.start != SCRY_START_GAUSSIAN) return scryi_sampler_start(base, err);
+    if (!S->gaussian_start) return scryi_sampler_start(base, err);
     if ((st = draw_gaussian(G, err)) != SCRY_OK) return st;
     scryi_condition_forget(&G->condition);
     scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));

@@ -29,17 +29,18 @@ struct scryi_guided {
 };
 
 /* As scryi_sampler_init. */
-scry_status scryi_guided_init(struct scryi_guided *G, const struct scry_method *method,
-                              const scry_problem *problem, const scry_solver_opts *opts,
+scry_status scryi_guided_init(struct scryi_guided *G, const scry_problem *problem,
+                              const scry_options *options, const struct scryi_sampler_options *o,
                               scry_error *err);
 void scryi_guided_clear(struct scryi_guided *G);
 /* destroy hook of methods that add nothing to scryi_guided. */
 void scryi_guided_destroy(struct scry_solver *S);
 /* plan hook of the same: the given start and step, levels and solve. */
-scry_status
-scryi_guided_plan(scry_solver **out, const struct scry_method *method,
-                  scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
-                  const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
+scry_status scryi_guided_plan(scry_solver **out,
+                              scry_status (*step)(struct scry_solver *, scry_progress *,
+                                                  scry_error *),
+                              const scry_problem *problem, const scry_options *options,
+                              const struct scryi_sampler_options *o, scry_error *err);
 
 /* start hook: from noise, or from x0 + sigma[0] n with x0 an exact draw from the posterior of the
  * Gaussian model. */
@@ -69,12 +70,5 @@ scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progres
 
 scry_status scryi_guided_forward(struct scryi_guided *G, float *y, const float *u, scry_error *err);
 scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *y, scry_error *err);
-
-/* Options of the guided methods, after those of the schedule. */
-#define SCRYI_START_OPTIONS                                                                        \
-    {"start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                                 \
-     "noise; gaussian: an exact draw of the posterior under the Gaussian model, which saves the "  \
-     "levels above start-sigma; auto: gaussian where there is such a model, else noise"},          \
-        SCRYI_HANDOVER_OPTIONS
 
 #endif

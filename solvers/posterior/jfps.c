@@ -12,6 +12,12 @@
  * (1 - (s'/s)^2)^2 of its variance. With `spread` 1 the step goes around a draw from
  * N(x0, (V^-1 + A^T W A)^-1) instead, and is exact for such a prior however long it is. */
 
+struct jfps_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise, spread;
+    struct scryi_cg_options cg;
+};
+
 /* u += spread e, e ~ N(0, V): a draw from the model less its estimate from itself in noise s, which
  * is what that estimate leaves unknown. */
 static scry_status jfps_scatter(struct scryi_guided *G, float *u, double s, double spread,
@@ -36,32 +42,35 @@ static scry_status jfps_step(struct scry_solver *base, scry_progress *p, scry_er
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
+    const struct jfps_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step];
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
-    const double spread = base->step + 1 < base->steps ? base->opts.spread : 0;
+    const double spread = base->step + 1 < base->steps ? o->spread : 0;
     if (spread > 0 && (st = jfps_scatter(G, S->x0, s, spread, err)) != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s), base->opts.inner,
-                                base->opts.tol, spread, err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s), o->cg.iterations,
+                                o->cg.tolerance, spread, err);
     if (st != SCRY_OK) return st;
-    return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
+    return scryi_guided_move(G, scryi_sampler_ddim_share(S, o->fresh_noise), p, err);
 }
 
 static scry_status jfps_plan(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_jfps, jfps_step, problem, opts, err);
+    const struct jfps_options *o = scry_options_block(options);
+    return scryi_guided_plan(out, jfps_step, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(40),
-    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
-    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
-    {"spread", 0, 0, 1, "share of the spread of x0 given x and y that a step draws"},
-    {"inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most"},
-    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
-    SCRYI_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct jfps_options, 40),
+    SCRYI_VISITS_OPTION(struct jfps_options),
+    {"eta", NULL, SCRY_FIELD(struct jfps_options, fresh_noise), 1, 0, 1, NULL,
+     "share of fresh noise: 0 deterministic, 1 ancestral"},
+    {"spread", NULL, SCRY_FIELD(struct jfps_options, spread), 0, 0, 1, NULL,
+     "share of the spread of x0 given x and y that a step draws"},
+    SCRYI_CG_OPTIONS(struct jfps_options, 40, 1e-3),
+    SCRYI_START_OPTIONS(struct jfps_options),
     {0},
 };
 

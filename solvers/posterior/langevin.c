@@ -14,13 +14,19 @@
  * direction of its gradient alone. The law tends to the posterior whose prior is blurred by the
  * last level. */
 
+struct langevin_options {
+    struct scryi_sampler_options sampler;
+    double step_size;
+};
+
 static scry_status langevin_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_langevin *L = (struct scryi_langevin *)base;
     struct scryi_sampler *S = &L->base.base;
+    const struct langevin_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], last = S->sigma[base->steps - 1];
     const double c = 1 / (1 + (s * s - last * last) * L->data);
-    const double d = base->opts.zeta / (1 / (s * s) + c * L->data);
+    const double d = o->step_size / (1 / (s * s) + c * L->data);
     scry_status st = scryi_langevin_gradient(L, S->x, s, c, 1, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
@@ -32,17 +38,20 @@ static scry_status langevin_step(struct scry_solver *base, scry_progress *p, scr
 }
 
 static scry_status langevin_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err)
+                                 const scry_options *options, scry_error *err)
 {
-    return scryi_langevin_plan(out, &scry_method_langevin, langevin_step, problem, opts, err);
+    const struct langevin_options *o = scry_options_block(options);
+    return scryi_langevin_plan(out, langevin_step, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(100),
-    {"travel", 10, 1, 100000, "Langevin steps at each level"},
-    {"zeta", 0.5, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
-    SCRYI_START_OPTIONS,
-    SCRYI_WALK_OPTIONS(400),
+    SCRYI_SCHEDULE_OPTIONS(struct langevin_options, 100),
+    {"travel", NULL, SCRY_FIELD(struct langevin_options, sampler.schedule.travel), 10, 1, 100000,
+     NULL, "Langevin steps at each level"},
+    {"zeta", NULL, SCRY_FIELD(struct langevin_options, step_size), 0.5, 1e-6, 2, NULL,
+     "step, in units of the largest curvature; above 1 it may diverge"},
+    SCRYI_START_OPTIONS(struct langevin_options),
+    SCRYI_WALK_OPTIONS(struct langevin_options, 400),
     {0},
 };
 

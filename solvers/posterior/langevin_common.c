@@ -31,15 +31,15 @@ static scry_status bound_data(struct scryi_langevin *L, scry_error *err)
     return st;
 }
 
-scry_status scryi_langevin_init(struct scryi_langevin *L, const struct scry_method *method,
-                                const scry_problem *problem, const scry_solver_opts *opts,
+scry_status scryi_langevin_init(struct scryi_langevin *L, const scry_problem *problem,
+                                const scry_options *options, const struct scryi_sampler_options *o,
                                 scry_error *err)
 {
-    scry_status st = scryi_guided_init(&L->base, method, problem, opts, err);
+    scry_status st = scryi_guided_init(&L->base, problem, options, o, err);
     if (st != SCRY_OK) return st;
     L->g = scry_alloc(L->base.base.base.n, sizeof *L->g);
     if (!L->g)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a gradient of %zu values", method->name,
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a gradient of %zu values", options->method->name,
                          L->base.base.base.n);
     return bound_data(L, err);
 }
@@ -52,24 +52,25 @@ void scryi_langevin_destroy(struct scry_solver *S)
     scryi_guided_destroy(S);
 }
 
-void scryi_langevin_flatten(scry_solver_opts *opts)
+void scryi_langevin_flatten(struct scryi_sampler_options *o)
 {
-    opts->sigma_max = opts->start_sigma = opts->sigma_min;
-    opts->rho = 1;
+    o->schedule.sigma_max = o->start.sigma = o->schedule.sigma_min;
+    o->schedule.rho = 1;
 }
 
-scry_status
-scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
-                    scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
-                    const scry_problem *problem, const scry_solver_opts *opts, scry_error *err)
+scry_status scryi_langevin_plan(scry_solver **out,
+                                scry_status (*step)(struct scry_solver *, scry_progress *,
+                                                    scry_error *),
+                                const scry_problem *problem, const scry_options *options,
+                                const struct scryi_sampler_options *o, scry_error *err)
 {
     struct scryi_langevin *L = scry_alloc(1, sizeof *L);
-    if (!L) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    if (!L) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
     struct scry_solver *S = &L->base.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = step;
     S->destroy = scryi_langevin_destroy;
-    scry_status st = scryi_langevin_init(L, method, problem, opts, err);
+    scry_status st = scryi_langevin_init(L, problem, options, o, err);
     if (st == SCRY_OK)
         *out = S;
     else

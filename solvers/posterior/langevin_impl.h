@@ -21,17 +21,18 @@ struct scryi_langevin {
 /* As scryi_guided_init, and `data`. Counted light: the curvature of -log p is (e + r^2) / m^2 at
  * mean m, four times that of the measured count where the mean is half of it; darker than that,
  * the damped score of scry_likelihood_linearise takes over. */
-scry_status scryi_langevin_init(struct scryi_langevin *L, const struct scry_method *method,
-                                const scry_problem *problem, const scry_solver_opts *opts,
+scry_status scryi_langevin_init(struct scryi_langevin *L, const scry_problem *problem,
+                                const scry_options *options, const struct scryi_sampler_options *o,
                                 scry_error *err);
 void scryi_langevin_destroy(struct scry_solver *S); /* of methods that add nothing */
 /* All levels at sigma_min, for samplers that stay there. */
-void scryi_langevin_flatten(scry_solver_opts *opts);
+void scryi_langevin_flatten(struct scryi_sampler_options *o);
 /* plan hook of the same. */
-scry_status
-scryi_langevin_plan(scry_solver **out, const struct scry_method *method,
-                    scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
-                    const scry_problem *problem, const scry_solver_opts *opts, scry_error *err);
+scry_status scryi_langevin_plan(scry_solver **out,
+                                scry_status (*step)(struct scry_solver *, scry_progress *,
+                                                    scry_error *),
+                                const scry_problem *problem, const scry_options *options,
+                                const struct scryi_sampler_options *o, scry_error *err);
 
 /* L->g at x; scratch: G->u, Au, r. x is none of these. */
 scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, double sigma,
@@ -44,11 +45,10 @@ scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double
 /* Ends a step of a chain whose state is also its estimate: counts it and reports. */
 void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p);
 
-#define SCRYI_LANGEVIN_START                                                                       \
-    {                                                                                              \
-        "start", SCRY_START_AUTO, 0, SCRY_START_AUTO,                                              \
-            "noise: the mean of the images, or 0; gaussian: an exact draw of the posterior under " \
-            "the Gaussian model; auto: gaussian where there is such a model"                       \
-    }
+#define SCRYI_LANGEVIN_START(type)                                                                 \
+    SCRYI_START_OPTION(                                                                            \
+        type, SCRYI_START_AUTO,                                                                    \
+        "noise: the mean of the images, or 0; gaussian: an exact draw of the posterior under the " \
+        "Gaussian model; auto: gaussian where there is such a model")
 
 #endif

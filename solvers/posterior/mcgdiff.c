@@ -23,6 +23,12 @@
  * Sums over coefficients are taken among images, |V K^(1/2) V^H e|^2, where complex pairs count as
  * often as they should. */
 
+struct mcgdiff_options {
+    struct scryi_sampler_options sampler;
+    size_t particles;
+    double resample_below;
+};
+
 struct mcgdiff {
     struct scryi_particles base;
     scry_svd svd;
@@ -105,13 +111,14 @@ static scry_status mcgdiff_step(struct scry_solver *base, scry_progress *p, scry
     struct mcgdiff *M = (struct mcgdiff *)base;
     struct scryi_particles *P = &M->base;
     struct scryi_sampler *S = &P->base.base.base;
+    const struct mcgdiff_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     const double ratio = next * next / (s * s);
     scry_status st = SCRY_OK;
     mcgdiff_prepare(M, s, next, next > 0 ? scryi_particles_variance(s, next) : 0);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++)
         st = look(M, k, s, ratio, err);
-    if (st == SCRY_OK && next > 0) st = scryi_particles_resample(P, base->opts.zeta, err);
+    if (st == SCRY_OK && next > 0) st = scryi_particles_resample(P, o->resample_below, err);
     for (size_t k = 0; k < P->count && next > 0 && st == SCRY_OK; k++)
         st = move(M, P->x + k * base->n, P->extra + k * base->n, k, false, err);
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
@@ -178,18 +185,20 @@ static scry_status observe(struct mcgdiff *M, scry_error *err)
 }
 
 static scry_status mcgdiff_plan(scry_solver **out, const scry_problem *problem,
-                                const scry_solver_opts *opts, scry_error *err)
+                                const scry_options *options, scry_error *err)
 {
     if (!scry_likelihood_is_gaussian(problem->L))
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "mcgdiff needs Gaussian noise of one level; tds takes counted light");
+    const struct mcgdiff_options *o = scry_options_block(options);
     struct mcgdiff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mcgdiff.name);
     struct scry_solver *S = &M->base.base.base.base.base;
     S->start_fn = mcgdiff_start;
     S->step_fn = mcgdiff_step;
     S->destroy = mcgdiff_destroy;
-    scry_status st = scryi_particles_init(&M->base, &scry_method_mcgdiff, problem, opts, err);
+    scry_status st =
+        scryi_particles_init(&M->base, o->particles, problem, options, &o->sampler, err);
     if (st == SCRY_OK) st = scry_op_svd(scry_likelihood_op(problem->L), &M->svd, err);
     if (st == SCRY_OK) st = mcgdiff_allocate(M, err);
     if (st == SCRY_OK) st = observe(M, err);
@@ -201,9 +210,11 @@ static scry_status mcgdiff_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(100),
-    {"particles", 32, 1, 100000, "states of a run, of which one is drawn at the end"},
-    {"zeta", 0.5, 0, 1, "effective share of the particles below which they are resampled"},
+    SCRYI_SCHEDULE_OPTIONS(struct mcgdiff_options, 100),
+    {"particles", NULL, SCRY_FIELD(struct mcgdiff_options, particles), 32, 1, 100000, NULL,
+     "states of a run, of which one is drawn at the end"},
+    {"zeta", NULL, SCRY_FIELD(struct mcgdiff_options, resample_below), 0.5, 0, 1, NULL,
+     "effective share of the particles below which they are resampled"},
     {0},
 };
 

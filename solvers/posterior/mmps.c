@@ -28,6 +28,14 @@
 
 enum { MAX_INNER = 64 };
 
+struct mmps_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise;
+    size_t order;
+    size_t iterations; /* of the solve of a step */
+    double tolerance;
+};
+
 struct mmps {
     struct scryi_guided base;
     size_t inner;
@@ -97,11 +105,12 @@ static double share(const struct mmps *M, const float *r, const float *left)
 static scry_status correct(struct mmps *M, float *x0, scry_error *err)
 {
     struct scryi_guided *G = &M->base;
+    const struct mmps_options *o = scry_options_block(&G->base.base.options);
     const size_t m = G->m, n = G->base.base.n;
     float *r = G->r, *left = G->noise, *d = G->u;
     for (size_t i = 0; i < m; i++)
         left[i] = r[i] = G->w[i] * (G->b[i] - G->Au[i]);
-    const double enough = G->base.base.opts.tol * scry_norm(r, m);
+    const double enough = o->tolerance * scry_norm(r, m);
     if (M->warm) memcpy(M->p, M->q, m * sizeof *M->q);
     memset(M->q, 0, m * sizeof *M->q);
     memset(d, 0, n * sizeof *d);
@@ -142,12 +151,13 @@ static scry_status mmps_step(struct scry_solver *base, scry_progress *p, scry_er
 {
     struct mmps *M = (struct mmps *)base;
     struct scryi_sampler *S = &M->base.base;
+    const struct mmps_options *o = scry_options_block(&base->options);
     const size_t i = base->step;
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[i], err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(&M->base, S->x0, err)) != SCRY_OK) return st;
     if ((st = correct(M, S->x0, err)) != SCRY_OK) return st;
-    const double fresh = scryi_sampler_ddim_share(S, base->opts.eta);
+    const double fresh = scryi_sampler_ddim_share(S, o->fresh_noise);
     st = scryi_guided_move(&M->base, fresh, p, err);
     if (st == SCRY_OK && M->last) extrapolate(M, i, fresh);
     return st;
@@ -170,23 +180,24 @@ static void mmps_destroy(struct scry_solver *base)
 }
 
 static scry_status mmps_plan(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
+    const struct mmps_options *o = scry_options_block(options);
     struct mmps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mmps.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = mmps_start;
     S->step_fn = mmps_step;
     S->destroy = mmps_destroy;
-    scry_status st = scryi_guided_init(&M->base, &scry_method_mmps, problem, opts, err);
+    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK) {
-        const size_t m = M->base.m, inner = opts->inner;
+        const size_t m = M->base.m, inner = o->iterations;
         M->inner = inner;
         bool ok = (M->p = scry_alloc(inner * m, sizeof *M->p)) != NULL;
         ok = (M->Kp = scry_alloc(inner * m, sizeof *M->Kp)) && ok;
         ok = (M->image = scry_alloc(inner * S->n, sizeof *M->image)) && ok;
         ok = (M->q = scry_alloc(m, sizeof *M->q)) && ok;
-        if (opts->order > 1) ok = (M->last = scry_alloc(S->n, sizeof *M->last)) && ok;
+        if (o->order > 1) ok = (M->last = scry_alloc(S->n, sizeof *M->last)) && ok;
         if (!ok)
             st = SCRY_FAIL(err, SCRY_ENOMEM, "mmps: %zu directions of %zu values", inner,
                            2 * m + S->n);
@@ -199,15 +210,17 @@ static scry_status mmps_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(15),
-    {"travel", 1, 1, 100, "visits of each level, with noise added between them"},
-    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
-    {"order", 2, 1, 2,
+    SCRYI_SCHEDULE_OPTIONS(struct mmps_options, 15),
+    SCRYI_VISITS_OPTION(struct mmps_options),
+    {"eta", NULL, SCRY_FIELD(struct mmps_options, fresh_noise), 1, 0, 1, NULL,
+     "share of fresh noise: 0 deterministic, 1 ancestral"},
+    {"order", NULL, SCRY_FIELD(struct mmps_options, order), 2, 1, 2, NULL,
      "1: DDIM's step, as published; 2: DPM-Solver++(2M), of second order without fresh noise"},
-    {"inner", 3, 1, MAX_INNER,
+    {"inner", NULL, SCRY_FIELD(struct mmps_options, iterations), 3, 1, MAX_INNER, NULL,
      "iterations of the linear solve of a step, at most: one vector-Jacobian product each"},
-    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
-    SCRYI_START_OPTIONS,
+    {"tol", NULL, SCRY_FIELD(struct mmps_options, tolerance), 1e-3, 0, 1, NULL,
+     "relative residual at which they stop"},
+    SCRYI_START_OPTIONS(struct mmps_options),
     {0},
 };
 

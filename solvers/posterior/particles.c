@@ -7,13 +7,13 @@
 #include <math.h>
 #include <string.h>
 
-scry_status scryi_particles_init(struct scryi_particles *P, const struct scry_method *method,
-                                 const scry_problem *problem, const scry_solver_opts *opts,
-                                 scry_error *err)
+scry_status scryi_particles_init(struct scryi_particles *P, size_t count,
+                                 const scry_problem *problem, const scry_options *options,
+                                 const struct scryi_sampler_options *o, scry_error *err)
 {
-    scry_status st = scryi_langevin_init(&P->base, method, problem, opts, err);
+    scry_status st = scryi_langevin_init(&P->base, problem, options, o, err);
     if (st != SCRY_OK) return st;
-    const size_t n = P->base.base.base.base.n, K = opts->inner;
+    const size_t n = P->base.base.base.base.n, K = count;
     P->count = K;
     P->x = scry_alloc(K, n * sizeof *P->x);
     P->D = scry_alloc(K, n * sizeof *P->D);
@@ -22,7 +22,8 @@ scry_status scryi_particles_init(struct scryi_particles *P, const struct scry_me
     P->score = scry_alloc(K, sizeof *P->score);
     P->children = scry_alloc(K, sizeof *P->children);
     if (P->x && P->D && P->extra && P->logw && P->score && P->children) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu particles of %zu values", method->name, K, n);
+    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu particles of %zu values", options->method->name, K,
+                     n);
 }
 
 void scryi_particles_destroy(struct scry_solver *S)

@@ -23,10 +23,10 @@ struct scryi_particles {
     double log_evidence;
 };
 
-/* As scryi_langevin_init, and room for opts->inner particles. */
-scry_status scryi_particles_init(struct scryi_particles *P, const struct scry_method *method,
-                                 const scry_problem *problem, const scry_solver_opts *opts,
-                                 scry_error *err);
+/* As scryi_langevin_init, and room for `count` particles. */
+scry_status scryi_particles_init(struct scryi_particles *P, size_t count,
+                                 const scry_problem *problem, const scry_options *options,
+                                 const struct scryi_sampler_options *o, scry_error *err);
 void scryi_particles_destroy(struct scry_solver *S);
 
 /* As scryi_guided_start; the state S->x is what the first level is centred at, the mean of the

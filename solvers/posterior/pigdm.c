@@ -7,35 +7,43 @@
  * rule, x0 = D + s^2 (dD/dx)^T A^T (r^2 A A^T + W^-1)^-1 (b - A D), then a DDIM step. Song et al.
  * 2023, Eq. 7-8, in the coordinate x = x0 + s n. */
 
+struct pigdm_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise;
+    struct scryi_cg_options cg;
+};
+
 static scry_status pigdm_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct scryi_guided *G = (struct scryi_guided *)base;
     struct scryi_sampler *S = &G->base;
+    const struct pigdm_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step];
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_dual(G, s * s / (1 + s * s), base->opts.inner, base->opts.tol, err);
+    st = scryi_guided_dual(G, s * s / (1 + s * s), o->cg.iterations, o->cg.tolerance, err);
     if (st != SCRY_OK) return st;
     base->counts.vjp++;
     st = scry_prior_vjp(base->problem.prior, G->u, NULL, S->x, G->v, (float)s, S->prior_work, err);
     if (st != SCRY_OK) return st;
     scry_axpy(S->x0, s * s, G->u, base->n);
-    return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
+    return scryi_guided_move(G, scryi_sampler_ddim_share(S, o->fresh_noise), p, err);
 }
 
 static scry_status pigdm_plan(scry_solver **out, const scry_problem *problem,
-                              const scry_solver_opts *opts, scry_error *err)
+                              const scry_options *options, scry_error *err)
 {
-    return scryi_guided_plan(out, &scry_method_pigdm, pigdm_step, problem, opts, err);
+    const struct pigdm_options *o = scry_options_block(options);
+    return scryi_guided_plan(out, pigdm_step, problem, options, &o->sampler, err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(30),
-    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
-    {"inner", 40, 1, 10000, "conjugate-gradient iterations a step, at most"},
-    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
-    SCRYI_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct pigdm_options, 30),
+    {"eta", NULL, SCRY_FIELD(struct pigdm_options, fresh_noise), 1, 0, 1, NULL,
+     "share of fresh noise: 0 deterministic, 1 ancestral"},
+    SCRYI_CG_OPTIONS(struct pigdm_options, 40, 1e-3),
+    SCRYI_START_OPTIONS(struct pigdm_options),
     {0},
 };
 

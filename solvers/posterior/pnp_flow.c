@@ -18,20 +18,27 @@
 
 enum { MAX_INNER = 1000 };
 
+struct pnp_flow_options {
+    struct scryi_sampler_options sampler;
+    size_t averages;
+    double step_size, step_decay;
+};
+
 /* x0 = the average of D(z + s n), z in L->g. */
 static scry_status project(struct scryi_langevin *L, double s, scry_error *err)
 {
     struct scryi_guided *G = &L->base;
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
+    const struct pnp_flow_options *o = scry_options_block(&base->options);
     memset(S->x0, 0, base->n * sizeof *S->x0);
-    for (size_t k = 0; k < base->opts.inner; k++) {
+    for (size_t k = 0; k < o->averages; k++) {
         scry_rng_normal(S->z, 0, base->n, base->seed, base->chain,
                         scry_rng_step((base->step + 1) * MAX_INNER + k, SCRYI_DRAW_SPARE));
         scry_axpby(G->u, 1, L->g, s, S->z, base->n);
         scry_status st = scryi_sampler_denoise(S, G->v, G->u, s, err);
         if (st != SCRY_OK) return st;
-        scry_axpy(S->x0, 1 / (double)base->opts.inner, G->v, base->n);
+        scry_axpy(S->x0, 1 / (double)o->averages, G->v, base->n);
     }
     return SCRY_OK;
 }
@@ -41,8 +48,9 @@ static scry_status pnp_flow_step(struct scry_solver *base, scry_progress *p, scr
     struct scryi_langevin *L = (struct scryi_langevin *)base;
     struct scryi_guided *G = &L->base;
     struct scryi_sampler *S = &G->base;
+    const struct pnp_flow_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], t = 1 / (1 + s);
-    const double length = base->opts.gamma * pow(1 - t, base->opts.zeta) / L->data;
+    const double length = o->step_size * pow(1 - t, o->step_decay) / L->data;
     if (!G->gaussian) G->linearised = false; /* the noise is that of x */
     scry_status st = scryi_guided_linearise(G, S->x, err);
     if (st != SCRY_OK) return st;
@@ -61,13 +69,13 @@ static scry_status pnp_flow_step(struct scry_solver *base, scry_progress *p, scr
 
 /* Times in equal steps, inside the levels that the prior knows. */
 static scry_status pnp_flow_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err)
+                                 const scry_options *options, scry_error *err)
 {
     scry_solver *S;
-    scry_solver_opts ends = *opts;
-    ends.rho = 1; /* only the ends of that schedule are used */
-    scry_status st =
-        scryi_langevin_plan(&S, &scry_method_pnp_flow, pnp_flow_step, problem, &ends, err);
+    const struct pnp_flow_options *o = scry_options_block(options);
+    struct scryi_sampler_options ends = o->sampler;
+    ends.schedule.rho = 1; /* only the ends of that schedule are used */
+    scry_status st = scryi_langevin_plan(&S, pnp_flow_step, problem, options, &ends, err);
     if (st != SCRY_OK) return st;
     double *sigma = ((struct scryi_sampler *)S)->sigma;
     const double high = sigma[0], low = sigma[S->steps - 1];
@@ -80,12 +88,14 @@ static scry_status pnp_flow_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    {"steps", 100, 1, 100000, "times of the flow, in equal steps"},
-    {"sigma-max", 0, 0, 1e6, "first noise level; 0: 40, or the largest that the prior knows"},
-    {"sigma-min", 0, 0, 1e6, "last noise level; 0: 0.03, or the least that the prior knows"},
-    {"inner", 5, 1, MAX_INNER - 1, "noises that a step averages over"},
-    {"gamma", 1, 1e-6, 2, "first data step, in units of the longest that lowers the misfit"},
-    {"zeta", 1, 0, 100, "power of 1 - t with which the data step vanishes"},
+    SCRYI_STEPS_OPTION(struct pnp_flow_options, 100, 100000, "times of the flow, in equal steps"),
+    SCRYI_LEVEL_OPTIONS(struct pnp_flow_options),
+    {"inner", NULL, SCRY_FIELD(struct pnp_flow_options, averages), 5, 1, MAX_INNER - 1, NULL,
+     "noises that a step averages over"},
+    {"gamma", NULL, SCRY_FIELD(struct pnp_flow_options, step_size), 1, 1e-6, 2, NULL,
+     "first data step, in units of the longest that lowers the misfit"},
+    {"zeta", NULL, SCRY_FIELD(struct pnp_flow_options, step_decay), 1, 0, 100, NULL,
+     "power of 1 - t with which the data step vanishes"},
     {0},
 };
 

@@ -21,6 +21,21 @@
  * spread for every h^2 < 4 over the curvature, zeta < 2, and a slow direction of spread r moves by
  * r in about r / h steps where ULA takes (r / h)^2. */
 
+/* How a step of Langevin's equation is made: as published, corrected, or with a velocity. */
+enum pnp_ula_scheme { PNP_ULA_PAPER = 0, PNP_ULA_POSTPROCESSED, PNP_ULA_KINETIC };
+static const char *const pnp_ula_scheme_words[] = {[PNP_ULA_PAPER] = "paper",
+                                                   [PNP_ULA_POSTPROCESSED] = "postprocessed",
+                                                   [PNP_ULA_KINETIC] = "kinetic",
+                                                   NULL};
+
+struct pnp_ula_options {
+    struct scryi_sampler_options sampler;
+    struct scryi_blurred_options blurred;
+    double step_size;
+    enum pnp_ula_scheme scheme;
+    double fresh_velocity;
+};
+
 struct pnp_ula {
     struct scryi_blurred base;
     float *v;
@@ -31,7 +46,8 @@ static void kick(struct pnp_ula *M, double d)
     struct scryi_sampler *S = &M->base.base.base.base;
     const size_t n = S->base.n;
     const double h = sqrt(2 * d);
-    const double eta = S->base.opts.scheme == SCRY_SCHEME_KINETIC ? S->base.opts.eta : 1;
+    const struct pnp_ula_options *o = scry_options_block(&S->base.options);
+    const double eta = o->scheme == PNP_ULA_KINETIC ? o->fresh_velocity : 1;
     scry_axpy(M->v, S->base.step ? h : h / 2, M->base.base.g, n);
     scry_axpy(S->x, h / 2, M->v, n);
     scry_axpby(M->v, sqrt(1 - eta), M->v, sqrt(eta), S->z, n);
@@ -42,11 +58,12 @@ static scry_status pnp_ula_step(struct scry_solver *base, scry_progress *p, scry
 {
     struct pnp_ula *M = (struct pnp_ula *)base;
     struct scryi_sampler *S = &M->base.base.base.base;
-    const double d = base->opts.zeta / M->base.most;
+    const struct pnp_ula_options *o = scry_options_block(&base->options);
+    const double d = o->step_size / M->base.most;
     scry_status st = scryi_blurred_gradient(&M->base, S->x, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
-    if (base->opts.scheme == SCRY_SCHEME_PAPER) {
+    if (o->scheme == PNP_ULA_PAPER) {
         scry_axpy(S->x, d, M->base.base.g, base->n);
         scry_axpy(S->x, sqrt(2 * d), S->z, base->n);
     } else {
@@ -71,15 +88,16 @@ static void pnp_ula_destroy(struct scry_solver *base)
 }
 
 static scry_status pnp_ula_plan(scry_solver **out, const scry_problem *problem,
-                                const scry_solver_opts *opts, scry_error *err)
+                                const scry_options *options, scry_error *err)
 {
+    const struct pnp_ula_options *o = scry_options_block(options);
     struct pnp_ula *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnp_ula.name);
     struct scry_solver *S = &M->base.base.base.base.base;
     S->start_fn = pnp_ula_start;
     S->step_fn = pnp_ula_step;
     S->destroy = pnp_ula_destroy;
-    scry_status st = scryi_blurred_init(&M->base, &scry_method_pnp_ula, problem, opts, err);
+    scry_status st = scryi_blurred_init(&M->base, problem, options, &o->sampler, &o->blurred, err);
     if (st == SCRY_OK && !(M->v = scry_alloc(S->n, sizeof *M->v)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "pnp-ula: a velocity of %zu values", S->n);
     if (st == SCRY_OK)
@@ -90,15 +108,19 @@ static scry_status pnp_ula_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    {"steps", 8000, 1, 10000000, "steps of the chain to its first draw"},
-    SCRYI_BLURRED_OPTIONS,
-    {"zeta", 0.15, 1e-6, 2, "step, in units of the largest curvature; above 1 it may diverge"},
-    {"scheme", SCRY_SCHEME_PAPER, 0, SCRY_SCHEME_KINETIC,
+    SCRYI_STEPS_OPTION(struct pnp_ula_options, 8000, 10000000,
+                       "steps of the chain to its first draw"),
+    SCRYI_BLURRED_OPTIONS(struct pnp_ula_options),
+    {"zeta", NULL, SCRY_FIELD(struct pnp_ula_options, step_size), 0.15, 1e-6, 2, NULL,
+     "step, in units of the largest curvature; above 1 it may diverge"},
+    {"scheme", NULL, SCRY_FIELD(struct pnp_ula_options, scheme), PNP_ULA_PAPER, 0, PNP_ULA_KINETIC,
+     pnp_ula_scheme_words,
      "paper: Euler steps, as published; postprocessed: steps whose spread is exact for Gaussian "
      "posteriors; kinetic: the same with a velocity, which slow directions need"},
-    {"eta", 0.25, 1e-6, 1, "share of the velocity that is drawn anew in a step of scheme kinetic"},
-    SCRYI_LANGEVIN_START,
-    SCRYI_WALK_OPTIONS(500),
+    {"eta", NULL, SCRY_FIELD(struct pnp_ula_options, fresh_velocity), 0.25, 1e-6, 1, NULL,
+     "share of the velocity that is drawn anew in a step of scheme kinetic"},
+    SCRYI_LANGEVIN_START(struct pnp_ula_options),
+    SCRYI_WALK_OPTIONS(struct pnp_ula_options, 500),
     {0},
 };
 

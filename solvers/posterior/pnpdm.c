@@ -44,15 +44,27 @@ static const double NORM_SLACK = 1.01; /* scry_op_norm2 is a lower bound */
  * noise with the published draw; the share of the latest sample in their running mean. */
 static const double LAST = 0.3, PAPER_LAST = 0.3, LATEST = 0.1;
 
+struct pnpdm_options {
+    struct scryi_sampler_options sampler;
+    enum scryi_coupling coupling;
+    size_t prior_steps;
+    double spread, tolerance;
+};
+
 struct pnpdm {
     struct scryi_guided base;
     double norm2;             /* |A|^2 */
     double least;             /* that the prior knows */
     double low;               /* last level of a prior draw */
-    double *levels;           /* opts.inner levels of a prior draw, then 0 */
+    double *levels;           /* prior_steps levels of a prior draw, then 0 */
     float *mean;              /* of the samples so far */
     float *past, *now, *root; /* of the series */
 };
+
+static const struct pnpdm_options *pnpdm_options(const struct pnpdm *M)
+{
+    return scry_options_block(&M->base.base.base.options);
+}
 
 /* |A^H W A|, or a bound above it. */
 static double sharpness(const struct pnpdm *M)
@@ -106,7 +118,8 @@ static double coupling(const struct pnpdm *M)
 {
     const struct scry_solver *base = &M->base.base.base;
     const double s = M->base.base.sigma[base->step], sharp = sharpness(M);
-    if (base->opts.coupling == SCRY_COUPLING_PAPER || 2 * base->step < base->first) return s;
+    if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || 2 * base->step < base->first)
+        return s;
     return sharp > 0 ? fmin(s, fmax(M->least, sqrt(SHARE / sharp))) : s;
 }
 
@@ -119,11 +132,11 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     const double most = s * s * sharpness(M);
     scry_status st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
-    if (base->opts.coupling == SCRY_COUPLING_PAPER || !(most <= TRUSTED)) {
+    if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || !(most <= TRUSTED)) {
         scry_axpby(S->x, 1, S->x0, s, S->z, base->n);
         if ((st = scryi_guided_forward(G, G->Au, S->x, err)) != SCRY_OK) return st;
         return scryi_guided_condition(G, S->x, scryi_covariance_white(s * s), DATA_CG,
-                                      base->opts.tol, 1, err);
+                                      pnpdm_options(M)->tolerance, 1, err);
     }
     if ((st = scryi_guided_forward(G, G->Au, S->x0, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < G->m; i++)
@@ -139,12 +152,12 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
 static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
 {
     struct scryi_sampler *S = &M->base.base;
-    const scry_solver_opts *o = &S->base.opts;
+    const struct pnpdm_options *o = pnpdm_options(M);
     const struct scryi_reverse reverse = {
         .levels = M->levels,
-        .count = o->inner,
+        .count = o->prior_steps,
         .low = M->low,
-        .rho = o->rho,
+        .rho = o->sampler.schedule.rho,
         .spread = o->spread,
         .left = SCRYI_DRAW_STATE,
         .fresh = SCRYI_DRAW_SPARE,
@@ -178,7 +191,7 @@ static scry_status pnpdm_start(struct scry_solver *base, scry_error *err)
     const size_t bytes = base->n * sizeof *x0;
     scry_status st = scryi_guided_start(base, err);
     if (st != SCRY_OK) return st;
-    if (base->opts.start != SCRY_START_GAUSSIAN) {
+    if (!M->base.base.gaussian_start) {
         memset(x0, 0, bytes);
         if (base->problem.model) st = scry_gaussian_mean(base->problem.model, x0, err);
     }
@@ -204,8 +217,8 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
     double high;
     struct scryi_guided *G = &M->base;
     const struct scry_solver *base = &G->base.base;
-    const scry_solver_opts *o = &base->opts;
-    const bool paper = o->coupling == SCRY_COUPLING_PAPER;
+    const struct pnpdm_options *o = pnpdm_options(M);
+    const bool paper = o->coupling == SCRYI_COUPLING_PAPER;
     double *s = G->base.sigma;
     scry_status st = scry_op_norm2(G->A, &M->norm2, 1e-3, err);
     memset(M->mean, 0, base->n * sizeof *M->mean);
@@ -214,7 +227,7 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
     if (st == SCRY_OK) st = scryi_guided_linearise(G, M->mean, err);
     if (st != SCRY_OK) return st;
     scry_prior_sigma_range(base->problem.prior, &M->least, &high);
-    double last = o->sigma_min;
+    double last = o->sampler.schedule.sigma_min;
     if (!(last > 0)) {
         const double sharp = sharpness(M), fine = paper ? PAPER_LAST : sqrt(SHARE);
         last = sharp > 0 ? fmin(LAST, fine / sqrt(sharp)) : LAST;
@@ -222,7 +235,8 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
     }
     M->low = fmax(M->least, 0.1 * last);
     const size_t fall = paper ? base->first : (base->first + 1) / 2;
-    if ((st = scry_schedule_karras(s, fall, last, s[0], o->rho, err)) != SCRY_OK) return st;
+    if ((st = scry_schedule_karras(s, fall, last, s[0], o->sampler.schedule.rho, err)) != SCRY_OK)
+        return st;
     for (size_t i = fall; i < base->steps; i++)
         s[i] = last;
     s[base->steps] = 0;
@@ -230,26 +244,27 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
 }
 
 static scry_status pnpdm_plan(scry_solver **out, const scry_problem *problem,
-                              const scry_solver_opts *opts, scry_error *err)
+                              const scry_options *options, scry_error *err)
 {
+    const struct pnpdm_options *o = scry_options_block(options);
     struct pnpdm *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnpdm.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = pnpdm_start;
     S->step_fn = pnpdm_step;
     S->destroy = pnpdm_destroy;
-    scry_status st = scryi_guided_init(&M->base, &scry_method_pnpdm, problem, opts, err);
+    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK && S->steps > MOST_STEPS)
         st = SCRY_FAIL(err, SCRY_EINVAL, "pnpdm: %zu steps in all, expected at most %d", S->steps,
                        MOST_STEPS);
     if (st == SCRY_OK) {
         float **image[] = {&M->mean, &M->past, &M->now, &M->root};
-        bool ok = (M->levels = scry_alloc(opts->inner + 1, sizeof *M->levels)) != NULL;
+        bool ok = (M->levels = scry_alloc(o->prior_steps + 1, sizeof *M->levels)) != NULL;
         for (size_t i = 0; i < sizeof image / sizeof *image; i++)
             ok = (*image[i] = scry_alloc(S->n, sizeof(float))) && ok;
         st = ok ? couplings(M, err)
                 : SCRY_FAIL(err, SCRY_ENOMEM, "pnpdm: %zu levels, images of %zu values",
-                            opts->inner, S->n);
+                            o->prior_steps, S->n);
     }
     if (st == SCRY_OK)
         *out = S;
@@ -259,18 +274,24 @@ static scry_status pnpdm_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    {"steps", 40, 1, MAX_STEPS, "alternations; the coupling follows the noise schedule"},
-    {"sigma-max", 5, 0, 1e6, "first coupling"},
-    {"sigma-min", 0, 0, 1e6,
-     "last coupling; 0: from the noise of the data, 0.3 at most; paper: 0.3 of that noise"},
-    {"rho", 7, 0.1, 1000, "exponent of the schedule (Karras et al. 2022, Eq. 5)"},
-    {"coupling", SCRY_COUPLING_EXACT, 0, SCRY_COUPLING_EXACT,
+    SCRYI_STEPS_OPTION(struct pnpdm_options, 40, MAX_STEPS,
+                       "alternations; the coupling follows the noise schedule"),
+    {"sigma-max", NULL, SCRY_FIELD(struct pnpdm_options, sampler.schedule.sigma_max), 5, 0, 1e6,
+     NULL, "first coupling"},
+    {"sigma-min", NULL, SCRY_FIELD(struct pnpdm_options, sampler.schedule.sigma_min), 0, 0, 1e6,
+     NULL, "last coupling; 0: from the noise of the data, 0.3 at most; paper: 0.3 of that noise"},
+    SCRYI_RHO_OPTION(struct pnpdm_options),
+    {"coupling", NULL, SCRY_FIELD(struct pnpdm_options, coupling), SCRYI_COUPLING_EXACT, 0,
+     SCRYI_COUPLING_EXACT, scryi_coupling_words,
      "paper: as published, it blurs the data; exact: its noise is taken out of theirs"},
-    {"inner", 5, 1, MAX_INNER - 1, "denoiser steps of a draw from the prior"},
-    {"spread", 1, 0, 1, "share of the spread of x0 that those steps draw, from the Gaussian model"},
-    {"tol", 1e-3, 0, 1, "relative residual of the draw from the data's half"},
-    SCRYI_START_OPTIONS,
-    SCRYI_WALK_OPTIONS(3),
+    {"inner", NULL, SCRY_FIELD(struct pnpdm_options, prior_steps), 5, 1, MAX_INNER - 1, NULL,
+     "denoiser steps of a draw from the prior"},
+    {"spread", NULL, SCRY_FIELD(struct pnpdm_options, spread), 1, 0, 1, NULL,
+     "share of the spread of x0 that those steps draw, from the Gaussian model"},
+    {"tol", NULL, SCRY_FIELD(struct pnpdm_options, tolerance), 1e-3, 0, 1, NULL,
+     "relative residual of the draw from the data's half"},
+    SCRYI_START_OPTIONS(struct pnpdm_options),
+    SCRYI_WALK_OPTIONS(struct pnpdm_options, 3),
     {0},
 };
 

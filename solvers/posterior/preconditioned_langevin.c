@@ -18,21 +18,28 @@
  * which is 1 / (a + h) up to terms of order gamma h s^2: exact as s falls, for steps of any length
  * gamma <= 1. */
 
+struct preconditioned_langevin_options {
+    struct scryi_sampler_options sampler;
+    double step_size;
+    struct scryi_cg_options cg;
+};
+
 static scry_status preconditioned_langevin_step(struct scry_solver *base, scry_progress *p,
                                                 scry_error *err)
 {
     struct scryi_langevin *L = (struct scryi_langevin *)base;
     struct scryi_guided *G = &L->base;
     struct scryi_sampler *S = &G->base;
-    const double s = S->sigma[base->step], gamma = base->opts.gamma;
+    const struct preconditioned_langevin_options *o = scry_options_block(&base->options);
+    const double s = S->sigma[base->step], gamma = o->step_size;
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     scry_axpy(S->x0, s * sqrt(2 / gamma), S->z, base->n);
     if (!G->gaussian) G->linearised = false; /* the noise is that of this image */
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(s * s), base->opts.inner,
-                                base->opts.tol, sqrt((2 - gamma) / gamma), err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(s * s), o->cg.iterations,
+                                o->cg.tolerance, sqrt((2 - gamma) / gamma), err);
     if (st != SCRY_OK) return st;
     scry_axpby(S->x, 1 - gamma, S->x, gamma, S->x0, base->n);
     scryi_langevin_report(L, s, p);
@@ -40,20 +47,22 @@ static scry_status preconditioned_langevin_step(struct scry_solver *base, scry_p
 }
 
 static scry_status preconditioned_langevin_plan(scry_solver **out, const scry_problem *problem,
-                                                const scry_solver_opts *opts, scry_error *err)
+                                                const scry_options *options, scry_error *err)
 {
-    return scryi_langevin_plan(out, &scry_method_preconditioned_langevin,
-                               preconditioned_langevin_step, problem, opts, err);
+    const struct preconditioned_langevin_options *o = scry_options_block(options);
+    return scryi_langevin_plan(out, preconditioned_langevin_step, problem, options, &o->sampler,
+                               err);
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(60),
-    {"travel", 4, 1, 100000, "Langevin steps at each level"},
-    {"gamma", 1, 1e-6, 1, "step; 1 draws the data's half anew each time"},
-    {"inner", 50, 1, 10000, "conjugate-gradient iterations of a step, at most"},
-    {"tol", 1e-3, 0, 1, "relative residual at which they stop"},
-    SCRYI_START_OPTIONS,
-    SCRYI_WALK_OPTIONS(200),
+    SCRYI_SCHEDULE_OPTIONS(struct preconditioned_langevin_options, 60),
+    {"travel", NULL, SCRY_FIELD(struct preconditioned_langevin_options, sampler.schedule.travel), 4,
+     1, 100000, NULL, "Langevin steps at each level"},
+    {"gamma", NULL, SCRY_FIELD(struct preconditioned_langevin_options, step_size), 1, 1e-6, 1, NULL,
+     "step; 1 draws the data's half anew each time"},
+    SCRYI_CG_OPTIONS(struct preconditioned_langevin_options, 50, 1e-3),
+    SCRYI_START_OPTIONS(struct preconditioned_langevin_options),
+    SCRYI_WALK_OPTIONS(struct preconditioned_langevin_options, 200),
     {0},
 };
 

@@ -22,6 +22,11 @@ static const double BETA1 = 0.9, BETA2 = 0.99, EPSILON = 1e-8;
 enum { START_CG = 100 };
 static const double START_TOL = 1e-3;
 
+struct red_diff_options {
+    struct scryi_sampler_options sampler;
+    double prior_weight, learning_rate;
+};
+
 struct red_diff {
     struct scryi_guided base;
     float *first, *second; /* Adam's moments of the gradient */
@@ -30,8 +35,9 @@ struct red_diff {
 static void adam(struct red_diff *M, float *mu, const float *gradient)
 {
     const struct scry_solver *base = &M->base.base.base;
+    const struct red_diff_options *o = scry_options_block(&base->options);
     const double k = (double)base->step + 1;
-    const double rate = base->opts.lr / (1 - pow(BETA1, k)), scale = 1 / (1 - pow(BETA2, k));
+    const double rate = o->learning_rate / (1 - pow(BETA1, k)), scale = 1 / (1 - pow(BETA2, k));
     for (size_t i = 0; i < base->n; i++) {
         const double g = gradient[i];
         M->first[i] = (float)(BETA1 * M->first[i] + (1 - BETA1) * g);
@@ -45,6 +51,7 @@ static scry_status red_diff_step(struct scry_solver *base, scry_progress *p, scr
     struct red_diff *M = (struct red_diff *)base;
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
+    const struct red_diff_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step];
     float *mu = S->x0;
     scry_status st = scryi_guided_linearise(G, mu, err);
@@ -56,7 +63,7 @@ static scry_status red_diff_step(struct scry_solver *base, scry_progress *p, scr
     scry_axpby(S->x, 1, mu, s, S->z, base->n);
     if ((st = scryi_sampler_denoise(S, G->u, S->x, s, err)) != SCRY_OK) return st;
     const double data = G->known ? 1 / (double)G->known : 0;
-    const double prior = base->opts.lambda / (double)base->n;
+    const double prior = o->prior_weight / (double)base->n;
     for (size_t i = 0; i < base->n; i++)
         G->v[i] = (float)(data * G->v[i] + prior * ((double)S->x[i] - G->u[i] - s * S->z[i]));
     adam(M, mu, G->v);
@@ -89,15 +96,16 @@ static void red_diff_destroy(struct scry_solver *base)
 }
 
 static scry_status red_diff_plan(scry_solver **out, const scry_problem *problem,
-                                 const scry_solver_opts *opts, scry_error *err)
+                                 const scry_options *options, scry_error *err)
 {
+    const struct red_diff_options *o = scry_options_block(options);
     struct red_diff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_red_diff.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = red_diff_start;
     S->step_fn = red_diff_step;
     S->destroy = red_diff_destroy;
-    scry_status st = scryi_guided_init(&M->base, &scry_method_red_diff, problem, opts, err);
+    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK) {
         M->first = scry_alloc(S->n, sizeof *M->first);
         M->second = scry_alloc(S->n, sizeof *M->second);
@@ -112,9 +120,11 @@ static scry_status red_diff_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(100),
-    {"lambda", 0.25, 0, 1e6, "weight of the prior"},
-    {"lr", 0.1, 1e-6, 1e3, "learning rate of Adam"},
+    SCRYI_SCHEDULE_OPTIONS(struct red_diff_options, 100),
+    {"lambda", NULL, SCRY_FIELD(struct red_diff_options, prior_weight), 0.25, 0, 1e6, NULL,
+     "weight of the prior"},
+    {"lr", NULL, SCRY_FIELD(struct red_diff_options, learning_rate), 0.1, 1e-6, 1e3, NULL,
+     "learning rate of Adam"},
     {0},
 };
 

@@ -29,6 +29,18 @@
 
 static const double ETA = 0.05; /* damping, as published */
 
+enum sk_rock_scheme { SK_ROCK_PAPER = 0, SK_ROCK_POSTPROCESSED };
+static const char *const sk_rock_scheme_words[] = {
+    [SK_ROCK_PAPER] = "paper", [SK_ROCK_POSTPROCESSED] = "postprocessed", NULL};
+
+struct sk_rock_options {
+    struct scryi_sampler_options sampler;
+    size_t stages;
+    struct scryi_blurred_options blurred;
+    double step_size;
+    enum sk_rock_scheme scheme;
+};
+
 struct sk_rock {
     struct scryi_blurred base;
     float *last, *before; /* K_j-1, K_j-2 */
@@ -36,6 +48,11 @@ struct sk_rock {
     double w0, w1;
     double extra; /* sd of what scheme postprocessed adds to a draw */
 };
+
+static const struct sk_rock_options *sk_rock_options(const struct sk_rock *M)
+{
+    return scry_options_block(&M->base.base.base.base.base.options);
+}
 
 /* T_q, T_q' and T_q'' at w0. */
 static void chebyshev(size_t q, double w0, double T[3])
@@ -55,7 +72,7 @@ static scry_status first_stage(struct sk_rock *M, scry_error *err)
 {
     struct scryi_sampler *S = &M->base.base.base.base;
     const struct scry_solver *base = &S->base;
-    const double q = (double)base->opts.inner, size = sqrt(2 * M->d);
+    const double q = (double)sk_rock_options(M)->stages, size = sqrt(2 * M->d);
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     memcpy(M->before, S->x, base->n * sizeof *S->x);
     scry_axpby(M->last, 1, S->x, size * q * M->w1 / 2, S->z, base->n);
@@ -74,7 +91,7 @@ static scry_status sk_rock_step(struct scry_solver *base, scry_progress *p, scry
     const float *g = M->base.base.g;
     double before = 1, last = w0; /* T_j-2, T_j-1 */
     scry_status st = first_stage(M, err);
-    for (size_t j = 2; j <= base->opts.inner && st == SCRY_OK; j++) {
+    for (size_t j = 2; j <= sk_rock_options(M)->stages && st == SCRY_OK; j++) {
         const double T = 2 * w0 * last - before, nu = 2 * w0 * last / T;
         st = scryi_blurred_gradient(&M->base, M->last, err);
         const float drift = (float)(M->d * 2 * M->w1 * last / T), keep = (float)nu;
@@ -102,28 +119,28 @@ static void sk_rock_destroy(struct scry_solver *base)
 
 static void choose_step(struct sk_rock *M)
 {
-    const struct scry_solver *base = &M->base.base.base.base.base;
-    const double q = (double)base->opts.inner;
+    const double q = (double)sk_rock_options(M)->stages;
     double T[3];
     M->w0 = 1 + ETA / (q * q);
-    chebyshev(base->opts.inner, M->w0, T);
+    chebyshev(sk_rock_options(M)->stages, M->w0, T);
     M->w1 = T[0] / T[1];
     const double longest = (q - 0.5) * (q - 0.5) * (2 - 4 * ETA / 3) - 1.5;
-    M->d = base->opts.zeta * longest / M->base.most;
+    M->d = sk_rock_options(M)->step_size * longest / M->base.most;
     const double lost = 1.5 * T[0] * T[2] / (T[1] * T[1]) + M->w1 - 0.5;
-    M->extra = base->opts.scheme == SCRY_SCHEME_PAPER ? 0 : sqrt(fmax(lost, 0) * M->d);
+    M->extra = sk_rock_options(M)->scheme == SK_ROCK_PAPER ? 0 : sqrt(fmax(lost, 0) * M->d);
 }
 
 static scry_status sk_rock_plan(scry_solver **out, const scry_problem *problem,
-                                const scry_solver_opts *opts, scry_error *err)
+                                const scry_options *options, scry_error *err)
 {
+    const struct sk_rock_options *o = scry_options_block(options);
     struct sk_rock *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_sk_rock.name);
     struct scry_solver *S = &M->base.base.base.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = sk_rock_step;
     S->destroy = sk_rock_destroy;
-    scry_status st = scryi_blurred_init(&M->base, &scry_method_sk_rock, problem, opts, err);
+    scry_status st = scryi_blurred_init(&M->base, problem, options, &o->sampler, &o->blurred, err);
     if (st == SCRY_OK) {
         M->last = scry_alloc(S->n, sizeof *M->last);
         M->before = scry_alloc(S->n, sizeof *M->before);
@@ -140,14 +157,18 @@ static scry_status sk_rock_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    {"steps", 400, 1, 10000000, "steps of the chain to its first draw"},
-    {"inner", 5, 2, 100, "stages of a step, each a call of the denoiser"},
-    SCRYI_BLURRED_OPTIONS,
-    {"zeta", 0.1, 1e-6, 1, "share of the longest stable step; 1 is the published choice"},
-    {"scheme", SCRY_SCHEME_PAPER, 0, SCRY_SCHEME_POSTPROCESSED,
+    SCRYI_STEPS_OPTION(struct sk_rock_options, 400, 10000000,
+                       "steps of the chain to its first draw"),
+    {"inner", NULL, SCRY_FIELD(struct sk_rock_options, stages), 5, 2, 100, NULL,
+     "stages of a step, each a call of the denoiser"},
+    SCRYI_BLURRED_OPTIONS(struct sk_rock_options),
+    {"zeta", NULL, SCRY_FIELD(struct sk_rock_options, step_size), 0.1, 1e-6, 1, NULL,
+     "share of the longest stable step; 1 is the published choice"},
+    {"scheme", NULL, SCRY_FIELD(struct sk_rock_options, scheme), SK_ROCK_PAPER, 0,
+     SK_ROCK_POSTPROCESSED, sk_rock_scheme_words,
      "paper: as published; postprocessed: draws get the spread that a step loses, to second order"},
-    SCRYI_LANGEVIN_START,
-    SCRYI_WALK_OPTIONS(20),
+    SCRYI_LANGEVIN_START(struct sk_rock_options),
+    SCRYI_WALK_OPTIONS(struct sk_rock_options, 20),
     {0},
 };
 

@@ -33,8 +33,26 @@
  * with s' = 0, where the weight is 1. For a prior that is the model all weights are equal, and the
  * run is an exact draw with any number of particles and levels. */
 
+/* What bends the moves and weights of particles: the published twist or the Gaussian model. */
+enum tds_twist { TDS_TWIST_PAPER = 0, TDS_TWIST_MODEL };
+static const char *const tds_twist_words[] = {
+    [TDS_TWIST_PAPER] = "paper", [TDS_TWIST_MODEL] = "model", NULL};
+
+struct tds_options {
+    struct scryi_sampler_options sampler;
+    size_t particles;
+    double resample_below;
+    enum tds_twist twist;
+    double tolerance;
+};
+
 /* The solves of the model's twist, from zero: iterations at most. */
 enum { TWIST_CG = 200 };
+
+static const struct tds_options *tds_options(const struct scryi_particles *P)
+{
+    return scry_options_block(&P->base.base.base.base.options);
+}
 
 /* D, the gradient of log psi (in P->extra) and log psi (in P->score) of particle k at level s. */
 static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_error *err)
@@ -148,7 +166,7 @@ static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, dou
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->w[i] * (G->b[i] - G->Au[i]) - G->noise[i];
     scryi_condition_forget(c);
-    st = scryi_condition_solve(c, G->r, G->w, &V, base->opts.tol, TWIST_CG, err);
+    st = scryi_condition_solve(c, G->r, G->w, &V, tds_options(P)->tolerance, TWIST_CG, err);
     if (st == SCRY_OK) st = scryi_condition_image(c, G->u, G->w, &V, err);
     scry_axpy(u, 1, G->u, base->n);
     return st;
@@ -170,7 +188,7 @@ static scry_status weigh(struct scryi_particles *P, size_t k, double s, scry_err
     for (size_t i = 0; i < G->m; i++)
         G->r[i] *= G->w[i];
     scryi_condition_forget(c);
-    st = scryi_condition_solve(c, G->r, G->w, &V, G->base.base.opts.tol, TWIST_CG, err);
+    st = scryi_condition_solve(c, G->r, G->w, &V, tds_options(P)->tolerance, TWIST_CG, err);
     if (st == SCRY_OK) st = scryi_condition_image(c, G->u, G->w, &V, err);
     if (st == SCRY_OK) st = scryi_guided_forward(G, G->t, G->u, err);
     if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, D, err);
@@ -214,7 +232,7 @@ static scry_status tds_start(struct scry_solver *base, scry_error *err)
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_guided *G = &P->base.base;
-    if (base->opts.twist == SCRY_TWIST_PAPER) return start_paper(base, err);
+    if (tds_options(P)->twist == TDS_TWIST_PAPER) return start_paper(base, err);
     scry_status st = scryi_particles_start(base, err);
     if (st == SCRY_OK) st = scryi_guided_linearise(G, G->base.x, err);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
@@ -230,18 +248,20 @@ static scry_status tds_step(struct scry_solver *base, scry_progress *p, scry_err
 {
     struct scryi_particles *P = (struct scryi_particles *)base;
     struct scryi_sampler *S = &P->base.base.base;
-    const bool paper = base->opts.twist == SCRY_TWIST_PAPER;
+    const bool paper = tds_options(P)->twist == TDS_TWIST_PAPER;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
-    scry_status st = next > 0 ? scryi_particles_resample(P, base->opts.zeta, err) : SCRY_OK;
+    scry_status st =
+        next > 0 ? scryi_particles_resample(P, tds_options(P)->resample_below, err) : SCRY_OK;
     for (size_t k = 0; k < P->count && (next > 0 || !paper) && st == SCRY_OK; k++)
         st = paper ? propose(P, k, s, next, err) : draw_next(P, k, s, next, err);
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
 }
 
 static scry_status tds_plan(scry_solver **out, const scry_problem *problem,
-                            const scry_solver_opts *opts, scry_error *err)
+                            const scry_options *options, scry_error *err)
 {
-    if (opts->twist == SCRY_TWIST_MODEL && !scry_likelihood_is_gaussian(problem->L))
+    const struct tds_options *o = scry_options_block(options);
+    if (o->twist == TDS_TWIST_MODEL && !scry_likelihood_is_gaussian(problem->L))
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "tds: twist model needs Gaussian noise of one level; twist paper takes "
                          "counted light");
@@ -251,7 +271,7 @@ static scry_status tds_plan(scry_solver **out, const scry_problem *problem,
     S->start_fn = tds_start;
     S->step_fn = tds_step;
     S->destroy = scryi_particles_destroy;
-    scry_status st = scryi_particles_init(P, &scry_method_tds, problem, opts, err);
+    scry_status st = scryi_particles_init(P, o->particles, problem, options, &o->sampler, err);
     if (st == SCRY_OK)
         *out = S;
     else
@@ -260,13 +280,17 @@ static scry_status tds_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(100),
-    {"particles", 16, 1, 100000, "states of a run, of which one is drawn at the end"},
-    {"zeta", 0.5, 0, 1, "effective share of the particles below which they are resampled"},
-    {"twist", SCRY_TWIST_PAPER, 0, SCRY_TWIST_MODEL,
+    SCRYI_SCHEDULE_OPTIONS(struct tds_options, 100),
+    {"particles", NULL, SCRY_FIELD(struct tds_options, particles), 16, 1, 100000, NULL,
+     "states of a run, of which one is drawn at the end"},
+    {"zeta", NULL, SCRY_FIELD(struct tds_options, resample_below), 0.5, 0, 1, NULL,
+     "effective share of the particles below which they are resampled"},
+    {"twist", NULL, SCRY_FIELD(struct tds_options, twist), TDS_TWIST_PAPER, 0, TDS_TWIST_MODEL,
+     tds_twist_words,
      "paper: as published, by derivatives; model: moves and weights by the Gaussian model of the "
      "images, exact for it, Gaussian noise only"},
-    {"tol", 1e-3, 0, 1, "relative residual of the solves of twist model"},
+    {"tol", NULL, SCRY_FIELD(struct tds_options, tolerance), 1e-3, 0, 1, NULL,
+     "relative residual of the solves of twist model"},
     {0},
 };
 

@@ -21,6 +21,11 @@
  * by their number, and the chain diverges. It is cut to the length that is best along its
  * direction, where that is shorter (ours; a step that is the true one is not longer). */
 
+struct tmpd_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise;
+};
+
 struct tmpd {
     struct scryi_guided base;
     float *v; /* m */
@@ -80,6 +85,7 @@ static scry_status tmpd_step(struct scry_solver *base, scry_progress *p, scry_er
     struct tmpd *M = (struct tmpd *)base;
     struct scryi_guided *G = &M->base;
     struct scryi_sampler *S = &G->base;
+    const struct tmpd_options *o = scry_options_block(&base->options);
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
@@ -91,7 +97,7 @@ static scry_status tmpd_step(struct scry_solver *base, scry_progress *p, scry_er
     if ((st = tmpd_pull(G, G->u, G->r, err)) != SCRY_OK) return st;
     if ((st = length(&c, G, err)) != SCRY_OK) return st;
     scry_axpy(S->x0, c, G->u, base->n);
-    return scryi_guided_move(G, scryi_sampler_ddim_share(S, base->opts.eta), p, err);
+    return scryi_guided_move(G, scryi_sampler_ddim_share(S, o->fresh_noise), p, err);
 }
 
 static void tmpd_destroy(struct scry_solver *base)
@@ -101,15 +107,16 @@ static void tmpd_destroy(struct scry_solver *base)
 }
 
 static scry_status tmpd_plan(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
+    const struct tmpd_options *o = scry_options_block(options);
     struct tmpd *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tmpd.name);
     struct scry_solver *S = &M->base.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = tmpd_step;
     S->destroy = tmpd_destroy;
-    scry_status st = scryi_guided_init(&M->base, &scry_method_tmpd, problem, opts, err);
+    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK && !(M->v = scry_alloc(M->base.m, sizeof *M->v)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tmpd: %zu variances", M->base.m);
     if (st == SCRY_OK)
@@ -120,9 +127,10 @@ static scry_status tmpd_plan(scry_solver **out, const scry_problem *problem,
 }
 
 static const scry_option options[] = {
-    SCRYI_SCHEDULE_OPTIONS(30),
-    {"eta", 1, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral"},
-    SCRYI_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct tmpd_options, 30),
+    {"eta", NULL, SCRY_FIELD(struct tmpd_options, fresh_noise), 1, 0, 1, NULL,
+     "share of fresh noise: 0 deterministic, 1 ancestral"},
+    SCRYI_START_OPTIONS(struct tmpd_options),
     {0},
 };
 

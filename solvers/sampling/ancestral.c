@@ -11,12 +11,29 @@
  * DDPM is DDIM at eta = 1. Both leave out the variance of x0 given x inside a step, so with few
  * steps a sample is too smooth; the error goes as the step. */
 
-static scry_status ancestral_step(struct scry_solver *base, scry_progress *p, scry_error *err)
+struct ancestral_options {
+    struct scryi_sampler_options sampler;
+    double fresh_noise;
+};
+
+static scry_status ancestral_step(struct scry_solver *base, double eta, scry_progress *p,
+                                  scry_error *err)
 {
     struct scryi_sampler *S = (struct scryi_sampler *)base;
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
-    if (st == SCRY_OK) scryi_sampler_move(S, scryi_sampler_ddim_share(S, base->opts.eta), p);
+    if (st == SCRY_OK) scryi_sampler_move(S, scryi_sampler_ddim_share(S, eta), p);
     return st;
+}
+
+static scry_status ddpm_step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    return ancestral_step(base, 1, p, err);
+}
+
+static scry_status ddim_step(struct scry_solver *base, scry_progress *p, scry_error *err)
+{
+    const struct ancestral_options *o = scry_options_block(&base->options);
+    return ancestral_step(base, o->fresh_noise, p, err);
 }
 
 static void ancestral_destroy(struct scry_solver *base)
@@ -26,16 +43,18 @@ static void ancestral_destroy(struct scry_solver *base)
     scry_free(base);
 }
 
-static scry_status ancestral_plan(scry_solver **out, const struct scry_method *method,
-                                  const scry_problem *problem, const scry_solver_opts *opts,
-                                  scry_error *err)
+static scry_status
+ancestral_plan(scry_solver **out,
+               scry_status (*step)(struct scry_solver *, scry_progress *, scry_error *),
+               const scry_problem *problem, const scry_options *options, scry_error *err)
 {
+    const struct ancestral_options *o = scry_options_block(options);
     struct scryi_sampler *S = scry_alloc(1, sizeof *S);
-    if (!S) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    if (!S) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
     S->base.start_fn = scryi_sampler_start;
-    S->base.step_fn = ancestral_step;
+    S->base.step_fn = step;
     S->base.destroy = ancestral_destroy;
-    scry_status st = scryi_sampler_init(S, method, problem, opts, err);
+    scry_status st = scryi_sampler_init(S, problem, options, &o->sampler, err);
     if (st != SCRY_OK) {
         ancestral_destroy(&S->base);
         return st;
@@ -45,22 +64,20 @@ static scry_status ancestral_plan(scry_solver **out, const struct scry_method *m
 }
 
 static scry_status plan_ddpm(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
-    scry_solver_opts ancestral = *opts;
-    ancestral.eta = 1;
-    return ancestral_plan(out, &scry_method_ddpm, problem, &ancestral, err);
+    return ancestral_plan(out, ddpm_step, problem, options, err);
 }
 
 static scry_status plan_ddim(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
-    return ancestral_plan(out, &scry_method_ddim, problem, opts, err);
+    return ancestral_plan(out, ddim_step, problem, options, err);
 }
 
 static const scry_option ddpm_options[] = {
-    SCRYI_SCHEDULE_OPTIONS(200),
-    SCRYI_PRIOR_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct ancestral_options, 200),
+    SCRYI_PRIOR_START_OPTIONS(struct ancestral_options),
     {0},
 };
 
@@ -76,9 +93,10 @@ const struct scry_method scry_method_ddpm = {
 };
 
 static const scry_option ddim_options[] = {
-    SCRYI_SCHEDULE_OPTIONS(50),
-    {"eta", 0, 0, 1, "share of fresh noise: 0 deterministic, 1 ancestral (DDPM)"},
-    SCRYI_PRIOR_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct ancestral_options, 50),
+    {"eta", NULL, SCRY_FIELD(struct ancestral_options, fresh_noise), 0, 0, 1, NULL,
+     "share of fresh noise: 0 deterministic, 1 ancestral (DDPM)"},
+    SCRYI_PRIOR_START_OPTIONS(struct ancestral_options),
     {0},
 };
 

@@ -14,6 +14,10 @@
  * an error of second order; the first step and the last, to 0, are of first order, where D itself
  * is the answer. */
 
+struct dpm_options {
+    struct scryi_sampler_options sampler;
+};
+
 struct dpm {
     struct scryi_sampler base;
     float *last; /* D at the level before */
@@ -59,15 +63,16 @@ static void dpm_destroy(struct scry_solver *base)
 }
 
 static scry_status dpm_plan(scry_solver **out, const scry_problem *problem,
-                            const scry_solver_opts *opts, scry_error *err)
+                            const scry_options *options, scry_error *err)
 {
+    const struct dpm_options *o = scry_options_block(options);
     struct dpm *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_dpm.name);
     struct scry_solver *S = &M->base.base;
     S->start_fn = dpm_start;
     S->step_fn = dpm_step;
     S->destroy = dpm_destroy;
-    scry_status st = scryi_sampler_init(&M->base, &scry_method_dpm, problem, opts, err);
+    scry_status st = scryi_sampler_init(&M->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK) {
         M->last = scry_alloc(S->n, sizeof *M->last);
         if (!M->last) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: one more state", S->method->name);
@@ -80,7 +85,11 @@ static scry_status dpm_plan(scry_solver **out, const scry_problem *problem,
     return SCRY_OK;
 }
 
-static const scry_option options[] = {SCRYI_SCHEDULE_OPTIONS(30), SCRYI_PRIOR_START_OPTIONS, {0}};
+static const scry_option options[] = {
+    SCRYI_SCHEDULE_OPTIONS(struct dpm_options, 30),
+    SCRYI_PRIOR_START_OPTIONS(struct dpm_options),
+    {0},
+};
 
 const struct scry_method scry_method_dpm = {
     .name = "dpm++",

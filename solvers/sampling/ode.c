@@ -11,6 +11,10 @@
  * Heun asks the denoiser twice a step, 2 steps - 1 times in all, and its error falls as the square
  * of the step. */
 
+struct ode_options {
+    struct scryi_sampler_options sampler;
+};
+
 struct heun {
     struct scryi_sampler base;
     float *d, *next; /* slope at the start of the step; x after the Euler step */
@@ -63,22 +67,23 @@ static void ode_destroy(struct scry_solver *base)
     scry_free(h);
 }
 
-static scry_status ode_plan(scry_solver **out, const struct scry_method *method, bool second_order,
-                            const scry_problem *problem, const scry_solver_opts *opts,
-                            scry_error *err)
+static scry_status ode_plan(scry_solver **out, bool second_order, const scry_problem *problem,
+                            const scry_options *options, scry_error *err)
 {
+    const struct ode_options *o = scry_options_block(options);
     scry_status st;
     struct heun *h = scry_alloc(1, sizeof *h);
-    if (!h) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    if (!h) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
     h->base.base.start_fn = scryi_sampler_start;
     h->base.base.step_fn = second_order ? heun_step : euler_step;
     h->base.base.destroy = ode_destroy;
-    if ((st = scryi_sampler_init(&h->base, method, problem, opts, err)) != SCRY_OK) goto done;
+    if ((st = scryi_sampler_init(&h->base, problem, options, &o->sampler, err)) != SCRY_OK)
+        goto done;
     if (second_order) {
         h->d = scry_alloc(h->base.base.n, sizeof *h->d);
         h->next = scry_alloc(h->base.base.n, sizeof *h->next);
         if (!h->d || !h->next)
-            st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: two more states", method->name);
+            st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: two more states", options->method->name);
     }
     if (st != SCRY_OK) goto done;
     *out = &h->base.base;
@@ -89,20 +94,20 @@ done:
 }
 
 static scry_status plan_euler(scry_solver **out, const scry_problem *problem,
-                              const scry_solver_opts *opts, scry_error *err)
+                              const scry_options *options, scry_error *err)
 {
-    return ode_plan(out, &scry_method_euler, false, problem, opts, err);
+    return ode_plan(out, false, problem, options, err);
 }
 
 static scry_status plan_heun(scry_solver **out, const scry_problem *problem,
-                             const scry_solver_opts *opts, scry_error *err)
+                             const scry_options *options, scry_error *err)
 {
-    return ode_plan(out, &scry_method_heun, true, problem, opts, err);
+    return ode_plan(out, true, problem, options, err);
 }
 
 static const scry_option euler_options[] = {
-    SCRYI_SCHEDULE_OPTIONS(50),
-    SCRYI_PRIOR_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct ode_options, 50),
+    SCRYI_PRIOR_START_OPTIONS(struct ode_options),
     {0},
 };
 
@@ -118,8 +123,8 @@ const struct scry_method scry_method_euler = {
 };
 
 static const scry_option heun_options[] = {
-    SCRYI_SCHEDULE_OPTIONS(30),
-    SCRYI_PRIOR_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct ode_options, 30),
+    SCRYI_PRIOR_START_OPTIONS(struct ode_options),
     {0},
 };
 

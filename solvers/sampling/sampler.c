@@ -19,13 +19,13 @@ static const double DIVERGED = 1e4;
 /* Numbers that scry_rng_step tells apart. */
 enum { MOST_STEPS = (1 << 28) - 2 };
 
-scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_opts *opts,
+scry_status scryi_sampler_levels(const scry_problem *problem, const struct scryi_schedule *schedule,
                                  double *low, double *high, scry_error *err)
 {
     double least, most;
     scry_prior_sigma_range(problem->prior, &least, &most);
-    *high = opts->sigma_max > 0 ? opts->sigma_max : fmin(DEFAULT_HIGH, most);
-    *low = opts->sigma_min > 0 ? opts->sigma_min : fmax(DEFAULT_LOW, least);
+    *high = schedule->sigma_max > 0 ? schedule->sigma_max : fmin(DEFAULT_HIGH, most);
+    *low = schedule->sigma_min > 0 ? schedule->sigma_min : fmax(DEFAULT_LOW, least);
     if (*low >= least * (1 - 1e-6) && *high <= most * (1 + 1e-6) && *low <= *high) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL,
                      "noise levels from %g down to %g: expected them in order and within the range "
@@ -34,39 +34,41 @@ scry_status scryi_sampler_levels(const scry_problem *problem, const scry_solver_
 }
 
 /* base.steps, and of a method that walks the place of its draws. */
-static scry_status count_steps(struct scryi_sampler *S, const struct scry_method *method,
+static scry_status count_steps(struct scryi_sampler *S, const struct scryi_sampler_options *o,
                                scry_error *err)
 {
     struct scry_solver *base = &S->base;
-    const scry_solver_opts *o = &base->opts;
-    base->steps = o->steps * S->travel; /* options are 10^7 at most: no product overflows */
-    if (scry_method_walks(method)) {
+    base->steps =
+        o->schedule.steps * S->travel; /* options are 10^7 at most: no product overflows */
+    if (o->walk.draws) {
         base->first = base->steps;
-        base->thin = o->thin;
-        base->steps += (o->draws - 1) * o->thin;
+        base->thin = o->walk.thin;
+        base->steps += (o->walk.draws - 1) * o->walk.thin;
     }
     if (base->steps <= MOST_STEPS) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu steps in all, expected at most %d", method->name,
-                     base->steps, MOST_STEPS);
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu steps in all, expected at most %d",
+                     base->method->name, base->steps, MOST_STEPS);
 }
 
-scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method *method,
-                               const scry_problem *problem, const scry_solver_opts *opts,
+scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *problem,
+                               const scry_options *options, const struct scryi_sampler_options *o,
                                scry_error *err)
 {
     scry_status st;
     double low, high, closed;
     struct scry_solver *base = &S->base;
-    base->method = method;
+    const size_t steps = o->schedule.steps;
+    base->method = options->method;
     base->problem = *problem;
-    base->opts = *opts;
+    base->options = *options;
     base->space = *scry_prior_space(problem->prior);
     base->n = scry_space_floats(&base->space);
-    S->travel = opts->travel > 1 ? opts->travel : 1;
-    if ((st = count_steps(S, method, err)) != SCRY_OK) return st;
-    if ((st = scryi_sampler_levels(problem, opts, &low, &high, err)) != SCRY_OK) return st;
-    if ((st = scryi_start_sigma(&closed, method, problem, opts, err)) != SCRY_OK) return st;
-    base->opts.start = closed > 0 ? SCRY_START_GAUSSIAN : SCRY_START_NOISE;
+    S->travel = o->schedule.travel > 1 ? o->schedule.travel : 1;
+    if ((st = count_steps(S, o, err)) != SCRY_OK) return st;
+    if ((st = scryi_sampler_levels(problem, &o->schedule, &low, &high, err)) != SCRY_OK) return st;
+    if ((st = scryi_start_sigma(&closed, base->method->name, problem, o, err)) != SCRY_OK)
+        return st;
+    S->gaussian_start = closed > 0;
     size_t work = scry_prior_work_bytes(problem->prior);
     if (closed > 0 && scry_prior_work_bytes(problem->model) > work)
         work = scry_prior_work_bytes(problem->model);
@@ -76,13 +78,13 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const struct scry_method
     S->z = scry_alloc(base->n, sizeof *S->z);
     S->prior_work = scry_alloc(1, work);
     if (!S->sigma || !S->x || !S->x0 || !S->z || !S->prior_work)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", method->name, base->n);
-    st = scry_schedule_karras(S->sigma, opts->steps, low, closed > 0 ? closed : high, opts->rho,
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", base->method->name, base->n);
+    st = scry_schedule_karras(S->sigma, steps, low, closed > 0 ? closed : high, o->schedule.rho,
                               err);
-    for (size_t i = opts->steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
+    for (size_t i = steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
         for (size_t k = 0; k < S->travel; k++)
             S->sigma[i * S->travel + k] = S->sigma[i];
-    for (size_t i = opts->steps * S->travel; i < base->steps; i++)
+    for (size_t i = steps * S->travel; i < base->steps; i++)
         S->sigma[i] = S->sigma[i - 1];
     S->sigma[base->steps] = 0;
     return st;
@@ -112,7 +114,7 @@ scry_status scryi_sampler_start(struct scry_solver *base, scry_error *err)
     scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
     memset(S->x, 0, base->n * sizeof *S->x);
     if (model) st = scry_gaussian_mean(model, S->x, err);
-    if (st == SCRY_OK && base->opts.start == SCRY_START_GAUSSIAN)
+    if (st == SCRY_OK && S->gaussian_start)
         st = scry_gaussian_apply(model, S->z, S->z, SCRY_GAUSSIAN_NOISED_SQRT, s * s, S->prior_work,
                                  err);
     else

@@ -26,6 +26,12 @@
 enum sde { VE, VP, SUB_VP };
 enum { MAX_INNER = 1000 };
 
+struct sde_options {
+    struct scryi_sampler_options sampler;
+    size_t corrector_steps; /* 0 of methods without a corrector */
+    double corrector_size;
+};
+
 struct reverse {
     struct scryi_sampler base;
     enum sde kind;
@@ -41,9 +47,10 @@ static double scale(enum sde kind, double s)
 static scry_status correct(struct scryi_sampler *S, double s, scry_error *err)
 {
     const struct scry_solver *base = &S->base;
-    const double gamma = base->opts.gamma;
+    const struct sde_options *o = scry_options_block(&base->options);
+    const double gamma = o->corrector_size;
     const float drift = (float)(2 * gamma * gamma), noise = (float)(2 * gamma * s);
-    for (size_t k = 0; k < base->opts.inner; k++) {
+    for (size_t k = 0; k < o->corrector_steps; k++) {
         scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
         if (st != SCRY_OK) return st;
         scry_rng_normal(S->z, 0, base->n, base->seed, base->chain,
@@ -88,17 +95,17 @@ static void sde_destroy(struct scry_solver *base)
     scry_free(R);
 }
 
-static scry_status sde_plan(scry_solver **out, const struct scry_method *method, enum sde kind,
-                            const scry_problem *problem, const scry_solver_opts *opts,
-                            scry_error *err)
+static scry_status sde_plan(scry_solver **out, enum sde kind, const scry_problem *problem,
+                            const scry_options *options, scry_error *err)
 {
+    const struct sde_options *o = scry_options_block(options);
     struct reverse *R = scry_alloc(1, sizeof *R);
-    if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", method->name);
+    if (!R) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
     R->kind = kind;
     R->base.base.start_fn = scryi_sampler_start;
     R->base.base.step_fn = sde_step;
     R->base.base.destroy = sde_destroy;
-    scry_status st = scryi_sampler_init(&R->base, method, problem, opts, err);
+    scry_status st = scryi_sampler_init(&R->base, problem, options, &o->sampler, err);
     if (st == SCRY_OK)
         *out = &R->base.base;
     else
@@ -106,51 +113,43 @@ static scry_status sde_plan(scry_solver **out, const struct scry_method *method,
     return st;
 }
 
-/* Without a corrector: a method does not list `inner`, whose field may then hold anything. */
-static scry_status plan_reverse(scry_solver **out, const struct scry_method *method, enum sde kind,
-                                const scry_problem *problem, const scry_solver_opts *opts,
-                                scry_error *err)
-{
-    scry_solver_opts plain = *opts;
-    plain.inner = 0;
-    return sde_plan(out, method, kind, problem, &plain, err);
-}
-
 static scry_status plan_ve(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err)
+                           const scry_options *options, scry_error *err)
 {
-    return plan_reverse(out, &scry_method_sde_ve, VE, problem, opts, err);
+    return sde_plan(out, VE, problem, options, err);
 }
 
 static scry_status plan_vp(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err)
+                           const scry_options *options, scry_error *err)
 {
-    return plan_reverse(out, &scry_method_sde_vp, VP, problem, opts, err);
+    return sde_plan(out, VP, problem, options, err);
 }
 
 static scry_status plan_subvp(scry_solver **out, const scry_problem *problem,
-                              const scry_solver_opts *opts, scry_error *err)
+                              const scry_options *options, scry_error *err)
 {
-    return plan_reverse(out, &scry_method_sde_subvp, SUB_VP, problem, opts, err);
+    return sde_plan(out, SUB_VP, problem, options, err);
 }
 
 static scry_status plan_pc(scry_solver **out, const scry_problem *problem,
-                           const scry_solver_opts *opts, scry_error *err)
+                           const scry_options *options, scry_error *err)
 {
-    return sde_plan(out, &scry_method_pc, VE, problem, opts, err);
+    return sde_plan(out, VE, problem, options, err);
 }
 
 static const scry_option sde_options[] = {
-    SCRYI_SCHEDULE_OPTIONS(200),
-    SCRYI_PRIOR_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct sde_options, 200),
+    SCRYI_PRIOR_START_OPTIONS(struct sde_options),
     {0},
 };
 
 static const scry_option pc_options[] = {
-    SCRYI_SCHEDULE_OPTIONS(100),
-    {"inner", 1, 1, MAX_INNER - 1, "corrector steps at each level"},
-    {"gamma", 0.16, 1e-6, 1, "signal-to-noise ratio of a corrector step, r of Alg. 4"},
-    SCRYI_PRIOR_START_OPTIONS,
+    SCRYI_SCHEDULE_OPTIONS(struct sde_options, 100),
+    {"inner", NULL, SCRY_FIELD(struct sde_options, corrector_steps), 1, 1, MAX_INNER - 1, NULL,
+     "corrector steps at each level"},
+    {"gamma", NULL, SCRY_FIELD(struct sde_options, corrector_size), 0.16, 1e-6, 1, NULL,
+     "signal-to-noise ratio of a corrector step, r of Alg. 4"},
+    SCRYI_PRIOR_START_OPTIONS(struct sde_options),
     {0},
 };
 

@@ -16,17 +16,17 @@ struct annealed {
 
 static const double ANNEALED_FIRST = 5;
 
-static inline void annealed_opts(scry_solver_opts *o, const struct annealed *a)
+static inline void annealed_opts(scry_options *o, const struct annealed *a)
 {
-    scry_solver_opts_init(o, scry_method_find(a->method));
-    o->steps = a->steps;
-    o->travel = a->travel;
-    o->zeta = a->zeta;
-    o->gamma = a->gamma;
-    o->tol = 1e-5;
-    o->sigma_max = ANNEALED_FIRST;
-    o->sigma_min = a->last;
-    o->start = SCRY_START_NOISE;
+    scry_options_init(o, scry_method_find(a->method));
+    option_set(o, "steps", a->steps);
+    option_set(o, "travel", a->travel);
+    option_set(o, "zeta", a->zeta);
+    option_set(o, "gamma", a->gamma);
+    option_set(o, "tol", 1e-5);
+    option_set(o, "sigma-max", ANNEALED_FIRST);
+    option_set(o, "sigma-min", a->last);
+    option_word(o, "start", "noise");
 }
 
 struct annealed_law {
@@ -146,7 +146,7 @@ static inline double check_annealed(const struct annealed *a, const scry_problem
                                     const scry_op *A, const struct world *w, size_t K)
 {
     static struct annealed_law L;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     struct verdict truth = {.low = 1e300};
     annealed_run(&L, w, A, a);
@@ -157,7 +157,7 @@ static inline double check_annealed(const struct annealed *a, const scry_problem
         truth.high = fmax(truth.high, ratio);
     }
     annealed_opts(&o, a);
-    draw(&c, a->method, problem, &o, K, 7);
+    draw(&c, problem, &o, K, 7);
     const struct verdict v = judge(c.samples, c.done, w->n, L.mean, L.cov);
     if (truth.bias > a->bias || truth.low < a->low || truth.high > a->high || v.bias > 4.5 * v.se ||
         v.whitened > 5 * sqrt(2.0 / (double)K)) {

@@ -1,7 +1,7 @@
 #ifndef SCRY_TESTS_EXACT_H
 #define SCRY_TESTS_EXACT_H
 
-#include "tests/check.h"
+#include "tests/options.h"
 
 #include "lib/memory.h"
 #include "operators/dense.h"
@@ -123,8 +123,8 @@ static inline void verdict_print(const char *name, const struct verdict *v)
 }
 
 /* K samples of a method. */
-static inline void draw(scry_chains *out, const char *method, const scry_problem *problem,
-                        const scry_solver_opts *opts, size_t K, uint64_t seed)
+static inline void draw(scry_chains *out, const scry_problem *problem, const scry_options *opts,
+                        size_t K, uint64_t seed)
 {
     scry_error err = {0};
     scry_chains_opts chains;
@@ -132,8 +132,7 @@ static inline void draw(scry_chains *out, const char *method, const scry_problem
     chains.chains = K;
     chains.seed = seed;
     chains.keep = true;
-    assert_ok(
-        scry_chains_run(out, scry_method_find(method), problem, opts, &chains, NULL, NULL, &err));
+    assert_ok(scry_chains_run(out, problem, opts, &chains, NULL, NULL, &err));
     assert_int_equal(out->done, K);
 }
 
@@ -143,13 +142,13 @@ static inline void assert_plan_survives(const char *name, const scry_problem *pr
     const struct scry_method *method = scry_method_find(name);
     const size_t live = scry_memory_live();
     scry_status st = SCRY_ENOMEM;
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, method);
+    scry_options o;
+    scry_options_init(&o, method);
     for (size_t nth = 1; st == SCRY_ENOMEM; nth++) {
         scry_error err = {0};
         scry_solver *S;
         scry_memory_fail_at(nth);
-        st = scry_solver_plan(&S, method, problem, &o, &err);
+        st = scry_solver_plan(&S, problem, &o, &err);
         scry_memory_fail_at(0);
         assert_int_equal(st == SCRY_OK, S != NULL);
         assert_int_equal(st == SCRY_OK, !err.text[0]);

@@ -15,13 +15,13 @@ struct band {
     double bias, low, high; /* of the law, in exact sd */
 };
 
-static inline void set_opts(scry_solver_opts *o, const struct band *band)
+static inline void set_opts(scry_options *o, const struct band *band)
 {
-    scry_solver_opts_init(o, scry_method_find(band->method));
-    o->steps = band->steps;
-    o->zeta = band->zeta;
-    o->sigma_min = band->sigma;
-    o->start = SCRY_START_NOISE;
+    scry_options_init(o, scry_method_find(band->method));
+    option_set(o, "steps", band->steps);
+    option_set(o, "zeta", band->zeta);
+    option_set(o, "sigma-min", band->sigma);
+    option_word(o, "start", "noise");
 }
 
 /* x' = keep x + noise n, for g = -h x */
@@ -57,14 +57,14 @@ static inline struct scalar_step rock_step(double h, double d, int q)
     return at;
 }
 
-static inline double step_length(const struct band *band, const scry_solver_opts *o,
-                                 const scry_op *A, double sigma)
+static inline double step_length(const struct band *band, const scry_options *o, const scry_op *A,
+                                 double sigma)
 {
     scry_error err = {0};
     double norm2;
     assert_ok(scry_op_norm2(A, &norm2, 1e-3, &err));
     const double most = 1 / (band->sigma * band->sigma) + norm2 * 1.002 / (sigma * sigma);
-    const double q = (double)o->inner;
+    const double q = (double)option_value(o, "inner");
     const double longest = q > 0 ? (q - 0.5) * (q - 0.5) * (2 - 0.2 / 3) - 1.5 : 1;
     return band->zeta * longest / most;
 }
@@ -75,7 +75,7 @@ static inline void law(double *mean, double *cov, const struct world *w, const s
                        const struct band *band)
 {
     static struct world blurred;
-    scry_solver_opts o;
+    scry_options o;
     const size_t n = w->n;
     double value[EXACT_MAX];
     static double vector[EXACT_MAX * EXACT_MAX];
@@ -95,8 +95,10 @@ static inline void law(double *mean, double *cov, const struct world *w, const s
     memset(cov, 0, n * n * sizeof *cov);
     for (size_t k = 0; k < n; k++) {
         const double h = 1 / value[k];
-        const struct scalar_step s = o.inner ? rock_step(h, d, (int)o.inner) : ula_step(h, d);
-        const double left = pow(s.keep, (double)o.steps); /* of the start */
+        const struct scalar_step s = option_value(&o, "inner")
+                                         ? rock_step(h, d, (int)option_value(&o, "inner"))
+                                         : ula_step(h, d);
+        const double left = pow(s.keep, (double)option_value(&o, "steps")); /* of the start */
         const double variance = left * left * band->sigma * band->sigma +
                                 s.noise * s.noise * (1 - left * left) / (1 - s.keep * s.keep);
         double off = 0;
@@ -115,7 +117,7 @@ static inline void law(double *mean, double *cov, const struct world *w, const s
 static inline double check_band(const struct band *band, const scry_problem *problem,
                                 const scry_op *A, const struct world *w, size_t K)
 {
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     double mean[EXACT_MAX];
     static double cov[EXACT_MAX * EXACT_MAX];
@@ -128,7 +130,7 @@ static inline double check_band(const struct band *band, const scry_problem *pro
         truth.high = fmax(truth.high, ratio);
     }
     set_opts(&o, band);
-    draw(&c, band->method, problem, &o, K, 7);
+    draw(&c, problem, &o, K, 7);
     const struct verdict v = judge(c.samples, c.done, w->n, mean, cov);
     if (truth.bias > band->bias || truth.low < band->low || truth.high > band->high ||
         v.bias > 4.5 * v.se || v.whitened > 5 * sqrt(2.0 / (double)K)) {

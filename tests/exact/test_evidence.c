@@ -150,7 +150,7 @@ static void fill_model(struct world *model, bool near)
         model->mean[i] = near ? 0.9 * model->mean[i] : 0.1;
 }
 
-static void check(const char *name, int twist, size_t particles, const struct world *w,
+static void check(const char *name, const char *twist, size_t particles, const struct world *w,
                   const unsigned char *known, bool near,
                   double (*log_evidence)(const struct world *, const struct world *))
 {
@@ -159,21 +159,21 @@ static void check(const char *name, int twist, size_t particles, const struct wo
     struct setup s;
     scry_prior *P;
     scry_solver *S;
-    scry_solver_opts o;
+    scry_options o;
     float x[N];
     double mean = 0, square = 0;
     fill_model(&model, near);
     build(&s, w, known);
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), model.mean, model.C, &err));
     const scry_problem problem = {.L = s.L, .prior = s.prior, .model = P};
-    scry_solver_opts_init(&o, scry_method_find(name));
-    o.steps = LEVELS;
-    o.inner = particles;
-    o.sigma_max = FIRST;
-    o.sigma_min = LAST;
-    o.twist = twist;
-    o.tol = 1e-6;
-    assert_ok(scry_solver_plan(&S, scry_method_find(name), &problem, &o, &err));
+    scry_options_init(&o, scry_method_find(name));
+    option_set(&o, "steps", LEVELS);
+    option_set(&o, "particles", particles);
+    option_set(&o, "sigma-max", FIRST);
+    option_set(&o, "sigma-min", LAST);
+    option_word(&o, "twist", twist);
+    option_set(&o, "tol", 1e-6);
+    assert_ok(scry_solver_plan(&S, &problem, &o, &err));
     const double exact = log_evidence(w, &model);
     for (uint32_t r = 0; r < RUNS; r++) {
         assert_ok(scry_solver_start(S, 11, r, &err));
@@ -199,11 +199,11 @@ static void evidence_is_unbiased(void **state)
     unsigned char known[EXACT_MAX];
     world_blur(&blur);
     world_mask(&mask, known);
-    check("tds", SCRY_TWIST_PAPER, 32, &blur, NULL, true, tds_paper);
-    check("tds", SCRY_TWIST_PAPER, 32, &mask, known, true, tds_paper);
-    check("tds", SCRY_TWIST_MODEL, 1, &blur, NULL, true, tds_model);
-    check("tds", SCRY_TWIST_MODEL, 8, &blur, NULL, false, tds_model);
-    check("tds", SCRY_TWIST_MODEL, 8, &mask, known, false, tds_model);
+    check("tds", "paper", 32, &blur, NULL, true, tds_paper);
+    check("tds", "paper", 32, &mask, known, true, tds_paper);
+    check("tds", "model", 1, &blur, NULL, true, tds_model);
+    check("tds", "model", 8, &blur, NULL, false, tds_model);
+    check("tds", "model", 8, &mask, known, false, tds_model);
     check("mcgdiff", 0, 32, &mask, known, true, mcgdiff);
 }
 

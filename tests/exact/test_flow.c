@@ -15,10 +15,10 @@ static void the_estimate_is_one_point(void **state)
     build(&s[1], &mask, known);
     for (int k = 0; k < 2; k++) {
         const struct world *w = k ? &mask : &blur;
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
-        scry_solver_opts_init(&o, scry_method_find("pnp-flow"));
-        draw(&c, "pnp-flow", &s[k].problem, &o, K, 7);
+        scry_options_init(&o, scry_method_find("pnp-flow"));
+        draw(&c, &s[k].problem, &o, K, 7);
         const struct verdict v = judge(c.samples, c.done, w->n, w->post, w->P);
         assert_below(v.high, 0.5);
         assert_below(v.bias, 0.5);
@@ -43,7 +43,7 @@ static void moments_are_those_of_the_recursion(void **state)
     scry_op *A;
     scry_likelihood *L;
     scry_prior *P;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     double C[N * N] = {0};
     for (size_t i = 0; i < N; i++)
@@ -52,11 +52,11 @@ static void moments_are_those_of_the_recursion(void **state)
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), mean, C, &err));
     const scry_problem problem = {.L = L, .prior = P};
-    scry_solver_opts_init(&o, scry_method_find("pnp-flow"));
-    o.steps = STEPS;
-    o.inner = DRAWS;
-    o.gamma = 0.8;
-    draw(&c, "pnp-flow", &problem, &o, K, 11);
+    scry_options_init(&o, scry_method_find("pnp-flow"));
+    option_set(&o, "steps", STEPS);
+    option_set(&o, "inner", DRAWS);
+    option_set(&o, "gamma", 0.8);
+    draw(&c, &problem, &o, K, 11);
     for (size_t i = 0, j = 0; i < N; i++) {
         double m = 0, var = 0;
         const double b = known[i] ? y[j++] : 0;

@@ -74,15 +74,15 @@ static void gaussian_posterior_is_drawn(void **state)
  * itself, within Monte Carlo error, in each draw of a chain. */
 static const struct corrected {
     const char *method;
-    int scheme, coupling;
+    const char *scheme, *coupling;
     size_t steps, thin, inner;
     double zeta, eta;
     bool right;
 } corrected[] = {
-    {"pnp-ula", SCRY_SCHEME_KINETIC, SCRY_COUPLING_EXACT, 120, 40, 0, 1, 0.25, true},
-    {"pnp-ula", SCRY_SCHEME_POSTPROCESSED, SCRY_COUPLING_EXACT, 250, 100, 0, 1.95, 0, true},
-    {"pnp-ula", SCRY_SCHEME_PAPER, SCRY_COUPLING_EXACT, 250, 100, 0, 1.95, 0, false},
-    {"sk-rock", SCRY_SCHEME_POSTPROCESSED, SCRY_COUPLING_EXACT, 200, 100, 2, 0.6, 0, true},
+    {"pnp-ula", "kinetic", "exact", 120, 40, 0, 1, 0.25, true},
+    {"pnp-ula", "postprocessed", "exact", 250, 100, 0, 1.95, 0, true},
+    {"pnp-ula", "paper", "exact", 250, 100, 0, 1.95, 0, false},
+    {"sk-rock", "postprocessed", "exact", 200, 100, 2, 0.6, 0, true},
 };
 
 static void check_corrected(const struct corrected *t, const scry_problem *problem,
@@ -90,25 +90,24 @@ static void check_corrected(const struct corrected *t, const scry_problem *probl
 {
     enum { K = 1000, DRAWS = 2 };
     scry_error err = {0};
-    scry_solver_opts o;
+    scry_options o;
     scry_chains_opts chains;
     scry_chains c;
-    scry_solver_opts_init(&o, scry_method_find(t->method));
-    o.scheme = t->scheme;
-    o.coupling = t->coupling;
-    o.steps = t->steps;
-    if (t->inner) o.inner = t->inner;
-    o.zeta = t->zeta;
-    if (t->eta > 0) o.eta = t->eta;
-    o.start = SCRY_START_NOISE;
-    o.draws = DRAWS;
-    o.thin = t->thin;
+    scry_options_init(&o, scry_method_find(t->method));
+    option_word(&o, "scheme", t->scheme);
+    option_word(&o, "coupling", t->coupling);
+    option_set(&o, "steps", t->steps);
+    if (t->inner) option_set(&o, "inner", t->inner);
+    option_set(&o, "zeta", t->zeta);
+    if (t->eta > 0) option_set(&o, "eta", t->eta);
+    option_word(&o, "start", "noise");
+    option_set(&o, "draws", DRAWS);
+    option_set(&o, "thin", t->thin);
     scry_chains_opts_init(&chains);
     chains.chains = K;
     chains.seed = 23;
     chains.keep = true;
-    assert_ok(
-        scry_chains_run(&c, scry_method_find(t->method), problem, &o, &chains, NULL, NULL, &err));
+    assert_ok(scry_chains_run(&c, problem, &o, &chains, NULL, NULL, &err));
     assert_int_equal(c.done, K);
     const struct verdict v = judge(c.samples, K * DRAWS, w->n, w->post, w->P);
     /* neighbouring draws are not independent: the scatter of K */
@@ -152,15 +151,15 @@ static void lost_spread_is_added(void **state)
     const double lost = 1 - s.noise * s.noise / (1 - s.keep * s.keep);
     static struct world w;
     struct setup setup;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c[2];
     double sum = 0;
     world_blur(&w);
     build(&setup, &w, NULL);
     for (int post = 0; post < 2; post++) {
         set_opts(&o, &band);
-        o.scheme = post ? SCRY_SCHEME_POSTPROCESSED : SCRY_SCHEME_PAPER;
-        draw(&c[post], "sk-rock", &setup.problem, &o, K, 29);
+        option_word(&o, "scheme", post ? "postprocessed" : "paper");
+        draw(&c[post], &setup.problem, &o, K, 29);
     }
     for (size_t i = 0; i < K * w.n; i++)
         sum += pow(c[1].samples[i] - c[0].samples[i], 2) / (double)(K * w.n);
@@ -180,7 +179,7 @@ static void couplings_are_refused(void **state)
     struct setup s;
     scry_error err = {0};
     scry_solver *S;
-    scry_solver_opts o;
+    scry_options o;
     scry_likelihood *L;
     static const float y[6] = {106, 118, 166, 223, 130, 140};
     const scry_noise noise = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
@@ -191,18 +190,16 @@ static void couplings_are_refused(void **state)
     const scry_affine map = {20, 22};
     world_blur(&w);
     build(&s, &w, NULL);
-    scry_solver_opts_init(&o, scry_method_find("pnp-ula"));
-    o.coupling = SCRY_COUPLING_EXACT;
-    o.sigma_min = 0.5;
-    assert_int_equal(scry_solver_plan(&S, scry_method_find("pnp-ula"), &s.problem, &o, &err),
-                     SCRY_EINVAL);
+    scry_options_init(&o, scry_method_find("pnp-ula"));
+    option_word(&o, "coupling", "exact");
+    option_set(&o, "sigma-min", 0.5);
+    assert_int_equal(scry_solver_plan(&S, &s.problem, &o, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "a level of 0.5, expected at most"));
     assert_ok(scry_likelihood_create(&L, s.A, y, &noise, &map, &(scry_error){0}));
     const scry_problem counted = {.L = L, .prior = s.prior};
-    o.sigma_min = 0;
+    option_set(&o, "sigma-min", 0);
     err = (scry_error){0};
-    assert_int_equal(scry_solver_plan(&S, scry_method_find("pnp-ula"), &counted, &o, &err),
-                     SCRY_EUNSUP);
+    assert_int_equal(scry_solver_plan(&S, &counted, &o, &err), SCRY_EUNSUP);
     assert_non_null(strstr(err.text, "coupling paper takes counted light"));
     scry_likelihood_free(L);
     drop(&s);
@@ -222,10 +219,10 @@ static void photon_noise_is_exact(void **state)
     build_counted(&s);
     const scry_problem problem = {.L = s.L, .prior = s.prior};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
         set_opts(&o, &cases[k]);
-        draw(&c, cases[k].method, &problem, &o, K, 19);
+        draw(&c, &problem, &o, K, 19);
         check_counted(&c, 0.05 * 0.05, 0.02, 0.03);
         scry_chains_free(&c);
     }
@@ -257,13 +254,13 @@ static void a_chain_that_runs_away_is_stopped(void **state)
     const scry_problem problem = {.L = s.L, .prior = &P};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         scry_error err = {0};
-        scry_solver_opts o;
+        scry_options o;
         scry_solver *S;
         scry_progress end;
         float x[6];
-        scry_solver_opts_init(&o, scry_method_find(names[k]));
-        o.zeta = 1;
-        assert_ok(scry_solver_plan(&S, scry_method_find(names[k]), &problem, &o, &err));
+        scry_options_init(&o, scry_method_find(names[k]));
+        option_set(&o, "zeta", 1);
+        assert_ok(scry_solver_plan(&S, &problem, &o, &err));
         assert_ok(scry_solver_start(S, 5, 3, &err));
         assert_int_equal(scry_solver_run(S, x, NULL, NULL, &end, &err), SCRY_ENUMERIC);
         assert_int_equal(end.reason, SCRY_STOP_NAN);

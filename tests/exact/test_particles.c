@@ -2,13 +2,13 @@
 
 /* Particle samplers against posteriors known in closed form. What is left of a bias is that of the
  * ancestral steps and of finitely many particles: inside 2 % in the mean and 5 % in sd. */
-static void set_opts(scry_solver_opts *o, const char *name, size_t steps, size_t particles)
+static void set_opts(scry_options *o, const char *name, size_t steps, size_t particles)
 {
-    scry_solver_opts_init(o, scry_method_find(name));
-    o->steps = steps;
-    o->inner = particles;
-    o->sigma_max = 10;
-    o->sigma_min = 0.03;
+    scry_options_init(o, scry_method_find(name));
+    option_set(o, "steps", steps);
+    option_set(o, "particles", particles);
+    option_set(o, "sigma-max", 10);
+    option_set(o, "sigma-min", 0.03);
 }
 
 static const struct band {
@@ -23,10 +23,10 @@ static const struct band {
 static void check_band(const struct band *band, const scry_problem *problem, const struct world *w)
 {
     enum { K = 200 };
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     set_opts(&o, band->method, band->steps, band->particles);
-    draw(&c, band->method, problem, &o, K, 7);
+    draw(&c, problem, &o, K, 7);
     const struct verdict v = judge(c.samples, c.done, w->n, w->post, w->P);
     const double slack = 4 / sqrt(2.0 * K); /* 4 standard errors of a standard deviation */
     if (v.bias > band->bias + 4 * v.se || v.low < band->low - slack ||
@@ -80,14 +80,14 @@ static void twist_of_the_model(void **state)
         masked ? world_mask(&w, known) : world_blur(&w);
         build(&s[masked], &w, masked ? known : NULL);
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-            scry_solver_opts o;
+            scry_options o;
             scry_chains c;
             scry_problem problem = s[masked].problem;
             if (cases[i].model != 1) problem.model = cases[i].model ? other : NULL;
             set_opts(&o, "tds", cases[i].steps, cases[i].particles);
-            o.twist = SCRY_TWIST_MODEL;
-            o.tol = 1e-5;
-            draw(&c, "tds", &problem, &o, K, 7);
+            option_word(&o, "twist", "model");
+            option_set(&o, "tol", 1e-5);
+            draw(&c, &problem, &o, K, 7);
             assert_int_equal(c.counts.vjp, 0);
             const struct verdict v = judge(c.samples, c.done, w.n, w.post, w.P);
             const double allowed = cases[i].model == 1 ? 0 : 0.02;
@@ -132,11 +132,11 @@ static void modes_have_their_weights(void **state)
     const double truth = evidence[0] / (evidence[0] + evidence[1]);
     for (size_t m = 0; m < sizeof names / sizeof *names; m++) {
         size_t first = 0;
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
         set_opts(&o, names[m], 60, 24);
-        o.twist = m == 2 ? SCRY_TWIST_MODEL : SCRY_TWIST_PAPER;
-        draw(&c, names[m], &problem, &o, K, 17);
+        option_word(&o, "twist", m == 2 ? "model" : "paper");
+        draw(&c, &problem, &o, K, 17);
         for (size_t k = 0; k < K; k++) {
             double d[2] = {0};
             for (size_t i = 0; i < N; i++)
@@ -172,7 +172,7 @@ static void counts_are_weighed_or_refused(void **state)
     scry_likelihood *L;
     scry_prior *P;
     scry_solver *S;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     double C[N * N] = {0};
     for (size_t i = 0; i < N; i++)
@@ -182,7 +182,7 @@ static void counts_are_weighed_or_refused(void **state)
     assert_ok(scry_gaussian_create_dense(&P, &space, prior_mean, C, &err));
     const scry_problem problem = {.L = L, .prior = P};
     set_opts(&o, "tds", 100, 24);
-    draw(&c, "tds", &problem, &o, K, 19);
+    draw(&c, &problem, &o, K, 19);
     for (size_t i = 0; i < N; i++) {
         double mean, sd;
         quadrature(&mean, &sd, y[i], &noise, &map, prior_mean[i], 0.16);
@@ -190,12 +190,11 @@ static void counts_are_weighed_or_refused(void **state)
         assert_near(c.sd[i] / sd, 1, 0.06 + 4 / sqrt(2.0 * K));
     }
     scry_chains_free(&c);
-    o.twist = SCRY_TWIST_MODEL;
-    assert_fails(scry_solver_plan(&S, scry_method_find("tds"), &problem, &o, &err), SCRY_EUNSUP);
+    option_word(&o, "twist", "model");
+    assert_fails(scry_solver_plan(&S, &problem, &o, &err), SCRY_EUNSUP);
     err = (scry_error){0};
     set_opts(&o, "mcgdiff", 100, 24);
-    assert_fails(scry_solver_plan(&S, scry_method_find("mcgdiff"), &problem, &o, &err),
-                 SCRY_EUNSUP);
+    assert_fails(scry_solver_plan(&S, &problem, &o, &err), SCRY_EUNSUP);
     scry_prior_free(P);
     scry_likelihood_free(L);
     scry_op_free(A);
@@ -213,11 +212,11 @@ static void runs_repeat(void **state)
     for (size_t m = 0; m < sizeof names / sizeof *names; m++) {
         scry_error err = {0};
         scry_solver *S;
-        scry_solver_opts o;
+        scry_options o;
         float x[3][6];
         set_opts(&o, names[m], 12, 5);
-        o.twist = m == 2 ? SCRY_TWIST_MODEL : SCRY_TWIST_PAPER;
-        assert_ok(scry_solver_plan(&S, scry_method_find(names[m]), &s.problem, &o, &err));
+        option_word(&o, "twist", m == 2 ? "model" : "paper");
+        assert_ok(scry_solver_plan(&S, &s.problem, &o, &err));
         for (int k = 0; k < 3; k++) {
             assert_ok(scry_solver_start(S, 5, k == 1, &err));
             assert_ok(scry_solver_run(S, x[k], NULL, NULL, NULL, &err));

@@ -13,54 +13,54 @@
  * are far off where the noise is not small, as the registry says. */
 struct band {
     const char *method;
-    int start;
+    const char *start;
     double blur_bias, mask_bias, low, high;
-    size_t travel; /* 60 / travel levels */
-    int choice;    /* weight of dds, variance of daps */
+    size_t travel;      /* 60 / travel levels */
+    const char *choice; /* weight of dds, variance of daps; NULL: neither */
 };
 
 static const struct band bands[] = {
-    {"jfps", SCRY_START_NOISE, 0.02, 0.02, 0.92, 1.0, 1, 0},
-    {"jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 1, 0},
-    {"jfps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.95, 1.0, 3, 0},
-    {"mmps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, 0},
-    {"mmps", SCRY_START_GAUSSIAN, 0.02, 0.02, 0.98, 1.02, 1, 0},
-    {"tmpd", SCRY_START_NOISE, 0.7, 0.35, 0.92, 1.18, 1, 0},
-    {"pigdm", SCRY_START_NOISE, 0.25, 0.2, 0.9, 1.02, 1, 0},
-    {"pnpdm", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_COUPLING_EXACT},
-    {"pnpdm", SCRY_START_NOISE, 0.13, 0.16, 0.98, 1.08, 1, SCRY_COUPLING_PAPER},
-    {"diffpir", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, 0},
-    {"dds", SCRY_START_NOISE, 0.6, 0.35, 0.01, 0.9, 1, SCRY_WEIGHT_PAPER},
-    {"dds", SCRY_START_NOISE, 0.12, 0.12, 0.75, 0.95, 1, SCRY_WEIGHT_NOISE},
-    {"ddnm", SCRY_START_NOISE, 1.5, 0.4, 0.25, 0.95, 1, 0},
-    {"daps", SCRY_START_NOISE, 0.22, 0.17, 0.97, 1.35, 1, SCRY_VARIANCE_PAPER},
-    {"daps", SCRY_START_NOISE, 0.02, 0.02, 0.98, 1.02, 1, SCRY_VARIANCE_MATCHED},
-    {"ddrm", SCRY_START_NOISE, 0.35, 0.2, 0.4, 0.9, 1, 0},
-    {"dps", SCRY_START_NOISE, 2.5, 0.6, 0.2, 0.95, 1, 0},
+    {"jfps", "noise", 0.02, 0.02, 0.92, 1.0, 1, NULL},
+    {"jfps", "gaussian", 0.02, 0.02, 0.95, 1.0, 1, NULL},
+    {"jfps", "gaussian", 0.02, 0.02, 0.95, 1.0, 3, NULL},
+    {"mmps", "noise", 0.02, 0.02, 0.98, 1.02, 1, NULL},
+    {"mmps", "gaussian", 0.02, 0.02, 0.98, 1.02, 1, NULL},
+    {"tmpd", "noise", 0.7, 0.35, 0.92, 1.18, 1, NULL},
+    {"pigdm", "noise", 0.25, 0.2, 0.9, 1.02, 1, NULL},
+    {"pnpdm", "noise", 0.02, 0.02, 0.98, 1.02, 1, "exact"},
+    {"pnpdm", "noise", 0.13, 0.16, 0.98, 1.08, 1, "paper"},
+    {"diffpir", "noise", 0.12, 0.12, 0.75, 0.95, 1, NULL},
+    {"dds", "noise", 0.6, 0.35, 0.01, 0.9, 1, "paper"},
+    {"dds", "noise", 0.12, 0.12, 0.75, 0.95, 1, "noise"},
+    {"ddnm", "noise", 1.5, 0.4, 0.25, 0.95, 1, NULL},
+    {"daps", "noise", 0.22, 0.17, 0.97, 1.35, 1, "paper"},
+    {"daps", "noise", 0.02, 0.02, 0.98, 1.02, 1, "matched"},
+    {"ddrm", "noise", 0.35, 0.2, 0.4, 0.9, 1, NULL},
+    {"dps", "noise", 2.5, 0.6, 0.2, 0.95, 1, NULL},
 };
 
-static void set_opts(scry_solver_opts *o, const struct band *band)
+static void set_opts(scry_options *o, const struct band *band)
 {
-    scry_solver_opts_init(o, scry_method_find(band->method));
-    o->steps = 60;
-    o->sigma_max = 20;
-    o->sigma_min = 0.02;
-    o->tol = 1e-4;
-    o->inner = 10;
-    o->start = band->start;
-    o->start_sigma = 1;
-    o->weight = band->choice;
-    o->variance = band->choice;
+    scry_options_init(o, scry_method_find(band->method));
+    option_set(o, "steps", 60);
+    option_set(o, "sigma-max", 20);
+    option_set(o, "sigma-min", 0.02);
+    option_set(o, "tol", 1e-4);
+    option_set(o, "inner", 10);
+    option_word(o, "start", band->start);
+    option_set(o, "start-sigma", 1);
+    option_word(o, "weight", band->choice);
+    option_word(o, "variance", band->choice);
     if (band->travel > 1) {
-        o->travel = band->travel;
-        o->steps /= band->travel;
+        option_set(o, "travel", band->travel);
+        option_set(o, "steps", 60 / band->travel);
     }
     if (strcmp(band->method, "pnpdm") == 0) { /* its own levels */
         const struct scry_method *m = scry_method_find(band->method);
-        scry_solver_opts_init(o, m);
-        o->start = band->start;
-        o->start_sigma = 1;
-        o->coupling = band->choice;
+        scry_options_init(o, m);
+        option_word(o, "start", band->start);
+        option_set(o, "start-sigma", 1);
+        option_word(o, "coupling", band->choice);
     }
 }
 
@@ -68,10 +68,10 @@ static void check_band(const struct band *band, const scry_problem *problem, con
                        double bias)
 {
     enum { K = 500 };
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     set_opts(&o, band);
-    draw(&c, band->method, problem, &o, K, 7);
+    draw(&c, problem, &o, K, 7);
     const struct verdict v = judge(c.samples, c.done, w->n, w->post, w->P);
     const double slack = 4 / sqrt(2.0 * K); /* 4 standard errors of a standard deviation */
     if (v.bias > bias + 4 * v.se || v.low < band->low - slack || v.high > band->high + slack) {
@@ -107,15 +107,15 @@ static void gaussian_start_is_exact(void **state)
     enum { K = 2000 };
     static struct world w;
     struct setup s;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     world_blur(&w);
     build(&s, &w, NULL);
-    scry_solver_opts_init(&o, scry_method_find("jfps"));
-    o.steps = 1;
-    o.start = SCRY_START_GAUSSIAN;
-    o.start_sigma = 0.03;
-    draw(&c, "jfps", &s.problem, &o, K, 23);
+    scry_options_init(&o, scry_method_find("jfps"));
+    option_set(&o, "steps", 1);
+    option_word(&o, "start", "gaussian");
+    option_set(&o, "start-sigma", 0.03);
+    draw(&c, &s.problem, &o, K, 23);
     const struct verdict v = judge(c.samples, K, w.n, w.post, w.P);
     if (v.bias > 4.5 * v.se || v.whitened > 0.02 + 4.5 * sqrt(2.0 / K)) {
         verdict_print("gaussian start", &v);
@@ -134,24 +134,24 @@ static void dds_is_diffpir_with_zeta_eta_squared(void **state)
     (void)state;
     static struct world w;
     struct setup s;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains a, b;
     world_blur(&w);
     build(&s, &w, NULL);
     for (double eta = 0.25; eta < 1; eta += 0.35) {
-        scry_solver_opts_init(&o, scry_method_find("dds"));
-        o.steps = 8;
-        o.start = SCRY_START_NOISE;
-        o.inner = 200;
-        o.eta = eta;
-        draw(&a, "dds", &s.problem, &o, 4, 13);
-        scry_solver_opts_init(&o, scry_method_find("diffpir"));
-        o.steps = 8;
-        o.start = SCRY_START_NOISE;
-        o.inner = 200;
-        o.tol = 1e-6;
-        o.zeta = eta * eta;
-        draw(&b, "diffpir", &s.problem, &o, 4, 13);
+        scry_options_init(&o, scry_method_find("dds"));
+        option_set(&o, "steps", 8);
+        option_word(&o, "start", "noise");
+        option_set(&o, "inner", 200);
+        option_set(&o, "eta", eta);
+        draw(&a, &s.problem, &o, 4, 13);
+        scry_options_init(&o, scry_method_find("diffpir"));
+        option_set(&o, "steps", 8);
+        option_word(&o, "start", "noise");
+        option_set(&o, "inner", 200);
+        option_set(&o, "tol", 1e-6);
+        option_set(&o, "zeta", eta * eta);
+        draw(&b, &s.problem, &o, 4, 13);
         const double far = scry_distance(a.samples, b.samples, 4 * w.n);
         assert_below(far, 2e-3 * scry_norm(a.samples, 4 * w.n));
         scry_chains_free(&a);
@@ -167,19 +167,20 @@ static void few_levels_with_spread_are_exact(void **state)
     static struct world w;
     unsigned char known[EXACT_MAX];
     struct setup s;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     world_mask(&w, known);
     build(&s, &w, known);
-    scry_solver_opts_init(&o, scry_method_find("jfps"));
-    o.steps = 4;
-    o.sigma_max = 20;
-    o.sigma_min = 0.03;
-    o.start = SCRY_START_NOISE;
-    o.spread = 1;
-    o.tol = 1e-4;
-    for (o.travel = 1; o.travel <= 2; o.travel++) {
-        draw(&c, "jfps", &s.problem, &o, K, 29);
+    scry_options_init(&o, scry_method_find("jfps"));
+    option_set(&o, "steps", 4);
+    option_set(&o, "sigma-max", 20);
+    option_set(&o, "sigma-min", 0.03);
+    option_word(&o, "start", "noise");
+    option_set(&o, "spread", 1);
+    option_set(&o, "tol", 1e-4);
+    for (size_t travel = 1; travel <= 2; travel++) {
+        option_set(&o, "travel", travel);
+        draw(&c, &s.problem, &o, K, 29);
         const struct verdict v = judge(c.samples, K, w.n, w.post, w.P);
         if (v.bias > 0.01 + 4.5 * v.se || v.whitened > 0.03 + 4.5 * sqrt(2.0 / K)) {
             verdict_print("jfps, 4 levels, spread 1", &v);
@@ -197,7 +198,7 @@ static void travel_repeats_levels(void **state)
     static struct world w;
     struct setup s;
     scry_error err = {0};
-    scry_solver_opts o;
+    scry_options o;
     world_blur(&w);
     build(&s, &w, NULL);
     static const char *const names[] = {"jfps", "mmps", "diffpir"};
@@ -205,17 +206,18 @@ static void travel_repeats_levels(void **state)
         scry_solver *S;
         scry_progress p;
         double levels[4];
-        scry_solver_opts_init(&o, scry_method_find(names[k]));
-        o.steps = 4;
-        for (o.travel = 1; o.travel <= 3; o.travel += 2) {
-            assert_ok(scry_solver_plan(&S, scry_method_find(names[k]), &s.problem, &o, &err));
+        scry_options_init(&o, scry_method_find(names[k]));
+        option_set(&o, "steps", 4);
+        for (size_t travel = 1; travel <= 3; travel += 2) {
+            option_set(&o, "travel", travel);
+            assert_ok(scry_solver_plan(&S, &s.problem, &o, &err));
             assert_ok(scry_solver_start(S, 5, 0, &err));
-            for (size_t i = 0; i < 4 * o.travel; i++) {
+            for (size_t i = 0; i < 4 * travel; i++) {
                 assert_ok(scry_solver_step(S, &p, &err));
-                assert_int_equal(p.steps, 4 * o.travel);
-                assert_int_equal(p.reason, i + 1 < 4 * o.travel ? SCRY_RUNNING : SCRY_DONE);
-                if (o.travel == 1) levels[i] = p.sigma;
-                assert_near(p.sigma, levels[i / o.travel], 1e-12);
+                assert_int_equal(p.steps, 4 * travel);
+                assert_int_equal(p.reason, i + 1 < 4 * travel ? SCRY_RUNNING : SCRY_DONE);
+                if (travel == 1) levels[i] = p.sigma;
+                assert_near(p.sigma, levels[i / travel], 1e-12);
             }
             scry_solver_free(S);
         }
@@ -262,12 +264,12 @@ static void mmps_survives_a_bent_jacobian(void **state)
     scry_prior bent = {.ops = &ops, .space = SCRY_SPACE(w.n), .sigma_low = 1e-3, .sigma_high = 100};
     const scry_problem problem = {.L = s.L, .prior = &bent};
     for (size_t inner = 1; inner <= 6; inner++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
-        scry_solver_opts_init(&o, scry_method_find("mmps"));
-        o.steps = 40;
-        o.inner = inner;
-        draw(&c, "mmps", &problem, &o, 20, 3);
+        scry_options_init(&o, scry_method_find("mmps"));
+        option_set(&o, "steps", 40);
+        option_set(&o, "inner", inner);
+        draw(&c, &problem, &o, 20, 3);
         double most = 0;
         for (size_t i = 0; i < 20 * w.n; i++)
             most = fmax(most, fabs(c.samples[i]));
@@ -291,23 +293,23 @@ static void second_order_keeps_the_spread(void **state)
     world_blur(&w);
     build(&s, &w, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
-        scry_solver_opts_init(&o, scry_method_find("mmps"));
-        o.steps = 16;
-        o.inner = 10;
-        o.tol = 1e-4;
-        o.start_sigma = 1;
-        o.sigma_min = 0.02;
-        o.order = (size_t)cases[i].order;
-        o.eta = cases[i].eta;
-        draw(&c, "mmps", &s.problem, &o, K, 31);
+        scry_options_init(&o, scry_method_find("mmps"));
+        option_set(&o, "steps", 16);
+        option_set(&o, "inner", 10);
+        option_set(&o, "tol", 1e-4);
+        option_set(&o, "start-sigma", 1);
+        option_set(&o, "sigma-min", 0.02);
+        option_set(&o, "order", cases[i].order);
+        option_set(&o, "eta", cases[i].eta);
+        draw(&c, &s.problem, &o, K, 31);
         const struct verdict v = judge(c.samples, c.done, w.n, w.post, w.P);
         const double slack = 4.5 / sqrt(2.0 * K);
         const bool right = v.bias < 0.02 + 4.5 * v.se && v.low > 0.98 - slack &&
                            v.high < 1.02 + slack && v.whitened < 0.02 + 2 * slack;
-        if (right != (o.order == 2) || (o.order == 1 && v.high > 0.93)) {
-            verdict_print(o.order == 2 ? "mmps, order 2" : "mmps, order 1", &v);
+        if (right != (cases[i].order == 2) || (cases[i].order == 1 && v.high > 0.93)) {
+            verdict_print(cases[i].order == 2 ? "mmps, order 2" : "mmps, order 1", &v);
             fail();
         }
         scry_chains_free(&c);
@@ -324,14 +326,14 @@ static void red_diff_is_a_point(void **state)
     static struct world w;
     unsigned char known[EXACT_MAX];
     struct setup s;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     world_mask(&w, known);
     build(&s, &w, known);
-    scry_solver_opts_init(&o, scry_method_find("red-diff"));
-    o.lr = 0.02;
-    o.steps = 400;
-    draw(&c, "red-diff", &s.problem, &o, K, 7);
+    scry_options_init(&o, scry_method_find("red-diff"));
+    option_set(&o, "lr", 0.02);
+    option_set(&o, "steps", 400);
+    draw(&c, &s.problem, &o, K, 7);
     for (size_t i = 0, j = 0; i < w.n; i++) {
         const double sd = sqrt(w.P[i * w.n + i]);
         assert_below(c.sd[i], 0.4 * sd);
@@ -355,16 +357,16 @@ static void ddrm_with_eta_b_1_is_ddnm(void **state)
     struct setup s;
     scry_chains one, other, third;
     const struct band band = {.method = "ddrm"};
-    scry_solver_opts o;
+    scry_options o;
     world_mask(&w, known);
     build(&s, &w, known);
     set_opts(&o, &band);
-    draw(&one, "ddrm", &s.problem, &o, 3, 5);
-    o.travel = 1;
-    draw(&other, "ddnm", &s.problem, &o, 3, 5);
+    draw(&one, &s.problem, &o, 3, 5);
+    option_set(&o, "travel", 1);
+    draw(&other, &s.problem, &o, 3, 5);
     assert_memory_equal(one.samples, other.samples, 3 * w.n * sizeof(float));
-    o.eta_b = 0.5;
-    draw(&third, "ddrm", &s.problem, &o, 3, 5);
+    option_set(&o, "eta-b", 0.5);
+    draw(&third, &s.problem, &o, 3, 5);
     assert_memory_not_equal(one.samples, third.samples, 3 * w.n * sizeof(float));
     scry_chains_free(&one);
     scry_chains_free(&other);
@@ -388,13 +390,13 @@ static void limits_of_the_noise(void **state)
     world_mask(&w, known);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const struct band band = {.method = cases[k].name};
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
         set_opts(&o, &band);
         w.sigma = 1e-3;
-        o.sigma_min = 0.005; /* PnP-DM is as consistent as its last coupling */
+        option_set(&o, "sigma-min", 0.005); /* PnP-DM is as consistent as its last coupling */
         build(&s, &w, known);
-        draw(&c, cases[k].name, &s.problem, &o, 2, 3);
+        draw(&c, &s.problem, &o, 2, 3);
         for (size_t i = 0, j = 0; i < w.n; i++)
             if (known[i]) assert_near(c.samples[i], w.y[j++], 0.02);
         scry_chains_free(&c);
@@ -403,7 +405,7 @@ static void limits_of_the_noise(void **state)
         w.sigma = 1e4;
         world_solve(&w);
         build(&s, &w, known);
-        draw(&c, cases[k].name, &s.problem, &o, 200, 3);
+        draw(&c, &s.problem, &o, 200, 3);
         const struct verdict v = judge(c.samples, c.done, w.n, w.mean, w.C);
         if (v.bias > 0.05 + 4 * v.se || v.low < cases[k].low - 4 / sqrt(400) || v.high > 1.2) {
             verdict_print(cases[k].name, &v);
@@ -426,27 +428,26 @@ static void photon_noise_is_used(void **state)
     static const struct {
         const char *name;
         double bias; /* of the mean, in exact sd */
-        int inner_draw;
-    } cases[] = {{"jfps", 0.2, 0},
-                 {"mmps", 0.2, 0},
-                 {"tmpd", 0.2, 0},
-                 {"pnpdm", 0.35, 0},
-                 {"daps", 0.2, SCRY_DRAW_EXACT},
-                 {"daps", 0.03, SCRY_DRAW_LANGEVIN},
-                 {"daps", 0.03, SCRY_DRAW_HMC}};
+        const char *draw;
+    } cases[] = {{"jfps", 0.2, NULL},   {"mmps", 0.2, NULL},    {"tmpd", 0.2, NULL},
+                 {"pnpdm", 0.35, NULL}, {"daps", 0.2, "exact"}, {"daps", 0.03, "langevin"},
+                 {"daps", 0.03, "hmc"}};
     struct setup s;
     build_counted(&s);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        for (int start = cases[k].inner_draw > 0; start < 2; start++) {
-            const struct band band = {
-                .method = cases[k].name, .start = start, .choice = SCRY_VARIANCE_MATCHED};
-            scry_solver_opts o;
+        const bool chain = cases[k].draw && strcmp(cases[k].draw, "exact") != 0;
+        for (int start = chain; start < 2; start++) {
+            const struct band band = {.method = cases[k].name,
+                                      .start = start ? "gaussian" : "noise",
+                                      .choice = cases[k].draw ? "matched" : NULL};
+            scry_options o;
             scry_chains c;
             set_opts(&o, &band);
-            o.start_sigma = 0.5;
-            o.inner_draw = cases[k].inner_draw;
-            if (o.inner_draw) o.steps = 15; /* exact at any count of levels, but for their chains */
-            draw(&c, cases[k].name, &s.problem, &o, K, 19);
+            option_set(&o, "start-sigma", 0.5);
+            option_word(&o, "inner-draw", cases[k].draw);
+            /* exact at any count of levels, but for their chains */
+            if (chain) option_set(&o, "steps", 15);
+            draw(&c, &s.problem, &o, K, 19);
             check_counted(&c, 0, cases[k].bias, 0.12);
             scry_chains_free(&c);
         }

@@ -6,53 +6,44 @@
  * say of it to the noise: eight standard deviations. */
 struct band {
     const char *method;
-    int start, choice; /* weight of dds, variance of daps */
+    const char *start, *choice; /* weight of dds, variance of daps */
     double bias, low, high;
 };
 
 static const struct band sense_bands[] = {
-    {"jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0},
-    {"jfps", SCRY_START_GAUSSIAN, 0, 0.02, 0.95, 1.0},
-    {"mmps", SCRY_START_NOISE, 0, 0.02, 0.98, 1.02},
-    {"mmps", SCRY_START_GAUSSIAN, 0, 0.02, 0.98, 1.02},
-    {"tmpd", SCRY_START_NOISE, 0, 0.45, 0.83, 1.0},
-    {"pigdm", SCRY_START_NOISE, 0, 0.5, 0.9, 1.02},
-    {"pnpdm", SCRY_START_NOISE, SCRY_COUPLING_EXACT, 0.04, 0.98, 1.02},
-    {"pnpdm", SCRY_START_NOISE, SCRY_COUPLING_PAPER, 0.3, 0.95, 1.06},
-    {"diffpir", SCRY_START_NOISE, 0, 0.5, 0.75, 0.95},
-    {"dds", SCRY_START_NOISE, SCRY_WEIGHT_PAPER, 9, 0.2, 0.7},
-    {"dds", SCRY_START_NOISE, SCRY_WEIGHT_NOISE, 0.55, 0.77, 0.95},
-    {"daps", SCRY_START_NOISE, SCRY_VARIANCE_PAPER, 1, 1.05, 1.45},
-    {"daps", SCRY_START_NOISE, SCRY_VARIANCE_MATCHED, 0.02, 0.98, 1.02},
-    {"dps", SCRY_START_NOISE, 0, 2.1, 0.7, 1.15},
+    {"jfps", "noise", NULL, 0.02, 0.92, 1.0},       {"jfps", "gaussian", NULL, 0.02, 0.95, 1.0},
+    {"mmps", "noise", NULL, 0.02, 0.98, 1.02},      {"mmps", "gaussian", NULL, 0.02, 0.98, 1.02},
+    {"tmpd", "noise", NULL, 0.45, 0.83, 1.0},       {"pigdm", "noise", NULL, 0.5, 0.9, 1.02},
+    {"pnpdm", "noise", "exact", 0.04, 0.98, 1.02},  {"pnpdm", "noise", "paper", 0.3, 0.95, 1.06},
+    {"diffpir", "noise", NULL, 0.5, 0.75, 0.95},    {"dds", "noise", "paper", 9, 0.2, 0.7},
+    {"dds", "noise", "noise", 0.55, 0.77, 0.95},    {"daps", "noise", "paper", 1, 1.05, 1.45},
+    {"daps", "noise", "matched", 0.02, 0.98, 1.02}, {"dps", "noise", NULL, 2.1, 0.7, 1.15},
 };
 
 static const struct band fourier_bands[] = {
-    {"jfps", SCRY_START_NOISE, 0, 0.02, 0.92, 1.0},
-    {"diffpir", SCRY_START_NOISE, 0, 0.2, 0.75, 0.95},
-    {"tmpd", SCRY_START_NOISE, 0, 0.25, 0.87, 1.02},
-    {"ddnm", SCRY_START_NOISE, 0, 0.55, 0.65, 0.9},
-    {"ddrm", SCRY_START_NOISE, 0, 0.55, 0.65, 0.9},
+    {"jfps", "noise", NULL, 0.02, 0.92, 1.0},  {"diffpir", "noise", NULL, 0.2, 0.75, 0.95},
+    {"tmpd", "noise", NULL, 0.25, 0.87, 1.02}, {"ddnm", "noise", NULL, 0.55, 0.65, 0.9},
+    {"ddrm", "noise", NULL, 0.55, 0.65, 0.9},
 };
 
-static void set_opts(scry_solver_opts *o, const struct band *band)
+static void set_opts(scry_options *o, const struct band *band)
 {
-    scry_solver_opts_init(o, scry_method_find(band->method));
-    o->steps = 60;
-    o->sigma_max = 20;
-    o->sigma_min = 0.02;
-    o->tol = 1e-4;
-    o->inner = 20;
-    o->start = band->start;
-    o->start_sigma = 1;
-    o->weight = band->choice;
-    o->variance = band->choice;
+    scry_options_init(o, scry_method_find(band->method));
+    option_set(o, "steps", 60);
+    option_set(o, "sigma-max", 20);
+    option_set(o, "sigma-min", 0.02);
+    option_set(o, "tol", 1e-4);
+    option_set(o, "inner", 20);
+    option_word(o, "start", band->start);
+    option_set(o, "start-sigma", 1);
+    option_word(o, "weight", band->choice);
+    option_word(o, "variance", band->choice);
     if (strcmp(band->method, "pnpdm") == 0) { /* its own levels */
         const struct scry_method *m = scry_method_find(band->method);
-        scry_solver_opts_init(o, m);
-        o->start = band->start;
-        o->start_sigma = 1;
-        o->coupling = band->choice;
+        scry_options_init(o, m);
+        option_word(o, "start", band->start);
+        option_set(o, "start-sigma", 1);
+        option_word(o, "coupling", band->choice);
     }
 }
 
@@ -64,10 +55,10 @@ static void check_bands(const struct band *bands, size_t count, scry_op *A)
     build(&s, &w, A);
     const double slack = 4.5 / sqrt(2.0 * K); /* standard errors, for the largest of 60 */
     for (size_t i = 0; i < count; i++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
         set_opts(&o, &bands[i]);
-        draw(&c, bands[i].method, &s.problem, &o, K, 7);
+        draw(&c, &s.problem, &o, K, 7);
         const struct verdict v = judge(c.samples, c.done, w.n, w.post, w.P);
         scry_chains_free(&c);
         if (v.bias > bands[i].bias + 4.5 * v.se || v.low < bands[i].low - slack ||
@@ -98,15 +89,15 @@ static void gaussian_start_is_exact(void **state)
     enum { K = 2000 };
     static struct world w;
     struct setup s;
-    scry_solver_opts o;
+    scry_options o;
     scry_chains c;
     build(&s, &w, sense());
-    scry_solver_opts_init(&o, scry_method_find("jfps"));
-    o.steps = 1;
-    o.start = SCRY_START_GAUSSIAN;
-    o.start_sigma = 0.01;
-    o.sigma_min = 0.005;
-    draw(&c, "jfps", &s.problem, &o, K, 23);
+    scry_options_init(&o, scry_method_find("jfps"));
+    option_set(&o, "steps", 1);
+    option_word(&o, "start", "gaussian");
+    option_set(&o, "start-sigma", 0.01);
+    option_set(&o, "sigma-min", 0.005);
+    draw(&c, &s.problem, &o, K, 23);
     const struct verdict v = judge(c.samples, K, w.n, w.post, w.P);
     if (v.bias > 4.5 * v.se || v.whitened > 0.02 + 5 * sqrt(2.0 / K)) {
         verdict_print("gaussian start", &v);
@@ -142,9 +133,9 @@ static void tmpd_does_not_overshoot_with_equal_coils(void **state)
     scry_free(work);
     assert_ok(scry_likelihood_create(&s.L, s.A, y, &noise, NULL, &err));
     s.problem = (scry_problem){.L = s.L, .prior = s.prior, .model = s.prior};
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, scry_method_find("tmpd"));
-    draw(&c, "tmpd", &s.problem, &o, K, 3);
+    scry_options o;
+    scry_options_init(&o, scry_method_find("tmpd"));
+    draw(&c, &s.problem, &o, K, 3);
     assert_int_equal(c.done, K);
     for (size_t i = 0; i < w.n; i++) /* the data have an sd of 0.005, the last level one of 0.03 */
         assert_near(c.mean[i], u[i], 0.05);
@@ -164,15 +155,15 @@ static void every_method_runs_or_names_its_need(void **state)
         build(&s, &w, coils ? sense() : fourier());
         for (size_t i = 0; i < count; i++) {
             scry_error err = {0};
-            scry_solver_opts o;
+            scry_options o;
             scry_solver *S;
             scry_progress end;
             float x[EXACT_MAX];
             if (m[i]->kind != SCRY_POSTERIOR && strcmp(m[i]->name, "red-diff") != 0) continue;
-            scry_solver_opts_init(&o, m[i]);
-            o.steps = 6;
+            scry_options_init(&o, m[i]);
+            option_set(&o, "steps", 6);
             const char *missing = scry_method_missing(m[i], &s.problem);
-            const scry_status st = scry_solver_plan(&S, m[i], &s.problem, &o, &err);
+            const scry_status st = scry_solver_plan(&S, &s.problem, &o, &err);
             if (missing) {
                 assert_true(coils && (m[i]->needs & SCRY_NEEDS_SVD)); /* nothing else is */
                 assert_int_equal(st, SCRY_EUNSUP);

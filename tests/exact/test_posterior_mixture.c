@@ -96,15 +96,15 @@ static void modes_have_their_weights(void **state)
     build(&s);
     const double truth = exact_weight();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
-        scry_solver_opts_init(&o, scry_method_find(cases[i].name));
-        o.steps = cases[i].steps;
-        o.inner = cases[i].inner;
-        o.start = SCRY_START_NOISE;
-        o.sigma_max = cases[i].high;
-        o.sigma_min = cases[i].low;
-        draw(&c, cases[i].name, &s.problem, &o, K, 17);
+        scry_options_init(&o, scry_method_find(cases[i].name));
+        option_set(&o, "steps", cases[i].steps);
+        option_set(&o, "inner", cases[i].inner);
+        option_word(&o, "start", "noise");
+        option_set(&o, "sigma-max", cases[i].high);
+        option_set(&o, "sigma-min", cases[i].low);
+        draw(&c, &s.problem, &o, K, 17);
         const double weight = drawn_weight(&c);
         const double se = sqrt(truth * (1 - truth) / K);
         if (!(fabs(weight - truth) <= cases[i].bias + 4 * se)) {

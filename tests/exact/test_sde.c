@@ -24,26 +24,28 @@ static double karras(double high, double low, size_t i, size_t steps)
  * distance between its start and the mean: from the forward chains, in their own coordinate,
  *   x = a X,  forward x_i = (a / a') x_i-1 + G z,  reverse x' = (2 - a / a') x + G^2 score + G z,
  * with G^2 what takes the variance of x_i given the image from that at s' to that at s. */
-static double reverse_variance(const char *method, const scry_solver_opts *o, double v,
-                               double *start)
+static double reverse_variance(const char *method, const scry_options *o, double v, double *start)
 {
-    double var = o->sigma_max * o->sigma_max;
+    const double high = option_value(o, "sigma-max"), low = option_value(o, "sigma-min");
+    const size_t steps = (size_t)option_value(o, "steps");
+    const double corrections = option_value(o, "inner"), size = option_value(o, "gamma");
+    double var = high * high;
     *start = 1;
-    for (size_t i = 0; i + 1 < o->steps; i++) {
-        const double s = karras(o->sigma_max, o->sigma_min, i, o->steps);
-        const double next = karras(o->sigma_max, o->sigma_min, i + 1, o->steps);
+    for (size_t i = 0; i + 1 < steps; i++) {
+        const double s = karras(high, low, i, steps);
+        const double next = karras(high, low, i + 1, steps);
         const double a = scale(method, s), b = scale(method, next), f = a / b;
         const double G2 = a * a * s * s - f * f * b * b * next * next;
         const double keep = (2 - f - G2 / (a * a * (v + s * s))) * a / b;
         var = keep * keep * var + G2 / (b * b);
         *start *= keep;
-        for (size_t k = 0; k < o->inner; k++) {
-            const double e = 2 * pow(o->gamma * next, 2), pull = 1 - e / (v + next * next);
+        for (int k = 0; k < corrections; k++) {
+            const double e = 2 * pow(size * next, 2), pull = 1 - e / (v + next * next);
             var = pull * pull * var + 2 * e;
             *start *= pull;
         }
     }
-    const double gain = v / (v + o->sigma_min * o->sigma_min);
+    const double gain = v / (v + low * low);
     *start *= gain;
     return gain * gain * var;
 }
@@ -62,13 +64,13 @@ static void moments_are_those_of_the_recursion(void **state)
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(2, 3), mean, C, &err));
     const scry_problem problem = {.prior = P};
     for (size_t m = 0; m < sizeof stochastic / sizeof *stochastic; m++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains c;
-        scry_solver_opts_init(&o, scry_method_find(stochastic[m]));
-        o.steps = 60;
-        o.sigma_max = 20;
-        o.sigma_min = 0.02;
-        draw(&c, stochastic[m], &problem, &o, K, 11);
+        scry_options_init(&o, scry_method_find(stochastic[m]));
+        option_set(&o, "steps", 60);
+        option_set(&o, "sigma-max", 20);
+        option_set(&o, "sigma-min", 0.02);
+        draw(&c, &problem, &o, K, 11);
         for (size_t i = 0; i < N; i++) {
             double start;
             const double sd = sqrt(reverse_variance(stochastic[m], &o, variance[i], &start));
@@ -90,12 +92,12 @@ static void steps_take_the_error_away(void **state)
         double worst[2] = {0};
         for (size_t k = 0; k < 2; k++)
             for (size_t i = 0; i < N; i++) {
-                scry_solver_opts o;
+                scry_options o;
                 double start;
-                scry_solver_opts_init(&o, scry_method_find(stochastic[m]));
-                o.steps = k ? 800 : 200;
-                o.sigma_max = 40;
-                o.sigma_min = 0.005;
+                scry_options_init(&o, scry_method_find(stochastic[m]));
+                option_set(&o, "steps", k ? 800 : 200);
+                option_set(&o, "sigma-max", 40);
+                option_set(&o, "sigma-min", 0.005);
                 const double got = reverse_variance(stochastic[m], &o, variance[i], &start);
                 worst[k] = fmax(worst[k], fabs(sqrt(got / variance[i]) - 1));
             }
@@ -118,11 +120,11 @@ static void the_prior_is_drawn(void **state)
     const scry_problem problem = {.prior = P, .model = P};
     for (size_t m = 0; m < sizeof names / sizeof *names; m++) {
         scry_chains c;
-        scry_solver_opts o;
-        scry_solver_opts_init(&o, scry_method_find(names[m]));
-        o.steps = 300;
-        o.sigma_min = 0.01;
-        draw(&c, names[m], &problem, &o, K, 13);
+        scry_options o;
+        scry_options_init(&o, scry_method_find(names[m]));
+        option_set(&o, "steps", 300);
+        option_set(&o, "sigma-min", 0.01);
+        draw(&c, &problem, &o, K, 13);
         const struct verdict v = judge(c.samples, K, N, w.mean, w.C);
         if (v.bias > 4.5 * v.se || v.whitened > 0.05 + 4.5 * sqrt(2.0 / K)) {
             verdict_print(names[m], &v);
@@ -151,11 +153,11 @@ static void modes_have_their_weights(void **state)
     for (size_t m = 0; m < sizeof names / sizeof *names; m++) {
         size_t first = 0;
         scry_chains c;
-        scry_solver_opts o;
-        scry_solver_opts_init(&o, scry_method_find(names[m]));
-        o.steps = 100;
-        o.sigma_min = 0.01;
-        draw(&c, names[m], &problem, &o, K, 17);
+        scry_options o;
+        scry_options_init(&o, scry_method_find(names[m]));
+        option_set(&o, "steps", 100);
+        option_set(&o, "sigma-min", 0.01);
+        draw(&c, &problem, &o, K, 17);
         for (size_t k = 0; k < K; k++) {
             double d[2] = {0};
             for (size_t i = 0; i < 4; i++)
@@ -176,18 +178,18 @@ static double flow_error(const char *method, size_t steps)
     scry_error err = {0};
     scry_prior *P;
     scry_solver *S;
-    scry_solver_opts o;
+    scry_options o;
     double C[N * N] = {0}, sum = 0;
     float z[N], x[N];
     for (size_t i = 0; i < N; i++)
         C[i * N + i] = variance[i];
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), mean, C, &err));
     const scry_problem problem = {.prior = P};
-    scry_solver_opts_init(&o, scry_method_find(method));
-    o.steps = steps;
-    o.sigma_max = 20;
-    o.sigma_min = 0.05;
-    assert_ok(scry_solver_plan(&S, scry_method_find(method), &problem, &o, &err));
+    scry_options_init(&o, scry_method_find(method));
+    option_set(&o, "steps", steps);
+    option_set(&o, "sigma-max", 20);
+    option_set(&o, "sigma-min", 0.05);
+    assert_ok(scry_solver_plan(&S, &problem, &o, &err));
     assert_ok(scry_solver_start(S, 5, 2, &err));
     assert_ok(scry_solver_run(S, x, NULL, NULL, NULL, &err));
     assert_int_equal(scry_solver_counts(S).denoise, steps);

@@ -24,12 +24,12 @@ static void solve_ode(float *x, const char *name, size_t steps, const scry_probl
 {
     scry_error err = {0};
     scry_solver *S;
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, scry_method_find(name));
-    o.steps = steps;
-    o.sigma_max = 20;
-    o.sigma_min = 0.05;
-    assert_ok(scry_solver_plan(&S, scry_method_find(name), problem, &o, &err));
+    scry_options o;
+    scry_options_init(&o, scry_method_find(name));
+    option_set(&o, "steps", steps);
+    option_set(&o, "sigma-max", 20);
+    option_set(&o, "sigma-min", 0.05);
+    assert_ok(scry_solver_plan(&S, problem, &o, &err));
     assert_ok(scry_solver_start(S, 5, 2, &err));
     assert_ok(scry_solver_run(S, x, NULL, NULL, NULL, &err));
     scry_solver_free(S);
@@ -89,14 +89,14 @@ static void ancestral_moments(void **state)
         double eta;
     } cases[] = {{"ddpm", 1}, {"ddim", 0.6}, {"ddim", 0}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        scry_solver_opts o;
+        scry_options o;
         scry_chains chains;
-        scry_solver_opts_init(&o, scry_method_find(cases[c].name));
-        o.steps = 40;
-        o.sigma_max = 20;
-        o.sigma_min = 0.05;
-        o.eta = cases[c].eta;
-        draw(&chains, cases[c].name, &problem, &o, K, 11);
+        scry_options_init(&o, scry_method_find(cases[c].name));
+        option_set(&o, "steps", 40);
+        option_set(&o, "sigma-max", 20);
+        option_set(&o, "sigma-min", 0.05);
+        option_set(&o, "eta", cases[c].eta);
+        draw(&chains, &problem, &o, K, 11);
         for (size_t i = 0; i < N; i++) {
             const double sd = sqrt(ancestral_variance(variance[i], 40, 20, 0.05, cases[c].eta));
             assert_near(chains.mean[i], mean[i], 4.5 * sd / sqrt(K));
@@ -117,14 +117,14 @@ static void heun_draws_the_prior(void **state)
     scry_error err = {0};
     scry_prior *P;
     scry_chains c;
-    scry_solver_opts o;
+    scry_options o;
     world_prior(&w, N, 0.8);
     assert_ok(scry_gaussian_create_dense(&P, &SCRY_SPACE(N), w.mean, w.C, &err));
     const scry_problem problem = {.prior = P};
-    scry_solver_opts_init(&o, scry_method_find("heun"));
-    o.steps = 60;
-    o.sigma_min = 0.01;
-    draw(&c, "heun", &problem, &o, K, 13);
+    scry_options_init(&o, scry_method_find("heun"));
+    option_set(&o, "steps", 60);
+    option_set(&o, "sigma-min", 0.01);
+    draw(&c, &problem, &o, K, 13);
     const struct verdict v = judge(c.samples, K, N, w.mean, w.C);
     if (v.bias > 4.5 * v.se || v.whitened > 0.01 + 4.5 * sqrt(2.0 / K)) {
         verdict_print("heun", &v);
@@ -147,13 +147,13 @@ static void a_gaussian_start_is_on_the_trajectory(void **state)
         float x[2][N];
         for (size_t low = 0; low < 2; low++) {
             scry_solver *S;
-            scry_solver_opts o;
-            scry_solver_opts_init(&o, scry_method_find(names[k]));
-            o.steps = 1500;
-            o.start = SCRY_START_GAUSSIAN;
-            o.start_sigma = low ? 0.7 : 20;
-            o.sigma_min = 0.05;
-            assert_ok(scry_solver_plan(&S, scry_method_find(names[k]), &problem, &o, &err));
+            scry_options o;
+            scry_options_init(&o, scry_method_find(names[k]));
+            option_set(&o, "steps", 1500);
+            option_word(&o, "start", "gaussian");
+            option_set(&o, "start-sigma", low ? 0.7 : 20);
+            option_set(&o, "sigma-min", 0.05);
+            assert_ok(scry_solver_plan(&S, &problem, &o, &err));
             assert_ok(scry_solver_start(S, 5, 2, &err));
             assert_ok(scry_solver_run(S, x[low], NULL, NULL, NULL, &err));
             scry_solver_free(S);
@@ -179,12 +179,13 @@ static void a_gaussian_start_draws_the_model(void **state)
     const scry_problem problem = {.prior = P, .model = P};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         scry_chains c;
-        scry_solver_opts o;
-        scry_solver_opts_init(&o, scry_method_find(names[k]));
-        o.steps = 1;
-        o.start = SCRY_START_GAUSSIAN;
-        o.start_sigma = o.sigma_min = 0.01;
-        draw(&c, names[k], &problem, &o, K, 17);
+        scry_options o;
+        scry_options_init(&o, scry_method_find(names[k]));
+        option_set(&o, "steps", 1);
+        option_word(&o, "start", "gaussian");
+        option_set(&o, "start-sigma", 0.01);
+        option_set(&o, "sigma-min", 0.01);
+        draw(&c, &problem, &o, K, 17);
         const struct verdict v = judge(c.samples, K, N, w.mean, w.C);
         if (v.bias > 4.5 * v.se || v.whitened > 0.01 + 4.5 * sqrt(2.0 / K)) {
             verdict_print(names[k], &v);
@@ -201,15 +202,15 @@ static void a_gaussian_start_needs_its_model(void **state)
     const double one[4] = {1, 0, 0, 1}, zero[2] = {0};
     scry_error err = {0};
     scry_solver *S;
-    scry_solver_opts o;
+    scry_options o;
     scry_prior *P = diagonal_prior(), *other;
     assert_ok(scry_gaussian_create_dense(&other, &SCRY_SPACE(2), zero, one, &err));
     scry_problem problem = {.prior = P};
-    scry_solver_opts_init(&o, scry_method_find("heun"));
-    o.start = SCRY_START_GAUSSIAN;
-    assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_EUNSUP);
+    scry_options_init(&o, scry_method_find("heun"));
+    option_word(&o, "start", "gaussian");
+    assert_fails(scry_solver_plan(&S, &problem, &o, &err), SCRY_EUNSUP);
     problem.model = other;
-    assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_ESHAPE);
+    assert_fails(scry_solver_plan(&S, &problem, &o, &err), SCRY_ESHAPE);
     scry_prior_free(other);
     scry_prior_free(P);
 }
@@ -221,7 +222,7 @@ static void a_measurement_is_not_ignored(void **state)
     scry_op *A;
     scry_likelihood *L;
     scry_solver *S;
-    scry_solver_opts o;
+    scry_options o;
     const unsigned char known[N] = {1, 1, 0, 1, 1, 1};
     const float y[N - 1] = {0};
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1};
@@ -229,8 +230,8 @@ static void a_measurement_is_not_ignored(void **state)
     assert_ok(scry_mask_create(&A, &SCRY_SPACE(2, 3), known, &err));
     assert_ok(scry_likelihood_create(&L, A, y, &noise, NULL, &err));
     const scry_problem problem = {.prior = P, .L = L};
-    scry_solver_opts_init(&o, scry_method_find("heun"));
-    assert_fails(scry_solver_plan(&S, scry_method_find("heun"), &problem, &o, &err), SCRY_EINVAL);
+    scry_options_init(&o, scry_method_find("heun"));
+    assert_fails(scry_solver_plan(&S, &problem, &o, &err), SCRY_EINVAL);
     scry_likelihood_free(L);
     scry_op_free(A);
     scry_prior_free(P);

@@ -21,17 +21,16 @@ static const struct walker {
 static scry_chains walk(const char *method, const struct setup *s, size_t draws, uint64_t seed)
 {
     scry_error err = {0};
-    scry_solver_opts o;
+    scry_options o;
     scry_chains_opts opts;
     scry_chains c;
-    scry_solver_opts_init(&o, scry_method_find(method));
-    o.draws = draws;
+    scry_options_init(&o, scry_method_find(method));
+    option_set(&o, "draws", draws);
     scry_chains_opts_init(&opts);
     opts.chains = CHAINS;
     opts.seed = seed;
     opts.region = 1;
-    assert_ok(
-        scry_chains_run(&c, scry_method_find(method), &s->problem, &o, &opts, NULL, NULL, &err));
+    assert_ok(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err));
     assert_int_equal(c.draws, CHAINS * draws);
     return c;
 }
@@ -42,10 +41,11 @@ static void limit(double *mean, double *sd, const char *method, const struct wor
                   const scry_op *A)
 {
     static double cov[EXACT_MAX * EXACT_MAX];
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, scry_method_find(method));
-    const double blur = o.sigma_min > 0 ? o.sigma_min : 0.05; /* as their option says */
-    const struct band band = {method, 1000000000, o.zeta, blur, 0, 0, 0};
+    scry_options o;
+    scry_options_init(&o, scry_method_find(method));
+    const double blur = option_value(&o, "sigma-min") > 0 ? option_value(&o, "sigma-min")
+                                                          : 0.05; /* as their option says */
+    const struct band band = {method, 10000000, option_value(&o, "zeta"), blur, 0, 0, 0};
     const bool own = !strcmp(method, "pnp-ula") || !strcmp(method, "sk-rock");
     if (own) law(mean, cov, w, A, &band);
     for (size_t i = 0; i < w->n; i++) {
@@ -59,8 +59,8 @@ static void limit(double *mean, double *sd, const char *method, const struct wor
 static void check_walk(const struct walker *k, const struct setup *s, const struct world *w)
 {
     double mean[EXACT_MAX], sd[EXACT_MAX], bias = 0, low = INFINITY, high = 0, size = 0;
-    scry_solver_opts o;
-    scry_solver_opts_init(&o, scry_method_find(k->method));
+    scry_options o;
+    scry_options_init(&o, scry_method_find(k->method));
     limit(mean, sd, k->method, w, s->A);
     scry_chains c = walk(k->method, s, k->draws, 11);
     for (size_t i = 0; i < w->n; i++) {
@@ -75,7 +75,7 @@ static void check_walk(const struct walker *k, const struct setup *s, const stru
     print_message("%-24s mean off by %.3f sd, sd %.3f .. %.3f, R-hat %.4f, ess %.0f .. of %zu "
                   "draws: one in %.1f steps\n",
                   k->method, bias, low, high, c.worst_rhat, c.least_ess, c.draws,
-                  (double)(c.draws * o.thin) / size);
+                  (double)c.draws * option_value(&o, "thin") / size);
     assert_below(c.worst_rhat, 1.05);
     assert_true(c.least_ess > 200);
     scry_chains_free(&c);

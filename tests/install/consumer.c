@@ -14,14 +14,13 @@ enum { H = 40, W = 48, N = H * W };
 static scry_status restore(float *x, const scry_op *A, const float *y, scry_error *err)
 {
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 0.02};
-    const struct scry_method *method = scry_method_find("tikhonov");
     scry_likelihood *L = NULL;
     scry_solver *S = NULL;
-    scry_solver_opts opts;
-    scry_solver_opts_init(&opts, method);
+    scry_options options;
+    scry_options_init(&options, scry_method_find("tikhonov"));
     scry_status st = scry_likelihood_create(&L, A, y, &noise, NULL, err);
     const scry_problem problem = {.L = L};
-    if (st == SCRY_OK) st = scry_solver_plan(&S, method, &problem, &opts, err);
+    if (st == SCRY_OK) st = scry_solver_plan(&S, &problem, &options, err);
     if (st == SCRY_OK) st = scry_solver_start(S, 1, 0, err);
     if (st == SCRY_OK) st = scry_solver_run(S, x, NULL, NULL, NULL, err);
     scry_solver_free(S);

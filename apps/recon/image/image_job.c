@@ -272,16 +272,15 @@ static scry_status wiener_estimate(float *v, const struct parts *p, const scry_p
                                    scry_error *err)
 {
     const struct scry_method *method = scry_method_find("wiener");
-    scry_solver_opts opts;
+    scry_options opts;
     scry_solver *S = NULL;
     float *u = scry_alloc(scry_space_count(&p->window.outer), sizeof *u);
     scry_status st = SCRY_OK;
     if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "first estimate");
-    scry_solver_opts_init(&opts, method);
+    scry_options_init(&opts, method);
     /* percentiles are read from it, no pixel is: one pass of the noise, two digits */
-    opts.steps = 1;
-    opts.tol = 1e-2;
-    st = scry_solver_plan(&S, method, problem, &opts, err);
+    st = scry_options_parse(&opts, "--steps 1 --tol 1e-2", err);
+    if (st == SCRY_OK) st = scry_solver_plan(&S, problem, &opts, err);
     if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
     if (st == SCRY_OK) st = scry_solver_run(S, u, NULL, NULL, NULL, err);
     if (st == SCRY_OK) scry_window_crop(&p->window, v, u);
@@ -381,8 +380,7 @@ static scry_status forecast(restore_result *out, const restore_run_state *run,
                             scry_error *err)
 {
     const size_t total = scry_memory_total();
-    scry_status st =
-        scry_chains_forecast(&out->work_bytes, run->method, problem, &run->opts, copts, err);
+    scry_status st = scry_chains_forecast(&out->work_bytes, problem, &run->opts, copts, err);
     if (st != SCRY_OK) return st;
     if (run->log)
         fprintf(run->log, "memory: %.3g GB for %zu chain%s\n", (double)out->work_bytes * 1e-9,
@@ -410,12 +408,11 @@ static scry_status run_chains(restore_result *out, restore_run_state *run, const
             out->map.scale;
     output_maps_request(&copts, &run->products, threshold);
     scry_status st = forecast(out, run, problem, &copts, err);
-    if (st == SCRY_OK) st = start_find(&out->start, run->method, problem, &run->opts, err);
+    if (st == SCRY_OK) st = start_find(&out->start, problem, &run->opts, err);
     if (st != SCRY_OK) return st;
     if (!item->c && !item->z && !item->t) start_log(run->log, &out->start, "Gaussian posterior");
     monitor_begin(&m, run->log, run->method->name);
-    st =
-        scry_chains_run(&chains, run->method, problem, &run->opts, &copts, monitor_chains, &m, err);
+    st = scry_chains_run(&chains, problem, &run->opts, &copts, monitor_chains, &m, err);
     monitor_end(&m, st);
     if (st != SCRY_OK) return st;
     if (chains.reason == SCRY_STOP_USER)

@@ -231,7 +231,7 @@ void mri_volume_log(const mri_volume *v, const mri_run *run, const char *path)
                                    .model = "the coil maps are wrong (--maps)",
                                    .rhat = asked->rhat != NULL,
                                    .ess = asked->ess != NULL,
-                                   .walks = output_maps_draws(run->method, &run->opts) > 1};
+                                   .walks = scry_method_draws(&run->opts) > 1};
     diagnosis_log(&t, &words, run->log);
 }
 
@@ -261,7 +261,7 @@ static scry_status write_one(const mri_volume *v, const mri_run *run, const char
 scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
                              scry_error *err)
 {
-    const bool draws = run->chains.chains * output_maps_draws(run->method, &run->opts) > 1;
+    const bool draws = run->chains.chains * scry_method_draws(&run->opts) > 1;
     scry_status st = SCRY_OK;
     for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
         const output_map *p = &v->asked->list[k];
@@ -336,7 +336,7 @@ scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, 
     scry_json_node *options = scry_json_put_object(d, root, "options");
     for (const scry_option *o = run->method->options; o && o->name; o++) {
         double value;
-        if (scry_solver_opts_get(&run->opts, run->method, o->name, &value, NULL) == SCRY_OK)
+        if (scry_options_get(&run->opts, o->name, &value, NULL) == SCRY_OK)
             scry_json_put_number(d, options, o->name, value);
     }
     scry_json_node *list = scry_json_put_array(d, root, "slices");

@@ -102,12 +102,12 @@ static scry_status quick_solve(float complex *u, const char *name, double lambda
 {
     const struct scry_method *method = scry_method_find(name);
     const scry_problem problem = {.L = p->L};
-    scry_solver_opts opts;
+    scry_options opts;
     scry_solver *S = NULL;
-    scry_solver_opts_init(&opts, method);
-    opts.lambda = lambda;
-    opts.steps = (size_t)steps;
-    scry_status st = scry_solver_plan(&S, method, &problem, &opts, err);
+    scry_options_init(&opts, method);
+    scry_status st = scry_options_set(&opts, "lambda", lambda, err);
+    if (st == SCRY_OK) st = scry_options_set(&opts, "iterations", steps, err);
+    if (st == SCRY_OK) st = scry_solver_plan(&S, &problem, &opts, err);
     if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
     if (st == SCRY_OK) st = scry_solver_run(S, (float *)u, NULL, NULL, NULL, err);
     scry_solver_free(S);
@@ -327,17 +327,18 @@ static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run
     const scry_problem problem = pose_problem(p, run);
     scry_chains_opts copts;
     scry_chains chains = {0};
-    scry_solver_opts opts = run->opts;
+    scry_options opts = run->opts;
+    double steps = 0;
     scry_chains_opts_init(&copts);
     copts.chains = 2;
     copts.keep = true;
     copts.seed = ~seed; /* not the draws of the run itself */
     copts.threads = 1;
-    opts.steps = opts.steps > 20 ? opts.steps / 2 : opts.steps;
-    opts.draws = 1;
+    if (scry_options_get(&opts, "steps", &steps, NULL) == SCRY_OK && steps > 20)
+        scry_options_set(&opts, "steps", floor(steps / 2), NULL);
+    scry_options_set(&opts, "draws", 1, NULL);
     scry_error why = {0};
-    scry_status st =
-        scry_chains_run(&chains, run->method, &problem, &opts, &copts, still_wanted, NULL, &why);
+    scry_status st = scry_chains_run(&chains, &problem, &opts, &copts, still_wanted, NULL, &why);
     if (st == SCRY_OK && chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
     else if (st != SCRY_OK)
@@ -571,10 +572,9 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
         threshold[t] = (run->products.threshold[t] - p.map.shift) / p.map.scale;
     output_maps_request(&copts, &run->products, threshold);
     const scry_problem problem = pose_problem(&p, run);
-    st = start_find(&r.start, run->method, &problem, &run->opts, err);
+    st = start_find(&r.start, &problem, &run->opts, err);
     if (st == SCRY_OK)
-        st = scry_chains_run(&chains, run->method, &problem, &run->opts, &copts, still_wanted,
-                             run->steps, err);
+        st = scry_chains_run(&chains, &problem, &run->opts, &copts, still_wanted, run->steps, err);
     if (st != SCRY_OK) goto done;
     if (chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
@@ -608,9 +608,9 @@ scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *r
         scry_chains_opts copts = run->chains;
         output_maps_request(&copts, &run->products,
                             run->products.threshold); /* their count matters */
-        st = scry_chains_forecast(bytes, run->method, &problem, &run->opts, &copts, err);
+        st = scry_chains_forecast(bytes, &problem, &run->opts, &copts, err);
         *bytes += posed;
-        if (st == SCRY_OK) st = start_find(&start, run->method, &problem, &run->opts, err);
+        if (st == SCRY_OK) st = start_find(&start, &problem, &run->opts, err);
         if (st == SCRY_OK) start_log(run->log, &start, "Gaussian posterior");
     }
     parts_free(&p);
