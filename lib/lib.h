@@ -16,6 +16,8 @@
 #include "lib/fft.h"                   /* Fourier transforms */
 #include "lib/stats/metrics.h"         /* PSNR, SSIM, Fourier ring correlation */
 #include "lib/stats/noise.h"           /* noise of an image, and of its camera */
+#include "lib/stats/noise_identify.h"  /* which noise an image has, tested */
+#include "lib/stats/noise_spectrum.h"  /* noise that is correlated between pixels */
 #include "lib/stats/mixing.h"          /* of Markov chains: split R-hat, effective sample size */
 #include "lib/stats/rank_statistics.h" /* of a truth among samples */
 #include "lib/stats/stein.h"           /* whether samples fit a score */

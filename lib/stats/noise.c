@@ -1,4 +1,4 @@
-#include "lib/stats/noise.h"
+#include "lib/stats/noise_impl.h"
 
 #include "lib/memory.h"
 #include "lib/vector.h"
@@ -52,11 +52,6 @@ scry_status scry_noise_sigma(double *sigma, const float *image, size_t planes, s
     return SCRY_OK;
 }
 
-struct blocks {
-    size_t count;
-    float *mean, *var, *spare;
-};
-
 /* Values that occur on more than one pixel in a thousand at the very top are clipped ones. */
 static float clip_level(const float *image, size_t n)
 {
@@ -69,7 +64,8 @@ static float clip_level(const float *image, size_t n)
     return at * 1000 > n ? top : INFINITY;
 }
 
-static void noise_gather(struct blocks *b, const float *image, size_t planes, size_t ny, size_t nx)
+static void noise_gather(struct scryi_noise_blocks *b, const float *image, size_t planes, size_t ny,
+                         size_t nx)
 {
     const float clipped = clip_level(image, planes * ny * nx);
     for (size_t p = 0; p < planes; p++)
@@ -97,7 +93,7 @@ static const double block_scatter = .344; /* sqrt(2 * (35/18)^2 / 64) */
 /* Iteratively reweighted line through (mean, var): weights 1/fit^2, since the scatter of a variance
  * is proportional to it, times Huber's, on the upper side only where structure adds variance. A
  * finite `slope` is kept and only the intercept fitted. */
-static void noise_fit(scry_camera_estimate *e, const struct blocks *b, double slope)
+void scryi_noise_line(scry_camera_estimate *e, const struct scryi_noise_blocks *b, double slope)
 {
     double s = 0, c = 0, mean_var = 0;
     for (size_t i = 0; i < b->count; i++)
@@ -107,7 +103,7 @@ static void noise_fit(scry_camera_estimate *e, const struct blocks *b, double sl
         double w0 = 0, w1 = 0, w2 = 0, v0 = 0, v1 = 0;
         for (size_t i = 0; i < b->count; i++) {
             const double m = b->mean[i], f = fmax(s * m + c, .02 * mean_var);
-            const double z = (b->var[i] / f - 1) / block_scatter;
+            const double z = (b->var[i] / f - 1) / b->scatter;
             const double w = 1 / (f * f) * (z > 2.5 ? 2.5 / z : 1);
             w0 += w;
             w1 += w * m;
@@ -129,7 +125,7 @@ static void noise_fit(scry_camera_estimate *e, const struct blocks *b, double sl
         }
         s = (w0 * v1 - w1 * v0) / det;
         c = (w2 * v0 - w1 * v1) / det;
-        e->slope_error = block_scatter * sqrt(w0 / det);
+        e->slope_error = b->scatter * sqrt(w0 / det);
     }
     e->slope = s;
     e->intercept = c;
@@ -161,8 +157,8 @@ static void separate(scry_camera_estimate *e, double darkest, const scry_camera_
     }
 }
 
-static void conclude(scry_camera_estimate *e, const struct blocks *b,
-                     const scry_camera_known *known)
+void scryi_noise_conclude(scry_camera_estimate *e, const struct scryi_noise_blocks *b,
+                          const scry_camera_known *known)
 {
     const double s = e->slope, se = e->slope_error;
     if (isfinite(known->gain)) {
@@ -208,7 +204,8 @@ scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, siz
                          ">= 0, or NAN for unknown",
                          known->gain, known->read_noise);
     const size_t most = planes * (ny / BLOCK) * (nx / BLOCK);
-    struct blocks b = {.mean = scry_alloc(most, 3 * sizeof(float))};
+    struct scryi_noise_blocks b = {.mean = scry_alloc(most, 3 * sizeof(float)),
+                                   .scatter = block_scatter};
     if (!b.mean) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu blocks", most);
     b.var = b.mean + most;
     b.spare = b.var + most;
@@ -219,8 +216,8 @@ scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, siz
                  "clipped pixels: too few to estimate the camera",
                  b.count, most, BLOCK, BLOCK);
     } else {
-        noise_fit(out, &b, 1 / known->gain);
-        conclude(out, &b, known);
+        scryi_noise_line(out, &b, 1 / known->gain);
+        scryi_noise_conclude(out, &b, known);
     }
     scry_free(b.mean);
     return SCRY_OK;
