@@ -14,7 +14,7 @@ typedef struct scry_measured_value {
 
 typedef struct scry_measured {                       /* a method on one problem */
     const char *method, *part, *operator_, *problem; /* as in the table of scry verify */
-    const char *settings;       /* scry_solver_opts_text: "" for the defaults */
+    const char *settings;                            /* scry_options_text: "" for the defaults */
     double denoise, vjp, apply; /* calls of D, of its VJP, of A and A^T per sample */
     scry_measured_value bias;   /* rms error of the mean, in sd of the prior */
     scry_measured_value sd_low; /* smallest sd / exact sd over the posterior's eigen-directions */

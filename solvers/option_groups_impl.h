@@ -12,7 +12,7 @@
  *   };
  *   static const scry_option options[] = {
  *       SCRYI_SCHEDULE_OPTIONS(struct my_options, 50),
- *       {"eta", NULL, SCRY_FIELD(struct my_options, fresh_noise), 1, 0, 1, NULL, "..."},
+ *       {"fresh-noise", "eta", SCRY_FIELD(struct my_options, fresh_noise), 1, 0, 1, NULL, "..."},
  *       SCRYI_START_OPTIONS(struct my_options),
  *       {0},
  *   };
@@ -24,8 +24,8 @@ struct scryi_schedule {
     size_t steps;
     double sigma_max; /* 0: from the prior */
     double sigma_min; /* 0: from the prior */
-    double rho;
-    size_t travel; /* visits of a level; 0: 1 */
+    double power;     /* rho of Karras et al. */
+    size_t visits;    /* of a level; 0: 1 */
 };
 
 enum scryi_start { SCRYI_START_NOISE = 0, SCRYI_START_GAUSSIAN, SCRYI_START_AUTO };
@@ -33,8 +33,8 @@ extern const char *const scryi_start_words[];
 
 struct scryi_start_options {
     enum scryi_start from;
-    double sigma;     /* level at which the prior takes over; 0: automatic */
-    double departure; /* of the prior from its Gaussian model that is accepted there */
+    double sigma; /* level at which the prior takes over; 0: automatic */
+    double gap;   /* of the prior from its Gaussian model that is accepted above it */
 };
 
 struct scryi_walk {
@@ -58,63 +58,45 @@ struct scryi_cg_options {
 enum scryi_coupling { SCRYI_COUPLING_PAPER = 0, SCRYI_COUPLING_EXACT };
 extern const char *const scryi_coupling_words[];
 
-#define SCRYI_STEPS_OPTION(type, steps_, high_, help_)                                             \
+/* An entry in a macro: braces there would be laid out one word a line. */
+#define SCRYI_OPTION(type, field, name, alias, ...)                                                \
     {                                                                                              \
-        "steps", NULL, SCRY_FIELD(type, sampler.schedule.steps), steps_, 1, high_, NULL, help_     \
+        name, alias, SCRY_FIELD(type, field), __VA_ARGS__                                          \
     }
+
+#define SCRYI_STEPS_OPTION(type, steps_, high_, help_)                                             \
+    SCRYI_OPTION(type, sampler.schedule.steps, "steps", NULL, steps_, 1, high_, NULL, help_)
 
 #define SCRYI_LEVEL_OPTIONS(type)                                                                  \
-    {"sigma-max",                                                                                  \
-     NULL,                                                                                         \
-     SCRY_FIELD(type, sampler.schedule.sigma_max),                                                 \
-     0,                                                                                            \
-     0,                                                                                            \
-     1e6,                                                                                          \
-     NULL,                                                                                         \
-     "first noise level; 0: 40, or the largest that the prior knows"},                             \
-    {                                                                                              \
-        "sigma-min", NULL, SCRY_FIELD(type, sampler.schedule.sigma_min), 0, 0, 1e6, NULL,          \
-            "last noise level; 0: 0.03, or the least that the prior knows"                         \
-    }
+    SCRYI_OPTION(type, sampler.schedule.sigma_max, "sigma-max", NULL, 0, 0, 1e6, NULL,             \
+                 "first noise level; 0: 40, or the largest that the prior knows"),                 \
+        SCRYI_OPTION(type, sampler.schedule.sigma_min, "sigma-min", NULL, 0, 0, 1e6, NULL,         \
+                     "last noise level; 0: 0.03, or the smallest that the prior knows")
 
-#define SCRYI_RHO_OPTION(type)                                                                     \
-    {                                                                                              \
-        "rho", NULL, SCRY_FIELD(type, sampler.schedule.rho), 7, 0.1, 1000, NULL,                   \
-            "exponent of the schedule (Karras et al. 2022, Eq. 5)"                                 \
-    }
+#define SCRYI_POWER_OPTION(type)                                                                   \
+    SCRYI_OPTION(type, sampler.schedule.power, "schedule-power", "rho", 7, 0.1, 1000, NULL,        \
+                 "exponent of the schedule (Karras et al. 2022, Eq. 5)")
 
 #define SCRYI_SCHEDULE_OPTIONS(type, steps_)                                                       \
     SCRYI_STEPS_OPTION(type, steps_, 100000, "levels of the noise schedule"),                      \
-        SCRYI_LEVEL_OPTIONS(type), SCRYI_RHO_OPTION(type)
+        SCRYI_LEVEL_OPTIONS(type), SCRYI_POWER_OPTION(type)
 
 #define SCRYI_VISITS_OPTION(type)                                                                  \
-    {                                                                                              \
-        "travel", NULL, SCRY_FIELD(type, sampler.schedule.travel), 1, 1, 100, NULL,                \
-            "visits of each level, with noise added between them"                                  \
-    }
+    SCRYI_OPTION(type, sampler.schedule.visits, "visits", "travel", 1, 1, 100, NULL,               \
+                 "visits of each level, with noise added between them")
 
 /* Where a chain starts: solvers/start.h. */
 #define SCRYI_START_OPTION(type, from_, help_)                                                     \
-    {                                                                                              \
-        "start", NULL, SCRY_FIELD(type, sampler.start.from), from_, 0, SCRYI_START_AUTO,           \
-            scryi_start_words, help_                                                               \
-    }
+    SCRYI_OPTION(type, sampler.start.from, "start", NULL, from_, 0, SCRYI_START_AUTO,              \
+                 scryi_start_words, help_)
 
 #define SCRYI_HANDOVER_OPTIONS(type)                                                               \
-    {"start-sigma",                                                                                \
-     NULL,                                                                                         \
-     SCRY_FIELD(type, sampler.start.sigma),                                                        \
-     0,                                                                                            \
-     0,                                                                                            \
-     1e6,                                                                                          \
-     NULL,                                                                                         \
-     "noise level at which that hands over to the prior; 0: by start-departure, or 2 where the "   \
-     "prior does not state its departure, and not above sigma-max"},                               \
-    {                                                                                              \
-        "start-departure", NULL, SCRY_FIELD(type, sampler.start.departure), 0.3, 0, 1, NULL,       \
-            "share of the Gaussian denoiser's mean square error that the prior may do without "    \
-            "above the level at which it takes over"                                               \
-    }
+    SCRYI_OPTION(type, sampler.start.sigma, "start-sigma", NULL, 0, 0, 1e6, NULL,                  \
+                 "noise level at which the prior takes over from the Gaussian model; 0: by "       \
+                 "start-gap, or 2 where the prior does not state its gap, and at most sigma-max"), \
+        SCRYI_OPTION(type, sampler.start.gap, "start-gap", "start-departure", 0.3, 0, 1, NULL,     \
+                     "share by which the mean square error of the prior may be below that of the " \
+                     "Gaussian denoiser above start-sigma")
 
 /* Of posterior samplers, and of those that draw from the prior. */
 #define SCRYI_START_OPTIONS(type)                                                                  \
@@ -131,36 +113,20 @@ extern const char *const scryi_coupling_words[];
         "levels above start-sigma; auto: gaussian where there is such a model, else noise"),       \
         SCRYI_HANDOVER_OPTIONS(type)
 
-/* Of methods that walk: from the first draw the chain goes on at its last level. The default of
- * `thin` is about two thirds of the steps that are worth one independent draw where a Gaussian
- * prior of unit size is blurred or masked (tests/exact/test_walks.c prints them): more draws would
- * cost memory and tell little. */
+/* Of methods whose chains give several draws: after the first one the chain goes on at its last
+ * level. The default of `thin` is about two thirds of the steps that are worth one independent draw
+ * where a Gaussian prior of unit size is blurred or masked (tests/exact/test_walks.c prints them):
+ * more draws would cost memory and add little. */
 #define SCRYI_WALK_OPTIONS(type, thin_)                                                            \
-    {"draws",                                                                                      \
-     NULL,                                                                                         \
-     SCRY_FIELD(type, sampler.walk.draws),                                                         \
-     1,                                                                                            \
-     1,                                                                                            \
-     1e6,                                                                                          \
-     NULL,                                                                                         \
-     "images that a chain gives; the first after its steps"},                                      \
-    {                                                                                              \
-        "thin", NULL, SCRY_FIELD(type, sampler.walk.thin), thin_, 1, 1e6, NULL,                    \
-            "steps from a draw to the next"                                                        \
-    }
+    SCRYI_OPTION(type, sampler.walk.draws, "draws", NULL, 1, 1, 1e6, NULL,                         \
+                 "images that a chain gives; the first after its steps"),                          \
+        SCRYI_OPTION(type, sampler.walk.thin, "thin", NULL, thin_, 1, 1e6, NULL,                   \
+                     "steps from a draw to the next")
 
 #define SCRYI_CG_OPTIONS(type, iterations_, tolerance_)                                            \
-    {"inner",                                                                                      \
-     NULL,                                                                                         \
-     SCRY_FIELD(type, cg.iterations),                                                              \
-     iterations_,                                                                                  \
-     1,                                                                                            \
-     1000000,                                                                                      \
-     NULL,                                                                                         \
-     "conjugate-gradient iterations of a solve, at most"},                                         \
-    {                                                                                              \
-        "tol", NULL, SCRY_FIELD(type, cg.tolerance), tolerance_, 0, 1, NULL,                       \
-            "relative residual at which they stop"                                                 \
-    }
+    SCRYI_OPTION(type, cg.iterations, "solve-iterations", "inner", iterations_, 1, 1000000, NULL,  \
+                 "conjugate-gradient iterations of a linear solve, at most"),                      \
+        SCRYI_OPTION(type, cg.tolerance, "solve-tolerance", "tol", tolerance_, 0, 1, NULL,         \
+                     "relative residual at which they stop")
 
 #endif

@@ -27,7 +27,7 @@ scry_status scryi_start_sigma(double *sigma, const char *method, const scry_prob
     if (o->start.sigma > 0) return SCRY_OK;
     scry_status st = scryi_sampler_levels(problem, &o->schedule, &low, &high, err);
     if (st != SCRY_OK) return st;
-    const double at = d && d->count ? scry_gaussian_gap_switch(d, o->start.departure) : START_SIGMA;
+    const double at = d && d->count ? scry_gaussian_gap_switch(d, o->start.gap) : START_SIGMA;
     *sigma = fmax(low, fmin(at, high));
     return SCRY_OK;
 }
@@ -48,7 +48,7 @@ scry_status scry_start_sigma(double *sigma, const scry_problem *problem,
                      .sigma_min = start_option(options, "sigma-min")},
         .start = {.from = (enum scryi_start)start_option(options, "start"),
                   .sigma = start_option(options, "start-sigma"),
-                  .departure = start_option(options, "start-departure")},
+                  .gap = start_option(options, "start-gap")},
     };
     *sigma = 0;
     if (!scry_option_find(options->method, "start-sigma")) return SCRY_OK;

@@ -51,7 +51,9 @@ static void options_are_set_by_name(void **state)
     assert_fails(scry_options_set(&opts, "eta", NAN, &err), SCRY_EINVAL);
     assert_fails(scry_options_set(&opts, "eta", 1.5, &err), SCRY_EINVAL);
     assert_int_equal(scry_options_set(&opts, "tv", 1, &err), SCRY_EINVAL);
-    assert_non_null(strstr(err.text, "sigma-max")); /* the list of what it takes */
+    assert_non_null(strstr(
+        err.text,
+        "sigma-max, sigma-min, schedule-power, fresh-noise")); /* the list of what it takes */
 }
 
 static void choices_have_words(void **state)
@@ -63,7 +65,8 @@ static void choices_have_words(void **state)
     scry_options_init(&opts, rl);
     for (const scry_option *o = rl->options; o->name; o++) {
         const char *const *words = o->words;
-        assert_int_equal(words != NULL, !strcmp(o->name, "stop") || !strcmp(o->name, "accelerate"));
+        assert_int_equal(words != NULL,
+                         !strcmp(o->name, "stop") || !strcmp(o->name, "acceleration"));
         for (int i = 0; words && i <= (int)o->high; i++)
             assert_non_null(words[i]);
         if (!strcmp(o->name, "stop")) assert_string_equal(words[2], "holdout");
@@ -71,6 +74,40 @@ static void choices_have_words(void **state)
     assert_ok(scry_options_read(&opts, "stop", "frc", &err));
     assert_int_equal(scry_options_set(&opts, "stop", 7, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "steps, discrepancy, holdout, frc"));
+}
+
+/* The letter of the paper and the name in words are one option; texts and messages have the name.
+ */
+static void an_alias_is_the_option(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_options o = option_defaults("diffpir");
+    char text[64];
+    double value;
+    assert_ok(scry_options_parse(&o, "--zeta 0.3 --inner 4", &err));
+    assert_ok(scry_options_get(&o, "fresh-noise", &value, &err));
+    assert_near(value, 0.3, 0);
+    assert_ok(scry_options_text(&o, text, sizeof text, &err));
+    assert_string_equal(text, "--fresh-noise 0.3 --solve-iterations 4");
+    assert_int_equal(scry_options_set(&o, "zeta", 2, &err), SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "fresh-noise is 2, expected a number from 0 to 1"));
+}
+
+/* Names and aliases are each one option of a method, and fields do not overlap. */
+static void names_are_unique(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct scry_method *const *m = scry_methods(&count);
+    for (size_t i = 0; i < count; i++)
+        for (const scry_option *o = m[i]->options; o->name; o++) {
+            assert_ptr_equal(scry_option_find(m[i], o->name), o);
+            if (o->alias) assert_ptr_equal(scry_option_find(m[i], o->alias), o);
+            assert_true(o->offset + sizeof(double) <= SCRY_OPTIONS_BYTES);
+            for (const scry_option *p = m[i]->options; p < o; p++)
+                assert_int_not_equal(p->offset, o->offset);
+        }
 }
 
 static void settings_survive_as_text(void **state)
@@ -179,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_is_complete), cmocka_unit_test(options_are_set_by_name),
         cmocka_unit_test(choices_have_words),       cmocka_unit_test(settings_survive_as_text),
+        cmocka_unit_test(an_alias_is_the_option),   cmocka_unit_test(names_are_unique),
         cmocka_unit_test(a_missing_need_is_named),  cmocka_unit_test(plans_survive_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,9 +64,19 @@ static void print_option(const char *name, const char *arg, const char *help)
     print_wrapped(help, INDENT, INDENT);
 }
 
+/* The option of this name that the method has, not by an alias. */
+static const scry_option *named_option(const struct scry_method *m, unsigned kinds,
+                                       const char *name)
+{
+    const scry_option *o = kinds & 1u << m->kind ? scry_option_find(m, name) : NULL;
+    return o && !strcmp(o->name, name) ? o : NULL;
+}
+
 static bool same_help(const scry_option *a, const scry_option *b)
 {
-    return a && b && !strcmp(a->help, b->help) && a->value >= b->value && a->value <= b->value;
+    if (!a || !b || strcmp(a->help, b->help) != 0) return false;
+    return a->value >= b->value && a->value <= b->value &&
+           !strcmp(a->alias ? a->alias : "", b->alias ? b->alias : "");
 }
 
 /* "diffpir, jfps: levels of the noise schedule [16]": methods that say the same are named
@@ -75,26 +85,27 @@ static void print_method_option(const char *name, unsigned kinds)
 {
     size_t total;
     const struct scry_method *const *list = scry_methods(&total);
-    char text[2048] = "", value[32];
+    char text[4096] = "", value[40];
     size_t at = 0;
     for (size_t m = 0; m < total; m++) {
-        const scry_option *o = kinds & 1u << list[m]->kind ? scry_option_find(list[m], name) : NULL;
+        const scry_option *o = named_option(list[m], kinds, name);
         bool told = !o;
         for (size_t e = 0; e < m && !told; e++)
-            told = (kinds & 1u << list[e]->kind) && same_help(scry_option_find(list[e], name), o);
+            told = same_help(named_option(list[e], kinds, name), o);
         if (told) continue;
         for (size_t l = m; l < total && at < sizeof text; l++)
-            if ((kinds & 1u << list[l]->kind) && same_help(scry_option_find(list[l], name), o))
+            if (same_help(named_option(list[l], kinds, name), o))
                 at += (size_t)snprintf(text + at, sizeof text - at, "%s%s",
                                        l > m ? ", "
                                        : at  ? "\n"
                                              : "",
                                        list[l]->name);
         if (at < sizeof text)
-            at += (size_t)snprintf(text + at, sizeof text - at, ": %s [%s]", o->help,
-                                   scry_option_print(o, o->value, value, sizeof value));
+            at += (size_t)snprintf(text + at, sizeof text - at, ": %s [%s]%s%s", o->help,
+                                   scry_option_print(o, o->value, value, sizeof value),
+                                   o->alias ? ", or --" : "", o->alias ? o->alias : "");
     }
-    print_option(name, "X", text);
+    if (at) print_option(name, "X", text);
 }
 
 static void print_help(const cli_command *command, const cli_option *options,

@@ -37,6 +37,18 @@ static void print_measured(const struct scry_method *m)
     }
 }
 
+/* "--fresh-noise  share of fresh noise in a step [0.8; 0 to 1; or --zeta]" */
+static void print_option(const scry_option *o)
+{
+    char value[40];
+    printf("    --%-16s %s [%s; ", o->name, o->help,
+           scry_option_print(o, o->value, value, sizeof value));
+    if (!o->words) printf("%g to %g", o->low, o->high);
+    for (int w = (int)o->low; o->words && w <= (int)o->high; w++)
+        printf("%s%s", o->words[w], w < (int)o->high ? ", " : "");
+    printf("%s%s]\n", o->alias ? "; or --" : "", o->alias ? o->alias : "");
+}
+
 static void print_method(const struct scry_method *m)
 {
     static const struct {
@@ -57,15 +69,8 @@ static void print_method(const struct scry_method *m)
     if (scry_method_walks(m))
         printf("    walks       a chain goes on from its first draw to --draws of them, "
                "--thin steps apart\n");
-    for (const scry_option *o = m->options; o && o->name; o++) {
-        const char *const *words = o->words;
-        char value[32];
-        scry_option_print(o, o->value, value, sizeof value);
-        printf("    --%-12s %s [%s; ", o->name, o->help, value);
-        if (!words) printf("%g to %g]\n", o->low, o->high);
-        for (int w = (int)o->low; words && w <= (int)o->high; w++)
-            printf("%s%s", words[w], w < (int)o->high ? ", " : "]\n");
-    }
+    for (const scry_option *o = m->options; o->name; o++)
+        print_option(o);
     printf("\n");
 }
 

@@ -114,8 +114,8 @@ static scry_status choose_method(struct job *j, scry_error *err)
                              r->products.threshold[t]);
     /* Without a weight tv would smooth until the residual is that of the noise, which takes more
      * than the eye would: images of one coil and of many are best near this one. */
-    if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, r->method, "lambda"))
-        return scry_options_set(&r->opts, "lambda", 0.005, err);
+    if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, r->method, "tv-weight"))
+        return scry_options_set(&r->opts, "tv-weight", 0.005, err);
     return SCRY_OK;
 }
 

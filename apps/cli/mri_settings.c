@@ -24,7 +24,7 @@ void mri_options(cli_option *table, mri_settings *s)
     const cli_option options[] = {
         {"method", CLI_TEXT, &s->method, "NAME",
          "see 'scry methods'; wavelet is the quickest; dds has error bars that are too narrow, "
-         "preconditioned-langevin with --steps 20 --travel 2 fair ones and a worse mean "
+         "preconditioned-langevin with --steps 20 --level-steps 2 fair ones and a worse mean "
          "[wavelet]"},
         {"maps", CLI_TEXT, &s->maps, "WHICH",
          "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "

@@ -1,6 +1,7 @@
 #include "apps/cli/report.h"
 
 #include "apps/cli/monitor.h"
+#include "apps/recon/options_report.h"
 #include "lib/memory.h"
 
 #include <math.h>
@@ -32,12 +33,7 @@ scry_status report_begin(report *r, const restore_run_state *run, scry_error *er
         scry_json_put_string(d, p, "name", run->settings->prior);
         scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
     }
-    scry_json_node *options = scry_json_put_object(d, root, "options");
-    for (const scry_option *o = run->method->options; o && o->name; o++) {
-        double value;
-        if (scry_options_get(&run->opts, o->name, &value, NULL) == SCRY_OK)
-            scry_json_put_number(d, options, o->name, value);
-    }
+    options_report(d, root, &run->opts);
     r->files = scry_json_put_array(d, root, "files");
     return SCRY_OK;
 }

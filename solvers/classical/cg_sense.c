@@ -76,12 +76,12 @@ static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
                                  const scry_options *options, scry_error *err);
 
 static const scry_option cg_sense_options[] = {
-    {"lambda", NULL, SCRY_FIELD(struct cg_sense_options, ridge), 0.01, 0, 1e12, NULL,
+    {"ridge", "lambda", SCRY_FIELD(struct cg_sense_options, ridge), 0.01, 0, 1e12, NULL,
      "weight of |u|^2/2 against |A u - b|^2/2, the noise left out; 0: none, then the iterations "
      "are what keeps noise down"},
     {"iterations", NULL, SCRY_FIELD(struct cg_sense_options, iterations), 30, 1, 1000000, NULL,
      "conjugate gradient iterations at most"},
-    {"tol", NULL, SCRY_FIELD(struct cg_sense_options, tolerance), 0, 0, 0.1, NULL,
+    {"tolerance", "tol", SCRY_FIELD(struct cg_sense_options, tolerance), 0, 0, 0.1, NULL,
      "relative residual that ends them"},
     {0},
 };

@@ -135,16 +135,16 @@ static scry_status pnp_plan(scry_solver **out, const scry_problem *problem,
                             const scry_options *options, scry_error *err);
 
 static const scry_option pnp_options[] = {
-    {"steps", NULL, SCRY_FIELD(struct pnp_options, iterations), 24, 1, 10000, NULL,
+    {"iterations", "steps", SCRY_FIELD(struct pnp_options, iterations), 24, 1, 10000, NULL,
      "iterations, each one call of the network"},
     {"sigma-max", NULL, SCRY_FIELD(struct pnp_options, sigma_max), 1, 1e-6, 1e6, NULL,
      "first noise level of the denoiser"},
     {"sigma-min", NULL, SCRY_FIELD(struct pnp_options, sigma_min), 0, 0, 1e6, NULL,
      "last one; 0: the noise of the data"},
-    {"lambda", NULL, SCRY_FIELD(struct pnp_options, prior_weight), 0.25, 1e-6, 1e6, NULL,
+    {"prior-weight", "lambda", SCRY_FIELD(struct pnp_options, prior_weight), 0.25, 1e-6, 1e6, NULL,
      "weight of the prior against the likelihood"},
-    {"inner", NULL, SCRY_FIELD(struct pnp_options, cg_iterations), 50, 1, 100000, NULL,
-     "conjugate gradient iterations in a data step"},
+    {"solve-iterations", "inner", SCRY_FIELD(struct pnp_options, cg_iterations), 50, 1, 100000,
+     NULL, "conjugate gradient iterations in a data step"},
     {0},
 };
 

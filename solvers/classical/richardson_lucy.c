@@ -520,10 +520,10 @@ static const scry_option rl_options[] = {
      "steps: after the count; discrepancy: when chi2 per pixel reaches 1; holdout: when the "
      "likelihood of held-out counts peaks; frc: when the Fourier rings of estimates from two "
      "halves of the counts agree best"},
-    {"accelerate", NULL, SCRY_FIELD(struct rl_options, accelerate), RL_ACCELERATE_BIGGS, 0,
-     RL_ACCELERATE_NESTEROV, rl_accelerate_words,
+    {"acceleration", "accelerate", SCRY_FIELD(struct rl_options, accelerate), RL_ACCELERATE_BIGGS,
+     0, RL_ACCELERATE_NESTEROV, rl_accelerate_words,
      "extrapolation between iterations: none, biggs (and Andrews) or nesterov"},
-    {"tv", NULL, SCRY_FIELD(struct rl_options, tv), 0, 0, 1, NULL,
+    {"tv-weight", "tv", SCRY_FIELD(struct rl_options, tv), 0, 0, 1, NULL,
      "weight of total variation against the fit (0.002 to 0.05 is usual)"},
     {0},
 };

@@ -268,11 +268,12 @@ static scry_status tikhonov_plan(scry_solver **out, const scry_problem *problem,
                                  const scry_options *options, scry_error *err);
 
 static const scry_option tikhonov_options[] = {
-    {"lambda", NULL, SCRY_FIELD(struct tikhonov_options, smoothness), 0, 0, 1e12, NULL,
+    {"gradient-weight", "lambda", SCRY_FIELD(struct tikhonov_options, smoothness), 0, 0, 1e12, NULL,
      "weight of the squared gradient; 0: found from the data"},
-    {"stop", NULL, SCRY_FIELD(struct tikhonov_options, stop), TIKHONOV_HOLDOUT, 0, TIKHONOV_HOLDOUT,
-     tikhonov_stop_words,
-     "how lambda is found: discrepancy: chi2 per pixel is 1; holdout: generalized "
+    {"weight-by", "stop", SCRY_FIELD(struct tikhonov_options, stop), TIKHONOV_HOLDOUT, 0,
+     TIKHONOV_HOLDOUT, tikhonov_stop_words,
+     "how gradient-weight is found from the data: discrepancy: chi2 per pixel is 1; holdout: "
+     "generalized "
      "cross-validation"},
     SCRYI_CG_OPTIONS(struct tikhonov_options, 100, 1e-4),
     {0},

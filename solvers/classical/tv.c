@@ -244,10 +244,10 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option tv_options[] = {
     {"iterations", NULL, SCRY_FIELD(struct tv_options, iterations), 500, 1, 1000000, NULL,
      "iterations at most"},
-    {"tol", NULL, SCRY_FIELD(struct tv_options, tolerance), 0.01, 0, 1, NULL,
+    {"tolerance", "tol", SCRY_FIELD(struct tv_options, tolerance), 0.01, 0, 1, NULL,
      "ends when a step moves the image by less than this part of 0.1 contrast; of 0.003 of the "
      "root mean square where it is complex"},
-    {"lambda", NULL, SCRY_FIELD(struct tv_options, weight), 0, 0, 1e12, NULL,
+    {"tv-weight", "lambda", SCRY_FIELD(struct tv_options, weight), 0, 0, 1e12, NULL,
      "weight of the variation against the log-likelihood, for complex images against "
      "|A u - b|^2/2; 0: least variation with chi2 1"},
     {0},

@@ -136,11 +136,11 @@ static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
                                 const scry_options *options, scry_error *err);
 
 static const scry_option wavelet_options[] = {
-    {"lambda", NULL, SCRY_FIELD(struct wavelet_options, weight), 0.005, 0, 1e12, NULL,
+    {"wavelet-weight", "lambda", SCRY_FIELD(struct wavelet_options, weight), 0.005, 0, 1e12, NULL,
      "weight of the coefficients against |A u - b|^2/2, the noise left out"},
     {"iterations", NULL, SCRY_FIELD(struct wavelet_options, iterations), 100, 1, 1000000, NULL,
      "iterations at most"},
-    {"tol", NULL, SCRY_FIELD(struct wavelet_options, tolerance), 0, 0, 1, NULL,
+    {"tolerance", "tol", SCRY_FIELD(struct wavelet_options, tolerance), 0, 0, 1, NULL,
      "relative change of the image that ends them"},
     {"shifts", NULL, SCRY_FIELD(struct wavelet_options, shifts), 1, 0, 1, NULL,
      "1: each iteration shifts the transform at random; 0: never"},

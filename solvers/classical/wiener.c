@@ -86,9 +86,9 @@ static scry_status wiener_plan(scry_solver **out, const scry_problem *problem,
                                const scry_options *options, scry_error *err);
 
 static const scry_option wiener_options[] = {
-    {"steps", NULL, SCRY_FIELD(struct wiener_options, estimates), 3, 1, 100, NULL,
+    {"estimates", "steps", SCRY_FIELD(struct wiener_options, estimates), 3, 1, 100, NULL,
      "estimates for counted light, each with the noise variance of the last"},
-    {"lambda", NULL, SCRY_FIELD(struct wiener_options, prior_weight), 1, 1e-6, 1e6, NULL,
+    {"prior-weight", "lambda", SCRY_FIELD(struct wiener_options, prior_weight), 1, 1e-6, 1e6, NULL,
      "weight of the model: 1 is Bayes' rule"},
     SCRYI_CG_OPTIONS(struct wiener_options, 300, 1e-4),
     {0},

@@ -67,7 +67,7 @@ scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_pro
          "paper: as published, the level blurs the prior; exact: it is taken out of the noise of " \
          "the data, and draws are denoised; Gaussian noise only"},                                 \
     {                                                                                              \
-        "lambda", NULL, SCRY_FIELD(type, blurred.prior_weight), 1, 1e-6, 1e6, NULL,                \
+        "prior-weight", "lambda", SCRY_FIELD(type, blurred.prior_weight), 1, 1e-6, 1e6, NULL,      \
             "weight of the prior; 1 is the posterior"                                              \
     }
 

@@ -82,7 +82,7 @@ static scry_status estimate(struct daps *M, double s, scry_error *err)
     if (o->variance != DAPS_VARIANCE_PAPER) return scryi_sampler_denoise(S, S->x0, S->x, s, err);
     scry_prior_sigma_range(S->base.problem.prior, &low, &high);
     scry_status st = scry_schedule_karras(M->levels, o->ode_steps, fmin(fmax(low, ODE_LOW), s), s,
-                                          o->sampler.schedule.rho, err);
+                                          o->sampler.schedule.power, err);
     for (size_t k = 0; k < o->ode_steps && st == SCRY_OK; k++) {
         const double keep = M->levels[k + 1] / M->levels[k];
         st = scryi_sampler_denoise(S, S->x0, S->x, M->levels[k], err);
@@ -299,17 +299,17 @@ static const scry_option options[] = {
      DAPS_VARIANCE_MATCHED, daps_variance_words,
      "what a state leaves unknown of its image; paper: s^2 around the end of the ODE, as "
      "published; matched: the covariance of the Gaussian model around the denoised state"},
-    {"inner", NULL, SCRY_FIELD(struct daps_options, ode_steps), 5, 1, MAX_INNER, NULL,
+    {"ode-steps", "inner", SCRY_FIELD(struct daps_options, ode_steps), 5, 1, MAX_INNER, NULL,
      "denoiser steps of the ODE (variance paper)"},
-    {"inner-draw", NULL, SCRY_FIELD(struct daps_options, draw), DAPS_DRAW_EXACT, 0, DAPS_DRAW_HMC,
-     daps_draw_words,
+    {"image-draw", "inner-draw", SCRY_FIELD(struct daps_options, draw), DAPS_DRAW_EXACT, 0,
+     DAPS_DRAW_HMC, daps_draw_words,
      "how an image is drawn given the data: exact: one linear solve, local Gaussian noise; "
      "langevin, hmc: a chain"},
-    {"tol", NULL, SCRY_FIELD(struct daps_options, tolerance), 1e-3, 0, 1, NULL,
+    {"solve-tolerance", "tol", SCRY_FIELD(struct daps_options, tolerance), 1e-3, 0, 1, NULL,
      "relative residual of that solve"},
     {"draw-steps", NULL, SCRY_FIELD(struct daps_options, draw_steps), 100, 1, MAX_DRAW - 1, NULL,
      "gradients of such a chain"},
-    {"draw-size", NULL, SCRY_FIELD(struct daps_options, draw_size), 0.7, 1e-6, 2, NULL,
+    {"draw-step-size", "draw-size", SCRY_FIELD(struct daps_options, draw_size), 0.7, 1e-6, 2, NULL,
      "length of its steps, relative to the stable one"},
     SCRYI_START_OPTIONS(struct daps_options),
     {0},
@@ -321,7 +321,7 @@ const struct scry_method scry_method_daps = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
     .exact = "approximate: mean off by 0.2 to 0.9 sd, spread up to 1.4 times too wide; with "
-             "`variance matched` exact for a Gaussian prior that equals the model",
+             "variance matched, exact for a Gaussian prior that equals the model",
     .citation = "Zhang et al. 2024 (arXiv:2407.01521), Algorithm 1",
     .options = options,
     .plan = daps_plan,

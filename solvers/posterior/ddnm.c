@@ -39,7 +39,7 @@ static scry_status ddnm_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct ddnm_options, 50),
     SCRYI_VISITS_OPTION(struct ddnm_options),
-    {"eta", NULL, SCRY_FIELD(struct ddnm_options, fresh_noise), 0.85, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct ddnm_options, fresh_noise), 0.85, 0, 1, NULL,
      "share of fresh noise in what the measurement does not see"},
     SCRYI_START_OPTIONS(struct ddnm_options),
     {0},

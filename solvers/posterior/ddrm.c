@@ -45,9 +45,9 @@ static scry_status ddrm_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct ddrm_options, 20),
-    {"eta", NULL, SCRY_FIELD(struct ddrm_options, fresh_noise), 0.85, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct ddrm_options, fresh_noise), 0.85, 0, 1, NULL,
      "share of fresh noise where the measurement says little or nothing"},
-    {"eta-b", NULL, SCRY_FIELD(struct ddrm_options, data_share), 1, 0, 1, NULL,
+    {"data-share", "eta-b", SCRY_FIELD(struct ddrm_options, data_share), 1, 0, 1, NULL,
      "share of the measurement where it is better than the state"},
     SCRYI_START_OPTIONS(struct ddrm_options),
     {0},

@@ -92,13 +92,14 @@ static scry_status dds_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct dds_options, 50),
-    {"eta", NULL, SCRY_FIELD(struct dds_options, fresh_noise), 1, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct dds_options, fresh_noise), 1, 0, 1, NULL,
      "share of fresh noise in the noise of the next level; published: 0.85"},
-    {"gamma", NULL, SCRY_FIELD(struct dds_options, data_weight), 1, 1e-6, 1e6, NULL,
+    {"data-weight", "gamma", SCRY_FIELD(struct dds_options, data_weight), 1, 1e-6, 1e6, NULL,
      "weight of the data in the data step"},
-    {"weight", NULL, SCRY_FIELD(struct dds_options, weight), DDS_WEIGHT_NOISE, 0, DDS_WEIGHT_NOISE,
-     dds_weight_words,
-     "unit of gamma; paper: 1 / |A|^2 at every level, as published; noise: what the noise of the "
+    {"weighting", "weight", SCRY_FIELD(struct dds_options, weight), DDS_WEIGHT_NOISE, 0,
+     DDS_WEIGHT_NOISE, dds_weight_words,
+     "unit of data-weight; paper: 1 / |A|^2 at every level, as published; noise: what the noise of "
+     "the "
      "measurement and that of the level are worth"},
     SCRYI_CG_OPTIONS(struct dds_options, 5, 0),
     SCRYI_START_OPTIONS(struct dds_options),
@@ -110,7 +111,7 @@ const struct scry_method scry_method_dds = {
     .title = "decomposed diffusion sampling",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER,
-    .exact = "approximate: its spread is somewhat small; with `weight paper`, as published, it "
+    .exact = "approximate: its spread is somewhat small; with weighting paper, as published, it "
              "fits the noise of the data too",
     .citation = "Chung, Lee, Ye 2024, ICLR (arXiv:2303.05754), Algorithm 2",
     .options = options,

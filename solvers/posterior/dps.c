@@ -49,7 +49,7 @@ static scry_status dps_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct dps_options, 1000),
-    {"zeta", NULL, SCRY_FIELD(struct dps_options, step_size), 0.3, 0, 1e6, NULL,
+    {"step-size", "zeta", SCRY_FIELD(struct dps_options, step_size), 0.3, 0, 1e6, NULL,
      "length of the data step"},
     {0},
 };

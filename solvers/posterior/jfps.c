@@ -65,7 +65,7 @@ static scry_status jfps_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct jfps_options, 40),
     SCRYI_VISITS_OPTION(struct jfps_options),
-    {"eta", NULL, SCRY_FIELD(struct jfps_options, fresh_noise), 1, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct jfps_options, fresh_noise), 1, 0, 1, NULL,
      "share of fresh noise: 0 deterministic, 1 ancestral"},
     {"spread", NULL, SCRY_FIELD(struct jfps_options, spread), 0, 0, 1, NULL,
      "share of the spread of x0 given x and y that a step draws"},

@@ -46,9 +46,9 @@ static scry_status langevin_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct langevin_options, 100),
-    {"travel", NULL, SCRY_FIELD(struct langevin_options, sampler.schedule.travel), 10, 1, 100000,
-     NULL, "Langevin steps at each level"},
-    {"zeta", NULL, SCRY_FIELD(struct langevin_options, step_size), 0.5, 1e-6, 2, NULL,
+    {"level-steps", "travel", SCRY_FIELD(struct langevin_options, sampler.schedule.visits), 10, 1,
+     100000, NULL, "Langevin steps at each level"},
+    {"step-size", "zeta", SCRY_FIELD(struct langevin_options, step_size), 0.5, 1e-6, 2, NULL,
      "step, in units of the largest curvature; above 1 it may diverge"},
     SCRYI_START_OPTIONS(struct langevin_options),
     SCRYI_WALK_OPTIONS(struct langevin_options, 400),
@@ -60,7 +60,8 @@ const struct scry_method scry_method_langevin = {
     .title = "annealed Langevin dynamics",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER,
-    .exact = "exact for any prior as zeta and sigma-min fall and travel grows; with few steps a "
+    .exact = "exact for any prior as step-size and sigma-min fall and level-steps grows; with few "
+             "steps a "
              "level keeps some spread of those above",
     .citation = "Jalal et al. 2021, NeurIPS (arXiv:2108.01368); Song, Ermon 2019, NeurIPS "
                 "(arXiv:1907.05600)",

@@ -55,7 +55,7 @@ void scryi_langevin_destroy(struct scry_solver *S)
 void scryi_langevin_flatten(struct scryi_sampler_options *o)
 {
     o->schedule.sigma_max = o->start.sigma = o->schedule.sigma_min;
-    o->schedule.rho = 1;
+    o->schedule.power = 1;
 }
 
 scry_status scryi_langevin_plan(scry_solver **out,

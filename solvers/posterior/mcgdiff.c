@@ -213,7 +213,7 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct mcgdiff_options, 100),
     {"particles", NULL, SCRY_FIELD(struct mcgdiff_options, particles), 32, 1, 100000, NULL,
      "states of a run, of which one is drawn at the end"},
-    {"zeta", NULL, SCRY_FIELD(struct mcgdiff_options, resample_below), 0.5, 0, 1, NULL,
+    {"resample-below", "zeta", SCRY_FIELD(struct mcgdiff_options, resample_below), 0.5, 0, 1, NULL,
      "effective share of the particles below which they are resampled"},
     {0},
 };

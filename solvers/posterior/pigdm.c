@@ -40,7 +40,7 @@ static scry_status pigdm_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct pigdm_options, 30),
-    {"eta", NULL, SCRY_FIELD(struct pigdm_options, fresh_noise), 1, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct pigdm_options, fresh_noise), 1, 0, 1, NULL,
      "share of fresh noise: 0 deterministic, 1 ancestral"},
     SCRYI_CG_OPTIONS(struct pigdm_options, 40, 1e-3),
     SCRYI_START_OPTIONS(struct pigdm_options),

@@ -74,7 +74,7 @@ static scry_status pnp_flow_plan(scry_solver **out, const scry_problem *problem,
     scry_solver *S;
     const struct pnp_flow_options *o = scry_options_block(options);
     struct scryi_sampler_options ends = o->sampler;
-    ends.schedule.rho = 1; /* only the ends of that schedule are used */
+    ends.schedule.power = 1; /* only the ends of that schedule are used */
     scry_status st = scryi_langevin_plan(&S, pnp_flow_step, problem, options, &ends, err);
     if (st != SCRY_OK) return st;
     double *sigma = ((struct scryi_sampler *)S)->sigma;
@@ -90,11 +90,11 @@ static scry_status pnp_flow_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_STEPS_OPTION(struct pnp_flow_options, 100, 100000, "times of the flow, in equal steps"),
     SCRYI_LEVEL_OPTIONS(struct pnp_flow_options),
-    {"inner", NULL, SCRY_FIELD(struct pnp_flow_options, averages), 5, 1, MAX_INNER - 1, NULL,
+    {"averages", "inner", SCRY_FIELD(struct pnp_flow_options, averages), 5, 1, MAX_INNER - 1, NULL,
      "noises that a step averages over"},
-    {"gamma", NULL, SCRY_FIELD(struct pnp_flow_options, step_size), 1, 1e-6, 2, NULL,
+    {"step-size", "gamma", SCRY_FIELD(struct pnp_flow_options, step_size), 1, 1e-6, 2, NULL,
      "first data step, in units of the longest that lowers the misfit"},
-    {"zeta", NULL, SCRY_FIELD(struct pnp_flow_options, step_decay), 1, 0, 100, NULL,
+    {"step-decay", "zeta", SCRY_FIELD(struct pnp_flow_options, step_decay), 1, 0, 100, NULL,
      "power of 1 - t with which the data step vanishes"},
     {0},
 };

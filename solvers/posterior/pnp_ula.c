@@ -111,14 +111,14 @@ static const scry_option options[] = {
     SCRYI_STEPS_OPTION(struct pnp_ula_options, 8000, 10000000,
                        "steps of the chain to its first draw"),
     SCRYI_BLURRED_OPTIONS(struct pnp_ula_options),
-    {"zeta", NULL, SCRY_FIELD(struct pnp_ula_options, step_size), 0.15, 1e-6, 2, NULL,
+    {"step-size", "zeta", SCRY_FIELD(struct pnp_ula_options, step_size), 0.15, 1e-6, 2, NULL,
      "step, in units of the largest curvature; above 1 it may diverge"},
     {"scheme", NULL, SCRY_FIELD(struct pnp_ula_options, scheme), PNP_ULA_PAPER, 0, PNP_ULA_KINETIC,
      pnp_ula_scheme_words,
      "paper: Euler steps, as published; postprocessed: steps whose spread is exact for Gaussian "
      "posteriors; kinetic: the same with a velocity, which slow directions need"},
-    {"eta", NULL, SCRY_FIELD(struct pnp_ula_options, fresh_velocity), 0.25, 1e-6, 1, NULL,
-     "share of the velocity that is drawn anew in a step of scheme kinetic"},
+    {"fresh-velocity", "eta", SCRY_FIELD(struct pnp_ula_options, fresh_velocity), 0.25, 1e-6, 1,
+     NULL, "share of the velocity that is drawn anew in a step of scheme kinetic"},
     SCRYI_LANGEVIN_START(struct pnp_ula_options),
     SCRYI_WALK_OPTIONS(struct pnp_ula_options, 500),
     {0},
@@ -129,9 +129,10 @@ const struct scry_method scry_method_pnp_ula = {
     .title = "PnP-ULA, unadjusted Langevin",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
-    .exact = "exact for any prior as zeta and sigma-min fall and steps grow; sd at most zeta / 4 "
+    .exact = "exact for any prior as step-size and sigma-min fall and steps grow; sd at most "
+             "step-size / 4 "
              "too wide, and sigma-min blurs the prior. With scheme kinetic and coupling exact: as "
-             "zeta falls and steps grow, Gaussian posteriors at any zeta",
+             "step-size falls and steps grow; for Gaussian posteriors at any step-size",
     .citation = "Laumont et al. 2022, SIAM J. Imaging Sci. 15:701 (arXiv:2103.04715); kinetic: "
                 "Leimkuhler, Matthews 2013, AMRX 2013:34",
     .options = options,

@@ -157,7 +157,7 @@ static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
         .levels = M->levels,
         .count = o->prior_steps,
         .low = M->low,
-        .rho = o->sampler.schedule.rho,
+        .rho = o->sampler.schedule.power,
         .spread = o->spread,
         .left = SCRYI_DRAW_STATE,
         .fresh = SCRYI_DRAW_SPARE,
@@ -235,7 +235,7 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
     }
     M->low = fmax(M->least, 0.1 * last);
     const size_t fall = paper ? base->first : (base->first + 1) / 2;
-    if ((st = scry_schedule_karras(s, fall, last, s[0], o->sampler.schedule.rho, err)) != SCRY_OK)
+    if ((st = scry_schedule_karras(s, fall, last, s[0], o->sampler.schedule.power, err)) != SCRY_OK)
         return st;
     for (size_t i = fall; i < base->steps; i++)
         s[i] = last;
@@ -280,15 +280,15 @@ static const scry_option options[] = {
      NULL, "first coupling"},
     {"sigma-min", NULL, SCRY_FIELD(struct pnpdm_options, sampler.schedule.sigma_min), 0, 0, 1e6,
      NULL, "last coupling; 0: from the noise of the data, 0.3 at most; paper: 0.3 of that noise"},
-    SCRYI_RHO_OPTION(struct pnpdm_options),
+    SCRYI_POWER_OPTION(struct pnpdm_options),
     {"coupling", NULL, SCRY_FIELD(struct pnpdm_options, coupling), SCRYI_COUPLING_EXACT, 0,
      SCRYI_COUPLING_EXACT, scryi_coupling_words,
      "paper: as published, it blurs the data; exact: its noise is taken out of theirs"},
-    {"inner", NULL, SCRY_FIELD(struct pnpdm_options, prior_steps), 5, 1, MAX_INNER - 1, NULL,
-     "denoiser steps of a draw from the prior"},
+    {"prior-steps", "inner", SCRY_FIELD(struct pnpdm_options, prior_steps), 5, 1, MAX_INNER - 1,
+     NULL, "denoiser steps of a draw from the prior"},
     {"spread", NULL, SCRY_FIELD(struct pnpdm_options, spread), 1, 0, 1, NULL,
      "share of the spread of x0 that those steps draw, from the Gaussian model"},
-    {"tol", NULL, SCRY_FIELD(struct pnpdm_options, tolerance), 1e-3, 0, 1, NULL,
+    {"solve-tolerance", "tol", SCRY_FIELD(struct pnpdm_options, tolerance), 1e-3, 0, 1, NULL,
      "relative residual of the draw from the data's half"},
     SCRYI_START_OPTIONS(struct pnpdm_options),
     SCRYI_WALK_OPTIONS(struct pnpdm_options, 3),
@@ -300,8 +300,9 @@ const struct scry_method scry_method_pnpdm = {
     .title = "PnP-DM, split Gibbs",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
-    .exact = "exact for any prior as steps and inner grow; a few counts a pixel shift its mean by "
-             "up to 0.35 sd",
+    .exact =
+        "exact for any prior as steps and prior-steps grow; a few counts a pixel shift its mean by "
+        "up to 0.35 sd",
     .citation = "Wu et al. 2024, NeurIPS (arXiv:2405.18782); Xu, Chi 2024 (arXiv:2403.17042)",
     .options = options,
     .plan = pnpdm_plan,

@@ -56,10 +56,11 @@ static scry_status preconditioned_langevin_plan(scry_solver **out, const scry_pr
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct preconditioned_langevin_options, 60),
-    {"travel", NULL, SCRY_FIELD(struct preconditioned_langevin_options, sampler.schedule.travel), 4,
-     1, 100000, NULL, "Langevin steps at each level"},
-    {"gamma", NULL, SCRY_FIELD(struct preconditioned_langevin_options, step_size), 1, 1e-6, 1, NULL,
-     "step; 1 draws the data's half anew each time"},
+    {"level-steps", "travel",
+     SCRY_FIELD(struct preconditioned_langevin_options, sampler.schedule.visits), 4, 1, 100000,
+     NULL, "Langevin steps at each level"},
+    {"step-size", "gamma", SCRY_FIELD(struct preconditioned_langevin_options, step_size), 1, 1e-6,
+     1, NULL, "step; 1 draws the data's half anew each time"},
     SCRYI_CG_OPTIONS(struct preconditioned_langevin_options, 50, 1e-3),
     SCRYI_START_OPTIONS(struct preconditioned_langevin_options),
     SCRYI_WALK_OPTIONS(struct preconditioned_langevin_options, 200),
@@ -71,7 +72,7 @@ const struct scry_method scry_method_preconditioned_langevin = {
     .title = "annealed Langevin dynamics, preconditioned by the data",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
-    .exact = "exact for any prior as sigma-min falls and travel grows",
+    .exact = "exact for any prior as sigma-min falls and level-steps grows",
     .citation = "Luo et al. 2023, MRM 90:295 (arXiv:2202.01479), as in BART's sample; noise of the "
                 "data's half for steps of any length: ours",
     .options = options,

@@ -121,10 +121,10 @@ static scry_status red_diff_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct red_diff_options, 100),
-    {"lambda", NULL, SCRY_FIELD(struct red_diff_options, prior_weight), 0.25, 0, 1e6, NULL,
-     "weight of the prior"},
-    {"lr", NULL, SCRY_FIELD(struct red_diff_options, learning_rate), 0.1, 1e-6, 1e3, NULL,
-     "learning rate of Adam"},
+    {"prior-weight", "lambda", SCRY_FIELD(struct red_diff_options, prior_weight), 0.25, 0, 1e6,
+     NULL, "weight of the prior"},
+    {"learning-rate", "lr", SCRY_FIELD(struct red_diff_options, learning_rate), 0.1, 1e-6, 1e3,
+     NULL, "learning rate of Adam"},
     {0},
 };
 

@@ -159,10 +159,10 @@ static scry_status sk_rock_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_STEPS_OPTION(struct sk_rock_options, 400, 10000000,
                        "steps of the chain to its first draw"),
-    {"inner", NULL, SCRY_FIELD(struct sk_rock_options, stages), 5, 2, 100, NULL,
+    {"stages", "inner", SCRY_FIELD(struct sk_rock_options, stages), 5, 2, 100, NULL,
      "stages of a step, each a call of the denoiser"},
     SCRYI_BLURRED_OPTIONS(struct sk_rock_options),
-    {"zeta", NULL, SCRY_FIELD(struct sk_rock_options, step_size), 0.1, 1e-6, 1, NULL,
+    {"step-size", "zeta", SCRY_FIELD(struct sk_rock_options, step_size), 0.1, 1e-6, 1, NULL,
      "share of the longest stable step; 1 is the published choice"},
     {"scheme", NULL, SCRY_FIELD(struct sk_rock_options, scheme), SK_ROCK_PAPER, 0,
      SK_ROCK_POSTPROCESSED, sk_rock_scheme_words,
@@ -177,9 +177,10 @@ const struct scry_method scry_method_sk_rock = {
     .title = "SK-ROCK, stabilised Langevin",
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_GAUSSIAN,
-    .exact = "exact for any prior as zeta and sigma-min fall and steps grow; long steps leave the "
-             "stiffest directions too narrow, less so with scheme postprocessed, and sigma-min "
-             "blurs the prior, but not with coupling exact",
+    .exact =
+        "exact for any prior as step-size and sigma-min fall and steps grow; long steps leave the "
+        "stiffest directions too narrow, less so with scheme postprocessed, and sigma-min "
+        "blurs the prior, but not with coupling exact",
     .citation = "Pereyra, Vargas Mieles, Zygalakis 2020, SIAM J. Imaging Sci. 13:905 "
                 "(arXiv:1908.08845)",
     .options = options,

@@ -283,13 +283,13 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct tds_options, 100),
     {"particles", NULL, SCRY_FIELD(struct tds_options, particles), 16, 1, 100000, NULL,
      "states of a run, of which one is drawn at the end"},
-    {"zeta", NULL, SCRY_FIELD(struct tds_options, resample_below), 0.5, 0, 1, NULL,
+    {"resample-below", "zeta", SCRY_FIELD(struct tds_options, resample_below), 0.5, 0, 1, NULL,
      "effective share of the particles below which they are resampled"},
     {"twist", NULL, SCRY_FIELD(struct tds_options, twist), TDS_TWIST_PAPER, 0, TDS_TWIST_MODEL,
      tds_twist_words,
      "paper: as published, by derivatives; model: moves and weights by the Gaussian model of the "
      "images, exact for it, Gaussian noise only"},
-    {"tol", NULL, SCRY_FIELD(struct tds_options, tolerance), 1e-3, 0, 1, NULL,
+    {"solve-tolerance", "tol", SCRY_FIELD(struct tds_options, tolerance), 1e-3, 0, 1, NULL,
      "relative residual of the solves of twist model"},
     {0},
 };

@@ -128,7 +128,7 @@ static scry_status tmpd_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct tmpd_options, 30),
-    {"eta", NULL, SCRY_FIELD(struct tmpd_options, fresh_noise), 1, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct tmpd_options, fresh_noise), 1, 0, 1, NULL,
      "share of fresh noise: 0 deterministic, 1 ancestral"},
     SCRYI_START_OPTIONS(struct tmpd_options),
     {0},

@@ -94,7 +94,7 @@ const struct scry_method scry_method_ddpm = {
 
 static const scry_option ddim_options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct ancestral_options, 50),
-    {"eta", NULL, SCRY_FIELD(struct ancestral_options, fresh_noise), 0, 0, 1, NULL,
+    {"fresh-noise", "eta", SCRY_FIELD(struct ancestral_options, fresh_noise), 0, 0, 1, NULL,
      "share of fresh noise: 0 deterministic, 1 ancestral (DDPM)"},
     SCRYI_PRIOR_START_OPTIONS(struct ancestral_options),
     {0},
@@ -105,7 +105,7 @@ const struct scry_method scry_method_ddim = {
     .title = "DDIM",
     .kind = SCRY_UNCONDITIONAL,
     .needs = SCRY_NEEDS_DENOISER,
-    .exact = "exact as steps grow; at eta 0 it is the Euler method",
+    .exact = "exact as steps grow; at fresh-noise 0 it is the Euler method",
     .citation = "Song, Meng, Ermon 2021, ICLR (arXiv:2010.02502)",
     .options = ddim_options,
     .plan = plan_ddim,

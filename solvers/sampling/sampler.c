@@ -63,7 +63,7 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *prob
     base->options = *options;
     base->space = *scry_prior_space(problem->prior);
     base->n = scry_space_floats(&base->space);
-    S->travel = o->schedule.travel > 1 ? o->schedule.travel : 1;
+    S->travel = o->schedule.visits > 1 ? o->schedule.visits : 1;
     if ((st = count_steps(S, o, err)) != SCRY_OK) return st;
     if ((st = scryi_sampler_levels(problem, &o->schedule, &low, &high, err)) != SCRY_OK) return st;
     if ((st = scryi_start_sigma(&closed, base->method->name, problem, o, err)) != SCRY_OK)
@@ -79,7 +79,7 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *prob
     S->prior_work = scry_alloc(1, work);
     if (!S->sigma || !S->x || !S->x0 || !S->z || !S->prior_work)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", base->method->name, base->n);
-    st = scry_schedule_karras(S->sigma, steps, low, closed > 0 ? closed : high, o->schedule.rho,
+    st = scry_schedule_karras(S->sigma, steps, low, closed > 0 ? closed : high, o->schedule.power,
                               err);
     for (size_t i = steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
         for (size_t k = 0; k < S->travel; k++)

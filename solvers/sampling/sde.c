@@ -145,9 +145,9 @@ static const scry_option sde_options[] = {
 
 static const scry_option pc_options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct sde_options, 100),
-    {"inner", NULL, SCRY_FIELD(struct sde_options, corrector_steps), 1, 1, MAX_INNER - 1, NULL,
-     "corrector steps at each level"},
-    {"gamma", NULL, SCRY_FIELD(struct sde_options, corrector_size), 0.16, 1e-6, 1, NULL,
+    {"corrector-steps", "inner", SCRY_FIELD(struct sde_options, corrector_steps), 1, 1,
+     MAX_INNER - 1, NULL, "corrector steps at each level"},
+    {"corrector-snr", "gamma", SCRY_FIELD(struct sde_options, corrector_size), 0.16, 1e-6, 1, NULL,
      "signal-to-noise ratio of a corrector step, r of Alg. 4"},
     SCRYI_PRIOR_START_OPTIONS(struct sde_options),
     {0},

@@ -279,7 +279,7 @@ static scry_status wiener_estimate(float *v, const struct parts *p, const scry_p
     if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "first estimate");
     scry_options_init(&opts, method);
     /* percentiles are read from it, no pixel is: one pass of the noise, two digits */
-    st = scry_options_parse(&opts, "--steps 1 --tol 1e-2", err);
+    st = scry_options_parse(&opts, "--estimates 1 --solve-tolerance 1e-2", err);
     if (st == SCRY_OK) st = scry_solver_plan(&S, problem, &opts, err);
     if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
     if (st == SCRY_OK) st = scry_solver_run(S, u, NULL, NULL, NULL, err);

@@ -1,6 +1,7 @@
 #include "apps/recon/mri/output.h"
 
 #include "apps/cli/ranks.h"
+#include "apps/recon/options_report.h"
 #include "lib/memory.h"
 #include "lib/io/png.h"
 
@@ -333,12 +334,7 @@ scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, 
         scry_json_put_string(d, p, "name", s->prior);
         scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
     }
-    scry_json_node *options = scry_json_put_object(d, root, "options");
-    for (const scry_option *o = run->method->options; o && o->name; o++) {
-        double value;
-        if (scry_options_get(&run->opts, o->name, &value, NULL) == SCRY_OK)
-            scry_json_put_number(d, options, o->name, value);
-    }
+    options_report(d, root, &run->opts);
     scry_json_node *list = scry_json_put_array(d, root, "slices");
     for (size_t i = 0; i < v->frames * v->slices * v->problems; i++)
         if (v->entries[i].done) put_entry(d, list, v, i);

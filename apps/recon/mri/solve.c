@@ -97,7 +97,7 @@ static scry_status make_likelihood(struct parts *p, scry_affine map, scry_error 
 /* ---- the phase of the image, and the prior of what is left ---- */
 
 /* A method of the registry with its defaults, from the start to the end; u is complex (n). */
-static scry_status quick_solve(float complex *u, const char *name, double lambda, double steps,
+static scry_status quick_solve(float complex *u, const char *name, double weight, double iterations,
                                const struct parts *p, scry_error *err)
 {
     const struct scry_method *method = scry_method_find(name);
@@ -105,8 +105,8 @@ static scry_status quick_solve(float complex *u, const char *name, double lambda
     scry_options opts;
     scry_solver *S = NULL;
     scry_options_init(&opts, method);
-    scry_status st = scry_options_set(&opts, "lambda", lambda, err);
-    if (st == SCRY_OK) st = scry_options_set(&opts, "iterations", steps, err);
+    scry_status st = scry_options_set(&opts, "wavelet-weight", weight, err);
+    if (st == SCRY_OK) st = scry_options_set(&opts, "iterations", iterations, err);
     if (st == SCRY_OK) st = scry_solver_plan(&S, &problem, &opts, err);
     if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
     if (st == SCRY_OK) st = scry_solver_run(S, (float *)u, NULL, NULL, NULL, err);
