@@ -299,6 +299,47 @@ static void colours(void **state)
     scry_tiff_close(r);
 }
 
+/* How a viewer turns and blends the pixels is kept; their values and places are those of the file.
+ */
+static void presentation(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t samples, extra, orientation;
+        bool alpha;
+        uint16_t read;
+    } rows[] = {{4, 2, 6, true, 6},  {4, 1, 8, true, 8},  {2, 2, 3, true, 3},
+                {4, 0, 0, false, 1}, {2, 0, 9, false, 1}, {1, 0, 5, false, 5}};
+    unsigned char v[4 * N];
+    float out[N];
+    for (size_t i = 0; i < 4 * N; i++)
+        v[i] = (unsigned char)(i + 1);
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        scry_error err = {0};
+        scry_tiff_reader *r;
+        struct made f = made_begin(k % 2);
+        made_add(&f, &(struct made_page){.x = X,
+                                         .y = Y,
+                                         .bits = 8,
+                                         .samples = rows[k].samples,
+                                         .photometric = rows[k].samples == 4 ? 2 : 1,
+                                         .orientation = rows[k].orientation,
+                                         .extra = rows[k].extra,
+                                         .pixels = v,
+                                         .bytes = rows[k].samples * (size_t)N});
+        made_end(&f, at("shown.tif"));
+        assert_ok(scry_tiff_open(&r, path, &err));
+        const scry_tiff_info *info = scry_tiff_describe(r);
+        assert_int_equal(info->orientation, rows[k].read);
+        assert_int_equal(info->extra[0], rows[k].extra);
+        for (size_t c = 0; c < info->c; c++)
+            assert_int_equal(scry_tiff_is_alpha(info, c), rows[k].alpha && c + 1 == info->c);
+        assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
+        assert_near((double)out[X], v[X * rows[k].samples], 0);
+        scry_tiff_close(r);
+    }
+}
+
 static void precision(void **state)
 {
     (void)state;
@@ -379,6 +420,7 @@ int main(void)
         cmocka_unit_test(reduced_pages),
         cmocka_unit_test(packed_bits),
         cmocka_unit_test(colours),
+        cmocka_unit_test(presentation),
         cmocka_unit_test(precision),
         cmocka_unit_test(many_pages),
     };

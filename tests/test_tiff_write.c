@@ -110,6 +110,30 @@ static void every_type_and_flavour(void **state)
     expect_entries(1);
 }
 
+static void presentation_is_kept(void **state)
+{
+    (void)state;
+    for (int flavour = 0; flavour < 3; flavour += 2)
+        for (int packing = 0; packing < 3; packing++) {
+            scry_error err = {0};
+            scry_tiff_reader *r;
+            scry_tiff_info like;
+            const scry_tiff_options opts = {.packing = (scry_tiff_packing)packing, .force = true};
+            scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_U8, 4, 1, 1, Y, X);
+            like.samples = 4;
+            like.rgb = true;
+            like.orientation = 6;
+            like.extra[0] = 2;
+            write_all(at("shown.tif"), &like, &opts);
+            assert_ok(scry_tiff_open(&r, path, &err));
+            assert_int_equal(scry_tiff_describe(r)->orientation, 6);
+            assert_int_equal(scry_tiff_describe(r)->extra[0], 2);
+            assert_true(scry_tiff_is_alpha(scry_tiff_describe(r), 3));
+            scry_tiff_close(r);
+            unlink(path);
+        }
+}
+
 static void rectangles(void **state)
 {
     (void)state;
@@ -402,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_and_flavour),
+        cmocka_unit_test(presentation_is_kept),
         cmocka_unit_test(rectangles),
         cmocka_unit_test(counted_conversions),
         cmocka_unit_test(metadata),

@@ -21,9 +21,10 @@ struct made {
 struct made_page {
     uint32_t x, y;
     uint16_t bits, format, samples, photometric, compression, planar;
-    uint32_t subfile, tile; /* tile: width and height of square tiles, 0 strips */
-    uint32_t rows;          /* rows per strip; 0: all (one strip) */
-    uint32_t at, stored;    /* offset and bytes of the strip, instead of the true ones */
+    uint16_t orientation, extra; /* extra: of the last sample; 0 no such tag */
+    uint32_t subfile, tile;      /* tile: width and height of square tiles, 0 strips */
+    uint32_t rows;               /* rows per strip; 0: all (one strip) */
+    uint32_t at, stored;         /* offset and bytes of the strip, instead of the true ones */
     const char *description;
     uint32_t xres[2]; /* a fraction, for both axes */
     uint16_t res_unit;
@@ -143,6 +144,7 @@ static inline void made_add(struct made *f, const struct made_page *p)
     made_tag(f, &count, 262, 3, 1, p->photometric);
     if (text) made_tag(f, &count, 270, 2, (uint32_t)text, (uint32_t)lists);
     if (!p->tile) made_tag(f, &count, 273, 4, pieces, pieces > 1 ? (uint32_t)offsets : at);
+    if (p->orientation) made_tag(f, &count, 274, 3, 1, p->orientation);
     made_tag(f, &count, 277, 3, 1, samples);
     if (!p->tile) {
         made_tag(f, &count, 278, 4, 1, p->rows ? p->rows : p->y);
@@ -163,6 +165,7 @@ static inline void made_add(struct made *f, const struct made_page *p)
         made_tag(f, &count, 324, 4, 1, at);
         made_tag(f, &count, 325, 4, 1, p->stored ? p->stored : (uint32_t)p->bytes);
     }
+    if (p->extra) made_tag(f, &count, 338, 3, 1, p->extra);
     made_tag(f, &count, 339, 3, samples, p->format ? p->format : 1);
     if (samples > 2) made_patch(f, f->size - 4, (uint32_t)formats);
     if (samples == 2) {

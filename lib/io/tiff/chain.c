@@ -28,8 +28,12 @@ static void begin_page(scry_tiff_writer *w)
     TIFFSetField(tif, TIFFTAG_ROWSPERSTRIP, (uint32_t)w->strip_rows);
     if (info->samples > colours) {
         uint16_t extra[UINT8_MAX] = {0}; /* EXTRASAMPLE_UNSPECIFIED */
+        for (size_t s = 0; s < SCRY_TIFF_EXTRA; s++)
+            extra[s] = info->extra[s];
         TIFFSetField(tif, TIFFTAG_EXTRASAMPLES, (int)(info->samples - colours), extra);
     }
+    if (info->orientation > ORIENTATION_TOPLEFT)
+        TIFFSetField(tif, TIFFTAG_ORIENTATION, info->orientation);
     if (info->colormap)
         TIFFSetField(tif, TIFFTAG_COLORMAP, info->colormap, info->colormap + 256,
                      info->colormap + 512);

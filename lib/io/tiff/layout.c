@@ -185,6 +185,8 @@ static void tiff_layout_fill(struct directory *d, const scry_tiff_writer *w, siz
     add_number(d, TIFFTAG_PHOTOMETRIC, TIFF_SHORT, scryi_tiff_photometric(w));
     if (tags) add_text(d, TIFFTAG_IMAGEDESCRIPTION, tags->description);
     tiff_layout_add(d, TIFFTAG_STRIPOFFSETS, offset, 1, &d->offset);
+    if (info->orientation > ORIENTATION_TOPLEFT)
+        add_number(d, TIFFTAG_ORIENTATION, TIFF_SHORT, info->orientation);
     add_number(d, TIFFTAG_SAMPLESPERPIXEL, TIFF_SHORT, (uint32_t)samples);
     add_number(d, TIFFTAG_ROWSPERSTRIP, TIFF_LONG, (uint32_t)info->y);
     tiff_layout_add(d, TIFFTAG_STRIPBYTECOUNTS, offset, 1, &d->stored);
@@ -193,6 +195,8 @@ static void tiff_layout_fill(struct directory *d, const scry_tiff_writer *w, siz
     if (d->resolution[1]) add_number(d, TIFFTAG_RESOLUTIONUNIT, TIFF_SHORT, info->resolution_unit);
     if (tags) add_text(d, TIFFTAG_SOFTWARE, tags->software);
     if (info->colormap) tiff_layout_add(d, TIFFTAG_COLORMAP, TIFF_SHORT, 768, info->colormap);
+    for (size_t s = 0; s < extra && s < SCRY_TIFF_EXTRA; s++)
+        d->extra[s] = info->extra[s];
     if (extra) tiff_layout_add(d, TIFFTAG_EXTRASAMPLES, TIFF_SHORT, extra, d->extra);
     tiff_layout_add(d, TIFFTAG_SAMPLEFORMAT, TIFF_SHORT, samples, d->formats);
     if (tags && tags->block) {

@@ -104,6 +104,22 @@ static void keep_resolution(scry_tiff_reader *r)
     snprintf(info->unit, sizeof info->unit, "%s", um > 20000 ? "inch" : "cm");
 }
 
+/* Tags that say how a viewer shows the pixels; they change no value. */
+static void keep_presentation(scry_tiff_reader *r)
+{
+    scry_tiff_info *info = &r->info;
+    uint16_t count = 0;
+    const uint16_t *kinds = NULL;
+    const size_t extra = info->samples - (info->rgb ? 3 : 1);
+    info->orientation = ORIENTATION_TOPLEFT;
+    TIFFGetField(r->tif, TIFFTAG_ORIENTATION, &info->orientation);
+    if (info->orientation < ORIENTATION_TOPLEFT || info->orientation > ORIENTATION_LEFTBOT)
+        info->orientation = ORIENTATION_TOPLEFT;
+    if (!TIFFGetField(r->tif, TIFFTAG_EXTRASAMPLES, &count, &kinds) || count > extra) return;
+    for (size_t i = 0; i < count && i < SCRY_TIFF_EXTRA; i++)
+        info->extra[i] = kinds[i] <= EXTRASAMPLE_UNASSALPHA ? (uint8_t)kinds[i] : 0;
+}
+
 static scry_status describe_base(scry_tiff_reader *r, scry_error *err)
 {
     const struct scryi_tiff_page *p = r->base;
@@ -127,6 +143,7 @@ static scry_status describe_base(scry_tiff_reader *r, scry_error *err)
     info->series = 1;
     snprintf(info->order, sizeof info->order, "czt");
     keep_resolution(r);
+    keep_presentation(r);
     if ((st = keep_description(r, err)) != SCRY_OK) return st;
     return keep_colormap(r, err);
 }

@@ -113,10 +113,19 @@ void scry_tiff_info_init(scry_tiff_info *info, scry_tiff_flavour flavour, scry_t
                              .x = x,
                              .samples = 1,
                              .order = "czt",
+                             .orientation = ORIENTATION_TOPLEFT,
                              .compression = COMPRESSION_NONE,
                              .predictor = 1,
                              .series = 1,
                              .resolution_unit = 1};
+}
+
+bool scry_tiff_is_alpha(const scry_tiff_info *info, size_t c)
+{
+    const size_t sample = c % info->samples, colours = info->rgb ? 3 : 1;
+    if (sample < colours || sample - colours >= SCRY_TIFF_EXTRA) return false;
+    const uint8_t kind = info->extra[sample - colours];
+    return kind == EXTRASAMPLE_ASSOCALPHA || kind == EXTRASAMPLE_UNASSALPHA;
 }
 
 static int note_error(TIFF *tif, void *user, const char *module, const char *fmt, va_list args)

@@ -44,6 +44,8 @@ typedef enum scry_tiff_flavour {
 } scry_tiff_flavour;
 const char *scry_tiff_flavour_name(scry_tiff_flavour flavour); /* "plain", "ImageJ", "OME" */
 
+enum { SCRY_TIFF_EXTRA = 4 }; /* samples beyond the colours whose meaning is kept */
+
 typedef struct scry_tiff_channel {
     char name[64];                     /* UTF-8, "" unknown */
     double emission_nm, excitation_nm; /* 0 unknown */
@@ -63,6 +65,10 @@ typedef struct scry_tiff_info {
     size_t pages;         /* planes stored: c z t / samples, unless planes are missing */
     char order[4];        /* of pages, fastest first: "czt", "zct", ... */
     bool rgb;             /* the samples are colours */
+    uint16_t orientation; /* the TIFF tag, 1 to 8: which corner the first pixel is; kept, not
+                             applied: rows and columns are those of the file */
+    uint8_t extra[SCRY_TIFF_EXTRA]; /* ExtraSamples, of those beyond the colours: 0 unspecified, 1
+                                       alpha that colours were multiplied with, 2 alpha */
     bool big_endian, bigtiff, tiled, planar;
     bool one_ifd;         /* planes beyond the first have no directory (ImageJ above 4 GB) */
     uint16_t compression; /* the TIFF tag; scry_tiff_compression_name words it */
@@ -94,6 +100,9 @@ typedef struct scry_tiff_info {
 /* An info for a file that is modelled on no other: `like` for scry_tiff_create. */
 void scry_tiff_info_init(scry_tiff_info *info, scry_tiff_flavour flavour, scry_tiff_type type,
                          size_t c, size_t z, size_t t, size_t y, size_t x);
+
+/* Whether channel c holds transparency, which is no light. */
+bool scry_tiff_is_alpha(const scry_tiff_info *info, size_t c);
 
 /* "none", "LZW", "Deflate", ...; "compression 34712" style names are not made: "unknown" */
 const char *scry_tiff_compression_name(uint16_t compression);
