@@ -3,6 +3,8 @@
 
 /* The ground floor: what every other room stands on. */
 
+#include "lib/instructions.h" /* which instruction set inner loops use */
+#include "lib/variants.h"     /* how they exist once for each set: internal */
 #include "lib/memory.h"       /* aligned, zeroed, counted blocks */
 #include "lib/parallel.h"     /* number of threads */
 #include "lib/call_batcher.h" /* calls of several threads answered together */

@@ -1,8 +1,9 @@
 #include "operators/blur.h"
 
 #include "lib/fft.h"
-#include "lib/parallel.h"
 #include "lib/memory.h"
+#include "lib/parallel.h"
+#include "lib/vector.h"
 #include "operators/op_impl.h"
 
 #include <math.h>
@@ -42,28 +43,6 @@ static size_t blur_work_bytes(const struct blur *B)
 {
     return scry_align_up(2 * B->bins * sizeof(float)) + scry_align_up(B->n * sizeof(float)) +
            scry_fft_work_bytes(B->fft);
-}
-
-/* Complex products by hand: the compiler's follow Annex G of C11, which costs a call each to tell
- * infinities from NaNs. */
-static void times(float *restrict X, const float *restrict H, size_t bins)
-{
-    SCRY_PARALLEL_FOR(
-        bins > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < bins; i++) {
-            const float re = X[2 * i], im = X[2 * i + 1];
-            X[2 * i] = re * H[2 * i] - im * H[2 * i + 1];
-            X[2 * i + 1] = re * H[2 * i + 1] + im * H[2 * i];
-        });
-}
-
-static void times_conjugate(float *restrict X, const float *restrict H, size_t bins)
-{
-    SCRY_PARALLEL_FOR(
-        bins > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < bins; i++) {
-            const float re = X[2 * i], im = X[2 * i + 1];
-            X[2 * i] = re * H[2 * i] + im * H[2 * i + 1];
-            X[2 * i + 1] = im * H[2 * i] - re * H[2 * i + 1];
-        });
 }
 
 /* |F h|^2 / n in terms of H = F h / n. */
@@ -106,7 +85,7 @@ static scry_status periodic_forward(const scry_op *A, float *y, const float *x, 
     const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
-        times(p.X, B->H, B->bins);
+        scry_complex_multiply(p.X, B->H, p.X, B->bins);
         invert(B, &p, y + b * B->n);
     }
     return SCRY_OK;
@@ -120,7 +99,7 @@ static scry_status periodic_adjoint(const scry_op *A, float *x, const float *y, 
     const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, y + b * B->n);
-        times_conjugate(p.X, B->H, B->bins);
+        scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
         invert(B, &p, x + b * B->n);
     }
     return SCRY_OK;
@@ -149,7 +128,7 @@ static scry_status open_forward(const scry_op *A, float *y, const float *x, void
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
-        times(p.X, B->H, B->bins);
+        scry_complex_multiply(p.X, B->H, p.X, B->bins);
         invert(B, &p, p.x);
         scry_window_crop(&B->w, y + b * m, p.x);
     }
@@ -166,7 +145,7 @@ static scry_status open_adjoint(const scry_op *A, float *x, const float *y, void
     for (size_t b = 0; b < B->batch; b++) {
         scry_window_pad(&B->w, p.x, y + b * m);
         transform(B, &p, p.x);
-        times_conjugate(p.X, B->H, B->bins);
+        scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
         invert(B, &p, x + b * B->n);
     }
     return SCRY_OK;
@@ -181,11 +160,11 @@ static scry_status open_normal(const scry_op *A, float *out, const float *x, voi
     const struct parts p = blur_parts(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
-        times(p.X, B->H, B->bins);
+        scry_complex_multiply(p.X, B->H, p.X, B->bins);
         invert(B, &p, p.x);
         scry_window_clear_margin(&B->w, p.x);
         transform(B, &p, p.x);
-        times_conjugate(p.X, B->H, B->bins);
+        scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
         invert(B, &p, out + b * B->n);
     }
     return SCRY_OK;

@@ -1,4 +1,5 @@
 #include "operators/coils.h"
+#include "operators/espirit_loops_impl.h"
 #include "operators/hermitian_impl.h"
 #include "operators/sensitivity.h"
 
@@ -22,8 +23,7 @@
  * runs over 2k - 1 values along each axis, so M is evaluated as this polynomial, which is the sinc
  * interpolation of a grid of that many points, without the grid. */
 
-/* Pixels that are solved at once, one in each lane. */
-enum { PIXELS = SCRYI_TILE, ROWS_AT_ONCE = 8, ITERATIONS = 60 };
+enum { PIXELS = SCRYI_PIXELS, ROWS_AT_ONCE = 8, ITERATIONS = 60 };
 
 void scry_espirit_opts_init(scry_espirit_opts *opts)
 {
@@ -163,88 +163,6 @@ static void wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
         }
 }
 
-/* M v for PIXELS at once; m (pair, part, pixel), v and out (coil, part, pixel). */
-static void espirit_apply(float *restrict out, const float *restrict m, const float *restrict v,
-                          size_t coils)
-{
-    memset(out, 0, coils * 2 * PIXELS * sizeof *out);
-    for (size_t c = 0; c < coils; c++) {
-        const float *vc = v + c * 2 * PIXELS;
-        float *oc = out + c * 2 * PIXELS;
-        for (size_t x = 0; x < PIXELS; x++) { /* the diagonal is real */
-            oc[x] += m[x] * vc[x];
-            oc[PIXELS + x] += m[x] * vc[PIXELS + x];
-        }
-        m += 2 * PIXELS;
-        for (size_t d = c + 1; d < coils; d++, m += 2 * PIXELS) {
-            const float *vd = v + d * 2 * PIXELS;
-            float *od = out + d * 2 * PIXELS;
-            for (size_t x = 0; x < PIXELS; x++) {
-                const float re = m[x], im = m[PIXELS + x];
-                oc[x] += re * vd[x] - im * vd[PIXELS + x];
-                oc[PIXELS + x] += re * vd[PIXELS + x] + im * vd[x];
-                od[x] += re * vc[x] + im * vc[PIXELS + x];
-                od[PIXELS + x] += re * vc[PIXELS + x] - im * vc[x];
-            }
-        }
-    }
-}
-
-/* dot <- sum conj(a) b of each pixel */
-static void pixel_dot(float *restrict dot, const float *a, const float *b, size_t coils)
-{
-    memset(dot, 0, 2 * PIXELS * sizeof *dot);
-    for (size_t c = 0; c < coils; c++, a += 2 * PIXELS, b += 2 * PIXELS)
-        for (size_t x = 0; x < PIXELS; x++) {
-            dot[x] += a[x] * b[x] + a[PIXELS + x] * b[PIXELS + x];
-            dot[PIXELS + x] += a[x] * b[PIXELS + x] - a[PIXELS + x] * b[x];
-        }
-}
-
-/* b -= z a */
-static void pixel_subtract(float *restrict b, const float *restrict z, const float *restrict a,
-                           size_t coils)
-{
-    for (size_t c = 0; c < coils; c++, a += 2 * PIXELS, b += 2 * PIXELS)
-        for (size_t x = 0; x < PIXELS; x++) {
-            b[x] -= z[x] * a[x] - z[PIXELS + x] * a[PIXELS + x];
-            b[PIXELS + x] -= z[x] * a[PIXELS + x] + z[PIXELS + x] * a[x];
-        }
-}
-
-static void pixel_scale(float *restrict b, const float *restrict factor, size_t coils)
-{
-    for (size_t c = 0; c < 2 * coils; c++, b += PIXELS)
-        for (size_t x = 0; x < PIXELS; x++)
-            b[x] *= factor[x];
-}
-
-/* Orthonormalises w against the sets before it and returns the new set in v; the largest change
- * |w - value v|^2 among the pixels, relative to value^2. */
-static float renew(float *restrict v, float *restrict w, const float *sets, size_t before,
-                   float *restrict value, size_t coils)
-{
-    const size_t each = coils * 2 * PIXELS;
-    float dot[2 * PIXELS], norm[2 * PIXELS], inverse[PIXELS];
-    float worst = 0;
-    for (size_t s = 0; s < before; s++) {
-        pixel_dot(dot, sets + s * each, w, coils);
-        pixel_subtract(w, dot, sets + s * each, coils);
-    }
-    pixel_dot(dot, v, w, coils);
-    pixel_dot(norm, w, w, coils);
-    for (size_t x = 0; x < PIXELS; x++) {
-        const float change = norm[x] - dot[x] * dot[x];
-        const float relative = change / (norm[x] + 1e-12f);
-        worst = relative > worst ? relative : worst;
-        value[x] = sqrtf(norm[x]);
-        inverse[x] = 1 / (value[x] + 1e-18f);
-    }
-    pixel_scale(w, inverse, coils);
-    memcpy(v, w, each * sizeof *v);
-    return worst;
-}
-
 /* Orthogonal iteration on PIXELS matrices: v (set, coil, part, pixel), value (set, pixel). Every
  * pixel starts from the virtual coils: from a neighbour it would be quicker, but where two
  * eigenvalues are equal (a wrapped field of view) the maps would show in what order pixels were
@@ -252,6 +170,7 @@ static float renew(float *restrict v, float *restrict w, const float *sets, size
 static void eigenvectors(const struct espirit *e, float *v, float *value, const float *m,
                          float *scratch)
 {
+    const struct scryi_espirit_loops *loops = SCRYI_BEST(scryi_espirit_loops);
     const size_t coils = e->coils, each = coils * 2 * PIXELS;
     for (size_t s = 0; s < e->o->sets; s++)
         for (size_t c = 0; c < coils; c++) {
@@ -264,8 +183,9 @@ static void eigenvectors(const struct espirit *e, float *v, float *value, const 
     for (int i = 0; i < ITERATIONS; i++) {
         float worst = 0;
         for (size_t s = 0; s < e->o->sets; s++) {
-            espirit_apply(scratch, m, v + s * each, coils);
-            const float change = renew(v + s * each, scratch, v, s, value + s * PIXELS, coils);
+            loops->apply(scratch, m, v + s * each, coils);
+            const float change =
+                loops->renew(v + s * each, scratch, v, s, value + s * PIXELS, coils);
             worst = fmaxf(worst, change);
         }
         if (worst < 1e-6f) break;

@@ -108,67 +108,6 @@ static void store_block(const scryi_fourier *A, float complex *x, const float co
     }
 }
 
-/* Eight complex numbers: blocks hold a multiple of them. */
-typedef float vec __attribute__((vector_size(64)));
-
-static inline vec sense_load(const float *p)
-{
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline void sense_store(float *p, vec v)
-{
-    memcpy(p, &v, sizeof v);
-}
-
-static inline vec real_parts(vec v)
-{
-    return __builtin_shufflevector(v, v, 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
-}
-
-static inline vec imag_parts(vec v)
-{
-    return __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
-}
-
-static inline vec swap_parts(vec v)
-{
-    return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-}
-
-static const vec alternate = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1};
-
-/* out = S x */
-static void sense_multiply(float *out, const float *s, const float *x, size_t n)
-{
-    for (size_t i = 0; i < 2 * n; i += 16) {
-        const vec a = sense_load(s + i), b = sense_load(x + i);
-        sense_store(out + i, real_parts(a) * b + imag_parts(a) * alternate * swap_parts(b));
-    }
-}
-
-/* out += S x */
-static void multiply_add(float *out, const float *s, const float *x, size_t n)
-{
-    for (size_t i = 0; i < 2 * n; i += 16) {
-        const vec a = sense_load(s + i), b = sense_load(x + i);
-        sense_store(out + i, sense_load(out + i) + real_parts(a) * b +
-                                 imag_parts(a) * alternate * swap_parts(b));
-    }
-}
-
-/* out += conj(S) x */
-static void multiply_conj_add(float *out, const float *s, const float *x, size_t n)
-{
-    for (size_t i = 0; i < 2 * n; i += 16) {
-        const vec a = sense_load(s + i), b = sense_load(x + i);
-        sense_store(out + i, sense_load(out + i) + real_parts(a) * b -
-                                 imag_parts(a) * alternate * swap_parts(b));
-    }
-}
-
 /* What a coil sees of a block. */
 static void see_block(const scryi_fourier *A, float complex *image, const float complex *x,
                       size_t k, size_t coil)
@@ -179,9 +118,10 @@ static void see_block(const scryi_fourier *A, float complex *image, const float 
         return;
     }
     const float complex *s = map_of(A, k, coil);
-    sense_multiply((float *)image, (const float *)s, (const float *)x, n);
+    scry_complex_multiply((float *)image, (const float *)s, (const float *)x, n);
     for (size_t m = 1; m < A->sets; m++)
-        multiply_add((float *)image, (const float *)(s + m * n), (const float *)(x + m * n), n);
+        scry_complex_multiply_add((float *)image, (const float *)(s + m * n),
+                                  (const float *)(x + m * n), n);
 }
 
 /* Its adjoint, added to the sum. */
@@ -195,8 +135,8 @@ static void combine_block(const scryi_fourier *A, float complex *sum, const floa
     }
     const float complex *s = map_of(A, k, coil);
     for (size_t m = 0; m < A->sets; m++)
-        multiply_conj_add((float *)(sum + m * n), (const float *)(s + m * n), (const float *)image,
-                          n);
+        scry_complex_multiply_conj_add((float *)(sum + m * n), (const float *)(s + m * n),
+                                       (const float *)image, n);
 }
 
 /* Lines of n entries, `distance` apart, times weights that stand twice. */

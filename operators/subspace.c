@@ -1,4 +1,4 @@
-#include "operators/hermitian_impl.h"
+#include "operators/planes_loops_impl.h"
 
 #include "lib/memory.h"
 #include "lib/parallel.h"
@@ -7,9 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Sixteen floats, loaded from anywhere: one AVX-512 register, or what the processor has instead. */
-typedef float lanes __attribute__((vector_size(64), aligned(4)));
-enum { LANES = 16, ROWS = 4 };
+#define LOOPS SCRYI_BEST(scryi_planes_loops)
 
 scryi_planes scryi_planes_alloc(size_t rows, size_t cols)
 {
@@ -24,125 +22,30 @@ void scryi_planes_free(scryi_planes *m)
     *m = (scryi_planes){0};
 }
 
-/* How the left factor is read: entry (r, k) is at r * row + k * col; sign -1: its conjugate. */
-struct left {
-    const float *re, *im;
-    size_t row, col, k;
-    float sign;
-};
-
-/* `rows` (ROWS or, for the last ones, 1) rows of a tile of TILE columns, kept in registers while k
- * runs. */
-static inline void tile(float *cre, float *cim, size_t ldc, const struct left *a, const float *bre,
-                        const float *bim, size_t ldb, const int rows)
-{
-    lanes sr[ROWS][2] = {{{0}}}, si[ROWS][2] = {{{0}}};
-    for (size_t k = 0; k < a->k; k++) {
-        lanes br[2], bi[2];
-        for (int h = 0; h < 2; h++) {
-            br[h] = *(const lanes *)(bre + k * ldb + LANES * h);
-            bi[h] = *(const lanes *)(bim + k * ldb + LANES * h);
-        }
-        for (int r = 0; r < rows; r++) {
-            const float ar = a->re[(size_t)r * a->row + k * a->col];
-            const float ai = a->sign * a->im[(size_t)r * a->row + k * a->col];
-            for (int h = 0; h < 2; h++) {
-                sr[r][h] += ar * br[h];
-                sr[r][h] -= ai * bi[h];
-                si[r][h] += ar * bi[h];
-                si[r][h] += ai * br[h];
-            }
-        }
-    }
-    for (int r = 0; r < rows; r++)
-        for (int h = 0; h < 2; h++) {
-            *(lanes *)(cre + (size_t)r * ldc + LANES * h) = sr[r][h];
-            *(lanes *)(cim + (size_t)r * ldc + LANES * h) = si[r][h];
-        }
-}
-
-static void tile_column(scryi_planes *C, struct left a, const scryi_planes *B, size_t x)
-{
-    const struct left all = a;
-    for (size_t r = 0; r < C->rows;) {
-        float *cre = C->re + r * C->ld + x, *cim = C->im + r * C->ld + x;
-        a.re = all.re + r * a.row;
-        a.im = all.im + r * a.row;
-        if (r + ROWS <= C->rows) {
-            tile(cre, cim, C->ld, &a, B->re + x, B->im + x, B->ld, ROWS);
-            r += ROWS;
-        } else {
-            tile(cre, cim, C->ld, &a, B->re + x, B->im + x, B->ld, 1);
-            r++;
-        }
-    }
-}
-
-static void subspace_multiply(scryi_planes *C, const struct left *a, const scryi_planes *B,
+static void subspace_multiply(scryi_planes *C, const struct scryi_left *a, const scryi_planes *B,
                               int threads)
 {
     const size_t tiles = C->ld / SCRYI_TILE;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (size_t t = 0; t < tiles; t++)
-        tile_column(C, *a, B, t * SCRYI_TILE);
+        LOOPS->product(C, *a, B, t * SCRYI_TILE);
 }
 
 void scryi_product(scryi_planes *C, const scryi_planes *A, const scryi_planes *B, int threads)
 {
-    const struct left a = {A->re, A->im, A->ld, 1, B->rows, 1};
+    const struct scryi_left a = {A->re, A->im, A->ld, 1, B->rows, 1};
     subspace_multiply(C, &a, B, threads);
 }
 
 void scryi_product_tile(scryi_planes *C, const scryi_planes *A, const scryi_planes *B)
 {
-    tile_column(C, (struct left){A->re, A->im, A->ld, 1, B->rows, 1}, B, 0);
+    LOOPS->product(C, (struct scryi_left){A->re, A->im, A->ld, 1, B->rows, 1}, B, 0);
 }
 
 void scryi_gram(scryi_planes *C, const scryi_planes *B, int threads)
 {
-    const struct left a = {B->re, B->im, 1, B->ld, B->rows, -1};
+    const struct scryi_left a = {B->re, B->im, 1, B->ld, B->rows, -1};
     subspace_multiply(C, &a, B, threads);
-}
-
-/* sum conj(x) y; padding is zero, so whole registers will do */
-static double complex inner(const scryi_planes *X, size_t x, const scryi_planes *Y, size_t y)
-{
-    const float *xr = X->re + x * X->ld, *xi = X->im + x * X->ld;
-    const float *yr = Y->re + y * Y->ld, *yi = Y->im + y * Y->ld;
-    lanes re = {0}, im = {0};
-    for (size_t i = 0; i < X->ld; i += LANES) {
-        const lanes a = *(const lanes *)(xr + i), b = *(const lanes *)(xi + i);
-        const lanes c = *(const lanes *)(yr + i), d = *(const lanes *)(yi + i);
-        re += a * c + b * d;
-        im += a * d - b * c;
-    }
-    double sr = 0, si = 0;
-    for (int i = 0; i < LANES; i++) {
-        sr += re[i];
-        si += im[i];
-    }
-    return sr + I * si;
-}
-
-/* row y of Y -= z row x of X */
-static void subtract(scryi_planes *Y, size_t y, double complex z, const scryi_planes *X, size_t x)
-{
-    const float zr = (float)creal(z), zi = (float)cimag(z);
-    const float *xr = X->re + x * X->ld, *xi = X->im + x * X->ld;
-    float *yr = Y->re + y * Y->ld, *yi = Y->im + y * Y->ld;
-    for (size_t i = 0; i < Y->ld; i += LANES) {
-        const lanes a = *(const lanes *)(xr + i), b = *(const lanes *)(xi + i);
-        *(lanes *)(yr + i) -= zr * a - zi * b;
-        *(lanes *)(yi + i) -= zr * b + zi * a;
-    }
-}
-
-static void scale_row(scryi_planes *Y, size_t y, double factor)
-{
-    for (size_t i = 0; i < Y->ld; i++) {
-        Y->re[y * Y->ld + i] *= (float)factor;
-        Y->im[y * Y->ld + i] *= (float)factor;
-    }
 }
 
 static void copy_row(scryi_planes *Y, size_t y, const scryi_planes *X, size_t x)
@@ -157,16 +60,16 @@ static void orthonormalise(scryi_planes *Q)
 {
     size_t kept = 0;
     for (size_t r = 0; r < Q->rows; r++) {
-        const double before = sqrt(creal(inner(Q, r, Q, r)));
+        const double before = sqrt(creal(LOOPS->inner(Q, r, Q, r)));
         if (!(before > 0)) continue;
-        scale_row(Q, r, 1 / before);
+        LOOPS->scale(Q, r, 1 / before);
         double after = 1;
         for (int pass = 0; pass < 2 && after > 1e-5; pass++) {
             for (size_t s = 0; s < kept; s++)
-                subtract(Q, r, inner(Q, s, Q, r), Q, s);
-            const double norm = sqrt(creal(inner(Q, r, Q, r)));
+                LOOPS->subtract(Q, r, LOOPS->inner(Q, s, Q, r), Q, s);
+            const double norm = sqrt(creal(LOOPS->inner(Q, r, Q, r)));
             after *= norm;
-            if (after > 1e-5) scale_row(Q, r, 1 / norm);
+            if (after > 1e-5) LOOPS->scale(Q, r, 1 / norm);
         }
         if (!(after > 1e-5)) continue;
         if (kept != r) copy_row(Q, kept, Q, r);
@@ -232,7 +135,7 @@ static scry_status rayleigh_ritz(struct iteration *w, scry_error *err)
     scryi_product(&w->Z, &w->Q, w->G_T, threads);
     for (size_t r = 0; r < k; r++)
         for (size_t s = r; s < k; s++) {
-            w->ritz[r * k + s] = inner(&w->Q, r, &w->Z, s);
+            w->ritz[r * k + s] = LOOPS->inner(&w->Q, r, &w->Z, s);
             w->ritz[s * k + r] = conj(w->ritz[r * k + s]);
         }
     scry_status st = scryi_hermitian_eigen(w->values, w->vectors, w->ritz, k, err);
@@ -259,8 +162,8 @@ static double subspace_residual(struct iteration *w, size_t k)
     double worst = 0;
     for (size_t r = 0; r < k; r++) {
         copy_row(&w->U, r, &w->Z, r);
-        subtract(&w->U, r, w->values[r], &w->Q, r);
-        worst = fmax(worst, sqrt(creal(inner(&w->U, r, &w->U, r))));
+        LOOPS->subtract(&w->U, r, w->values[r], &w->Q, r);
+        worst = fmax(worst, sqrt(creal(LOOPS->inner(&w->U, r, &w->U, r))));
     }
     return worst;
 }

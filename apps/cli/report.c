@@ -2,6 +2,7 @@
 
 #include "apps/cli/monitor.h"
 #include "apps/recon/options_report.h"
+#include "lib/instructions.h"
 #include "lib/memory.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ scry_status report_begin(report *r, const restore_run_state *run, scry_error *er
     scry_json_node *root = scry_json_root(d);
     scry_json_put_string(d, root, "program", "scry");
     scry_json_put_string(d, root, "version", SCRY_VERSION);
+    scry_json_put_string(d, root, "instructions", scry_instructions());
     scry_json_put_string(d, root, "command", run->deblur ? "deblur" : "inpaint");
     scry_json_put_string(d, root, "method", run->method->name);
     scry_json_put_string(d, root, "method_is", run->method->exact);

@@ -1,5 +1,6 @@
 #include "apps/verify/verify.h"
 
+#include "lib/instructions.h"
 #include "lib/io/json.h"
 
 #include <math.h>
@@ -93,6 +94,7 @@ scry_status verify_write_json(const char *path, const verify_table *tables, size
     scry_json_node *root = scry_json_root(doc);
     scry_json_put_string(doc, root, "program", "scry verify");
     scry_json_put_string(doc, root, "version", SCRY_VERSION);
+    scry_json_put_string(doc, root, "instructions", scry_instructions());
     scry_json_put_integer(doc, root, "seed", settings->seed);
     scry_json_put_bool(doc, root, "full", settings->full);
     scry_json_node *parts = scry_json_put_array(doc, root, "parts");

@@ -1,6 +1,8 @@
 #ifndef SCRY_PRIORS_NETWORK_ATTENTION_IMPL_H
 #define SCRY_PRIORS_NETWORK_ATTENTION_IMPL_H
 
+#include "lib/variants.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,13 +15,16 @@ typedef struct scryi_attend {
     int threads;
 } scryi_attend;
 
-/* Floats of scratch. */
-size_t scryi_attend_scratch(const scryi_attend *a, bool backward);
+/* Once for each instruction set. */
+struct scryi_attention_loops {
+    size_t (*scratch)(const scryi_attend *a, bool backward); /* in floats */
 
-void scryi_attend_forward(const scryi_attend *a, float *o, const float *qkv, float *scratch);
+    void (*forward)(const scryi_attend *a, float *o, const float *qkv, float *scratch);
 
-/* gqkv = dL/d(qkv) from go = dL/do; the probabilities are computed again. */
-void scryi_attend_backward(const scryi_attend *a, float *gqkv, const float *qkv, const float *go,
-                           float *scratch);
+    /* gqkv = dL/d(qkv) from go = dL/do; the probabilities are computed again. */
+    void (*backward)(const scryi_attend *a, float *gqkv, const float *qkv, const float *go,
+                     float *scratch);
+};
+SCRYI_VARIANTS(struct scryi_attention_loops, scryi_attention_loops);
 
 #endif

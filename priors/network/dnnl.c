@@ -41,7 +41,7 @@ static scry_status worded(dnnl_status_t status, const scryi_conv_shape *s, scry_
 
 static dnnl_format_tag_t blocked_tag(void)
 {
-    return SCRYI_LANES == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    return scryi_lanes() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
 /* Descriptions of input, weights, bias and output. */

@@ -11,7 +11,7 @@
 typedef struct scryi_conv scryi_conv;
 
 typedef struct scryi_conv_shape {
-    size_t in, out;       /* channels, multiples of SCRYI_LANES */
+    size_t in, out;       /* channels, multiples of scryi_lanes() */
     size_t height, width; /* of the input */
     size_t out_height, out_width;
     size_t kernel, stride, pad; /* pad before the first row and column */

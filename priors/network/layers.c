@@ -152,22 +152,22 @@ scry_status scryi_norm_get(scryi_model *m, const scryi_norm_layer **out,
     return SCRY_OK;
 }
 
-/* 3x3 weights between `few` planes and blocked channels, as scryi_first_conv (by_block) or
- * scryi_last_conv takes them. few_is_out: the planes are the output of these weights. */
+/* 3x3 weights between `few` planes and blocked channels, as first_conv (by_block) or
+ * last_conv takes them. few_is_out: the planes are the output of these weights. */
 static float *pack(const scryi_conv_weights *c, bool by_block, bool few_is_out)
 {
     const size_t few = few_is_out ? c->out : c->in, many = few_is_out ? c->in : c->out;
-    const size_t blocks = scryi_padded(many) / SCRYI_LANES;
+    const size_t lanes = scryi_lanes(), blocks = scryi_padded(many) / lanes;
     const bool turned = by_block == few_is_out; /* not the direction they were trained for */
-    float *w = scry_alloc(few * blocks * 9 * SCRYI_LANES, sizeof *w);
+    float *w = scry_alloc(few * blocks * 9 * lanes, sizeof *w);
     if (!w) return NULL;
     for (size_t f = 0; f < few; f++)
         for (size_t c2 = 0; c2 < many; c2++) {
             const float *from = c->weight + (few_is_out ? f * many + c2 : c2 * few + f) * 9;
-            const size_t b = c2 / SCRYI_LANES;
-            float *to = w + (by_block ? b * few + f : f * blocks + b) * 9 * SCRYI_LANES;
+            const size_t b = c2 / lanes;
+            float *to = w + (by_block ? b * few + f : f * blocks + b) * 9 * lanes;
             for (size_t k = 0; k < 9; k++)
-                to[k * SCRYI_LANES + c2 % SCRYI_LANES] = from[turned ? 8 - k : k];
+                to[k * lanes + c2 % lanes] = from[turned ? 8 - k : k];
         }
     return w;
 }

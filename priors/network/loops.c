@@ -1,7 +1,6 @@
 #include "priors/network/loops_impl.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -140,7 +139,7 @@ static void group_statistics(const scryi_norm *n)
     }
 }
 
-void scryi_norm_statistics(const scryi_norm *n, const float *x, int threads)
+static void loops_norm_statistics(const scryi_norm *n, const float *x, int threads)
 {
     const size_t blocks = n->channels / LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -161,7 +160,7 @@ INLINE void apply_block(float *y, const float *x, size_t pixels, vec scale, vec 
     }
 }
 
-void scryi_norm_apply(const scryi_norm *n, float *y, const float *x, bool silu, int threads)
+static void loops_norm_apply(const scryi_norm *n, float *y, const float *x, bool silu, int threads)
 {
     const size_t blocks = n->channels / LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -225,8 +224,8 @@ static void group_means(const scryi_norm *n)
     }
 }
 
-void scryi_norm_backward(const scryi_norm *n, float *gx, float *g, const float *x, bool silu,
-                         bool add, int threads)
+static void loops_norm_backward(const scryi_norm *n, float *gx, float *g, const float *x, bool silu,
+                                bool add, int threads)
 {
     const size_t blocks = n->channels / LANES, size = n->pixels * LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -258,7 +257,7 @@ void scryi_norm_backward(const scryi_norm *n, float *gx, float *g, const float *
     }
 }
 
-void scryi_add(float *out, const float *a, const float *b, size_t n, int threads)
+static void loops_add(float *out, const float *a, const float *b, size_t n, int threads)
 {
     const size_t vecs = n / LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -266,7 +265,8 @@ void scryi_add(float *out, const float *a, const float *b, size_t n, int threads
         loops_store(out + i * LANES, loops_load(a + i * LANES) + loops_load(b + i * LANES));
 }
 
-void scryi_upsample(float *y, const float *x, size_t channels, size_t h, size_t w, int threads)
+static void loops_upsample(float *y, const float *x, size_t channels, size_t h, size_t w,
+                           int threads)
 {
     const size_t rows = channels / LANES * h, wide = 2 * w * LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -281,7 +281,8 @@ void scryi_upsample(float *y, const float *x, size_t channels, size_t h, size_t 
     }
 }
 
-void scryi_upsample_back(float *x, const float *y, size_t channels, size_t h, size_t w, int threads)
+static void loops_upsample_back(float *x, const float *y, size_t channels, size_t h, size_t w,
+                                int threads)
 {
     const size_t rows = channels / LANES * h, wide = 2 * w * LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -315,8 +316,8 @@ INLINE void first_tile(float *y, const float *image, const float *weights, vec b
         loops_store(y + i * LANES, acc[i]);
 }
 
-void scryi_first_conv(float *y, const float *image, const float *weights, const float *bias,
-                      size_t few, size_t channels, size_t h, size_t w, int threads)
+static void loops_first_conv(float *y, const float *image, const float *weights, const float *bias,
+                             size_t few, size_t channels, size_t h, size_t w, int threads)
 {
     const size_t rows = channels / LANES * h, wide = w + 2, plane = wide * (h + 2);
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -362,8 +363,8 @@ static float lane_sum(vec v)
     return part[0];
 }
 
-void scryi_last_conv(float *planes, const float *x, const float *weights, const float *bias,
-                     size_t few, size_t channels, size_t h, size_t w, int threads)
+static void loops_last_conv(float *planes, const float *x, const float *weights, const float *bias,
+                            size_t few, size_t channels, size_t h, size_t w, int threads)
 {
     const size_t rows = few * h, blocks = channels / LANES;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -387,8 +388,8 @@ void scryi_last_conv(float *planes, const float *x, const float *weights, const 
     }
 }
 
-void scryi_linear(float *y, const float *weights, const float *bias, const float *x, size_t in,
-                  size_t out)
+static void loops_linear(float *y, const float *weights, const float *bias, const float *x,
+                         size_t in, size_t out)
 {
     for (size_t o = 0; o < out; o++) {
         double sum = (double)bias[o];
@@ -398,13 +399,13 @@ void scryi_linear(float *y, const float *weights, const float *bias, const float
     }
 }
 
-void scryi_silu(float *x, size_t n)
+static void loops_silu(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] /= 1 + expf(-x[i]);
 }
 
-float scryi_exp_sum(float *x, size_t n)
+static float loops_exp_sum(float *x, size_t n)
 {
     vec sum = {0};
     size_t i = 0;
@@ -419,7 +420,17 @@ float scryi_exp_sum(float *x, size_t n)
     return total;
 }
 
-size_t scryi_thread(void)
-{
-    return (size_t)omp_get_thread_num();
-}
+const struct scryi_loops SCRYI_VARIANT(scryi_loops) = {
+    .lanes = LANES,
+    .norm_statistics = loops_norm_statistics,
+    .norm_apply = loops_norm_apply,
+    .norm_backward = loops_norm_backward,
+    .add = loops_add,
+    .upsample = loops_upsample,
+    .upsample_back = loops_upsample_back,
+    .first_conv = loops_first_conv,
+    .last_conv = loops_last_conv,
+    .linear = loops_linear,
+    .silu = loops_silu,
+    .exp_sum = loops_exp_sum,
+};

@@ -204,7 +204,7 @@ static int attend(scryi_builder *b, int x, int out, const scryi_attention *a)
     const scryi_attend shape = attend_shape(b->m, tensor(b, x), a->heads);
     const double pixels = (double)shape.pixels;
     emit(b, OP(.kind = SCRYI_OP_ATTEND, .out = h, .in = all, .heads = a->heads,
-               .scratch = vector(b, scryi_attend_scratch(&shape, false))));
+               .scratch = vector(b, SCRYI_BEST(scryi_attention_loops)->scratch(&shape, false))));
     b->plan->flops += 4 * pixels * pixels * (double)shape.channels;
     h = convolve(b, h, SCRYI_NONE, &last, 1, 1, false, 0);
     if (out == SCRYI_NONE) out = image_like(b, h);
@@ -393,7 +393,7 @@ static void answer_attention(scryi_builder *b, const scryi_op *op, int g)
     const scryi_attend shape = attend_shape(b->m, tensor(b, op->out), op->heads);
     const double pixels = (double)shape.pixels;
     emit(b, OP(.kind = SCRYI_OP_ATTEND_BACK, .out = out, .in = op->in, .in2 = g, .heads = op->heads,
-               .scratch = vector(b, scryi_attend_scratch(&shape, true))));
+               .scratch = vector(b, SCRYI_BEST(scryi_attention_loops)->scratch(&shape, true))));
     b->plan->flops += 10 * pixels * pixels * (double)shape.channels;
 }
 

@@ -2,11 +2,14 @@
 
 #include "lib/memory.h"
 #include "priors/network/attention_impl.h"
+#include "priors/network/loops_impl.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Walks a plan. Every tensor is a place in the work of its image. */
+
+#define LOOPS SCRYI_BEST(scryi_loops)
 
 typedef struct scryi_run {
     const scryi_model *m;
@@ -35,16 +38,16 @@ static void embed(const scryi_run *r, float *rows)
         wave[c->flip_sin_to_cos ? half + i : i] = (float)sin(r->image->time * f);
         wave[c->flip_sin_to_cos ? i : half + i] = (float)cos(r->image->time * f);
     }
-    scryi_linear(hidden, net->time1.weight, net->time1.bias, wave, width, wide);
-    scryi_silu(hidden, wide);
-    scryi_linear(e, net->time2.weight, net->time2.bias, hidden, wide, wide);
-    scryi_silu(e, wide);
+    LOOPS->linear(hidden, net->time1.weight, net->time1.bias, wave, width, wide);
+    LOOPS->silu(hidden, wide);
+    LOOPS->linear(e, net->time2.weight, net->time2.bias, hidden, wide, wide);
+    LOOPS->silu(e, wide);
     for (size_t i = 0; i < r->m->time_count; i++) {
         const scryi_resnet *resnet = r->m->times[i].resnet;
         const size_t out = resnet->time.out;
         float *row = rows + r->m->times[i].at;
         memset(row + out, 0, (scryi_padded(out) - out) * sizeof *row);
-        scryi_linear(row, resnet->time.weight, resnet->time.bias, e, wide, out);
+        LOOPS->linear(row, resnet->time.weight, resnet->time.bias, e, wide, out);
         for (size_t o = 0; o < out; o++)
             row[o] += resnet->conv1.bias[o];
     }
@@ -80,13 +83,13 @@ static void edge(const scryi_run *r, const scryi_op *op)
     const scryi_config *c = &m->net->config;
     const size_t wide = scryi_padded(c->width[0]);
     if (op->kind == SCRYI_OP_FIRST)
-        scryi_first_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->last_back : m->first,
-                         op->adjoint ? NULL : m->first_bias, c->channels, wide, m->height, m->width,
-                         m->threads);
+        LOOPS->first_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->last_back : m->first,
+                          op->adjoint ? NULL : m->first_bias, c->channels, wide, m->height,
+                          m->width, m->threads);
     else
-        scryi_last_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->first_back : m->last,
-                        op->adjoint ? NULL : m->net->conv_out.bias, c->channels, wide, m->height,
-                        m->width, m->threads);
+        LOOPS->last_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->first_back : m->last,
+                         op->adjoint ? NULL : m->net->conv_out.bias, c->channels, wide, m->height,
+                         m->width, m->threads);
 }
 
 static void attention(const scryi_run *r, const scryi_op *op)
@@ -97,11 +100,11 @@ static void attention(const scryi_run *r, const scryi_op *op)
                             .heads = op->heads,
                             .pixels = t->height * t->width,
                             .threads = r->m->threads};
+    const struct scryi_attention_loops *loops = SCRYI_BEST(scryi_attention_loops);
     if (back)
-        scryi_attend_backward(&a, at(r, op->out), at(r, op->in), at(r, op->in2),
-                              at(r, op->scratch));
+        loops->backward(&a, at(r, op->out), at(r, op->in), at(r, op->in2), at(r, op->scratch));
     else
-        scryi_attend_forward(&a, at(r, op->out), at(r, op->in), at(r, op->scratch));
+        loops->forward(&a, at(r, op->out), at(r, op->in), at(r, op->scratch));
 }
 
 static void resample(const scryi_run *r, const scryi_op *op)
@@ -109,8 +112,8 @@ static void resample(const scryi_run *r, const scryi_op *op)
     const bool back = op->kind == SCRYI_OP_UP_BACK;
     const scryi_tensor *small = &r->plan->tensors[back ? op->out : op->in];
     const size_t channels = scryi_channels(small->lead, small->channels);
-    (back ? scryi_upsample_back : scryi_upsample)(at(r, op->out), at(r, op->in), channels,
-                                                  small->height, small->width, r->m->threads);
+    (back ? LOOPS->upsample_back : LOOPS->upsample)(at(r, op->out), at(r, op->in), channels,
+                                                    small->height, small->width, r->m->threads);
 }
 
 static void run_normalise(const scryi_run *r, const scryi_op *op)
@@ -119,12 +122,12 @@ static void run_normalise(const scryi_run *r, const scryi_op *op)
     const scryi_norm n =
         statistics(op->norm, at(r, op->kind == SCRYI_OP_STATISTICS ? op->out : op->in2));
     if (op->kind == SCRYI_OP_STATISTICS)
-        scryi_norm_statistics(&n, at(r, op->in), threads);
+        LOOPS->norm_statistics(&n, at(r, op->in), threads);
     else if (op->kind == SCRYI_OP_NORM)
-        scryi_norm_apply(&n, at(r, op->out), at(r, op->in), op->silu, threads);
+        LOOPS->norm_apply(&n, at(r, op->out), at(r, op->in), op->silu, threads);
     else
-        scryi_norm_backward(&n, at(r, op->out), at(r, op->in3), at(r, op->in), op->silu, op->add,
-                            threads);
+        LOOPS->norm_backward(&n, at(r, op->out), at(r, op->in3), at(r, op->in), op->silu, op->add,
+                             threads);
 }
 
 static scry_status convolve(const scryi_run *r, const scryi_op *op)
@@ -162,7 +165,7 @@ static scry_status execute(const scryi_run *r, const scryi_op *op)
         run_normalise(r, op);
         break;
     case SCRYI_OP_ADD:
-        scryi_add(at(r, op->out), at(r, op->in), at(r, op->in2), floats, r->m->threads);
+        LOOPS->add(at(r, op->out), at(r, op->in), at(r, op->in2), floats, r->m->threads);
         break;
     case SCRYI_OP_COPY:
         memcpy(at(r, op->out), at(r, op->in), floats * sizeof(float));

@@ -85,6 +85,9 @@ holds "its start is told" grep -q '^start: Gaussian model at sigma 1.5, departur
 works "info" "$scry" info noisy.tif s.tif gaussian:sigma=2 microscopy
 works "methods" "$scry" methods
 works "version" "$scry" --version
+holds "the version says which instructions run" grep -qE 'inner loops for [a-z0-9]+$' stdout
+refuses "instructions that no processor has" 1 "'mmx', expected (baseline|native)" \
+    env SCRY_INSTRUCTIONS=mmx "$scry" --version
 for c in deblur inpaint simulate compare sample info methods; do
     works "help of $c" "$scry" $c --help
     holds "help of $c names it" grep -q "usage: scry $c" stdout

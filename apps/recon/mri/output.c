@@ -2,6 +2,7 @@
 
 #include "apps/cli/ranks.h"
 #include "apps/recon/options_report.h"
+#include "lib/instructions.h"
 #include "lib/memory.h"
 #include "lib/io/png.h"
 
@@ -319,6 +320,7 @@ scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, 
     const mri_settings *s = run->settings;
     scry_json_put_string(d, root, "program", "scry");
     scry_json_put_string(d, root, "version", SCRY_VERSION);
+    scry_json_put_string(d, root, "instructions", scry_instructions());
     scry_json_put_string(d, root, "command", "mri");
     scry_json_put_string(d, root, "in", in);
     scry_json_put_string(d, root, "out", out);

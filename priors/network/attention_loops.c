@@ -3,19 +3,25 @@
 #include "priors/network/loops_impl.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #define LANES SCRYI_LANES
+
+static size_t attend_padded(size_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
 
 /* Inside, channels are planes: plane c holds the pixels of channel c in order, rounded up to whole
  * vectors, so that every inner loop runs along pixels. Heads are independent, and one head is the
  * work of one thread: the order of its sums is fixed. */
 static size_t row_floats(const scryi_attend *a)
 {
-    return scryi_padded(a->pixels);
+    return attend_padded(a->pixels);
 }
 
-size_t scryi_attend_scratch(const scryi_attend *a, bool backward)
+static size_t attend_scratch(const scryi_attend *a, bool backward)
 {
     const size_t planes = (backward ? 7 : 4) * a->channels; /* q k v o, or q k v go and three g */
     return (planes + 2 * (size_t)a->threads) * row_floats(a);
@@ -34,7 +40,7 @@ static void to_planes(const scryi_attend *a, float *planes, const float *blocked
 
 static void from_planes(const scryi_attend *a, float *blocked, const float *planes)
 {
-    const size_t row = row_floats(a), blocks = scryi_padded(a->channels) / LANES;
+    const size_t row = row_floats(a), blocks = attend_padded(a->channels) / LANES;
 #pragma omp parallel for num_threads(a->threads) if (a->threads > 1)
     for (size_t b = 0; b < blocks; b++) {
         float *to = blocked + b * a->pixels * LANES;
@@ -97,15 +103,15 @@ static void softmax_row(float *s, const float *q, const float *k, size_t depth, 
     const float top = attention_largest(s, pixels);
     for (size_t j = 0; j < pixels; j++)
         s[j] -= top;
-    const float sum = scryi_exp_sum(s, pixels);
+    const float sum = SCRYI_VARIANT(scryi_loops).exp_sum(s, pixels);
     for (size_t j = 0; j < pixels; j++)
         s[j] /= sum;
 }
 
-void scryi_attend_forward(const scryi_attend *a, float *o, const float *qkv, float *scratch)
+static void attend_forward(const scryi_attend *a, float *o, const float *qkv, float *scratch)
 {
     const size_t row = row_floats(a), depth = a->channels / a->heads, size = a->channels * row;
-    const size_t part = scryi_padded(a->channels) * a->pixels;
+    const size_t part = attend_padded(a->channels) * a->pixels;
     float *q = scratch, *k = q + size, *v = k + size, *out = v + size, *rows = out + size;
     to_planes(a, q, qkv);
     to_planes(a, k, qkv + part);
@@ -113,7 +119,7 @@ void scryi_attend_forward(const scryi_attend *a, float *o, const float *qkv, flo
 #pragma omp parallel for num_threads(a->threads) if (a->threads > 1)
     for (size_t h = 0; h < a->heads; h++) {
         const size_t at = h * depth * row;
-        float *s = rows + scryi_thread() * row;
+        float *s = rows + (size_t)omp_get_thread_num() * row;
         for (size_t i = 0; i < a->pixels; i++) {
             softmax_row(s, q + at, k + at, depth, row, a->pixels, i);
             for (size_t c = 0; c < depth; c++)
@@ -152,11 +158,11 @@ static void head_backward(const scryi_attend *a, float *const g[3], const float 
     }
 }
 
-void scryi_attend_backward(const scryi_attend *a, float *gqkv, const float *qkv, const float *go,
-                           float *scratch)
+static void attend_backward(const scryi_attend *a, float *gqkv, const float *qkv, const float *go,
+                            float *scratch)
 {
     const size_t row = row_floats(a), depth = a->channels / a->heads, size = a->channels * row;
-    const size_t part = scryi_padded(a->channels) * a->pixels;
+    const size_t part = attend_padded(a->channels) * a->pixels;
     float *plane[8]; /* q k v go gq gk gv, then the rows of scores */
     for (size_t i = 0; i < 8; i++)
         plane[i] = scratch + i * size;
@@ -167,10 +173,13 @@ void scryi_attend_backward(const scryi_attend *a, float *gqkv, const float *qkv,
 #pragma omp parallel for num_threads(a->threads) if (a->threads > 1)
     for (size_t h = 0; h < a->heads; h++) {
         const size_t at = h * depth * row;
-        float *p = plane[7] + 2 * scryi_thread() * row;
+        float *p = plane[7] + 2 * (size_t)omp_get_thread_num() * row;
         float *const g[3] = {plane[4] + at, plane[5] + at, plane[6] + at};
         head_backward(a, g, plane[0] + at, plane[1] + at, plane[2] + at, plane[3] + at, p, p + row);
     }
     for (size_t i = 0; i < 3; i++)
         from_planes(a, gqkv + i * part, plane[4 + i]);
 }
+
+const struct scryi_attention_loops SCRYI_VARIANT(scryi_attention_loops) = {
+    .scratch = attend_scratch, .forward = attend_forward, .backward = attend_backward};

@@ -1,0 +1,20 @@
+#ifndef SCRY_LIB_INSTRUCTIONS_H
+#define SCRY_LIB_INSTRUCTIONS_H
+
+#include "lib/status.h"
+
+/* The instruction set that the inner loops of this process use. A portable build holds each of
+ * those loops several times, and takes the widest set that the processor has:
+ *   avx512    AVX-512 F, BW, CD, DQ and VL
+ *   avx2      AVX2 and FMA
+ *   baseline  what the compiler was told to take for granted
+ * A build for one processor (SCRY_NATIVE=ON) has `native` alone. Results of the sets differ by the
+ * rounding of single operations. */
+const char *scry_instructions(void);
+
+/* Takes the set of this name. Call it before anything else: objects that exist keep the layout of
+ * the set that they were made for.
+ * errors  EINVAL: a name that is not above; EUNSUP: not in this build, or not in this processor */
+scry_status scry_instructions_set(const char *name, scry_error *err);
+
+#endif
