@@ -193,6 +193,43 @@ static void trained_betas_are_taken(void **state)
     restore();
 }
 
+static void inputs_are_read(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_network *net;
+    double low[2], high[2];
+    const struct {
+        const char *notes, *words;
+    } bad[] = {
+        {"{\"input\": 3}", "input is a number"},
+        {"{\"input\": {\"unshuffle\": 0}}", "unshuffle"},
+        {"{\"input\": {\"unshuffle\": 2}}", "in_channels 1 is no multiple"},
+        {"{\"input\": {\"std\": 0}}", "std 0, expected std > 0"},
+        {"{\"input\": {\"mean\": \"low\"}}", "mean is a string"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put("prior.json", bad[i].notes, strlen(bad[i].notes));
+        expect(SCRY_EFORMAT, bad[i].words);
+    }
+    const char *const good[] = {"{}", "{\"input\": {\"mean\": -0.5, \"std\": 0.25}}"};
+    for (size_t i = 0; i < 2; i++) {
+        put("prior.json", good[i], strlen(good[i]));
+        assert_ok(scry_network_load(&net, folder, &err));
+        scry_network_sigma_range(net, &low[i], &high[i]);
+        scry_network_free(net);
+    }
+    assert_near(low[1], low[0] / 4, 1e-12);
+    assert_near(high[1], high[0] / 4, 1e-9);
+    char path[128];
+    snprintf(path, sizeof path, "%s/prior.json", folder);
+    unlink(path);
+    assert_ok(scry_network_load(&net, "golden/unet/standardised", &err));
+    assert_int_equal(scry_network_channels(net), 2);
+    assert_int_equal(scry_network_multiple(net), 6);
+    scry_network_free(net);
+}
+
 static int create_folder(void **state)
 {
     (void)state;
@@ -217,7 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tensors_are_named),       cmocka_unit_test(cut_weights_are_refused),
         cmocka_unit_test(settings_are_named),      cmocka_unit_test(absent_files_are_named),
-        cmocka_unit_test(trained_betas_are_taken),
+        cmocka_unit_test(trained_betas_are_taken), cmocka_unit_test(inputs_are_read),
     };
     return cmocka_run_group_tests(tests, create_folder, remove_folder);
 }

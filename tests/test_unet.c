@@ -101,7 +101,7 @@ static void compare_estimates(const char *folder, double tol)
 }
 
 static const char *const small_networks[] = {"golden/unet/attention", "golden/unet/velocity",
-                                             "golden/unet/sample"};
+                                             "golden/unet/sample", "golden/unet/standardised"};
 
 static void small_networks_match_diffusers(void **state)
 {
@@ -115,6 +115,38 @@ static void small_networks_match_diffusers(void **state)
             compare_with_golden(small_networks[i], 1e-4, &opts);
             compare_estimates(small_networks[i], 1e-4);
         }
+}
+
+/* D and its VJP of a prior that standardises and unshuffles, made by PyTorch. */
+static void standardised_network_matches_pytorch(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_safetensors *file;
+    scry_prior *P;
+    const scry_space space = SCRY_SPACE(2, 24, 18);
+    const size_t n = scry_space_count(&space);
+    assert_ok(scry_safetensors_open(&file, "golden/unet/standardised/golden.safetensors", &err));
+    assert_ok(scry_unet_load(&P, "golden/unet/standardised", &space, NULL, &err));
+    float *x = tensor_of(file, "x", 2 * n), *v = tensor_of(file, "v", 2 * n);
+    float *x0 = tensor_of(file, "x0", 2 * n), *vjp = tensor_of(file, "vjp", 2 * n);
+    float *sigma = tensor_of(file, "sigma", 2), *D = scry_alloc(n, sizeof *D);
+    float *g = scry_alloc(n, sizeof *g);
+    void *work = scry_alloc(1, scry_prior_work_bytes(P));
+    for (size_t b = 0; b < 2; b++) {
+        const size_t at = b * n;
+        assert_ok(scry_prior_vjp(P, g, D, x + at, v + at, sigma[b], work, &err));
+        assert_below(relative(D, x0 + at, n), 1e-4);
+        assert_below(relative(g, vjp + at, n), 1e-4);
+        memcpy(D, x + at, n * sizeof *D);
+        assert_ok(scry_prior_denoise(P, D, D, sigma[b], work, &err)); /* in place */
+        assert_below(relative(D, x0 + at, n), 1e-4);
+    }
+    void *blocks[] = {x, v, x0, vjp, sigma, D, g, work};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        scry_free(blocks[i]);
+    scry_prior_free(P);
+    scry_safetensors_free(file);
 }
 
 static void shared_networks_match_their_goldens(void **state)
@@ -172,8 +204,9 @@ static void tear_down(fixture *f)
 static void vjp_is_the_derivative(void **state)
 {
     (void)state;
-    const scry_space spaces[] = {SCRY_SPACE(16, 24), SCRY_SPACE(2, 16, 24), SCRY_SPACE(16, 24)};
-    for (size_t k = 0; k < 3; k++) {
+    const scry_space spaces[] = {SCRY_SPACE(16, 24), SCRY_SPACE(2, 16, 24), SCRY_SPACE(16, 24),
+                                 SCRY_SPACE(2, 24, 18)};
+    for (size_t k = 0; k < 4; k++) {
         scry_error err = {0};
         fixture f = set_up(small_networks[k], spaces[k], 1, true);
         float *u = scry_alloc(f.n, sizeof *u), *there = scry_alloc(f.n, sizeof *there);
@@ -410,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_networks_match_diffusers),
+        cmocka_unit_test(standardised_network_matches_pytorch),
         cmocka_unit_test(shared_networks_match_their_goldens),
         cmocka_unit_test(vjp_is_the_derivative),
         cmocka_unit_test(bytes_do_not_depend_on_threads),

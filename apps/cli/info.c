@@ -139,9 +139,10 @@ static scry_status info_prior(const char *folder, scry_error *err)
         "%s\n  %-14s UNet2DModel, %.2f million parameters, %zu channel%s, sides multiples of %zu\n",
         folder, "network", (double)scry_network_parameters(net) / 1e6, scry_network_channels(net),
         scry_network_channels(net) == 1 ? "" : "s", scry_network_multiple(net));
+    double low, high;
+    scry_network_sigma_range(net, &low, &high);
     printf("  %-14s %s, %zu steps, sigma %.4g to %.4g\n", "training", scry_network_prediction(net),
-           scry_schedule_steps(s), scry_schedule_sigma(s, 0),
-           scry_schedule_sigma(s, (double)scry_schedule_steps(s) - 1));
+           scry_schedule_steps(s), low, high);
     printf("  %-14s sha256 %s\n", "weights", scry_network_sha256(net));
     st = scry_prior_info_read(&about, folder, err);
     if (st == SCRY_OK && about) {

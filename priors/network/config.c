@@ -4,11 +4,14 @@
 #include "lib/memory.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What config.json may ask for. Settings that would change the result and that the engine does not
  * have are refused by name; keys that do not touch inference (dropout, sample_size) are ignored.
- * Defaults are those of diffusers' UNet2DModel and DDPMScheduler. */
+ * Defaults are those of diffusers' UNet2DModel and DDPMScheduler. What these two files have no word
+ * for stands in prior.json, of which the rest is read in priors/info.c. */
 
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
@@ -298,6 +301,44 @@ static scry_status open_file(scryi_reader *r, scry_json **doc, const char *folde
     return SCRY_OK;
 }
 
+static scry_status read_input(const scryi_reader *r, scryi_config *c)
+{
+    const scry_json_node *input = NULL;
+    int64_t unshuffle = 1;
+    scry_status st = scry_json_object(r->doc, r->root, "input", SCRY_JSON_OPTIONAL, &input, r->err);
+    if (st != SCRY_OK || !input) return st;
+    if ((st = scry_json_integer(r->doc, input, "unshuffle", SCRY_JSON_OPTIONAL, 1, 8, &unshuffle,
+                                r->err)) != SCRY_OK ||
+        (st = scry_json_number(r->doc, input, "mean", SCRY_JSON_OPTIONAL, &c->mean, r->err)) !=
+            SCRY_OK ||
+        (st = scry_json_number(r->doc, input, "std", SCRY_JSON_OPTIONAL, &c->std, r->err)) !=
+            SCRY_OK)
+        return st;
+    c->unshuffle = (size_t)unshuffle;
+    if (!(c->std > 0 && c->std < HUGE_VAL && fabs(c->mean) < HUGE_VAL))
+        return SCRY_FAIL(r->err, SCRY_EFORMAT, "%s: input has mean %g and std %g, expected std > 0",
+                         r->file, c->mean, c->std);
+    if (c->channels % (c->unshuffle * c->unshuffle))
+        return SCRY_FAIL(r->err, SCRY_EFORMAT,
+                         "%s: unshuffle %zu, but in_channels %zu is no multiple of its square",
+                         r->file, c->unshuffle, c->channels);
+    return SCRY_OK;
+}
+
+static scry_status read_notes(scryi_config *c, const char *folder, scry_error *err)
+{
+    scryi_reader r;
+    scry_json *doc = NULL;
+    c->unshuffle = 1;
+    c->std = 1;
+    snprintf(r.file, sizeof r.file, "%s/prior.json", folder);
+    if (access(r.file, F_OK)) return SCRY_OK;
+    scry_status st = open_file(&r, &doc, folder, "prior.json", err);
+    if (st == SCRY_OK) st = read_input(&r, c);
+    scry_json_free(doc);
+    return st;
+}
+
 scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, const char *folder,
                               scry_error *err)
 {
@@ -310,5 +351,5 @@ scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, co
     st = open_file(&r, &doc, folder, "scheduler_config.json", err);
     if (st == SCRY_OK) st = read_schedule(&r, config, schedule);
     scry_json_free(doc);
-    return st;
+    return st == SCRY_OK ? read_notes(config, folder, err) : st;
 }

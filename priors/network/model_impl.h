@@ -86,7 +86,7 @@ typedef struct scryi_time_row {
 
 typedef struct scryi_model {
     const scry_network *net;
-    size_t height, width;
+    size_t height, width; /* of the network's planes */
     int threads;
     bool winograd;
     scryi_layer *layers;
@@ -106,6 +106,16 @@ static inline size_t scryi_channels(size_t lead, size_t channels)
 static inline size_t scryi_place(size_t lead, size_t c)
 {
     return c < lead ? c : scryi_padded(lead) + c - lead;
+}
+
+/* Where row r of the network's planes, counted through all of them, has its first pixel in the
+ * image; the next ones are `unshuffle` apart. Plane (c u + i) u + j holds the pixels (i, j) of the
+ * u x u blocks of channel c. */
+static inline size_t scryi_unshuffled_row(const scryi_model *m, size_t r)
+{
+    const size_t u = m->net->config.unshuffle, p = r / m->height;
+    const size_t row = p / (u * u) * m->height * u + r % m->height * u + p / u % u;
+    return row * m->width * u + p % u;
 }
 
 /* layers.c: found by their weights, or made. */

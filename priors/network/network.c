@@ -5,6 +5,7 @@
 #include "lib/sha256.h"
 #include "lib/space.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -299,12 +300,13 @@ void scry_network_free(scry_network *net)
 
 size_t scry_network_channels(const scry_network *net)
 {
-    return net->config.channels;
+    const size_t block = net->config.unshuffle * net->config.unshuffle;
+    return net->config.channels / block;
 }
 
 size_t scry_network_multiple(const scry_network *net)
 {
-    return (size_t)1 << (net->config.levels - 1);
+    return net->config.unshuffle << (net->config.levels - 1);
 }
 
 size_t scry_network_parameters(const scry_network *net)
@@ -326,4 +328,10 @@ const char *scry_network_sha256(const scry_network *net)
 const scry_schedule *scry_network_schedule(const scry_network *net)
 {
     return net->schedule;
+}
+
+void scry_network_sigma_range(const scry_network *net, double *low, double *high)
+{
+    *low = net->config.std * scry_schedule_sigma(net->schedule, 0);
+    *high = net->config.std * scry_schedule_sigma(net->schedule, HUGE_VAL);
 }

@@ -52,6 +52,10 @@ typedef struct scryi_config {
     bool flip_sin_to_cos, center_input;
     size_t downsample_padding; /* 0: one row and column of zeros after the end only */
     scryi_prediction prediction;
+    /* prior.json: the network sees blocks of unshuffle x unshuffle pixels as channels, of the image
+     * (x - mean) / std */
+    size_t unshuffle;
+    double mean, std;
 } scryi_config;
 
 struct scry_network {
@@ -65,7 +69,7 @@ struct scry_network {
     char sha256[65];
 };
 
-/* config.json and scheduler_config.json of a folder. */
+/* config.json, scheduler_config.json and, of prior.json where there is one, "input". */
 scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, const char *folder,
                               scry_error *err);
 

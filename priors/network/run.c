@@ -57,12 +57,14 @@ static void embed(const scryi_run *r, float *rows)
 static void border(const scryi_run *r, float *to, const float *from, double scale, double shift)
 {
     const size_t h = r->m->height, w = r->m->width, planes = r->m->net->config.channels;
+    const size_t block = r->m->net->config.unshuffle;
     const float a = (float)scale, b = (float)shift;
     memset(to, 0, planes * (h + 2) * (w + 2) * sizeof *to);
     for (size_t row = 0; row < planes * h; row++) {
         float *inner = to + (row / h * (h + 2) + row % h + 1) * (w + 2) + 1;
+        const float *values = from + scryi_unshuffled_row(r->m, row);
         for (size_t i = 0; i < w; i++)
-            inner[i] = a * from[row * w + i] + b;
+            inner[i] = a * values[i * block] + b;
     }
 }
 

@@ -18,19 +18,21 @@ typedef struct scryi_unet {
     scryi_model model;
 } scryi_unet;
 
-/* D = skip x + out F(in x + shift, t) */
+/* D = skip x + offset + out F(in x + shift, t) */
 typedef struct scryi_coefficients {
-    double skip, out, in, shift, t;
+    double skip, offset, out, in, shift, t;
 } scryi_coefficients;
 
 static scryi_coefficients coefficients(const scry_network *net, double sigma)
 {
-    const double a = 1 / sqrt(1 + sigma * sigma); /* sqrt(abar) */
-    scryi_coefficients c = {.in = a, .t = scry_schedule_time(net->schedule, sigma)};
+    const double mean = net->config.mean, std = net->config.std, s = sigma / std;
+    const double a = 1 / sqrt(1 + s * s); /* sqrt(abar) */
+    scryi_coefficients c = {
+        .in = a / std, .shift = -a * mean / std, .t = scry_schedule_time(net->schedule, s)};
     switch (net->config.prediction) {
     case SCRYI_EPSILON:
         c.skip = 1;
-        c.out = -sigma;
+        c.out = -sigma; /* std times -s */
         break;
     case SCRYI_V_PREDICTION:
         c.skip = a * a;
@@ -38,9 +40,10 @@ static scryi_coefficients coefficients(const scry_network *net, double sigma)
         break;
     case SCRYI_SAMPLE:
         c.skip = 0;
-        c.out = 1;
+        c.out = std;
         break;
     }
+    c.offset = (1 - c.skip) * mean;
     return c;
 }
 
@@ -56,11 +59,25 @@ static void run_vjp(const void *model, void *const *images, size_t count)
     scryi_plan_run(m, &m->vjp, images, count);
 }
 
+/* to = skip x + offset + out F, from the network's planes to the pixels they came from; to == x
+ * allowed. */
+static void place_planes(const scryi_unet *u, float *to, const float *F, double out, const float *x,
+                         double skip, double offset)
+{
+    const scryi_model *m = &u->model;
+    const size_t block = m->net->config.unshuffle, h = m->height, w = m->width;
+    const float a = (float)skip, b = (float)offset, c = (float)out;
+    for (size_t r = 0; r < m->net->config.channels * h; r++) {
+        const size_t at = scryi_unshuffled_row(m, r);
+        for (size_t i = 0; i < w; i++)
+            to[at + i * block] = a * x[at + i * block] + b + c * F[r * w + i];
+    }
+}
+
 static scry_status unet_run(const scryi_unet *u, scryi_coefficients c, float *D, float *g,
                             const float *x, const float *v, void *work, scry_error *err)
 {
     const double stretch = u->model.net->config.center_input ? 2 : 1;
-    const size_t n = scry_space_floats(&u->base.space);
     scryi_image image = {.x = x,
                          .v = v,
                          .scale = stretch * c.in,
@@ -70,11 +87,8 @@ static scry_status unet_run(const scryi_unet *u, scryi_coefficients c, float *D,
                          .err = err};
     scry_call_batcher_call(v ? run_vjp : run_denoise, &u->model, &image);
     if (image.status != SCRY_OK) return image.status;
-    const float skip = (float)c.skip, out = (float)c.out, back = (float)(c.out * c.in * stretch);
-    for (size_t i = 0; D && i < n; i++)
-        D[i] = skip * x[i] + out * image.F[i];
-    for (size_t i = 0; v && i < n; i++)
-        g[i] = skip * v[i] + back * image.g[i];
+    if (D) place_planes(u, D, image.F, c.out, x, c.skip, c.offset);
+    if (v) place_planes(u, g, image.g, c.out * c.in * stretch, v, c.skip, 0);
     return SCRY_OK;
 }
 
@@ -117,7 +131,7 @@ void scry_unet_opts_init(scry_unet_opts *opts)
 static scry_status check_space(const scry_network *net, const scry_space *space, scry_error *err)
 {
     char text[96];
-    const size_t channels = net->config.channels, multiple = scry_network_multiple(net);
+    const size_t channels = scry_network_channels(net), multiple = scry_network_multiple(net);
     const scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
     scry_space_print(space, text, sizeof text);
@@ -192,13 +206,12 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
     scryi_unet *u = scry_alloc(1, sizeof *u);
     if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "network prior");
     u->base = (scry_prior){.ops = o.vjp ? &with_vjp : &without_vjp, .space = *space};
-    u->base.sigma_low = scry_schedule_sigma(net->schedule, 0);
-    u->base.sigma_high = scry_schedule_sigma(net->schedule, HUGE_VAL);
+    scry_network_sigma_range(net, &u->base.sigma_low, &u->base.sigma_high);
     u->model = (scryi_model){.net = net,
                              .threads = o.threads,
                              .winograd = o.winograd,
-                             .height = space->dims[space->rank - 2],
-                             .width = space->dims[space->rank - 1]};
+                             .height = space->dims[space->rank - 2] / net->config.unshuffle,
+                             .width = space->dims[space->rank - 1] / net->config.unshuffle};
     if ((st = build(&u->model, o.vjp, err)) != SCRY_OK) goto done;
     const size_t a = u->model.denoise.floats, b = u->model.vjp.floats;
     u->base.work_bytes = (a > b ? a : b) * sizeof(float);

@@ -9,6 +9,9 @@
 
 /* A pretrained diffusion network as a prior. The folder has the layout of the `diffusers` library:
  * config.json (class UNet2DModel), diffusion_pytorch_model.safetensors and scheduler_config.json.
+ * Where scry's own prior.json is there too, its object "input" says what that layout has no word
+ * for: `unshuffle` (the network sees each block of so many by so many pixels as channels of one;
+ * Shi et al. 2016), `mean` and `std` (it was trained on images (x - mean) / std). Without: 1, 0, 1.
  *
  * The architecture is Ho et al. 2020 (appendix B): residual blocks with group normalisation and
  * SiLU, a time embedding added in each, optional self-attention, strided convolutions down and
@@ -28,8 +31,10 @@ size_t scry_network_multiple(const scry_network *net); /* what both sides must b
 size_t scry_network_parameters(const scry_network *net);
 const char *scry_network_prediction(const scry_network *net); /* "epsilon", "v_prediction", ... */
 const char *scry_network_sha256(const scry_network *net); /* of the file of weights, 64 digits */
-/* The noise levels of its training; borrowed. */
+/* The noise levels of its training, in units of `std` below; borrowed. */
 const scry_schedule *scry_network_schedule(const scry_network *net);
+/* The same, in the unit of images: the range of its prior. */
+void scry_network_sigma_range(const scry_network *net, double *low, double *high);
 
 typedef struct scry_unet_opts {
     int threads;   /* inside one call, >= 1, for all but the convolutions: these sum in an order
@@ -42,11 +47,13 @@ typedef struct scry_unet_opts {
 } scry_unet_opts;
 void scry_unet_opts_init(scry_unet_opts *opts);
 
-/* D(x; s) = E[x0 | x] through the network F at time t(s) of its schedule, real-valued:
- *   epsilon       D = x - s F(x / sqrt(1 + s^2), t)
- *   v_prediction  D = x / (1 + s^2) - s / sqrt(1 + s^2) F(x / sqrt(1 + s^2), t)
- *   sample        D = F(x / sqrt(1 + s^2), t)
- * (Salimans & Ho 2022, appendix D, divided by sqrt(abar)). The range of sigma is the schedule's.
+/* D(x; sigma) = E[x0 | x] = mean + std D_z(z; s) with z = (x - mean) / std, s = sigma / std, and
+ * through the network F at time t(s) of its schedule, real-valued:
+ *   epsilon       D_z = z - s F(z / sqrt(1 + s^2), t)
+ *   v_prediction  D_z = z / (1 + s^2) - s / sqrt(1 + s^2) F(z / sqrt(1 + s^2), t)
+ *   sample        D_z = F(z / sqrt(1 + s^2), t)
+ * (Salimans & Ho 2022, appendix D, divided by sqrt(abar)). The range of sigma is
+ * scry_network_sigma_range.
  * space: (H, W) for one channel, or (C, H, W), real; H and W multiples of scry_network_multiple.
  * net is borrowed until the prior is freed; opts NULL: defaults. scry_prior_work_bytes is all the
  * memory that a call touches besides weights and arguments: a forecast of the peak.
@@ -58,9 +65,9 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
 scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
                            const scry_unet_opts *opts, scry_error *err);
 
-/* The network's own output F(x, t) at real t, and g = (dF/dx)^T v when v and g are not NULL: for
- * tests and for those who bring their own preconditioning. Shapes and aliasing as
- * scry_prior_vjp; EINVAL: P is not a network prior. */
+/* The network's own output F(x, t) at real t, pixels in their places again where it unshuffles, and
+ * g = (dF/dx)^T v when v and g are not NULL: for tests and for those who bring their own
+ * preconditioning. Shapes and aliasing as scry_prior_vjp; EINVAL: P is not a network prior. */
 scry_status scry_unet_evaluate(const scry_prior *P, float *F, float *g, const float *x,
                                const float *v, double t, void *work, scry_error *err);
 
