@@ -4,11 +4,10 @@
     bench_unet.py BENCH_UNET FOLDER [--side 256] [--threads 1] [--rounds 10]
 
 BENCH_UNET is the program built from bench_unet.c. PyTorch is Debian's python3-torch, float32, with
-the network of continue_training.py (DownBlock2D / UpBlock2D without attention). Each round times
+the network of network.py (DownBlock2D / UpBlock2D without attention). Each round times
 one call of each; the best and the median of the rounds are printed, and the ratio of both.
 """
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,19 +18,17 @@ import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "priors", "pretrained"))
-from continue_training import UNet, load  # noqa: E402
-
-STEP = torch.tensor([500.0])
+from network import Prior  # noqa: E402
 
 
 def torch_time(net, x, v, what):
     start = time.perf_counter()
     if what == "d":
         with torch.no_grad():
-            net(x, STEP)
+            net(x, 0.7)
     else:
         y = x.detach().requires_grad_(True)
-        torch.autograd.grad(net(y, STEP), y, v)
+        torch.autograd.grad(net(y, 0.7), y, v)
     return time.perf_counter() - start
 
 
@@ -50,10 +47,7 @@ def main():
     p.add_argument("--rounds", type=int, default=10)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    with open(os.path.join(a.folder, "config.json")) as file:
-        config = json.load(file)
-    weights = os.path.join(a.folder, "diffusion_pytorch_model.safetensors")
-    net = UNet(config, load(weights))
+    net = Prior(a.folder).raw
     x, v = torch.randn(1, 1, a.side, a.side), torch.randn(1, 1, a.side, a.side)
     command = [a.program, a.folder, str(a.side), str(a.threads), "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -269,11 +269,11 @@ if [ -d "$prior" ]; then
             "$prior/config.json" >"$1/config.json"
     }
     variant misses 's/"layers_per_block": 1/"layers_per_block": 3/'
-    variant colour 's/_channels": 1/_channels": 2/'
+    variant colour 's/_channels": 4/_channels": 8/'
     variant cubic 's/UNet2DModel/UNet3DModel/'
     refuses "a missing tensor" 1 "tensor down_blocks.*missing" "$scry" deblur in.tif x.tif $d \
         --prior misses
-    refuses "a misshapen tensor" 1 "conv_in.weight is 32 x 1 x 3 x 3.*32 x 2" "$scry" deblur \
+    refuses "a misshapen tensor" 1 "conv_in.weight is 64 x 4 x 3 x 3.*64 x 8" "$scry" deblur \
         in.tif x.tif $d \
         --prior colour
     refuses "another network" 1 "UNet3DModel" "$scry" deblur in.tif x.tif $d --prior cubic
