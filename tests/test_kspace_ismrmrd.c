@@ -84,6 +84,7 @@ static void check_everything(const char *name)
         power += re * re + im * im;
     }
     assert_near(power / (NC * 20), 2 * 1e4 / 12, 600);
+    assert_non_null(strstr(scry_kspace_warning(r), "4 calibration lines (mode not stated)"));
     assert_null(scry_kspace_warning(r));
     scry_kspace_close(r);
 }
@@ -162,6 +163,66 @@ static void limits_place_the_centre(void **state)
         assert_int_equal(mask[i], z > 0);
         check_sample(data[i], z ? golden(0, y, x, 0, z - 1) : 0, "volume", 0, y, x);
     }
+    scry_kspace_close(r);
+}
+
+/* Embedded calibration lines are data of the image too, unless they differ from its lines. */
+static void embedded_calibration_enters_the_image(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float complex data[NC * PLANE];
+    unsigned char mask[PLANE];
+    scry_kspace_reader *r = open_golden("embedded");
+    assert_ok(scry_kspace_read(r, 0, 0, data, mask, &err));
+    for (size_t i = 0; i < NC * PLANE; i++) {
+        const size_t c = i / PLANE, y = i / NX % NY, x = i % NX;
+        const bool there = y % 2 == 0 || y == 3 || y == 5;
+        assert_int_equal(mask[i % PLANE], there);
+        check_sample(data[i], there ? golden(c, y, x, 0, 0) : 0, "embedded", c, y, x);
+    }
+    assert_ok(scry_kspace_read_calibration(r, 0, data, mask, &err));
+    assert_true(!mask[NX] && mask[NX + 4]); /* line 1, the short one */
+    assert_non_null(strstr(scry_kspace_warning(r), "2 calibration lines are embedded"));
+    assert_non_null(strstr(scry_kspace_warning(r), "1 embedded calibration lines differ"));
+    scry_kspace_close(r);
+}
+
+static void one_of_several_measurements_is_chosen(void **state)
+{
+    (void)state;
+    static const char *const names[] = {NULL, "dataset_1", "/dataset_1/data", "dataset_1/xml"};
+    for (size_t i = 0; i < 4; i++) {
+        scry_error err = {0};
+        scry_kspace_reader *r = NULL;
+        const scry_kspace_choice choice = {.dataset = names[i]};
+        assert_ok(scry_kspace_open(&r, "golden/ismrmrd/several.h5", &choice, &err));
+        const scry_kspace_info *info = scry_kspace_describe(r);
+        assert_int_equal(info->ny, i ? NY : 4);
+        assert_string_equal(info->dataset, i ? "/dataset_1/data" : "/dataset/data");
+        const char *warning = scry_kspace_warning(r);
+        if (i) assert_null(warning);
+        if (!i) assert_non_null(strstr(warning, "2 measurements: dataset is read"));
+        if (!i) assert_non_null(strstr(warning, "dataset_1"));
+        scry_kspace_close(r);
+    }
+}
+
+static void slices_are_sorted_by_position(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float complex data[NC * PLANE];
+    scry_kspace_reader *r = open_golden("interleaved");
+    const scry_geometry *g = &scry_kspace_describe(r)->geometry;
+    static const size_t numbered[] = {0, 2, 1};
+    assert_true(g->known);
+    assert_near(g->slice_gap[2], 8, 1e-6);
+    for (size_t s = 0; s < 3; s++) {
+        assert_ok(scry_kspace_read(r, 0, s, data, NULL, &err));
+        check_sample(data[0], golden(0, 0, 0, numbered[s], 0), "interleaved", 0, 0, 0);
+    }
+    assert_non_null(strstr(scry_kspace_warning(r), "sorted by position"));
     scry_kspace_close(r);
 }
 
@@ -505,6 +566,9 @@ int main(void)
         cmocka_unit_test(geometry_comes_from_the_first_acquisition_of_a_slice),
         cmocka_unit_test(averages_are_means),
         cmocka_unit_test(limits_place_the_centre),
+        cmocka_unit_test(embedded_calibration_enters_the_image),
+        cmocka_unit_test(one_of_several_measurements_is_chosen),
+        cmocka_unit_test(slices_are_sorted_by_position),
         cmocka_unit_test(contrasts_and_sets_are_frames),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(spirals_are_not_supported),

@@ -198,6 +198,37 @@ def frames(path):
     write(path, xml(), lines, element(True))
 
 
+def embedded(path):
+    """Every other line for imaging; lines 3 and 5 are flagged for calibration only, of a scan that
+    states that calibration is embedded; line 1 likewise, but shorter: it is not the image's."""
+    lines = [acquisition(y, samples(y, range(NX))) for y in range(0, NY, 2)]
+    lines += [acquisition(y, samples(y, range(NX)), (CALIBRATION,)) for y in (3, 5)]
+    lines.append(acquisition(1, samples(1, range(4, NX)), (CALIBRATION,), 2))
+    mode = ("<parallelImaging><accelerationFactor><kspace_encoding_step_1>2"
+            "</kspace_encoding_step_1><kspace_encoding_step_2>1</kspace_encoding_step_2>"
+            "</accelerationFactor><calibrationMode>embedded</calibrationMode></parallelImaging>")
+    write(path, xml().replace("</encoding>", mode + "</encoding>"), lines, element(True))
+
+
+def several(path):
+    """Two measurements: an adjustment of 4 lines in dataset, the image in dataset_1."""
+    write(path, xml(4, 4), [acquisition(y, samples(y, range(4))) for y in range(4)],
+          element(True))
+    image = path + ".part"
+    write(image, xml(), full(), element(True))
+    with h5py.File(path, "a") as f, h5py.File(image) as g:
+        g.copy("dataset", f, "dataset_1")
+    os.remove(image)
+
+
+def interleaved(path):
+    """Slices 0, 1, 2 of the counter lie at 0, 16 and 8 mm along the normal."""
+    lines = [acquisition(y, samples(y, range(NX), s), slice=s,
+                         geometry=((0, 0, (0, 16, 8)[s]), (1, 0, 0), (0, 1, 0), (0, 0, 1)))
+             for s in range(3) for y in range(NY)]
+    write(path, xml(), lines, element(True))
+
+
 def malformed(folder):
     def save(name, lines=None, header=None, **more):
         write(os.path.join(folder, name + ".h5"), header or xml(), lines or full(),
@@ -249,7 +280,7 @@ def main(folder):
     os.makedirs(folder, exist_ok=True)
     for name, packed in (("packed", True), ("aligned", False)):
         everything(os.path.join(folder, name + ".h5"), packed)
-    for make in (averages, partial, volume, frames):
+    for make in (averages, partial, volume, frames, embedded, several, interleaved):
         make(os.path.join(folder, make.__name__ + ".h5"))
     malformed(folder)
 

@@ -56,9 +56,9 @@ static scry_status read_samples(const scry_kspace_reader *r, const scryi_mrd_lin
     scry_free(at);
     if (failed >= 0) return SCRY_OK;
     return scryi_hdf5_fail(r->file, err, SCRY_EFORMAT,
-                           "/%s: the samples of acquisitions %zu to "
+                           "%s: the samples of acquisitions %zu to "
                            "%zu cannot be read: truncated or damaged",
-                           SCRYI_MRD_DATA, lines[0]->acquisition, lines[n - 1]->acquisition);
+                           r->dataset, lines[0]->acquisition, lines[n - 1]->acquisition);
 }
 
 static void release_samples(size_t n, hvl_t *samples)
@@ -161,9 +161,9 @@ static scry_status ismrmrd_read(scry_kspace_reader *r, size_t frame, size_t slic
     const size_t n = scryi_mrd_find(s, SCRYI_MRD_IMAGING, frame, slice, &from);
     if (!n)
         return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: /%s: no imaging acquisitions of frame %zu, slice "
+                         "%s: %s: no imaging acquisitions of frame %zu, slice "
                          "%zu",
-                         r->path, SCRYI_MRD_DATA, frame, slice);
+                         r->path, r->dataset, frame, slice);
     const scryi_mrd_line **lines = scry_alloc(n, sizeof *lines);
     if (!lines) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, n);
     for (size_t i = 0; i < n; i++)
@@ -245,18 +245,17 @@ static const struct scryi_kspace_reader_ops ismrmrd_ops = {
 static scry_status read_header(scry_kspace_reader *r, scry_error *err)
 {
     scryi_mrd_state *s = r->state;
-    char name[sizeof r->path + 32], *text = NULL;
-    const char *absent = !scry_hdf5_has_dataset(r->file, SCRYI_MRD_XML)    ? SCRYI_MRD_XML
-                         : !scry_hdf5_has_dataset(r->file, SCRYI_MRD_DATA) ? SCRYI_MRD_DATA
+    char name[sizeof r->path + sizeof s->xml + 8], *text = NULL;
+    const char *absent = !scry_hdf5_has_dataset(r->file, s->xml)           ? "xml"
+                         : !scry_hdf5_has_dataset(r->file, r->dataset + 1) ? "data"
                                                                            : NULL;
     if (absent)
         return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: a group \"dataset\" without %s, expected ISMRMRD "
-                         "with /%s and /%s",
-                         r->path, strrchr(absent, '/') + 1, SCRYI_MRD_XML, SCRYI_MRD_DATA);
-    scry_status st = scry_hdf5_read_text(&text, r->file, SCRYI_MRD_XML, err);
+                         "%s: a group \"%s\" without %s, expected ISMRMRD with /%s and %s", r->path,
+                         s->group, absent, s->xml, r->dataset);
+    scry_status st = scry_hdf5_read_text(&text, r->file, s->xml, err);
     if (st != SCRY_OK) return st;
-    snprintf(name, sizeof name, "%s: /%s", r->path, SCRYI_MRD_XML);
+    snprintf(name, sizeof name, "%s: /%s", r->path, s->xml);
     st = scryi_mrd_parse(&s->header, text, strlen(text), name, err);
     scry_free(text);
     return st;
@@ -271,7 +270,7 @@ static scry_status open_data(scry_kspace_reader *r, size_t *count, scry_error *e
     int rank = -1;
     hid_t type = H5I_INVALID_HID;
     H5E_BEGIN_TRY
-    s->data = H5Dopen2(scryi_hdf5_id(r->file), SCRYI_MRD_DATA, H5P_DEFAULT);
+    s->data = H5Dopen2(scryi_hdf5_id(r->file), r->dataset, H5P_DEFAULT);
     if (s->data >= 0) {
         const hid_t space = H5Dget_space(s->data);
         type = H5Dget_type(s->data);
@@ -282,23 +281,23 @@ static scry_status open_data(scry_kspace_reader *r, size_t *count, scry_error *e
     }
     H5E_END_TRY
     if (type < 0 || n < 0)
-        return scryi_hdf5_fail(r->file, err, SCRY_EFORMAT, "/%s cannot be opened", SCRYI_MRD_DATA);
-    scry_status st = scryi_mrd_check_type(r->file, type, err);
+        return scryi_hdf5_fail(r->file, err, SCRY_EFORMAT, "%s cannot be opened", r->dataset);
+    scry_status st = scryi_mrd_check_type(r->file, r->dataset + 1, type, err);
     H5Tclose(type);
     if (st != SCRY_OK) return st;
     *count = (size_t)n;
     if (rank != 1 || n == 0)
         return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: /%s has %d axes and %zu acquisitions, expected 1 "
+                         "%s: %s has %d axes and %zu acquisitions, expected 1 "
                          "axis with some",
-                         r->path, SCRYI_MRD_DATA, rank, *count);
+                         r->path, r->dataset, rank, *count);
     /* An element has 340 bytes and more; deflate, the only common filter, saves a factor of 1032 at
      * most. Memory is not asked for what cannot be there. */
     if (*count / 4 > stored)
         return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: /%s has %zu acquisitions in %llu bytes: truncated "
+                         "%s: %s has %zu acquisitions in %llu bytes: truncated "
                          "or damaged",
-                         r->path, SCRYI_MRD_DATA, *count, (unsigned long long)stored);
+                         r->path, r->dataset, *count, (unsigned long long)stored);
     return SCRY_OK;
 }
 
@@ -316,9 +315,9 @@ static scry_status read_heads(const scry_kspace_reader *r, size_t count, scryi_m
     H5E_END_TRY
     if (failed >= 0) return SCRY_OK;
     return scryi_hdf5_fail(r->file, err, SCRY_EFORMAT,
-                           "/%s: the heads of its %zu acquisitions "
+                           "%s: the heads of its %zu acquisitions "
                            "cannot be read",
-                           SCRYI_MRD_DATA, count);
+                           r->dataset, count);
 }
 
 /* The encoding with most imaging lines; others are for calibration, navigation, and the like. */
@@ -342,9 +341,9 @@ static scry_status choose_encoding(scry_kspace_reader *r, const scryi_mrd_head *
     }
     if (kinds[SCRYI_MRD_IMAGING]) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EFORMAT,
-                     "%s: /%s: none of the %zu acquisitions is for imaging (%zu noise, %zu "
+                     "%s: %s: none of the %zu acquisitions is for imaging (%zu noise, %zu "
                      "calibration, %zu navigation, correction, feedback or dummy)",
-                     r->path, SCRYI_MRD_DATA, count, kinds[SCRYI_MRD_NOISY],
+                     r->path, r->dataset, count, kinds[SCRYI_MRD_NOISY],
                      kinds[SCRYI_MRD_CALIBRATING], kinds[SCRYI_MRD_SKIPPED]);
 }
 
@@ -358,7 +357,7 @@ static scry_status check_limit(const scry_kspace_reader *r, int which, size_t n,
     return SCRY_FAIL(err, SCRY_EFORMAT,
                      "%s: /%s: encodingLimits: kspace_encoding_step_%d from %zu to %zu with centre "
                      "%zu reaches outside the matrix: encodedSpace.%s is %zu, its centre %zu",
-                     r->path, SCRYI_MRD_XML, step, l->minimum, l->maximum, l->center,
+                     r->path, s->xml, step, l->minimum, l->maximum, l->center,
                      step == 1 ? "y" : "z", n, n / 2);
 }
 
@@ -385,7 +384,7 @@ static scry_status set_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "%s: /%s: trajectory \"%s\", only cartesian ones are "
                          "read",
-                         r->path, SCRYI_MRD_XML, e->trajectory);
+                         r->path, s->xml, e->trajectory);
     info->readout = 2;
     scryi_mrd_describe(info, &s->header, s->encoding);
     info->has_mask = true;
@@ -407,20 +406,91 @@ static scry_status set_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads
     return st == SCRY_OK ? check_limit(r, SCRYI_MRD_STEP_2, info->nz, err) : st;
 }
 
-scry_status scryi_ismrmrd_open(scry_kspace_reader *r, scry_error *err)
+/* ---- which measurement ---- */
+
+/* The group of dataset `name` if that is the header of a measurement, "GROUP/xml", whose samples
+ * are there too. */
+static bool measurement_of(const scry_hdf5 *f, const char *name, char *group, size_t size)
+{
+    char samples[sizeof((scry_hdf5_info *)0)->name + 8];
+    const char *last = strrchr(name, '/');
+    if (!last || last == name || strcmp(last, "/xml")) return false;
+    if ((size_t)snprintf(group, size, "%.*s", (int)(last - name), name) >= size) return false;
+    snprintf(samples, sizeof samples, "%s/data", group);
+    return scry_hdf5_has_dataset(f, samples);
+}
+
+bool scryi_ismrmrd_names(const scry_hdf5 *f, const char *dataset)
+{
+    char xml[sizeof((scryi_mrd_state *)0)->xml], group[sizeof((scryi_mrd_state *)0)->group];
+    size_t n = strlen(dataset);
+    while (*dataset == '/') {
+        dataset++;
+        n--;
+    }
+    if (n > 5 && !strcmp(dataset + n - 5, "/data")) n -= 5;
+    if (n > 4 && !strncmp(dataset + n - 4, "/xml", 4)) n -= 4;
+    if (!n || (size_t)snprintf(xml, sizeof xml, "%.*s/xml", (int)n, dataset) >= sizeof xml)
+        return false;
+    return scry_hdf5_has_dataset(f, xml) && measurement_of(f, xml, group, sizeof group);
+}
+
+/* The group that the caller names; else "dataset", as everybody calls it, or the first one where
+ * there is none of that name. Names the others: converters put adjustment scans of a few lines
+ * beside the image, in either order. */
+static scry_status choose_measurement(scry_kspace_reader *r, const char *wanted, scry_error *err)
+{
+    scryi_mrd_state *s = r->state;
+    scry_hdf5_info *all = NULL;
+    char others[128] = "", group[sizeof s->group];
+    size_t n = 0, count = 0, used = 0;
+    scry_status st = scry_hdf5_list(&all, &n, r->file, err);
+    if (st != SCRY_OK) return st;
+    if (wanted) {
+        while (*wanted == '/')
+            wanted++;
+        snprintf(s->group, sizeof s->group, "%s", wanted);
+        char *last = strrchr(s->group, '/');
+        if (last && (!strcmp(last, "/data") || !strcmp(last, "/xml"))) *last = '\0';
+    } else {
+        for (size_t i = 0; i < n; i++)
+            if (measurement_of(r->file, all[i].name, group, sizeof group) &&
+                (!s->group[0] || !strcmp(group, "dataset")))
+                memcpy(s->group, group, sizeof group);
+        if (!s->group[0]) snprintf(s->group, sizeof s->group, "dataset");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!measurement_of(r->file, all[i].name, group, sizeof group)) continue;
+        count++;
+        if (strcmp(group, s->group) && used + strlen(group) + 3 < sizeof others)
+            used += (size_t)snprintf(others + used, sizeof others - used, "%s%s", used ? ", " : "",
+                                     group);
+    }
+    if (!wanted && count > 1)
+        scryi_kspace_warn(r, "%zu measurements: %s is read; choose another with --dataset: %s",
+                          count, s->group, others);
+    scry_free(all);
+    return SCRY_OK;
+}
+
+scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_error *err)
 {
     scryi_mrd_head *heads = NULL;
     size_t count = 0;
     r->ops = &ismrmrd_ops;
-    snprintf(r->dataset, sizeof r->dataset, "/%s", SCRYI_MRD_DATA);
     scryi_mrd_state *s = scry_alloc(1, sizeof *s);
     if (!s) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: reader", r->path);
     s->data = H5I_INVALID_HID;
     r->state = s;
-    scry_status st = read_header(r, err);
+    scry_status st = choose_measurement(r, wanted, err);
+    if (st != SCRY_OK) return st;
+    snprintf(s->xml, sizeof s->xml, "%s/xml", s->group);
+    snprintf(r->dataset, sizeof r->dataset, "/%s/data", s->group);
+    st = read_header(r, err);
     if (st == SCRY_OK) st = open_data(r, &count, err);
     if (st == SCRY_OK) st = read_heads(r, count, &heads, err);
     if (st == SCRY_OK) st = choose_encoding(r, heads, count, err);
+    if (st == SCRY_OK) scryi_mrd_embed(r, heads, count);
     if (st == SCRY_OK) st = set_matrix(r, heads, count, err);
     if (st == SCRY_OK) st = scryi_mrd_sort(r, heads, count, err);
     scry_free(heads);

@@ -62,7 +62,8 @@ hid_t scryi_mrd_file_type(void);
 
 /* The type of a file's acquisitions has every member that is read, of a kind that converts.
  * EFORMAT: which is missing or what it is instead. */
-scry_status scryi_mrd_check_type(const scry_hdf5 *f, hid_t type, scry_error *err);
+scry_status scryi_mrd_check_type(const scry_hdf5 *f, const char *dataset, hid_t type,
+                                 scry_error *err);
 
 /* One acquisition and where it belongs. */
 typedef enum scryi_mrd_kind {
@@ -84,6 +85,8 @@ typedef struct scryi_mrd_line {
 
 typedef struct scryi_mrd_state {
     scryi_mrd_header header;
+    char group[200];       /* of the measurement: "dataset" */
+    char xml[208];         /* its header: "dataset/xml"; r->dataset names its samples */
     size_t encoding;       /* of the image */
     hid_t data;            /* the dataset */
     scryi_mrd_line *lines; /* by kind, frame, slice, acquisition; n of each kind from first on */
@@ -100,5 +103,10 @@ size_t scryi_mrd_find(const scryi_mrd_state *s, scryi_mrd_kind kind, size_t fram
 scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count,
                            scry_error *err);
 scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head);
+
+/* Calibration-only lines of a scan whose header says that calibration is embedded are lines of the
+ * image: their heads are marked as calibration and imaging where they have the image's channels,
+ * samples and centre. Warns of what became of them, in this mode or another. */
+void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count);
 
 #endif

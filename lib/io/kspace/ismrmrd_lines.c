@@ -92,6 +92,50 @@ static bool ismrmrd_lines_rank(const ranks *k, const scryi_mrd_head *h, scryi_mr
     return true;
 }
 
+/* Slices are numbered in the order of acquisition, which is interleaved as a rule. Their ranks
+ * become those of their positions along the normal, unless these rise or fall already, or coincide.
+ */
+static scry_status order_slices(ranks *k, scry_kspace_reader *r, const scryi_mrd_head *heads,
+                                size_t count, scry_error *err)
+{
+    const size_t n = k->count[SLICE];
+    size_t rising = 0, falling = 0, apart = 0;
+    double *at = scry_alloc(2 * n, sizeof *at);
+    const scryi_mrd_head *first = NULL;
+    if (!at) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: positions of %zu slices", r->path, n);
+    for (size_t i = 0; i < count && !first; i++)
+        if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING)) first = &heads[i];
+    for (size_t i = 0; i < count; i++) {
+        const scryi_mrd_head *h = &heads[i];
+        if (!in_image(r->state, h, SCRYI_MRD_IMAGING)) continue;
+        double *to = &at[k->of[SLICE][h->idx.slice]];
+        *to = 0;
+        for (int a = 0; a < 3; a++)
+            *to += (double)h->position[a] * (double)first->slice_dir[a];
+    }
+    for (size_t s = 0; s < n; s++) {
+        double *rank = at + n + s;
+        for (size_t o = 0; o < n; o++)
+            *rank += at[o] < at[s];
+        rising += s && at[s] > at[s - 1];
+        falling += s && at[s] < at[s - 1];
+        bool alone = true;
+        for (size_t o = 0; o < n; o++)
+            alone = alone && (o == s || fabs(at[o] - at[s]) > 1e-3);
+        apart += alone;
+    }
+    if (n > 2 && apart == n && rising != n - 1 && falling != n - 1) {
+        for (size_t v = 0; v < k->values[SLICE]; v++)
+            if (k->of[SLICE][v] != NO_RANK) k->of[SLICE][v] = (uint16_t)at[n + k->of[SLICE][v]];
+        scryi_kspace_warn(r,
+                          "%zu slices are numbered in another order than they lie: they are "
+                          "sorted by position",
+                          n);
+    }
+    scry_free(at);
+    return SCRY_OK;
+}
+
 static scry_status count_frames(scry_kspace_reader *r, const ranks *k, size_t lines,
                                 scry_error *err)
 {
@@ -105,10 +149,56 @@ static scry_status count_frames(scry_kspace_reader *r, const ranks *k, size_t li
     /* Every slice has dozens of lines; some frames may be incomplete, most may not. */
     if (fits && all / 4 <= lines) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EFORMAT,
-                     "%s: /%s: %zu slices x %zu repetitions x %zu contrasts x %zu phases x %zu "
+                     "%s: %s: %zu slices x %zu repetitions x %zu contrasts x %zu phases x %zu "
                      "sets, but only %zu imaging acquisitions",
-                     r->path, SCRYI_MRD_DATA, k->count[SLICE], k->count[REPETITION],
-                     k->count[CONTRAST], k->count[PHASE], k->count[SET], lines);
+                     r->path, r->dataset, k->count[SLICE], k->count[REPETITION], k->count[CONTRAST],
+                     k->count[PHASE], k->count[SET], lines);
+}
+
+/* ---- embedded calibration ---- */
+
+static size_t kept_samples(const scryi_mrd_head *h)
+{
+    const size_t dropped = (size_t)h->discard_pre + h->discard_post;
+    return h->number_of_samples > dropped ? h->number_of_samples - dropped : 0;
+}
+
+static bool like_image(const scryi_mrd_head *h, const scryi_mrd_head *image)
+{
+    return kept_samples(h) == kept_samples(image) && h->active_channels == image->active_channels &&
+           h->center_sample - h->discard_pre == image->center_sample - image->discard_pre;
+}
+
+void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count)
+{
+    const scryi_mrd_state *s = r->state;
+    const char *mode = s->header.encoding[s->encoding].calibration;
+    const bool embedded = !strcmp(mode, "embedded");
+    const scryi_mrd_head *image = NULL;
+    size_t joined = 0, apart = 0;
+    for (size_t i = 0; i < count && !image; i++)
+        if (in_image(s, &heads[i], SCRYI_MRD_IMAGING)) image = &heads[i];
+    for (size_t i = 0; i < count && image; i++) {
+        scryi_mrd_head *h = &heads[i];
+        if (!in_image(s, h, SCRYI_MRD_CALIBRATING)) continue;
+        if (embedded && like_image(h, image)) {
+            h->flags |= SCRYI_MRD_FLAG(SCRYI_MRD_CALIBRATION_AND_IMAGING);
+            joined++;
+        } else {
+            apart++;
+        }
+    }
+    if (joined)
+        scryi_kspace_warn(r, "%zu calibration lines are embedded: they belong to the image too",
+                          joined);
+    if (apart && embedded)
+        scryi_kspace_warn(r,
+                          "%zu embedded calibration lines differ from the image's in samples, "
+                          "centre or channels: they are for coil maps only",
+                          apart);
+    else if (apart)
+        scryi_kspace_warn(r, "%zu calibration lines (mode %s): they are for coil maps only", apart,
+                          mode[0] ? mode : "not stated");
 }
 
 /* ---- one line ---- */
@@ -317,8 +407,15 @@ static scry_status fill_lines(scry_kspace_reader *r, const ranks *k, const scryi
         elsewhere += !here;
         stray += here && !ranked;
         if (here && ranked) {
-            const scry_status st = place_line(r, i, h, line, err);
-            if (st != SCRY_OK) return st;
+            scry_error misfit = {0};
+            const scry_status st = place_line(r, i, h, line, &misfit);
+            if (st != SCRY_OK && line->kind == SCRYI_MRD_IMAGING)
+                return SCRY_FAIL(err, st, "%s", misfit.text);
+            if (st != SCRY_OK) {
+                scryi_kspace_warn(r, "calibration lines that do not fit are left out: %.180s",
+                                  misfit.text);
+                line->kind = SCRYI_MRD_SKIPPED;
+            }
         } else {
             line->kind = SCRYI_MRD_SKIPPED;
         }
@@ -422,6 +519,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: acquisition %zu: no active channels", r->path,
                          (size_t)(image - heads));
     if ((st = make_ranks(&k, r, heads, count, err)) != SCRY_OK) goto done;
+    if ((st = order_slices(&k, r, heads, count, err)) != SCRY_OK) goto done;
     if ((st = count_frames(r, &k, lines, err)) != SCRY_OK) goto done;
     if (!(s->lines = scry_alloc(count, sizeof *s->lines))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu acquisitions", r->path, count);

@@ -199,15 +199,15 @@ static bool member_fits(hid_t type, const member *m)
     return fits;
 }
 
-static scry_status check_members(const scry_hdf5 *f, hid_t compound, const char *where,
+static scry_status check_members(const char *name, hid_t compound, const char *where,
                                  const member *m, size_t n, scry_error *err)
 {
     scry_status st = SCRY_OK;
     if (compound < 0 || H5Tget_class(compound) != H5T_COMPOUND)
         return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: /%s: %s is %s, expected a compound: these are not "
+                         "%s: %s is %s, expected a compound: these are not "
                          "ISMRMRD acquisitions",
-                         scry_hdf5_path(f), SCRYI_MRD_DATA, where, class_name(compound));
+                         name, where, class_name(compound));
     for (size_t i = 0; i < n && st == SCRY_OK; i++, m++) {
         if (m->memory == UNUSED) continue;
         const hid_t type = member_type(compound, m->name);
@@ -218,15 +218,14 @@ static scry_status check_members(const scry_hdf5 *f, hid_t compound, const char 
                                   : "an integer",
                  (unsigned)m->count);
         if (!member_fits(type, m))
-            st =
-                SCRY_FAIL(err, SCRY_EFORMAT, "%s: /%s: %s.%s is %s, expected %s", scry_hdf5_path(f),
-                          SCRYI_MRD_DATA, where, m->name, class_name(type), expected);
+            st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s.%s is %s, expected %s", name, where, m->name,
+                           class_name(type), expected);
         if (type >= 0) H5Tclose(type);
     }
     return st;
 }
 
-static scry_status check_samples(const scry_hdf5 *f, hid_t type, scry_error *err)
+static scry_status check_samples(const char *name, hid_t type, scry_error *err)
 {
     const hid_t data = member_type(type, "data");
     hid_t base = H5I_INVALID_HID;
@@ -237,19 +236,23 @@ static scry_status check_samples(const scry_hdf5 *f, hid_t type, scry_error *err
     if (data >= 0) H5Tclose(data);
     if (fits) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EFORMAT,
-                     "%s: /%s: data is %s%s, expected floating-point numbers of "
+                     "%s: data is %s%s, expected floating-point numbers of "
                      "variable length",
-                     scry_hdf5_path(f), SCRYI_MRD_DATA,
-                     base >= 0 ? "of variable length, each " : "", found);
+                     name, base >= 0 ? "of variable length, each " : "", found);
 }
 
-scry_status scryi_mrd_check_type(const scry_hdf5 *f, hid_t type, scry_error *err)
+scry_status scryi_mrd_check_type(const scry_hdf5 *f, const char *dataset, hid_t type,
+                                 scry_error *err)
 {
+    char name[4600];
+    snprintf(name, sizeof name, "%s: /%s", scry_hdf5_path(f), dataset);
     const hid_t head = member_type(type, "head"), idx = member_type(head, "idx");
-    scry_status st = check_members(f, type, "its element", NULL, 0, err);
-    if (st == SCRY_OK) st = check_members(f, head, "head", head_members, COUNT(head_members), err);
-    if (st == SCRY_OK) st = check_members(f, idx, "head.idx", idx_members, COUNT(idx_members), err);
-    if (st == SCRY_OK) st = check_samples(f, type, err);
+    scry_status st = check_members(name, type, "its element", NULL, 0, err);
+    if (st == SCRY_OK)
+        st = check_members(name, head, "head", head_members, COUNT(head_members), err);
+    if (st == SCRY_OK)
+        st = check_members(name, idx, "head.idx", idx_members, COUNT(idx_members), err);
+    if (st == SCRY_OK) st = check_samples(name, type, err);
     if (idx >= 0) H5Tclose(idx);
     if (head >= 0) H5Tclose(head);
     return st;

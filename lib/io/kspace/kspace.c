@@ -63,6 +63,21 @@ static scry_status kspace_check_size(const scry_kspace_info *info, const char *p
 
 /* ---- reading ---- */
 
+/* Is there a measurement in the way of ISMRMRD? The group is called "dataset", or "dataset_1" and
+ * so on where a converter found several. */
+static bool has_measurement(const scry_hdf5 *f)
+{
+    scry_hdf5_info *all = NULL;
+    scry_error ignored = {0};
+    size_t n = 0;
+    bool found = scry_hdf5_has_group(f, "dataset");
+    if (found || scry_hdf5_list(&all, &n, f, &ignored) != SCRY_OK) return found;
+    for (size_t i = 0; i < n && !found; i++)
+        found = scryi_ismrmrd_names(f, all[i].name);
+    scry_free(all);
+    return found;
+}
+
 static scry_status open_hdf5(scry_kspace_reader *r, const scry_kspace_choice *choice,
                              scry_error *err)
 {
@@ -72,10 +87,10 @@ static scry_status open_hdf5(scry_kspace_reader *r, const scry_kspace_choice *ch
         r->info.format = SCRY_KSPACE_FASTMRI;
         return scryi_fastmri_open(r, err);
     }
-    /* The group of ISMRMRD is called "dataset" by convention only, but everybody keeps to it. */
-    if (!choice->dataset && scry_hdf5_has_group(r->file, "dataset")) {
+    if (choice->dataset ? scryi_ismrmrd_names(r->file, choice->dataset)
+                        : has_measurement(r->file)) {
         r->info.format = SCRY_KSPACE_ISMRMRD;
-        return scryi_ismrmrd_open(r, err);
+        return scryi_ismrmrd_open(r, choice->dataset, err);
     }
     r->info.format = SCRY_KSPACE_PLAIN;
     return scryi_plain_open(r, choice, err);

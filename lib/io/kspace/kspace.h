@@ -62,7 +62,8 @@ typedef struct scry_kspace_info {
 
 /* What the file alone does not say; zeroed for defaults. */
 typedef struct scry_kspace_choice {
-    const char *dataset; /* plain HDF5: which one, when there are several complex ones */
+    const char *dataset; /* plain HDF5: which one, when there are several complex ones; ISMRMRD:
+                            the measurement ("dataset_1") */
     bool transformed;    /* cfl, plain HDF5: the readout (of a cfl: dim 0) is in the image */
     double oversampling; /* of the readout, > 1: the image to write is n / oversampling; 0: as the
                             file says */

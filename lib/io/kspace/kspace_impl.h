@@ -50,7 +50,10 @@ void scryi_kspace_mask_from_zeros(const scry_kspace_info *info, const float comp
 scry_status scryi_fastmri_open(scry_kspace_reader *r, scry_error *err);
 scry_status scryi_plain_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
                              scry_error *err);
-scry_status scryi_ismrmrd_open(scry_kspace_reader *r, scry_error *err);
+/* wanted: the measurement, "dataset_1", "/dataset_1/data"; NULL: choose. */
+scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_error *err);
+/* Does `dataset` name a measurement of an ISMRMRD file? */
+bool scryi_ismrmrd_names(const scry_hdf5 *f, const char *dataset);
 /* Is path (name.cfl, name.hdr, or name) a pair of files whose header begins as BART's do? A pair of
  * which one file is missing, or a .cfl or .hdr with other contents, is for scryi_cfl_open to name:
  * true for these endings. */

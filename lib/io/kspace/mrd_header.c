@@ -166,6 +166,12 @@ static scry_status read_limit(const xmlNode *n, scryi_mrd_limit *l, const char *
     return st;
 }
 
+static void lower(char *text)
+{
+    for (; *text; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
 static scry_status read_encoding(const xmlNode *n, scryi_mrd_encoding *e, const char *name,
                                  scry_error *err)
 {
@@ -175,8 +181,10 @@ static scry_status read_encoding(const xmlNode *n, scryi_mrd_encoding *e, const 
     for (int i = 0; i < SCRYI_MRD_COUNTERS && st == SCRY_OK; i++)
         st = read_limit(child(limits, counter_name[i]), &e->limits[i], name, err);
     text_of(child(n, "trajectory"), e->trajectory, sizeof e->trajectory);
-    for (char *c = e->trajectory; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
+    text_of(child(child(n, "parallelImaging"), "calibrationMode"), e->calibration,
+            sizeof e->calibration);
+    lower(e->trajectory);
+    lower(e->calibration);
     return st;
 }
 

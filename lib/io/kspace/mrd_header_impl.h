@@ -31,7 +31,8 @@ typedef struct scryi_mrd_encoding {
     size_t encoded[3], recon[3];
     double encoded_fov[3], recon_fov[3]; /* mm; 0: not stated */
     scryi_mrd_limit limits[SCRYI_MRD_COUNTERS];
-    char trajectory[32]; /* lower case; "" when not stated */
+    char trajectory[32];  /* lower case; "" when not stated */
+    char calibration[32]; /* of parallelImaging: "embedded", "separate", ...; lower case; or "" */
 } scryi_mrd_encoding;
 
 typedef struct scryi_mrd_header {
