@@ -240,7 +240,19 @@ refuses "truncated HDF5" 1 'short.h5' $mri short.h5 x.h5
 refuses "truncated cfl" 1 'short.cfl.*1000.*expected|short.cfl.*expected.*1000' $mri short.cfl x.h5
 refuses "an empty file" 1 'empty.h5.*empty' $mri empty.h5 x.h5
 refuses "text" 1 'text.h5: neither HDF5' $mri text.h5 x.h5
+printf '\x93NUMPY\x01\x00v\x00' >k.npy
+printf 'MATLAB 5.0 MAT-file, Platform: GLNXA64' >k.mat
+{ head -c 128 /dev/zero; printf DICM; head -c 64 /dev/zero; } >k.dcm
+{ printf '\0\0\0\0\2\0\0\0'; head -c 20000 /dev/zero; } >meas.dat
+refuses "a NumPy array" 1 'k.npy: a NumPy array: store it in HDF5' $mri k.npy x.h5
+refuses "a MATLAB 5 file" 1 'k.mat: a MATLAB 5 file: save it with -v7.3' $mri k.mat x.h5
+refuses "a DICOM file" 1 'k.dcm: a DICOM file' $mri k.dcm x.h5
+refuses "raw data of a vendor" 1 'meas.dat: Siemens raw data: .*siemens_to_ismrmrd' \
+    $mri meas.dat x.h5
 refuses "no such file" 1 'nowhere.h5' $mri nowhere.h5 x.h5
+works "one of several measurements" $mri "$golden/ismrmrd/several.h5" s.cfl --dataset dataset_1 \
+    --method zero-filled --maps none
+holds "the image" grep -q '^6 8 1' s.hdr
 refuses "maps of fewer coils" 1 'less.cfl: maps of 3 coils, expected 4' $mri ksp.cfl x.h5 \
     --maps less.cfl
 refuses "maps of another size" 1 'sens.cfl: maps of 80 x 96 \(y, x\), expected 96 x 80' \

@@ -107,6 +107,8 @@ static scry_status open_format(scry_kspace_reader *r, const scry_kspace_choice *
     if (stat(r->path, &about)) return SCRY_FAIL(err, SCRY_EIO, "%s: %s", r->path, strerror(errno));
     if (!S_ISREG(about.st_mode)) return SCRY_FAIL(err, SCRY_EIO, "%s: not a regular file", r->path);
     if (scry_hdf5_recognise(r->path)) return open_hdf5(r, choice, err);
+    const char *foreign = scryi_kspace_foreign(r->path);
+    if (foreign) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s", r->path, foreign);
     return SCRY_FAIL(err, SCRY_EFORMAT,
                      "%s: neither HDF5 (fastMRI, ISMRMRD, plain) nor a BART pair of .hdr and .cfl "
                      "(%lld bytes%s)",

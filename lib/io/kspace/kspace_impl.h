@@ -61,6 +61,9 @@ bool scryi_cfl_recognise(const char *path);
 scry_status scryi_cfl_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
                            scry_error *err);
 
+/* What a file is that none of these formats can read, and what converts it; NULL: not known. */
+const char *scryi_kspace_foreign(const char *path);
+
 struct scryi_kspace_writer_ops {
     /* frame, slice in range, each given once, data finite and 0 where mask is 0; mask not NULL */
     scry_status (*write)(scry_kspace_writer *w, size_t frame, size_t slice,
