@@ -272,14 +272,12 @@ static int sampled_rank(const scry_op *A)
     return ((const struct blur *)A)->w.outer.rank;
 }
 
-static void sampled_power(const scry_op *A, float *power)
+static void sampled_transfer(const scry_op *A, float *pairs)
 {
     const struct blur *B = (const struct blur *)A;
     const float scale = (float)B->n;
-    for (size_t i = 0; i < B->bins; i++) {
-        const float re = scale * B->H[2 * i], im = scale * B->H[2 * i + 1];
-        power[i] = re * re + im * im;
-    }
+    for (size_t i = 0; i < 2 * B->bins; i++)
+        pairs[i] = scale * B->H[i];
 }
 
 static scry_status blur_sample(const scry_op *A, float *y, const float *x, void *work,
@@ -316,8 +314,10 @@ static void blur_destroy(scry_op *A)
     scry_free(B);
 }
 
-static const struct scry_sampled_ops blur_sampled = {
-    .rank = sampled_rank, .power = sampled_power, .sample = blur_sample, .scatter = blur_scatter};
+static const struct scry_sampled_ops blur_sampled = {.rank = sampled_rank,
+                                                     .transfer = sampled_transfer,
+                                                     .sample = blur_sample,
+                                                     .scatter = blur_scatter};
 static const struct scry_svd_ops periodic_svd = {
     .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = blur_describe};
 static const struct scry_op_ops periodic_ops = {

@@ -80,9 +80,9 @@ static scry_status precondition(scry_cg_fn *M, void *ctx, float *z, const float 
                      *rz);
 }
 
-scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x,
-                                   const float *b, size_t n, double tol, size_t iterations,
-                                   void *work, scry_cg_result *result, scry_error *err)
+scry_status scry_cg_until(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, const float *b,
+                          size_t n, const scry_cg_stop *stop, void *work, scry_cg_result *result,
+                          scry_error *err)
 {
     const size_t stride = scry_align_up(n * sizeof(float));
     float *r = work, *p = (void *)((char *)work + stride), *q = (void *)((char *)work + 2 * stride);
@@ -91,8 +91,9 @@ scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, floa
     const double size = scry_norm(b, n);
     /* Below the rounding of float the recurrence for r goes on shrinking while the true residual
      * does not: iterations there are wasted. */
-    const double goal = fmax(tol, 1e-8) * size;
-    scry_cg_result end = {0};
+    const double goal = fmax(stop->tol, 1e-8) * size;
+    scry_cg_result end = {.converged = true};
+    int small = 0; /* gains in a row */
     scry_status st = SCRY_OK;
     double rr, rz;
     if (!isfinite(size)) return SCRY_FAIL(err, SCRY_ENUMERIC, "right-hand side is not finite");
@@ -104,7 +105,7 @@ scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, floa
     rr = scry_dot(r, r, n);
     if ((st = precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
     memcpy(p, z, n * sizeof *p);
-    while (sqrt(rr) > goal && end.iterations < iterations) {
+    while (sqrt(rr) > goal && small < 2 && end.iterations < stop->iterations) {
         if ((st = H(ctx, q, p, err)) != SCRY_OK) return st;
         const double curvature = scry_dot(p, q, n), before = rz;
         if (!(curvature > 0) || !isfinite(curvature))
@@ -114,15 +115,25 @@ scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, floa
                              end.iterations, curvature);
         rr = advance(x, r, p, q, rz / curvature, n, part);
         end.iterations++;
+        small = before * before / curvature < stop->gain ? small + 1 : 0;
         if (sqrt(rr) <= goal) break; /* spares a product with M */
         if ((st = precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
         scry_axpby(p, 1, z, rz / before, p, n);
     }
     if (!isfinite(rr)) return SCRY_FAIL(err, SCRY_ENUMERIC, "residual is not finite");
     end.residual = sqrt(rr) / size;
+    end.converged = sqrt(rr) <= goal || small == 2;
 done:
     if (result) *result = end;
     return st;
+}
+
+scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x,
+                                   const float *b, size_t n, double tol, size_t iterations,
+                                   void *work, scry_cg_result *result, scry_error *err)
+{
+    const scry_cg_stop stop = {.tol = tol, .iterations = iterations};
+    return scry_cg_until(H, M, ctx, x, b, n, &stop, work, result, err);
 }
 
 scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n, double tol,

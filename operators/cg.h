@@ -3,6 +3,7 @@
 
 #include "lib/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Conjugate gradients for H x = b, H symmetric (Hermitian as a real operator on pairs) positive
@@ -15,6 +16,7 @@ typedef scry_status scry_cg_fn(void *ctx, float *out, const float *in, scry_erro
 typedef struct scry_cg_result {
     size_t iterations;
     double residual; /* |H x - b| / |b|, by the recurrence */
+    bool converged;  /* false: the iterations were used up */
 } scry_cg_result;
 /* With a preconditioner M ~ H^-1, symmetric positive definite: the same solution, tolerance and
  * residual, in fewer iterations (Concus, Golub & O'Leary 1976). NULL: the identity. */
@@ -24,5 +26,15 @@ scry_status scry_cg(scry_cg_fn *H, void *ctx, float *x, const float *b, size_t n
 scry_status scry_cg_preconditioned(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x,
                                    const float *b, size_t n, double tol, size_t iterations,
                                    void *work, scry_cg_result *result, scry_error *err);
+
+/* When to stop, where x^T H x - 2 b^T x has a meaning of its own, as minus twice a log density has:
+ *   gain  after two iterations in a row that lowered it by less than this each; 0: never. */
+typedef struct scry_cg_stop {
+    double tol, gain;
+    size_t iterations;
+} scry_cg_stop;
+scry_status scry_cg_until(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, const float *b,
+                          size_t n, const scry_cg_stop *stop, void *work, scry_cg_result *result,
+                          scry_error *err);
 
 #endif

@@ -17,7 +17,7 @@ static void *after(void *work, size_t bytes)
     return (char *)work + bytes;
 }
 
-/* Entries that scry_op_sampled_power writes. */
+/* Pairs that scry_op_sampled_transfer writes. */
 static size_t sampled_bins(const scry_op *A)
 {
     const int rank = scry_op_sampled_rank(A), last = A->dom.rank - 1;
@@ -71,13 +71,13 @@ static int chain_rank(const scry_op *A)
     return scry_op_sampled_rank(C->second) == 0 ? scry_op_sampled_rank(C->first) : -1;
 }
 
-static void chain_power(const scry_op *A, float *power)
+static void chain_transfer(const scry_op *A, float *pairs)
 {
     const struct chain *C = (const struct chain *)A;
-    float factor;
-    C->second->ops->sampled->power(C->second, &factor);
-    C->first->ops->sampled->power(C->first, power);
-    if (factor != 1) scry_scale(power, factor, sampled_bins(C->first));
+    float factor[2];
+    C->second->ops->sampled->transfer(C->second, factor);
+    C->first->ops->sampled->transfer(C->first, pairs);
+    if (factor[0] != 1) scry_scale(pairs, factor[0], 2 * sampled_bins(C->first));
 }
 
 static scry_status chain_sample(const scry_op *A, float *y, const float *x, void *work,
@@ -107,8 +107,10 @@ static void chain_destroy(scry_op *A)
     scry_free(C);
 }
 
-static const struct scry_sampled_ops chain_sampled = {
-    .rank = chain_rank, .power = chain_power, .sample = chain_sample, .scatter = chain_scatter};
+static const struct scry_sampled_ops chain_sampled = {.rank = chain_rank,
+                                                      .transfer = chain_transfer,
+                                                      .sample = chain_sample,
+                                                      .scatter = chain_scatter};
 static const struct scry_op_ops chain_ops = {
     .name = "chain",
     .forward = chain_forward,
@@ -207,11 +209,11 @@ static int scaled_rank(const scry_op *A)
     return scry_op_sampled_rank(((const struct scaled *)A)->B);
 }
 
-static void scaled_power(const scry_op *A, float *power)
+static void scaled_transfer(const scry_op *A, float *pairs)
 {
     const struct scaled *S = (const struct scaled *)A;
-    S->B->ops->sampled->power(S->B, power);
-    scry_scale(power, S->factor * S->factor, sampled_bins(S->B));
+    S->B->ops->sampled->transfer(S->B, pairs);
+    scry_scale(pairs, S->factor, 2 * sampled_bins(S->B));
 }
 
 static scry_status scaled_sample(const scry_op *A, float *y, const float *x, void *work,
@@ -235,8 +237,10 @@ static void scaled_destroy(scry_op *A)
     scry_free(S);
 }
 
-static const struct scry_sampled_ops scaled_sampled = {
-    .rank = scaled_rank, .power = scaled_power, .sample = scaled_sample, .scatter = scaled_scatter};
+static const struct scry_sampled_ops scaled_sampled = {.rank = scaled_rank,
+                                                       .transfer = scaled_transfer,
+                                                       .sample = scaled_sample,
+                                                       .scatter = scaled_scatter};
 static const struct scry_svd_ops scaled_svd = {
     .v = scaled_v, .vh = scaled_vh, .uh = scaled_uh, .describe = scaled_describe};
 static const struct scry_op_ops scaled_ops = {

@@ -40,14 +40,15 @@ static int identity_rank(const scry_op *A)
     return 0;
 }
 
-static void identity_power(const scry_op *A, float *out)
+static void identity_transfer(const scry_op *A, float *pair)
 {
     (void)A;
-    *out = 1;
+    pair[0] = 1;
+    pair[1] = 0;
 }
 
 static const struct scry_sampled_ops identity_sampled = {.rank = identity_rank,
-                                                         .power = identity_power,
+                                                         .transfer = identity_transfer,
                                                          .sample = identity_copy,
                                                          .scatter = identity_copy};
 static const struct scry_svd_ops identity_svd = {

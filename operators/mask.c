@@ -90,14 +90,15 @@ static int mask_rank(const scry_op *A)
     return 0;
 }
 
-static void mask_power(const scry_op *A, float *out)
+static void mask_transfer(const scry_op *A, float *pair)
 {
     (void)A;
-    *out = 1;
+    pair[0] = 1;
+    pair[1] = 0;
 }
 
 static const struct scry_sampled_ops mask_sampled = {
-    .rank = mask_rank, .power = mask_power, .sample = mask_forward, .scatter = mask_adjoint};
+    .rank = mask_rank, .transfer = mask_transfer, .sample = mask_forward, .scatter = mask_adjoint};
 static const struct scry_svd_ops mask_svd = {
     .v = mask_copy, .vh = mask_copy, .uh = mask_adjoint, .describe = mask_describe};
 static const struct scry_op_ops mask_ops = {

@@ -100,10 +100,10 @@ static scry_status check_sampled(const scry_op *A, scry_error *err)
     return SCRY_FAIL(err, SCRY_EUNSUP, "%s is not known to be a sampled convolution", A->ops->name);
 }
 
-scry_status scry_op_sampled_power(const scry_op *A, float *power, scry_error *err)
+scry_status scry_op_sampled_transfer(const scry_op *A, float *pairs, scry_error *err)
 {
     scry_status st = check_sampled(A, err);
-    if (st == SCRY_OK) A->ops->sampled->power(A, power);
+    if (st == SCRY_OK) A->ops->sampled->transfer(A, pairs);
     return st;
 }
 

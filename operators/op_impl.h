@@ -14,7 +14,7 @@ struct scry_svd_ops {
 
 struct scry_sampled_ops {
     int (*rank)(const scry_op *A); /* -1: these parts do not make a sampled convolution */
-    void (*power)(const scry_op *A, float *power);
+    void (*transfer)(const scry_op *A, float *pairs);
     scry_op_fn *sample, *scatter;
 };
 

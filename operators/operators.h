@@ -19,6 +19,6 @@
 #include "operators/dense.h"       /* a matrix, for tests and experiments */
 #include "operators/likelihood.h"  /* noise: value, score, local model, prox, deviance */
 #include "operators/cg.h"          /* conjugate gradients */
-#include "operators/dual.h"        /* conditioning a Gaussian image on a measurement */
+#include "operators/update.h"      /* conditioning a Gaussian image on a measurement */
 
 #endif

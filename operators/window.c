@@ -158,14 +158,15 @@ static int window_rank(const scry_op *A)
     return 0;
 }
 
-static void window_power(const scry_op *A, float *out)
+static void window_transfer(const scry_op *A, float *pair)
 {
     (void)A;
-    *out = 1;
+    pair[0] = 1;
+    pair[1] = 0;
 }
 
 static const struct scry_sampled_ops crop_sampled = {.rank = window_rank,
-                                                     .power = window_power,
+                                                     .transfer = window_transfer,
                                                      .sample = window_forward,
                                                      .scatter = window_adjoint};
 static const struct scry_svd_ops crop_svd = {

@@ -173,6 +173,8 @@ static scry_status combine(scry_chains *c, struct team *team, size_t at, size_t 
     c->counts.vjp += slot->counts.vjp;
     c->counts.forward += slot->counts.forward;
     c->counts.adjoint += slot->counts.adjoint;
+    c->counts.solves += slot->counts.solves;
+    c->counts.unconverged += slot->counts.unconverged;
     if (slot->status == SCRY_ENUMERIC) {
         if (!c->failed++) c->failure = slot->error;
         return SCRY_OK;

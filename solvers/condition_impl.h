@@ -2,15 +2,19 @@
 #define SCRY_SOLVERS_CONDITION_IMPL_H
 
 #include "operators/cg.h"
-#include "operators/dual.h"
+#include "operators/update.h"
 #include "priors/gaussian.h"
+#include "solvers/option_groups_impl.h"
 #include "solvers/solver.h"
 
 /* What Gaussian steps of all methods share: with u ~ N(u0, V) and the local model
  * 1/2 |w (A u - b)|^2 of the likelihood, w >= 0 diagonal, the mean of u given the measurement is
  *   u0 + V A^T w q,   (w A V A^T w + I) q = w (b - A u0).
- * In measurement space the system is never worse than identity from below, holds for w = 0, needs
- * products with V alone (not its inverse), and is symmetric.
+ *
+ * Where A is a sampled convolution and V a filter, operators/update.h finds it; its solves end by
+ * what the data could tell, so that how many iterations they take is no setting. Elsewhere this
+ * system is solved: it is never worse than identity from below, holds for w = 0, needs products
+ * with V alone (not its inverse), and is symmetric.
  *
  * Where w is one number (white Gaussian noise) and A is no sampled convolution, the same mean is
  * found among images: with R = V^(1/2), symmetric, and q now an image,
@@ -34,10 +38,12 @@ struct scryi_condition {
     const scry_op *A;
     const scry_prior *model;
     scry_counts *counts;
-    scry_dual *dual; /* NULL: A, V and A^T one after the other, without a preconditioner */
-    bool spectral;   /* dual knows the model too, not only white covariances */
-    bool image;      /* q is an image */
+    scry_update *update; /* NULL: A, V and A^T one after the other, without a preconditioner */
+    bool spectral;       /* update knows the model too, not only white covariances */
+    bool added;          /* the last solve was by update: d is what it found */
+    bool image;          /* q is an image */
     size_t n, m;
+    float *d;         /* of update: the mean less u0 */
     float *q;         /* the latest solution: where the next solve starts */
     double root;      /* image: sqrt(t) of V it belongs to */
     float *rhs;       /* image: the right-hand side */
@@ -65,9 +71,18 @@ scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, co
 scry_status scryi_condition_root(struct scryi_condition *c, float *out, const float *in,
                                  const struct scryi_covariance *V, scry_error *err);
 
-/* q for the residual r = w (b - A u0), to |residual| <= tol |right-hand side|. */
+/* When a solve stops: as was asked; where that is 0, when the data could tell no more where an
+ * iteration is a pair of transforms (update.h), else as usual. */
+struct scryi_cg_options scryi_condition_settings(const struct scryi_condition *c,
+                                                 struct scryi_cg_options asked,
+                                                 size_t usual_iterations, double usual_tolerance);
+
+/* Solves for the residual r = w (b - A u0). By update.h: until an iteration lowers twice the
+ * negative log density by less than tolerance sqrt(2 m), of the m entries with w > 0; elsewhere to
+ * |residual| <= tolerance |right-hand side|. Counted in scry_counts; a tolerance of 0 asks for the
+ * iterations and not for convergence. */
 scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, const float *w,
-                                  const struct scryi_covariance *V, double tol, size_t iterations,
+                                  const struct scryi_covariance *V, struct scryi_cg_options cg,
                                   scry_error *err);
 
 /* Of that solve, with the same w and V: out = V A^T w q, what it adds to u0. */

@@ -129,4 +129,16 @@ extern const char *const scryi_coupling_words[];
         SCRYI_OPTION(type, cg.tolerance, "solve-tolerance", "tol", tolerance_, 0, 1, NULL,         \
                      "relative residual at which they stop")
 
+/* Of methods whose steps are solves of condition_impl.h: 0 is scryi_condition_settings. */
+#define SCRYI_SOLVE_TOLERANCE_OPTION(type, member, tolerance_)                                     \
+    SCRYI_OPTION(type, member, "solve-tolerance", "tol", 0, 0, 1, NULL,                            \
+                 "where conjugate gradients stop. Blurs and masks: when an iteration changes "     \
+                 "chi2 by less than this part of its spread, sqrt(2 m); 0: 0.01. Else a relative " \
+                 "residual; 0: " #tolerance_)
+#define SCRYI_SOLVE_OPTIONS(type, iterations_, tolerance_)                                         \
+    SCRYI_OPTION(type, cg.iterations, "solve-iterations", "inner", 0, 0, 1000000, NULL,            \
+                 "conjugate-gradient iterations of a data step, at most; 0: 2000 for blurs and "   \
+                 "masks, else " #iterations_),                                                     \
+        SCRYI_SOLVE_TOLERANCE_OPTION(type, cg.tolerance, tolerance_)
+
 #endif

@@ -45,6 +45,7 @@ typedef bool scry_monitor(const scry_progress *p, void *ctx);
 /* Calls so far in this solver: for reports and benchmarks. */
 typedef struct scry_counts {
     size_t denoise, vjp, forward, adjoint; /* adjoint counts A^T; a fused normal counts as both */
+    size_t solves, unconverged; /* linear systems; those of them that ran out of iterations */
 } scry_counts;
 
 typedef struct scry_solver scry_solver;

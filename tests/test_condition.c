@@ -67,7 +67,8 @@ static void both_spaces_give_one_mean(void **state)
     /* one after another: each solve starts from what the last one, for another V, has found */
     for (size_t i = 0; i < sizeof V / sizeof *V; i++) {
         for (int k = 0; k < 2; k++) {
-            assert_ok(scryi_condition_solve(&c[k], r, w, &V[i], 1e-6, 500, &err));
+            assert_ok(scryi_condition_solve(&c[k], r, w, &V[i],
+                                            (struct scryi_cg_options){500, 1e-6}, &err));
             assert_ok(scryi_condition_image(&c[k], u[k], w, &V[i], &err));
             if (V[i].model) continue;
             assert_ok(scryi_condition_dual(&c[k], v[k], w, &V[i], &err));
@@ -103,7 +104,7 @@ static void a_solve_that_is_cut_short_helps(void **state)
     assert_ok(scryi_condition_init(&c, A, NULL, true, &counts, &err));
     double before = scry_dot(r, r, m);
     for (int k = 0; k < 8; k++) {
-        assert_ok(scryi_condition_solve(&c, r, w, &V, 0, 1, &err));
+        assert_ok(scryi_condition_solve(&c, r, w, &V, (struct scryi_cg_options){1, 0}, &err));
         assert_ok(scryi_condition_image(&c, u, w, &V, &err));
         assert_ok(scry_op_forward(A, Au, u, c.op_work, &err));
         double now = scry_dot(u, u, N) / V.t;

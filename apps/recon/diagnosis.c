@@ -22,6 +22,8 @@ diagnosis diagnosis_of(const scry_chains *c, const struct scry_method *method)
 {
     const bool known = method->kind == SCRY_POSTERIOR && c->residual > 0;
     return (diagnosis){.draws = c->draws,
+                       .solves = c->counts.solves,
+                       .unconverged = c->counts.unconverged,
                        .chi2 = NAN,
                        .draws_chi2 = known ? c->residual * c->residual : NAN,
                        .worst_rhat = NAN,
@@ -39,6 +41,8 @@ void diagnosis_follow(diagnosis *d, const float *rhat, const float *ess, size_t 
 void diagnosis_report(scry_json *doc, scry_json_node *to, const diagnosis *d)
 {
     scry_json_put_unsigned(doc, to, "draws", d->draws);
+    scry_json_put_unsigned(doc, to, "data_steps", d->solves);
+    scry_json_put_unsigned(doc, to, "data_steps_unconverged", d->unconverged);
     if (d->draws_chi2 >= 0) scry_json_put_number(doc, to, "chi2_of_draws", d->draws_chi2);
     if (d->worst_rhat >= 0) scry_json_put_number(doc, to, "worst_rhat", d->worst_rhat);
     if (d->least_ess >= 0) scry_json_put_number(doc, to, "least_ess", d->least_ess);
@@ -60,6 +64,8 @@ void diagnosis_add(diagnosis_summary *t, const diagnosis *d, const char *where)
     const double scatter = CHI2_ERRORS * sqrt(2 / fmax((double)d->measured, 1));
     t->images++;
     t->draws += d->draws;
+    t->solves += d->solves;
+    t->unconverged += d->unconverged;
     if (!isnan(d->chi2)) {
         t->low = t->judged ? fmin(t->low, d->chi2) : d->chi2;
         t->high = t->judged ? fmax(t->high, d->chi2) : d->chi2;
@@ -119,6 +125,9 @@ void diagnosis_log(const diagnosis_summary *t, const diagnosis_words *w, FILE *l
         fprintf(log, "%s%zu draw%s", t->judged ? "; " : "", draws, draws == 1 ? "" : "s");
         if (t->rhat.images) fprintf(log, ", worst R-hat %.4g", t->rhat.value);
         if (t->ess.images) fprintf(log, ", least ESS %.3g", t->ess.value);
+        if (t->unconverged)
+            fprintf(log, ", data steps that did not converge: %zu of %zu", t->unconverged,
+                    t->solves);
         fprintf(log, "\n");
     }
     if (w->noise) warn_of_noise(t, w);

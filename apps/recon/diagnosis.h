@@ -9,6 +9,7 @@
 /* Whether a result explains what was measured, and whether its chains agree. */
 typedef struct diagnosis {
     size_t draws, measured;
+    size_t solves, unconverged; /* data steps, and those that ended before they converged */
     double chi2;       /* of the mean: its deviance over the number of measurements. NaN: unknown */
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
     double worst_rhat, least_ess; /* NaN: not followed */
@@ -29,7 +30,7 @@ typedef struct diagnosis_fault {
     char where[96];
 } diagnosis_fault;
 typedef struct diagnosis_summary {
-    size_t images, judged, draws, measured;
+    size_t images, judged, draws, measured, solves, unconverged;
     double deviance;  /* sum of that of the means */
     double low, high; /* range of chi2 */
     diagnosis_fault misfit, overfit, rhat, ess;

@@ -95,7 +95,11 @@ static scry_status data_step(struct pnp *N, double t, scry_error *err)
         N->w[i] = sqrtf(N->fit.W[i]);
         N->r[i] = N->w[i] * (N->fit.b[i] - N->fit.Au[i]);
     }
-    st = scryi_condition_solve(&N->condition, N->r, N->w, &V, PROX_TOL, o->cg_iterations, err);
+    st = scryi_condition_solve(
+        &N->condition, N->r, N->w, &V,
+        scryi_condition_settings(
+            &N->condition, (struct scryi_cg_options){.iterations = o->cg_iterations}, 50, PROX_TOL),
+        err);
     if (st != SCRY_OK) return st;
     st = scryi_condition_image(&N->condition, N->z, N->w, &V, err);
     if (st == SCRY_OK) scry_axpy(N->z, 1, N->v, S->n);
@@ -143,8 +147,8 @@ static const scry_option pnp_options[] = {
      "last one; 0: the noise of the data"},
     {"prior-weight", "lambda", SCRY_FIELD(struct pnp_options, prior_weight), 0.25, 1e-6, 1e6, NULL,
      "weight of the prior against the likelihood"},
-    {"solve-iterations", "inner", SCRY_FIELD(struct pnp_options, cg_iterations), 50, 1, 100000,
-     NULL, "conjugate gradient iterations in a data step"},
+    {"solve-iterations", "inner", SCRY_FIELD(struct pnp_options, cg_iterations), 0, 0, 100000, NULL,
+     "conjugate gradient iterations in a data step; 0: 2000 at most for blurs and masks, else 50"},
     {0},
 };
 

@@ -68,8 +68,9 @@ static scry_status wiener_step(scry_solver *S, scry_progress *p, scry_error *err
         R->w[i] = sqrtf(R->fit.W[i]);
         R->r[i] = R->w[i] * (R->fit.b[i] - R->Amean[i]);
     }
-    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V, o->cg.tolerance,
-                                    o->cg.iterations, err)) != SCRY_OK)
+    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V,
+                                    scryi_condition_settings(&R->condition, o->cg, 300, 1e-4),
+                                    err)) != SCRY_OK)
         return st;
     if ((st = scryi_condition_image(&R->condition, R->u, R->w, &V, err)) != SCRY_OK) return st;
     scry_axpy(R->u, 1, R->mean, S->n);
@@ -90,7 +91,7 @@ static const scry_option wiener_options[] = {
      "estimates for counted light, each with the noise variance of the last"},
     {"prior-weight", "lambda", SCRY_FIELD(struct wiener_options, prior_weight), 1, 1e-6, 1e6, NULL,
      "weight of the model: 1 is Bayes' rule"},
-    SCRYI_CG_OPTIONS(struct wiener_options, 300, 1e-4),
+    SCRYI_SOLVE_OPTIONS(struct wiener_options, 300, 1e-4),
     {0},
 };
 

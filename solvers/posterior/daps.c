@@ -113,7 +113,9 @@ static scry_status draw_exact(struct daps *M, const struct scryi_covariance *V, 
     if (st != SCRY_OK) return st;
     scry_axpy(S->x0, 1, G->u, S->base.n);
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    return scryi_guided_condition(G, S->x0, *V, MAX_DRAW, o->tolerance, 1, err);
+    const struct scryi_cg_options asked = {.tolerance = o->tolerance};
+    return scryi_guided_condition(
+        G, S->x0, *V, scryi_condition_settings(&G->condition, asked, MAX_DRAW, 1e-3), 1, err);
 }
 
 /* x0 = u + V^(1/2) a, and g = -a + V^(1/2) grad log p(y | x0). */
@@ -305,8 +307,7 @@ static const scry_option options[] = {
      DAPS_DRAW_HMC, daps_draw_words,
      "how an image is drawn given the data: exact: one linear solve, local Gaussian noise; "
      "langevin, hmc: a chain"},
-    {"solve-tolerance", "tol", SCRY_FIELD(struct daps_options, tolerance), 1e-3, 0, 1, NULL,
-     "relative residual of that solve"},
+    SCRYI_SOLVE_TOLERANCE_OPTION(struct daps_options, tolerance, 1e-3),
     {"draw-steps", NULL, SCRY_FIELD(struct daps_options, draw_steps), 100, 1, MAX_DRAW - 1, NULL,
      "gradients of such a chain"},
     {"draw-step-size", "draw-size", SCRY_FIELD(struct daps_options, draw_size), 0.7, 1e-6, 2, NULL,

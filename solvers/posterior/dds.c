@@ -61,8 +61,8 @@ static scry_status dds_step(struct scry_solver *base, scry_progress *p, scry_err
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
     const double t = paper ? o->data_weight / (M->norm2 * mean_weight(G)) : o->data_weight * s * s;
     if (paper) scryi_condition_forget(&G->condition); /* from D, as published */
-    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(t), o->cg.iterations,
-                                o->cg.tolerance, 0, err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(t),
+                                scryi_condition_settings(&G->condition, o->cg, 5, 0), 0, err);
     if (st != SCRY_OK) return st;
     if (paper) scry_axpy(S->x, 1, G->u, base->n); /* x - x0 is then the old x - D */
     return scryi_guided_move(G, o->fresh_noise * o->fresh_noise, p, err);
@@ -101,7 +101,7 @@ static const scry_option options[] = {
      "unit of data-weight; paper: 1 / |A|^2 at every level, as published; noise: what the noise of "
      "the "
      "measurement and that of the level are worth"},
-    SCRYI_CG_OPTIONS(struct dds_options, 5, 0),
+    SCRYI_SOLVE_OPTIONS(struct dds_options, 5, 0),
     SCRYI_START_OPTIONS(struct dds_options),
     {0},
 };

@@ -30,8 +30,8 @@ static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
         return scry_likelihood_prox(base->problem.L, S->x0, G->u, t, 0, 0, G->likelihood_work, NULL,
                                     err);
     }
-    return scryi_guided_condition(G, S->x0, scryi_covariance_white(t), o->cg.iterations,
-                                  o->cg.tolerance, 0, err);
+    return scryi_guided_condition(G, S->x0, scryi_covariance_white(t),
+                                  scryi_condition_settings(&G->condition, o->cg, 10, 1e-2), 0, err);
 }
 
 static scry_status diffpir_step(struct scry_solver *base, scry_progress *p, scry_error *err)
@@ -61,7 +61,7 @@ static const scry_option options[] = {
      "weight of the prior in the data step"},
     {"fresh-noise", "zeta", SCRY_FIELD(struct diffpir_options, fresh_noise), 0.8, 0, 1, NULL,
      "share of fresh noise in a step"},
-    SCRYI_CG_OPTIONS(struct diffpir_options, 10, 1e-2),
+    SCRYI_SOLVE_OPTIONS(struct diffpir_options, 10, 1e-2),
     SCRYI_START_OPTIONS(struct diffpir_options),
     {0},
 };

@@ -120,7 +120,7 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
 
 /* Solves for what the data say of an image known as N(u, V); linearise(G, u) was before. */
 static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covariance *V,
-                                size_t iterations, double tol, double perturb, scry_error *err)
+                                struct scryi_cg_options cg, double perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
     for (size_t i = 0; i < G->m; i++)
@@ -130,25 +130,30 @@ static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covar
                         scry_rng_step(base->step + 1, SCRYI_DRAW_DATA));
         scry_axpy(G->r, -perturb, G->noise, G->m);
     }
-    return scryi_condition_solve(&G->condition, G->r, G->w, V, tol, iterations, err);
+    return scryi_condition_solve(&G->condition, G->r, G->w, V, cg, err);
 }
 
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
-                                   size_t iterations, double tol, double perturb, scry_error *err)
+                                   struct scryi_cg_options cg, double perturb, scry_error *err)
 {
-    scry_status st = guided_solve(G, &V, iterations, tol, perturb, err);
+    scry_status st = guided_solve(G, &V, cg, perturb, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_condition_image(&G->condition, G->u, G->w, &V, err)) != SCRY_OK) return st;
     scry_axpy(u, 1, G->u, G->base.base.n);
     return SCRY_OK;
 }
 
-scry_status scryi_guided_dual(struct scryi_guided *G, double t, size_t iterations, double tol,
+scry_status scryi_guided_dual(struct scryi_guided *G, double t, struct scryi_cg_options cg,
                               scry_error *err)
 {
     const struct scryi_covariance V = scryi_covariance_white(t);
-    scry_status st = guided_solve(G, &V, iterations, tol, 0, err);
+    scry_status st = guided_solve(G, &V, cg, 0, err);
     return st != SCRY_OK ? st : scryi_condition_dual(&G->condition, G->v, G->w, &V, err);
+}
+
+static struct scryi_cg_options start_cg(const struct scryi_guided *G, double tol)
+{
+    return scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, START_CG, tol);
 }
 
 /* The local model at the mean of p(u | y) under the Gaussian model, where the noise depends on the
@@ -162,8 +167,8 @@ static scry_status score_start(struct scryi_guided *G, scry_error *err)
         scry_status st = scry_gaussian_mean(G->base.base.problem.model, at, err);
         if (st == SCRY_OK) st = scryi_guided_linearise(G, at, err);
         if (st == SCRY_OK)
-            st = scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, SCORING_TOL,
-                                        false, err);
+            st = scryi_guided_condition(G, at, scryi_covariance_model(1), start_cg(G, SCORING_TOL),
+                                        0, err);
         if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
         if (st == SCRY_OK) st = relinearise(G, G->Au, err);
         if (st != SCRY_OK) return st;
@@ -191,7 +196,7 @@ static scry_status draw_gaussian(struct scryi_guided *G, scry_error *err)
     if ((st = scryi_guided_linearise(G, at, err)) != SCRY_OK) return st;
     if (G->scored) memcpy(G->w, G->w_start, G->m * sizeof *G->w); /* b is the same everywhere */
     scryi_condition_forget(&G->condition);
-    return scryi_guided_condition(G, at, scryi_covariance_model(1), START_CG, START_TOL, 1, err);
+    return scryi_guided_condition(G, at, scryi_covariance_model(1), start_cg(G, START_TOL), 1, err);
 }
 
 scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)

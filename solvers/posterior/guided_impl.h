@@ -51,16 +51,15 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
  * x alone, far above the level of the data, would be that of a blank image. */
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
-/* u (in: D; out: D + V A^T w q), by conjugate gradients from what the last solve found, to
- * |residual| <= tol |right-hand side|; G->u holds what was added. linearise(G, D) comes first. The
- * residual w (b - A D) gets - perturb n, n ~ N(0, I). With perturb 1: if on entry u is a draw from
- * N(D, V), on exit it is a draw from the posterior (Matheron's rule; Orieux et al. 2012,
- * perturbation-optimization). */
+/* u (in: D; out: D + V A^T w q), by scryi_condition_solve; G->u holds what was added.
+ * linearise(G, D) comes first. The residual w (b - A D) gets - perturb n, n ~ N(0, I). With
+ * perturb 1: if on entry u is a draw from N(D, V), on exit it is a draw from the posterior
+ * (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
-                                   size_t iterations, double tol, double perturb, scry_error *err);
+                                   struct scryi_cg_options cg, double perturb, scry_error *err);
 /* For V = t I, the same up to A^T w q, left in G->v: for methods that map it through something else
  * than V. */
-scry_status scryi_guided_dual(struct scryi_guided *G, double t, size_t iterations, double tol,
+scry_status scryi_guided_dual(struct scryi_guided *G, double t, struct scryi_cg_options cg,
                               scry_error *err);
 
 /* |w (A x0 - b)| / sqrt(known) of the current estimate, into p; local model there, for the next

@@ -49,8 +49,9 @@ static scry_status jfps_step(struct scry_solver *base, scry_progress *p, scry_er
     const double spread = base->step + 1 < base->steps ? o->spread : 0;
     if (spread > 0 && (st = jfps_scatter(G, S->x0, s, spread, err)) != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s), o->cg.iterations,
-                                o->cg.tolerance, spread, err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_shrink(s * s),
+                                scryi_condition_settings(&G->condition, o->cg, 40, 1e-3), spread,
+                                err);
     if (st != SCRY_OK) return st;
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, o->fresh_noise), p, err);
 }
@@ -69,7 +70,7 @@ static const scry_option options[] = {
      "share of fresh noise: 0 deterministic, 1 ancestral"},
     {"spread", NULL, SCRY_FIELD(struct jfps_options, spread), 0, 0, 1, NULL,
      "share of the spread of x0 given x and y that a step draws"},
-    SCRYI_CG_OPTIONS(struct jfps_options, 40, 1e-3),
+    SCRYI_SOLVE_OPTIONS(struct jfps_options, 40, 1e-3),
     SCRYI_START_OPTIONS(struct jfps_options),
     {0},
 };

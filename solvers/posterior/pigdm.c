@@ -22,7 +22,8 @@ static scry_status pigdm_step(struct scry_solver *base, scry_progress *p, scry_e
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_dual(G, s * s / (1 + s * s), o->cg.iterations, o->cg.tolerance, err);
+    st = scryi_guided_dual(G, s * s / (1 + s * s),
+                           scryi_condition_settings(&G->condition, o->cg, 40, 1e-3), err);
     if (st != SCRY_OK) return st;
     base->counts.vjp++;
     st = scry_prior_vjp(base->problem.prior, G->u, NULL, S->x, G->v, (float)s, S->prior_work, err);
@@ -42,7 +43,7 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct pigdm_options, 30),
     {"fresh-noise", "eta", SCRY_FIELD(struct pigdm_options, fresh_noise), 1, 0, 1, NULL,
      "share of fresh noise: 0 deterministic, 1 ancestral"},
-    SCRYI_CG_OPTIONS(struct pigdm_options, 40, 1e-3),
+    SCRYI_SOLVE_OPTIONS(struct pigdm_options, 40, 1e-3),
     SCRYI_START_OPTIONS(struct pigdm_options),
     {0},
 };

@@ -135,8 +135,10 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || !(most <= TRUSTED)) {
         scry_axpby(S->x, 1, S->x0, s, S->z, base->n);
         if ((st = scryi_guided_forward(G, G->Au, S->x, err)) != SCRY_OK) return st;
-        return scryi_guided_condition(G, S->x, scryi_covariance_white(s * s), DATA_CG,
-                                      pnpdm_options(M)->tolerance, 1, err);
+        const struct scryi_cg_options asked = {.tolerance = pnpdm_options(M)->tolerance};
+        return scryi_guided_condition(G, S->x, scryi_covariance_white(s * s),
+                                      scryi_condition_settings(&G->condition, asked, DATA_CG, 1e-3),
+                                      1, err);
     }
     if ((st = scryi_guided_forward(G, G->Au, S->x0, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < G->m; i++)
@@ -288,8 +290,7 @@ static const scry_option options[] = {
      NULL, "denoiser steps of a draw from the prior"},
     {"spread", NULL, SCRY_FIELD(struct pnpdm_options, spread), 1, 0, 1, NULL,
      "share of the spread of x0 that those steps draw, from the Gaussian model"},
-    {"solve-tolerance", "tol", SCRY_FIELD(struct pnpdm_options, tolerance), 1e-3, 0, 1, NULL,
-     "relative residual of the draw from the data's half"},
+    SCRYI_SOLVE_TOLERANCE_OPTION(struct pnpdm_options, tolerance, 1e-3),
     SCRYI_START_OPTIONS(struct pnpdm_options),
     SCRYI_WALK_OPTIONS(struct pnpdm_options, 3),
     {0},

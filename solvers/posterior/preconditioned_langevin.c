@@ -38,8 +38,9 @@ static scry_status preconditioned_langevin_step(struct scry_solver *base, scry_p
     scry_axpy(S->x0, s * sqrt(2 / gamma), S->z, base->n);
     if (!G->gaussian) G->linearised = false; /* the noise is that of this image */
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(s * s), o->cg.iterations,
-                                o->cg.tolerance, sqrt((2 - gamma) / gamma), err);
+    st = scryi_guided_condition(G, S->x0, scryi_covariance_white(s * s),
+                                scryi_condition_settings(&G->condition, o->cg, 50, 1e-3),
+                                sqrt((2 - gamma) / gamma), err);
     if (st != SCRY_OK) return st;
     scry_axpby(S->x, 1 - gamma, S->x, gamma, S->x0, base->n);
     scryi_langevin_report(L, s, p);
@@ -61,7 +62,7 @@ static const scry_option options[] = {
      NULL, "Langevin steps at each level"},
     {"step-size", "gamma", SCRY_FIELD(struct preconditioned_langevin_options, step_size), 1, 1e-6,
      1, NULL, "step; 1 draws the data's half anew each time"},
-    SCRYI_CG_OPTIONS(struct preconditioned_langevin_options, 50, 1e-3),
+    SCRYI_SOLVE_OPTIONS(struct preconditioned_langevin_options, 50, 1e-3),
     SCRYI_START_OPTIONS(struct preconditioned_langevin_options),
     SCRYI_WALK_OPTIONS(struct preconditioned_langevin_options, 200),
     {0},

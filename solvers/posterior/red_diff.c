@@ -82,8 +82,10 @@ static scry_status red_diff_start(struct scry_solver *base, scry_error *err)
     if (base->problem.model) st = scry_gaussian_mean(base->problem.model, G->base.x0, err);
     if (st == SCRY_OK) st = scryi_guided_linearise(G, G->base.x0, err);
     if (st != SCRY_OK) return st;
-    return scryi_guided_condition(G, G->base.x0, scryi_covariance_white(1), START_CG, START_TOL, 0,
-                                  err);
+    return scryi_guided_condition(
+        G, G->base.x0, scryi_covariance_white(1),
+        scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, START_CG, START_TOL),
+        0, err);
 }
 
 static void red_diff_destroy(struct scry_solver *base)

@@ -48,6 +48,7 @@ struct tds_options {
 
 /* The solves of the model's twist, from zero: iterations at most. */
 enum { TWIST_CG = 200 };
+static const double TWIST_TOL = 1e-3;
 
 static const struct tds_options *tds_options(const struct scryi_particles *P)
 {
@@ -149,6 +150,12 @@ static struct scryi_covariance left_at(const struct scryi_particles *P, double s
     return scryi_covariance_white(isinf(s) ? 1 : s * s / (1 + s * s));
 }
 
+static struct scryi_cg_options twist_cg(const struct scryi_particles *P)
+{
+    const struct scryi_cg_options asked = {.tolerance = tds_options(P)->tolerance};
+    return scryi_condition_settings(&P->base.base.condition, asked, TWIST_CG, TWIST_TOL);
+}
+
 /* u = a draw from N(D, V_s) given the data */
 static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, double s,
                               scry_error *err)
@@ -166,7 +173,7 @@ static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, dou
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->w[i] * (G->b[i] - G->Au[i]) - G->noise[i];
     scryi_condition_forget(c);
-    st = scryi_condition_solve(c, G->r, G->w, &V, tds_options(P)->tolerance, TWIST_CG, err);
+    st = scryi_condition_solve(c, G->r, G->w, &V, twist_cg(P), err);
     if (st == SCRY_OK) st = scryi_condition_image(c, G->u, G->w, &V, err);
     scry_axpy(u, 1, G->u, base->n);
     return st;
@@ -188,7 +195,7 @@ static scry_status weigh(struct scryi_particles *P, size_t k, double s, scry_err
     for (size_t i = 0; i < G->m; i++)
         G->r[i] *= G->w[i];
     scryi_condition_forget(c);
-    st = scryi_condition_solve(c, G->r, G->w, &V, tds_options(P)->tolerance, TWIST_CG, err);
+    st = scryi_condition_solve(c, G->r, G->w, &V, twist_cg(P), err);
     if (st == SCRY_OK) st = scryi_condition_image(c, G->u, G->w, &V, err);
     if (st == SCRY_OK) st = scryi_guided_forward(G, G->t, G->u, err);
     if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, D, err);
@@ -289,8 +296,7 @@ static const scry_option options[] = {
      tds_twist_words,
      "paper: as published, by derivatives; model: moves and weights by the Gaussian model of the "
      "images, exact for it, Gaussian noise only"},
-    {"solve-tolerance", "tol", SCRY_FIELD(struct tds_options, tolerance), 1e-3, 0, 1, NULL,
-     "relative residual of the solves of twist model"},
+    SCRYI_SOLVE_TOLERANCE_OPTION(struct tds_options, tolerance, 1e-3),
     {0},
 };
 

@@ -26,7 +26,7 @@ arrow() {
         grep -vE "^[^:]*:[0-9]*: *# *include \"($room/|$allowed)" |
         sed "s|\$| -- $room may not include this|"
 }
-vtables='(operators/(op|cg|dual|likelihood)\.h'
+vtables='(operators/(op|cg|update|likelihood)\.h'
 vtables="$vtables|priors/(prior|gaussian|wavelet|schedule|gaussian_gap)\.h)\""
 {
     arrow lib 'nothing else'
