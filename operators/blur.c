@@ -339,7 +339,7 @@ static const struct scry_op_ops open_ops = {
 };
 
 static scry_status blur_check_spaces(const scry_space *image, const scry_space *psf,
-                                     scry_error *err)
+                                     scry_boundary boundary, scry_error *err)
 {
     scry_status st;
     if ((st = scry_space_check(image, err)) != SCRY_OK) return st;
@@ -353,10 +353,14 @@ static scry_status blur_check_spaces(const scry_space *image, const scry_space *
                          "the image",
                          psf->rank, image->rank);
     const int first = image->rank - psf->rank;
-    for (int a = 0; a < psf->rank; a++)
-        if (psf->dims[a] > image->dims[first + a])
-            return SCRY_FAIL(err, SCRY_ESHAPE, "axis %d: psf %zu exceeds image %zu", first + a,
-                             psf->dims[a], image->dims[first + a]);
+    for (int a = 0; a < psf->rank; a++) {
+        const size_t n = image->dims[first + a];
+        const size_t longest = boundary == SCRY_PERIODIC ? n : 2 * n - 1;
+        if (psf->dims[a] > longest)
+            return SCRY_FAIL(err, SCRY_ESHAPE,
+                             "axis %d: a psf of %zu for an image of %zu, expected at most %zu",
+                             first + a, psf->dims[a], n, longest);
+    }
     return SCRY_OK;
 }
 
@@ -373,19 +377,23 @@ static scry_status check_multiple(size_t multiple, scry_error *err)
 }
 
 scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,
-                             size_t multiple, scry_error *err)
+                             scry_boundary boundary, size_t multiple, scry_error *err)
 {
     scry_status st;
-    if ((st = blur_check_spaces(image, psf, err)) != SCRY_OK) return st;
+    if ((st = blur_check_spaces(image, psf, boundary, err)) != SCRY_OK) return st;
     if ((st = check_multiple(multiple, err)) != SCRY_OK) return st;
     *out = (scry_window){.outer = *image, .inner = *image};
     const int first = image->rank - psf->rank;
-    for (int a = first; a < image->rank; a++) {
-        const size_t k = psf->dims[a - first], least = image->dims[a] + k - 1;
-        const size_t size = scry_fft_good_size(least, a >= image->rank - 2 ? multiple : 1);
+    for (int a = first; boundary != SCRY_PERIODIC && a < image->rank; a++) {
+        const size_t k = psf->dims[a - first], round = a >= image->rank - 2 ? multiple : 1;
+        /* y[0] needs x down to c - (k - 1), the last pixel up to c more; see the sum in blur.h */
+        const size_t below = k - 1 - k / 2, above = k / 2;
+        const size_t margin = boundary == SCRY_OPEN ? below + above : above;
+        const size_t least = image->dims[a] + margin;
+        const size_t size = scry_fft_good_size(least, round);
         out->outer.dims[a] = size;
-        /* y[0] needs x down to c - (k - 1); see the sum in blur.h */
-        out->offset[a] = k - 1 - k / 2 + (size - least) / 2;
+        out->offset[a] =
+            boundary == SCRY_OPEN ? below + (size - least) / 2 : (size - image->dims[a]) / 2;
     }
     return scry_window_check(out, err);
 }
@@ -468,14 +476,12 @@ scry_status scry_blur_create(scry_op **out, const scry_space *image, const float
                              const scry_space *psf_space, scry_boundary boundary, size_t multiple,
                              scry_error *err)
 {
-    const bool open = boundary == SCRY_OPEN;
+    const bool open = boundary != SCRY_PERIODIC;
     scry_window w;
     struct blur *B = NULL;
     *out = NULL;
-    scry_status st = open ? scry_blur_domain(&w, image, psf_space, multiple, err)
-                          : blur_check_spaces(image, psf_space, err);
+    scry_status st = scry_blur_domain(&w, image, psf_space, boundary, open ? multiple : 1, err);
     if (st != SCRY_OK) goto done;
-    if (!open) w = (scry_window){.outer = *image, .inner = *image};
     if (!(B = scry_alloc(1, sizeof *B))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "blur operator");
         goto done;

@@ -13,17 +13,23 @@
  *   SCRY_OPEN      light enters from outside the field of view: x lives on a domain that covers all
  *                  that the image sees (scry_blur_domain), y on the image. A 1 = sum(h) everywhere:
  *                  no dark frame, no wrap-around.
+ *   SCRY_JOINED    as open, but opposite edges share one margin: an entry beyond one edge is also
+ *                  beyond the other one, at the rest of the distance. No pixel of the image sees
+ *                  another one through the margin, and the domain is half a psf shorter.
  * h is used as it is: normalised, when A 1 = 1 is wanted. Real images only. */
-typedef enum scry_boundary { SCRY_PERIODIC = 0, SCRY_OPEN } scry_boundary;
+typedef enum scry_boundary { SCRY_PERIODIC = 0, SCRY_OPEN, SCRY_JOINED } scry_boundary;
 
-/* The domain of an open blur and the image's place in it. Each blurred axis has at least
- * image + psf - 1 entries, rounded up to a size that transforms fast; the last two axes to a
- * `multiple` (what a network wants, 1 if nothing does). The surplus is split between both sides.
+/* The domain of a blur and the image's place in it. Each blurred axis of k psf entries has at least
+ * image + k - 1 entries (open) or image + k/2 (joined), rounded up to a size that transforms fast;
+ * the last two axes to a `multiple` (what a network wants, 1 if nothing does). The surplus is split
+ * between both sides. Periodic: the image itself.
+ *   psf     at most 2 n - 1 entries on an axis of n pixels: no pixel sees farther than that inside
+ *           the image; periodic: at most n
  * errors  ESHAPE: not spaces, psf of another rank than 1 to 3 or of more axes than the image, psf
- *         longer than the image on an axis; EINVAL: multiple 0 or with a factor beyond 2, 3, 5, 7;
+ *         too long on an axis; EINVAL: multiple 0 or with a factor beyond 2, 3, 5, 7;
  *         EUNSUP: complex */
 scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,
-                             size_t multiple, scry_error *err);
+                             scry_boundary boundary, size_t multiple, scry_error *err);
 
 /* psf is copied in effect (its transform is kept). multiple as above; periodic: ignored.
  * errors  those of scry_blur_domain, and EINVAL: an entry of the psf is not finite, all are 0;

@@ -13,15 +13,16 @@
 #include <string.h>
 
 #define PI 3.14159265358979323846
-#define DEFAULT_HALF 64 /* an automatic support ends at 129 voxels */
+#define DEFAULT_HALF 64 /* an automatic support ends at 129 voxels unless a limit is given */
 #define MAX_POINTS 64   /* of the rule along one side of a pixel */
 
-/* Largest half size that `limit` allows on an axis. */
-static size_t half_cap(const size_t *limit, int axis)
+/* Largest half size that `limit` allows on an axis. Planes far from focus spread their light over a
+ * cone that leaves 129 voxels soon, so that a volume has what its limit says. */
+static size_t half_cap(const size_t *limit, int axis, int rank)
 {
     if (!limit || !limit[axis]) return DEFAULT_HALF;
     const size_t half = (limit[axis] - 1) / 2;
-    return half < DEFAULT_HALF ? half : DEFAULT_HALF;
+    return half < DEFAULT_HALF || rank == 3 ? half : DEFAULT_HALF;
 }
 
 /* The half size that the user gave on an axis, or -1. */
@@ -64,7 +65,7 @@ static scry_status psf_gaussian(float **psf, scry_space *s, const scry_psf_param
     for (int a = 0; a < rank; a++) {
         sigma[a] = p->value[SCRY_PSF_SIGMA_X + (rank - 1 - a)];
         const ptrdiff_t given = half_given(p, rank - a == 3);
-        const size_t cap = half_cap(limit, a), need = (size_t)ceil(reach * sigma[a]);
+        const size_t cap = half_cap(limit, a, rank), need = (size_t)ceil(reach * sigma[a]);
         half[a] = given >= 0 ? (size_t)given : need < cap ? need : cap;
     }
     scry_status st = psf_allocate(psf, s, rank, half, err);
@@ -176,7 +177,11 @@ static scry_status choose_planes(size_t *half, const scry_psf_params *p, int ran
         return SCRY_OK;
     }
     const double dz = p->value[SCRY_PSF_SPACING] * 1e-3;
-    const size_t cap = half_cap(limit, 0);
+    const size_t cap = half_cap(limit, 0, rank);
+    if (limit && limit[0] && p->model != SCRY_PSF_CONFOCAL) {
+        *half = cap;
+        return SCRY_OK;
+    }
     double extent = 0;
     scry_status st = scryi_axial_extent(&extent, p, dz * (double)cap, err);
     const size_t need = (size_t)ceil(extent / dz);
@@ -197,8 +202,8 @@ static scry_status optical(float **psf, scry_space *s, const scry_psf_params *p,
     if (st != SCRY_OK) goto done;
     st = scryi_lateral_bound(&bound, p, energy, dz * (double)half_z, err);
     if (st != SCRY_OK) goto done;
-    size_t cap = half_cap(limit, rank - 1);
-    if (rank >= 2 && half_cap(limit, rank - 2) < cap) cap = half_cap(limit, rank - 2);
+    size_t cap = half_cap(limit, rank - 1, rank);
+    if (rank >= 2 && half_cap(limit, rank - 2, rank) < cap) cap = half_cap(limit, rank - 2, rank);
     /* The corner of the square, and a pixel for the rule. */
     double reach = sqrt(2) * (fmin((double)cap * pixel, bound) + 2 * pixel);
     if (given >= 0) reach = sqrt(2) * ((double)given + 1) * pixel;

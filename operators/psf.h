@@ -143,12 +143,14 @@ typedef struct scry_psf_info {
 } scry_psf_info;
 
 /* Computes a PSF: (y, x) for rank 2, (z, y, x) for rank 3. Completes a copy of p.
- *   limit  largest size an automatic support may take on each axis (rank entries, 0: no limit but
- *          129), or NULL. The size becomes odd by rounding down. Sizes that p gives win.
+ *   limit  largest size an automatic support may take on each axis (rank entries, 0: 129), or NULL.
+ *          In a plane (rank 2) it is at most 129 all the same. The size becomes odd by rounding
+ *          down. Sizes that p gives win.
  *   *psf   from scry_alloc, release with scry_free;  info may be NULL
- * An automatic support holds `energy` of the light in its planes; without `size_z` it ends where
- * the on-axis intensity stays below 1 % of its maximum (a widefield PSF has the same energy in each
- * plane, so that no energy can bound it). EINVAL: as scry_psf_complete, or so large or aberrated a
+ * An automatic support holds `energy` of the light in its planes. A widefield PSF has the same
+ * energy in each plane, so that no energy can bound it: without `size_z` it takes the planes that
+ * the limit allows. Confocal ones, and any without a limit, end where the on-axis intensity stays
+ * below 1 % of its maximum. EINVAL: as scry_psf_complete, or so large or aberrated a
  * PSF that the integrals would take more than 4096 nodes. */
 scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p, int rank,
                             const size_t *limit, scry_psf_info *info, scry_error *err);

@@ -75,22 +75,25 @@ static void blur_equals_its_matrix(void **state)
         {SCRY_SPACE(2, 1, 3, 4), SCRY_SPACE(1, 3, 2), 1},
         {SCRY_SPACE(13), SCRY_SPACE(6), 3}, /* 1-D */
         {SCRY_SPACE(1, 1), SCRY_SPACE(1, 1), 1},
+        {SCRY_SPACE(3, 5), SCRY_SPACE(5, 9), 1}, /* longer than the image: as far as one pixel */
+        {SCRY_SPACE(4, 2), SCRY_SPACE(6, 3), 4}, /* sees another; even */
+        {SCRY_SPACE(3, 4, 5), SCRY_SPACE(5, 7, 3), 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int open = 0; open < 2; open++) {
+        for (scry_boundary b = SCRY_PERIODIC; b <= SCRY_JOINED; b++) {
             const struct blur_case *k = &cases[i];
             float *h = case_psf(k, 30 + i);
-            scry_window w = {.outer = k->image, .inner = k->image};
+            scry_window w;
             scry_op *A;
-            if (open) assert_ok(scry_blur_domain(&w, &k->image, &k->psf, k->multiple, &err));
-            assert_ok(scry_blur_create(&A, &k->image, h, &k->psf, open ? SCRY_OPEN : SCRY_PERIODIC,
-                                       k->multiple, &err));
+            if (b == SCRY_PERIODIC && i > 8) continue; /* too long for it */
+            assert_ok(scry_blur_domain(&w, &k->image, &k->psf, b, k->multiple, &err));
+            assert_ok(scry_blur_create(&A, &k->image, h, &k->psf, b, k->multiple, &err));
             assert_true(scry_space_equal(scry_op_dom(A), &w.outer));
             assert_true(scry_space_equal(scry_op_cod(A), &w.inner));
-            double *M = blur_matrix(&w, h, &k->psf, !open);
+            double *M = blur_matrix(&w, h, &k->psf, b != SCRY_OPEN);
             check_matrix(A, M, 4e-6);
             check_operator(A);
-            assert_true(scry_op_has_svd(A) == !open);
+            assert_true(scry_op_has_svd(A) == (b == SCRY_PERIODIC));
             scry_op_free(A);
             scry_free(M);
             scry_free(h);
@@ -130,7 +133,7 @@ static void impulse_and_constant(void **state)
     float *h = case_psf(&k, 3);
     scry_window w;
     scry_op *A;
-    assert_ok(scry_blur_domain(&w, &s, &ps, 1, &err));
+    assert_ok(scry_blur_domain(&w, &s, &ps, SCRY_OPEN, 1, &err));
     assert_ok(scry_blur_create(&A, &s, h, &ps, SCRY_OPEN, 1, &err));
     const size_t n = scry_space_count(&w.outer), m = scry_space_count(&s);
     float *x = scry_alloc(n, sizeof *x), *y = scry_alloc(m, sizeof *y);
@@ -178,7 +181,7 @@ static void domain_covers_what_is_seen(void **state)
     scry_error err = {0};
     scry_window w;
     const scry_space image = SCRY_SPACE(7, 37, 53), psf = SCRY_SPACE(3, 9, 12);
-    assert_ok(scry_blur_domain(&w, &image, &psf, 16, &err));
+    assert_ok(scry_blur_domain(&w, &image, &psf, SCRY_OPEN, 16, &err));
     assert_int_equal(w.outer.dims[0], 9); /* 7 + 3 - 1, and no multiple across slices */
     assert_int_equal(w.outer.dims[1], 48);
     assert_int_equal(w.outer.dims[2], 64);
@@ -187,11 +190,64 @@ static void domain_covers_what_is_seen(void **state)
         assert_true(w.offset[a] >= k - 1 - k / 2);
         assert_true(w.offset[a] + image.dims[a] + k / 2 <= w.outer.dims[a]);
     }
-    const scry_space larger = SCRY_SPACE(7, 38, 12), deep = SCRY_SPACE(1, 1, 1, 3);
-    assert_fails(scry_blur_domain(&w, &image, &larger, 1, &err), SCRY_ESHAPE);
-    assert_fails(scry_blur_domain(&w, &image, &deep, 1, &err), SCRY_ESHAPE);
-    assert_fails(scry_blur_domain(&w, &image, &psf, 0, &err), SCRY_EINVAL);
-    assert_fails(scry_blur_domain(&w, &image, &psf, 22, &err), SCRY_EINVAL);
+    assert_ok(scry_blur_domain(&w, &image, &psf, SCRY_PERIODIC, 16, &err));
+    assert_true(scry_space_equal(&w.outer, &image) && scry_space_equal(&w.inner, &image));
+    assert_ok(scry_blur_domain(&w, &image, &psf, SCRY_JOINED, 1, &err));
+    assert_int_equal(w.outer.dims[0], 8);
+    assert_int_equal(w.outer.dims[1], 42); /* 37 + 4, rounded up */
+    assert_int_equal(w.outer.dims[2], 60); /* 53 + 6 */
+    const scry_space longest = SCRY_SPACE(13, 73, 105), larger = SCRY_SPACE(7, 74, 12);
+    const scry_space wide = SCRY_SPACE(7, 38, 12), deep = SCRY_SPACE(1, 1, 1, 3);
+    assert_ok(scry_blur_domain(&w, &image, &longest, SCRY_OPEN, 1, &err));
+    assert_fails(scry_blur_domain(&w, &image, &larger, SCRY_OPEN, 1, &err), SCRY_ESHAPE);
+    assert_fails(scry_blur_domain(&w, &image, &larger, SCRY_JOINED, 1, &err), SCRY_ESHAPE);
+    assert_fails(scry_blur_domain(&w, &image, &wide, SCRY_PERIODIC, 1, &err), SCRY_ESHAPE);
+    assert_fails(scry_blur_domain(&w, &image, &deep, SCRY_OPEN, 1, &err), SCRY_ESHAPE);
+    assert_fails(scry_blur_domain(&w, &image, &psf, SCRY_OPEN, 0, &err), SCRY_EINVAL);
+    assert_fails(scry_blur_domain(&w, &image, &psf, SCRY_OPEN, 22, &err), SCRY_EINVAL);
+}
+
+/* What opposite edges share is the margin and nothing else: between pixels of the image a joined
+ * margin makes no difference, and an even field stays even. */
+static void joined_margin_stays_outside(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    const scry_space image = SCRY_SPACE(4, 7), ps = SCRY_SPACE(7, 12);
+    const struct blur_case k = {image, ps, 1};
+    float *h = case_psf(&k, 5), *x[2], y[2][28];
+    scry_op *A[2];
+    scry_window w[2];
+    for (int i = 0; i < 2; i++) {
+        const scry_boundary b = i ? SCRY_JOINED : SCRY_OPEN;
+        assert_ok(scry_blur_domain(&w[i], &image, &ps, b, 1, &err));
+        assert_ok(scry_blur_create(&A[i], &image, h, &ps, b, 1, &err));
+        x[i] = scry_alloc(scry_space_count(&w[i].outer), sizeof(float));
+    }
+    assert_true(scry_space_count(&w[1].outer) < scry_space_count(&w[0].outer));
+    float *inside = check_random(28, 9);
+    for (int i = 0; i < 2; i++) {
+        void *work = scry_alloc(1, scry_op_work_bytes(A[i]));
+        scry_window_pad(&w[i], x[i], inside);
+        assert_ok(scry_op_forward(A[i], y[i], x[i], work, &err));
+        for (size_t j = 0; j < scry_space_count(&w[i].outer); j++)
+            x[i][j] = 1;
+        if (i) assert_ok(scry_op_forward(A[i], inside, x[i], work, &err));
+        scry_free(work);
+    }
+    double sum = 0;
+    for (size_t j = 0; j < 84; j++)
+        sum += h[j];
+    for (size_t j = 0; j < 28; j++) {
+        assert_near(y[1][j], y[0][j], 1e-5 * sum);
+        assert_near(inside[j], sum, 1e-5 * sum);
+    }
+    for (int i = 0; i < 2; i++) {
+        scry_op_free(A[i]);
+        scry_free(x[i]);
+    }
+    scry_free(inside);
+    scry_free(h);
 }
 
 static void blur_refuses(void **state)
@@ -200,7 +256,7 @@ static void blur_refuses(void **state)
     scry_error err = {0};
     scry_op *A;
     float h[9] = {0};
-    scry_space s = SCRY_SPACE(8, 8), ps = SCRY_SPACE(3, 3), wide = SCRY_SPACE(1, 9);
+    scry_space s = SCRY_SPACE(8, 8), ps = SCRY_SPACE(3, 3), wide = SCRY_SPACE(1, 16);
     for (int open = 0; open < 2; open++) {
         const scry_boundary b = open ? SCRY_OPEN : SCRY_PERIODIC;
         h[4] = 0;
@@ -211,7 +267,9 @@ static void blur_refuses(void **state)
         h[4] = 1;
         scry_error words = {0};
         assert_int_equal(scry_blur_create(&A, &s, h, &wide, b, 1, &words), SCRY_ESHAPE);
-        assert_string_equal(words.text, "axis 1: psf 9 exceeds image 8");
+        assert_string_equal(words.text,
+                            open ? "axis 1: a psf of 16 for an image of 8, expected at most 15"
+                                 : "axis 1: a psf of 16 for an image of 8, expected at most 8");
         s.cplx = true;
         assert_fails(scry_blur_create(&A, &s, h, &ps, b, 1, &err), SCRY_EUNSUP);
         s.cplx = false;
@@ -285,6 +343,7 @@ int main(void)
         cmocka_unit_test(impulse_and_constant),
         cmocka_unit_test(norm_is_the_largest_singular_value),
         cmocka_unit_test(domain_covers_what_is_seen),
+        cmocka_unit_test(joined_margin_stays_outside),
         cmocka_unit_test(blur_refuses),
         cmocka_unit_test(window_moves_pixels),
         cmocka_unit_test(window_refuses),

@@ -254,7 +254,12 @@ static void automatic_supports_are_sane(void **state)
     psf = make("confocal:na=1.4,wavelength=520,excitation=488,pixel=45,spacing=130", 3, &s, &info);
     assert_true(s.dims[1] < 60 && info.energy > 0.98);
     scry_free(psf);
-    const size_t limit[3] = {8, 31, 24};
+    const size_t deep[3] = {61, 401, 401}, limit[3] = {8, 31, 24};
+    assert_ok(scry_psf_parse(&p, "born-wolf:na=1.2,wavelength=520,pixel=100,spacing=300", &err));
+    assert_ok(scry_psf_create(&psf, &s, &p, 3, deep, &info, &err));
+    assert_int_equal(s.dims[0], 61); /* each plane of a widefield psf holds the same light */
+    assert_true(s.dims[1] > 129 && info.energy > 0.98);
+    scry_free(psf);
     assert_ok(scry_psf_parse(&p, "born-wolf:na=1.4,wavelength=520,pixel=65,spacing=200", &err));
     assert_ok(scry_psf_create(&psf, &s, &p, 3, limit, &info, &err));
     assert_int_equal(s.dims[0], 7);

@@ -29,7 +29,10 @@ scry_status report_begin(report *r, const restore_run_state *run, scry_error *er
     scry_json_put_integer(d, root, "seed", run->settings->seed);
     scry_json_put_unsigned(d, root, "samples", run->chains.chains);
     if (run->deblur) scry_json_put_string(d, root, "psf", run->psf.spec);
-    if (run->deblur) scry_json_put_string(d, root, "boundary", run->settings->boundary);
+    if (run->deblur)
+        scry_json_put_string(d, root, "boundary",
+                             run->settings->boundary ? run->settings->boundary
+                                                     : "open; joined for volumes");
     if (run->has_pool) {
         scry_json_node *p = scry_json_put_object(d, root, "prior");
         scry_json_put_string(d, p, "name", run->settings->prior);

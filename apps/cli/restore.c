@@ -306,8 +306,8 @@ static scry_status check_settings(const restore_settings *s, bool deblur, scry_e
     scry_status st;
     if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
             SCRY_OK ||
-        (st = choice_check("boundary", s->boundary, (const char *[]){"open", "periodic", NULL},
-                           err)) != SCRY_OK ||
+        (st = choice_check("boundary", s->boundary,
+                           (const char *[]){"open", "joined", "periodic", NULL}, err)) != SCRY_OK ||
         (st = choice_check("compress", s->compress,
                            (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
         (st = choice_check("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=

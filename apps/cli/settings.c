@@ -15,7 +15,6 @@ void restore_settings_init(restore_settings *s, bool deblur)
 {
     *s = (restore_settings){.method = deblur ? "diffpir" : "jfps",
                             .prior = "microscopy",
-                            .boundary = "open",
                             .defects = deblur ? "saturated" : "none",
                             .products.region = 16,
                             .samples = 16,
@@ -39,7 +38,9 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
         {"crop-psf", CLI_FLAG, &s->crop_psf, NULL,
          "cut a measured psf that is larger than the image, and say what light that leaves out"},
         {"boundary", CLI_TEXT, &s->boundary, "KIND",
-         "open: light enters from outside the field of view; periodic: it wraps around [open]"},
+         "open: light enters from outside the field of view; joined: so it does, from one margin "
+         "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
+         "volumes]"},
         {"defects", CLI_TEXT, &s->defects, "WHICH",
          "pixels to treat as not measured: none, saturated, or all (also hot, dead and missing) "
          "[saturated]"},

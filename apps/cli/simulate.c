@@ -88,17 +88,17 @@ static scry_status expose(float *adu, const float *x, const scry_space *space, d
                                 .full_well = s->full_well,
                                 .bits = (int)s->bits};
     scry_space ps;
-    scry_window window = {.outer = *space, .inner = *space};
+    scry_window window;
     float *psf = NULL, *scene = NULL;
     scry_op *A = NULL;
     void *work = NULL;
     const bool open = !s->boundary || strcmp(s->boundary, "periodic") != 0;
+    const scry_boundary boundary = open ? SCRY_OPEN : SCRY_PERIODIC;
     scry_status st =
-        psf_make(&psf, &ps, source, info, c, space->rank, s->quiet ? NULL : stderr, err);
+        psf_make(&psf, &ps, source, info, c, space->rank, boundary, s->quiet ? NULL : stderr, err);
     if (st != SCRY_OK) goto done;
-    if (open && (st = scry_blur_domain(&window, space, &ps, 1, err)) != SCRY_OK) goto done;
-    st = scry_blur_create(&A, space, psf, &ps, open ? SCRY_OPEN : SCRY_PERIODIC, 1, err);
-    if (st != SCRY_OK) goto done;
+    if ((st = scry_blur_domain(&window, space, &ps, boundary, 1, err)) != SCRY_OK) goto done;
+    if ((st = scry_blur_create(&A, space, psf, &ps, boundary, 1, err)) != SCRY_OK) goto done;
     scene = scry_alloc(scry_space_count(&window.outer), sizeof *scene);
     work = scry_alloc(1, scry_op_work_bytes(A));
     if (!scene || !work) {

@@ -155,7 +155,12 @@ works "as a volume" "$scry" deblur stack.ome.tif volume.tif --psf gaussian:sigma
     richardson-lucy --iterations 2 --quiet --sigma 0.01 --report volume.json
 holds "as one image" test "$(grep -c '"slice"' volume.json)" = 1
 
-works "a psf with more planes than the image" "$scry" simulate --phantom cells --size 5x24x28 \
+works "a psf of twice the planes of the image, less one" "$scry" deblur stack.ome.tif tall.tif \
+    --psf gaussian:sigma=1.5,sigma_z=1,size_z=5 --sigma 0.01 --method richardson-lucy \
+    --iterations 2 --quiet
+refuses "a psf of more planes" 1 "psf of 7 .* at most 5" "$scry" deblur stack.ome.tif x.tif \
+    --psf gaussian:sigma=1.5,sigma_z=1,size_z=7 --sigma 0.01 --method richardson-lucy
+works "a measured psf of too many planes" "$scry" simulate --phantom cells --size 9x24x28 \
     --seed 9 deep.tif
 works "is cut on demand" "$scry" deblur stack.ome.tif cut.tif --psf deep.tif --crop-psf \
     --sigma 0.01 --method richardson-lucy --iterations 2 --quiet
@@ -218,7 +223,9 @@ refuses "no such psf file" 1 "psf.tif: No such file" "$scry" deblur in.tif x.tif
 refuses "unknown psf key" 2 "sigmo.*did you mean .sigma" "$scry" deblur in.tif x.tif --psf \
     gaussian:sigmo=2
 refuses "psf needs the optics" 1 "na|wavelength" "$scry" deblur in.tif x.tif --psf gibson-lanni
-refuses "psf larger than the image" 1 "psf" "$scry" deblur odd.tif x.tif --psf truth.ome.tif
+works "a large image" "$scry" simulate --phantom cells --size 140x72 --seed 4 large.tif
+refuses "psf larger than the image" 1 "psf is .* expected at most 73" "$scry" deblur odd.tif x.tif \
+    --psf large.tif
 refuses "negative gain" 2 "gain -1" "$scry" deblur in.tif x.tif $d --gain -1
 refuses "no sigma" 2 "sigma 0, expected more than 0" "$scry" deblur in.tif x.tif $d --sigma 0
 refuses "negative sigma" 2 "sigma -1" "$scry" deblur in.tif x.tif $d --sigma -1

@@ -131,15 +131,15 @@ static scry_status build_operator(struct parts *p, const restore_run_state *run,
     FILE *log = item->z || item->t ? NULL : run->log; /* the psf is told once a channel */
     if (run->deblur) {
         const size_t multiple = run->has_pool ? scry_network_multiple(run->pool.network) : 1;
-        const bool open = strcmp(run->settings->boundary, "open") == 0;
-        if ((st = psf_make(&psf, &ps, &run->psf, item->info, item->c, item->space.rank, log,
-                           err)) != SCRY_OK)
+        const scry_boundary boundary = psf_boundary(run->settings->boundary, item->space.rank);
+        if ((st = psf_make(&psf, &ps, &run->psf, item->info, item->c, item->space.rank, boundary,
+                           log, err)) != SCRY_OK)
             goto done;
-        if (open &&
-            (st = scry_blur_domain(&p->window, &item->space, &ps, multiple, err)) != SCRY_OK)
+        if ((st = scry_blur_domain(&p->window, &item->space, &ps, boundary, multiple, err)) !=
+            SCRY_OK)
             goto done;
-        if ((st = scry_blur_create(&p->blur, &item->space, psf, &ps,
-                                   open ? SCRY_OPEN : SCRY_PERIODIC, multiple, err)) != SCRY_OK)
+        if ((st = scry_blur_create(&p->blur, &item->space, psf, &ps, boundary, multiple, err)) !=
+            SCRY_OK)
             goto done;
         p->A = p->blur;
         if ((st = transfer_create(&p->transfer, psf, &ps, err)) != SCRY_OK) goto done;

@@ -179,16 +179,27 @@ static scry_status make_measured(float **psf, scry_space *space, const psf_sourc
     for (int a = 0; a < rank; a++)
         if (space->dims[a] > limit[a])
             return SCRY_FAIL(err, SCRY_ESHAPE,
-                             "%s: the psf is %zu long in %c, expected at most the "
-                             "image's %zu; --crop-psf cuts it",
+                             "%s: the psf is %zu long in %c, expected at most %zu, as far as "
+                             "one pixel of the image sees another; --crop-psf cuts it",
                              s->spec, space->dims[a], "zyx"[3 - rank + a], limit[a]);
     return SCRY_OK;
 }
 
-scry_status psf_make(float **psf, scry_space *space, const psf_source *s,
-                     const scry_tiff_info *info, size_t c, int rank, FILE *log, scry_error *err)
+scry_boundary psf_boundary(const char *name, int rank)
 {
-    const size_t limit3[3] = {info->z, info->y, info->x};
+    if (!name) return rank == 3 ? SCRY_JOINED : SCRY_OPEN;
+    return !strcmp(name, "periodic") ? SCRY_PERIODIC
+           : !strcmp(name, "joined") ? SCRY_JOINED
+                                     : SCRY_OPEN;
+}
+
+scry_status psf_make(float **psf, scry_space *space, const psf_source *s,
+                     const scry_tiff_info *info, size_t c, int rank, scry_boundary boundary,
+                     FILE *log, scry_error *err)
+{
+    size_t limit3[3] = {info->z, info->y, info->x};
+    for (int a = 0; a < 3 && boundary != SCRY_PERIODIC; a++)
+        limit3[a] = 2 * limit3[a] - 1;
     const size_t *limit = limit3 + 3 - rank;
     *psf = NULL;
     scry_status st = s->model ? psf_source_make_model(psf, space, s, info, c, rank, limit, log, err)
