@@ -35,6 +35,15 @@ struct scry_method {
                         scry_error *err);
 };
 
+enum { SCRY_MAX_METHODS = 256, SCRY_MAX_NAME = 32 /* with its end */ };
+
+/* Adds a method of the caller's: scry_method_find, the command line, chains and reports then know
+ * it as they know those of the library. solvers/callbacks.h makes what its plan returns. The method
+ * is borrowed for the life of the process. Not for use beside other threads that look methods up.
+ * EINVAL, and nothing is added: a name that exists; names that are no words; something missing; an
+ * option whose default, range, words or place in the struct cannot be; SCRY_MAX_METHODS of them. */
+scry_status scry_method_register(const struct scry_method *method, scry_error *err);
+
 const struct scry_method *const *scry_methods(size_t *count);
 /* NULL when unknown. */
 const struct scry_method *scry_method_find(const char *name);

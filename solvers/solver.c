@@ -61,18 +61,19 @@ scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
     return method->plan(out, problem, options, err);
 }
 
-/* Hands on what start or step said; of a divergence with the place and the chain, so that it can be
- * seen again. */
+/* The words of start or step, with the place and, of a divergence, the chain: the user can run it
+ * again from there. */
 static scry_status fail(const scry_solver *S, const char *where, scry_status st,
                         const scry_error *why, scry_error *err)
 {
+    const char *text = why->text[0] ? why->text : scry_status_name(st);
     if (st == SCRY_OK) return st;
-    if (st != SCRY_ENUMERIC) return scry_fail(err, st, why->where, "%s", why->text);
+    if (st != SCRY_ENUMERIC)
+        return scry_fail(err, st, why->where, "%s (%s, %s)", text, S->method->name, where);
     if (S->method->kind == SCRY_CLASSICAL)
-        return scry_fail(err, st, why->where, "%s failed %s: %s", S->method->name, where,
-                         why->text);
+        return scry_fail(err, st, why->where, "%s failed %s: %s", S->method->name, where, text);
     return scry_fail(err, st, why->where, "%s: the chain diverged %s, seed %llu, chain %u: %s",
-                     S->method->name, where, (unsigned long long)S->seed, S->chain, why->text);
+                     S->method->name, where, (unsigned long long)S->seed, S->chain, text);
 }
 
 scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scry_error *err)

@@ -4,11 +4,12 @@
 /* The room's contents: what joins a measurement and a prior. Each method is a row of the registry;
  * none has a header of its own. */
 
-#include "solvers/solver.h"   /* the problem, plan / start / step / run */
-#include "solvers/options.h"  /* a table of options, and the values of one method */
-#include "solvers/registry.h" /* the table of methods: options, needs, citations */
-#include "solvers/start.h"    /* where a sampler starts: noise, or a Gaussian in closed form */
-#include "solvers/chains.h"   /* many chains: moments, quantiles, how well they mix */
-#include "solvers/measured.h" /* how right each posterior method was found to be */
+#include "solvers/solver.h"    /* the problem, plan / start / step / run */
+#include "solvers/options.h"   /* a table of options, and the values of one method */
+#include "solvers/registry.h"  /* the table of methods: options, needs, citations */
+#include "solvers/callbacks.h" /* a method from callbacks, outside this library */
+#include "solvers/start.h"     /* where a sampler starts: noise, or a Gaussian in closed form */
+#include "solvers/chains.h"    /* many chains: moments, quantiles, how well they mix */
+#include "solvers/measured.h"  /* how right each posterior method was found to be */
 
 #endif

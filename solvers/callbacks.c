@@ -1,0 +1,86 @@
+#include "solvers/callbacks.h"
+
+#include "lib/memory.h"
+#include "solvers/solver_impl.h"
+
+#include <math.h>
+
+struct callbacks {
+    struct scry_solver base;
+    scry_solver_callbacks own;
+};
+
+static scry_solver_call callbacks_call(struct scry_solver *S)
+{
+    return (scry_solver_call){S->seed, S->chain, S->step, S->steps, &S->counts};
+}
+
+static scry_status callbacks_start(struct scry_solver *S, scry_error *err)
+{
+    const struct callbacks *C = (struct callbacks *)S;
+    const scry_solver_call call = callbacks_call(S);
+    return C->own.start(C->own.ctx, &call, err);
+}
+
+static scry_status callbacks_step(struct scry_solver *S, scry_progress *p, scry_error *err)
+{
+    const struct callbacks *C = (struct callbacks *)S;
+    const scry_solver_call call = callbacks_call(S);
+    scry_status st = C->own.step(C->own.ctx, &call, p, err);
+    if (st != SCRY_OK) return st;
+    if (!p->x0) return SCRY_FAIL(err, SCRY_EINVAL, "the step set no estimate, expected p->x0");
+    if (!p->x) p->x = p->x0;
+    S->step++;
+    if (S->step == S->steps) p->reason = SCRY_DONE;
+    return SCRY_OK;
+}
+
+static void callbacks_destroy(struct scry_solver *S)
+{
+    struct callbacks *C = (struct callbacks *)S;
+    if (C->own.destroy) C->own.destroy(C->own.ctx);
+    scry_free(C);
+}
+
+static scry_status callbacks_check(const scry_problem *problem, const struct scry_method *method,
+                                   const scry_solver_callbacks *own, scry_error *err)
+{
+    if (!own->start || !own->step)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: expected a start and a step", method->name);
+    if (own->steps < 1)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: 0 steps, expected 1 or more", method->name);
+    if (!problem->L && !problem->prior)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: neither a measurement nor a prior", method->name);
+    return SCRY_OK;
+}
+
+scry_status scry_solver_create(scry_solver **out, const scry_problem *problem,
+                               const scry_options *options, const scry_solver_callbacks *callbacks,
+                               scry_error *err)
+{
+    struct callbacks *C = NULL;
+    *out = NULL;
+    scry_status st = callbacks_check(problem, options->method, callbacks, err);
+    if (st == SCRY_OK && !(C = scry_alloc(1, sizeof *C)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
+    if (st != SCRY_OK) {
+        if (callbacks->destroy) callbacks->destroy(callbacks->ctx);
+        return st;
+    }
+    C->own = *callbacks;
+    C->base = (struct scry_solver){
+        .method = options->method,
+        .problem = *problem,
+        .options = *options,
+        .space = problem->L ? *scry_op_dom(scry_likelihood_op(problem->L))
+                            : *scry_prior_space(problem->prior),
+        .steps = callbacks->steps,
+        .limit = INFINITY,
+        .start_fn = callbacks_start,
+        .step_fn = callbacks_step,
+        .destroy = callbacks_destroy,
+    };
+    C->base.n = scry_space_floats(&C->base.space);
+    *out = &C->base;
+    return SCRY_OK;
+}
