@@ -15,6 +15,23 @@ scry_status choice_check(const char *option, const char *value, const char *cons
     return SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s', expected one of %s", option, value, list);
 }
 
+void method_warn_unused(const cli_parse *p, const method_use *uses, const char *method)
+{
+    const struct scry_method *m = method ? scry_method_find(method) : NULL;
+    char list[256] = "";
+    size_t count = 0;
+    for (; m && uses->option; uses++) {
+        const bool used =
+            (uses->kinds & 1u << m->kind) && (!uses->needs || (uses->needs & m->needs));
+        if (used || !cli_given(p, uses->option)) continue;
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s--%s", count++ ? ", " : "",
+                 uses->option);
+    }
+    if (count)
+        fprintf(stderr, "scry: warning: %s %s no effect on %s\n", list, count > 1 ? "have" : "has",
+                m->name);
+}
+
 static const char *method_option_text(const cli_method_values *v, const char *name)
 {
     for (size_t i = 0; name && i < v->count; i++)

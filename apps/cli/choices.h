@@ -13,6 +13,20 @@ scry_status choice_check(const char *option, const char *value, const char *cons
 bool method_option_given(const cli_method_values *v, const struct scry_method *method,
                          const char *name);
 
+enum { ANY_KIND = 1 << SCRY_CLASSICAL | 1 << SCRY_POSTERIOR }; /* of those that restore */
+
+/* An option of a command that only some methods look at: those of a kind, or those that need one of
+ * these things. A table of them ends with option NULL. */
+typedef struct method_use {
+    const char *option;
+    unsigned kinds; /* 1 << scry_method_kind */
+    unsigned needs; /* enum scry_needs; 0: any */
+} method_use;
+
+/* "scry: warning: --samples, --prior have no effect on tv", of those that the command line has; and
+ * nothing where all have one, or there is no method of that name. */
+void method_warn_unused(const cli_parse *p, const method_use *uses, const char *method);
+
 /* The defaults of the method, and what the command line says. */
 scry_status method_options(scry_options *options, const struct scry_method *method,
                            const cli_method_values *v, scry_error *err);

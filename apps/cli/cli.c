@@ -221,7 +221,7 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
 {
     struct poptOption table[192] = {{0}};
     int n_options = 0, id, status = CLI_OK;
-    *p = (cli_parse){0};
+    *p = (cli_parse){.options = options};
     while (options[n_options].name)
         n_options++;
     if (methods) collect_methods(methods, kinds);
@@ -243,6 +243,7 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
             status = -1;
         } else if (id <= n_options) {
             const cli_option *o = &options[id - 1];
+            p->given[id - 1] = true;
             if (!cli_store(o, text))
                 status = cli_usage(command, "--%s '%s', expected %s", o->name, text,
                                    o->kind == CLI_INTEGER ? "a whole number" : "a number");
@@ -260,6 +261,13 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
         p->count++;
     if (status != CLI_OK) cli_end(p);
     return status;
+}
+
+bool cli_given(const cli_parse *p, const char *name)
+{
+    for (size_t i = 0; p->options[i].name; i++)
+        if (!strcmp(p->options[i].name, name)) return p->given[i];
+    return false;
 }
 
 void cli_end(cli_parse *p)

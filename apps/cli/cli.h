@@ -40,6 +40,8 @@ typedef struct cli_method_values {
     const char *texts[96]; /* NULL when not given; they live as long as the parse */
 } cli_method_values;
 
+enum { CLI_MAX_OPTIONS = 64 };
+
 /* Parses argv[1..]. Options of `methods` (may be NULL) are those of the registry, by kind mask
  * 1 << scry_method_kind. Returns CLI_OK, CLI_USAGE after printing what was wrong, or -1 when --help
  * was printed and the command is to end with 0. *args is argv-like and ends with NULL; it lives as
@@ -49,10 +51,14 @@ typedef struct cli_parse {
     int count;
     void *popt;
     char **values; /* of options, one after another; NULL ends them */
+    const cli_option *options;
+    bool given[CLI_MAX_OPTIONS]; /* by its place in options */
 } cli_parse;
 int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
               const cli_option *options, cli_method_values *methods, unsigned kinds);
 void cli_end(cli_parse *p);
+/* Whether the command line has this option of the command. */
+bool cli_given(const cli_parse *p, const char *name);
 
 /* "scry deblur: text" on stderr, and the status to return. */
 #if defined(__GNUC__)

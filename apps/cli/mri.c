@@ -539,6 +539,13 @@ done:
     return status;
 }
 
+/* Options that say nothing to some methods. */
+static const method_use mri_uses[] = {
+    {"prior", ANY_KIND, SCRY_NEEDS_DENOISER},     {"samples", 1u << SCRY_POSTERIOR, 0},
+    {"gain", ANY_KIND, SCRY_NEEDS_DENOISER},      {"phase-width", ANY_KIND, SCRY_NEEDS_DENOISER},
+    {"imaginary", ANY_KIND, SCRY_NEEDS_DENOISER}, {0},
+};
+
 static int mri_command(const cli_command *self, int argc, char **argv)
 {
     mri_settings s;
@@ -547,9 +554,9 @@ static int mri_command(const cli_command *self, int argc, char **argv)
     ranks_begin(&argc, &argv);
     mri_settings_init(&s);
     mri_options(options, &s);
-    int status = cli_begin(&words, self, argc, argv, options, &s.methods,
-                           1u << SCRY_CLASSICAL | 1u << SCRY_POSTERIOR);
+    int status = cli_begin(&words, self, argc, argv, options, &s.methods, ANY_KIND);
     if (status == CLI_OK) {
+        if (!ranks_rank()) method_warn_unused(&words, mri_uses, s.method);
         status = run_all(self, &s, &words);
         cli_end(&words);
     }

@@ -441,6 +441,15 @@ done:
     return status;
 }
 
+/* Options that say nothing to some methods. */
+static const method_use restore_uses[] = {
+    {"prior", ANY_KIND, SCRY_NEEDS_DENOISER},
+    {"samples", 1u << SCRY_POSTERIOR, 0},
+    {"range", ANY_KIND, SCRY_NEEDS_DENOISER},
+    {"tile", ANY_KIND, SCRY_NEEDS_DENOISER},
+    {0},
+};
+
 int restore_main(const cli_command *command, int argc, char **argv)
 {
     const bool deblur = command == &cli_deblur;
@@ -449,9 +458,9 @@ int restore_main(const cli_command *command, int argc, char **argv)
     cli_parse words;
     restore_settings_init(&s, deblur);
     restore_options(options, &s, deblur);
-    int status = cli_begin(&words, command, argc, argv, options, &s.methods,
-                           1u << SCRY_CLASSICAL | 1u << SCRY_POSTERIOR);
+    int status = cli_begin(&words, command, argc, argv, options, &s.methods, ANY_KIND);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    method_warn_unused(&words, restore_uses, s.method);
     status = run_all(command, &s, &words);
     cli_end(&words);
     return status;

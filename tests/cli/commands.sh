@@ -38,6 +38,14 @@ works "deblur, model psf, camera" "$scry" deblur in.tif a.tif --psf gaussian:sig
     --seed 1 --threads 2 --samples 2
 works "deblur, richardson-lucy" "$scry" deblur in.tif rl.tif --psf gaussian:sigma=1.5 \
     --method richardson-lucy --iterations 20
+works "options without effect" "$scry" deblur in.tif rl2.tif --psf gaussian:sigma=1.5 \
+    --method richardson-lucy --iterations 20 --samples 4 --prior mri --quiet
+if grep -qx "scry: warning: --prior, --samples have no effect on richardson-lucy" stderr &&
+    cmp -s rl.tif rl2.tif; then
+    say ok "they are named"
+else
+    say FAILED "they are named: $(cat stderr)"
+fi
 works "a count of iterations" "$scry" deblur in.tif n3.tif --psf gaussian:sigma=1.5 \
     --method richardson-lucy --iterations 3 --quiet
 works "the same in words" "$scry" deblur in.tif w3.tif --psf gaussian:sigma=1.5 \
