@@ -6,7 +6,7 @@
 
 enum { CELLS = 24, COLUMNS = 79 };
 
-static double now(void)
+double scry_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -28,7 +28,7 @@ static const char *duration(char *buf, size_t size, double seconds)
 
 void scry_meter_start(scry_meter *m, FILE *to, const char *label)
 {
-    *m = (scry_meter){.to = to, .begun = now()};
+    *m = (scry_meter){.to = to, .begun = scry_clock()};
     snprintf(m->label, sizeof m->label, "%s", label);
     m->terminal = to && isatty(fileno(to));
 }
@@ -47,7 +47,7 @@ static void redraw(scry_meter *m, char *line)
 void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note)
 {
     if (!m->to) return;
-    const double t = now(), spent = t - m->begun;
+    const double t = scry_clock(), spent = t - m->begun;
     const double part = total ? (double)done / (double)total : 0;
     char bar[CELLS + 1], left[32] = "", line[256];
     if (m->terminal ? t - m->drawn < .1 && done != total
@@ -79,7 +79,7 @@ void scry_meter_end(scry_meter *m, const char *note)
     char line[256], spent[32];
     if (!m->to) return;
     snprintf(line, sizeof line, "%s %s, %s", m->label, note,
-             duration(spent, sizeof spent, now() - m->begun));
+             duration(spent, sizeof spent, scry_clock() - m->begun));
     if (m->terminal)
         redraw(m, line);
     else

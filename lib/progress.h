@@ -17,6 +17,9 @@ typedef struct scry_meter {
     char label[64];
 } scry_meter;
 
+/* Seconds since some moment: differences tell how long something took. */
+double scry_clock(void);
+
 void scry_meter_start(scry_meter *m, FILE *to, const char *label);
 
 /* done of total steps (total 0: unknown). note, may be NULL, is shown behind: "sigma 0.31". */

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 scry_status scry_fail(scry_error *err, scry_status code, const char *where, const char *fmt, ...)
 {
@@ -13,6 +14,20 @@ scry_status scry_fail(scry_error *err, scry_status code, const char *where, cons
     vsnprintf(err->text, sizeof err->text, fmt, args);
     va_end(args);
     return code;
+}
+
+void scry_error_name(scry_error *err, const char *name)
+{
+    if (!err || err->code == SCRY_OK || !name || strstr(err->text, name)) return;
+    const scry_error found = *err;
+    size_t used = strlen(name), rest = strlen(found.text);
+    if (used + 2 >= sizeof err->text) return;
+    memcpy(err->text, name, used);
+    memcpy(err->text + used, ": ", 2);
+    used += 2;
+    if (rest >= sizeof err->text - used) rest = sizeof err->text - used - 1;
+    memcpy(err->text + used, found.text, rest);
+    err->text[used + rest] = '\0';
 }
 
 const char *scry_status_name(scry_status code)

@@ -28,6 +28,10 @@ scry_fail(scry_error *err, scry_status code, const char *where, const char *fmt,
 
 #define SCRY_FAIL(err, code, ...) scry_fail((err), (code), __func__, __VA_ARGS__)
 
+/* Puts "name: " before the words of a failure that does not hold the name already: whoever found
+ * the fault may not know the file. err, name may be NULL. */
+void scry_error_name(scry_error *err, const char *name);
+
 /* A short name for a code: "invalid argument". Never NULL. */
 const char *scry_status_name(scry_status code);
 

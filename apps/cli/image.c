@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 scry_status image_check(const float *pixels, size_t n, const char *what, scry_error *err)
 {
@@ -25,17 +26,6 @@ scry_status image_check(const float *pixels, size_t n, const char *what, scry_er
                          "%s: all %zu pixels are %g, expected an image that varies", what, n,
                          (double)pixels[0]);
     return SCRY_OK;
-}
-
-void image_name_error(scry_error *err, const char *path)
-{
-    char text[sizeof err->text];
-    if (!err || strstr(err->text, path)) return;
-    snprintf(text, sizeof text, "%s: ", path);
-    const size_t used = strlen(text);
-    memcpy(text + used, err->text, sizeof text - used);
-    text[sizeof text - 1] = '\0';
-    memcpy(err->text, text, sizeof text);
 }
 
 static scry_status image_load_pages(image *im, const char *path, scry_error *err)
@@ -67,7 +57,7 @@ scry_status image_load(image *im, const char *path, scry_error *err)
         st = image_check(im->pixels, im->count, path, err);
     if (st == SCRY_OK) image_file_warn(&im->file, path);
     if (st != SCRY_OK) {
-        image_name_error(err, path);
+        scry_error_name(err, path);
         image_free(im);
     }
     return st;
@@ -78,6 +68,50 @@ void image_free(image *im)
     scry_free(im->pixels);
     image_file_close(&im->file);
     *im = (image){0};
+}
+
+/* The value at which pixels saturate; 0: they do not. */
+static double saturation_of(const scry_tiff_info *info)
+{
+    double low, high;
+    if (info->type == SCRY_TIFF_F32 || info->type == SCRY_TIFF_F64) return 0;
+    scry_tiff_type_range(info->type, &low, &high);
+    const bool fewer = info->significant_bits && info->significant_bits < info->bits;
+    return fewer ? ldexp(1, info->significant_bits) - 1 : high;
+}
+
+void image_describe(scry_image *out, const scry_tiff_info *info, size_t c)
+{
+    out->channel = c;
+    out->saturation = saturation_of(info);
+    memcpy(out->voxel_um, info->pixel_um, sizeof out->voxel_um);
+    out->na = info->na;
+    out->refractive_index = info->refractive_index;
+    if (c >= info->channel_count) return;
+    out->emission_nm = info->channels[c].emission_nm;
+    out->excitation_nm = info->channels[c].excitation_nm;
+}
+
+scry_status image_load_psf(scry_psf_request *out, image *file, const char *spec, scry_error *err)
+{
+    /* A name without a dot, or with a colon, that no file has is a model misspelled. */
+    const bool word = strchr(spec, ':') || !strpbrk(spec, "./");
+    if (scry_psf_is_model(spec) || (word && access(spec, F_OK))) {
+        out->model = spec;
+        return SCRY_OK;
+    }
+    const scry_status st = image_load(file, spec, err);
+    if (st != SCRY_OK) return st;
+    const scry_tiff_info *i = &file->info;
+    if (i->c > 1 || i->t > 1)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%s: psf with %zu channels and %zu frames, expected 1 and 1", spec, i->c,
+                         i->t);
+    out->name = spec;
+    out->pixels = file->pixels;
+    out->space = i->z > 1 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
+    memcpy(out->voxel_um, i->pixel_um, sizeof out->voxel_um);
+    return SCRY_OK;
 }
 
 /* Recursive descent over  sum = product {(+|-) product},  product = factor {(*|/) factor},

@@ -1,9 +1,10 @@
 #include "apps/cli/cli.h"
 
+#include "apps/cli/image_file.h"
 #include "apps/recon/prior_lookup.h"
-#include "apps/recon/image/psf_source.h"
 #include "lib/memory.h"
 #include "lib/space.h"
+#include "operators/psf.h"
 #include "priors/info.h"
 
 #include <math.h>
@@ -194,7 +195,7 @@ static int info_run(const cli_command *self, int argc, char **argv)
             st = info_prior(p.args[i], &err);
         else if (!there && scry_psf_is_model(p.args[i]))
             st = info_model(p.args[i], &err);
-        else if (!there && prior_find(folder, sizeof folder, p.args[i], NULL) == SCRY_OK)
+        else if (!there && scry_prior_find(folder, sizeof folder, p.args[i], NULL) == SCRY_OK)
             st = info_prior(folder, &err);
         else
             st = info_image(p.args[i], &err);

@@ -39,7 +39,7 @@ static scry_status choose_size(struct maps *m, scry_kspace_reader *r, scry_error
     if (i->recon[i->readout] >= dims[i->readout]) return SCRY_OK;
     const scry_status st = scry_kspace_read(r, 0, 0, m->raw, m->raw_mask, err);
     if (st != SCRY_OK) return st;
-    if (!i->image_axis[i->readout] && !mri_complete_along(m->raw_mask, dims, i->readout))
+    if (!i->image_axis[i->readout] && !scry_mri_complete_along(m->raw_mask, dims, i->readout))
         return SCRY_OK;
     *(i->readout == 1 ? &m->ny : &m->nx) = i->recon[i->readout];
     return SCRY_OK;
@@ -133,7 +133,7 @@ static scry_status kspace_maps_solve(struct maps *m, scry_error *err)
     if (st != SCRY_OK) return st;
     st = scry_calibration_region(&cy, &cx, m->mask, m->ny, m->nx, (size_t)m->s->acs, 6, err);
     if (st != SCRY_OK) return st;
-    o.kernel = mri_kernel(o.kernel, cy, cx);
+    o.kernel = scry_mri_kernel(o.kernel, cy, cx);
     crop(m->calibration, cy, cx, m->data, coils, m->ny, m->nx);
     st = m->s->lowres
              ? scry_lowres_maps(m->result, m->calibration, coils, cy, cx, m->ny, m->nx, err)

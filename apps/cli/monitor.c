@@ -2,33 +2,43 @@
 
 #include "apps/cli/cli.h"
 
-#include <time.h>
-
-double monitor_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void monitor_begin(monitor *m, FILE *to, const char *name)
 {
-    *m = (monitor){0};
-    scry_meter_start(&m->meter, to, name);
+    *m = (monitor){.to = to, .name = name};
+}
+
+void monitor_count(monitor *m, size_t more, size_t total, const char *note)
+{
+    if (!m->begun) scry_meter_start(&m->meter, m->to, m->name);
+    m->begun = true;
+    scry_meter_update(&m->meter, m->done += more, total, note);
 }
 
 bool monitor_chains(const scry_chains_progress *p, void *ctx)
 {
-    monitor *m = ctx;
     char note[64] = "";
+    if (!p->chains) return !cli_interrupted; /* short chains before the run */
     const int used = p->p->sigma > 0 ? snprintf(note, sizeof note, "sigma %.3g ", p->p->sigma) : 0;
     if (p->p->residual > 0)
         snprintf(note + used, sizeof note - (size_t)used, "residual %.3g", p->p->residual);
-    scry_meter_update(&m->meter, ++m->done, p->chains * p->p->steps, note);
+    monitor_count(ctx, 1, p->chains * p->p->steps, note);
     return !cli_interrupted;
 }
 
 void monitor_end(monitor *m, scry_status status)
 {
+    if (!m->begun) return;
     scry_meter_end(&m->meter, cli_interrupted ? "stopped" : status == SCRY_OK ? "done" : "failed");
+}
+
+static void write_log(scry_log_kind kind, const char *text, void *ctx)
+{
+    if (kind == SCRY_LOG_NOTE && ctx) return;
+    fprintf(stderr, "%s%s\n", kind == SCRY_LOG_WARNING ? "scry: warning: " : "", text);
+}
+
+scry_log monitor_log(bool quiet)
+{
+    static char silent;
+    return (scry_log){write_log, quiet ? &silent : NULL};
 }

@@ -3,10 +3,11 @@
 #include "apps/cli/batch.h"
 #include "apps/cli/choices.h"
 #include "apps/cli/monitor.h"
-#include "apps/recon/mri/output.h"
+#include "apps/cli/mri_output.h"
 #include "apps/cli/ranks.h"
 #include "lib/fft.h"
 #include "lib/io/kspace/maps.h"
+#include "lib/io/recon_file.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "operators/coils.h"
@@ -14,11 +15,12 @@
 #include "operators/scale.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct job {
-    mri_run run;
+    mri_work work;
     scry_kspace_reader *reader;
     const char *in, *out;
     unsigned char *mask;
@@ -33,30 +35,21 @@ struct job {
     bool reading;    /* what fails now is due to files, no longer to the command line */
 };
 
-static const char *const map_words[] = {"auto", "espirit", "lowres", "none", NULL};
-
-static bool maps_from_file(const mri_settings *s)
-{
-    for (const char *const *w = map_words; *w; w++)
-        if (!strcmp(s->maps, *w)) return false;
-    return true;
-}
-
 /* ---- what to do ---- */
 
 static scry_status parse_slices(struct job *j, scry_error *err)
 {
-    const char *text = j->run.settings->slices;
+    const char *text = j->work.settings->slices;
     char end;
     long a, b;
     j->first = 0;
-    j->last = j->run.info->slices - 1;
+    j->last = j->work.run.info->slices - 1;
     if (!text) return SCRY_OK;
     const int one = sscanf(text, "%ld%c", &a, &end), two = sscanf(text, "%ld-%ld%c", &a, &b, &end);
     if (two != 2 && one == 1) b = a;
-    if ((two != 2 && one != 1) || a < 0 || b < a || (size_t)b >= j->run.info->slices)
+    if ((two != 2 && one != 1) || a < 0 || b < a || (size_t)b >= j->work.run.info->slices)
         return SCRY_FAIL(err, SCRY_EINVAL, "--slices '%s', expected A-B within 0-%zu", text,
-                         j->run.info->slices - 1);
+                         j->work.run.info->slices - 1);
     j->first = (size_t)a;
     j->last = (size_t)b;
     return SCRY_OK;
@@ -68,26 +61,28 @@ static scry_status check_output(const struct job *j, const char *path, bool imag
     if (!strcmp(path, j->in))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is the input, expected another name", path);
     const scry_status st = image ? scry_recon_format_of(&format, path, err) : SCRY_OK;
-    return st == SCRY_OK ? output_check(path, j->run.settings->force, err) : st;
+    return st == SCRY_OK ? output_check(path, j->work.settings->force, err) : st;
 }
 
 static scry_status check_outputs(const struct job *j, scry_error *err)
 {
-    const mri_settings *s = j->run.settings;
-    const output_maps *p = &j->run.products;
+    const mri_settings *s = j->work.settings;
+    const scry_output_maps *p = &j->work.maps;
     const char *const names[] = {j->out, s->report, s->preview};
     scry_status st = SCRY_OK;
     for (size_t i = 0; st == SCRY_OK && i < 3; i++)
         if (names[i]) st = check_output(j, names[i], i == 0, err);
     for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
-        if (p->list[k].name[0]) st = check_output(j, p->list[k].name, true, err);
-    return st == SCRY_OK ? output_maps_distinct(p, names, 3, err) : st;
+        if (j->work.files.name[k][0]) st = check_output(j, j->work.files.name[k], true, err);
+    return st == SCRY_OK ? map_files_distinct(p, &j->work.files, names, 3, err) : st;
 }
 
 static scry_status choose_method(struct job *j, scry_error *err)
 {
-    mri_run *r = &j->run;
-    const mri_settings *s = r->settings;
+    mri_work *w = &j->work;
+    scry_mri_run *r = &w->run;
+    const mri_settings *s = w->settings;
+    const scry_output_maps *p = &w->maps;
     scry_status st;
     r->method = scry_method_find(s->method);
     if (!r->method || r->method->kind == SCRY_UNCONDITIONAL)
@@ -104,16 +99,17 @@ static scry_status choose_method(struct job *j, scry_error *err)
                          "kspace",
                          r->method->name);
     if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
-    if ((st = output_maps_parse(&r->products, &s->products, s->preview != NULL, &r->opts,
+    if ((st = map_options_parse(&w->maps, &w->files, &s->output, s->preview != NULL, &r->opts,
                                 r->chains.chains, err)) != SCRY_OK)
         return st;
-    for (size_t t = 0; t < r->products.thresholds; t++)
-        if (r->products.threshold[t] < 0)
+    for (size_t t = 0; t < p->thresholds; t++)
+        if (p->threshold[t] < 0)
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "--above %g, expected 0 or more: images are magnitudes",
-                             r->products.threshold[t]);
+                             p->threshold[t]);
     /* Without a weight tv would smooth until the residual is that of the noise, which takes more
      * than the eye would: images of one coil and of many are best near this one. */
+    r->maps = w->maps;
     if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, r->method, "tv-weight"))
         return scry_options_set(&r->opts, "tv-weight", 0.005, err);
     return SCRY_OK;
@@ -122,7 +118,7 @@ static scry_status choose_method(struct job *j, scry_error *err)
 /* ---- what the middle slice tells of all ---- */
 
 /* psi is the covariance of noise that coils can be whitened by. */
-static scry_status check_covariance(const mri_run *r, scry_error *err)
+static scry_status check_covariance(const scry_mri_run *r, scry_error *err)
 {
     float complex *one = scry_alloc(r->info->coils, sizeof *one);
     if (!one) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", r->info->coils);
@@ -133,11 +129,11 @@ static scry_status check_covariance(const mri_run *r, scry_error *err)
 
 /* The covariance of the coils' noise: from noise scans, else from the outermost samples. Classical
  * methods do without where it cannot be told, unless it was asked for. */
-static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_error *err)
+static scry_status measure_noise(struct job *j, const scry_mri_slice *middle, scry_error *err)
 {
-    mri_run *r = &j->run;
+    scry_mri_run *r = &j->work.run;
     const scry_kspace_info *info = r->info;
-    const char *from = r->settings->noise;
+    const char *from = j->work.settings->noise;
     scry_status st;
     if (!strcmp(from, "none")) return SCRY_OK;
     if (!strcmp(from, "scan") && !info->noise_samples)
@@ -155,15 +151,13 @@ static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_er
         scry_free(noise);
         from = "noise scans";
     } else {
-        st = mri_noise_from_slice(r->psi, middle, info, err);
+        st = scry_mri_noise_from_slice(r->psi, middle, info, err);
         from = "the outermost samples";
     }
     if (st == SCRY_OK) st = check_covariance(r, err);
-    if (st != SCRY_OK && st != SCRY_ENOMEM && !strcmp(r->settings->noise, "auto") &&
+    if (st != SCRY_OK && st != SCRY_ENOMEM && !strcmp(j->work.settings->noise, "auto") &&
         r->method->kind == SCRY_CLASSICAL) {
-        if (!ranks_rank())
-            fprintf(stderr, "scry mri: warning: %s: coils are left as they are: %s\n", j->in,
-                    err->text);
+        scry_log_warn(&j->work.request.log, "%s: coils are left as they are: %s", j->in, err->text);
         *err = (scry_error){0};
         scry_free(r->psi);
         r->psi = NULL;
@@ -173,16 +167,16 @@ static scry_status measure_noise(struct job *j, const mri_slice *middle, scry_er
     double trace = 0;
     for (size_t c = 0; c < info->coils; c++)
         trace += creal(r->psi[c * info->coils + c]);
-    if (r->log)
-        fprintf(r->log, "noise: sd %.4g a sample and coil, from %s; coils are whitened\n",
-                sqrt(trace / (double)info->coils), from);
+    scry_log_note(&j->work.request.log,
+                  "noise: sd %.4g a sample and coil, from %s; coils are whitened",
+                  sqrt(trace / (double)info->coils), from);
     return SCRY_OK;
 }
 
-static scry_status compress_coils(struct job *j, const mri_slice *middle, scry_error *err)
+static scry_status compress_coils(struct job *j, const scry_mri_slice *middle, scry_error *err)
 {
-    mri_run *r = &j->run;
-    const size_t keep = (size_t)r->settings->coils, coils = r->info->coils;
+    scry_mri_run *r = &j->work.run;
+    const size_t keep = (size_t)j->work.settings->coils, coils = r->info->coils;
     const size_t n = middle->dims[0] * middle->dims[1] * middle->dims[2];
     r->coils = coils;
     if (!keep || keep >= coils) return SCRY_OK;
@@ -194,19 +188,20 @@ static scry_status compress_coils(struct job *j, const mri_slice *middle, scry_e
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu virtual coils", keep);
     if (st == SCRY_OK && r->psi) st = scry_whiten(data, r->psi, coils, n, err);
     if (st == SCRY_OK) st = scry_compression(r->virtual, energy, keep, data, coils, n, err);
-    if (st == SCRY_OK && r->log)
-        fprintf(r->log, "coils: %zu virtual ones of %zu hold %.2f %% of the energy\n", keep, coils,
-                100 * energy[keep - 1]);
+    if (st == SCRY_OK)
+        scry_log_note(&j->work.request.log,
+                      "coils: %zu virtual ones of %zu hold %.2f %% of the energy", keep, coils,
+                      100 * energy[keep - 1]);
     if (st == SCRY_OK) r->coils = keep;
     scry_free(energy);
     scry_free(data);
     return st;
 }
 
-static scry_status load_maps(struct job *j, const mri_slice *s, size_t slice, scry_error *err)
+static scry_status load_maps(struct job *j, const scry_mri_slice *s, size_t slice, scry_error *err)
 {
-    const mri_settings *settings = j->run.settings;
-    if (!maps_from_file(settings) || (j->maps && j->maps_slice == slice)) return SCRY_OK;
+    const mri_settings *settings = j->work.settings;
+    if (!mri_maps_from_file(settings) || (j->maps && j->maps_slice == slice)) return SCRY_OK;
     if (s->dims[0] > 1)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "--maps %s for a volume encoded along z; expected espirit, lowres or "
@@ -215,23 +210,23 @@ static scry_status load_maps(struct job *j, const mri_slice *s, size_t slice, sc
     scry_free(j->maps);
     j->maps = NULL;
     j->maps_slice = slice;
-    return scry_maps_read(&j->maps, &j->maps_sets, settings->maps, slice, j->run.info->slices,
-                          j->run.info->coils, s->dims[1], s->dims[2], err);
+    return scry_maps_read(&j->maps, &j->maps_sets, settings->maps, slice, j->work.run.info->slices,
+                          j->work.run.info->coils, s->dims[1], s->dims[2], err);
 }
 
-static scry_status forecast(struct job *j, const mri_plane *plane, size_t workers, scry_error *err)
+static scry_status forecast(struct job *j, const scry_mri_plane *plane, size_t workers,
+                            scry_error *err)
 {
-    const scry_kspace_info *i = j->run.info;
+    const scry_kspace_info *i = j->work.run.info;
     const size_t total = scry_memory_total();
     size_t bytes;
-    scry_status st = mri_forecast(&bytes, plane, &j->run, err);
+    scry_status st = scry_mri_forecast(&bytes, plane, &j->work.run, err);
     if (st != SCRY_OK) return st;
     bytes += 3 * i->coils * i->nz * i->ny * i->nx * sizeof(float complex);
-    bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->run.products.count);
+    bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->work.run.maps.count);
     bytes += j->resident;
-    if (j->run.log)
-        fprintf(j->run.log, "memory: %.3g GB for %zu slice%s at a time\n", (double)bytes * 1e-9,
-                workers, workers == 1 ? "" : "s");
+    scry_log_note(&j->work.request.log, "memory: %.3g GB for %zu slice%s at a time",
+                  (double)bytes * 1e-9, workers, workers == 1 ? "" : "s");
     if (total && bytes > total)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%.3g GB needed, the machine has %.3g: fewer --threads",
                          (double)bytes * 1e-9, (double)total * 1e-9);
@@ -242,21 +237,22 @@ static scry_status forecast(struct job *j, const mri_plane *plane, size_t worker
 static size_t slice_workers(const struct job *j)
 {
     const size_t threads = j->threads, ranks = (size_t)ranks_size();
-    const size_t slices = (j->last - j->first + 1) * j->run.info->frames;
+    const size_t slices = (j->last - j->first + 1) * j->work.run.info->frames;
     const size_t mine = (slices + ranks - 1) / ranks;
     return mine >= threads ? threads : 1;
 }
 
 /* The middle slice, or the nearest to it that can be read: a slice of NaN or zeros does not spoil
  * the others. */
-static scry_status read_middle(mri_slice *out, size_t *slice, struct job *j, scry_error *err)
+static scry_status read_middle(scry_mri_slice *out, size_t *slice, struct job *j, scry_error *err)
 {
     const size_t count = j->last - j->first + 1, middle = j->first + (count - 1) / 2;
     scry_status first = SCRY_OK;
     for (size_t k = 0; k < count; k++) {
         scry_error one = {0};
         *slice = k % 2 ? middle + (k + 1) / 2 : middle - k / 2;
-        const scry_status st = mri_slice_read(out, j->reader, &j->run, 0, *slice, j->mask, &one);
+        const scry_status st =
+            scry_mri_slice_read(out, j->reader, &j->work.run, 0, *slice, j->mask, &one);
         if (st == SCRY_OK) return SCRY_OK;
         if (!k) {
             first = st;
@@ -269,15 +265,15 @@ static scry_status read_middle(mri_slice *out, size_t *slice, struct job *j, scr
 
 static scry_status mri_prepare(struct job *j, scry_error *err)
 {
-    mri_run *r = &j->run;
-    mri_slice middle = {0};
-    mri_plane plane = {0};
+    scry_mri_run *r = &j->work.run;
+    scry_mri_slice middle = {0};
+    scry_mri_plane plane = {0};
     size_t planes, slice = j->first;
     int across;
     j->resident = scry_memory_peak();
     scry_status st = read_middle(&middle, &slice, j, err);
     if (st != SCRY_OK) return st;
-    const bool rss = !strcmp(r->settings->maps, "none") && r->info->coils > 1;
+    const bool rss = !strcmp(j->work.settings->maps, "none") && r->info->coils > 1;
     r->coils = r->info->coils;
     if (rss && strcmp(r->method->name, "zero-filled") != 0) {
         st = SCRY_FAIL(err, SCRY_EINVAL,
@@ -289,81 +285,88 @@ static scry_status mri_prepare(struct job *j, scry_error *err)
     if (!rss && (st = measure_noise(j, &middle, err)) != SCRY_OK) goto done;
     if (!rss && (st = compress_coils(j, &middle, err)) != SCRY_OK) goto done;
     if ((st = load_maps(j, &middle, slice, err)) != SCRY_OK) goto done;
-    if ((st = mri_slice_planes(&planes, &across, &middle, err)) != SCRY_OK) goto done;
-    if ((st = mri_plane_make(&plane, &middle, r, planes / 2, j->maps, err)) != SCRY_OK) goto done;
+    if ((st = scry_mri_slice_planes(&planes, &across, &middle, err)) != SCRY_OK) goto done;
+    if ((st = scry_mri_plane_make(&plane, &middle, r, planes / 2, j->maps, err)) != SCRY_OK)
+        goto done;
     st = scry_kspace_scale(&r->unit, plane.data, plane.coils, plane.ny, plane.nx, plane.axes, err);
     if (st != SCRY_OK) goto done;
-    if (r->log)
-        fprintf(r->log, "unit: %.6g (intensity that counts as 1: lambda refers to it)\n", r->unit);
-    st = mri_volume_create(&j->volume, r, j->first, j->last, planes, across, err);
+    scry_log_note(&j->work.request.log,
+                  "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
+    st = mri_volume_create(&j->volume, &j->work, j->first, j->last, planes, across, err);
     if (st != SCRY_OK) goto done;
     r->chains.threads = slice_workers(j) > 1 ? 1 : j->threads;
     st = forecast(j, &plane, slice_workers(j), err);
 done:
-    mri_plane_free(&plane);
-    mri_slice_free(&middle);
+    scry_mri_plane_free(&plane);
+    scry_mri_slice_free(&middle);
     return st;
 }
 
 /* ---- doing it ---- */
 
 /* The image of the samples as they are, for the preview. */
-static scry_status keep_zero_filled(struct job *j, const mri_plane *plane, size_t index,
+static scry_status keep_zero_filled(struct job *j, const scry_mri_plane *plane, size_t index,
                                     scry_error *err)
 {
-    mri_settings plain = *j->run.settings;
-    mri_run run = j->run;
-    mri_result r = {0};
+    scry_mri_request plain = j->work.request;
+    scry_mri_run run = j->work.run;
+    scry_mri_result r = {0};
     plain.holdout = 0;
-    run.settings = &plain;
-    run.steps = NULL;
+    run.request = &plain;
+    run.monitor = NULL;
     run.method = scry_method_find("zero-filled");
     scry_options_init(&run.opts, run.method);
     scry_chains_opts_init(&run.chains);
-    run.products = (output_maps){0};
-    scry_status st = mri_solve(&r, plane, &run, 0, 1, err);
+    run.maps = (scry_output_maps){0};
+    scry_status st = scry_mri_solve(&r, plane, &run, 0, 1, err);
     if (st == SCRY_OK) st = mri_volume_put_zero_filled(&j->volume, index, plane, &r, err);
-    mri_result_free(&r);
+    scry_mri_result_free(&r);
     return st;
 }
 
-static scry_status do_plane(struct job *j, const mri_slice *s, const float complex *maps,
+static scry_status do_plane(struct job *j, const scry_mri_slice *s, const float complex *maps,
                             size_t frame, size_t slice, size_t index, size_t threads,
                             scry_error *err)
 {
-    mri_plane plane = {0};
-    mri_result r = {0};
-    const uint64_t item = (frame * j->run.info->slices + slice) * j->volume.problems + index;
+    scry_mri_plane plane = {0};
+    scry_mri_result r = {0};
+    const uint64_t item = (frame * j->work.run.info->slices + slice) * j->volume.problems + index;
     /* slices do not share their noise */
-    const uint64_t seed = (uint64_t)j->run.settings->seed + 0x9e3779b97f4a7c15u * item;
-    scry_status st = mri_plane_make(&plane, s, &j->run, index, maps, err);
-    if (st == SCRY_OK) st = mri_solve(&r, &plane, &j->run, seed, threads, err);
+    const uint64_t seed = (uint64_t)j->work.settings->seed + 0x9e3779b97f4a7c15u * item;
+    scry_status st = scry_mri_plane_make(&plane, s, &j->work.run, index, maps, err);
+    if (st == SCRY_OK) st = scry_mri_solve(&r, &plane, &j->work.run, seed, threads, err);
     if (st == SCRY_OK) st = mri_volume_put(&j->volume, frame, slice, index, &plane, &r, err);
     if (st == SCRY_OK && j->volume.zero_filled && !frame &&
         slice == j->first + j->volume.slices / 2)
         st = keep_zero_filled(j, &plane, index, err);
-    mri_plane_free(&plane);
-    mri_result_free(&r);
+    scry_mri_plane_free(&plane);
+    scry_mri_result_free(&r);
     return st;
+}
+
+/* ctx: the monitor where one problem is all there is; else NULL */
+static bool still_wanted(const scry_chains_progress *p, void *ctx)
+{
+    return ctx ? monitor_chains(p, ctx) : !cli_interrupted;
 }
 
 static void tell_progress(struct job *j, size_t problems)
 {
-    if (j->run.steps) return; /* the chains do */
+    if (j->work.run.ctx) return; /* the chains do */
 #pragma omp critical(mri_meter)
-    scry_meter_update(&j->meter.meter, j->meter.done += problems, j->total, NULL);
+    monitor_count(&j->meter, problems, j->total, NULL);
 }
 
 /* A failure stays with its slice: the others are done. */
 static void do_slice(struct job *j, size_t frame, size_t slice, size_t threads)
 {
     scry_error err = {0};
-    mri_slice s = {0};
+    scry_mri_slice s = {0};
     float complex *maps = NULL;
     scry_status st;
 #pragma omp critical(mri_read)
     {
-        st = mri_slice_read(&s, j->reader, &j->run, frame, slice, j->mask, &err);
+        st = scry_mri_slice_read(&s, j->reader, &j->work.run, frame, slice, j->mask, &err);
         if (st == SCRY_OK) st = load_maps(j, &s, slice, &err);
         if (st == SCRY_OK && j->maps) {
             const size_t n = s.coils * j->maps_sets * s.dims[1] * s.dims[2];
@@ -381,18 +384,20 @@ static void do_slice(struct job *j, size_t frame, size_t slice, size_t threads)
         mri_volume_fail(&j->volume, frame, slice, k, err.text);
     if (st != SCRY_OK) tell_progress(j, j->volume.problems);
     scry_free(maps);
-    mri_slice_free(&s);
+    scry_mri_slice_free(&s);
 }
 
 static void do_all(struct job *j)
 {
     const size_t workers = slice_workers(j), slices = j->last - j->first + 1;
-    const size_t items = slices * j->run.info->frames;
+    const size_t items = slices * j->work.run.info->frames;
     const size_t rank = (size_t)ranks_rank(), ranks = (size_t)ranks_size();
     const size_t inside = workers > 1 ? 1 : j->threads;
     j->total = (items + ranks - 1 - rank) / ranks * j->volume.problems;
-    monitor_begin(&j->meter, j->run.log, j->run.method->name);
-    if (j->total == 1) j->run.steps = &j->meter;
+    monitor_begin(&j->meter, j->work.settings->quiet || rank ? NULL : stderr,
+                  j->work.run.method->name);
+    j->work.run.monitor = still_wanted;
+    if (j->total == 1) j->work.run.ctx = &j->meter;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
     for (size_t i = rank; i < items; i += ranks)
         if (!cli_interrupted) do_slice(j, i / slices, j->first + i % slices, inside);
@@ -402,19 +407,22 @@ static void do_all(struct job *j)
 static void warn(const struct job *j)
 {
     for (const char *text; (text = scry_kspace_warning(j->reader));)
-        if (!ranks_rank()) fprintf(stderr, "scry mri: warning: %s: %s\n", j->in, text);
+        scry_log_warn(&j->work.request.log, "%s: %s", j->in, text);
 }
 
 static scry_status job_open(struct job *j, const mri_settings *s, const cli_parse *words,
                             scry_error *err)
 {
-    mri_run *r = &j->run;
+    scry_mri_run *r = &j->work.run;
     const scry_kspace_choice choice = {.dataset = s->dataset,
                                        .transformed = s->transformed != NULL,
                                        .oversampling = s->oversampling};
     scry_status st;
-    r->settings = s;
+    j->work.settings = s;
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
+    mri_settings_request(&j->work.request, s);
+    if (!ranks_rank()) j->work.request.log = monitor_log(s->quiet);
+    r->request = &j->work.request;
     if (words->count != 2)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%d files named, expected two: the k-space and the "
@@ -429,12 +437,11 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
     r->info = scry_kspace_describe(j->reader);
     warn(j);
     if ((st = parse_slices(j, err)) != SCRY_OK) return st;
-    if (r->log)
-        fprintf(r->log, "%s: %s, %zu frame%s, %zu slice%s, %zu coil%s, %zu x %zu x %zu\n", j->in,
-                scry_kspace_format_name(r->info->format), r->info->frames,
-                r->info->frames == 1 ? "" : "s", r->info->slices, r->info->slices == 1 ? "" : "s",
-                r->info->coils, r->info->coils == 1 ? "" : "s", r->info->nz, r->info->ny,
-                r->info->nx);
+    scry_log_note(
+        &j->work.request.log, "%s: %s, %zu frame%s, %zu slice%s, %zu coil%s, %zu x %zu x %zu",
+        j->in, scry_kspace_format_name(r->info->format), r->info->frames,
+        r->info->frames == 1 ? "" : "s", r->info->slices, r->info->slices == 1 ? "" : "s",
+        r->info->coils, r->info->coils == 1 ? "" : "s", r->info->nz, r->info->ny, r->info->nx);
     if (s->mask) {
         const size_t n = r->info->nz * r->info->ny * r->info->nx;
         if (!(j->mask = scry_alloc(n, 1))) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
@@ -443,7 +450,7 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
         if (st != SCRY_OK) return st;
     }
     if (r->method->needs & SCRY_NEEDS_DENOISER) {
-        if ((st = prior_pool_open(&r->pool, s->prior, err)) != SCRY_OK) return st;
+        if ((st = scry_prior_pool_open(&r->pool, s->prior, err)) != SCRY_OK) return st;
         r->has_pool = true;
     }
     return mri_prepare(j, err);
@@ -452,10 +459,10 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
 static void job_close(struct job *j)
 {
     mri_volume_free(&j->volume);
-    prior_pool_close(&j->run.pool);
+    scry_prior_pool_close(&j->work.run.pool);
     scry_kspace_close(j->reader);
-    scry_free(j->run.psi);
-    scry_free(j->run.virtual);
+    scry_free(j->work.run.psi);
+    scry_free(j->work.run.virtual);
     scry_free(j->mask);
     scry_free(j->maps);
 }
@@ -464,9 +471,9 @@ static void job_close(struct job *j)
 static int finish(struct job *j, const cli_command *command, double began)
 {
     scry_error err = {0};
-    const mri_settings *s = j->run.settings;
+    const mri_settings *s = j->work.settings;
     const size_t failures = mri_volume_failures(&j->volume, j->in);
-    const size_t all = (j->last - j->first + 1) * j->run.info->frames * j->volume.problems;
+    const size_t all = (j->last - j->first + 1) * j->work.run.info->frames * j->volume.problems;
     if (failures >= all) {
         SCRY_FAIL(&err, SCRY_ENUMERIC,
                   "%s: no slice of %zu could be reconstructed; nothing was "
@@ -475,31 +482,22 @@ static int finish(struct job *j, const cli_command *command, double began)
         return cli_failed(command, &err);
     }
     scry_status st = SCRY_OK;
-    if (s->preview) st = mri_preview(&j->volume, &j->run, &err);
+    if (s->preview) st = mri_preview(&j->volume, &j->work, &err);
     if (st == SCRY_OK && s->report)
-        st = mri_report(&j->volume, &j->run, j->in, j->out, monitor_clock() - began, &err);
-    if (st == SCRY_OK) st = mri_volume_write(&j->volume, &j->run, j->out, &err);
+        st = mri_report(&j->volume, &j->work, j->in, j->out, scry_clock() - began, &err);
+    if (st == SCRY_OK) st = mri_volume_write(&j->volume, &j->work, j->out, &err);
     if (st != SCRY_OK) return cli_failed(command, &err);
-    mri_volume_log(&j->volume, &j->run, j->in);
+    mri_volume_log(&j->volume, &j->work, j->in);
     if (failures)
         fprintf(stderr, "scry mri: %zu of %zu slices failed and are NaN in %s\n", failures, all,
                 j->out);
     return failures ? CLI_FAILED : CLI_OK;
 }
 
-/* Whoever found the fault may not know the file. */
-static void name_input(scry_error *err, const char *path)
-{
-    const scry_error found = *err;
-    if (strstr(found.text, path)) return;
-    *err = (scry_error){0};
-    scry_fail(err, found.code, found.where, "%s: %s", path, found.text);
-}
-
 static int run_all(const cli_command *command, const mri_settings *s, const cli_parse *words)
 {
     scry_error err = {0};
-    const double began = monitor_clock();
+    const double began = scry_clock();
     int status = CLI_OK;
     struct job *j = scry_alloc(1, sizeof *j);
     if (!j) {
@@ -514,12 +512,11 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
     j->threads = (size_t)scry_threads();
     if (scry_machine_busy()) scry_threads_set(1);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
-    j->run.log = s->quiet || ranks_rank() ? NULL : stderr;
     const scry_status st = job_open(j, s, words, &err);
     const scry_status worst = ranks_worst(st);
     if (worst != SCRY_OK) {
         status = worst == SCRY_EINVAL && !j->reading ? CLI_USAGE : CLI_FAILED;
-        if (j->reading) name_input(&err, j->in);
+        if (j->reading) scry_error_name(&err, j->in);
         if (st != SCRY_OK && (ranks_rank() == 0 || ranks_size() == 1)) cli_failed(command, &err);
         goto done;
     }

@@ -11,7 +11,7 @@ void mri_settings_init(mri_settings *s)
                         .prior = "mri",
                         .maps = "auto",
                         .noise = "auto",
-                        .products.region = 16,
+                        .output.region = 16,
                         .samples = 16,
                         .sets = 1,
                         .acs = 24,
@@ -80,14 +80,14 @@ void mri_options(cli_option *table, mri_settings *s)
         {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},
         {"quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only"},
     };
-    _Static_assert(sizeof options / sizeof *options + OUTPUT_MAP_OPTIONS < MRI_OPTIONS,
+    _Static_assert(sizeof options / sizeof *options + MAP_OPTIONS < MRI_OPTIONS,
                    "table is too small");
     size_t n = 0;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         table[n++] = options[i];
         if (strcmp(options[i].name, "samples") != 0) continue;
-        output_map_options(table + n, &s->products, "h5");
-        n += OUTPUT_MAP_OPTIONS;
+        map_options_table(table + n, &s->output, "h5");
+        n += MAP_OPTIONS;
     }
     table[n] = (cli_option){0};
 }
@@ -117,4 +117,31 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
             return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
                              range[i].value, range[i].low, range[i].high);
     return SCRY_OK;
+}
+
+static const char *const map_words[] = {"auto", "espirit", "lowres", "none", NULL};
+
+bool mri_maps_from_file(const mri_settings *s)
+{
+    for (const char *const *w = map_words; *w; w++)
+        if (!strcmp(s->maps, *w)) return false;
+    return true;
+}
+
+void mri_settings_request(scry_mri_request *out, const mri_settings *s)
+{
+    *out = (scry_mri_request){.sets = (size_t)s->sets,
+                              .acs = (size_t)s->acs,
+                              .soft = s->soft,
+                              .coils = (size_t)s->coils,
+                              .gain = s->gain,
+                              .phase_width = s->phase_width,
+                              .imaginary = s->imaginary,
+                              .holdout = s->holdout,
+                              .prior = s->prior,
+                              .samples = (size_t)s->samples,
+                              .mask_name = s->mask};
+    if (!isnan(s->crop)) out->crop = s->crop > 0 ? s->crop : -1;
+    if (!strcmp(s->maps, "lowres")) out->coil_maps = SCRY_COILS_LOWRES;
+    if (!strcmp(s->maps, "none")) out->coil_maps = SCRY_COILS_NONE;
 }

@@ -1,9 +1,9 @@
 #include "apps/cli/report.h"
 
-#include "apps/cli/monitor.h"
 #include "apps/recon/options_report.h"
 #include "lib/instructions.h"
 #include "lib/memory.h"
+#include "lib/progress.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,9 +13,13 @@ static const char *const noise_names[] = {[SCRY_NOISE_GAUSSIAN] = "gaussian",
                                           [SCRY_NOISE_POISSON] = "poisson",
                                           [SCRY_NOISE_POISSON_GAUSSIAN] = "poisson-gaussian"};
 
-scry_status report_begin(report *r, const restore_run_state *run, scry_error *err)
+scry_status report_begin(report *r, const restore_settings *s, const scry_restore_request *request,
+                         const scry_restorer *restorer, scry_error *err)
 {
-    *r = (report){.began = monitor_clock()};
+    const bool deblur = request->psf.model || request->psf.pixels;
+    const struct scry_method *method = request->options->method;
+    const scry_network *network = scry_restorer_network(restorer);
+    *r = (report){.began = scry_clock()};
     scry_status st = scry_json_create(&r->doc, err);
     if (st != SCRY_OK) return st;
     scry_json *d = r->doc;
@@ -23,22 +27,22 @@ scry_status report_begin(report *r, const restore_run_state *run, scry_error *er
     scry_json_put_string(d, root, "program", "scry");
     scry_json_put_string(d, root, "version", SCRY_VERSION);
     scry_json_put_string(d, root, "instructions", scry_instructions());
-    scry_json_put_string(d, root, "command", run->deblur ? "deblur" : "inpaint");
-    scry_json_put_string(d, root, "method", run->method->name);
-    scry_json_put_string(d, root, "method_is", run->method->exact);
-    scry_json_put_integer(d, root, "seed", run->settings->seed);
-    scry_json_put_unsigned(d, root, "samples", run->chains.chains);
-    if (run->deblur) scry_json_put_string(d, root, "psf", run->psf.spec);
-    if (run->deblur)
+    scry_json_put_string(d, root, "command", deblur ? "deblur" : "inpaint");
+    scry_json_put_string(d, root, "method", method->name);
+    scry_json_put_string(d, root, "method_is", method->exact);
+    scry_json_put_integer(d, root, "seed", s->seed);
+    scry_json_put_unsigned(d, root, "samples",
+                           method->kind == SCRY_POSTERIOR ? request->samples : 1);
+    if (deblur) scry_json_put_string(d, root, "psf", s->psf);
+    if (deblur)
         scry_json_put_string(d, root, "boundary",
-                             run->settings->boundary ? run->settings->boundary
-                                                     : "open; joined for volumes");
-    if (run->has_pool) {
+                             s->boundary ? s->boundary : "open; joined for volumes");
+    if (network) {
         scry_json_node *p = scry_json_put_object(d, root, "prior");
-        scry_json_put_string(d, p, "name", run->settings->prior);
-        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
+        scry_json_put_string(d, p, "name", s->prior);
+        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(network));
     }
-    options_report(d, root, &run->opts);
+    scry_options_report(d, root, request->options);
     r->files = scry_json_put_array(d, root, "files");
     return SCRY_OK;
 }
@@ -49,7 +53,7 @@ void report_file_begin(report *r, const char *in, const char *out)
     scry_json_put_string(r->doc, r->file, "in", in);
     scry_json_put_string(r->doc, r->file, "out", out);
     r->images = scry_json_put_array(r->doc, r->file, "images");
-    r->file_began = monitor_clock();
+    r->file_began = scry_clock();
 }
 
 static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n)
@@ -66,18 +70,19 @@ static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n)
     scry_json_put_number(d, o, "background", n->background);
 }
 
-void report_item(report *r, const restore_item *item, const restore_result *result)
+void report_item(report *r, size_t channel, size_t slice, size_t frame,
+                 const scry_restore_result *result)
 {
     scry_json *d = r->doc;
     scry_json_node *o = scry_json_put_object(d, r->images, NULL);
-    scry_json_put_unsigned(d, o, "channel", item->c);
-    scry_json_put_unsigned(d, o, "slice", item->z);
-    scry_json_put_unsigned(d, o, "frame", item->t);
+    scry_json_put_unsigned(d, o, "channel", channel);
+    scry_json_put_unsigned(d, o, "slice", slice);
+    scry_json_put_unsigned(d, o, "frame", frame);
     put_noise(d, o, &result->noise);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);
     scry_json_put_number(d, map, "shift", result->map.shift);
-    start_put(d, o, &result->start);
+    scry_start_put(d, o, &result->start);
     scry_json_node *calls = scry_json_put_object(d, o, "calls");
     scry_json_put_unsigned(d, calls, "denoise", result->counts.denoise);
     scry_json_put_unsigned(d, calls, "vjp", result->counts.vjp);
@@ -88,7 +93,7 @@ void report_item(report *r, const restore_item *item, const restore_result *resu
     scry_json_put_unsigned(d, o, "pixels_measured", result->diagnosis.measured);
     scry_json_put_unsigned(d, o, "pixels_left_out", result->excluded);
     scry_json_put_number(d, o, "chi2_per_pixel", result->diagnosis.chi2);
-    diagnosis_report(d, o, &result->diagnosis);
+    scry_diagnosis_report(d, o, &result->diagnosis);
     scry_json_put_number(d, o, "flux_in", result->flux_in);
     scry_json_put_number(d, o, "flux_out", result->flux_out);
     scry_json_put_unsigned(d, o, "forecast_bytes", result->work_bytes);
@@ -100,7 +105,7 @@ void report_file_end(report *r, const scry_tiff_written *written)
     scry_json_put_number(d, r->file, "clipped_fraction",
                          written->pixels ? (double)written->clipped / (double)written->pixels : 0);
     scry_json_put_string(d, r->file, "type", scry_tiff_type_name(written->type));
-    scry_json_put_number(d, r->file, "seconds", monitor_clock() - r->file_began);
+    scry_json_put_number(d, r->file, "seconds", scry_clock() - r->file_began);
 }
 
 void report_failure(report *r, const char *in, const scry_error *err)
@@ -113,7 +118,7 @@ void report_failure(report *r, const char *in, const scry_error *err)
 scry_status report_write(report *r, const char *path, scry_error *err)
 {
     scry_json_node *root = scry_json_root(r->doc);
-    scry_json_put_number(r->doc, root, "seconds", monitor_clock() - r->began);
+    scry_json_put_number(r->doc, root, "seconds", scry_clock() - r->began);
     scry_json_put_unsigned(r->doc, root, "peak_bytes", scry_memory_peak());
     return scry_json_write(r->doc, path, err);
 }

@@ -3,6 +3,7 @@
 
 #include "apps/cli/restore.h"
 #include "lib/io/json.h"
+#include "lib/io/tiff/tiff.h"
 
 /* --report run.json: what was asked, what was used, what came of it. One document a run, one entry
  * a file, in it one an image. Nothing here fails before report_write. */
@@ -12,9 +13,11 @@ typedef struct report {
     double began, file_began;
 } report;
 
-scry_status report_begin(report *r, const restore_run_state *run, scry_error *err);
+scry_status report_begin(report *r, const restore_settings *s, const scry_restore_request *request,
+                         const scry_restorer *restorer, scry_error *err);
 void report_file_begin(report *r, const char *in, const char *out);
-void report_item(report *r, const restore_item *item, const restore_result *result);
+void report_item(report *r, size_t channel, size_t slice, size_t frame,
+                 const scry_restore_result *result);
 void report_file_end(report *r, const scry_tiff_written *written);
 void report_failure(report *r, const char *in, const scry_error *err);
 scry_status report_write(report *r, const char *path, scry_error *err);
@@ -22,7 +25,7 @@ void report_free(report *r); /* accepts a zeroed one */
 
 /* A PNG of input, result and, where there is one, standard deviation: the middle slice of a
  * volume. */
-scry_status report_preview(const char *path, bool force, const restore_item *item,
-                           const float *mean, const float *sd, scry_error *err);
+scry_status report_preview(const char *path, bool force, const scry_image *image, const float *mean,
+                           const float *sd, scry_error *err);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "apps/cli/batch.h"
 #include "apps/cli/choices.h"
+#include "apps/cli/image.h"
+#include "apps/cli/monitor.h"
 #include "apps/cli/report.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
@@ -14,37 +16,53 @@
 #include <string.h>
 #include <time.h>
 
-/* The TIFFs of one input: the mean and the products, NULL for one that only the preview shows. They
+/* The TIFFs of one input: the mean and the maps, NULL for one that only the preview shows. They
  * are finished together or not at all. */
 struct outputs {
-    scry_tiff_writer *mean, *product[OUTPUT_MAPS_MAX];
+    scry_tiff_writer *mean, *map[SCRY_OUTPUT_MAX];
     char *preview_path;
-    size_t products;
+    size_t maps;
 };
 
 static void outputs_free(struct outputs *o)
 {
     scry_tiff_abort(o->mean);
-    for (size_t k = 0; k < o->products; k++)
-        scry_tiff_abort(o->product[k]);
+    for (size_t k = 0; k < o->maps; k++)
+        scry_tiff_abort(o->map[k]);
     free(o->preview_path);
 }
 
 struct run {
-    restore_run_state state;
+    const restore_settings *settings;
+    bool deblur, has_mask;
+    scry_options options;
+    scry_output_maps maps;
+    map_files map_files;
+    image psf, mask; /* from --psf and --mask */
+    scry_restore_request request;
+    scry_restorer *restorer;
+    unsigned char *known; /* of one image: what the mask says */
     batch files;
     report report;
-    diagnosis_summary tally; /* of one file */
+    scry_diagnosis_summary tally; /* of one file */
     char command_line[1024];
 };
 
-/* A product is written as float32: a spread below one grey value must not become 0. */
-static scry_status open_product(scry_tiff_writer **out, const struct run *run, size_t i,
-                                const output_map *what, const scry_tiff_info *info,
-                                scry_tiff_options options, scry_error *err)
+/* An image of a file, and where it goes. */
+struct item {
+    scry_image image;
+    const scry_tiff_info *info;
+    size_t c, z, t; /* first plane; z is 0 for volumes */
+    uint64_t seed;
+};
+
+/* A map is written as float32: a spread below one grey value must not become 0. */
+static scry_status open_map(scry_tiff_writer **out, const struct run *run, size_t i,
+                            const char *name, const scry_tiff_info *info, scry_tiff_options options,
+                            scry_error *err)
 {
     char *path;
-    scry_status st = batch_side(&path, &run->files, i, what->name, "tif", options.force, err);
+    scry_status st = batch_side(&path, &run->files, i, name, "tif", options.force, err);
     options.type = SCRY_TIFF_F32;
     if (st == SCRY_OK) st = scry_tiff_create(out, path, info, &options, err);
     free(path);
@@ -54,43 +72,43 @@ static scry_status open_product(scry_tiff_writer **out, const struct run *run, s
 static scry_status outputs_open(struct outputs *o, const struct run *run, size_t i,
                                 const scry_tiff_info *info, scry_error *err)
 {
-    const restore_settings *s = run->state.settings;
-    const output_maps *p = &run->state.products;
+    const restore_settings *s = run->settings;
+    const scry_output_maps *p = &run->maps;
     scry_tiff_options options = {.force = s->force, .provenance = run->command_line};
     scry_status st = SCRY_OK;
-    o->products = p->count;
+    o->maps = p->count;
     if (s->preview)
         st = batch_side(&o->preview_path, &run->files, i, s->preview, "png", s->force, err);
     if (s->bigtiff) options.size = SCRY_TIFF_SIZE_BIG;
     if (s->compress && !strcmp(s->compress, "deflate")) options.packing = SCRY_TIFF_DEFLATE;
     if (s->compress && !strcmp(s->compress, "lzw")) options.packing = SCRY_TIFF_LZW;
     for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
-        if (p->list[k].name[0])
-            st = open_product(&o->product[k], run, i, &p->list[k], info, options, err);
+        if (run->map_files.name[k][0])
+            st = open_map(&o->map[k], run, i, run->map_files.name[k], info, options, err);
     if (s->type) options.type = scry_tiff_type_parse(s->type);
     if (st == SCRY_OK)
         st = scry_tiff_create(&o->mean, run->files.files[i].out, info, &options, err);
     return st;
 }
 
-static scry_status write_volume(scry_tiff_writer *w, const restore_item *item, const float *pixels,
+static scry_status write_volume(scry_tiff_writer *w, const struct item *item, const float *pixels,
                                 scry_error *err)
 {
     const size_t plane = item->info->y * item->info->x;
-    const size_t planes = scry_space_count(&item->space) / plane;
+    const size_t planes = scry_space_count(&item->image.space) / plane;
     scry_status st = SCRY_OK;
     for (size_t z = 0; w && pixels && st == SCRY_OK && z < planes; z++)
         st = scry_tiff_write_plane(w, item->c, item->z + z, item->t, pixels + z * plane, err);
     return st;
 }
 
-static scry_status write_item(struct outputs *o, const restore_item *item, const restore_result *r,
-                              scry_error *err)
+static scry_status write_item(struct outputs *o, const struct item *item,
+                              const scry_restore_result *r, scry_error *err)
 {
-    const size_t n = scry_space_count(&item->space);
+    const size_t n = scry_space_count(&item->image.space);
     scry_status st = write_volume(o->mean, item, r->mean, err);
-    for (size_t k = 0; st == SCRY_OK && k < o->products; k++)
-        st = write_volume(o->product[k], item, r->products + k * n, err);
+    for (size_t k = 0; st == SCRY_OK && k < o->maps; k++)
+        st = write_volume(o->map[k], item, r->maps + k * n, err);
     return st;
 }
 
@@ -99,9 +117,9 @@ static scry_status outputs_finish(struct outputs *o, scry_tiff_written *written,
     scry_status st = SCRY_OK;
     scry_tiff_writer *w;
     /* the mean appears last, when all else is in place */
-    for (size_t k = 0; st == SCRY_OK && k < o->products; k++) {
-        w = o->product[k];
-        o->product[k] = NULL;
+    for (size_t k = 0; st == SCRY_OK && k < o->maps; k++) {
+        w = o->map[k];
+        o->map[k] = NULL;
         if (w) st = scry_tiff_finish(w, NULL, err);
     }
     if (st != SCRY_OK) return st;
@@ -110,11 +128,11 @@ static scry_status outputs_finish(struct outputs *o, scry_tiff_written *written,
     return scry_tiff_finish(w, written, err);
 }
 
-static scry_status read_item(const image_file *f, const restore_item *item, float *y,
+static scry_status read_item(const image_file *f, const struct item *item, float *y,
                              scry_error *err)
 {
     const size_t plane = item->info->y * item->info->x;
-    const size_t planes = scry_space_count(&item->space) / plane;
+    const size_t planes = scry_space_count(&item->image.space) / plane;
     scry_status st = SCRY_OK;
     for (size_t z = 0; st == SCRY_OK && z < planes; z++)
         st = image_file_read(f, item->c, item->z + z, item->t, y + z * plane, err);
@@ -130,15 +148,47 @@ static bool is_constant(const float *y, size_t n)
 }
 
 /* Item k of a file, in the order of writing: c fastest, then z, then t. */
-static restore_item item_at(const char *path, const scry_tiff_info *info, int rank, uint64_t seed,
-                            size_t k)
+static struct item item_at(const char *path, const scry_tiff_info *info, int rank, uint64_t seed,
+                           size_t k)
 {
     const size_t nz = rank == 3 ? 1 : info->z;
-    restore_item item = {
-        .path = path, .info = info, .c = k % info->c, .z = k / info->c % nz, .t = k / info->c / nz};
-    item.space = rank == 3 ? SCRY_SPACE(info->z, info->y, info->x) : SCRY_SPACE(info->y, info->x);
+    struct item item = {
+        .info = info, .c = k % info->c, .z = k / info->c % nz, .t = k / info->c / nz};
+    item.image = (scry_image){.name = path, .number = k / info->c};
+    image_describe(&item.image, info, item.c);
+    item.image.space =
+        rank == 3 ? SCRY_SPACE(info->z, info->y, info->x) : SCRY_SPACE(info->y, info->x);
     item.seed = seed + 0x9e3779b97f4a7c15u * k; /* planes do not share their noise */
     return item;
+}
+
+/* What --mask says of an image: one plane serves all, a stack of as many slices each its own. */
+static scry_status mask_item(struct run *run, struct item *item, scry_error *err)
+{
+    const scry_tiff_info *m = &run->mask.info, *info = item->info;
+    const size_t n = scry_space_count(&item->image.space), plane = info->y * info->x;
+    size_t known = 0;
+    if (!run->has_mask) return SCRY_OK;
+    if (m->y != info->y || m->x != info->x)
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%s: mask of %zu x %zu pixels, expected %zu x %zu as in %s",
+                         run->settings->mask, m->y, m->x, info->y, info->x, item->image.name);
+    if (m->c > 1 || m->t > 1 || (m->z > 1 && m->z != info->z))
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%s: mask of %zu channels, %zu slices, %zu frames, "
+                         "expected 1, 1 (or %zu), 1",
+                         run->settings->mask, m->c, m->z, m->t, info->z);
+    scry_free(run->known);
+    item->image.known = run->known = scry_alloc(n, 1);
+    if (!run->known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    for (size_t i = 0; i < n; i++) {
+        const size_t z = m->z > 1 ? item->z + i / plane : 0;
+        known += run->known[i] = run->mask.pixels[z * plane + i % plane] != 0;
+    }
+    if (known) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL,
+                     "%s: no pixel of %zu is known, expected at least one that is not 0",
+                     run->settings->mask, n);
 }
 
 /* All of a file is read once before the first image is worked on: what is wrong with the last page
@@ -150,8 +200,8 @@ static scry_status check_file(const image_file *f, const char *path, int rank, s
     size_t constant = 0;
     float value = 0;
     for (size_t k = 0; k < items; k++) {
-        const restore_item item = item_at(path, &f->info, rank, 0, k);
-        const size_t n = scry_space_count(&item.space);
+        const struct item item = item_at(path, &f->info, rank, 0, k);
+        const size_t n = scry_space_count(&item.image.space);
         scry_status st = read_item(f, &item, y, err);
         if (st != SCRY_OK) return st;
         if (!scry_finite(y, n)) {
@@ -173,35 +223,37 @@ static scry_status check_file(const image_file *f, const char *path, int rank, s
 
 /* A plane without content among others that have some (a dropped frame, an empty slice): it is its
  * own restoration, without spread. No chain was followed: R-hat and ESS are not numbers. */
-static scry_status pass_on(restore_result *r, const restore_item *item, const output_maps *p,
-                           scry_error *err)
+static scry_status pass_on(scry_restore_result *r, const struct item *item,
+                           const scry_output_maps *p, scry_error *err)
 {
-    const size_t n = scry_space_count(&item->space);
+    const size_t n = scry_space_count(&item->image.space);
     r->mean = scry_alloc(n, sizeof *r->mean);
-    if (p->count) r->products = scry_alloc(n * p->count, sizeof *r->products);
-    if (!r->mean || (p->count && !r->products))
+    if (p->count) r->maps = scry_alloc(n * p->count, sizeof *r->maps);
+    if (!r->mean || (p->count && !r->maps))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + p->count, n);
-    memcpy(r->mean, item->y, n * sizeof *r->mean);
-    r->diagnosis = (diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
+    memcpy(r->mean, item->image.pixels, n * sizeof *r->mean);
+    r->diagnosis =
+        (scry_diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
     for (size_t k = 0; k < p->count; k++) {
-        const output_map *what = &p->list[k];
-        const float value = what->kind == OUTPUT_MAP_SD         ? 0
-                            : what->kind == OUTPUT_MAP_QUANTILE ? item->y[0]
-                            : what->kind == OUTPUT_MAP_ABOVE    ? (float)(item->y[0] > what->at)
-                                                                : NAN;
+        const scry_output_map *what = &p->list[k];
+        const float value = what->kind == SCRY_OUTPUT_SD         ? 0
+                            : what->kind == SCRY_OUTPUT_QUANTILE ? item->image.pixels[0]
+                            : what->kind == SCRY_OUTPUT_ABOVE
+                                ? (float)(item->image.pixels[0] > what->at)
+                                : NAN;
         for (size_t i = 0; i < n; i++)
-            r->products[k * n + i] = value;
+            r->maps[k * n + i] = value;
     }
     fprintf(stderr,
             "scry: warning: %s, channel %zu, slice %zu, frame %zu is constant and is handed on\n",
-            item->path, item->c, item->z, item->t);
+            item->image.name, item->c, item->z, item->t);
     return SCRY_OK;
 }
 
-static void tally(struct run *run, const restore_item *item, const diagnosis *d)
+static void tally(struct run *run, const struct item *item, const scry_diagnosis *d)
 {
     const scry_tiff_info *info = item->info;
-    const size_t nz = item->space.rank == 3 ? 1 : info->z;
+    const size_t nz = item->image.space.rank == 3 ? 1 : info->z;
     char where[96] = "";
     const size_t index[] = {item->c, item->z, item->t}, of[] = {info->c, nz, info->t};
     static const char *const words[] = {"channel", "slice", "frame"};
@@ -209,45 +261,55 @@ static void tally(struct run *run, const restore_item *item, const diagnosis *d)
         if (of[a] > 1)
             used += (size_t)snprintf(where + used, sizeof where - used, "%s%s %zu",
                                      used ? ", " : "", words[a], index[a]);
-    diagnosis_add(&run->tally, d, where);
+    scry_diagnosis_add(&run->tally, d, where);
 }
 
 /* Known pixels that count as exact have no noise to judge by. */
 static void tell(const struct run *run, const char *path)
 {
-    const restore_run_state *r = &run->state;
-    const restore_settings *s = r->settings;
-    const bool exact = !r->deblur && isnan(s->sigma) && isnan(s->gain) &&
+    const restore_settings *s = run->settings;
+    const bool exact = !run->deblur && isnan(s->sigma) && isnan(s->gain) &&
                        (!s->noise || strcmp(s->noise, "auto") != 0);
-    const diagnosis_words words = {.file = path,
-                                   .noise = exact ? NULL : "--sigma, or --gain and --read-noise",
-                                   .model = r->deblur ? "the psf or --background is wrong"
-                                                      : "--background is wrong",
-                                   .rhat = s->products.rhat != NULL,
-                                   .ess = s->products.ess != NULL,
-                                   .walks = scry_method_draws(&r->opts) > 1};
-    diagnosis_log(&run->tally, &words, r->log);
+    const scry_diagnosis_words words = {
+        .file = path,
+        .noise = exact ? NULL : "--sigma, or --gain and --read-noise",
+        .model = run->deblur ? "the psf or --background is wrong" : "--background is wrong",
+        .rhat = s->maps.rhat != NULL,
+        .ess = s->maps.ess != NULL,
+        .walks = scry_method_draws(&run->options) > 1};
+    scry_diagnosis_log(&run->tally, &words, &run->request.log);
+}
+
+static scry_status solve_item(scry_restore_result *out, struct run *run, struct item *item,
+                              scry_error *err)
+{
+    monitor m;
+    scry_status st = mask_item(run, item, err);
+    if (st != SCRY_OK) return st;
+    monitor_begin(&m, run->settings->quiet ? NULL : stderr, run->options.method->name);
+    st = scry_restorer_run(out, run->restorer, &item->image, item->seed, monitor_chains, &m, err);
+    monitor_end(&m, st);
+    return st;
 }
 
 static scry_status restore_item_k(struct run *run, const image_file *file, struct outputs *out,
-                                  restore_item *item, float *y, bool preview, scry_error *err)
+                                  struct item *item, float *y, bool preview, scry_error *err)
 {
-    restore_result result = {0};
-    const output_maps *p = &run->state.products;
+    scry_restore_result result = {0};
+    const scry_output_maps *p = &run->maps;
+    const size_t n = scry_space_count(&item->image.space);
     scry_status st = read_item(file, item, y, err);
-    item->y = y;
+    item->image.pixels = y;
     if (st == SCRY_OK)
-        st = is_constant(y, scry_space_count(&item->space))
-                 ? pass_on(&result, item, p, err)
-                 : restore_solve(&result, &run->state, item, err);
+        st = is_constant(y, n) ? pass_on(&result, item, p, err)
+                               : solve_item(&result, run, item, err);
     if (st == SCRY_OK) st = write_item(out, item, &result, err);
     if (st == SCRY_OK && preview && out->preview_path)
-        st =
-            report_preview(out->preview_path, run->state.settings->force, item, result.mean,
-                           output_maps_sd(p, result.products, scry_space_count(&item->space)), err);
-    if (st == SCRY_OK) report_item(&run->report, item, &result);
+        st = report_preview(out->preview_path, run->settings->force, &item->image, result.mean,
+                            scry_output_maps_sd(p, result.maps, n), err);
+    if (st == SCRY_OK) report_item(&run->report, item->c, item->z, item->t, &result);
     if (st == SCRY_OK) tally(run, item, &result.diagnosis);
-    restore_result_free(&result);
+    scry_restore_result_free(&result);
     return st;
 }
 
@@ -261,27 +323,27 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     scry_status st = image_file_open(&file, path, err);
     if (st != SCRY_OK) return st;
     const scry_tiff_info *info = &file.info;
-    const int rank = run->state.deblur ? psf_rank(&run->state.psf, info) : 2;
+    const int rank = scry_restorer_rank(run->restorer, info->z);
     const size_t items = info->c * info->t * (rank == 3 ? 1 : info->z);
-    const restore_item first = item_at(path, info, rank, 0, 0);
+    const struct item first = item_at(path, info, rank, 0, 0);
     image_file_warn(&file, path);
-    if (run->state.log)
-        fprintf(run->state.log, "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s\n",
-                path, info->y, info->x, info->z, info->z == 1 ? "" : "s", info->c,
-                info->c == 1 ? "" : "s", info->t, info->t == 1 ? "" : "s",
-                scry_tiff_type_name(info->type),
-                file.tiff ? scry_tiff_flavour_name(info->flavour) : "PNG");
-    y = scry_alloc(scry_space_count(&first.space), sizeof *y);
+    scry_log_note(&run->request.log,
+                  "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s", path, info->y,
+                  info->x, info->z, info->z == 1 ? "" : "s", info->c, info->c == 1 ? "" : "s",
+                  info->t, info->t == 1 ? "" : "s", scry_tiff_type_name(info->type),
+                  file.tiff ? scry_tiff_flavour_name(info->flavour) : "PNG");
+    y = scry_alloc(scry_space_count(&first.image.space), sizeof *y);
     if (!y) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels", scry_space_count(&first.space));
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels",
+                       scry_space_count(&first.image.space));
         goto done;
     }
     if ((st = check_file(&file, path, rank, items, y, err)) != SCRY_OK) goto done;
     if ((st = outputs_open(&out, run, i, info, err)) != SCRY_OK) goto done;
     report_file_begin(&run->report, path, run->files.files[i].out);
-    run->tally = (diagnosis_summary){0};
+    run->tally = (scry_diagnosis_summary){0};
     for (size_t k = 0; k < items; k++) {
-        restore_item item = item_at(path, info, rank, (uint64_t)run->state.settings->seed, k);
+        struct item item = item_at(path, info, rank, (uint64_t)run->settings->seed, k);
         if ((st = restore_item_k(run, &file, &out, &item, y, k == 0, err)) != SCRY_OK) goto done;
     }
     st = outputs_finish(&out, &written, err);
@@ -294,112 +356,62 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
                 run->files.files[i].out, 100 * (double)written.clipped / (double)written.pixels,
                 scry_tiff_type_name(written.type));
 done:
-    if (st != SCRY_OK) image_name_error(err, path);
+    if (st != SCRY_OK) scry_error_name(err, path);
     outputs_free(&out);
     scry_free(y);
     image_file_close(&file);
     return st;
 }
 
-static scry_status check_settings(const restore_settings *s, bool deblur, scry_error *err)
+static scry_status choose_method(struct run *run, scry_error *err)
 {
-    scry_status st;
-    if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
-            SCRY_OK ||
-        (st = choice_check("boundary", s->boundary,
-                           (const char *[]){"open", "joined", "periodic", NULL}, err)) != SCRY_OK ||
-        (st = choice_check("compress", s->compress,
-                           (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
-        (st = choice_check("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
-            SCRY_OK ||
-        (st = choice_check("defects", s->defects,
-                           (const char *[]){"none", "saturated", "all", NULL}, err)) != SCRY_OK)
-        return st;
-    if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...",
-                         s->type);
-    if (deblur && !s->psf)
+    const restore_settings *s = run->settings;
+    const struct scry_method *method = scry_method_find(s->method);
+    if (!method || method->kind == SCRY_UNCONDITIONAL)
         return SCRY_FAIL(err, SCRY_EINVAL,
-                         "--psf is missing: a TIFF or a model such as gaussian:sigma=2");
-    if (s->sigma <= 0)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--sigma %g, expected more than 0; %s", s->sigma,
-                         deblur ? "without it the noise is estimated"
-                                : "--noise none takes known pixels as exact");
-    if (!deblur && !s->mask)
-        return SCRY_FAIL(err, SCRY_EINVAL,
-                         "--mask is missing: a TIFF, nonzero where the image is known");
-    const struct {
-        const char *name;
-        double value, low, high;
-    } range[] = {{"gain", s->gain, 1e-9, 1e9},
-                 {"offset", s->offset, -1e9, 1e9},
-                 {"read-noise", s->read_noise, 0, 1e9},
-                 {"background", s->background, -1e9, 1e9},
-                 {"sigma", s->sigma, 1e-30, 1e30},
-                 {"samples", (double)s->samples, 1, 4096},
-                 {"threads", (double)s->threads, 0, 1024},
-                 {"tile", (double)s->tile, 64, 65536},
-                 {"seed", (double)s->seed, 0, 9e15}};
-    for (size_t i = 0; i < sizeof range / sizeof *range; i++)
-        if (range[i].value < range[i].low || range[i].value > range[i].high)
-            return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
-                             range[i].value, range[i].low, range[i].high);
-    double low, high;
-    if (s->range && (st = restore_range(s->range, &low, &high, err)) != SCRY_OK) return st;
-    if (!isnan(s->sigma) && !isnan(s->gain))
-        return SCRY_FAIL(err, SCRY_EINVAL, "--sigma and --gain are two noise models, expected one");
-    return SCRY_OK;
+                         "--method '%s' is not a method that restores; 'scry methods' "
+                         "lists them",
+                         s->method);
+    const size_t chains = method->kind == SCRY_POSTERIOR ? (size_t)s->samples : 1;
+    scry_status st = method_options(&run->options, method, &s->methods, err);
+    if (st == SCRY_OK)
+        st = map_options_parse(&run->maps, &run->map_files, &s->maps, s->preview != NULL,
+                               &run->options, chains, err);
+    run->request.options = &run->options;
+    run->request.maps = &run->maps;
+    return st;
 }
 
 static scry_status run_open(struct run *run, const restore_settings *s, const cli_parse *words,
                             scry_error *err)
 {
-    restore_run_state *r = &run->state;
-    scry_status st = check_settings(s, r->deblur, err);
+    scry_status st = restore_settings_check(s, run->deblur, err);
     if (st != SCRY_OK) return st;
-    r->settings = s;
-    r->log = s->quiet ? NULL : stderr;
-    r->method = scry_method_find(s->method);
-    if (!r->method || r->method->kind == SCRY_UNCONDITIONAL)
-        return SCRY_FAIL(err, SCRY_EINVAL,
-                         "--method '%s' is not a method that restores; 'scry methods' "
-                         "lists them",
-                         s->method);
-    const bool posterior = r->method->kind == SCRY_POSTERIOR;
-    scry_chains_opts_init(&r->chains);
-    r->chains.chains = posterior ? (size_t)s->samples : 1;
-    r->chains.threads = (size_t)s->threads;
-    if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
-    if ((st = output_maps_parse(&r->products, &s->products, s->preview != NULL, &r->opts,
-                                r->chains.chains, err)) != SCRY_OK)
-        return st;
+    run->settings = s;
+    restore_settings_request(&run->request, s);
+    run->request.log = monitor_log(s->quiet);
+    if ((st = choose_method(run, err)) != SCRY_OK) return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
     const char *const names[] = {words->args[words->count - 1], s->report,
                                  run->files.folder ? NULL : s->preview}; /* PNGs among TIFFs */
-    if ((st = output_maps_distinct(&r->products, names, 3, err)) != SCRY_OK) return st;
+    if ((st = map_files_distinct(&run->maps, &run->map_files, names, 3, err)) != SCRY_OK) return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
-    if (r->deblur && (st = psf_open(&r->psf, s->psf, err)) != SCRY_OK) return st;
-    r->psf.crop = s->crop_psf;
-    if (s->mask) {
-        if ((st = image_load(&r->mask, s->mask, err)) != SCRY_OK) return st;
-        r->has_mask = true;
-    }
-    if (r->method->needs & SCRY_NEEDS_DENOISER) {
-        if ((st = prior_pool_open(&r->pool, s->prior, err)) != SCRY_OK) return st;
-        r->has_pool = true;
-    }
-    return report_begin(&run->report, r, err);
+    if (run->deblur && (st = image_load_psf(&run->request.psf, &run->psf, s->psf, err)) != SCRY_OK)
+        return st;
+    if (s->mask && (st = image_load(&run->mask, s->mask, err)) != SCRY_OK) return st;
+    run->has_mask = s->mask != NULL;
+    if ((st = scry_restorer_create(&run->restorer, &run->request, err)) != SCRY_OK) return st;
+    return report_begin(&run->report, s, &run->request, run->restorer, err);
 }
 
 static void run_close(struct run *run)
 {
-    restore_run_state *r = &run->state;
     report_free(&run->report);
-    scry_prior_free(r->prior);
-    prior_pool_close(&r->pool);
-    image_free(&r->mask);
-    psf_close(&r->psf);
+    scry_restorer_free(run->restorer);
+    scry_free(run->known);
+    image_free(&run->mask);
+    image_free(&run->psf);
     batch_free(&run->files);
 }
 
@@ -412,7 +424,7 @@ static int run_all(const cli_command *command, restore_settings *s, const cli_pa
         SCRY_FAIL(&err, SCRY_ENOMEM, "no memory to start");
         return cli_failed(command, &err);
     }
-    run->state.deblur = command == &cli_deblur;
+    run->deblur = command == &cli_deblur;
     scry_threads_set((int)s->threads);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
     snprintf(run->command_line, sizeof run->command_line, "%s %s, seed %lld", command->name,

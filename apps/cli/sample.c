@@ -48,15 +48,16 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
 static scry_status sample_draw(const struct settings *s, const struct scry_method *method,
                                const char *path, scry_error *err)
 {
-    prior_pool pool = {0};
-    prior_layout layout;
+    scry_prior_pool pool = {0};
+    scry_prior_layout layout;
     scry_problem problem = {0};
     scry_prior *prior = NULL, *model = NULL;
-    start_point start;
+    scry_start_point start;
     scry_chains chains = {0};
     scry_options opts;
     scry_chains_opts copts;
     monitor m;
+    const scry_log log = monitor_log(s->quiet);
     size_t y = 0, x = 0;
     if (!parse_size(s->size, &y, &x))
         return SCRY_FAIL(err, SCRY_EINVAL,
@@ -75,9 +76,9 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     if (st != SCRY_OK) return st;
     if ((st = method_options(&opts, method, &s->methods, err)) != SCRY_OK) return st;
     const scry_space space = SCRY_SPACE(y, x);
-    if ((st = prior_pool_open(&pool, s->prior, err)) != SCRY_OK) goto done;
-    if ((st = prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1, err)) !=
-        SCRY_OK)
+    if ((st = scry_prior_pool_open(&pool, s->prior, err)) != SCRY_OK) goto done;
+    if ((st = scry_prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1,
+                                   err)) != SCRY_OK)
         goto done;
     if (pool.info->radial.count &&
         (st = scry_gaussian_create_radial(&model, &space, 2, &pool.info->radial, err)) != SCRY_OK)
@@ -85,8 +86,8 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     problem.prior = prior;
     problem.model = model;
     problem.departure = &pool.info->departure;
-    if ((st = start_find(&start, &problem, &opts, err)) != SCRY_OK) goto done;
-    start_log(s->quiet ? NULL : stderr, &start, "Gaussian model");
+    if ((st = scry_start_find(&start, &problem, &opts, err)) != SCRY_OK) goto done;
+    scry_start_log(&log, &start, "Gaussian model");
     scry_threads_set((int)s->threads);
     scry_chains_opts_init(&copts);
     copts.chains = (size_t)s->samples;
@@ -103,14 +104,14 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
         goto done;
     }
     if (chains.failed)
-        fprintf(stderr, "scry: warning: %zu chains diverged and are left out: %s\n", chains.failed,
-                chains.failure.text);
+        scry_log_warn(&log, "%zu chains diverged and are left out: %s", chains.failed,
+                      chains.failure.text);
     st = write_samples(path, &chains, y, x, s, err);
 done:
     scry_chains_free(&chains);
     scry_prior_free(model);
     scry_prior_free(prior);
-    prior_pool_close(&pool);
+    scry_prior_pool_close(&pool);
     return st;
 }
 

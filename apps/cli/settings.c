@@ -1,9 +1,14 @@
 #include "apps/cli/restore.h"
 
+#include "apps/cli/choices.h"
+#include "lib/io/tiff/tiff.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-scry_status restore_range(const char *text, double *low, double *high, scry_error *err)
+/* --range LOW,HIGH. EINVAL: not two numbers, or LOW not below HIGH. */
+static scry_status parse_range(const char *text, double *low, double *high, scry_error *err)
 {
     char end;
     if (sscanf(text, "%lf,%lf%c", low, high, &end) == 2 && *high > *low && isfinite(*high - *low))
@@ -16,7 +21,7 @@ void restore_settings_init(restore_settings *s, bool deblur)
     *s = (restore_settings){.method = deblur ? "diffpir" : "jfps",
                             .prior = "microscopy",
                             .defects = deblur ? "saturated" : "none",
-                            .products.region = 16,
+                            .maps.region = 16,
                             .samples = 16,
                             .tile = 512,
                             .gain = NAN,
@@ -94,8 +99,94 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
     for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
         table[n++] = common[i];
         if (strcmp(common[i].name, "samples") != 0) continue;
-        output_map_options(table + n, &s->products, "tif");
-        n += OUTPUT_MAP_OPTIONS;
+        map_options_table(table + n, &s->maps, "tif");
+        n += MAP_OPTIONS;
     }
     table[n] = (cli_option){0};
+}
+
+scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_error *err)
+{
+    scry_status st;
+    if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
+            SCRY_OK ||
+        (st = choice_check("boundary", s->boundary,
+                           (const char *[]){"open", "joined", "periodic", NULL}, err)) != SCRY_OK ||
+        (st = choice_check("compress", s->compress,
+                           (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
+        (st = choice_check("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
+            SCRY_OK ||
+        (st = choice_check("defects", s->defects,
+                           (const char *[]){"none", "saturated", "all", NULL}, err)) != SCRY_OK)
+        return st;
+    if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...",
+                         s->type);
+    if (deblur && !s->psf)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--psf is missing: a TIFF or a model such as gaussian:sigma=2");
+    if (s->sigma <= 0)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--sigma %g, expected more than 0; %s", s->sigma,
+                         deblur ? "without it the noise is estimated"
+                                : "--noise none takes known pixels as exact");
+    if (!deblur && !s->mask)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--mask is missing: a TIFF, nonzero where the image is known");
+    const struct {
+        const char *name;
+        double value, low, high;
+    } range[] = {{"gain", s->gain, 1e-9, 1e9},
+                 {"offset", s->offset, -1e9, 1e9},
+                 {"read-noise", s->read_noise, 0, 1e9},
+                 {"background", s->background, -1e9, 1e9},
+                 {"sigma", s->sigma, 1e-30, 1e30},
+                 {"samples", (double)s->samples, 1, 4096},
+                 {"threads", (double)s->threads, 0, 1024},
+                 {"tile", (double)s->tile, 64, 65536},
+                 {"seed", (double)s->seed, 0, 9e15}};
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++)
+        if (range[i].value < range[i].low || range[i].value > range[i].high)
+            return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
+                             range[i].value, range[i].low, range[i].high);
+    double low, high;
+    if (s->range && (st = parse_range(s->range, &low, &high, err)) != SCRY_OK) return st;
+    if (!isnan(s->sigma) && !isnan(s->gain))
+        return SCRY_FAIL(err, SCRY_EINVAL, "--sigma and --gain are two noise models, expected one");
+    return SCRY_OK;
+}
+
+static scry_noise_request noise_request(const restore_settings *s)
+{
+    scry_noise_request r = {.sigma = isnan(s->sigma) ? 0 : s->sigma,
+                            .gain = isnan(s->gain) ? 0 : s->gain,
+                            .offset = isnan(s->offset) ? 0 : s->offset,
+                            .read_noise = isnan(s->read_noise) ? 0 : s->read_noise,
+                            .offset_known = !isnan(s->offset),
+                            .read_noise_known = !isnan(s->read_noise),
+                            .background = isnan(s->background) ? 0 : s->background};
+    if (s->noise) r.choice = strcmp(s->noise, "auto") ? SCRY_NOISE_EXACT : SCRY_NOISE_ESTIMATED;
+    return r;
+}
+
+static scry_boundary_choice boundary_choice(const char *name)
+{
+    if (!name) return SCRY_BOUNDARY_AUTO;
+    return !strcmp(name, "periodic") ? SCRY_BOUNDARY_PERIODIC
+           : !strcmp(name, "joined") ? SCRY_BOUNDARY_JOINED
+                                     : SCRY_BOUNDARY_OPEN;
+}
+
+void restore_settings_request(scry_restore_request *out, const restore_settings *s)
+{
+    *out = (scry_restore_request){.boundary = boundary_choice(s->boundary),
+                                  .defects = SCRY_DEFECTS_KEEP,
+                                  .noise = noise_request(s),
+                                  .prior = s->prior,
+                                  .tile = (size_t)s->tile,
+                                  .samples = (size_t)s->samples,
+                                  .threads = (size_t)s->threads};
+    out->psf.crop = s->crop_psf;
+    if (!strcmp(s->defects, "saturated")) out->defects = SCRY_DEFECTS_SATURATED;
+    if (!strcmp(s->defects, "all")) out->defects = SCRY_DEFECTS_ALL;
+    if (s->range) parse_range(s->range, &out->low, &out->high, NULL);
 }

@@ -1,7 +1,8 @@
 #include "apps/cli/cli.h"
 
 #include "apps/cli/batch.h"
-#include "apps/recon/image/psf_source.h"
+#include "apps/cli/image.h"
+#include "apps/cli/monitor.h"
 #include "datasets/datasets.h"
 #include "lib/memory.h"
 #include "operators/blur.h"
@@ -77,11 +78,13 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
 
 /* mean electrons of one image or volume: photons h * x / peak + background. The open boundary sees
  * the image continued by its nearest pixels. */
-static scry_status expose(float *adu, const float *x, const scry_space *space, double peak,
-                          const psf_source *source, const scry_tiff_info *info, size_t c,
-                          uint32_t number, const struct settings *s, scry_error *err)
+static scry_status expose(float *adu, const float *x, double peak, const scry_psf_source *source,
+                          const scry_image *scan, uint32_t number, const struct settings *s,
+                          scry_error *err)
 {
+    const scry_space *space = &scan->space;
     const size_t n = scry_space_count(space);
+    const scry_log log = monitor_log(s->quiet);
     const scry_camera camera = {.gain = s->gain,
                                 .offset = s->offset,
                                 .read_noise = s->read_noise,
@@ -94,8 +97,7 @@ static scry_status expose(float *adu, const float *x, const scry_space *space, d
     void *work = NULL;
     const bool open = !s->boundary || strcmp(s->boundary, "periodic") != 0;
     const scry_boundary boundary = open ? SCRY_OPEN : SCRY_PERIODIC;
-    scry_status st =
-        psf_make(&psf, &ps, source, info, c, space->rank, boundary, s->quiet ? NULL : stderr, err);
+    scry_status st = scry_psf_source_make(&psf, &ps, source, scan, boundary, &log, err);
     if (st != SCRY_OK) goto done;
     if ((st = scry_blur_domain(&window, space, &ps, boundary, 1, err)) != SCRY_OK) goto done;
     if ((st = scry_blur_create(&A, space, psf, &ps, boundary, 1, err)) != SCRY_OK) goto done;
@@ -121,18 +123,20 @@ done:
 static scry_status acquire(const struct settings *s, const char *in, const char *out,
                            scry_error *err)
 {
-    image truth = {0};
-    psf_source psf = {0};
+    image truth = {0}, psf_file = {0};
+    scry_psf_request request = {0};
+    scry_psf_source psf;
     scry_tiff_writer *w = NULL;
     float *adu = NULL;
     char provenance[256];
     double peak = 0;
     scry_status st = output_check(out, s->force, err);
     if (st == SCRY_OK) st = image_load(&truth, in, err);
-    if (st == SCRY_OK) st = psf_open(&psf, s->psf, err);
+    if (st == SCRY_OK) st = image_load_psf(&request, &psf_file, s->psf, err);
+    if (st == SCRY_OK) st = scry_psf_source_init(&psf, &request, err);
     if (st != SCRY_OK) goto done;
     const scry_tiff_info *i = &truth.info;
-    const int rank = psf_rank(&psf, i);
+    const int rank = scry_psf_source_rank(&psf, i->z);
     const size_t plane = i->y * i->x, planes = rank == 3 ? i->z : 1;
     const scry_space space = rank == 3 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
     for (size_t k = 0; k < truth.count; k++) {
@@ -163,7 +167,9 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
         for (size_t t = 0; st == SCRY_OK && t < i->t; t++)
             for (size_t z = 0; st == SCRY_OK && z < i->z; z += planes, number++) {
                 const float *x = truth.pixels + ((c * i->t + t) * i->z + z) * plane;
-                st = expose(adu, x, &space, peak, &psf, i, c, number, s, err);
+                scry_image scene = {.name = in, .space = space, .pixels = x};
+                image_describe(&scene, i, c);
+                st = expose(adu, x, peak, &psf, &scene, number, s, err);
                 for (size_t p = 0; st == SCRY_OK && p < planes; p++)
                     st = scry_tiff_write_plane(w, c, z + p, t, adu + p * plane, err);
             }
@@ -173,7 +179,7 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
         scry_tiff_abort(w);
 done:
     scry_free(adu);
-    psf_close(&psf);
+    image_free(&psf_file);
     image_free(&truth);
     return st;
 }

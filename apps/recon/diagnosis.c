@@ -1,6 +1,7 @@
 #include "apps/recon/diagnosis.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* An sd of the noise that is wrong by more than a factor of sqrt(2), either way: error bars are
  * then wrong by tens of percent. Posterior means have a chi2 of at most 1 on average: with n the
@@ -18,19 +19,19 @@
 /* The sd of a mean of 20 is a fifth of the posterior's. */
 #define ESS_LOW 20.0
 
-diagnosis diagnosis_of(const scry_chains *c, const struct scry_method *method)
+scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method *method)
 {
     const bool known = method->kind == SCRY_POSTERIOR && c->residual > 0;
-    return (diagnosis){.draws = c->draws,
-                       .solves = c->counts.solves,
-                       .unconverged = c->counts.unconverged,
-                       .chi2 = NAN,
-                       .draws_chi2 = known ? c->residual * c->residual : NAN,
-                       .worst_rhat = NAN,
-                       .least_ess = NAN};
+    return (scry_diagnosis){.draws = c->draws,
+                            .solves = c->counts.solves,
+                            .unconverged = c->counts.unconverged,
+                            .chi2 = NAN,
+                            .draws_chi2 = known ? c->residual * c->residual : NAN,
+                            .worst_rhat = NAN,
+                            .least_ess = NAN};
 }
 
-void diagnosis_follow(diagnosis *d, const float *rhat, const float *ess, size_t n)
+void scry_diagnosis_follow(scry_diagnosis *d, const float *rhat, const float *ess, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (rhat) d->worst_rhat = fmax(d->worst_rhat, rhat[i]); /* fmax and fmin pass over NaN */
@@ -38,7 +39,7 @@ void diagnosis_follow(diagnosis *d, const float *rhat, const float *ess, size_t 
     }
 }
 
-void diagnosis_report(scry_json *doc, scry_json_node *to, const diagnosis *d)
+void scry_diagnosis_report(scry_json *doc, scry_json_node *to, const scry_diagnosis *d)
 {
     scry_json_put_unsigned(doc, to, "draws", d->draws);
     scry_json_put_unsigned(doc, to, "data_steps", d->solves);
@@ -49,7 +50,7 @@ void diagnosis_report(scry_json *doc, scry_json_node *to, const diagnosis *d)
 }
 
 /* Takes in `value`, which is the worse the larger sign * value is; NaN is passed over. */
-static void diagnosis_judge(diagnosis_fault *f, double value, double sign, double bound,
+static void diagnosis_judge(scry_diagnosis_fault *f, double value, double sign, double bound,
                             const char *where)
 {
     if (isnan(value)) return;
@@ -59,7 +60,7 @@ static void diagnosis_judge(diagnosis_fault *f, double value, double sign, doubl
     snprintf(f->where, sizeof f->where, "%s", where);
 }
 
-void diagnosis_add(diagnosis_summary *t, const diagnosis *d, const char *where)
+void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, const char *where)
 {
     const double scatter = CHI2_ERRORS * sqrt(2 / fmax((double)d->measured, 1));
     t->images++;
@@ -79,70 +80,78 @@ void diagnosis_add(diagnosis_summary *t, const diagnosis *d, const char *where)
     diagnosis_judge(&t->ess, d->least_ess, -1, ESS_LOW, where);
 }
 
-double diagnosis_chi2(const diagnosis_summary *t)
+double scry_diagnosis_chi2(const scry_diagnosis_summary *t)
 {
     return t->measured ? t->deviance / (double)t->measured : NAN;
 }
 
-/* "scry: warning: a.tif, slice 3 (the worst of 4 of 20 images): ", for the caller to go on. */
-static void begin_warning(const diagnosis_summary *t, const diagnosis_words *w,
-                          const diagnosis_fault *f)
+/* "a.tif, slice 3 (the worst of 4 of 20 images): ", for a warning to go on from. */
+static const char *name_place(char *buf, size_t size, const scry_diagnosis_summary *t,
+                              const scry_diagnosis_words *w, const scry_diagnosis_fault *f)
 {
-    fprintf(stderr, "scry: warning: %s%s%s", w->file, f->where[0] ? ", " : "", f->where);
-    if (t->images > 1) fprintf(stderr, " (the worst of %zu of %zu images)", f->count, t->images);
-    fprintf(stderr, ": ");
+    const int used = snprintf(buf, size, "%s%s%s", w->file, f->where[0] ? ", " : "", f->where);
+    if (t->images > 1 && used >= 0 && (size_t)used < size)
+        snprintf(buf + used, size - (size_t)used, " (the worst of %zu of %zu images)", f->count,
+                 t->images);
+    return buf;
 }
 
-static void warn_of_noise(const diagnosis_summary *t, const diagnosis_words *w)
+static void warn_of_noise(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+                          const scry_log *log)
 {
+    char place[512];
     const char *end = t->draws > t->images ? "; error bars are not to be trusted" : "";
-    if (t->misfit.count) {
-        begin_warning(t, w, &t->misfit);
-        fprintf(stderr,
-                "chi2 of the mean is %.3g, expected 1 or less: it misses the measurement by %.2g "
-                "times the noise. Either the noise is stronger than given or estimated (%s), %s, "
-                "or the method does not fit%s\n",
-                t->misfit.value, sqrt(t->misfit.value), w->noise, w->model, end);
-    }
-    if (t->overfit.count) {
-        begin_warning(t, w, &t->overfit);
-        fprintf(stderr,
-                "chi2 of the draws is %.3g, expected 1: they are nearer to the measurement than "
-                "its noise. Either the noise is weaker than given or estimated (%s), or the method "
-                "follows it%s\n",
-                t->overfit.value, w->noise, end);
-    }
+    if (t->misfit.count)
+        scry_log_warn(
+            log,
+            "%s: chi2 of the mean is %.3g, expected 1 or less: it misses the measurement by %.2g "
+            "times the noise. Either the noise is stronger than given or estimated (%s), %s, "
+            "or the method does not fit%s",
+            name_place(place, sizeof place, t, w, &t->misfit), t->misfit.value,
+            sqrt(t->misfit.value), w->noise, w->model, end);
+    if (t->overfit.count)
+        scry_log_warn(
+            log,
+            "%s: chi2 of the draws is %.3g, expected 1: they are nearer to the measurement than "
+            "its noise. Either the noise is weaker than given or estimated (%s), or the method "
+            "follows it%s",
+            name_place(place, sizeof place, t, w, &t->overfit), t->overfit.value, w->noise, end);
 }
 
-void diagnosis_log(const diagnosis_summary *t, const diagnosis_words *w, FILE *log)
+static void note_summary(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+                         const scry_log *log)
 {
-    if (log && t->images) {
-        fprintf(log, "%s: ", w->file);
-        if (t->judged) fprintf(log, "chi2 %.3g of the mean, measured again", diagnosis_chi2(t));
-        if (t->judged > 1)
-            fprintf(log, " (%.3g to %.3g in %zu images)", t->low, t->high, t->judged);
-        const size_t draws = t->draws / t->images;
-        fprintf(log, "%s%zu draw%s", t->judged ? "; " : "", draws, draws == 1 ? "" : "s");
-        if (t->rhat.images) fprintf(log, ", worst R-hat %.4g", t->rhat.value);
-        if (t->ess.images) fprintf(log, ", least ESS %.3g", t->ess.value);
-        if (t->unconverged)
-            fprintf(log, ", data steps that did not converge: %zu of %zu", t->unconverged,
-                    t->solves);
-        fprintf(log, "\n");
-    }
-    if (w->noise) warn_of_noise(t, w);
-    if (w->rhat && t->rhat.count) {
-        begin_warning(t, w, &t->rhat);
-        fprintf(stderr,
-                "R-hat is up to %.3g, expected %g or less: chains do not agree yet; give more "
-                "--steps before the draws, --draws or --thin\n",
-                t->rhat.value, RHAT_HIGH);
-    }
-    if (w->ess && t->ess.count) {
-        begin_warning(t, w, &t->ess);
-        fprintf(stderr,
-                "as few as %.3g independent draws, expected %g or more: mean and error bars are "
-                "rough there; give more --samples%s\n",
-                t->ess.value, ESS_LOW, w->walks ? ", --draws or --thin" : "");
-    }
+    char chi2[160] = "", range[96] = "", rhat[48] = "", ess[48] = "", steps[96] = "";
+    const size_t draws = t->draws / t->images;
+    if (t->judged > 1)
+        snprintf(range, sizeof range, " (%.3g to %.3g in %zu images)", t->low, t->high, t->judged);
+    if (t->judged)
+        snprintf(chi2, sizeof chi2, "chi2 %.3g of the mean, measured again%s; ",
+                 scry_diagnosis_chi2(t), range);
+    if (t->rhat.images) snprintf(rhat, sizeof rhat, ", worst R-hat %.4g", t->rhat.value);
+    if (t->ess.images) snprintf(ess, sizeof ess, ", least ESS %.3g", t->ess.value);
+    if (t->unconverged)
+        snprintf(steps, sizeof steps, ", data steps that did not converge: %zu of %zu",
+                 t->unconverged, t->solves);
+    scry_log_note(log, "%s: %s%zu draw%s%s%s%s", w->file, chi2, draws, draws == 1 ? "" : "s", rhat,
+                  ess, steps);
+}
+
+void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+                        const scry_log *log)
+{
+    char place[512];
+    if (t->images) note_summary(t, w, log);
+    if (w->noise) warn_of_noise(t, w, log);
+    if (w->rhat && t->rhat.count)
+        scry_log_warn(log,
+                      "%s: R-hat is up to %.3g, expected %g or less: chains do not agree yet; give "
+                      "more --steps before the draws, --draws or --thin",
+                      name_place(place, sizeof place, t, w, &t->rhat), t->rhat.value, RHAT_HIGH);
+    if (w->ess && t->ess.count)
+        scry_log_warn(log,
+                      "%s: as few as %.3g independent draws, expected %g or more: mean and error "
+                      "bars are rough there; give more --samples%s",
+                      name_place(place, sizeof place, t, w, &t->ess), t->ess.value, ESS_LOW,
+                      w->walks ? ", --draws or --thin" : "");
 }

@@ -1,54 +1,56 @@
 #ifndef SCRY_APPS_RECON_DIAGNOSIS_H
 #define SCRY_APPS_RECON_DIAGNOSIS_H
 
+#include "apps/recon/log.h"
 #include "lib/io/json.h"
 #include "solvers/chains.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 
 /* Whether a result explains what was measured, and whether its chains agree. */
-typedef struct diagnosis {
+typedef struct scry_diagnosis {
     size_t draws, measured;
     size_t solves, unconverged; /* data steps, and those that ended before they converged */
     double chi2;       /* of the mean: its deviance over the number of measurements. NaN: unknown */
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
     double worst_rhat, least_ess; /* NaN: not followed */
-} diagnosis;
+} scry_diagnosis;
 
 /* What chains of `method` say; chi2 and measured are the caller's to fill in. */
-diagnosis diagnosis_of(const scry_chains *c, const struct scry_method *method);
+scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method *method);
 /* worst_rhat and least_ess of the pixels that are written, one call for each stretch of n; NULL or
  * NaN: not followed. */
-void diagnosis_follow(diagnosis *d, const float *rhat, const float *ess, size_t n);
+void scry_diagnosis_follow(scry_diagnosis *d, const float *rhat, const float *ess, size_t n);
 
-void diagnosis_report(scry_json *doc, scry_json_node *to, const diagnosis *d);
+void scry_diagnosis_report(scry_json *doc, scry_json_node *to, const scry_diagnosis *d);
 
 /* The images of a file together: a line for all, and a warning for each kind of fault. */
-typedef struct diagnosis_fault {
+typedef struct scry_diagnosis_fault {
     size_t images, count; /* that tell it; those of them beyond the bound */
     double value;         /* the worst of all */
     char where[96];
-} diagnosis_fault;
-typedef struct diagnosis_summary {
+} scry_diagnosis_fault;
+typedef struct scry_diagnosis_summary {
     size_t images, judged, draws, measured, solves, unconverged;
     double deviance;  /* sum of that of the means */
     double low, high; /* range of chi2 */
-    diagnosis_fault misfit, overfit, rhat, ess;
-} diagnosis_summary;
+    scry_diagnosis_fault misfit, overfit, rhat, ess;
+} scry_diagnosis_summary;
 
 /* where: "slice 3", or "" for an only image. */
-void diagnosis_add(diagnosis_summary *t, const diagnosis *d, const char *where);
+void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, const char *where);
 /* Of all measurements; NaN when no image has one. */
-double diagnosis_chi2(const diagnosis_summary *t);
+double scry_diagnosis_chi2(const scry_diagnosis_summary *t);
 
-typedef struct diagnosis_words {
+typedef struct scry_diagnosis_words {
     const char *file;
     const char *noise; /* options that tell the noise, for advice; NULL: chi2 is not judged */
     const char *model; /* what else may be: "the psf is wrong" */
     bool rhat, ess;    /* asked for: judged */
     bool walks;        /* the method gives several draws a chain where asked */
-} diagnosis_words;
-/* "file: chi2 1.02, ..." on log (NULL: silent), warnings on stderr. */
-void diagnosis_log(const diagnosis_summary *t, const diagnosis_words *w, FILE *log);
+} scry_diagnosis_words;
+/* A note, "file: chi2 1.02, ...", and a warning for each kind of fault. */
+void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+                        const scry_log *log);
 
 #endif

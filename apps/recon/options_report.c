@@ -1,6 +1,6 @@
 #include "apps/recon/options_report.h"
 
-void options_report(scry_json *d, scry_json_node *to, const scry_options *options)
+void scry_options_report(scry_json *d, scry_json_node *to, const scry_options *options)
 {
     scry_json_node *list = scry_json_put_object(d, to, "options");
     for (const scry_option *o = options->method->options; o->name; o++) {

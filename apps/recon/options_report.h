@@ -6,6 +6,6 @@
 
 /* Puts "options": {name: value, ...} under `to`, every option of the method by its name: numbers as
  * numbers, choices as their words. */
-void options_report(scry_json *d, scry_json_node *to, const scry_options *options);
+void scry_options_report(scry_json *d, scry_json_node *to, const scry_options *options);
 
 #endif

@@ -1,74 +1,69 @@
 #ifndef SCRY_APPS_RECON_OUTPUT_MAPS_H
 #define SCRY_APPS_RECON_OUTPUT_MAPS_H
 
-#include "apps/cli/cli.h"
 #include "solvers/chains.h"
 
-/* What chains say beside their mean, an image in a file each: --sd, --quantiles, --above, --rhat
- * and --ess of `scry deblur`, `inpaint` and `mri`. */
+/* What chains say beside their mean, an image each: the standard deviation of the draws, quantiles,
+ * shares above a threshold, R-hat and the effective sample size. */
 
-typedef struct output_map_names { /* as on the command line; NULL: not asked */
-    const char *sd, *quantiles, *above, *rhat, *ess;
-    int64_t region;
-} output_map_names;
+typedef enum scry_output_kind {
+    SCRY_OUTPUT_SD,
+    SCRY_OUTPUT_QUANTILE, /* at: the probability */
+    SCRY_OUTPUT_ABOVE,    /* at: the threshold, unit of the image that was measured */
+    SCRY_OUTPUT_RHAT,
+    SCRY_OUTPUT_ESS
+} scry_output_kind;
 
-/* The entries of the option table, OUTPUT_MAP_OPTIONS of them; `ending` of the examples: "tif". */
-enum { OUTPUT_MAP_OPTIONS = 6 };
-void output_map_options(cli_option *table, output_map_names *w, const char *ending);
+enum { SCRY_OUTPUT_MAX = 2 * SCRY_MAX_QUANTILES + 3 };
 
-typedef enum output_map_kind {
-    OUTPUT_MAP_SD,
-    OUTPUT_MAP_QUANTILE, /* at: the probability */
-    OUTPUT_MAP_ABOVE,    /* at: the threshold, unit of the file */
-    OUTPUT_MAP_RHAT,
-    OUTPUT_MAP_ESS
-} output_map_kind;
-
-enum { OUTPUT_MAPS_MAX = 2 * SCRY_MAX_QUANTILES + 3, OUTPUT_MAP_NAME = 512 };
-
-typedef struct output_map {
-    output_map_kind kind;
+typedef struct scry_output_map {
+    scry_output_kind kind;
     double at;
-    size_t index;               /* among those of its kind */
-    char name[OUTPUT_MAP_NAME]; /* file, or folder where several images are restored; "" for an sd
-                                that only a preview shows */
-} output_map;
+    size_t index;  /* among those of its kind */
+    bool optional; /* a run with too few draws for it is not refused */
+} scry_output_map;
 
-typedef struct output_maps {
-    size_t count, quantiles, thresholds, region;
-    output_map list[OUTPUT_MAPS_MAX];
+/* All zeros: none. Filled by scry_output_maps_add. */
+typedef struct scry_output_maps {
+    size_t count, quantiles, thresholds;
+    size_t region; /* side of the regions of R-hat and ESS, pixels; 0: they are not followed */
+    scry_output_map list[SCRY_OUTPUT_MAX];
     double probability[SCRY_MAX_QUANTILES], threshold[SCRY_MAX_QUANTILES];
-} output_maps;
+} scry_output_maps;
 
-/* The products that `w` asks for from `chains` chains with these options of a method; `preview`: an
- * sd too, if there is one. EINVAL: a name without a percentage or with several, a threshold that is
- * no number, too many of them; more draws needed than the chains give. */
-scry_status output_maps_parse(output_maps *p, const output_map_names *w, bool preview,
-                              const scry_options *options, size_t chains, scry_error *err);
+/* Appends a map. `at` as above, ignored where a kind has none. EINVAL: a probability outside (0,
+ * 1), a threshold that is not finite, more than SCRY_MAX_QUANTILES of either, or a second one of
+ * another kind. */
+scry_status scry_output_maps_add(scry_output_maps *p, scry_output_kind kind, double at,
+                                 scry_error *err);
 
-/* Tells the chains what is wanted. The thresholds are the caller's: they are in u there, and may
+/* EINVAL: a map takes more draws than `chains` chains with these options give. */
+scry_status scry_output_maps_possible(const scry_output_maps *p, const scry_options *options,
+                                      size_t chains, scry_error *err);
+
+/* Draws that a standard deviation takes, of all chains together; and R-hat, of each chain. */
+enum { SCRY_DRAWS_FOR_SPREAD = 2, SCRY_DRAWS_FOR_RHAT = 4 };
+
+/* Asks the chains for what is wanted. The thresholds are the caller's: they are in u there, and may
  * differ from image to image; `threshold` holds p->thresholds of them. */
-void output_maps_request(scry_chains_opts *opts, const output_maps *p, const double *threshold);
+void scry_output_maps_request(scry_chains_opts *opts, const scry_output_maps *p,
+                              const double *threshold);
 
 /* ENUMERIC: chains diverged, and too few draws are left for what was asked. */
-scry_status output_maps_check(const output_maps *p, const scry_chains *c, scry_error *err);
+scry_status scry_output_maps_check(const scry_output_maps *p, const scry_chains *c,
+                                   scry_error *err);
 
-/* Product k of the chains, n floats in u's own unit. */
-const float *output_maps_values(const output_maps *p, size_t k, const scry_chains *c);
+/* Map k of the chains, n floats in u's own unit. */
+const float *scry_output_maps_values(const scry_output_maps *p, size_t k, const scry_chains *c);
 
-/* Product k in the unit of the file, where image = scale u + shift: quantiles are images, an sd is
- * only scaled, the others are shares and counts. */
-double output_maps_scaled(const output_map *p, double u, double scale, double shift);
+/* A value of a map in the unit of the image, where image = scale u + shift: quantiles are images,
+ * an sd is only scaled, the others are shares and counts. */
+double scry_output_maps_scaled(const scry_output_map *p, double u, double scale, double shift);
 
 /* "standard deviation", "P(x > 3)": for descriptions; returns buf. */
-const char *output_maps_title(const output_map *p, char *buf, size_t size);
+const char *scry_output_maps_title(const scry_output_map *p, char *buf, size_t size);
 
-/* The sd among the images of all products, n floats each; NULL where there is none. */
-const float *output_maps_sd(const output_maps *p, const float *images, size_t n);
-
-/* EINVAL: two of the `count` names (NULL is skipped), or one of them and a product's, are the same
- * path. */
-scry_status output_maps_distinct(const output_maps *p, const char *const *names, size_t count,
-                                 scry_error *err);
+/* The sd among the images of all maps, n floats each; NULL where there is none. */
+const float *scry_output_maps_sd(const scry_output_maps *p, const float *images, size_t n);
 
 #endif

@@ -26,7 +26,7 @@ static void program_folder(char *out, size_t size)
     if (slash) *slash = '\0';
 }
 
-scry_status prior_find(char *folder, size_t size, const char *name, scry_error *err)
+scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err)
 {
     char beside[4096], installed[4200], source[4200];
     const char *user = getenv("SCRY_PRIORS");
@@ -45,20 +45,20 @@ scry_status prior_find(char *folder, size_t size, const char *name, scry_error *
         name, user ? user : "not set", SCRY_PRIOR_DIR, source);
 }
 
-scry_status prior_pool_open(prior_pool *pool, const char *name, scry_error *err)
+scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err)
 {
-    *pool = (prior_pool){0};
-    scry_status st = prior_find(pool->folder, sizeof pool->folder, name, err);
+    *pool = (scry_prior_pool){0};
+    scry_status st = scry_prior_find(pool->folder, sizeof pool->folder, name, err);
     if (st == SCRY_OK) st = scry_network_load(&pool->network, pool->folder, err);
     if (st == SCRY_OK) st = scry_prior_info_read(&pool->info, pool->folder, err);
     if (st == SCRY_OK && scry_network_channels(pool->network) != 1)
         st = SCRY_FAIL(err, SCRY_ESHAPE, "prior %s has %zu channels, expected 1", pool->folder,
                        scry_network_channels(pool->network));
-    if (st != SCRY_OK) prior_pool_close(pool);
+    if (st != SCRY_OK) scry_prior_pool_close(pool);
     return st;
 }
 
-void prior_pool_close(prior_pool *pool)
+void scry_prior_pool_close(scry_prior_pool *pool)
 {
     scry_network_free(pool->network);
     scry_prior_info_free(pool->info);
@@ -82,9 +82,9 @@ static scry_status wrapped(scry_prior **P, scry_prior *outer, scry_status st)
     return st;
 }
 
-scry_status prior_pool_make(scry_prior **out, prior_layout *layout, const prior_pool *pool,
-                            const scry_space *space, size_t tile, bool vjp, int threads,
-                            scry_error *err)
+scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
+                                 const scry_prior_pool *pool, const scry_space *space, size_t tile,
+                                 bool vjp, int threads, scry_error *err)
 {
     const size_t m = scry_network_multiple(pool->network);
     const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
@@ -99,7 +99,8 @@ scry_status prior_pool_make(scry_prior **out, prior_layout *layout, const prior_
     opts.threads = threads;
     scry_prior *P = NULL, *outer = NULL;
     *out = NULL;
-    *layout = (prior_layout){small.dims[0], small.dims[1], 1, scry_space_count(space) / (y * x)};
+    *layout =
+        (scry_prior_layout){small.dims[0], small.dims[1], 1, scry_space_count(space) / (y * x)};
     scry_status st = scry_unet_create(&P, pool->network, &small, &opts, err);
     if (st == SCRY_OK && !scry_space_equal(&large, &small)) {
         st = scry_tiled_create(&outer, &large, P, tile / 4, 1, err);

@@ -7,32 +7,32 @@
 
 /* The pretrained prior of a run: found by name, its weights and notes loaded once, made for any
  * image size. */
-typedef struct prior_pool {
+typedef struct scry_prior_pool {
     char folder[4096];
     scry_network *network;
     scry_prior_info *info;
-} prior_pool;
+} scry_prior_pool;
 
 /* `name` is a folder with a config.json, or the name of one in $SCRY_PRIORS, in the installed data
  * directory or in the source tree beside the program. EINVAL lists where it was looked for. */
-scry_status prior_find(char *folder, size_t size, const char *name, scry_error *err);
+scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err);
 
-scry_status prior_pool_open(prior_pool *pool, const char *name, scry_error *err);
-void prior_pool_close(prior_pool *pool); /* accepts a zeroed one */
+scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err);
+void scry_prior_pool_close(scry_prior_pool *pool); /* accepts a zeroed one */
 
 /* How a prior of one image is put together, for reports. */
-typedef struct prior_layout {
+typedef struct scry_prior_layout {
     size_t window_y, window_x; /* what the network sees at a time */
     size_t windows;            /* calls of the network for one D */
     size_t planes;             /* 2-D planes in the image, each by itself */
-} prior_layout;
+} scry_prior_layout;
 
 /* A prior on (y, x) or (z, y, x), one channel, any size: the network padded to its multiple, in
  * overlapping windows of `tile` pixels where a side is longer than 1.5 tiles, plane by plane.
  *   vjp      plan the vector-Jacobian product (more memory)
  *   threads  inside one call */
-scry_status prior_pool_make(scry_prior **out, prior_layout *layout, const prior_pool *pool,
-                            const scry_space *space, size_t tile, bool vjp, int threads,
-                            scry_error *err);
+scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
+                                 const scry_prior_pool *pool, const scry_space *space, size_t tile,
+                                 bool vjp, int threads, scry_error *err);
 
 #endif

@@ -8,7 +8,8 @@
 
 enum { ENTRIES = 128 };
 
-scry_status transfer_create(transfer *t, const float *psf, const scry_space *space, scry_error *err)
+scry_status scry_transfer_create(scry_transfer *t, const float *psf, const scry_space *space,
+                                 scry_error *err)
 {
     scry_status st = SCRY_OK;
     scry_fft *fft = NULL;
@@ -18,7 +19,7 @@ scry_status transfer_create(transfer *t, const float *psf, const scry_space *spa
         dims[3 - rank + a] = space->dims[a];
         grid[3 - rank + a] = scry_fft_good_size(space->dims[a] < 128 ? 128 : space->dims[a], 1);
     }
-    *t = (transfer){.count = ENTRIES, .highest = sqrt(rank) / 2};
+    *t = (scry_transfer){.count = ENTRIES, .highest = sqrt(rank) / 2};
     if ((st = scry_fft_create_real(&fft, rank, grid + 3 - rank, err)) != SCRY_OK) return st;
     float *x = scry_alloc(scry_fft_count(fft), sizeof *x);
     float complex *X = scry_alloc(scry_fft_bins(fft), sizeof *X);
@@ -53,19 +54,19 @@ done:
     scry_free(X);
     scry_free(work);
     scry_fft_free(fft);
-    if (st != SCRY_OK) transfer_free(t);
+    if (st != SCRY_OK) scry_transfer_free(t);
     return st;
 }
 
-void transfer_free(transfer *t)
+void scry_transfer_free(scry_transfer *t)
 {
     scry_free(t->value);
-    *t = (transfer){0};
+    *t = (scry_transfer){0};
 }
 
-double transfer_at(double f, void *ctx)
+double scry_transfer_at(double f, void *ctx)
 {
-    const transfer *t = ctx;
+    const scry_transfer *t = ctx;
     const double at = fmin(f / t->highest, 1) * (double)(t->count - 1);
     const size_t i = (size_t)at < t->count - 1 ? (size_t)at : t->count - 2;
     return t->value[i] + (at - (double)i) * (t->value[i + 1] - t->value[i]);
@@ -91,8 +92,8 @@ static bool around(float *out, const float *plane, const unsigned char *known, s
     return weight > 0;
 }
 
-scry_status transfer_fill(float *image, const unsigned char *known, const scry_space *space,
-                          scry_error *err)
+scry_status scry_transfer_fill(float *image, const unsigned char *known, const scry_space *space,
+                               scry_error *err)
 {
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
     const size_t planes = scry_space_count(space) / (ny * nx), reach = ny > nx ? ny : nx;

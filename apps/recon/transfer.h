@@ -6,23 +6,23 @@
 
 /* |H(f)|^2 of a PSF averaged over directions, f in cycles per pixel: what the spectrum of an image
  * is multiplied by. count 0: no blur. */
-typedef struct transfer {
+typedef struct scry_transfer {
     size_t count;
     double *value; /* at f = i * sqrt(rank) / 2 / (count - 1) */
     double highest;
-} transfer;
+} scry_transfer;
 
-scry_status transfer_create(transfer *t, const float *psf, const scry_space *space,
-                            scry_error *err);
-void transfer_free(transfer *t); /* accepts a zeroed one */
+scry_status scry_transfer_create(scry_transfer *t, const float *psf, const scry_space *space,
+                                 scry_error *err);
+void scry_transfer_free(scry_transfer *t); /* accepts a zeroed one */
 
 /* Linear between entries, in 0..1: a scry_spectrum_fn. */
-double transfer_at(double f, void *ctx);
+double scry_transfer_at(double f, void *ctx);
 
 /* Unknown pixels of each plane replaced by a weighted mean of known ones, weights falling as the
  * fourth power of the distance, nearest ones first: an image without holes for spectral
  * estimates. */
-scry_status transfer_fill(float *image, const unsigned char *known, const scry_space *space,
-                          scry_error *err);
+scry_status scry_transfer_fill(float *image, const unsigned char *known, const scry_space *space,
+                               scry_error *err);
 
 #endif

@@ -29,7 +29,7 @@ const verify_network verify_networks[] = {
 
 struct verify_network_trial {
     verify_trial trial;
-    prior_pool pool;
+    scry_prior_pool pool;
     scry_prior *prior, *model;
     scry_op *A;
 };
@@ -93,10 +93,10 @@ static scry_status verify_networks_join(scry_prior **P, const scry_space *real, 
 static scry_status make_priors(verify_network_trial *net, bool pairs, scry_error *err)
 {
     const scry_space space = SCRY_SPACE(SIDE, SIDE);
-    prior_layout layout;
-    scry_status st = prior_pool_open(&net->pool, net->trial.name, err);
+    scry_prior_layout layout;
+    scry_status st = scry_prior_pool_open(&net->pool, net->trial.name, err);
     if (st == SCRY_OK)
-        st = prior_pool_make(&net->prior, &layout, &net->pool, &space, SIDE, true, 1, err);
+        st = scry_prior_pool_make(&net->prior, &layout, &net->pool, &space, SIDE, true, 1, err);
     if (st == SCRY_OK && pairs) st = verify_networks_join(&net->prior, &space, err);
     if (st == SCRY_OK && net->pool.info->radial.count) {
         st = scry_gaussian_create_radial(&net->model, &space, 2, &net->pool.info->radial, err);
@@ -177,6 +177,6 @@ void verify_network_free(verify_network_trial *net)
     scry_op_free(net->A);
     scry_prior_free(net->prior);
     scry_prior_free(net->model);
-    prior_pool_close(&net->pool);
+    scry_prior_pool_close(&net->pool);
     scry_free(net);
 }

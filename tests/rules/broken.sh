@@ -22,10 +22,10 @@ breach() {
     rm "$file"
 }
 
-mkdir -p lib operators priors datasets solvers apps tests .ci
+mkdir -p lib operators priors datasets solvers apps/recon tests .ci
 touch CMakeLists.txt
-for room in lib operators priors datasets solvers; do
-    echo "/* nothing */" >$room/$room.h
+for room in lib operators priors datasets solvers apps/recon; do
+    echo "/* nothing */" >$room/${room##*/}.h
 done
 bash "$rules" . || { echo "FAILED: an empty house has breaches"; exit 1; }
 
@@ -36,6 +36,10 @@ breach "datasets may not" datasets/a.c '#include "priors/prior.h"'
 breach "solvers may not" solvers/posterior/a.c '#include "operators/blur.h"'
 breach "solvers may not" solvers/a.c '#include "priors/network/unet.h"'
 breach "solvers may not" solvers/a.c '#include "apps/cli/cli.h"'
+breach "apps/recon may not" apps/recon/a.c '#include "apps/cli/cli.h"'
+breach "apps/recon may not" apps/recon/image/a.c '#include "apps/verify/verify.h"'
+breach "apps/recon may not" apps/recon/mri/a.c '#include "datasets/phantom.h"'
+breach "internal" apps/cli/a.c '#include "apps/recon/a_impl.h"'
 breach "internal" apps/a.c '#include "solvers/a_impl.h"'
 breach "belongs behind lib/fft" lib/a.c '#include <fftw3.h>'
 breach "belongs behind priors/network/dnnl" priors/network/a.c '#include <dnnl.h>'

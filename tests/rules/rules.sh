@@ -35,11 +35,14 @@ vtables="$vtables|priors/(prior|gaussian|wavelet|schedule|gaussian_gap)\.h)\""
     arrow datasets 'lib/|operators/'
     arrow solvers "lib/|$vtables"
     arrow apps 'lib/|operators/|priors/|datasets/|solvers/'
+    arrow apps/recon 'lib/|operators/|priors/|solvers/'
     # Internal headers are for their own room and for tests.
     for room in $rooms; do
         grep -rnE '^ *# *include "[^"]*_impl\.h"' "$room" --include='*.[ch]' 2>/dev/null |
             grep -vE "include \"$room/" | sed 's|$| -- internal to another room|'
     done
+    [ ! -d apps ] || grep -rnE '^ *# *include "apps/recon/[^"]*_impl\.h"' apps --include='*.[ch]' |
+        grep -v '^apps/recon/' | sed 's|$| -- internal to another room|'
 } >>"$breaches"
 
 # A third-party header (PATTERN, between the angle brackets) stays in the files that match HOME.
@@ -66,9 +69,9 @@ home() {
 
 # Each room has a contents page that names all its public headers.
 {
-    for room in lib operators priors datasets solvers; do
+    for room in lib operators priors datasets solvers apps/recon; do
         [ -d "$room" ] || continue
-        page=$room/$room.h
+        page=$room/${room##*/}.h
         [ -f "$page" ] || { echo "$page:1: -- the contents page is missing"; continue; }
         for header in $(find "$room" -name '*.h' -not -name '*_impl.h' -not -path "$page"); do
             grep -qF "#include \"$header\"" "$page" || echo "$page:1: -- does not list $header"

@@ -4,89 +4,88 @@
 #include "lib/vector.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-scry_status psf_open(psf_source *s, const char *spec, scry_error *err)
+scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *request,
+                                 scry_error *err)
 {
-    *s = (psf_source){.spec = spec, .model = scry_psf_is_model(spec)};
-    /* A name without a dot, or with a colon, that no file has is a model misspelled. */
-    const bool word = strchr(spec, ':') || !strpbrk(spec, "./");
-    if (s->model || (word && access(spec, F_OK))) return scry_psf_parse(&s->params, spec, err);
-    scry_status st = image_load(&s->measured, spec, err);
-    if (st != SCRY_OK) return st;
-    const scry_tiff_info *i = &s->measured.info;
-    if (i->c > 1 || i->t > 1) {
-        st = SCRY_FAIL(err, SCRY_ESHAPE,
-                       "%s: psf with %zu channels and %zu frames, expected 1 and 1", spec, i->c,
-                       i->t);
-        psf_close(s);
-    }
-    return st;
+    *s = (scry_psf_source){.request = *request};
+    if (!request->model == !request->pixels)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s, expected one of them",
+                         request->model ? "a psf as a model and as pixels"
+                                        : "no psf: neither a model nor pixels");
+    s->name = request->model ? request->model : request->name ? request->name : "psf";
+    if (request->model) return scry_psf_parse(&s->params, request->model, err);
+    const int rank = request->space.rank;
+    if ((rank != 2 && rank != 3) || request->space.cplx || !scry_space_count(&request->space))
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%s: psf of %d axes, expected 2 or 3 (z, y, x), real and not empty",
+                         s->name, rank);
+    return SCRY_OK;
 }
 
-void psf_close(psf_source *s)
+/* The planes of a measured psf. */
+static size_t measured_planes(const scry_psf_source *s)
 {
-    image_free(&s->measured);
+    return s->request.space.rank == 3 ? s->request.space.dims[0] : 1;
 }
 
-int psf_rank(const psf_source *s, const scry_tiff_info *info)
+int scry_psf_source_rank(const scry_psf_source *s, size_t nz)
 {
-    if (info->z == 1) return 2;
-    if (s->model &&
-        s->params.model == SCRY_PSF_GAUSSIAN) /* one sigma tells nothing of the z axis */
+    if (nz == 1) return 2;
+    if (!s->request.model) return measured_planes(s) > 1 ? 3 : 2;
+    if (s->params.model == SCRY_PSF_GAUSSIAN) /* one sigma tells nothing of the z axis */
         return s->params.origin[SCRY_PSF_SIGMA_Z] == SCRY_PSF_GIVEN ? 3 : 2;
-    if (s->model) return s->params.model == SCRY_PSF_AIRY ? 2 : 3;
-    return s->measured.info.z > 1 ? 3 : 2;
+    return s->params.model == SCRY_PSF_AIRY ? 2 : 3;
 }
 
-static scry_status psf_source_make_model(float **psf, scry_space *space, const psf_source *s,
-                                         const scry_tiff_info *info, size_t c, int rank,
-                                         const size_t *limit, FILE *log, scry_error *err)
+static scry_status make_model(float **psf, scry_space *space, const scry_psf_source *s,
+                              const scry_image *image, const size_t *limit, const scry_log *log,
+                              scry_error *err)
 {
+    const int rank = image->space.rank;
     scry_psf_params p = s->params;
-    scry_psf_metadata m = {.na = info->na,
-                           .ni = info->refractive_index,
-                           .pixel_um = info->pixel_um[2],
-                           .spacing_um = info->pixel_um[0]};
-    if (c < info->channel_count) {
-        m.wavelength_nm = info->channels[c].emission_nm;
-        m.excitation_nm = info->channels[c].excitation_nm;
-    }
+    const scry_psf_metadata m = {.na = image->na,
+                                 .ni = image->refractive_index,
+                                 .pixel_um = image->voxel_um[2],
+                                 .spacing_um = image->voxel_um[0],
+                                 .wavelength_nm = image->emission_nm,
+                                 .excitation_nm = image->excitation_nm};
     scry_psf_info made;
     scry_psf_merge(&p, &m);
     scry_status st = scry_psf_create(psf, space, &p, rank, limit, &made, err);
     if (st != SCRY_OK || !log) return st;
     if ((st = scry_psf_complete(&p, rank, err)) != SCRY_OK) return st;
     const size_t n = scry_psf_describe(&p, NULL, 0);
-    char *text = malloc(n + 1);
+    char *text = scry_alloc(n + 1, 1);
     if (!text) return SCRY_FAIL(err, SCRY_ENOMEM, "description of the psf");
     scry_psf_describe(&p, text, n + 1);
-    fprintf(log, "psf of channel %zu:\n%s", c, text);
-    free(text);
+    if (n && text[n - 1] == '\n') text[n - 1] = '\0';
+    scry_log_note(log, "psf of channel %zu:\n%s", image->channel, text);
+    scry_free(text);
     return SCRY_OK;
 }
 
 /* A plane for a 2-D image out of a 3-D measurement: the brightest. */
-static const float *focal_plane(const image *im)
+static const float *focal_plane(const scry_psf_request *r)
 {
-    const size_t plane = im->info.y * im->info.x;
+    const size_t n = scry_space_count(&r->space), plane = r->space.dims[1] * r->space.dims[2];
     size_t best = 0;
-    for (size_t i = 1; i < im->count; i++)
-        if (im->pixels[i] > im->pixels[best]) best = i;
-    return im->pixels + best / plane * plane;
+    for (size_t i = 1; i < n; i++)
+        if (r->pixels[i] > r->pixels[best]) best = i;
+    return r->pixels + best / plane * plane;
 }
 
 /* Measured and image on different voxel grids, where both say so: the psf moves to the image's. */
-static scry_status match_voxels(float **psf, scry_space *space, const scry_tiff_info *from,
-                                const scry_tiff_info *to, FILE *log, scry_error *err)
+static scry_status match_voxels(float **psf, scry_space *space, const double from[3],
+                                const double to[3], const scry_log *log, scry_error *err)
 {
     double scale[3];
     bool differ = false;
     for (int a = 0; a < space->rank; a++) {
         const int axis = 3 - space->rank + a;
-        const double old = from->pixel_um[axis], new = to->pixel_um[axis];
+        const double old = from[axis], new = to[axis];
         scale[a] = old > 0 && new > 0 ? old / new : 1;
         if (fabs(scale[a] - 1) < 0.01) scale[a] = 1;
         differ |= scale[a] < 1 || scale[a] > 1;
@@ -96,11 +95,9 @@ static scry_status match_voxels(float **psf, scry_space *space, const scry_tiff_
     scry_space os;
     scry_status st = scry_psf_resample(&other, &os, *psf, space, scale, err);
     if (st != SCRY_OK) return st;
-    if (log)
-        fprintf(log,
-                "psf resampled from %g x %g x %g um to the image's %g x %g x %g um (z, y, x)\n",
-                from->pixel_um[0], from->pixel_um[1], from->pixel_um[2], to->pixel_um[0],
-                to->pixel_um[1], to->pixel_um[2]);
+    scry_log_note(log,
+                  "psf resampled from %g x %g x %g um to the image's %g x %g x %g um (z, y, x)",
+                  from[0], from[1], from[2], to[0], to[1], to[2]);
     scry_free(*psf);
     *psf = other;
     *space = os;
@@ -109,7 +106,7 @@ static scry_status match_voxels(float **psf, scry_space *space, const scry_tiff_
 
 /* The middle of a psf, no larger than limit, its sum 1 again. */
 static scry_status crop_psf(float **psf, scry_space *space, const size_t *limit, const char *name,
-                            scry_error *err)
+                            const scry_log *log, scry_error *err)
 {
     size_t from[3] = {1, 1, 1}, to[3] = {1, 1, 1}, skip[3] = {0, 0, 0};
     scry_space small = *space;
@@ -133,79 +130,92 @@ static scry_status crop_psf(float **psf, scry_space *space, const size_t *limit,
     for (size_t i = 0; i < n; i++)
         cut[i] = (float)((double)cut[i] / kept);
     char before[64], after[64];
-    fprintf(stderr,
-            "scry: warning: %s: psf cut from %s to %s, which leaves out %.2g %% of its light\n",
-            name, scry_space_print(space, before, sizeof before),
-            scry_space_print(&small, after, sizeof after), 100 * (1 - kept));
+    scry_log_warn(log, "%s: psf cut from %s to %s, which leaves out %.2g %% of its light", name,
+                  scry_space_print(space, before, sizeof before),
+                  scry_space_print(&small, after, sizeof after), 100 * (1 - kept));
     scry_free(*psf);
     *psf = cut;
     *space = small;
     return SCRY_OK;
 }
 
-static scry_status make_measured(float **psf, scry_space *space, const psf_source *s,
-                                 const scry_tiff_info *info, int rank, const size_t *limit,
-                                 FILE *log, scry_error *err)
+/* What was made of a measured psf, and what is odd about it. */
+static void log_measured(const scry_log *log, const scry_psf_source *s, const scry_image *image,
+                         const scry_space *space, const scry_psf_report *report)
 {
-    const scry_tiff_info *mi = &s->measured.info;
+    char text[64], shift[96] = "", width[96] = "";
+    for (int a = 0; a < space->rank; a++) {
+        const size_t at = strlen(shift), w = strlen(width);
+        snprintf(shift + at, sizeof shift - at, " %td", report->shift[a]);
+        snprintf(width + w, sizeof width - w, " %.2f", report->stats.fwhm[a]);
+    }
+    scry_log_note(log,
+                  "psf %s: support %s, background %.4g, light kept %.4f, shifted by%s, FWHM%s px",
+                  s->name, scry_space_print(space, text, sizeof text), report->background,
+                  report->energy, shift, width);
+    for (unsigned bit = 1; bit <= SCRY_PSF_WARN_NEGATIVE; bit <<= 1)
+        if (report->warnings & bit) scry_log_warn(log, "%s: %s", s->name, scry_psf_warning(bit));
+    if (image->voxel_um[2] > 0 && !(s->request.voxel_um[2] > 0))
+        scry_log_note(log, "psf %s: voxel size unknown, taken as that of the image", s->name);
+}
+
+static scry_status make_measured(float **psf, scry_space *space, const scry_psf_source *s,
+                                 const scry_image *image, const size_t *limit, const scry_log *log,
+                                 scry_error *err)
+{
+    const scry_psf_request *r = &s->request;
+    const int rank = image->space.rank, own = r->space.rank;
+    const size_t *dims = r->space.dims;
+    const size_t planes = measured_planes(s);
+    const scry_space in = rank == 3 ? SCRY_SPACE(planes, dims[own - 2], dims[own - 1])
+                                    : SCRY_SPACE(dims[own - 2], dims[own - 1]);
+    const float *pixels = rank == 2 && planes > 1 ? focal_plane(r) : r->pixels;
     scry_psf_report report;
-    scry_space in = rank == 3 ? SCRY_SPACE(mi->z, mi->y, mi->x) : SCRY_SPACE(mi->y, mi->x);
-    const float *pixels = rank == 2 && mi->z > 1 ? focal_plane(&s->measured) : s->measured.pixels;
     scry_psf_prepare_opts o;
     scry_psf_prepare_opts_init(&o);
     /* Centring a tail may make the box larger than the file; one that fits the image still does. */
     for (int a = 0; a < rank; a++)
         if (in.dims[a] <= limit[a]) o.limit[a] = limit[a];
     scry_status st = scry_psf_prepare(psf, space, pixels, &in, &o, &report, err);
-    if (st == SCRY_OK) st = match_voxels(psf, space, mi, info, log, err);
+    if (st == SCRY_OK) st = match_voxels(psf, space, r->voxel_um, image->voxel_um, log, err);
     if (st != SCRY_OK) return st;
-    char text[64];
-    if (log) {
-        fprintf(log, "psf %s: support %s, background %.4g, light kept %.4f, shifted by", s->spec,
-                scry_space_print(space, text, sizeof text), report.background, report.energy);
-        for (int a = 0; a < rank; a++)
-            fprintf(log, " %td", report.shift[a]);
-        fprintf(log, ", FWHM");
-        for (int a = 0; a < rank; a++)
-            fprintf(log, " %.2f", report.stats.fwhm[a]);
-        fprintf(log, " px\n");
-        for (unsigned bit = 1; bit <= SCRY_PSF_WARN_NEGATIVE; bit <<= 1)
-            if (report.warnings & bit)
-                fprintf(log, "scry: warning: %s: %s\n", s->spec, scry_psf_warning(bit));
-        if (info->pixel_um[2] > 0 && !(mi->pixel_um[2] > 0))
-            fprintf(log, "psf %s: voxel size unknown, taken as that of the image\n", s->spec);
-    }
-    if (s->crop && (st = crop_psf(psf, space, limit, s->spec, err)) != SCRY_OK) return st;
+    log_measured(log, s, image, space, &report);
+    if (r->crop && (st = crop_psf(psf, space, limit, s->name, log, err)) != SCRY_OK) return st;
     for (int a = 0; a < rank; a++)
         if (space->dims[a] > limit[a])
             return SCRY_FAIL(err, SCRY_ESHAPE,
                              "%s: the psf is %zu long in %c, expected at most %zu, as far as "
                              "one pixel of the image sees another; --crop-psf cuts it",
-                             s->spec, space->dims[a], "zyx"[3 - rank + a], limit[a]);
+                             s->name, space->dims[a], "zyx"[3 - rank + a], limit[a]);
     return SCRY_OK;
 }
 
-scry_boundary psf_boundary(const char *name, int rank)
+scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank)
 {
-    if (!name) return rank == 3 ? SCRY_JOINED : SCRY_OPEN;
-    return !strcmp(name, "periodic") ? SCRY_PERIODIC
-           : !strcmp(name, "joined") ? SCRY_JOINED
-                                     : SCRY_OPEN;
+    switch (choice) {
+    case SCRY_BOUNDARY_OPEN:
+        return SCRY_OPEN;
+    case SCRY_BOUNDARY_JOINED:
+        return SCRY_JOINED;
+    case SCRY_BOUNDARY_PERIODIC:
+        return SCRY_PERIODIC;
+    default:
+        return rank == 3 ? SCRY_JOINED : SCRY_OPEN;
+    }
 }
 
-scry_status psf_make(float **psf, scry_space *space, const psf_source *s,
-                     const scry_tiff_info *info, size_t c, int rank, scry_boundary boundary,
-                     FILE *log, scry_error *err)
+scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
+                                 const scry_image *image, scry_boundary boundary,
+                                 const scry_log *log, scry_error *err)
 {
-    size_t limit3[3] = {info->z, info->y, info->x};
-    for (int a = 0; a < 3 && boundary != SCRY_PERIODIC; a++)
-        limit3[a] = 2 * limit3[a] - 1;
-    const size_t *limit = limit3 + 3 - rank;
+    size_t limit[3] = {0};
+    for (int a = 0; a < image->space.rank; a++)
+        limit[a] = boundary == SCRY_PERIODIC ? image->space.dims[a] : 2 * image->space.dims[a] - 1;
     *psf = NULL;
-    scry_status st = s->model ? psf_source_make_model(psf, space, s, info, c, rank, limit, log, err)
-                              : make_measured(psf, space, s, info, rank, limit, log, err);
+    scry_status st = s->request.model ? make_model(psf, space, s, image, limit, log, err)
+                                      : make_measured(psf, space, s, image, limit, log, err);
     if (st != SCRY_OK) {
-        image_name_error(err, s->spec);
+        scry_error_name(err, s->name);
         scry_free(*psf);
         *psf = NULL;
     }

@@ -1,41 +1,62 @@
 #ifndef SCRY_APPS_RECON_IMAGE_PSF_SOURCE_H
 #define SCRY_APPS_RECON_IMAGE_PSF_SOURCE_H
 
-#include "apps/cli/image.h"
+#include "apps/recon/image/image.h"
+#include "apps/recon/log.h"
 #include "operators/blur.h"
 #include "operators/psf.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 
-/* --psf: a model ("gibson-lanni:na=1.4") or a measured one from a TIFF. Loaded once, made for each
+/* The point-spread function of a microscope: a model, or a measurement. Chosen once, made for each
  * image and channel. */
-typedef struct psf_source {
-    const char *spec;
-    bool model;
-    bool crop; /* a measured one that is larger than the image is cut, and the loss told */
-    scry_psf_params params;
-    image measured;
-} psf_source;
 
-scry_status psf_open(psf_source *s, const char *spec, scry_error *err);
-void psf_close(psf_source *s); /* accepts a zeroed one */
+/* All zeros: no blur. */
+typedef struct scry_psf_request {
+    const char *model;   /* "gaussian:sigma=2", "gibson-lanni:na=1.4": operators/psf.h; or NULL */
+    const float *pixels; /* a measured one, borrowed; NULL: none. With a model EINVAL */
+    scry_space space;    /* of the pixels: (y, x) or (z, y, x) */
+    double voxel_um[3];  /* of the pixels along z, y, x; 0: as the image's */
+    const char *name;    /* of a measured one, for messages; NULL: "psf" */
+    bool crop;           /* cut a measured one that is larger than the image, and warn of what is
+                            lost; it is an error otherwise */
+} scry_psf_request;
 
-/* 3 when a stack is to be deconvolved as a volume, 2 when plane by plane: for airy, a measured PSF
- * of one plane, and gaussian unless sigma_z is given. */
-int psf_rank(const psf_source *s, const scry_tiff_info *info);
+typedef struct scry_psf_source {
+    scry_psf_request request;
+    const char *name;       /* what messages call it */
+    scry_psf_params params; /* of a model */
+} scry_psf_source;
 
-/* "periodic", "joined" or "open"; NULL: the choice for images of this rank. That is open for planes
- * and joined for volumes, whose margins may hold several times their voxels: on a simulated
- * widefield stack (24 x 96 x 96, PSF 47 x 191 x 191) Richardson-Lucy reaches 35.7 dB with either,
- * in 5.6 s with the joined margin and 14.7 s without. */
-scry_boundary psf_boundary(const char *name, int rank);
+/* Borrows what `request` points to. EINVAL: neither a model nor pixels, or both; and those of
+ * scry_psf_parse. ESHAPE: pixels that are neither an image nor a volume. */
+scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *request,
+                                 scry_error *err);
 
-/* The PSF for channel c of an image, (y, x) or (z, y, x) by `rank`. On an axis of n pixels it has
- * at most 2 n - 1 entries, as far as one pixel of the image sees another, or n with a periodic
- * boundary: computed ones are limited to it, a measured one that is larger is an error. What was
- * used is told on `log`, which may be NULL. *psf from scry_alloc. */
-scry_status psf_make(float **psf, scry_space *space, const psf_source *s,
-                     const scry_tiff_info *info, size_t c, int rank, scry_boundary boundary,
-                     FILE *log, scry_error *err);
+/* 3 when a stack of nz planes is to be deconvolved as a volume, 2 when plane by plane: for airy, a
+ * measured PSF of one plane, and gaussian unless sigma_z is given. */
+int scry_psf_source_rank(const scry_psf_source *s, size_t nz);
+
+typedef enum scry_boundary_choice {
+    SCRY_BOUNDARY_AUTO = 0, /* open for planes, joined for volumes, whose margins may hold several
+                               times their voxels: on a simulated widefield stack (24 x 96 x 96, PSF
+                               47 x 191 x 191) Richardson-Lucy reaches 35.7 dB with either, in
+                               5.6 s with the joined margin and 14.7 s without */
+    SCRY_BOUNDARY_OPEN,     /* light enters from outside of the field of view */
+    SCRY_BOUNDARY_JOINED,   /* so it does, from one margin for opposite edges */
+    SCRY_BOUNDARY_PERIODIC  /* light that leaves on one side enters on the other */
+} scry_boundary_choice;
+
+scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank);
+
+/* The PSF for an image, of its rank. On an axis of n pixels it has at most 2 n - 1 entries, as far
+ * as one pixel of the image sees another, or n with a periodic boundary: computed ones are limited
+ * to it, a measured one that is larger is cut or an error. Model parameters that are not given come
+ * from the image's optics. What was used is logged. *psf from scry_alloc; its sum is 1.
+ * errors  those of scry_psf_create, scry_psf_prepare and scry_psf_resample, with the PSF's name;
+ *         ESHAPE: larger than that */
+scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
+                                 const scry_image *image, scry_boundary boundary,
+                                 const scry_log *log, scry_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "apps/cli/mri.h"
+#include "apps/recon/mri/mri.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -6,8 +6,9 @@
 
 #include <math.h>
 
-scry_status mri_hold_out(unsigned char **held, unsigned char *mask, const mri_plane *plane,
-                         double share, uint64_t seed, scry_error *err)
+scry_status scry_mri_hold_out(unsigned char **held, unsigned char *mask,
+                              const scry_mri_plane *plane, double share, uint64_t seed,
+                              scry_error *err)
 {
     const size_t n = plane->ny * plane->nx;
     const bool lines = plane->axes != SCRY_FOURIER_YX;

@@ -1,4 +1,4 @@
-#include "apps/cli/mri.h"
+#include "apps/recon/mri/mri.h"
 
 #include "lib/memory.h"
 #include "lib/vector.h"
@@ -16,7 +16,7 @@
  * k-space's margins: the median of the generalized eigenvalues of the two, of which signal raises
  * only a few. With one coil there is but the one of k-space. */
 
-static scry_status estimate(double complex *psi, const mri_slice *s, const float complex *data,
+static scry_status estimate(double complex *psi, const scry_mri_slice *s, const float complex *data,
                             scry_error *err)
 {
     /* rows of all z follow one another: what is far from the centre of a slice is so in a volume */
@@ -51,8 +51,8 @@ done:
     return st;
 }
 
-scry_status mri_noise_from_slice(double complex *psi, const mri_slice *s,
-                                 const scry_kspace_info *info, scry_error *err)
+scry_status scry_mri_noise_from_slice(double complex *psi, const scry_mri_slice *s,
+                                      const scry_kspace_info *info, scry_error *err)
 {
     const size_t n = s->dims[0] * s->dims[1] * s->dims[2], C = s->coils;
     const unsigned back = (s->image_axis[1] && !info->image_axis[1] ? SCRY_FOURIER_Y : 0u) |

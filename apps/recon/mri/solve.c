@@ -1,7 +1,7 @@
-#include "apps/cli/mri.h"
+#include "apps/recon/mri/mri.h"
 
-#include "apps/cli/monitor.h"
 #include "lib/memory.h"
+#include "lib/progress.h"
 #include "lib/vector.h"
 #include "operators/coils.h"
 #include "operators/fourier.h"
@@ -10,6 +10,9 @@
 
 #include <math.h>
 #include <string.h>
+
+/* As the priors are trained, the middle of the range of gains there. */
+#define GAIN 0.75
 
 /* What the imaginary part beside the phase of a first estimate is given, network's unit; rings of
  * its spectrum once it is learnt; and passes of learning. */
@@ -46,17 +49,17 @@ static void parts_free(struct parts *p)
     scry_free(p->held);
 }
 
-void mri_result_free(mri_result *r)
+void scry_mri_result_free(scry_mri_result *r)
 {
     scry_free(r->image);
-    scry_free(r->products);
-    *r = (mri_result){0};
+    scry_free(r->maps);
+    *r = (scry_mri_result){0};
 }
 
 /* ---- what is measured ---- */
 
 /* The operator with the phase of the image in the maps, phase NULL: as it is. */
-static scry_status mri_solve_make_operator(scry_op **A, const mri_plane *plane,
+static scry_status mri_solve_make_operator(scry_op **A, const scry_mri_plane *plane,
                                            const unsigned char *mask, const float complex *phase,
                                            scry_error *err)
 {
@@ -77,8 +80,8 @@ static scry_status mri_solve_make_operator(scry_op **A, const mri_plane *plane,
     return st;
 }
 
-static scry_status mri_solve_measure(float complex **y, const scry_op *A, const mri_plane *plane,
-                                     scry_error *err)
+static scry_status mri_solve_measure(float complex **y, const scry_op *A,
+                                     const scry_mri_plane *plane, scry_error *err)
 {
     *y = scry_alloc(scry_space_count(scry_op_cod(A)), sizeof **y);
     if (!*y) return SCRY_FAIL(err, SCRY_ENOMEM, "measured samples");
@@ -178,13 +181,13 @@ static scry_status bright(double *value, const float complex *u, size_t n, scry_
 
 /* r + i q: the network on the magnitude r, a Gaussian on q, what the phase map got wrong.
  * The Gaussian model beside it has the network's mean and spectrum. */
-static scry_status make_priors(struct parts *p, const mri_plane *plane, const mri_run *run,
-                               scry_error *err)
+static scry_status make_priors(struct parts *p, const scry_mri_plane *plane,
+                               const scry_mri_run *run, scry_error *err)
 {
     const scry_space space = SCRY_SPACE(plane->ny, plane->nx);
     const scry_prior_info *about = run->pool.info;
     const scry_radial beside = {RINGS, p->imaginary, 0};
-    prior_layout layout;
+    scry_prior_layout layout;
     scry_prior *real = NULL, *imaginary = NULL;
     scry_prior_free(p->prior);
     scry_prior_free(p->model);
@@ -193,8 +196,8 @@ static scry_status make_priors(struct parts *p, const mri_plane *plane, const mr
     /* A method that is about to be refused for its operator: the prior has all it can have, so that
      * the message names every method that would serve. */
     const bool refused = (needs & SCRY_NEEDS_SVD) && plane->coils > 1;
-    scry_status st = prior_pool_make(&real, &layout, &run->pool, &space, 512,
-                                     (needs & SCRY_NEEDS_VJP) || refused, 1, err);
+    scry_status st = scry_prior_pool_make(&real, &layout, &run->pool, &space, 512,
+                                          (needs & SCRY_NEEDS_VJP) || refused, 1, err);
     if (st == SCRY_OK) st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
     if (st == SCRY_OK) real = imaginary = NULL;
@@ -210,7 +213,7 @@ static scry_status make_priors(struct parts *p, const mri_plane *plane, const mr
 }
 
 /* Operator, likelihood and priors for the phase, map and imaginary part in p. */
-static scry_status with_phase(struct parts *p, const mri_plane *plane, const mri_run *run,
+static scry_status with_phase(struct parts *p, const scry_mri_plane *plane, const scry_mri_run *run,
                               scry_error *err)
 {
     scry_likelihood_free(p->L);
@@ -222,7 +225,7 @@ static scry_status with_phase(struct parts *p, const mri_plane *plane, const mri
     return st == SCRY_OK ? make_priors(p, plane, run, err) : st;
 }
 
-static scry_problem pose_problem(const struct parts *p, const mri_run *run)
+static scry_problem pose_problem(const struct parts *p, const scry_mri_run *run)
 {
     return (scry_problem){.L = p->L,
                           .prior = p->prior,
@@ -230,16 +233,11 @@ static scry_problem pose_problem(const struct parts *p, const mri_run *run)
                           .departure = run->has_pool ? &run->pool.info->departure : NULL};
 }
 
-static bool still_wanted(const scry_chains_progress *p, void *ctx)
-{
-    return ctx ? monitor_chains(p, ctx) : !cli_interrupted;
-}
-
 /* The variable becomes u with image = phase (scale u + scale): background at -1, as the prior has
  * it, and the brightest tissue where training images had theirs. Phase and intensity come from an
  * l1-wavelet estimate of the measured samples. */
-static scry_status pose_diffusion(struct parts *p, const mri_plane *plane, const mri_run *run,
-                                  scry_error *err)
+static scry_status pose_diffusion(struct parts *p, const scry_mri_plane *plane,
+                                  const scry_mri_run *run, scry_error *err)
 {
     const size_t n = plane->ny * plane->nx;
     double high = 0;
@@ -255,13 +253,14 @@ static scry_status pose_diffusion(struct parts *p, const mri_plane *plane, const
     }
     if ((st = quick_solve(u, "wavelet", 0.005, 60, p, err)) != SCRY_OK) goto done;
     if ((st = bright(&high, u, n, err)) != SCRY_OK) goto done;
-    p->width = run->settings->phase_width;
+    p->width = run->request->phase_width;
     st = p->width > 0 ? smooth_phase(p->phase, u, plane->ny, plane->nx, p->width, err)
                       : choose_phase(p->phase, &p->width, u, plane->ny, plane->nx, err);
     if (st != SCRY_OK) goto done;
-    const double scale = run->unit * fmax(high, 0.25) / (2 * run->settings->gain);
+    const double scale =
+        run->unit * fmax(high, 0.25) / (2 * (run->request->gain > 0 ? run->request->gain : GAIN));
     p->map = (scry_affine){scale, scale};
-    const double imaginary = run->settings->imaginary > 0 ? run->settings->imaginary : IMAGINARY;
+    const double imaginary = run->request->imaginary > 0 ? run->request->imaginary : IMAGINARY;
     for (size_t k = 0; k < RINGS; k++)
         p->imaginary[k] = imaginary * imaginary;
     st = with_phase(p, plane, run, err);
@@ -272,7 +271,7 @@ done:
 
 /* The power of the chains' imaginary part beside `phase`, ring by ring: the spectrum that makes the
  * draws most probable, a step of expectation-maximisation. */
-static scry_status learn_imaginary(struct parts *p, const mri_plane *plane,
+static scry_status learn_imaginary(struct parts *p, const scry_mri_plane *plane,
                                    const scry_chains *chains, const float complex *phase,
                                    scry_error *err)
 {
@@ -304,8 +303,8 @@ static scry_status learn_imaginary(struct parts *p, const mri_plane *plane,
 }
 
 /* phase <- that of the mean of `chains`. */
-static scry_status learn_phase(struct parts *p, const mri_plane *plane, const mri_run *run,
-                               const scry_chains *chains, scry_error *err)
+static scry_status learn_phase(struct parts *p, const scry_mri_plane *plane,
+                               const scry_mri_run *run, const scry_chains *chains, scry_error *err)
 {
     const size_t n = plane->ny * plane->nx;
     float complex *x = scry_alloc(2 * n, sizeof *x), *phase = x ? x + n : NULL;
@@ -313,15 +312,23 @@ static scry_status learn_phase(struct parts *p, const mri_plane *plane, const mr
     for (size_t i = 0; i < n; i++)
         x[i] = (((const float complex *)chains->mean)[i] + 1) * p->phase[i];
     scry_status st = smooth_phase(phase, x, plane->ny, plane->nx, p->width, err);
-    if (st == SCRY_OK && !(run->settings->imaginary > 0))
+    if (st == SCRY_OK && !(run->request->imaginary > 0))
         st = learn_imaginary(p, plane, chains, phase, err);
     memcpy(p->phase, phase, n * sizeof *phase);
     scry_free(x);
     return st;
 }
 
+/* The monitor may stop short chains; their steps are not those of the run: 0 chains. */
+static bool refine_goes_on(const scry_chains_progress *p, void *ctx)
+{
+    const scry_mri_run *run = ctx;
+    const scry_chains_progress told = {.p = p->p};
+    return !run->monitor || run->monitor(&told, run->ctx);
+}
+
 /* Two short chains, whose mean is a better place to read the phase from than the first estimate. */
-static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run *run,
+static scry_status refine(struct parts *p, const scry_mri_plane *plane, const scry_mri_run *run,
                           uint64_t seed, scry_error *err)
 {
     const scry_problem problem = pose_problem(p, run);
@@ -338,7 +345,8 @@ static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run
         scry_options_set(&opts, "steps", floor(steps / 2), NULL);
     scry_options_set(&opts, "draws", 1, NULL);
     scry_error why = {0};
-    scry_status st = scry_chains_run(&chains, &problem, &opts, &copts, still_wanted, NULL, &why);
+    scry_status st =
+        scry_chains_run(&chains, &problem, &opts, &copts, refine_goes_on, (void *)run, &why);
     if (st == SCRY_OK && chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
     else if (st != SCRY_OK)
@@ -349,15 +357,15 @@ static scry_status refine(struct parts *p, const mri_plane *plane, const mri_run
     return st;
 }
 
-static scry_status pose(struct parts *p, const mri_plane *plane, const mri_run *run, uint64_t seed,
-                        scry_error *err)
+static scry_status pose(struct parts *p, const scry_mri_plane *plane, const scry_mri_run *run,
+                        uint64_t seed, scry_error *err)
 {
     scry_status st = SCRY_OK;
     p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
     p->sigma = run->psi ? sqrt(0.5) / plane->scale : run->unit * 1e-3;
-    if (run->settings->holdout > 0)
-        st = mri_hold_out(&p->held, p->mask, plane, run->settings->holdout, seed, err);
+    if (run->request->holdout > 0)
+        st = scry_mri_hold_out(&p->held, p->mask, plane, run->request->holdout, seed, err);
     if (st == SCRY_OK) st = mri_solve_make_operator(&p->A, plane, p->mask, NULL, err);
     if (st == SCRY_OK) st = mri_solve_measure(&p->y, p->A, plane, err);
     if (st == SCRY_OK) st = make_likelihood(p, (scry_affine){run->unit, 0}, err);
@@ -370,8 +378,9 @@ static scry_status pose(struct parts *p, const mri_plane *plane, const mri_run *
 
 /* |y - A x| / |y| on the samples that were held out, and its chi2. x in the unit of the file,
  * without the phase. */
-static scry_status mri_solve_judge(mri_result *r, const struct parts *p, const mri_plane *plane,
-                                   const float complex *x, scry_error *err)
+static scry_status mri_solve_judge(scry_mri_result *r, const struct parts *p,
+                                   const scry_mri_plane *plane, const float complex *x,
+                                   scry_error *err)
 {
     scry_op *H = NULL;
     float complex *y = NULL, *Ax = NULL;
@@ -402,59 +411,60 @@ done:
 /* Where no coil sees anything nothing was measured, and what a prior drew there is not an image: it
  * is 0, and so is what is said of it. R-hat and ESS are not numbers there, and in regions of which
  * most is such: drift of what nobody measures would pass for that of the image. */
-static void blank_unseen(mri_result *r, const unsigned char *seen, size_t n,
-                         const output_maps *asked)
+static void blank_unseen(scry_mri_result *r, const unsigned char *seen, size_t n,
+                         const scry_output_maps *asked)
 {
     for (size_t i = 0; i < n; i++) {
         if (!seen[i]) r->image[i] = 0;
         for (size_t k = 0; k < asked->count; k++) {
-            const bool followed = asked->list[k].kind >= OUTPUT_MAP_RHAT;
-            if (followed && seen[i] < MRI_SEEN_AROUND)
-                r->products[k * n + i] = NAN;
+            const bool followed = asked->list[k].kind >= SCRY_OUTPUT_RHAT;
+            if (followed && seen[i] < SCRY_MRI_SEEN_AROUND)
+                r->maps[k * n + i] = NAN;
             else if (!seen[i])
-                r->products[k * n + i] = 0;
+                r->maps[k * n + i] = 0;
         }
     }
 }
 
 /* What the chains say of the real part of u, which is the magnitude's direction where the phase is
  * in the maps. */
-static void take_products(float *out, size_t n, const scry_affine *map, const output_maps *asked,
-                          const scry_chains *chains)
+static void take_products(float *out, size_t n, const scry_affine *map,
+                          const scry_output_maps *asked, const scry_chains *chains)
 {
     for (size_t k = 0; k < asked->count; k++) {
-        const float *u = output_maps_values(asked, k, chains);
+        const float *u = scry_output_maps_values(asked, k, chains);
         for (size_t i = 0; i < n; i++)
             out[k * n + i] =
-                (float)output_maps_scaled(&asked->list[k], u[2 * i], map->scale, map->shift);
+                (float)scry_output_maps_scaled(&asked->list[k], u[2 * i], map->scale, map->shift);
     }
 }
 
 /* Keeps what is said to what is seen: the image, its products, and the worst of R-hat and ESS. */
-static scry_status keep_seen(mri_result *r, const mri_plane *plane, const output_maps *asked,
-                             const scry_chains *chains, scry_error *err)
+static scry_status keep_seen(scry_mri_result *r, const scry_mri_plane *plane,
+                             const scry_output_maps *asked, const scry_chains *chains,
+                             scry_error *err)
 {
     const size_t n = plane->ny * plane->nx;
     unsigned char *seen;
-    const scry_status st = mri_plane_seen(&seen, plane, asked->region, err);
+    const scry_status st = scry_mri_plane_seen(&seen, plane, asked->region, err);
     if (st != SCRY_OK) return st;
     blank_unseen(r, seen, n, asked);
     for (size_t i = 0; i < n; i++)
-        if (seen[i] == MRI_SEEN_AROUND)
-            diagnosis_follow(&r->diagnosis, chains->rhat ? chains->rhat + 2 * i : NULL,
-                             chains->ess ? chains->ess + 2 * i : NULL, 1);
+        if (seen[i] == SCRY_MRI_SEEN_AROUND)
+            scry_diagnosis_follow(&r->diagnosis, chains->rhat ? chains->rhat + 2 * i : NULL,
+                                  chains->ess ? chains->ess + 2 * i : NULL, 1);
     scry_free(seen);
     return SCRY_OK;
 }
 
 /* chi2 counts in the noise of the coils, which is a guess where they were not whitened by it. */
-static scry_status diagnose(mri_result *r, const struct parts *p, const mri_run *run,
+static scry_status diagnose(scry_mri_result *r, const struct parts *p, const scry_mri_run *run,
                             const scry_chains *chains, scry_error *err)
 {
     double deviance;
     void *work = scry_alloc(1, scry_likelihood_work_bytes(p->L));
     if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "deviance");
-    r->diagnosis = diagnosis_of(chains, run->method);
+    r->diagnosis = scry_diagnosis_of(chains, run->method);
     const scry_status st =
         scry_likelihood_deviance(p->L, &deviance, &r->diagnosis.measured, chains->mean, work, err);
     scry_free(work);
@@ -465,17 +475,18 @@ static scry_status diagnose(mri_result *r, const struct parts *p, const mri_run 
     return st;
 }
 
-static scry_status mri_solve_collect(mri_result *r, const struct parts *p, const mri_plane *plane,
-                                     const mri_run *run, const scry_chains *chains, scry_error *err)
+static scry_status mri_solve_collect(scry_mri_result *r, const struct parts *p,
+                                     const scry_mri_plane *plane, const scry_mri_run *run,
+                                     const scry_chains *chains, scry_error *err)
 {
-    const size_t n = plane->ny * plane->nx, asked = run->products.count;
+    const size_t n = plane->ny * plane->nx, asked = run->maps.count;
     const float complex *u = (const float complex *)chains->mean;
-    scry_status st = output_maps_check(&run->products, chains, err);
+    scry_status st = scry_output_maps_check(&run->maps, chains, err);
     if (st == SCRY_OK) st = diagnose(r, p, run, chains, err);
     if (st != SCRY_OK) return st;
     r->image = scry_alloc(n, sizeof *r->image);
-    if (asked) r->products = scry_alloc(n * asked, sizeof *r->products);
-    if (!r->image || (asked && !r->products))
+    if (asked) r->maps = scry_alloc(n * asked, sizeof *r->maps);
+    if (!r->image || (asked && !r->maps))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + asked, n);
     for (size_t i = 0; i < n; i++)
         r->image[i] = (float)p->map.scale * u[i] + (float)p->map.shift;
@@ -493,8 +504,8 @@ static scry_status mri_solve_collect(mri_result *r, const struct parts *p, const
         }
         r->image[i] = (float)(p->map.scale * sqrt(sum));
     }
-    take_products(r->products, n, &p->map, &run->products, chains);
-    if ((st = keep_seen(r, plane, &run->products, chains, err)) != SCRY_OK) return st;
+    take_products(r->maps, n, &p->map, &run->maps, chains);
+    if ((st = keep_seen(r, plane, &run->maps, chains, err)) != SCRY_OK) return st;
     r->samples = chains->done;
     r->failed = chains->failed;
     r->counts = chains->counts;
@@ -504,7 +515,7 @@ static scry_status mri_solve_collect(mri_result *r, const struct parts *p, const
 }
 
 /* Root sum of squares of the channels, as they are. */
-static scry_status solve_rss(mri_result *r, const mri_plane *plane, scry_error *err)
+static scry_status solve_rss(scry_mri_result *r, const scry_mri_plane *plane, scry_error *err)
 {
     const size_t n = plane->ny * plane->nx;
     float complex *images = scry_copy(plane->data, plane->coils * n * sizeof *images);
@@ -523,7 +534,7 @@ static scry_status solve_rss(mri_result *r, const mri_plane *plane, scry_error *
     r->samples = 1;
     r->coils = plane->coils;
     r->holdout = r->holdout_chi2 = NAN;
-    r->diagnosis = (diagnosis){
+    r->diagnosis = (scry_diagnosis){
         .draws = 1, .chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
     r->scale = 1;
     for (size_t i = 0; i < n; i++)
@@ -536,7 +547,7 @@ done:
 
 /* A^H y of whitened coils is shaded by sum |S|^2, which is not 1 everywhere: over that sum it is
  * the coil-combined image of least variance where all is sampled (Roemer et al. 1990). */
-static void unshade(float complex *image, const mri_plane *plane)
+static void unshade(float complex *image, const scry_mri_plane *plane)
 {
     const size_t n = plane->ny * plane->nx;
     for (size_t i = 0; i < n; i++) {
@@ -549,15 +560,15 @@ static void unshade(float complex *image, const mri_plane *plane)
     }
 }
 
-scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *run, uint64_t seed,
-                      size_t threads, scry_error *err)
+scry_status scry_mri_solve(scry_mri_result *out, const scry_mri_plane *plane,
+                           const scry_mri_run *run, uint64_t seed, size_t threads, scry_error *err)
 {
     struct parts p = {0};
     scry_chains chains = {0};
     scry_chains_opts copts = run->chains;
     double threshold[SCRY_MAX_QUANTILES];
-    mri_result r = {0};
-    const double began = monitor_clock();
+    scry_mri_result r = {0};
+    const double began = scry_clock();
     scry_status st;
     if (!plane->maps && plane->coils > 1) {
         st = solve_rss(&r, plane, err);
@@ -568,13 +579,13 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
     if ((st = pose(&p, plane, run, seed, err)) != SCRY_OK) goto done;
     for (int pass = 0; p.phase && pass < PASSES; pass++)
         if ((st = refine(&p, plane, run, seed + (uint64_t)pass, err)) != SCRY_OK) goto done;
-    for (size_t t = 0; t < run->products.thresholds; t++)
-        threshold[t] = (run->products.threshold[t] - p.map.shift) / p.map.scale;
-    output_maps_request(&copts, &run->products, threshold);
+    for (size_t t = 0; t < run->maps.thresholds; t++)
+        threshold[t] = (run->maps.threshold[t] - p.map.shift) / p.map.scale;
+    scry_output_maps_request(&copts, &run->maps, threshold);
     const scry_problem problem = pose_problem(&p, run);
-    st = start_find(&r.start, &problem, &run->opts, err);
+    st = scry_start_find(&r.start, &problem, &run->opts, err);
     if (st == SCRY_OK)
-        st = scry_chains_run(&chains, &problem, &run->opts, &copts, still_wanted, run->steps, err);
+        st = scry_chains_run(&chains, &problem, &run->opts, &copts, run->monitor, run->ctx, err);
     if (st != SCRY_OK) goto done;
     if (chains.reason == SCRY_STOP_USER)
         st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
@@ -584,17 +595,18 @@ scry_status mri_solve(mri_result *out, const mri_plane *plane, const mri_run *ru
         !strcmp(run->method->name, "zero-filled"))
         unshade(r.image, plane);
 done:
-    r.seconds = monitor_clock() - began;
+    r.seconds = scry_clock() - began;
     scry_chains_free(&chains);
     parts_free(&p);
     if (st != SCRY_OK)
-        mri_result_free(&r);
+        scry_mri_result_free(&r);
     else
         *out = r;
     return st;
 }
 
-scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *run, scry_error *err)
+scry_status scry_mri_forecast(size_t *bytes, const scry_mri_plane *plane, const scry_mri_run *run,
+                              scry_error *err)
 {
     struct parts p = {0};
     const size_t before = scry_memory_asked();
@@ -604,14 +616,13 @@ scry_status mri_forecast(size_t *bytes, const mri_plane *plane, const mri_run *r
     if (st == SCRY_OK) {
         const scry_problem problem = pose_problem(&p, run);
         const size_t posed = scry_memory_asked() - before;
-        start_point start;
+        scry_start_point start;
         scry_chains_opts copts = run->chains;
-        output_maps_request(&copts, &run->products,
-                            run->products.threshold); /* their count matters */
+        scry_output_maps_request(&copts, &run->maps, run->maps.threshold); /* their count matters */
         st = scry_chains_forecast(bytes, &problem, &run->opts, &copts, err);
         *bytes += posed;
-        if (st == SCRY_OK) st = start_find(&start, &problem, &run->opts, err);
-        if (st == SCRY_OK) start_log(run->log, &start, "Gaussian posterior");
+        if (st == SCRY_OK) st = scry_start_find(&start, &problem, &run->opts, err);
+        if (st == SCRY_OK) scry_start_log(&run->request->log, &start, "Gaussian posterior");
     }
     parts_free(&p);
     return st;

@@ -1,23 +1,35 @@
-#include "apps/cli/restore.h"
+#include "apps/recon/image/noise.h"
 
 #include "lib/stats/noise.h"
 
 #include <math.h>
 #include <string.h>
 
-static double or_zero(double value)
+double scry_noise_to_physical(const scry_noise *n, double value)
 {
-    return isnan(value) ? 0 : value;
+    return n->kind == SCRY_NOISE_GAUSSIAN ? value - n->background
+                                          : (value - n->offset) * n->gain - n->background;
+}
+
+double scry_noise_scale_to_file(const scry_noise *n)
+{
+    return n->kind == SCRY_NOISE_GAUSSIAN ? 1 : 1 / n->gain;
+}
+
+double scry_noise_to_file(const scry_noise *n, double value)
+{
+    return n->kind == SCRY_NOISE_GAUSSIAN ? value + n->background
+                                          : (value + n->background) / n->gain + n->offset;
 }
 
 /* The camera that the user described, as far as it goes. */
-static scry_noise given_camera(const restore_settings *s)
+static scry_noise given_camera(const scry_noise_request *r)
 {
     return (scry_noise){.kind = SCRY_NOISE_POISSON_GAUSSIAN,
-                        .gain = s->gain,
-                        .offset = or_zero(s->offset),
-                        .read_noise = or_zero(s->read_noise),
-                        .background = or_zero(s->background)};
+                        .gain = r->gain,
+                        .offset = r->offset,
+                        .read_noise = r->read_noise,
+                        .background = r->background};
 }
 
 /* Known pixels are exact: a standard deviation of a thousandth of their range, far below what
@@ -32,28 +44,28 @@ static scry_noise exact_pixels(const float *y, size_t n)
     return (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1e-3 * ((double)high - low)};
 }
 
-static scry_status estimated(scry_noise *out, const restore_settings *s, const float *y,
-                             const scry_space *space, FILE *log, scry_error *err)
+static scry_status estimated(scry_noise *out, const scry_noise_request *r, const float *y,
+                             const scry_space *space, const scry_log *log, scry_error *err)
 {
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
     const size_t planes = scry_space_count(space) / (ny * nx);
-    const scry_camera_known known = {s->gain, s->offset, s->read_noise};
+    const scry_camera_known known = {r->gain > 0 ? r->gain : NAN, r->offset_known ? r->offset : NAN,
+                                     r->read_noise_known ? r->read_noise : NAN};
     scry_camera_estimate camera = {0};
     scry_status st;
     if (ny >= 16 && nx >= 16) {
         st = scry_noise_camera(&camera, y, planes, ny, nx, &known, err);
         if (st != SCRY_OK) return st;
-        if (log) fprintf(log, "noise: %s\n", camera.note);
+        scry_log_note(log, "noise: %s", camera.note);
     }
     if (camera.gain_found) {
         *out = (scry_noise){.kind = SCRY_NOISE_POISSON_GAUSSIAN,
                             .gain = camera.gain,
                             .offset = camera.offset,
                             .read_noise = camera.read_noise,
-                            .background = or_zero(s->background)};
-        if (log)
-            fprintf(log, "noise: estimated gain %.3g e-/ADU, offset %.4g ADU, read noise %.3g e-\n",
-                    out->gain, out->offset, out->read_noise);
+                            .background = r->background};
+        scry_log_note(log, "noise: estimated gain %.3g e-/ADU, offset %.4g ADU, read noise %.3g e-",
+                      out->gain, out->offset, out->read_noise);
         return SCRY_OK;
     }
     double sigma;
@@ -66,9 +78,8 @@ static scry_status estimated(scry_noise *out, const restore_settings *s, const f
     if (st == SCRY_EINVAL && err) /* the library does not know what the options are called */
         strncat(err->text, ": give --sigma or --gain", sizeof err->text - strlen(err->text) - 1);
     if (st != SCRY_OK) return st;
-    *out = (scry_noise){
-        .kind = SCRY_NOISE_GAUSSIAN, .sigma = sigma, .background = or_zero(s->background)};
-    if (log) fprintf(log, "noise: estimated sigma %.4g, in the unit of the file\n", sigma);
+    *out = (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = sigma, .background = r->background};
+    scry_log_note(log, "noise: estimated sigma %.4g, in the unit of the file", sigma);
     return SCRY_OK;
 }
 
@@ -87,9 +98,9 @@ static scry_status plausible(const scry_noise *n, const float *y, size_t count, 
     if (camera && n->offset > high)
         return SCRY_FAIL(err, SCRY_EINVAL, "--offset %g ADU is above the brightest pixel, %g",
                          n->offset, high);
-    if (restore_to_physical(n, high) < 0)
+    if (scry_noise_to_physical(n, high) < 0)
         return SCRY_FAIL(err, SCRY_EINVAL, "--background %g is above the brightest pixel, %g%s",
-                         n->background, restore_to_physical(n, high) + n->background,
+                         n->background, scry_noise_to_physical(n, high) + n->background,
                          camera ? " e-" : "");
     const double electrons = camera ? fmax((mean - n->offset) * n->gain, 0) : 0;
     const double sd = camera ? sqrt(electrons + n->read_noise * n->read_noise) / n->gain : n->sigma;
@@ -100,26 +111,26 @@ static scry_status plausible(const scry_noise *n, const float *y, size_t count, 
     return SCRY_OK;
 }
 
-scry_status restore_noise(scry_noise *out, const restore_settings *s, bool deblur, const float *y,
-                          const scry_space *space, FILE *log, scry_error *err)
+scry_status scry_noise_choose(scry_noise *out, const scry_noise_request *r, bool blurred,
+                              const float *y, const scry_space *space, const scry_log *log,
+                              scry_error *err)
 {
-    const bool automatic = s->noise && s->noise[0] == 'a';
+    const bool automatic = r->choice == SCRY_NOISE_ESTIMATED;
     const size_t n = scry_space_count(space);
-    if (!isnan(s->sigma)) {
+    if (r->sigma > 0) {
         *out = (scry_noise){
-            .kind = SCRY_NOISE_GAUSSIAN, .sigma = s->sigma, .background = or_zero(s->background)};
+            .kind = SCRY_NOISE_GAUSSIAN, .sigma = r->sigma, .background = r->background};
         return plausible(out, y, n, err);
     }
-    if (!isnan(s->gain) && !automatic) {
-        *out = given_camera(s);
+    if (r->gain > 0 && !automatic) {
+        *out = given_camera(r);
         return plausible(out, y, n, err);
     }
-    if (automatic || (deblur && !s->noise)) {
-        const scry_status st = estimated(out, s, y, space, log, err);
+    if (automatic || (blurred && r->choice == SCRY_NOISE_AS_GIVEN)) {
+        const scry_status st = estimated(out, r, y, space, log, err);
         return st == SCRY_OK ? plausible(out, y, n, err) : st;
     }
     *out = exact_pixels(y, n);
-    if (log)
-        fprintf(log, "noise: known pixels are taken as exact; --noise auto estimates instead\n");
+    scry_log_note(log, "noise: known pixels are taken as exact; --noise auto estimates instead");
     return SCRY_OK;
 }

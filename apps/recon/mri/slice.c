@@ -1,4 +1,4 @@
-#include "apps/cli/mri.h"
+#include "apps/recon/mri/mri.h"
 
 #include "lib/memory.h"
 #include "operators/coils.h"
@@ -8,24 +8,27 @@
 #include <math.h>
 #include <string.h>
 
-void mri_slice_free(mri_slice *s)
+enum { DEFAULT_ACS = 24 }; /* lines */
+
+void scry_mri_slice_free(scry_mri_slice *s)
 {
     if (s->calibration != s->data) scry_free(s->calibration);
     if (s->calibration_mask != s->mask) scry_free(s->calibration_mask);
     scry_free(s->data);
     scry_free(s->mask);
-    *s = (mri_slice){0};
+    *s = (scry_mri_slice){0};
 }
 
-void mri_plane_free(mri_plane *p)
+void scry_mri_plane_free(scry_mri_plane *p)
 {
     scry_free(p->data);
     scry_free(p->mask);
     scry_free(p->maps);
-    *p = (mri_plane){0};
+    *p = (scry_mri_plane){0};
 }
 
-scry_status mri_plane_seen(unsigned char **out, const mri_plane *p, size_t side, scry_error *err)
+scry_status scry_mri_plane_seen(unsigned char **out, const scry_mri_plane *p, size_t side,
+                                scry_error *err)
 {
     const size_t n = p->ny * p->nx, all = p->coils * p->sets, step = side ? side : 1;
     unsigned char *seen = *out = scry_alloc(n, 1);
@@ -34,7 +37,7 @@ scry_status mri_plane_seen(unsigned char **out, const mri_plane *p, size_t side,
         bool by = !p->maps; /* a root sum of squares is of all that there is */
         for (size_t c = 0; c < all && !by; c++)
             by = cabsf(p->maps[c * n + i]) > 0;
-        seen[i] = by ? MRI_SEEN : 0;
+        seen[i] = by ? SCRY_MRI_SEEN : 0;
     }
     for (size_t y = 0; y < p->ny; y += step)
         for (size_t x = 0; x < p->nx; x += step) {
@@ -44,14 +47,14 @@ scry_status mri_plane_seen(unsigned char **out, const mri_plane *p, size_t side,
             for (size_t k = 0; k < h * w; k++)
                 count += seen[(y + k / w) * p->nx + x + k % w];
             for (size_t k = 0; k < h * w && 2 * count >= h * w; k++)
-                seen[(y + k / w) * p->nx + x + k % w] *= MRI_SEEN_AROUND;
+                seen[(y + k / w) * p->nx + x + k % w] *= SCRY_MRI_SEEN_AROUND;
         }
     return SCRY_OK;
 }
 
 /* ---- the readout ---- */
 
-bool mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis)
+bool scry_mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis)
 {
     const size_t step = axis == 2 ? 1 : dims[2], n = dims[axis];
     const size_t all = dims[0] * dims[1] * dims[2];
@@ -76,8 +79,8 @@ static void crop_axis(void *data, size_t bytes, size_t count, const size_t dims[
 }
 
 /* Transforms the readout to the image, unless it is there, and cuts it to size. */
-static scry_status transform_readout(const mri_slice *s, float complex *data, unsigned char *mask,
-                                     int axis, size_t keep, scry_error *err)
+static scry_status transform_readout(const scry_mri_slice *s, float complex *data,
+                                     unsigned char *mask, int axis, size_t keep, scry_error *err)
 {
     const size_t *dims = s->dims;
     scry_status st = SCRY_OK;
@@ -90,8 +93,9 @@ static scry_status transform_readout(const mri_slice *s, float complex *data, un
     return SCRY_OK;
 }
 
-static scry_status mri_prepare_read_calibration(mri_slice *s, scry_kspace_reader *reader,
-                                                const mri_run *run, size_t slice, scry_error *err)
+static scry_status mri_prepare_read_calibration(scry_mri_slice *s, scry_kspace_reader *reader,
+                                                const scry_mri_run *run, size_t slice,
+                                                scry_error *err)
 {
     const size_t n = s->dims[0] * s->dims[1] * s->dims[2];
     s->calibration = s->data;
@@ -104,11 +108,12 @@ static scry_status mri_prepare_read_calibration(mri_slice *s, scry_kspace_reader
     return scry_kspace_read_calibration(reader, slice, s->calibration, s->calibration_mask, err);
 }
 
-scry_status mri_slice_read(mri_slice *out, scry_kspace_reader *reader, const mri_run *run,
-                           size_t frame, size_t slice, const unsigned char *mask, scry_error *err)
+scry_status scry_mri_slice_read(scry_mri_slice *out, scry_kspace_reader *reader,
+                                const scry_mri_run *run, size_t frame, size_t slice,
+                                const unsigned char *mask, scry_error *err)
 {
     const scry_kspace_info *info = run->info;
-    mri_slice s = {.coils = info->coils, .dims = {info->nz, info->ny, info->nx}};
+    scry_mri_slice s = {.coils = info->coils, .dims = {info->nz, info->ny, info->nx}};
     const size_t n = info->nz * info->ny * info->nx;
     scry_status st;
     memcpy(s.image_axis, info->image_axis, sizeof s.image_axis);
@@ -126,16 +131,16 @@ scry_status mri_slice_read(mri_slice *out, scry_kspace_reader *reader, const mri
     for (size_t i = 0; i < n; i++)
         kept += s.mask[i];
     if (!kept) {
-        st =
-            SCRY_FAIL(err, SCRY_EINVAL, "%s keeps none of the samples that %s holds, expected some",
-                      run->settings->mask ? run->settings->mask : "the mask", info->dataset);
+        st = SCRY_FAIL(
+            err, SCRY_EINVAL, "%s keeps none of the samples that %s holds, expected some",
+            run->request->mask_name ? run->request->mask_name : "the mask", info->dataset);
         goto done;
     }
     for (size_t c = 0; c < s.coils; c++)
         for (size_t i = 0; i < n; i++)
             if (!s.mask[i]) s.data[c * n + i] = 0;
     const int axis = info->readout;
-    if (s.image_axis[axis] || mri_complete_along(s.mask, s.dims, axis)) {
+    if (s.image_axis[axis] || scry_mri_complete_along(s.mask, s.dims, axis)) {
         const size_t keep = info->recon[axis] < s.dims[axis] ? info->recon[axis] : s.dims[axis];
         if (s.calibration != s.data &&
             (st = transform_readout(&s, s.calibration, s.calibration_mask, axis, keep, err)) !=
@@ -146,15 +151,16 @@ scry_status mri_slice_read(mri_slice *out, scry_kspace_reader *reader, const mri
         s.dims[axis] = keep;
     }
     *out = s;
-    s = (mri_slice){0};
+    s = (scry_mri_slice){0};
 done:
-    mri_slice_free(&s);
+    scry_mri_slice_free(&s);
     return st;
 }
 
 /* ---- planes ---- */
 
-scry_status mri_slice_planes(size_t *count, int *across, const mri_slice *s, scry_error *err)
+scry_status scry_mri_slice_planes(size_t *count, int *across, const scry_mri_slice *s,
+                                  scry_error *err)
 {
     *count = 0;
     *across = 0;
@@ -171,8 +177,8 @@ scry_status mri_slice_planes(size_t *count, int *across, const mri_slice *s, scr
 }
 
 /* Plane `index` of (coils, z, y, x) along the axis that is not in p->axis. */
-static void take_plane(float complex *out, const mri_plane *p, const float complex *data,
-                       const mri_slice *s, size_t index)
+static void take_plane(float complex *out, const scry_mri_plane *p, const float complex *data,
+                       const scry_mri_slice *s, size_t index)
 {
     const size_t stride[3] = {s->dims[1] * s->dims[2], s->dims[2], 1};
     const size_t n = s->dims[0] * stride[0];
@@ -184,8 +190,8 @@ static void take_plane(float complex *out, const mri_plane *p, const float compl
                               x * stride[p->axis[1]]];
 }
 
-static void take_mask(unsigned char *out, const mri_plane *p, const unsigned char *mask,
-                      const mri_slice *s, size_t index)
+static void take_mask(unsigned char *out, const scry_mri_plane *p, const unsigned char *mask,
+                      const scry_mri_slice *s, size_t index)
 {
     const size_t stride[3] = {s->dims[1] * s->dims[2], s->dims[2], 1};
     const int across = 3 - p->axis[0] - p->axis[1];
@@ -196,15 +202,17 @@ static void take_mask(unsigned char *out, const mri_plane *p, const unsigned cha
 
 /* The fully sampled middle of the calibration plane, in k-space on both axes. */
 static scry_status calibration_block(float complex **block, size_t *cy, size_t *cx,
-                                     const mri_plane *p, float complex *calibration,
-                                     const unsigned char *mask, const mri_run *run, scry_error *err)
+                                     const scry_mri_plane *p, float complex *calibration,
+                                     const unsigned char *mask, const scry_mri_run *run,
+                                     scry_error *err)
 {
     enum { LEAST = 6 };
     const unsigned back = SCRY_FOURIER_YX & ~p->axes;
     scry_status st = SCRY_OK;
     if (back) st = scry_fourier_transform(calibration, p->coils, p->ny, p->nx, back, false, err);
     if (st == SCRY_OK)
-        st = scry_calibration_region(cy, cx, mask, p->ny, p->nx, (size_t)run->settings->acs, LEAST,
+        st = scry_calibration_region(cy, cx, mask, p->ny, p->nx,
+                                     run->request->acs ? run->request->acs : DEFAULT_ACS, LEAST,
                                      err);
     if (st != SCRY_OK) return st;
     *block = scry_alloc(p->coils * *cy * *cx, sizeof **block);
@@ -217,14 +225,14 @@ static scry_status calibration_block(float complex **block, size_t *cy, size_t *
     return SCRY_OK;
 }
 
-size_t mri_kernel(size_t kernel, size_t cy, size_t cx)
+size_t scry_mri_kernel(size_t kernel, size_t cy, size_t cx)
 {
     const size_t half = ((cy < cx ? cy : cx) + 1) / 2;
     return half < kernel ? half : kernel;
 }
 
-static scry_status estimate_maps(mri_plane *p, const mri_slice *s, const mri_run *run, size_t index,
-                                 scry_error *err)
+static scry_status estimate_maps(scry_mri_plane *p, const scry_mri_slice *s,
+                                 const scry_mri_run *run, size_t index, scry_error *err)
 {
     const size_t n = p->ny * p->nx;
     float complex *calibration = scry_alloc(p->coils * n, sizeof *calibration), *block = NULL;
@@ -239,15 +247,16 @@ static scry_status estimate_maps(mri_plane *p, const mri_slice *s, const mri_run
     take_mask(mask, p, s->calibration_mask, s, index);
     if ((st = calibration_block(&block, &cy, &cx, p, calibration, mask, run, err)) != SCRY_OK)
         goto done;
-    if (!strcmp(run->settings->maps, "lowres")) {
+    if (run->request->coil_maps == SCRY_COILS_LOWRES) {
         st = scry_lowres_maps(p->maps, block, p->coils, cy, cx, p->ny, p->nx, err);
     } else {
         scry_espirit_opts opts;
         scry_espirit_opts_init(&opts);
         opts.sets = p->sets;
-        opts.soft = run->settings->soft;
-        opts.kernel = mri_kernel(opts.kernel, cy, cx);
-        if (isfinite(run->settings->crop)) opts.crop = run->settings->crop;
+        opts.soft = run->request->soft;
+        opts.kernel = scry_mri_kernel(opts.kernel, cy, cx);
+        if (run->request->crop > 0) opts.crop = run->request->crop;
+        if (run->request->crop < 0) opts.crop = 0;
         st = scry_espirit(p->maps, NULL, block, p->coils, cy, cx, p->ny, p->nx, &opts, err);
     }
 done:
@@ -258,7 +267,7 @@ done:
 }
 
 /* Whitened, compressed: data (coils, n) of the file's coils in place of itself. */
-static scry_status whiten(float complex **data, size_t n, const mri_run *run, scry_error *err)
+static scry_status whiten(float complex **data, size_t n, const scry_mri_run *run, scry_error *err)
 {
     const size_t coils = run->info->coils;
     scry_status st = SCRY_OK;
@@ -274,7 +283,7 @@ static scry_status whiten(float complex **data, size_t n, const mri_run *run, sc
 
 /* Divides maps and data by the largest root sum of squares of the maps, so that |A| = 1 whatever
  * the unit of the noise. */
-static scry_status mri_prepare_normalise(mri_plane *p, scry_error *err)
+static scry_status mri_prepare_normalise(scry_mri_plane *p, scry_error *err)
 {
     const size_t n = p->ny * p->nx, m = p->sets * n;
     double most = 0;
@@ -299,8 +308,8 @@ static scry_status mri_prepare_normalise(mri_plane *p, scry_error *err)
 /* The maps are those of the file's own coils with a root sum of squares of 1, and are whitened with
  * the data: an image has the intensity of a root-sum-of-squares reconstruction of the file, however
  * the noise of its coils is. */
-static scry_status make_maps(mri_plane *p, const mri_slice *s, const mri_run *run, size_t index,
-                             const float complex *maps, scry_error *err)
+static scry_status make_maps(scry_mri_plane *p, const scry_mri_slice *s, const scry_mri_run *run,
+                             size_t index, const float complex *maps, scry_error *err)
 {
     const size_t entries = p->coils * p->sets * p->ny * p->nx;
     p->maps = scry_alloc(entries, sizeof *p->maps);
@@ -315,13 +324,14 @@ static scry_status make_maps(mri_plane *p, const mri_slice *s, const mri_run *ru
     return SCRY_OK;
 }
 
-scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *run, size_t index,
-                           const float complex *maps, scry_error *err)
+scry_status scry_mri_plane_make(scry_mri_plane *out, const scry_mri_slice *s,
+                                const scry_mri_run *run, size_t index, const float complex *maps,
+                                scry_error *err)
 {
-    mri_plane p = {.coils = s->coils, .sets = (size_t)run->settings->sets};
+    scry_mri_plane p = {.coils = s->coils, .sets = run->request->sets ? run->request->sets : 1};
     size_t planes;
     int across;
-    scry_status st = mri_slice_planes(&planes, &across, s, err);
+    scry_status st = scry_mri_slice_planes(&planes, &across, s, err);
     if (st != SCRY_OK) return st;
     for (int a = 0, k = 0; a < 3; a++)
         if (a != across) p.axis[k++] = a;
@@ -339,7 +349,7 @@ scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *ru
     }
     take_plane(p.data, &p, s->data, s, index);
     take_mask(p.mask, &p, s->mask, s, index);
-    const bool combined = p.coils == 1 || strcmp(run->settings->maps, "none") != 0;
+    const bool combined = p.coils == 1 || run->request->coil_maps != SCRY_COILS_NONE;
     p.scale = 1;
     if (combined && (st = make_maps(&p, s, run, index, maps, err)) != SCRY_OK) goto done;
     if ((st = whiten(&p.data, n, run, err)) != SCRY_OK) goto done;
@@ -347,9 +357,9 @@ scry_status mri_plane_make(mri_plane *out, const mri_slice *s, const mri_run *ru
     p.coils = run->coils;
     if (combined && (st = mri_prepare_normalise(&p, err)) != SCRY_OK) goto done;
     *out = p;
-    p = (mri_plane){0};
+    p = (scry_mri_plane){0};
 done:
-    mri_plane_free(&p);
+    scry_mri_plane_free(&p);
     return st;
 }
 
@@ -367,8 +377,8 @@ static void copy_middle(float complex *out, size_t oy, size_t ox, const float co
         memcpy(out + (to_y + y) * ox + to_x, in + (y0 + y) * nx + x0, w * sizeof *out);
 }
 
-scry_status mri_resize(float complex *out, size_t oy, size_t ox, const float complex *image,
-                       size_t ny, size_t nx, scry_error *err)
+scry_status scry_mri_resize(float complex *out, size_t oy, size_t ox, const float complex *image,
+                            size_t ny, size_t nx, scry_error *err)
 {
     const size_t uy = oy > ny ? oy : ny, ux = ox > nx ? ox : nx; /* first larger, then cut */
     const unsigned axes = (oy > ny ? SCRY_FOURIER_Y : 0u) | (ox > nx ? SCRY_FOURIER_X : 0u);

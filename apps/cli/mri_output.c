@@ -1,35 +1,37 @@
-#include "apps/recon/mri/output.h"
+#include "apps/cli/mri_output.h"
 
 #include "apps/cli/ranks.h"
 #include "apps/recon/options_report.h"
 #include "lib/instructions.h"
-#include "lib/memory.h"
 #include "lib/io/png.h"
+#include "lib/io/recon_file.h"
+#include "lib/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, size_t last,
+scry_status mri_volume_create(mri_volume *v, const mri_work *work, size_t first, size_t last,
                               size_t problems, int across, scry_error *err)
 {
-    const scry_kspace_info *info = run->info;
+    const scry_kspace_info *info = work->run.info;
     *v = (mri_volume){.frames = info->frames,
                       .slices = last - first + 1,
                       .first = first,
                       .problems = problems,
                       .across = across,
-                      .cplx = run->settings->cplx,
-                      .asked = &run->products};
+                      .cplx = work->settings->cplx,
+                      .asked = &work->maps};
     memcpy(v->dims, info->recon, sizeof v->dims);
     v->dims[across] = problems; /* positions of a readout are not interpolated */
     v->count = v->frames * v->slices * v->dims[0] * v->dims[1] * v->dims[2];
     v->mean = scry_alloc(v->count, (v->cplx ? 2 : 1) * sizeof *v->mean);
-    if (v->asked->count) v->products = scry_alloc(v->asked->count * v->count, sizeof *v->products);
+    if (v->asked->count) v->maps = scry_alloc(v->asked->count * v->count, sizeof *v->maps);
     v->entries = scry_alloc(v->frames * v->slices * problems, sizeof *v->entries);
-    if (run->settings->preview)
+    if (work->settings->preview)
         v->zero_filled = scry_alloc(v->dims[0] * v->dims[1] * v->dims[2], sizeof *v->zero_filled);
-    if (v->mean && (v->products || !v->asked->count) && v->entries &&
-        (v->zero_filled || !run->settings->preview))
+    if (v->mean && (v->maps || !v->asked->count) && v->entries &&
+        (v->zero_filled || !work->settings->preview))
         return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM, "images of %zu voxels", v->count);
 }
@@ -37,7 +39,7 @@ scry_status mri_volume_create(mri_volume *v, const mri_run *run, size_t first, s
 void mri_volume_free(mri_volume *v)
 {
     scry_free(v->mean);
-    scry_free(v->products);
+    scry_free(v->maps);
     scry_free(v->entries);
     scry_free(v->zero_filled);
     *v = (mri_volume){0};
@@ -61,8 +63,8 @@ static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size
     return &v->entries[(frame * v->slices + slice - v->first) * v->problems + index];
 }
 
-/* Entry `at` of an axis of `count` entries in one of n with the same middle. As mri_resize does,
- * the axis is cut where count <= n, and stretched where it is not. */
+/* Entry `at` of an axis of `count` entries in one of n with the same middle. As scry_mri_resize
+ * does, the axis is cut where count <= n, and stretched where it is not. */
 static size_t nearest(size_t at, size_t count, size_t n)
 {
     const double from = (double)at - (double)(count / 2);
@@ -74,14 +76,14 @@ static size_t nearest(size_t at, size_t count, size_t n)
  * 0 then, which magnitudes are not; shares and what holds for a region are taken from the nearest
  * pixel. */
 static scry_status resize_real(float complex *out, float complex *scratch, size_t oy, size_t ox,
-                               const float *map, const output_map *what, const mri_plane *p,
-                               scry_error *err)
+                               const float *map, const scry_output_map *what,
+                               const scry_mri_plane *p, scry_error *err)
 {
     const size_t ny = p->ny, nx = p->nx;
-    if (what->kind == OUTPUT_MAP_SD || what->kind == OUTPUT_MAP_QUANTILE) {
+    if (what->kind == SCRY_OUTPUT_SD || what->kind == SCRY_OUTPUT_QUANTILE) {
         for (size_t i = 0; i < ny * nx; i++)
             scratch[i] = map[i];
-        const scry_status st = mri_resize(out, oy, ox, scratch, ny, nx, err);
+        const scry_status st = scry_mri_resize(out, oy, ox, scratch, ny, nx, err);
         for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
             out[i] = fmaxf(crealf(out[i]), 0);
         return st;
@@ -93,7 +95,7 @@ static scry_status resize_real(float complex *out, float complex *scratch, size_
 }
 
 scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
-                           const mri_plane *plane, const mri_result *r, scry_error *err)
+                           const scry_mri_plane *plane, const scry_mri_result *r, scry_error *err)
 {
     const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
     const size_t n = plane->ny * plane->nx;
@@ -104,7 +106,8 @@ scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t ind
         st = SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu x %zu", oy, ox);
         goto done;
     }
-    if ((st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err)) != SCRY_OK) goto done;
+    if ((st = scry_mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err)) != SCRY_OK)
+        goto done;
     for (size_t i = 0; i < oy * ox; i++) {
         const size_t to = mri_output_place(v, frame, slice, index, plane->axis, i / ox, i % ox);
         if (v->cplx) {
@@ -114,10 +117,10 @@ scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t ind
             v->mean[to] = cabsf(image[i]);
         }
     }
-    for (size_t k = 0; r->products && k < v->asked->count; k++) {
-        const output_map *what = &v->asked->list[k];
-        float *to = v->products + k * v->count;
-        st = resize_real(image, scratch, oy, ox, r->products + k * n, what, plane, err);
+    for (size_t k = 0; r->maps && k < v->asked->count; k++) {
+        const scry_output_map *what = &v->asked->list[k];
+        float *to = v->maps + k * v->count;
+        st = resize_real(image, scratch, oy, ox, r->maps + k * n, what, plane, err);
         if (st != SCRY_OK) goto done;
         for (size_t i = 0; i < oy * ox; i++)
             to[mri_output_place(v, frame, slice, index, plane->axis, i / ox, i % ox)] =
@@ -140,13 +143,13 @@ done:
     return st;
 }
 
-scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const mri_plane *plane,
-                                       const mri_result *r, scry_error *err)
+scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const scry_mri_plane *plane,
+                                       const scry_mri_result *r, scry_error *err)
 {
     const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
     float complex *image = scry_alloc(oy * ox, sizeof *image);
     if (!image) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu x %zu", oy, ox);
-    scry_status st = mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err);
+    scry_status st = scry_mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err);
     for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
         v->zero_filled[mri_output_place(v, 0, v->first, index, plane->axis, i / ox, i % ox)] =
             cabsf(image[i]);
@@ -164,7 +167,7 @@ void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, co
         for (size_t k = 0; k < width; k++)
             v->mean[to * width + k] = NAN;
         for (size_t k = 0; k < v->asked->count; k++)
-            v->products[k * v->count + to] = NAN;
+            v->maps[k * v->count + to] = NAN;
     }
     *e = (mri_entry){.done = 1};
     strncpy(e->failure, why, sizeof e->failure - 1);
@@ -173,7 +176,7 @@ void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, co
 void mri_volume_gather(mri_volume *v)
 {
     ranks_sum(v->mean, v->count * (v->cplx ? 2 : 1));
-    if (v->products) ranks_sum(v->products, v->asked->count * v->count);
+    if (v->maps) ranks_sum(v->maps, v->asked->count * v->count);
     if (v->zero_filled) ranks_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
     ranks_merge(v->entries, v->frames * v->slices * v->problems * sizeof *v->entries);
 }
@@ -209,40 +212,41 @@ size_t mri_volume_failures(const mri_volume *v, const char *path)
     return failures;
 }
 
-static diagnosis_summary tally_of(const mri_volume *v)
+static scry_diagnosis_summary tally_of(const mri_volume *v)
 {
-    diagnosis_summary t = {0};
+    scry_diagnosis_summary t = {0};
     for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
         char which[96];
         name_entry(which, sizeof which, v, i);
         if (v->entries[i].done && !v->entries[i].failure[0])
-            diagnosis_add(&t, &v->entries[i].diagnosis, which);
+            scry_diagnosis_add(&t, &v->entries[i].diagnosis, which);
     }
     return t;
 }
 
-void mri_volume_log(const mri_volume *v, const mri_run *run, const char *path)
+void mri_volume_log(const mri_volume *v, const mri_work *work, const char *path)
 {
-    const diagnosis_summary t = tally_of(v);
-    const output_map_names *asked = &run->settings->products;
-    const char *noise = run->info->noise_samples && strcmp(run->settings->noise, "kspace") != 0
-                            ? "--noise"
-                            : "--noise: the outermost samples may hold signal";
-    const diagnosis_words words = {.file = path,
-                                   .noise = noise,
-                                   .model = "the coil maps are wrong (--maps)",
-                                   .rhat = asked->rhat != NULL,
-                                   .ess = asked->ess != NULL,
-                                   .walks = scry_method_draws(&run->opts) > 1};
-    diagnosis_log(&t, &words, run->log);
+    const scry_diagnosis_summary t = tally_of(v);
+    const map_options *asked = &work->settings->output;
+    const char *noise =
+        work->run.info->noise_samples && strcmp(work->settings->noise, "kspace") != 0
+            ? "--noise"
+            : "--noise: the outermost samples may hold signal";
+    const scry_diagnosis_words words = {.file = path,
+                                        .noise = noise,
+                                        .model = "the coil maps are wrong (--maps)",
+                                        .rhat = asked->rhat != NULL,
+                                        .ess = asked->ess != NULL,
+                                        .walks = scry_method_draws(&work->run.opts) > 1};
+    scry_diagnosis_log(&t, &words, &work->request.log);
 }
 
 /* ---- files ---- */
 
-static scry_status write_one(const mri_volume *v, const mri_run *run, const char *path,
+static scry_status write_one(const mri_volume *v, const mri_work *work, const char *path,
                              float *values, bool cplx, const char *what, scry_error *err)
 {
-    const diagnosis_summary t = tally_of(v);
+    const scry_diagnosis_summary t = tally_of(v);
     scry_recon r = {.frames = v->frames,
                     .slices = v->slices,
                     .nz = v->dims[0],
@@ -250,29 +254,30 @@ static scry_status write_one(const mri_volume *v, const mri_run *run, const char
                     .nx = v->dims[2],
                     .cplx = cplx,
                     .values = values,
-                    .geometry = run->info->geometry};
+                    .geometry = work->run.info->geometry};
     for (int a = 0; a < 3; a++) /* the geometry is that of the file's first slice */
         r.geometry.position[a] += (double)v->first * r.geometry.slice_gap[a];
-    if (v->frames > 1) r.tr = run->info->tr * 1e-3;
+    if (v->frames > 1) r.tr = work->run.info->tr * 1e-3;
     r.draws = t.images ? t.draws / t.images : 0;
-    r.chi2 = t.judged ? diagnosis_chi2(&t) : 0;
-    snprintf(r.description, sizeof r.description, "scry %s, %s", run->method->name, what);
+    r.chi2 = t.judged ? scry_diagnosis_chi2(&t) : 0;
+    snprintf(r.description, sizeof r.description, "scry %s, %s", work->run.method->name, what);
     return scry_recon_write(path, &r, err);
 }
 
-scry_status mri_volume_write(const mri_volume *v, const mri_run *run, const char *out,
+scry_status mri_volume_write(const mri_volume *v, const mri_work *work, const char *out,
                              scry_error *err)
 {
-    const bool draws = run->chains.chains * scry_method_draws(&run->opts) > 1;
+    const bool draws = work->run.chains.chains * scry_method_draws(&work->run.opts) > 1;
     scry_status st = SCRY_OK;
     for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
-        const output_map *p = &v->asked->list[k];
+        const scry_output_map *p = &v->asked->list[k];
         char title[64];
-        if (p->name[0])
-            st = write_one(v, run, p->name, v->products + k * v->count, false,
-                           output_maps_title(p, title, sizeof title), err);
+        if (work->files.name[k][0])
+            st = write_one(v, work, work->files.name[k], v->maps + k * v->count, false,
+                           scry_output_maps_title(p, title, sizeof title), err);
     }
-    if (st == SCRY_OK) st = write_one(v, run, out, v->mean, v->cplx, draws ? "mean" : "image", err);
+    if (st == SCRY_OK)
+        st = write_one(v, work, out, v->mean, v->cplx, draws ? "mean" : "image", err);
     return st;
 }
 
@@ -296,12 +301,12 @@ static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, s
     scry_json_put_unsigned(d, o, "chains_diverged", e->failed_chains);
     scry_json_put_number(d, o, "intensity_scale", e->scale);
     scry_json_put_number(d, o, "chi2", e->diagnosis.chi2);
-    diagnosis_report(d, o, &e->diagnosis);
+    scry_diagnosis_report(d, o, &e->diagnosis);
     if (e->holdout >= 0) {
         scry_json_put_number(d, o, "holdout_residual", e->holdout);
         scry_json_put_number(d, o, "holdout_chi2", e->holdout_chi2);
     }
-    start_put(d, o, &e->start);
+    scry_start_put(d, o, &e->start);
     scry_json_node *calls = scry_json_put_object(d, o, "calls");
     scry_json_put_unsigned(d, calls, "denoise", e->counts.denoise);
     scry_json_put_unsigned(d, calls, "vjp", e->counts.vjp);
@@ -310,33 +315,33 @@ static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, s
     scry_json_put_number(d, o, "seconds", e->seconds);
 }
 
-scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, const char *out,
+scry_status mri_report(const mri_volume *v, const mri_work *work, const char *in, const char *out,
                        double seconds, scry_error *err)
 {
     scry_json *d;
     scry_status st = scry_json_create(&d, err);
     if (st != SCRY_OK) return st;
     scry_json_node *root = scry_json_root(d);
-    const mri_settings *s = run->settings;
+    const mri_settings *s = work->settings;
     scry_json_put_string(d, root, "program", "scry");
     scry_json_put_string(d, root, "version", SCRY_VERSION);
     scry_json_put_string(d, root, "instructions", scry_instructions());
     scry_json_put_string(d, root, "command", "mri");
     scry_json_put_string(d, root, "in", in);
     scry_json_put_string(d, root, "out", out);
-    scry_json_put_string(d, root, "format", scry_kspace_format_name(run->info->format));
-    scry_json_put_string(d, root, "method", run->method->name);
-    scry_json_put_string(d, root, "method_is", run->method->exact);
+    scry_json_put_string(d, root, "format", scry_kspace_format_name(work->run.info->format));
+    scry_json_put_string(d, root, "method", work->run.method->name);
+    scry_json_put_string(d, root, "method_is", work->run.method->exact);
     scry_json_put_string(d, root, "maps", s->maps);
-    scry_json_put_string(d, root, "noise", run->psi ? s->noise : "none");
+    scry_json_put_string(d, root, "noise", work->run.psi ? s->noise : "none");
     scry_json_put_integer(d, root, "seed", s->seed);
-    scry_json_put_number(d, root, "unit", run->unit);
-    if (run->has_pool) {
+    scry_json_put_number(d, root, "unit", work->run.unit);
+    if (work->run.has_pool) {
         scry_json_node *p = scry_json_put_object(d, root, "prior");
         scry_json_put_string(d, p, "name", s->prior);
-        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(run->pool.network));
+        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(work->run.pool.network));
     }
-    options_report(d, root, &run->opts);
+    scry_options_report(d, root, &work->run.opts);
     scry_json_node *list = scry_json_put_array(d, root, "slices");
     for (size_t i = 0; i < v->frames * v->slices * v->problems; i++)
         if (v->entries[i].done) put_entry(d, list, v, i);
@@ -349,7 +354,7 @@ scry_status mri_report(const mri_volume *v, const mri_run *run, const char *in, 
 
 /* ---- preview ---- */
 
-scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err)
+scry_status mri_preview(const mri_volume *v, const mri_work *work, scry_error *err)
 {
     const size_t plane = v->dims[1] * v->dims[2], z = v->dims[0] / 2;
     const size_t first = (v->slices / 2 * v->dims[0] + z) * plane;
@@ -372,15 +377,15 @@ scry_status mri_preview(const mri_volume *v, const mri_run *run, scry_error *err
                                    .ny = v->dims[1],
                                    .nx = v->dims[2],
                                    .high = high,
-                                   .label = run->method->name};
-    const float *sd = output_maps_sd(v->asked, v->products, v->count);
+                                   .label = work->run.method->name};
+    const float *sd = scry_output_maps_sd(v->asked, v->maps, v->count);
     if (sd)
         panels[count++] = (scry_panel){.values = sd + first,
                                        .ny = v->dims[1],
                                        .nx = v->dims[2],
                                        .map = SCRY_MAP_HEAT,
                                        .label = "sd"};
-    scry_status st = scry_png_panels(run->settings->preview, panels, count, 0, err);
+    scry_status st = scry_png_panels(work->settings->preview, panels, count, 0, err);
     scry_free(magnitude);
     return st;
 }

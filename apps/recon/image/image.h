@@ -1,0 +1,21 @@
+#ifndef SCRY_APPS_RECON_IMAGE_IMAGE_H
+#define SCRY_APPS_RECON_IMAGE_IMAGE_H
+
+#include "lib/space.h"
+
+/* An image or volume as a camera gave it, and what is known of how it was taken. Everything is
+ * borrowed. Numbers that are 0 are not known. */
+typedef struct scry_image {
+    const char *name; /* for messages; NULL: none */
+    /* Of an image in a series (a plane of a stack, a frame of a film): what holds for the whole
+     * series of a channel is logged for number 0 only. */
+    size_t channel, number;
+    scry_space space;           /* (y, x) or (z, y, x), real */
+    const float *pixels;        /* unit of the file */
+    const unsigned char *known; /* per pixel: not 0 where it was measured; NULL: everywhere */
+    double saturation;          /* value at which the camera saturates, unit of the file */
+    double voxel_um[3];         /* size of a voxel along z, y, x */
+    double na, refractive_index, emission_nm, excitation_nm;
+} scry_image;
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef SCRY_APPS_RECON_IMAGE_NOISE_H
+#define SCRY_APPS_RECON_IMAGE_NOISE_H
+
+#include "apps/recon/log.h"
+#include "lib/space.h"
+#include "operators/likelihood.h"
+
+#include <stdbool.h>
+
+/* The noise of an image: as the user describes it, or estimated from the image. */
+
+typedef enum scry_noise_choice {
+    SCRY_NOISE_AS_GIVEN = 0, /* `sigma`, else the camera of `gain`; where neither is given,
+                                estimated if the image is blurred and exact if it only has holes */
+    SCRY_NOISE_ESTIMATED,    /* unless `sigma` is given */
+    SCRY_NOISE_EXACT /* unless `sigma` or `gain` is given: pixels have no noise to speak of */
+} scry_noise_choice;
+
+/* All zeros: nothing is given. */
+typedef struct scry_noise_request {
+    scry_noise_choice choice;
+    double sigma;                        /* sd of Gaussian noise, unit of the file; 0: not given */
+    double gain;                         /* of a camera, e-/ADU; 0: not given */
+    double offset, read_noise;           /* ADU, e- */
+    bool offset_known, read_noise_known; /* an estimate takes them as they are; it finds them
+                                            otherwise */
+    double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
+} scry_noise_request;
+
+/* The noise model of y (unit of the file). An estimate takes the camera's photon transfer where
+ * the image shows it, else white Gaussian noise (lib/stats/noise.h), and is logged.
+ * errors  EINVAL: an image too small to estimate from; an offset or a background above the
+ *         brightest pixel, or noise larger than the range of all pixels: slips of a unit or sign */
+scry_status scry_noise_choose(scry_noise *out, const scry_noise_request *request, bool blurred,
+                              const float *y, const scry_space *space, const scry_log *log,
+                              scry_error *err);
+
+/* File unit -> physical (electrons for a camera; background removed) and back. */
+double scry_noise_to_physical(const scry_noise *n, double value);
+double scry_noise_to_file(const scry_noise *n, double value);
+double scry_noise_scale_to_file(const scry_noise *n); /* of differences and standard deviations */
+
+#endif

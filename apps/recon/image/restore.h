@@ -1,0 +1,77 @@
+#ifndef SCRY_APPS_RECON_IMAGE_RESTORE_H
+#define SCRY_APPS_RECON_IMAGE_RESTORE_H
+
+#include "apps/recon/diagnosis.h"
+#include "apps/recon/image/image.h"
+#include "apps/recon/image/known.h"
+#include "apps/recon/image/noise.h"
+#include "apps/recon/image/psf_source.h"
+#include "apps/recon/log.h"
+#include "apps/recon/output_maps.h"
+#include "apps/recon/prior_lookup.h"
+#include "apps/recon/start.h"
+#include "operators/likelihood.h"
+#include "solvers/chains.h"
+
+/* Images and volumes of a microscope: blur and noise are undone, holes are filled. */
+
+/* Zeros are defaults. Everything is borrowed. */
+typedef struct scry_restore_request {
+    /* the instrument */
+    scry_psf_request psf; /* without one: holes are filled, the rest is denoised */
+    scry_boundary_choice boundary;
+    scry_defect_choice defects;
+    scry_noise_request noise;
+    double low, high; /* intensities of background and brightest structures, unit of the file, for
+                         the prior; equal: estimated */
+    /* the method */
+    const scry_options *options;  /* of the method to use */
+    const char *prior;            /* name or folder of a network, for methods that need one */
+    size_t tile;                  /* window that the network sees at a time; 0: 512 */
+    size_t samples;               /* chains of a posterior method; 0: 16 */
+    size_t threads;               /* chains at a time; 0: as many as OpenMP has threads */
+    const scry_output_maps *maps; /* beside the mean; NULL: none */
+    scry_log log;
+} scry_restore_request;
+
+/* Everything in the unit of the file, on the image's grid. */
+typedef struct scry_restore_result {
+    float *mean, *maps; /* an image; one for each of the maps, NULL without */
+    size_t samples, failed;
+    scry_noise noise;
+    scry_affine map; /* physical = scale u + shift */
+    scry_start_point start;
+    scry_counts counts;
+    scry_diagnosis diagnosis;
+    double flux_in, flux_out; /* sums over the image, physical unit, background removed */
+    size_t excluded;          /* defects left out */
+    size_t work_bytes;
+    scry_prior_layout layout;
+} scry_restore_result;
+
+/* What many images of one instrument share: the PSF, the network, and its plan while images keep
+ * their size. One image at a time. */
+typedef struct scry_restorer scry_restorer;
+
+/* Checks the request and loads the network. request and what it points to are borrowed until the
+ * restorer is freed. */
+scry_status scry_restorer_create(scry_restorer **out, const scry_restore_request *request,
+                                 scry_error *err);
+void scry_restorer_free(scry_restorer *r); /* accepts NULL */
+
+/* 3 when a stack of nz planes is to be restored as a volume, 2 when plane by plane. */
+int scry_restorer_rank(const scry_restorer *r, size_t nz);
+
+/* The network's weights, to be named in a report; NULL: the method needs none. */
+const scry_network *scry_restorer_network(const scry_restorer *r);
+
+/* One image; its random numbers are a function of the seed. monitor (may be NULL) sees every step
+ * of every chain.
+ * errors  those of the parts, with the image's name; EIO: the monitor stopped it; ENUMERIC: no
+ *         chain survived, or too few for the maps; ENOMEM: also a forecast beyond the machine */
+scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
+                              uint64_t seed, scry_chains_monitor *monitor, void *ctx,
+                              scry_error *err);
+void scry_restore_result_free(scry_restore_result *r);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef SCRY_APPS_RECON_LOG_H
+#define SCRY_APPS_RECON_LOG_H
+
+/* Where a reconstruction says what it does. The library prints nothing: a program that wants the
+ * words gives a function that takes them. */
+
+typedef enum scry_log_kind {
+    SCRY_LOG_NOTE,   /* what was found, chosen or measured */
+    SCRY_LOG_WARNING /* the result may not be what the user expects */
+} scry_log_kind;
+
+/* text is one line, or several with '\n' between them, and valid during the call only. Calls come
+ * from the thread that called the library. */
+typedef struct scry_log {
+    void (*write)(scry_log_kind kind, const char *text, void *ctx); /* NULL: silent */
+    void *ctx;
+} scry_log;
+
+/* log NULL: silent. A line that finds no memory is lost. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void scry_log_note(const scry_log *log, const char *fmt, ...);
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void scry_log_warn(const scry_log *log, const char *fmt, ...);
+
+#endif

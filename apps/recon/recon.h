@@ -1,0 +1,24 @@
+#ifndef SCRY_APPS_RECON_RECON_H
+#define SCRY_APPS_RECON_RECON_H
+
+/* All that turns an image or a scan into an answer: contents. Nothing here reads the command line,
+ * prints or exits. */
+
+#include "apps/recon/log.h"            /* where a run says what it does */
+#include "apps/recon/prior_lookup.h"   /* a pretrained network by name, for any image size */
+#include "apps/recon/start.h"          /* where chains leave the closed form */
+#include "apps/recon/output_maps.h"    /* sd, quantiles, shares, R-hat and ESS beside the mean */
+#include "apps/recon/diagnosis.h"      /* does the result explain the data, do the chains agree */
+#include "apps/recon/options_report.h" /* the options of a method as JSON */
+#include "apps/recon/transfer.h"       /* spectra for the Gaussian model of an image */
+
+#include "apps/recon/image/image.h"      /* an image and what is known of it */
+#include "apps/recon/image/noise.h"      /* its noise, given or estimated */
+#include "apps/recon/image/psf_source.h" /* its point-spread function */
+#include "apps/recon/image/known.h"      /* its mask and defects */
+#include "apps/recon/image/intensity.h"  /* its intensities, for a prior */
+#include "apps/recon/image/restore.h"    /* images of a microscope, restored */
+
+#include "apps/recon/mri/mri.h" /* images from k-space */
+
+#endif
