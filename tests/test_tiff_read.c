@@ -223,6 +223,47 @@ static void reduced_pages(void **state)
     scry_tiff_close(r);
 }
 
+/* Levels of a pyramid: hung on the full image, or behind it with no flag but their size. */
+static void pyramids(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_tiff_reader *r;
+    unsigned char v[24 * 16] = {0};
+    float out[24 * 16];
+    for (size_t i = 0; i < sizeof v; i++)
+        v[i] = (unsigned char)(i % 251);
+    struct made_page p = {.x = 24, .y = 16, .bits = 8, .photometric = 1, .pixels = v, .bytes = 384},
+                     half = p, quarter = p;
+    half.x = 12, half.y = 8, half.bytes = 96;
+    quarter.x = 6, quarter.y = 4, quarter.bytes = 24;
+    for (int way = 0; way < 2; way++) {
+        struct made f = made_begin(way);
+        struct made_page full = p;
+        if (way == 0) full.sub = made_aside(&f, &half);
+        made_add(&f, &full);
+        if (way == 1) made_add(&f, &half);
+        if (way == 1) made_add(&f, &quarter);
+        made_end(&f, at("levels.tif"));
+        assert_ok(scry_tiff_open(&r, path, &err));
+        const scry_tiff_info *info = scry_tiff_describe(r);
+        assert_int_equal(info->x, 24);
+        assert_int_equal(info->z, 1);
+        assert_int_equal(info->levels, 1 + way);
+        assert_true(warned(r, "full resolution is read, and what is written from it is flat"));
+        assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
+        assert_near((double)out[300], 300 - 251, 0);
+        scry_tiff_close(r);
+    }
+    struct made f = made_begin(false); /* another form: no level of it */
+    half.x = 11, half.y = 5, half.bytes = 55;
+    made_add(&f, &p);
+    made_add(&f, &half);
+    made_end(&f, at("other.tif"));
+    expect_failure(path, SCRY_EFORMAT, "page 2 is 11 x 5");
+    assert_fails(scry_tiff_open_series(&r, at("levels.tif"), 1, &err), SCRY_EINVAL);
+}
+
 static void packed_bits(void **state)
 {
     (void)state;
@@ -418,6 +459,7 @@ int main(void)
         cmocka_unit_test(one_directory_for_all),
         cmocka_unit_test(beyond_four_gigabytes),
         cmocka_unit_test(reduced_pages),
+        cmocka_unit_test(pyramids),
         cmocka_unit_test(packed_bits),
         cmocka_unit_test(colours),
         cmocka_unit_test(presentation),

@@ -24,6 +24,7 @@ struct made_page {
     uint16_t orientation, extra; /* extra: of the last sample; 0 no such tag */
     uint32_t subfile, tile;      /* tile: width and height of square tiles, 0 strips */
     uint32_t rows;               /* rows per strip; 0: all (one strip) */
+    uint32_t sub;                /* offset of a directory beside the chain (SubIFDs); 0 none */
     uint32_t at, stored;         /* offset and bytes of the strip, instead of the true ones */
     const char *description;
     uint32_t xres[2]; /* a fraction, for both axes */
@@ -165,6 +166,7 @@ static inline void made_add(struct made *f, const struct made_page *p)
         made_tag(f, &count, 324, 4, 1, at);
         made_tag(f, &count, 325, 4, 1, p->stored ? p->stored : (uint32_t)p->bytes);
     }
+    if (p->sub) made_tag(f, &count, 330, 4, 1, p->sub);
     if (p->extra) made_tag(f, &count, 338, 3, 1, p->extra);
     made_tag(f, &count, 339, 3, samples, p->format ? p->format : 1);
     if (samples > 2) made_patch(f, f->size - 4, (uint32_t)formats);
@@ -176,6 +178,21 @@ static inline void made_add(struct made *f, const struct made_page *p)
     f->link = f->size;
     made_int(f, 0, 4);
     made_set(f, dir, count, 2);
+}
+
+/* A directory that no chain leads to; returns its offset. */
+static inline uint32_t made_aside(struct made *f, const struct made_page *p)
+{
+    const size_t link = f->link;
+    uint32_t at = 0;
+    f->link = f->size;
+    made_int(f, 0, 4);
+    const size_t place = f->link;
+    made_add(f, p);
+    for (int i = 0; i < 4; i++)
+        at |= (uint32_t)f->bytes[place + (size_t)i] << 8 * (f->mm ? 3 - i : i);
+    f->link = link;
+    return at;
 }
 
 static inline void made_write(const struct made *f, const char *path)

@@ -72,13 +72,13 @@ static inline bool warned(const scry_tiff_reader *r, const char *words)
     return false;
 }
 
-/* A stack of u16 pages, the first with this description. */
-static inline struct made stack(bool mm, size_t pages, const char *description)
+/* A stack of u16 pages, numbered from `first`, the first with this description. */
+static inline struct made stack_from(bool mm, size_t first, size_t pages, const char *description)
 {
     struct made f = made_begin(mm);
     uint16_t v[N];
     for (size_t p = 0; p < pages; p++) {
-        fill(v, p, 1);
+        fill(v, first + p, 1);
         made_add(&f, &(struct made_page){.x = X,
                                          .y = Y,
                                          .bits = 16,
@@ -88,6 +88,11 @@ static inline struct made stack(bool mm, size_t pages, const char *description)
                                          .bytes = sizeof v});
     }
     return f;
+}
+
+static inline struct made stack(bool mm, size_t pages, const char *description)
+{
+    return stack_from(mm, 0, pages, description);
 }
 
 /* One directory, `held` planes one after another. */

@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MOST_PIXELS = 1 << 16, MOST_PLANES = 8, MOST_BYTES = 1 << 20 };
+enum { MOST_PIXELS = 1 << 16, MOST_PLANES = 8, MOST_BYTES = 1 << 20, MOST_SERIES = 3 };
 
 static void copy(const scry_tiff_info *info, const float *v)
 {
@@ -63,11 +63,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (scry_tiff_open(&r, path, &err) == SCRY_OK) {
-        read_some(r);
-        scry_tiff_close(r);
-    } else if (err.text[0] == '\0') {
-        abort();
+    for (size_t series = 0, count = 1; series < count && series < MOST_SERIES; series++) {
+        err = (scry_error){0};
+        if (scry_tiff_open_series(&r, path, series, &err) == SCRY_OK) {
+            count = scry_tiff_describe(r)->series;
+            read_some(r);
+            scry_tiff_close(r);
+        } else if (err.text[0] == '\0') {
+            abort();
+        }
     }
     close(fd);
     return 0;

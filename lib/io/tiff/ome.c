@@ -1,5 +1,5 @@
 /* Reading the XML of OME-TIFF: axes, calibration, instrument, and which page holds which plane.
- * Schema: Open Microscopy Environment, OME 2016-06. The first Image is read.
+ * Schema: Open Microscopy Environment, OME 2016-06. One Image is read.
  *
  * The text comes from a file that may be hostile: documents with a DTD are refused before parsing
  * (so there are no entities to expand), libxml2 is kept from the network and within its own limits
@@ -229,166 +229,81 @@ static scry_status read_axes(scry_tiff_reader *r, const xmlNode *pixels, scry_er
     return SCRY_OK;
 }
 
-/* ---- planes ---- */
+/* ---- the document ---- */
 
-struct plane_walk {
-    size_t size[3], at[3]; /* in the order of the file, fastest first */
-    char order[4];
-};
-
-static size_t walk_slot(const struct plane_walk *w, const scry_tiff_info *info)
+/* The Image that was asked for; counts and names all. */
+static scry_status find_image(const xmlNode **out, scry_tiff_reader *r, const xmlNode *root,
+                              size_t series, scry_error *err)
 {
-    size_t c = 0, z = 0, t = 0;
-    for (size_t i = 0; i < 3; i++)
-        *(w->order[i] == 'c' ? &c : w->order[i] == 'z' ? &z : &t) = w->at[i];
-    return c + info->c / info->samples * (z + info->z * t);
-}
-
-static bool walk_on(struct plane_walk *w)
-{
-    for (size_t i = 0; i < 3; i++) {
-        if (++w->at[i] < w->size[i]) return true;
-        w->at[i] = 0;
-    }
-    return false;
-}
-
-/* Multi-file sets name the file of each block. A file that was renamed is still itself by its
- * UUID. */
-static scry_status check_file(const scry_tiff_reader *r, const xmlNode *root, const xmlNode *data,
-                              scry_error *err)
-{
-    char name[256], own[80];
-    const xmlNode *uuid = scryi_ome_child(data, "UUID");
-    const char *slash = strrchr(r->path, '/');
-    if (!uuid || !scryi_ome_text(uuid, "FileName", name, sizeof name)) return SCRY_OK;
-    if (!strcmp(name, slash ? slash + 1 : r->path)) return SCRY_OK;
-    xmlChar *content = xmlNodeGetContent(uuid);
-    const bool same = content && scryi_ome_text(root, "UUID", own, sizeof own) &&
-                      !strcmp((const char *)content, own);
-    xmlFree(content);
-    if (same) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EUNSUP,
-                     "%s: part of an OME-TIFF set over several files (here \"%s\"); "
-                     "only sets in one file are read: export it as a single OME-TIFF",
-                     r->path, name);
-}
-
-static scry_status place_block(scry_tiff_reader *r, const xmlNode *data, size_t *skipped,
-                               scry_error *err)
-{
-    static const char *const keys[3] = {"FirstC", "FirstZ", "FirstT"};
-    scry_tiff_info *info = &r->info;
-    struct plane_walk w = {0};
-    double ifd = 0, count = -1, first;
-    const bool placed = scryi_ome_number(data, "IFD", &ifd);
-    if (!scryi_ome_number(data, "PlaneCount", &count) || count < 0)
-        count = placed ? 1 : (double)r->page_count;
-    memcpy(w.order, info->order, sizeof w.order);
-    for (size_t i = 0; i < 3; i++) {
-        const size_t axis = (size_t)(strchr("czt", w.order[i]) - "czt");
-        w.size[i] = axis == 0 ? info->c / info->samples : axis == 1 ? info->z : info->t;
-        first = 0;
-        scryi_ome_number(data, keys[axis], &first);
-        if (first < 0 || first >= (double)w.size[i]) { /* left behind by cropping in ImageJ */
-            ++*skipped;
-            return SCRY_OK;
-        }
-        w.at[i] = (size_t)first;
-    }
-    for (double k = 0; k < count; k++) {
-        const double page = ifd + k;
-        if (page < 0 || page >= (double)r->page_count) {
-            if (placed || k > 0) ++*skipped;
-            break;
-        }
-        const struct scryi_tiff_page *p = &r->pages[(size_t)page];
-        if (!p->reduced) {
-            const size_t slot = walk_slot(&w, info);
-            scry_status st;
-            if (r->map[slot]) /* also bounds the work that a hostile list can ask for */
-                return SCRY_FAIL(err, SCRY_EFORMAT,
-                                 "%s: two TiffData blocks of the OME-XML place "
-                                 "pages %u and %.0f at one plane",
-                                 r->path, r->map[slot], page + 1);
-            if ((st = scryi_tiff_check_page(r, p, err)) != SCRY_OK) return st;
-            r->map[slot] = (uint32_t)page + 1;
-        }
-        if (!walk_on(&w)) break;
+    size_t n = 0;
+    for (const xmlNode *i = scryi_ome_child(root, "Image"); i; i = scryi_ome_next(i, "Image"))
+        n++;
+    if (!n) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: the OME-XML has no Image element", r->path);
+    if (series >= n)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: %zu image%s in the file, numbered from 0: there is no number %zu",
+                         r->path, n, n == 1 ? "" : "s", series);
+    r->series_names = scry_alloc(n, sizeof *r->series_names);
+    if (!r->series_names) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu names", r->path, n);
+    r->info.series = n;
+    r->info.series_at = series;
+    n = 0;
+    for (const xmlNode *i = scryi_ome_child(root, "Image"); i;
+         i = scryi_ome_next(i, "Image"), n++) {
+        scryi_ome_text(i, "Name", r->series_names[n], sizeof r->series_names[n]);
+        if (n == series) *out = i;
     }
     return SCRY_OK;
 }
 
-static scry_status place_planes(scry_tiff_reader *r, const xmlNode *root, const xmlNode *pixels,
-                                scry_error *err)
+static scry_status read_document(scry_tiff_reader *r, const xmlNode *root, size_t series,
+                                 scry_error *err)
 {
-    scry_tiff_info *info = &r->info;
-    size_t planes, skipped = 0, present = 0;
-    scry_status st;
-    /* a plane a page, and room for acquisitions that were broken off, but no bomb */
-    if (!scry_mul(&planes, info->c / info->samples, info->z) ||
-        !scry_mul(&planes, planes, info->t) || planes / 4096 > r->page_count)
-        return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: OME sizes %zu channels x %zu slices x %zu frames, "
-                         "but the file has %zu pages",
-                         r->path, info->c, info->z, info->t, r->page_count);
-    r->map = scry_alloc(planes, sizeof *r->map);
-    if (!r->map) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: list of %zu planes", r->path, planes);
-    const xmlNode *data = scryi_ome_child(pixels, "TiffData");
-    if (!data && (st = place_block(r, NULL, &skipped, err)) != SCRY_OK) return st;
-    for (; data; data = scryi_ome_next(data, "TiffData")) {
-        if ((st = check_file(r, root, data, err)) != SCRY_OK) return st;
-        if ((st = place_block(r, data, &skipped, err)) != SCRY_OK) return st;
-    }
-    for (size_t i = 0; i < planes; i++)
-        present += r->map[i] != 0;
-    if (skipped)
-        scryi_tiff_warn(r, "%zu TiffData blocks of the OME-XML point outside the image", skipped);
-    if (!present)
-        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: the OME-XML places no page in the image", r->path);
-    if (present < planes)
-        scryi_tiff_warn(r, "%zu of %zu planes are missing in the file: they are read as 0",
-                        planes - present, planes);
-    info->pages = present;
-    return SCRY_OK;
-}
-
-static scry_status binary_only(const scry_tiff_reader *r, const xmlNode *node, scry_error *err)
-{
-    char name[256];
-    scryi_ome_text(node, "MetadataFile", name, sizeof name);
-    return SCRY_FAIL(err, SCRY_EUNSUP,
-                     "%s: this OME-TIFF holds only pixels; its metadata, and the "
-                     "names of the other files of the set, are in \"%s\"; sets over several files "
-                     "are not read",
-                     r->path, name);
-}
-
-static scry_status read_document(scry_tiff_reader *r, const xmlNode *root, scry_error *err)
-{
-    scry_status st;
-    const xmlNode *only = scryi_ome_child(root, "BinaryOnly");
-    const xmlNode *image = scryi_ome_child(root, "Image");
-    const xmlNode *pixels = scryi_ome_child(image, "Pixels");
-    if (only) return binary_only(r, only, err);
+    const xmlNode *image = NULL, *pixels;
+    scry_status st = find_image(&image, r, root, series, err);
+    if (st != SCRY_OK) return st;
+    pixels = scryi_ome_child(image, "Pixels");
     if (!pixels)
-        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: the OME-XML has no %s element", r->path,
-                         image ? "Pixels" : "Image");
-    r->info.series = 0;
-    for (const xmlNode *i = image; i; i = scryi_ome_next(i, "Image"))
-        r->info.series++;
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: the OME-XML has no Pixels element", r->path);
+    if ((st = scryi_ome_find_base(r, root, pixels, err)) != SCRY_OK) return st;
     if ((st = read_axes(r, pixels, err)) != SCRY_OK) return st;
-    if ((st = place_planes(r, root, pixels, err)) != SCRY_OK) return st;
+    if ((st = scryi_ome_place_planes(r, root, pixels, err)) != SCRY_OK) return st;
     tiff_ome_read_calibration(&r->info, pixels);
     read_objective(&r->info, root, image);
     return read_channels(r, pixels, err);
 }
 
-scry_status scryi_ome_read(scry_tiff_reader *r, scry_error *err)
+/* A file that holds only pixels names another one, whose metadata take the place of its own. */
+static scry_status follow_master(scry_tiff_reader *r, const xmlNode *only, scry_error *err)
 {
+    char name[256], *text = NULL;
+    scryi_ome_text(only, "MetadataFile", name, sizeof name);
+    const scry_status st = scryi_tiff_text_beside(&text, r, name, err);
+    if (st != SCRY_OK) {
+        scry_error inner = err ? *err : (scry_error){0};
+        if (err) *err = (scry_error){0};
+        return SCRY_FAIL(err, st, "%s: holds only pixels; its metadata should be in %.80s", r->path,
+                         inner.text);
+    }
+    scry_free(r->description);
+    r->info.description = r->description = text;
+    r->followed = true;
+    return SCRY_OK;
+}
+
+scry_status scryi_ome_read(scry_tiff_reader *r, size_t series, scry_error *err)
+{
+    scry_status st;
     xmlDoc *doc = scryi_ome_parse(r->description, err, r->path);
     if (!doc) return SCRY_EFORMAT;
-    const scry_status st = read_document(r, xmlDocGetRootElement(doc), err);
+    const xmlNode *only = scryi_ome_child(xmlDocGetRootElement(doc), "BinaryOnly");
+    if (only) {
+        st = follow_master(r, only, err);
+        xmlFreeDoc(doc);
+        if (st != SCRY_OK) return st;
+        if (!(doc = scryi_ome_parse(r->description, err, r->path))) return SCRY_EFORMAT;
+    }
+    st = read_document(r, xmlDocGetRootElement(doc), series, err);
     xmlFreeDoc(doc);
     return st;
 }

@@ -184,8 +184,13 @@ static bool make_true(xmlDoc *doc, const scry_tiff_info *info, const unsigned ch
 {
     char text[48] = "urn:uuid:";
     size_t at = strlen(text);
-    xmlNode *root = xmlDocGetRootElement(doc), *image = scryi_ome_child(root, "Image");
-    xmlNode *pixels = scryi_ome_child(image, "Pixels"), *next;
+    xmlNode *root = xmlDocGetRootElement(doc), *image = scryi_ome_child(root, "Image"), *next;
+    for (size_t i = 0; i < info->series_at && image; i++) { /* images that are not written */
+        next = scryi_ome_next(image, "Image");
+        drop(image);
+        image = next;
+    }
+    xmlNode *pixels = scryi_ome_child(image, "Pixels");
     if (!pixels) return false;
     for (size_t i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
@@ -193,7 +198,7 @@ static bool make_true(xmlDoc *doc, const scry_tiff_info *info, const unsigned ch
     }
     set(root, "UUID", "%s", text);
     set(root, "Creator", "scry %s", SCRY_VERSION);
-    for (xmlNode *i = scryi_ome_next(image, "Image"); i; i = next) { /* series not written */
+    for (xmlNode *i = scryi_ome_next(image, "Image"); i; i = next) {
         next = scryi_ome_next(i, "Image");
         drop(i);
     }

@@ -10,6 +10,7 @@
 #include "lib/memory.h"
 #include "lib/space.h"
 
+#include <math.h>
 #include <string.h>
 
 uint64_t scryi_tiff_page_bytes(const struct scryi_tiff_page *p)
@@ -149,6 +150,29 @@ static scry_status check_extent(scry_tiff_reader *r, const struct scryi_tiff_pag
                              (unsigned long long)r->file_bytes);
     }
     return SCRY_OK;
+}
+
+/* Pages that are not flagged as reduced, but each smaller than the one before and all of the first
+ * one's form (whole slides of some makers): the levels of a pyramid. */
+static bool shrinking(const scry_tiff_reader *r)
+{
+    const struct scryi_tiff_page *a = r->pages;
+    for (size_t i = 0; i < r->page_count; i++) {
+        const struct scryi_tiff_page *p = &r->pages[i];
+        const double lean = fabs((double)p->x * a->y - (double)p->y * a->x);
+        if (p->reduced || p->bits != a->bits || p->samples != a->samples) return false;
+        if (i && (p->x >= p[-1].x || p->y >= p[-1].y)) return false;
+        if (lean > (double)a->x + (double)a->y) return false; /* a pixel, from rounding */
+    }
+    return r->page_count > 1;
+}
+
+void scryi_tiff_find_levels(scry_tiff_reader *r)
+{
+    if (!shrinking(r)) return;
+    for (size_t i = 1; i < r->page_count; i++)
+        r->pages[i].reduced = true;
+    r->info.levels = r->page_count - 1;
 }
 
 scry_status scryi_tiff_walk(scry_tiff_reader *r, scry_error *err)

@@ -120,12 +120,10 @@ static void keep_presentation(scry_tiff_reader *r)
         info->extra[i] = kinds[i] <= EXTRASAMPLE_UNASSALPHA ? (uint8_t)kinds[i] : 0;
 }
 
-static scry_status describe_base(scry_tiff_reader *r, scry_error *err)
+void scryi_tiff_take_base(scry_tiff_reader *r, const struct scryi_tiff_page *p)
 {
-    const struct scryi_tiff_page *p = r->base;
     scry_tiff_info *info = &r->info;
-    scry_status st = scryi_tiff_seek(r, p, err);
-    if (st != SCRY_OK) return st;
+    r->base = p;
     info->type = p->type;
     info->bits = info->significant_bits = p->bits;
     info->samples = p->samples;
@@ -134,13 +132,25 @@ static scry_status describe_base(scry_tiff_reader *r, scry_error *err)
     /* a colour needs three samples, whatever a file with fewer says of itself */
     info->rgb = p->samples >= 3 &&
                 (p->photometric == PHOTOMETRIC_RGB || p->photometric == PHOTOMETRIC_YCBCR);
-    info->big_endian = TIFFIsBigEndian(r->tif) != 0;
-    info->bigtiff = TIFFIsBigTIFF(r->tif) != 0;
     info->tiled = p->tiled;
     info->planar = p->planar == PLANARCONFIG_SEPARATE && p->samples > 1;
     info->compression = p->compression;
     info->predictor = p->predictor;
-    info->series = 1;
+}
+
+static scry_status describe_base(scry_tiff_reader *r, scry_error *err)
+{
+    const struct scryi_tiff_page *p = r->base;
+    scry_tiff_info *info = &r->info;
+    uint16_t levels = 0;
+    const toff_t *offsets = NULL;
+    scry_status st = scryi_tiff_seek(r, p, err);
+    if (st != SCRY_OK) return st;
+    scryi_tiff_take_base(r, p);
+    if (TIFFGetField(r->tif, TIFFTAG_SUBIFD, &levels, &offsets)) r->sub_levels = levels;
+    info->big_endian = TIFFIsBigEndian(r->tif) != 0;
+    info->bigtiff = TIFFIsBigTIFF(r->tif) != 0;
+    info->series = info->files = 1;
     snprintf(info->order, sizeof info->order, "czt");
     keep_resolution(r);
     keep_presentation(r);
@@ -226,21 +236,26 @@ static void drop_reduced(scry_tiff_reader *r)
     r->base = r->pages;
 }
 
-static scry_status find_axes(scry_tiff_reader *r, scry_error *err)
+static scry_status find_axes(scry_tiff_reader *r, size_t series, scry_error *err)
 {
-    const size_t full = r->page_count - r->info.levels;
     scry_status st;
     if (scryi_ome_detect(r->description))
         r->info.flavour = SCRY_TIFF_OME;
     else if (scryi_imagej_detect(r->description))
         r->info.flavour = SCRY_TIFF_IMAGEJ;
+    if (r->info.flavour != SCRY_TIFF_OME) scryi_tiff_find_levels(r);
+    const size_t full = r->page_count - r->info.levels;
+    if (series && r->info.flavour != SCRY_TIFF_OME)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: one image in the file, number %zu was asked for",
+                         r->path, series);
     if ((st = check_pages(r, err)) != SCRY_OK) return st;
     if (r->info.flavour != SCRY_TIFF_OME) drop_reduced(r);
     r->info.pages = full;
-    st = r->info.flavour == SCRY_TIFF_OME      ? scryi_ome_read(r, err)
+    st = r->info.flavour == SCRY_TIFF_OME      ? scryi_ome_read(r, series, err)
          : r->info.flavour == SCRY_TIFF_IMAGEJ ? scryi_imagej_read(r, err)
                                                : plain_axes(r, full, err);
     if (st != SCRY_OK) return st;
+    r->info.levels += r->sub_levels;
     if (r->info.one_ifd) r->info.pages = r->info.c / r->info.samples * r->info.z * r->info.t;
     return SCRY_OK;
 }
@@ -259,12 +274,16 @@ static void general_warnings(scry_tiff_reader *r)
     if (p->compression == COMPRESSION_JPEG)
         scryi_tiff_warn(r, "JPEG compression has altered the noise of this image");
     if (r->info.levels)
-        scryi_tiff_warn(r, "%zu reduced copies or masks are passed over", r->info.levels);
+        scryi_tiff_warn(r,
+                        "%zu reduced copies (levels of a pyramid, thumbnails) or masks: the full "
+                        "resolution is read, and what is written from it is flat",
+                        r->info.levels);
     if (r->info.series > 1)
-        scryi_tiff_warn(r, "%zu image series in the file: the first is read", r->info.series);
+        scryi_tiff_warn(r, "%zu images (series) in the file: number %zu is read, from 0 on",
+                        r->info.series, r->info.series_at);
 }
 
-scry_status scry_tiff_open(scry_tiff_reader **out, const char *path, scry_error *err)
+scry_status scryi_tiff_open_chain(scry_tiff_reader **out, const char *path, scry_error *err)
 {
     scry_status st;
     scry_tiff_reader *r = scry_alloc(1, sizeof *r);
@@ -279,9 +298,23 @@ scry_status scry_tiff_open(scry_tiff_reader **out, const char *path, scry_error 
     }
     if ((st = open_file(r, path, err)) != SCRY_OK) goto done;
     if ((st = scryi_tiff_walk(r, err)) != SCRY_OK) goto done;
+    *out = r;
+    r = NULL;
+done:
+    scry_tiff_close(r);
+    return st;
+}
+
+scry_status scry_tiff_open_series(scry_tiff_reader **out, const char *path, size_t series,
+                                  scry_error *err)
+{
+    scry_tiff_reader *r = NULL;
+    scry_status st = scryi_tiff_open_chain(&r, path, err);
+    *out = NULL;
+    if (st != SCRY_OK) return st;
     if ((st = scryi_tiff_check_page(r, r->base, err)) != SCRY_OK) goto done;
     if ((st = describe_base(r, err)) != SCRY_OK) goto done;
-    if ((st = find_axes(r, err)) != SCRY_OK) goto done;
+    if ((st = find_axes(r, series, err)) != SCRY_OK) goto done;
     general_warnings(r);
     *out = r;
     r = NULL;
@@ -290,12 +323,25 @@ done:
     return st;
 }
 
+scry_status scry_tiff_open(scry_tiff_reader **out, const char *path, scry_error *err)
+{
+    return scry_tiff_open_series(out, path, 0, err);
+}
+
+const char *scry_tiff_series_name(const scry_tiff_reader *r, size_t i)
+{
+    return r->series_names && i < r->info.series ? r->series_names[i] : "";
+}
+
 void scry_tiff_close(scry_tiff_reader *r)
 {
     if (!r) return;
     if (r->tif) TIFFClose(r->tif); /* closes fd */
     scry_free(r->pages);
     scry_free(r->map);
+    scry_free(r->map_file);
+    scry_free(r->series_names);
+    scryi_tiff_set_free(&r->set);
     scry_free(r->description);
     scry_free(r->colormap);
     scry_free(r->luts);
@@ -339,20 +385,32 @@ static size_t plane_index(const scry_tiff_info *info, size_t c, size_t z, size_t
     return index;
 }
 
-/* NULL: the plane is missing in the file. */
-static const struct scryi_tiff_page *find_page(const scry_tiff_reader *r, size_t c, size_t z,
-                                               size_t t, uint64_t *shift)
+/* Where a plane is: *page in *owner, which is r or a member of its set; NULL: missing. */
+static scry_status find_page(scry_tiff_reader *r, size_t c, size_t z, size_t t,
+                             scry_tiff_reader **owner, const struct scryi_tiff_page **page,
+                             uint64_t *shift, scry_error *err)
 {
     const scry_tiff_info *info = &r->info;
+    scry_status st = SCRY_OK;
     *shift = 0;
+    *owner = r;
     if (r->map) {
-        const uint32_t page = r->map[c + info->c / info->samples * (z + info->z * t)];
-        return page ? &r->pages[page - 1] : NULL;
+        const size_t plane = c + info->c / info->samples * (z + info->z * t);
+        const uint32_t at = r->map[plane], file = r->map_file ? r->map_file[plane] : 0;
+        *page = NULL;
+        if (at && file) st = scryi_tiff_set_open(r, file - 1, owner, err);
+        if (!at || st != SCRY_OK) return st;
+        if (at <= (*owner)->page_count) *page = &(*owner)->pages[at - 1];
+        if (!*page || (*page)->x != r->base->x || (*page)->y != r->base->y ||
+            (*page)->bits != r->base->bits || (*page)->samples != r->base->samples)
+            return SCRY_FAIL(err, SCRY_EFORMAT, "%s: has changed since it was opened",
+                             (*owner)->path); /* only a file that was closed in between can */
+        return SCRY_OK;
     }
     const size_t index = plane_index(info, c, z, t);
-    if (!info->one_ifd) return &r->pages[index];
-    *shift = index * scryi_tiff_page_bytes(r->base);
-    return r->base;
+    *page = info->one_ifd ? r->base : &r->pages[index];
+    if (info->one_ifd) *shift = index * scryi_tiff_page_bytes(r->base);
+    return SCRY_OK;
 }
 
 static void calibrate(scry_tiff_reader *r, float *out, size_t n)
@@ -416,15 +474,21 @@ scry_status scry_tiff_read_rect(scry_tiff_reader *r, size_t c, size_t z, size_t 
                          "%s: rectangle of %zu x %zu at (%zu, %zu) in a plane of "
                          "%zu x %zu",
                          r->path, h, w, y0, x0, info->y, info->x);
-    const struct scryi_tiff_page *p = find_page(r, c / info->samples, z, t, &shift);
+    scry_tiff_reader *owner;
+    const struct scryi_tiff_page *p;
+    scry_status st = find_page(r, c / info->samples, z, t, &owner, &p, &shift, err);
+    if (st != SCRY_OK) return st;
     if (!p) {
         memset(out, 0, h * w * sizeof *out);
         r->content.missing++;
         return SCRY_OK;
     }
-    const scry_status st =
-        scryi_tiff_pixels(r, p, shift, c % info->samples, y0, x0, h, w, out, err);
+    st = scryi_tiff_pixels(owner, p, shift, c % info->samples, y0, x0, h, w, out, err);
     if (st != SCRY_OK) return st;
+    if (owner != r) {
+        r->content.rounded += owner->content.rounded;
+        owner->content.rounded = 0;
+    }
     calibrate(r, out, h * w);
     count(r, out, h * w, &low, &high);
     suspect_sign(r, low, high);

@@ -117,6 +117,7 @@ void scry_tiff_info_init(scry_tiff_info *info, scry_tiff_flavour flavour, scry_t
                              .compression = COMPRESSION_NONE,
                              .predictor = 1,
                              .series = 1,
+                             .files = 1,
                              .resolution_unit = 1};
 }
 

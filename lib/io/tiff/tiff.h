@@ -74,7 +74,9 @@ typedef struct scry_tiff_info {
     uint16_t compression; /* the TIFF tag; scry_tiff_compression_name words it */
     uint16_t predictor;   /* 1 none, 2 horizontal, 3 floating point */
     size_t levels;        /* reduced copies (pyramid levels, thumbnails) that were passed over */
-    size_t series;        /* OME: images in the file, of which the first is read; else 1 */
+    size_t series;        /* OME: images in the file, of which one is read; else 1 */
+    size_t series_at;     /* which, from 0 */
+    size_t files;         /* of an OME-TIFF that is spread over several; else 1 */
 
     double pixel_um[3]; /* z, y, x in micrometres */
     char unit[16];      /* of length, as in the file (UTF-8), "" none */
@@ -116,9 +118,19 @@ typedef struct scry_tiff_reader scry_tiff_reader;
  * EFORMAT not a TIFF; truncated or looping chain of directories; a page whose shape or type differs
  *         from the first; fewer planes than the metadata promise; a size of zero; sizes that the
  *         file is too short for
- * EUNSUP  legal, but not read: the codec, colour space, sample type or OME multi-file set is named
- * Reduced copies (NewSubfileType, SubIFDs) never become slices. */
+ * EUNSUP  legal, but not read: the codec, colour space or sample type is named
+ * An OME-TIFF spread over several files is opened by any of them; the others must lie beside it
+ * (EIO names the one that does not). Reduced copies (NewSubfileType, SubIFDs, and pages that follow
+ * the first one at shrinking sizes) never become slices: the full resolution is read. */
 scry_status scry_tiff_open(scry_tiff_reader **out, const char *path, scry_error *err);
+
+/* The same for one of the images that an OME-TIFF may hold, from 0. EINVAL: the file has no such.
+ */
+scry_status scry_tiff_open_series(scry_tiff_reader **out, const char *path, size_t series,
+                                  scry_error *err);
+/* The name of image i, "" when it has none. */
+const char *scry_tiff_series_name(const scry_tiff_reader *r, size_t i);
+
 void scry_tiff_close(scry_tiff_reader *r); /* accepts NULL */
 
 /* Borrowed until scry_tiff_close. */

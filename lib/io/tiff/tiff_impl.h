@@ -37,6 +37,17 @@ struct scryi_tiff_page {
 
 enum { SCRYI_TIFF_WARNINGS = 24 };
 
+/* Files that lie beside the first one and hold planes of its image. */
+struct scryi_tiff_set {
+    struct scryi_tiff_member {
+        char *path;
+        scry_tiff_reader *reader; /* its chain of pages, nothing else; NULL: closed at present */
+        uint64_t used;            /* the turn of its last use */
+    } * files;
+    size_t count, capacity, open;
+    uint64_t turn;
+};
+
 struct scry_tiff_reader {
     TIFF *tif;
     int fd; /* of tif, for reading beside it; never moved */
@@ -49,8 +60,14 @@ struct scry_tiff_reader {
     size_t current; /* the page that tif stands on */
 
     scry_tiff_info info;
-    uint32_t *map; /* plane (c/samples, z, t), c fastest -> page + 1, 0 missing; or NULL */
-    const struct scryi_tiff_page *base; /* the first full page */
+    uint32_t *map;      /* plane (c/samples, z, t), c fastest -> page + 1, 0 missing; or NULL */
+    uint32_t *map_file; /* plane -> file of the set + 1, 0 this one; NULL: one file */
+    struct scryi_tiff_set set;          /* the other files of an OME-TIFF */
+    const struct scryi_tiff_page *base; /* the first full page of the image */
+    struct scryi_tiff_page foreign;     /* base, when it is in another file */
+    bool followed;                      /* the metadata come from another file */
+    size_t sub_levels;                  /* reduced copies that hang on the base page */
+    char (*series_names)[64];           /* info.series of them; NULL: none is known */
     bool signed16;                      /* ImageJ: value = stored - 32768 */
     bool checked_sign;                  /* the first plane was looked at for signed data */
     char *description;
@@ -68,6 +85,30 @@ struct scry_tiff_reader {
     size_t warning_count;
 };
 
+/* Opens a file and reads its chain of pages, no metadata. */
+scry_status scryi_tiff_open_chain(scry_tiff_reader **out, const char *path, scry_error *err);
+
+/* Takes the image's shape and type from page p, of this file or of a member of the set. */
+void scryi_tiff_take_base(scry_tiff_reader *r, const struct scryi_tiff_page *p);
+
+/* ---- files beside this one: lib/io/tiff/set.c ---- */
+
+/* Names in files may come with a path, which is that of another computer: it is not followed. */
+const char *scryi_tiff_base_name(const char *path);
+/* Path of a file in the folder of r, from scry_alloc. */
+char *scryi_tiff_beside(const scry_tiff_reader *r, const char *name);
+/* The metadata that another file keeps: an XML document, or the description of a TIFF. From
+ * scry_alloc. */
+scry_status scryi_tiff_text_beside(char **out, const scry_tiff_reader *r, const char *name,
+                                   scry_error *err);
+/* The member of this name, added when it is new. EIO: it is not there. */
+scry_status scryi_tiff_set_find(scry_tiff_reader *r, const char *name, size_t *member,
+                                scry_error *err);
+/* Its reader, opened when it is not; few are open at a time. Valid until the next call. */
+scry_status scryi_tiff_set_open(scry_tiff_reader *r, size_t member, scry_tiff_reader **out,
+                                scry_error *err);
+void scryi_tiff_set_free(struct scryi_tiff_set *set);
+
 /* Adds a warning; those beyond SCRYI_TIFF_WARNINGS are dropped. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
@@ -76,6 +117,10 @@ void scryi_tiff_warn(scry_tiff_reader *r, const char *fmt, ...);
 
 /* Reads the chain of directories into r->pages and picks r->base. */
 scry_status scryi_tiff_walk(scry_tiff_reader *r, scry_error *err);
+
+/* Marks the pages behind the first as reduced when their sizes say that they are levels of a
+ * pyramid. Not for OME, whose images may differ in size. */
+void scryi_tiff_find_levels(scry_tiff_reader *r);
 
 /* Whether page p can be read: codec, colours, type, sizes against the file, equal to r->base. */
 scry_status scryi_tiff_check_page(scry_tiff_reader *r, const struct scryi_tiff_page *p,
@@ -104,7 +149,8 @@ scry_status scryi_tiff_pixels(scry_tiff_reader *r, const struct scryi_tiff_page 
 bool scryi_imagej_detect(const char *description);
 scry_status scryi_imagej_read(scry_tiff_reader *r, scry_error *err);
 bool scryi_ome_detect(const char *description);
-scry_status scryi_ome_read(scry_tiff_reader *r, scry_error *err);
+/* series: the Image to read. */
+scry_status scryi_ome_read(scry_tiff_reader *r, size_t series, scry_error *err);
 
 /* Micrometres in one unit of length: "um", "micron", "nm", "inch", ...; 0 when not a length. */
 double scryi_unit_um(const char *unit);
