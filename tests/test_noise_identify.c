@@ -164,6 +164,212 @@ static void smoothed_images_are_noticed(void **state)
     scry_free(e);
 }
 
+static int ascending(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static void median3(float *to, const float *from)
+{
+    for (size_t i = 0; i < PIXELS; i++) {
+        float v[9];
+        for (ptrdiff_t k = 0; k < 9; k++)
+            v[k] = from[mirror((ptrdiff_t)(i / N) + k / 3 - 1, N) * N +
+                        mirror((ptrdiff_t)(i % N) + k % 3 - 1, N)];
+        qsort(v, 9, sizeof *v, ascending);
+        to[i] = v[4];
+    }
+}
+
+/* Every other line from the mean of its neighbours. */
+static void interlace(float *y)
+{
+    for (size_t a = 1; a + 1 < N; a += 2)
+        for (size_t b = 0; b < N; b++)
+            y[a * N + b] = (y[(a - 1) * N + b] + y[(a + 1) * N + b]) / 2;
+}
+
+/* The first quadrant, twice as large by linear interpolation. */
+static void enlarge(float *to, const float *from)
+{
+    for (size_t i = 0; i < PIXELS; i++) {
+        const double y = ((double)(i / N) + .5) / 2 - .5, x = ((double)(i % N) + .5) / 2 - .5;
+        const ptrdiff_t a = (ptrdiff_t)floor(y), b = (ptrdiff_t)floor(x);
+        const double v = y - floor(y), u = x - floor(x);
+        double sum = 0;
+        for (ptrdiff_t k = 0; k < 4; k++)
+            sum += (k / 2 ? v : 1 - v) * (k % 2 ? u : 1 - u) *
+                   from[mirror(a + k / 2, N) * N + mirror(b + k % 2, N)];
+        to[i] = (float)sum;
+    }
+}
+
+static void medians_enlargements_and_interlacing(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(3 * PIXELS, sizeof *e), *y = e + PIXELS, *z = y + PIXELS;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        scene(e, 60, seed);
+        camera(z, e, seed);
+        median3(y, z);
+        round_all(y);
+        scry_noise_model m = identify(y);
+        assert_string_equal(m.treatment.name, "median");
+        /* the median of 9 keeps low frequencies; what it makes of filaments looks like noise */
+        assert_true(claimed_sd(&m, y) > .75 * raw_sd(e) && claimed_sd(&m, y) < 2 * raw_sd(e));
+
+        enlarge(y, z); /* one sample in four: the noise is that of a quarter of the light */
+        round_all(y);
+        const double wide = 2 * psf_sd;
+        scry_noise_context c;
+        scry_error err = {0};
+        scry_noise_context_init(&c);
+        c.transfer = transfer;
+        c.ctx = (void *)&wide;
+        c.integer = true;
+        assert_ok(scry_noise_identify(&m, y, NULL, 1, N, N, &c, &err));
+        assert_true(m.findings & SCRY_NOISE_CORRELATED);
+        double quadrant = 0;
+        for (size_t i = 0; i < PIXELS / 4; i++)
+            quadrant += 4 * (e[i / (N / 2) * N + i % (N / 2)] + 2.25) / PIXELS;
+        assert_near(claimed_sd(&m, y), 2 * sqrt(quadrant) / gain, .3 * 2 * sqrt(quadrant) / gain);
+
+        memcpy(y, z, PIXELS * sizeof *y);
+        interlace(y);
+        round_all(y);
+        m = identify(y);
+        assert_true(m.findings & SCRY_NOISE_DIRECTIONAL);
+        const double twice = sqrt(2) * raw_sd(e); /* each second line tells nothing new */
+        assert_true(claimed_sd(&m, y) > .75 * twice && claimed_sd(&m, y) < 1.6 * twice);
+    }
+    scry_free(e);
+}
+
+/* Rounding hides what a wide filter leaves: the model may be too cautious, never far too bold. */
+static void noise_below_the_rounding_is_not_believed(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(3 * PIXELS, sizeof *e), *y = e + PIXELS, *z = y + PIXELS;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        scene(e, seed % 2 ? 30 : 2000, seed);
+        camera(z, e, seed);
+        blur(y, z, 2);
+        round_all(y);
+        const scry_noise_model m = identify(y);
+        const double kept = .61; /* sqrt of |M|^2 weighted by |H|^2: 1.6 over hypot(1.6, 2) */
+        if (!(claimed_sd(&m, y) > .6 * kept * raw_sd(e)))
+            fail_msg("seed %d: %g of %g: %s", (int)seed, claimed_sd(&m, y), kept * raw_sd(e),
+                     m.line);
+    }
+    scry_free(e);
+}
+
+/* Borders, hot pixels, pixels that are not numbers and clipping leave the law as it is. */
+static void pixels_that_obey_no_law_are_left_out(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(3 * PIXELS, sizeof *e), *y = e + PIXELS, *z = y + PIXELS;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        scene(e, 60, seed);
+        camera(z, e, seed);
+        round_all(z);
+        const double sd = raw_sd(e);
+        for (int kind = 0; kind < 4; kind++) {
+            memcpy(y, z, PIXELS * sizeof *y);
+            for (size_t i = 0; i < PIXELS; i++) {
+                const bool edge = i / N < 12 || i % N >= N - 9;
+                if (kind == 0 && edge) y[i] = 0;
+                if (kind == 1 && edge) y[i] = NAN;
+                if (kind == 2 && i % 997 == 0) y[i] += 3000;
+                if (kind == 3) y[i] = fmaxf(y[i] - 104, 0); /* half of the background */
+            }
+            const scry_noise_model m = identify(y);
+            if (m.findings & SCRY_NOISE_CORRELATED) fail_msg("kind %d: %s", kind, m.line);
+            /* where half of the background is cut off, structure is all that is left to ask */
+            assert_true(m.pixel_sigma > .75 * sd && m.pixel_sigma < (kind == 3 ? 2 : 1.25) * sd);
+            if (kind == 0) assert_true(m.constant > 2000);
+            if (kind == 1) assert_int_equal(m.invalid, N * N - (N - 12) * (N - 9));
+            if (kind == 2) assert_in_range(m.hot, 14, 18);
+            if (kind == 3) assert_true((m.findings & SCRY_NOISE_CLIPPED) && m.lowest > 1000);
+        }
+    }
+    scry_free(e);
+}
+
+/* 8 x 8 cosine transforms, quantised by q. */
+static void compress(float *y, double q)
+{
+    double t[8][8], C[8][8];
+    for (int u = 0; u < 8; u++)
+        for (int i = 0; i < 8; i++)
+            t[u][i] = (u ? .5 : sqrt(.125)) * cos((2 * i + 1) * u * pi / 16);
+    for (size_t k = 0; k < PIXELS / 64; k++) {
+        float *p = y + (k / (N / 8) * N + k % (N / 8)) * 8;
+        for (int c = 0; c < 64; c++) {
+            double sum = 0;
+            for (int i = 0; i < 64; i++)
+                sum += t[c / 8][i / 8] * t[c % 8][i % 8] * p[i / 8 * N + i % 8];
+            C[c / 8][c % 8] = q * rint(sum / q);
+        }
+        for (int i = 0; i < 64; i++) {
+            double sum = 0;
+            for (int c = 0; c < 64; c++)
+                sum += t[c / 8][i / 8] * t[c % 8][i % 8] * C[c / 8][c % 8];
+            p[i / 8 * N + i % 8] = (float)rint(sum);
+        }
+    }
+}
+
+static void compression_is_noticed(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(2 * PIXELS, sizeof *e), *y = e + PIXELS;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        scene(e, 60, seed);
+        camera(y, e, seed);
+        round_all(y);
+        assert_false(identify(y).findings & SCRY_NOISE_BLOCKS);
+        compress(y, 5 * raw_sd(e));
+        const scry_noise_model m = identify(y);
+        assert_true(m.findings & SCRY_NOISE_BLOCKS);
+        if (!(claimed_sd(&m, y) > .7 * raw_sd(e))) fail_msg("%g: %s", raw_sd(e), m.line);
+    }
+    scry_free(e);
+}
+
+/* What a user knows is kept; refused memory is reported and nothing leaks. */
+static void known_gains_win_and_memory_may_be_refused(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_noise_model m;
+    scry_noise_context c;
+    float *e = scry_alloc(2 * PIXELS, sizeof *e), *y = e + PIXELS;
+    scene(e, 60, 1);
+    camera(y, e, 1);
+    round_all(y);
+    scry_noise_context_init(&c);
+    c.known.gain = .9;
+    c.known.offset = 97;
+    assert_ok(scry_noise_identify(&m, y, NULL, 1, N, N, &c, &err));
+    assert_true(m.counts);
+    assert_near(m.gain, .9, 0);
+    assert_near(m.offset, 97, 0);
+    const size_t live = scry_memory_live();
+    for (size_t nth = 1;; nth++) {
+        scry_memory_fail_at(nth);
+        const scry_status st = scry_noise_identify(&m, y, NULL, 1, N, N, NULL, &err);
+        scry_memory_fail_at(0);
+        assert_int_equal(scry_memory_live(), live);
+        if (st == SCRY_OK) break;
+        assert_int_equal(st, SCRY_ENOMEM);
+        err = (scry_error){0};
+        assert_true(nth < 100);
+    }
+    scry_free(e);
+}
+
 static void draws_have_the_spectrum(void **state)
 {
     (void)state;
@@ -226,6 +432,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_images_are_white),
         cmocka_unit_test(smoothed_images_are_noticed),
+        cmocka_unit_test(medians_enlargements_and_interlacing),
+        cmocka_unit_test(noise_below_the_rounding_is_not_believed),
+        cmocka_unit_test(pixels_that_obey_no_law_are_left_out),
+        cmocka_unit_test(compression_is_noticed),
+        cmocka_unit_test(known_gains_win_and_memory_may_be_refused),
         cmocka_unit_test(draws_have_the_spectrum),
         cmocka_unit_test(errors_are_worded),
     };

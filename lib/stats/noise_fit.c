@@ -169,9 +169,9 @@ static void fit_treatment(struct scryi_noise_fit *out, const struct fitter *f, s
             out->strength[set] = w.a;
         }
     }
-    out->total = 0;
+    out->total = 0; /* the darkest are a third of all: nearly independent */
     for (int set = 0; set < s->sets; set++)
-        out->total += out->loss[set] / s->sets;
+        out->total += out->loss[set];
 }
 
 scry_status scryi_noise_fit_all(struct scryi_noise_fit *fits, const struct scryi_noise_spectra *s,
@@ -262,6 +262,8 @@ scry_status scryi_noise_spectra_create(struct scryi_noise_spectra *s,
     take_median(s->median[0], w, order, w->count, scratch);
     qsort(order, w->count, sizeof *order, spectra_ascending);
     if (s->sets > 1) take_median(s->median[1], w, order, w->count / 3, scratch);
+    s->brightness[0] = *order[w->count / 2];
+    s->brightness[1] = *order[w->count / 6];
     /* a median of exponentials tells as much as .48 times as many of them in the mean */
     const double freedom = SCRYI_BIN_FREEDOM * .48 * (double)w->count;
     for (size_t i = 0; i < w->bins; i++) {

@@ -12,11 +12,13 @@ static const double pi = 3.14159265358979323846;
 
 /* Decisions of the noise model. */
 
-static const double enough_evidence = 25;  /* log likelihood ratio against white noise */
-static const double not_contradicted = 10; /* of treatments that count as possible */
-static const double matters = 1.15;        /* in-band power over variance */
-static const double many_ties = 1.35, few_ties = .1;
-static const double full_well = 3e5; /* e-: more light than a pixel of any camera holds */
+static const double clear_evidence = 60; /* log likelihood ratio against white noise */
+static const double many_ties = 1.35;
+static const double margin = 1.25;        /* above the quietest windows */
+static const double median_inflation = 6; /* of a median of 3 x 3 pixels */
+static const double far = 12;        /* inflation: more is an extrapolation over too wide a gap */
+static const double full_well = 1e5; /* e-: more light than pixels hold */
+static const double least_gain = .01, most_gain = 100; /* e-/ADU of integer cameras */
 
 void scry_noise_context_init(scry_noise_context *context)
 {
@@ -26,100 +28,6 @@ void scry_noise_context_init(scry_noise_context *context)
 double scry_noise_model_variance(const scry_noise_model *m, double mean)
 {
     return fmax(m->slope * mean + m->intercept, m->floor);
-}
-
-static void shape_spectrum(scry_noise_spectrum *s, size_t k)
-{
-    for (int i = 0; i < SCRY_SPECTRUM_ROWS; i++)
-        for (int j = 0; j < SCRY_SPECTRUM_COLUMNS; j++)
-            s->power[i][j] = scryi_noise_shape_power(k, i / 32. - .5, j / 32.);
-}
-
-/* Mean of N, and its mean over the passband, before normalisation. */
-static void shape_levels(size_t k, const scry_noise_context *c, double *mean, double *inband)
-{
-    scry_noise_spectrum s;
-    shape_spectrum(&s, k);
-    const double entry = s.power[16][0];
-    *mean = *inband = 1;
-    if (scry_noise_spectrum_normalise(&s, NULL) != SCRY_OK) return;
-    *mean = entry / s.power[16][0];
-    *inband = *mean * scry_noise_spectrum_inband(&s, c->transfer, c->ctx);
-}
-
-/* The treatment that explains the spectra best, and the largest in-band power that the data allow,
- * relative to the variance of the best. */
-struct choice {
-    size_t best;
-    double evidence, inflation;
-};
-
-static bool choice_allowed(const scry_noise_model *out, size_t k)
-{
-    const bool copies = scryi_noise_shape_nonlinear(k) || scryi_noise_shape_repeats(k);
-    if (out->findings & SCRY_NOISE_NONLINEAR) return copies;
-    return !copies || out->ties > few_ties; /* so many ties that they can hide copies */
-}
-
-static struct choice choose_treatment(const scry_noise_model *out,
-                                      const struct scryi_noise_fit *fits,
-                                      const struct scryi_noise_spectra *s,
-                                      const scry_noise_context *c)
-{
-    struct choice ch = {0, 0, 1};
-    double mean, inband;
-    for (size_t k = 1; k < scryi_noise_shape_count(); k++)
-        if (choice_allowed(out, k) && (!ch.best || fits[k].total < fits[ch.best].total))
-            ch.best = k;
-    ch.evidence = fits[0].total - fits[ch.best].total;
-    shape_levels(ch.best, c, &mean, &inband);
-    const bool tied = out->findings & SCRY_NOISE_NONLINEAR;
-    if (!tied && (ch.evidence < enough_evidence || inband / mean < matters)) {
-        ch.best = 0;
-        return ch;
-    }
-    const int set = s->sets - 1;
-    const double variance = fits[ch.best].level[set] * mean + s->floor;
-    for (size_t k = 1; k < scryi_noise_shape_count(); k++) {
-        if (!choice_allowed(out, k) || fits[k].total > fits[ch.best].total + not_contradicted)
-            continue;
-        shape_levels(k, c, &mean, &inband);
-        ch.inflation = fmax(ch.inflation, (fits[k].level[set] * inband + s->floor) / variance);
-    }
-    return ch;
-}
-
-/* Beyond the passband: measured over fitted power of white noise, by ring and direction. */
-static void ring_ratios(scry_noise_model *out, const struct scryi_noise_spectra *s,
-                        const float *signal, const float *noise)
-{
-    double sum[3][3] = {{0}}, weights[3][3] = {{0}}, first = 1;
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t k = 0; k < s->used; k++) {
-            const size_t i = s->index[k];
-            double fy, fx;
-            scryi_noise_frequency(&fy, &fx, i, s->side);
-            const double f = hypot(fy, fx), S = noise[i] + s->floor;
-            if (signal[i] > .05 * S) continue;
-            if (!pass) {
-                first = fmin(first, f);
-                continue;
-            }
-            const int ring = (int)fmin(2, 3 * (f - first) / (sqrt(.5) - first + 1e-9));
-            const int way = fabs(fy) > 2.4 * fabs(fx) ? 0 : fabs(fx) > 2.4 * fabs(fy) ? 2 : 1;
-            sum[ring][way] += s->weight[k] * s->median[0][i] / S;
-            weights[ring][way] += s->weight[k];
-        }
-    double error = 0, cells = 0;
-    for (int ring = 0; ring < 3; ring++)
-        for (int way = 0; way < 3; way++) {
-            const double w = weights[ring][way];
-            out->ring[ring][way] = w > 0 ? sum[ring][way] / w : NAN;
-            if (!(w > 0)) continue;
-            error += 1 / sqrt(w);
-            cells++;
-        }
-    out->ring_error = cells > 0 ? error / cells : NAN;
 }
 
 /* sqrt of the sum of squared correlations over all lags = sqrt of the mean of N^2. */
@@ -151,20 +59,23 @@ static double clipped_variance(double p)
     return fmax(square - mean * mean, .05);
 }
 
-/* Bins that noise rules even where windows are bright. */
+enum { LAW_BINS = 16 };
+
+/* Bins that noise rules even where windows are bright; 0 when they are too few. */
 static size_t law_bins(size_t *list, const struct scryi_noise_spectra *s, const float *signal,
-                       const float *noise)
+                       const float *noise, bool white)
 {
-    static const double margins[] = {30, 10, 3, 0};
+    static const double margins[] = {30, 10, 3};
     size_t n = 0;
-    for (int m = 0; m < 4 && n < 16; m++) {
+    for (int m = 0; m < 3 && n < LAW_BINS; m++) {
         n = 0;
         for (size_t k = 0; k < s->used; k++) {
             const size_t i = s->index[k];
-            if (margins[m] * signal[i] < noise[i] && (m == 3 || noise[i] > s->floor)) list[n++] = i;
+            if (margins[m] * signal[i] < noise[i] + s->floor && (white || noise[i] > s->floor))
+                list[n++] = i;
         }
     }
-    return n;
+    return n < LAW_BINS ? 0 : n;
 }
 
 struct law {
@@ -225,8 +136,8 @@ static scry_status fit_law(struct law *l, const float *image, const struct scryi
     float *noise = signal + w.bins;
     st = scryi_noise_fit_model(signal, noise, &fits[k], k, 0, &s, c->transfer, c->ctx, err);
     if (st != SCRY_OK) goto done;
-    const size_t n = law_bins(list, &s, signal, noise);
-    shape_levels(k, c, &mean, &inband);
+    const size_t n = law_bins(list, &s, signal, noise, k == 0);
+    scryi_noise_shape_levels(k, c, &mean, &inband);
     for (size_t i = 0; i < w.bins; i++) /* to noise whose pixels have variance 1 */
         noise[i] = (float)fmax(noise[i] / (fits[k].level[0] * mean), 1e-9);
     if (n)
@@ -242,32 +153,65 @@ done:
     return st;
 }
 
-static bool plausible_camera(const scry_camera_estimate *e, const struct scryi_noise_mask *m,
-                             const scry_noise_context *c)
+/* In-band power over variance: what the treatments say, no more than the quietest windows hold; at
+ * least that where rounding hides the rest, and at least what the largest full well implies. */
+static void settle_inflation(scry_noise_model *out, const struct scryi_noise_choice *ch,
+                             const struct scryi_noise_mask *m, bool direct)
 {
-    if (!e->gain_found || !isfinite(e->gain)) return false;
-    if (c->integer && (e->gain < .01 || e->gain > 100)) return false;
-    return e->gain * (m->highest - e->offset) <= full_well;
+    const double v = scry_noise_model_variance(out, m->mean);
+    const double quiet = scryi_noise_quiet(ch, out, m->mean);
+    double level = ch->inflation * v;
+    if (ch->best) level = fmin(level, fmax(margin * quiet, v));
+    if (ch->tied) level = fmax(level, fmin(quiet, median_inflation * v));
+    const bool unseen = ch->evidence < clear_evidence ||
+                        ch->inflation * ch->variance[0] < 4 * m->step * m->step / 12 ||
+                        (direct && ch->inflation > far);
+    if (ch->blocks > 0)
+        level = fmax(level, ch->blocks);
+    else if (ch->hidden && unseen)
+        level = fmax(level, quiet);
+    level = fmax(level, (m->mean - m->lowest) * (m->highest - m->lowest) / full_well);
+    out->inflation = level / v;
+}
+
+/* Where no bins are free of signal: the fits to all and to dark windows give a variance each. */
+static void direct_law(scry_noise_model *out, const struct scryi_noise_choice *ch,
+                       const struct scryi_noise_mask *m)
+{
+    const double *v = ch->variance, *b = ch->brightness;
+    const double slope = b[0] > b[1] ? fmax((v[0] - v[1]) / (b[0] - b[1]), 0) : 0;
+    out->floor = fmax(m->step * m->step * .09, 1e-12 * m->highest * m->highest);
+    out->intercept = fmin(v[0] + slope * (m->mean - b[0]), 4 * v[0]);
+    settle_inflation(out, ch, m, true);
+    out->findings |= SCRY_NOISE_FLAT_VARIANCE | (ch->hidden ? SCRY_NOISE_QUANTISED : 0);
+    out->pixel_sigma = sqrt(scry_noise_model_variance(out, m->mean));
+    out->sigma = sqrt(out->inflation) * out->pixel_sigma;
 }
 
 /* The camera as the passband sees it, or a Gaussian law. */
-static void conclude_law(scry_noise_model *out, struct law *l, const struct scryi_noise_mask *m,
-                         const scry_noise_context *c)
+static void conclude_law(scry_noise_model *out, struct law *l, const struct scryi_noise_choice *ch,
+                         const struct scryi_noise_mask *m, const scry_noise_context *c)
 {
     const scry_camera_estimate *line = &l->line;
+    if (!l->blocks.count) {
+        direct_law(out, ch, m);
+        return;
+    }
     const bool grows = line->slope > 3 * line->slope_error && isfinite(line->slope_error);
     out->floor = fmax(m->step * m->step * .09, 1e-12 * m->highest * m->highest);
     out->slope = grows ? line->slope : 0;
     out->intercept = grows ? line->intercept : l->flat.intercept;
     out->slope_error = line->slope_error;
     if (!grows) out->findings |= SCRY_NOISE_FLAT_VARIANCE;
+    settle_inflation(out, ch, m, false);
     if (grows || isfinite(c->known.gain)) {
         scry_camera_estimate e = *line;
         e.slope *= out->inflation;
         e.slope_error *= out->inflation;
         e.intercept *= out->inflation;
         scryi_noise_conclude(&e, &l->blocks, &c->known);
-        out->counts = isfinite(c->known.gain) || plausible_camera(&e, m, c);
+        out->counts = e.gain_found && (isfinite(c->known.gain) || !c->integer ||
+                                       (e.gain >= least_gain && e.gain <= most_gain));
         if (e.gain_found && !out->counts) out->findings |= SCRY_NOISE_IMPLAUSIBLE;
         out->camera = e;
         out->gain = e.gain;
@@ -277,33 +221,44 @@ static void conclude_law(scry_noise_model *out, struct law *l, const struct scry
     const double v = scry_noise_model_variance(out, m->mean);
     out->pixel_sigma = sqrt(v);
     out->sigma = sqrt(fmax(out->inflation * v, out->floor));
-    if (m->step > 0 && out->pixel_sigma < .5 * m->step) out->findings |= SCRY_NOISE_QUANTISED;
+    if (m->step > 0 && (ch->hidden || out->pixel_sigma < .5 * m->step))
+        out->findings |= SCRY_NOISE_QUANTISED;
+}
+
+/* What was found, as the subject of the sentence. */
+static void write_finding(char *to, size_t size, const scry_noise_model *out)
+{
+    char words[96];
+    scry_noise_treatment_words(words, sizeof words, &out->treatment);
+    if (out->findings & SCRY_NOISE_UNTOLD)
+        snprintf(to, size, "too few pixels obey a law of noise to tell more than its size");
+    else if (out->findings & SCRY_NOISE_BLOCKS)
+        snprintf(to, size, "the image was compressed by JPEG, which removes and adds noise");
+    else if (out->findings & SCRY_NOISE_CORRELATED)
+        snprintf(to, size, "noise is correlated over %.2g px: the image was %s", out->correlation,
+                 words);
+    else if (out->findings & SCRY_NOISE_QUANTISED)
+        snprintf(to, size, "noise is smaller than the step of the values, %.3g", out->step);
+    else if (out->findings & SCRY_NOISE_FLAT_VARIANCE)
+        snprintf(to, size, "noise is white and does not grow with brightness");
+    else if (out->findings & SCRY_NOISE_IMPLAUSIBLE)
+        snprintf(to, size, "noise grows with brightness as in no camera (%.2g e-/ADU)", out->gain);
+    else
+        snprintf(to, size, "noise is white and grows with brightness");
 }
 
 static void write_line(scry_noise_model *out)
 {
-    char words[96], law[96];
-    scry_noise_treatment_words(words, sizeof words, &out->treatment);
+    char finding[160], law[128];
+    const bool passband = out->inflation > 1.05;
+    write_finding(finding, sizeof finding, out);
     if (out->counts)
-        snprintf(law, sizeof law, "gain %.3g e-/ADU, offset %.4g ADU, read noise %.2g e-",
-                 out->gain, out->offset, out->read_noise);
+        snprintf(law, sizeof law, "gain %.3g e-/ADU, offset %.4g ADU, read noise %.2g e-%s",
+                 out->gain, out->offset, out->read_noise, passband ? ", in the passband" : "");
     else
-        snprintf(law, sizeof law, "Gaussian noise of %.3g", out->sigma);
-    if (out->findings & SCRY_NOISE_UNTOLD)
-        snprintf(out->line, sizeof out->line,
-                 "too few pixels obey a law of noise to tell more than its size: Gaussian noise of "
-                 "%.3g",
-                 out->sigma);
-    else if (out->findings & SCRY_NOISE_CORRELATED)
-        snprintf(out->line, sizeof out->line,
-                 "noise is correlated over %.2g px: the image was %s; treated as %s%s",
-                 out->correlation, words, law, " in the passband");
-    else
-        snprintf(out->line, sizeof out->line, "noise is white%s; %s",
-                 out->findings & SCRY_NOISE_IMPLAUSIBLE     ? ", with a gain that no camera has"
-                 : out->findings & SCRY_NOISE_FLAT_VARIANCE ? " and does not grow with brightness"
-                                                            : " and grows with brightness",
-                 law);
+        snprintf(law, sizeof law, "Gaussian noise of %.3g%s", out->sigma,
+                 passband ? " in the passband" : "");
+    snprintf(out->line, sizeof out->line, "%s; treated as %s", finding, law);
 }
 
 /* Too few windows: the median residual of good pixels, or what rounding leaves. */
@@ -337,75 +292,36 @@ static scry_status only_sigma(scry_noise_model *out, const float *image,
     return SCRY_OK;
 }
 
-static scry_status study_spectrum(scry_noise_model *out, size_t *treatment, const float *image,
-                                  const struct scryi_noise_mask *m, size_t planes, size_t ny,
-                                  size_t nx, const scry_noise_context *c, scry_error *err)
-{
-    struct scryi_noise_windows w = {0};
-    struct scryi_noise_spectra s = {0};
-    struct scryi_noise_fit *fits = scry_alloc(scryi_noise_shape_count(), sizeof *fits);
-    float *signal = NULL;
-    scry_status st = fits ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "fits of treatments");
-    for (size_t side = 32; st == SCRY_OK && side >= 16 && w.count < (side == 32 ? 1 : 12);
-         side /= 2) {
-        scryi_noise_windows_free(&w);
-        st = scryi_noise_windows_create(&w, image, m, planes, ny, nx, side, err);
-        if (w.count >= 12) break;
-    }
-    if (st != SCRY_OK || !w.count) goto done;
-    out->windows = w.count;
-    out->side = w.side;
-    signal = scry_alloc(2 * w.bins, sizeof *signal);
-    if (!signal) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "spectra of %zu entries", w.bins);
-        goto done;
-    }
-    if ((st = scryi_noise_spectra_create(&s, &w, m->step * m->step / 12, err)) != SCRY_OK)
-        goto done;
-    st = scryi_noise_fit_all(fits, &s, SIZE_MAX, c->transfer, c->ctx, err);
-    if (st != SCRY_OK) goto done;
-    st = scryi_noise_fit_model(signal, signal + w.bins, &fits[0], 0, 0, &s, c->transfer, c->ctx,
-                               err);
-    if (st != SCRY_OK) goto done;
-    ring_ratios(out, &s, signal, signal + w.bins);
-    const struct choice ch = choose_treatment(out, fits, &s, c);
-    *treatment = ch.best;
-    out->evidence = ch.evidence;
-    out->inflation = ch.inflation;
-    if (ch.best) out->findings |= SCRY_NOISE_CORRELATED;
-done:
-    scryi_noise_windows_free(&w);
-    scryi_noise_spectra_free(&s);
-    scry_free(fits);
-    scry_free(signal);
-    return st;
-}
-
 static scry_status identify(scry_noise_model *out, const float *image,
                             const struct scryi_noise_mask *m, size_t planes, size_t ny, size_t nx,
                             const scry_noise_context *c, scry_error *err)
 {
-    size_t treatment = 0;
+    struct scryi_noise_choice ch = {.inflation = 1, .reach = 1};
     struct law law = {.blocks = {0}};
     if (m->ties > .02 && m->ties > many_ties * m->ties_expected)
         out->findings |= SCRY_NOISE_NONLINEAR;
     if (out->lowest) out->findings |= SCRY_NOISE_CLIPPED;
-    scry_status st = study_spectrum(out, &treatment, image, m, planes, ny, nx, c, err);
+    bool blocks;
+    scry_status st = scryi_noise_blocks_find(&blocks, &ch.blocks, image, m, planes, ny, nx, err);
+    if (st != SCRY_OK) return st;
+    if (blocks) out->findings |= SCRY_NOISE_BLOCKS;
+    st = scryi_noise_study(out, &ch, image, m, planes, ny, nx, c, err);
     if (st == SCRY_OK && out->windows)
-        st = fit_law(&law, image, m, planes, ny, nx, treatment, c, err);
+        st = fit_law(&law, image, m, planes, ny, nx, ch.best, c, err);
     if (st != SCRY_OK) goto done;
-    out->treatment = scryi_noise_shape(treatment);
-    shape_spectrum(&out->spectrum, treatment);
+    out->treatment = scryi_noise_shape(ch.best);
+    scryi_noise_shape_spectrum(&out->spectrum, ch.best);
     if ((st = scry_noise_spectrum_normalise(&out->spectrum, err)) != SCRY_OK) goto done;
     out->correlation = correlation_length(&out->spectrum);
     if (strcmp(out->treatment.axes, "both") != 0) out->findings |= SCRY_NOISE_DIRECTIONAL;
-    if (law.blocks.count >= 4)
-        conclude_law(out, &law, m, c);
+    if (out->windows && (law.blocks.count >= 4 || !law.blocks.count))
+        conclude_law(out, &law, &ch, m, c);
     else
         st = only_sigma(out, image, m, planes, ny, nx, err);
     if (st == SCRY_OK) write_line(out);
 done:
     scry_free(law.blocks.mean);
+    scryi_noise_choice_free(&ch);
     return st;
 }
 

@@ -85,10 +85,11 @@ void scryi_noise_frequency(double *fy, double *fx, size_t i, size_t side);
 struct scryi_noise_spectra {
     size_t side, bins, used;
     int sets;
-    size_t *index;    /* bins that count: beyond the taper's reach of f = 0 */
-    double *weight;   /* their degrees of freedom */
-    float *median[2]; /* bins each */
-    double floor;     /* variance of rounding */
+    size_t *index;        /* bins that count: beyond the taper's reach of f = 0 */
+    double *weight;       /* their degrees of freedom */
+    float *median[2];     /* bins each */
+    double brightness[2]; /* median of the windows of each set */
+    double floor;         /* variance of rounding */
 };
 scry_status scryi_noise_spectra_create(struct scryi_noise_spectra *s,
                                        const struct scryi_noise_windows *w, double floor,
@@ -112,5 +113,49 @@ scry_status scryi_noise_fit_all(struct scryi_noise_fit *fits, const struct scryi
 scry_status scryi_noise_fit_model(float *signal, float *noise, const struct scryi_noise_fit *fit,
                                   size_t k, int set, const struct scryi_noise_spectra *s,
                                   scry_transfer_fn *transfer, void *ctx, scry_error *err);
+
+/* ---- JPEG, noise_blocks.c ---- */
+
+/* Whether the image was compressed in blocks of 8 x 8, at any offset; and what its noise is then:
+ * of the pixels before, and of the rounding of coefficients in the passband. */
+scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
+                                    const struct scryi_noise_mask *m, size_t planes, size_t ny,
+                                    size_t nx, scry_error *err);
+
+/* ---- choices, noise_choice.c ---- */
+
+void scryi_noise_shape_spectrum(scry_noise_spectrum *s, size_t k);
+
+/* The treatment that explains the spectra best, and the largest in-band power that the data allow,
+ * relative to the variance of the best. */
+struct scryi_noise_choice {
+    size_t best;
+    double evidence, inflation;
+    double beyond;                     /* share of frequencies that hold noise alone */
+    double blocks;                     /* variance that JPEG tells, or 0 */
+    double variance[2], brightness[2]; /* of a pixel, by the fits to all and to dark windows */
+    bool hidden;                       /* beyond the passband rounding is all that shows */
+    /* of each window: power in the passband, and brightness */
+    float *inband, *mean, *scratch;
+    size_t count;
+    double freedom;          /* of an entry of inband */
+    double *weight, weights; /* of the frequencies in it, and their sum */
+    double reach;            /* from what windows see of the passband to all of it */
+    bool tied; /* neighbours are equal too often, and no treatment of the family says why */
+};
+
+/* Fills *ch, which starts as {.inflation = 1, .reach = 1}, and the rings, windows, evidence and
+ * findings of *out. scryi_noise_choice_free releases it. No window: out->windows stays 0. */
+scry_status scryi_noise_study(scry_noise_model *out, struct scryi_noise_choice *ch,
+                              const float *image, const struct scryi_noise_mask *m, size_t planes,
+                              size_t ny, size_t nx, const scry_noise_context *c, scry_error *err);
+
+void scryi_noise_choice_free(struct scryi_noise_choice *ch);
+
+/* Mean of N of treatment k, and its mean over the passband, before normalisation. */
+void scryi_noise_shape_levels(size_t k, const scry_noise_context *c, double *mean, double *inband);
+
+double scryi_noise_quiet(const struct scryi_noise_choice *ch, const scry_noise_model *m,
+                         double mean);
 
 #endif

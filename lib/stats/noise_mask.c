@@ -10,8 +10,7 @@
 /* Which pixels can obey a law of noise. */
 
 enum {
-    SQUARE = 4, /* side of the least patch of one value */
-    EDGE = 2,   /* pixels around it that a filter mixed with it */
+    EDGE = 2, /* pixels around it that a filter mixed with it */
     SAMPLE = 1 << 22
 };
 
@@ -21,20 +20,20 @@ static int mask_ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* From sorted values: the distance of neighbouring ones (0 when more than half of all differ from
- * each other: continuous), and piles at both ends. A pile holds more than one pixel in a thousand
- * and twice as many as the next value has. */
+/* From sorted values: the distance of neighbouring ones, as the median pixel has it (stretched
+ * values leave gaps; 0 when more than half of all differ from each other: continuous), and piles at
+ * both ends. A pile holds more than one pixel in a thousand and twice as many as the next value
+ * has. */
 static void study_ends(struct scryi_noise_mask *m, const float *v, size_t n, bool *low_pile,
-                       bool *high_pile)
+                       bool *high_pile, float *gaps)
 {
     size_t distinct = 1, first = 1, last = 1, second, before;
-    double step = INFINITY;
-    for (size_t i = 1; i < n; i++)
-        if (v[i] > v[i - 1]) {
-            distinct++;
-            step = fmin(step, (double)v[i] - v[i - 1]);
-        }
-    m->step = 2 * distinct > n || !isfinite(step) ? 0 : step;
+    for (size_t i = n - 1; i > 0; i--) { /* of each pixel, to the next value above */
+        const bool rises = v[i] > v[i - 1];
+        distinct += rises;
+        gaps[i - 1] = rises ? v[i] - v[i - 1] : i + 1 < n ? gaps[i] : 0;
+    }
+    m->step = 2 * distinct > n ? 0 : scry_quantile(gaps, n - 1, .5, gaps);
     m->lowest = v[0];
     m->highest = v[n - 1];
     while (first < n && v[first] <= v[0])
@@ -50,19 +49,20 @@ static void study_ends(struct scryi_noise_mask *m, const float *v, size_t n, boo
 }
 
 /* Squares of one value, with the pixels next to them that a filter has mixed. */
-static size_t mask_constant(unsigned char *state, const float *y, size_t ny, size_t nx)
+static size_t mask_constant(unsigned char *state, const float *y, size_t ny, size_t nx,
+                            size_t square)
 {
     size_t marked = 0;
-    for (size_t a = 0; a + SQUARE <= ny; a++)
-        for (size_t b = 0; b + SQUARE <= nx; b++) {
+    for (size_t a = 0; a + square <= ny; a++)
+        for (size_t b = 0; b + square <= nx; b++) {
             const float v = y[a * nx + b];
             bool same = true;
-            for (size_t i = 0; i < SQUARE * SQUARE && same; i++)
-                same = y[(a + i / SQUARE) * nx + b + i % SQUARE] == v;
+            for (size_t i = 0; i < square * square && same; i++)
+                same = y[(a + i / square) * nx + b + i % square] == v;
             if (!same) continue;
             const size_t y0 = a > EDGE ? a - EDGE : 0, x0 = b > EDGE ? b - EDGE : 0;
-            for (size_t i = y0; i < a + SQUARE + EDGE && i < ny; i++)
-                for (size_t j = x0; j < b + SQUARE + EDGE && j < nx; j++) {
+            for (size_t i = y0; i < a + square + EDGE && i < ny; i++)
+                for (size_t j = x0; j < b + square + EDGE && j < nx; j++) {
                     marked += state[i * nx + j] != SCRYI_PIXEL_BAD;
                     state[i * nx + j] = SCRYI_PIXEL_BAD;
                 }
@@ -128,12 +128,33 @@ static double study_neighbours(struct scryi_noise_mask *m, const float *image, s
     return sd / sqrt(2);
 }
 
+/* Squares of 4 x 4 pixels of one value are padding, unless neighbours are often equal everywhere:
+ * coarse values fill small squares by chance. Returns the sd of pixels. */
+static double mask_padding(struct scryi_noise_mask *m, scry_noise_model *out, const float *image,
+                           size_t planes, size_t ny, size_t nx, float *scratch)
+{
+    const size_t n = planes * ny * nx;
+    unsigned char *before = scry_copy(m->state, n);
+    double sd = 0;
+    for (size_t square = 4; square <= 16; square *= 2) {
+        if (before) memcpy(m->state, before, n);
+        out->constant = 0;
+        for (size_t p = 0; p < planes; p++)
+            out->constant +=
+                mask_constant(m->state + p * ny * nx, image + p * ny * nx, ny, nx, square);
+        sd = study_neighbours(m, image, planes * ny, nx, scratch);
+        if (!before || m->ties < (square == 4 ? .3 : .8)) break;
+    }
+    scry_free(before);
+    return sd;
+}
+
 static void mask_values(struct scryi_noise_mask *m, scry_noise_model *out, const float *image,
                         size_t n, const scry_noise_context *context, float *scratch, size_t finite)
 {
     bool low, high;
     qsort(scratch, finite, sizeof *scratch, mask_ascending);
-    study_ends(m, scratch, finite, &low, &high);
+    study_ends(m, scratch, finite, &low, &high, scratch + n);
     for (size_t i = 0; i < n; i++) {
         if (m->state[i] == SCRYI_PIXEL_BAD) continue;
         if (image[i] >= context->saturation || (high && image[i] >= m->highest)) {
@@ -153,7 +174,7 @@ scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, 
     const size_t n = planes * ny * nx;
     size_t finite = 0;
     const size_t every = n / SAMPLE + 1; /* values of large images are studied on a sample */
-    float *scratch = scry_alloc(n, sizeof *scratch);
+    float *scratch = scry_alloc(2 * n, sizeof *scratch);
     if (!scratch) return SCRY_FAIL(err, SCRY_ENOMEM, "values of %zu pixels", n);
     for (size_t i = 0; i < n; i++) {
         const bool bad = !isfinite(image[i]), hidden = known && !known[i];
@@ -173,9 +194,7 @@ scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, 
                            m->lowest);
     }
     if (st == SCRY_OK) {
-        for (size_t p = 0; p < planes; p++)
-            out->constant += mask_constant(m->state + p * ny * nx, image + p * ny * nx, ny, nx);
-        const double sd = study_neighbours(m, image, planes * ny, nx, scratch);
+        const double sd = mask_padding(m, out, image, planes, ny, nx, scratch);
         for (size_t p = 0; p < planes; p++)
             out->hot += mask_hot(m->state + p * ny * nx, image + p * ny * nx, ny, nx, sd);
         double sum = 0;

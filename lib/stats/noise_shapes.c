@@ -14,6 +14,7 @@ enum shape_kind {
     SHAPE_GAUSSIAN,
     SHAPE_SHIFT,       /* linear interpolation at a fixed fraction of a pixel */
     SHAPE_SHIFT_CUBIC, /* the same by Keys' cubic */
+    SHAPE_SHIFT_SPLINE,
     SHAPE_MEDIAN,
     SHAPE_LINEAR,    /* resampling at phases that are spread evenly */
     SHAPE_CUBIC,     /* Keys 1981, a = -1/2 */
@@ -61,6 +62,7 @@ static const struct shape shapes[] = {
     BOTH_WAYS(SHAPE_SHIFT, .3),
     BOTH_WAYS(SHAPE_SHIFT, .4),
     BOTH_WAYS(SHAPE_SHIFT_CUBIC, .5),
+    BOTH_WAYS(SHAPE_SHIFT_SPLINE, .5),
     {SHAPE_MEDIAN, 3, 0, AXES_BOTH},
     {SHAPE_MEDIAN, 5, 0, AXES_BOTH},
     {SHAPE_LINEAR, 1, 0, AXES_BOTH},
@@ -108,13 +110,19 @@ size_t scryi_noise_shape_count(void)
 
 scry_noise_treatment scryi_noise_shape(size_t k)
 {
-    static const char *const names[] = {
-        [SHAPE_NONE] = "none",         [SHAPE_BOX] = "box",
-        [SHAPE_GAUSSIAN] = "gaussian", [SHAPE_SHIFT] = "linear",
-        [SHAPE_SHIFT_CUBIC] = "cubic", [SHAPE_MEDIAN] = "median",
-        [SHAPE_LINEAR] = "linear",     [SHAPE_CUBIC] = "cubic",
-        [SHAPE_SPLINE] = "cubic",      [SHAPE_DOUBLED] = "linear",
-        [SHAPE_COPIED] = "copied",     [SHAPE_INTERLACED] = "interlaced"};
+    static const char *const names[] = {[SHAPE_NONE] = "none",
+                                        [SHAPE_BOX] = "box",
+                                        [SHAPE_GAUSSIAN] = "gaussian",
+                                        [SHAPE_SHIFT] = "linear",
+                                        [SHAPE_SHIFT_CUBIC] = "cubic",
+                                        [SHAPE_SHIFT_SPLINE] = "cubic",
+                                        [SHAPE_MEDIAN] = "median",
+                                        [SHAPE_LINEAR] = "linear",
+                                        [SHAPE_CUBIC] = "cubic",
+                                        [SHAPE_SPLINE] = "cubic",
+                                        [SHAPE_DOUBLED] = "linear",
+                                        [SHAPE_COPIED] = "copied",
+                                        [SHAPE_INTERLACED] = "interlaced"};
     static const char *const axes[] = {"both", "x", "y"};
     const struct shape *s = &shapes[k];
     return (scry_noise_treatment){names[s->kind], s->size, s->angle, axes[s->axes]};
@@ -224,6 +232,8 @@ static double axis_power(const struct shape *s, double f)
             im += keys(n - i) * sin(w * i);
         }
         return re * re + im * im;
+    case SHAPE_SHIFT_SPLINE: /* the B-spline halfway between knots, over it at knots */
+        return pow((23 * cos(w / 2) + cos(1.5 * w)) / (16 + 8 * cos(w)), 2);
     /* phases -1/4, 1/4 (factor 2) and -1/3, 0, 1/3 (factor 3) of aligned grids: the triangle of
      * interpolation, sampled there; folded once more by the factor */
     case SHAPE_DOUBLED:
@@ -253,7 +263,7 @@ double scryi_noise_shape_transfer(size_t k, double fy, double fx)
 {
     const enum shape_kind kind = shapes[k].kind;
     const bool filter = kind == SHAPE_BOX || kind == SHAPE_GAUSSIAN || kind == SHAPE_SHIFT ||
-                        kind == SHAPE_SHIFT_CUBIC;
+                        kind == SHAPE_SHIFT_CUBIC || kind == SHAPE_SHIFT_SPLINE;
     return filter ? scryi_noise_shape_power(k, fy, fx) : 1;
 }
 
