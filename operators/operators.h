@@ -8,6 +8,7 @@
 #include "operators/blur.h"        /* convolution, periodic or open */
 #include "operators/window.h"      /* an image inside a larger domain; crop */
 #include "operators/psf.h"         /* point spread functions, from optics or from a file */
+#include "operators/psf_beads.h"   /* a PSF out of an image of beads */
 #include "operators/psf_width.h"   /* how wide the PSF of an image is, from its spectrum */
 #include "operators/mask.h"        /* known pixels */
 #include "operators/fourier.h"     /* k-space of one coil, or of several */

@@ -5,6 +5,10 @@
 
 /* Between the sources of the PSF module: the pupil integrals and tables of radial profiles. */
 
+/* Distance from the peak, on each side, at which a line of n values falls to half; 0: it leaves the
+ * array first. */
+void scryi_half_widths(double width[2], const float *line, size_t n, size_t step, size_t peak);
+
 /* The pupil of a lens, as nodes of a Gauss-Legendre rule over its radius. Lengths in um. */
 typedef struct scryi_pupil {
     size_t n;

@@ -4,6 +4,7 @@
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "operators/psf_impl.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,10 +62,9 @@ static void psf_measured_split(size_t *c, size_t i, const struct box *b)
     c[0] = i / b->n[2] / b->n[1];
 }
 
-/* Distance from the peak, on each side, at which a line falls to half; 0: it leaves the array
- * first. Between voxels the logarithm is linear in the square of the distance, which is exact for a
+/* Between voxels the logarithm is linear in the square of the distance, which is exact for a
  * Gaussian; interpolating the values themselves gives 1 % too much at sigma 2. */
-static void half_widths(double width[2], const float *line, size_t n, size_t step, size_t peak)
+void scryi_half_widths(double width[2], const float *line, size_t n, size_t step, size_t peak)
 {
     const double half = line[peak * step] / 2.0;
     width[0] = width[1] = 0;
@@ -92,7 +92,7 @@ static void core_centroid(double *centroid, const float *h, const struct box *b,
     for (int a = 0; a < 3; a++) {
         double width[2];
         start = i - peak[a] * step[a];
-        half_widths(width, h + start, b->n[a], step[a], peak[a]);
+        scryi_half_widths(width, h + start, b->n[a], step[a], peak[a]);
         const size_t reach = (size_t)ceil(fmax(width[0], width[1])) + 2;
         low[a] = peak[a] > reach ? peak[a] - reach : 0;
         high[a] = peak[a] + reach < b->n[a] ? peak[a] + reach : b->n[a] - 1;
@@ -162,7 +162,7 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
     for (int a = 0; a < s->rank; a++) {
         double width[2];
         const int k = a + b.lead;
-        half_widths(width, psf + (best - peak[k] * step[k]), b.n[k], step[k], peak[k]);
+        scryi_half_widths(width, psf + (best - peak[k] * step[k]), b.n[k], step[k], peak[k]);
         out->peak[a] = peak[k];
         out->centroid[a] = centroid[k];
         out->fwhm[a] = width[0] > 0 && width[1] > 0 ? width[0] + width[1] : 0;
@@ -214,6 +214,26 @@ static scry_status find_background(double *level, double *noise, const float *h,
     return SCRY_OK;
 }
 
+/* Of a thousand voxels of noise one exceeds three times its sd, and few of those touch: what stands
+ * alone or in pairs is noise, and would make the box larger. */
+static scry_status drop_specks(float *h, const struct box *b, double below, scry_error *err)
+{
+    float *copy = scry_copy(h, count(b) * sizeof *h);
+    if (!copy) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of the psf");
+    for (size_t i = 0; i < count(b); i++) {
+        size_t c[3], others = 0;
+        if (!(copy[i] > 0) || copy[i] > below) continue;
+        psf_measured_split(c, i, b);
+        for (size_t z = c[0] ? c[0] - 1 : 0; z <= c[0] + 1 && z < b->n[0]; z++)
+            for (size_t y = c[1] ? c[1] - 1 : 0; y <= c[1] + 1 && y < b->n[1]; y++)
+                for (size_t x = c[2] ? c[2] - 1 : 0; x <= c[2] + 1 && x < b->n[2]; x++)
+                    others += copy[at(b, z, y, x)] > 0;
+        if (others < 3) h[i] = 0; /* itself is one of them */
+    }
+    scry_free(copy);
+    return SCRY_OK;
+}
+
 /* h minus background, without what is negative or drowned in the noise: a thousand voxels of
  * rectified noise would weigh as much as the PSF. */
 static scry_status subtract(float *h, const struct box *b, const scry_psf_prepare_opts *o,
@@ -249,7 +269,7 @@ static scry_status subtract(float *h, const struct box *b, const scry_psf_prepar
                          high, r->background, r->noise);
     r->negative = negative / light;
     if (r->negative > 0.05) r->warnings |= SCRY_PSF_WARN_NEGATIVE;
-    return SCRY_OK;
+    return r->noise > 0 ? drop_specks(h, b, 10 * r->noise, err) : SCRY_OK;
 }
 
 /* The voxel whose 3^d neighbourhood is brightest: a hot pixel does not win against a bead. The
