@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 
 void scry_camera_init(scry_camera *c)
 {

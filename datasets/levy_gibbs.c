@@ -5,6 +5,7 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>

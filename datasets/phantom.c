@@ -3,6 +3,7 @@
 #include "datasets/phantom_impl.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>

@@ -7,6 +7,7 @@
 #include "datasets/mt19937_impl.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/space.h"
 
 static const char *const names[] = {"random",   "equispaced", "equispaced-fraction",

@@ -9,6 +9,7 @@
 #include "datasets/phantom_impl.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/space.h"
 #include "operators/fourier.h"
 

@@ -4,6 +4,7 @@
 #include "lib/memory.h"
 #include "lib/space.h"
 #include "lib/vector.h"
+#include "lib/vector_complex.h"
 
 #include <fftw3.h>
 #include <limits.h>

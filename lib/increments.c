@@ -1,4 +1,5 @@
 #include "lib/increments.h"
+#include "lib/rng_gsl.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>

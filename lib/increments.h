@@ -2,6 +2,7 @@
 #define SCRY_LIB_INCREMENTS_H
 
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/status.h"
 
 #include <stdbool.h>

@@ -3,17 +3,21 @@
 
 /* The ground floor: what every other room stands on. */
 
-#include "lib/instructions.h" /* which instruction set inner loops use */
-#include "lib/variants.h"     /* how they exist once for each set: internal */
-#include "lib/memory.h"       /* aligned, zeroed, counted blocks */
-#include "lib/parallel.h"     /* number of threads */
-#include "lib/call_batcher.h" /* calls of several threads answered together */
-#include "lib/rng.h"          /* counter-based random numbers, also for GSL */
-#include "lib/nearest.h"      /* what a mistyped name means */
-#include "lib/space.h"        /* shapes */
-#include "lib/status.h"       /* how failure is reported */
-#include "lib/vector.h"       /* sums, norms, quantiles */
-#include "lib/increments.h"   /* laws of the jumps of a Levy process */
+#include "lib/instructions.h"   /* which instruction set inner loops use */
+#include "lib/variants.h"       /* how they exist once for each set: internal */
+#include "lib/memory.h"         /* aligned, zeroed, counted blocks */
+#include "lib/memory_watch.h"   /* how many blocks there are */
+#include "lib/threads.h"        /* number of threads */
+#include "lib/parallel.h"       /* loops that share them */
+#include "lib/call_batcher.h"   /* calls of several threads answered together */
+#include "lib/rng.h"            /* counter-based random numbers */
+#include "lib/rng_gsl.h"        /* the same for GSL */
+#include "lib/nearest.h"        /* what a mistyped name means */
+#include "lib/space.h"          /* shapes */
+#include "lib/status.h"         /* how failure is reported */
+#include "lib/vector.h"         /* sums, norms, quantiles */
+#include "lib/vector_complex.h" /* products of complex numbers */
+#include "lib/increments.h"     /* laws of the jumps of a Levy process */
 
 #include "lib/fft.h"                   /* Fourier transforms */
 #include "lib/stats/metrics.h"         /* PSNR, SSIM, Fourier ring correlation */
@@ -34,9 +38,10 @@
 #include "lib/sha256.h"         /* checksums */
 #include "lib/io/tiff/tiff.h"   /* microscopy images */
 
-#include "lib/io/kspace/kspace.h" /* measurements of an MR scanner, in four formats */
-#include "lib/io/kspace/maps.h"   /* coil sensitivities and masks in files of their own */
-#include "lib/io/recon_file.h"    /* reconstructed volumes: HDF5, cfl, NIfTI */
+#include "lib/io/kspace/kspace.h"       /* measurements of an MR scanner, in four formats */
+#include "lib/io/kspace/kspace_write.h" /* files of them */
+#include "lib/io/kspace/maps.h"         /* coil sensitivities and masks in files of their own */
+#include "lib/io/recon_file.h"          /* reconstructed volumes: HDF5, cfl, NIfTI */
 
 #include "lib/progress.h" /* a line that shows how far long work is */
 

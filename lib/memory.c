@@ -1,4 +1,5 @@
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 
 #include "lib/space.h"
 

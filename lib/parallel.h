@@ -1,13 +1,9 @@
 #ifndef SCRY_LIB_PARALLEL_H
 #define SCRY_LIB_PARALLEL_H
 
+#include "lib/threads.h"
+
 #include <stdbool.h>
-
-/* Threads of the leaf loops, for the whole process. Results never depend on it. */
-
-/* n >= 1; 0 gives back the default: OMP_NUM_THREADS, else every processor. */
-void scry_threads_set(int n);
-int scry_threads(void);
 
 /* A loop with the static schedule and a team of `threads`, where that is more than 1. The clause
  * `omp parallel for if (...)` starts a team of one otherwise, which allocates and signals: more

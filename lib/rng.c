@@ -1,5 +1,6 @@
 #include "lib/parallel.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 
 #include <Random123/philox.h>
 #include <assert.h>

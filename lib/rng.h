@@ -1,7 +1,6 @@
 #ifndef SCRY_LIB_RNG_H
 #define SCRY_LIB_RNG_H
 
-#include <gsl/gsl_rng.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,11 +19,5 @@ void scry_rng_normal(float *out, size_t first, size_t n, uint64_t seed, uint32_t
 /* out[i] uniform on (0, 1). */
 void scry_rng_uniform(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
                       uint32_t step);
-
-/* The same generator for GSL's distributions. gsl_rng_set sets the seed, chain 0, step 0;
- * scry_rng_gsl_seek moves to the start of (seed, chain, step, element < 2^30), each of which has
- * 2^32 numbers of its own. */
-const gsl_rng_type *scry_rng_gsl(void);
-void scry_rng_gsl_seek(gsl_rng *r, uint64_t seed, uint32_t chain, uint32_t step, uint32_t element);
 
 #endif

@@ -1,4 +1,5 @@
 #include "lib/vector.h"
+#include "lib/vector_complex.h"
 
 #include "lib/parallel.h"
 #include "lib/vector_loops_impl.h"

@@ -16,17 +16,6 @@ void scry_axpby(float *out, double a, const float *x, double b, const float *y, 
 void scry_scale(float *x, double alpha, size_t n);
 bool scry_finite(const float *x, size_t n); /* true when no entry is NaN or infinite */
 
-/* Products of n complex numbers, each a pair of floats: a b, conj(a) b, and both added to out. */
-void scry_complex_multiply(float *out, const float *a, const float *b, size_t n);
-void scry_complex_multiply_add(float *out, const float *a, const float *b, size_t n);
-void scry_complex_multiply_conj(float *out, const float *a, const float *b, size_t n);
-void scry_complex_multiply_conj_add(float *out, const float *a, const float *b, size_t n);
-
-/* dst[j * ld + i] = src[i * ls + j] for i < rows, j < cols: pieces of complex matrices whose rows
- * are ld >= rows and ls >= cols entries apart. No aliasing. */
-void scry_transpose(float _Complex *restrict dst, size_t ld, const float _Complex *src, size_t ls,
-                    size_t rows, size_t cols);
-
 /* The p-quantile (0..1) of n values, linear between order statistics; scratch holds n floats and
  * may alias x, which is then reordered. n >= 1, values finite. */
 double scry_quantile(const float *x, size_t n, double p, float *scratch);

@@ -4,6 +4,7 @@
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
+#include "lib/vector_complex.h"
 #include "operators/op_impl.h"
 
 #include <math.h>

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "lib/vector_complex.h"
 
 #include <math.h>
 #include <omp.h>

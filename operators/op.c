@@ -1,4 +1,5 @@
 #include "operators/op_impl.h"
+#include "operators/op_sampled.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"

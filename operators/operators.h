@@ -4,11 +4,13 @@
 /* How an instrument measures: y = noise(A x). */
 
 #include "operators/op.h"          /* what every operator can do; dot test, norm */
+#include "operators/op_sampled.h"  /* those that are sampled convolutions */
 #include "operators/identity.h"    /* y = x */
 #include "operators/blur.h"        /* convolution, periodic or open */
 #include "operators/window.h"      /* an image inside a larger domain; crop */
 #include "operators/psf.h"         /* point spread functions, from optics or from a file */
 #include "operators/psf_beads.h"   /* a PSF out of an image of beads */
+#include "operators/psf_keys.h"    /* their names, single parameters, help */
 #include "operators/psf_width.h"   /* how wide the PSF of an image is, from its spectrum */
 #include "operators/mask.h"        /* known pixels */
 #include "operators/fourier.h"     /* k-space of one coil, or of several */

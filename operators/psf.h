@@ -79,33 +79,13 @@ typedef struct scry_psf_params {
     scry_psf_origin origin[SCRY_PSF_KEY_COUNT];
 } scry_psf_params;
 
-const char *scry_psf_model_name(scry_psf_model model);
-const char *scry_psf_key_name(scry_psf_key key);
-const char *scry_psf_key_unit(scry_psf_key key); /* "" when it has none */
-bool scry_psf_model_uses(scry_psf_model model, scry_psf_key key);
-
 /* Nothing set. */
 void scry_psf_params_init(scry_psf_params *p, scry_psf_model model);
-
-/* True when the text names a model ("airy", "airy:na=1.4") rather than a file. */
-bool scry_psf_is_model(const char *spec);
 
 /* "gaussian:sigma=2,sigma_z=3" -> params with the given keys set. EINVAL, with the legal names and
  * the one nearest to what was written: unknown model or key, a key that the model does not use,
  * twice the same key, a value that is not a number or out of its range. */
 scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err);
-
-/* One value, marked GIVEN. EINVAL as above. */
-scry_status scry_psf_set(scry_psf_params *p, scry_psf_key key, double value, scry_error *err);
-
-/* What a file knows about its microscope; 0 where it does not. */
-typedef struct scry_psf_metadata {
-    double na, ni, wavelength_nm, excitation_nm, pixel_um, spacing_um;
-} scry_psf_metadata;
-
-/* Fills what the user has not given. A value outside its range is ignored: files are often
- * wrong. */
-void scry_psf_merge(scry_psf_params *p, const scry_psf_metadata *m);
 
 /* Fills the defaults and checks the whole for an image of rank 2 or 3 (z, y, x). Calling it twice
  * changes nothing. Defaults: sigma_x, _y, _z = sigma; ni from na (<= 0.95 air 1, <= 1.27 water
@@ -117,9 +97,6 @@ scry_status scry_psf_complete(scry_psf_params *p, int rank, scry_error *err);
 /* One line a parameter, with unit and origin: "  na           1.4         given". As snprintf:
  * returns the length that the whole text has, without the final zero. */
 size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size);
-
-/* The models and their keys, for --help. As snprintf. */
-size_t scry_psf_help(char *text, size_t size);
 
 /* Statistics of any PSF. Axes as in the space, rank 1 to 3, in voxels. */
 #define SCRY_PSF_MAX_RANK 3
@@ -164,9 +141,6 @@ enum {
     SCRY_PSF_WARN_CROPPED = 16,   /* the limit cost more light than was asked for */
     SCRY_PSF_WARN_NEGATIVE = 32   /* values below the background carried over 5 % of the light */
 };
-/* The words for one bit. */
-const char *scry_psf_warning(unsigned bit);
-
 typedef struct scry_psf_prepare_opts {
     double background;               /* subtracted; NaN: estimated */
     double energy;                   /* to keep, 0..1 */

@@ -1,6 +1,7 @@
 /* Point-spread functions as images: statistics, the preparation of a measured one, another voxel
  * grid. */
 #include "operators/psf.h"
+#include "operators/psf_keys.h"
 
 #include "lib/memory.h"
 #include "lib/vector.h"

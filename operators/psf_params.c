@@ -1,6 +1,7 @@
 /* The parameters of the PSF models: one table drives the parser, the checks, the merge with a
  * file's metadata, the printed list and the help. */
 #include "operators/psf.h"
+#include "operators/psf_keys.h"
 
 #include "lib/nearest.h"
 

@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
+#include "lib/vector_complex.h"
 
 #include <omp.h>
 #include <string.h>

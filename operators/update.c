@@ -3,6 +3,7 @@
 #include "lib/fft.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "operators/op_sampled.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "priors/prior_impl.h"
 
 #include <gsl/gsl_randist.h>

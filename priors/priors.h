@@ -22,8 +22,9 @@
 #include "priors/tiled.h"    /* on a larger grid, by blended windows */
 
 /* networks */
-#include "priors/schedule.h"     /* noise schedules of training and of sampling */
-#include "priors/network/unet.h" /* a pretrained U-Net in the layout of diffusers */
-#include "priors/info.h"         /* what a pretrained prior says about itself */
-#include "priors/gaussian_gap.h" /* from which noise level on it is as good as Gaussian */
+#include "priors/schedule.h"        /* noise schedules of training and of sampling */
+#include "priors/network/unet.h"    /* a pretrained U-Net in the layout of diffusers */
+#include "priors/network/network.h" /* what it says of itself */
+#include "priors/info.h"            /* what a pretrained prior says about itself */
+#include "priors/gaussian_gap.h"    /* from which noise level on it is as good as Gaussian */
 #endif

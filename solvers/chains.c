@@ -2,6 +2,7 @@
 
 #include "lib/call_batcher.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/vector.h"
 #include "solvers/regions_impl.h"
 #include "solvers/moments_impl.h"

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "operators/op_sampled.h"
 
 #include <assert.h>
 #include <math.h>

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "lib/status.h"
+#include "lib/memory_watch.h"
 
 #define assert_near(a, b, tol)                                                                     \
     do {                                                                                           \

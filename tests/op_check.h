@@ -4,6 +4,7 @@
 /* What every operator must pass, whatever it is. Include after tests/check.h. */
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
 #include "operators/dense.h"

@@ -3,6 +3,7 @@
 
 #include "lib/io/cfl.h"
 #include "lib/io/kspace/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 
 enum { NX = 7, NY = 10, COILS = 3, SLICES = 2, FRAMES = 2, PLANE = NY * NX };

@@ -2,6 +2,7 @@
 
 #include "lib/call_batcher.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/parallel.h"
 #include "lib/rng.h"
 #include "lib/vector.h"

@@ -1,6 +1,7 @@
 #include "tests/options.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
 #include "operators/dense.h"

@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "lib/nearest.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/space.h"
 #include "lib/status.h"
 #include "lib/vector.h"

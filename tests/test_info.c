@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "priors/info.h"
 #include "priors/network/unet.h"
+#include "priors/network/network.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
+#include "lib/vector_complex.h"
 #include "operators/sensitivity.h"
 #include "priors/network/unet.h"
 

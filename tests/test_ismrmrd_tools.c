@@ -5,6 +5,7 @@
 #include "lib/fft.h"
 #include "lib/io/hdf5.h"
 #include "lib/io/kspace/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 
 #include <complex.h>

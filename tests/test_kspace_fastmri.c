@@ -2,6 +2,7 @@
 
 #include "lib/io/hdf5.h"
 #include "lib/io/kspace/kspace_impl.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 #include "tests/op_check.h"
 #include "tests/scratch.h"

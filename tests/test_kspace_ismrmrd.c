@@ -3,6 +3,7 @@
 #include "tests/check.h"
 
 #include "lib/io/kspace/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 
 #include <complex.h>

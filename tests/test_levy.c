@@ -4,6 +4,8 @@
 
 #include "datasets/law.h"
 #include "datasets/levy.h"
+#include "lib/memory_watch.h"
+#include "lib/rng_gsl.h"
 #include "priors/levy.h"
 
 #include <gsl/gsl_randist.h>

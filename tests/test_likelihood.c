@@ -1,4 +1,5 @@
 #include "tests/check.h"
+#include "lib/rng_gsl.h"
 #include "tests/op_check.h"
 
 #include "operators/blur.h"

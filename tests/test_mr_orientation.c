@@ -5,6 +5,7 @@
 #include "tests/check.h"
 
 #include "lib/io/kspace/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 #include "lib/io/nifti.h"
 #include "lib/io/recon_file.h"

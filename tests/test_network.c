@@ -3,6 +3,7 @@
 #include "lib/io/json.h"
 #include "lib/memory.h"
 #include "priors/network/unet.h"
+#include "priors/network/network.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -1,6 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/lib.h"
+#include "lib/rng_gsl.h"
 
 #include <gsl/gsl_randist.h>
 #include <string.h>

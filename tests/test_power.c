@@ -1,4 +1,5 @@
 #include "tests/prior_check.h"
+#include "lib/memory_watch.h"
 
 #include "priors/gaussian.h"
 #include "priors/power.h"

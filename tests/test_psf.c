@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "operators/psf.h"
+#include "operators/psf_keys.h"
 #include "tests/golden/psf_values.h"
 
 #include <gsl/gsl_sf_bessel.h>

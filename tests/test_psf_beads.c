@@ -4,6 +4,7 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/vector.h"
 #include "operators/psf_beads.h"
 

@@ -4,6 +4,7 @@
 #include "lib/rng.h"
 #include "lib/io/tiff/tiff.h"
 #include "operators/psf.h"
+#include "operators/psf_keys.h"
 
 #include <string.h>
 

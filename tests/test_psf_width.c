@@ -4,7 +4,9 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "operators/psf.h"
+#include "operators/psf_keys.h"
 #include "operators/psf_width.h"
 
 #include <gsl/gsl_randist.h>

@@ -1,6 +1,7 @@
 #include "tests/options.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "priors/prior_impl.h"
 #include "solvers/registry.h"
 #include "solvers/solver.h"

@@ -2,6 +2,7 @@
 
 #include "datasets/law.h"
 #include "datasets/scorecard.h"
+#include "lib/memory_watch.h"
 #include "lib/rng.h"
 
 /* Laws in closed form, and what the scorecard says of samples that are right or wrong by a known

@@ -3,6 +3,7 @@
 #include "tests/tiff_reading.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 
 #define OME(attributes, inside)                                                                    \
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><OME xmlns=\"x\" UUID=\"urn:uuid:1\">"              \

@@ -6,6 +6,7 @@
 #include "lib/io/safetensors.h"
 #include "lib/vector.h"
 #include "priors/network/unet.h"
+#include "priors/network/network.h"
 
 #include <string.h>
 

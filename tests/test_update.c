@@ -4,6 +4,7 @@
 #include "operators/compose.h"
 #include "operators/identity.h"
 #include "operators/mask.h"
+#include "operators/op_sampled.h"
 #include "operators/update.h"
 #include "priors/gaussian.h"
 #include "tests/op_check.h"

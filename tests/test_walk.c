@@ -1,4 +1,5 @@
 #include "tests/exact/small.h"
+#include "lib/memory_watch.h"
 
 #include "lib/stats/mixing.h"
 #include "lib/vector.h"

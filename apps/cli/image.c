@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "lib/space.h"
 #include "lib/vector.h"
+#include "operators/psf_keys.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -5,7 +5,9 @@
 #include "lib/memory.h"
 #include "lib/space.h"
 #include "operators/psf.h"
+#include "operators/psf_keys.h"
 #include "priors/info.h"
+#include "priors/network/network.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #include "apps/cli/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 
 #include "apps/cli/cli.h"
 #include "lib/io/kspace/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 
 /* The subcommands of `scry kspace`, one source file each. Their names have two words ("kspace
  * info"), which messages and help show; they run with argv[0] the second one. A new one is a line

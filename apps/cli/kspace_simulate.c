@@ -4,6 +4,7 @@
 #include "apps/cli/kspace_sampling.h"
 #include "datasets/scanner.h"
 #include "lib/io/cfl.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 #include "lib/io/recon_file.h"
 #include "operators/fourier.h"

@@ -1,6 +1,7 @@
 #include "apps/cli/batch.h"
 #include "apps/cli/kspace.h"
 #include "apps/cli/kspace_sampling.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 
 #include <stdio.h>

@@ -9,6 +9,7 @@
 #include "lib/io/kspace/maps.h"
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/parallel.h"
 #include "operators/coils.h"
 #include "operators/fourier.h"

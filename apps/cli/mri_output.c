@@ -6,6 +6,8 @@
 #include "lib/io/png.h"
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
+#include "priors/network/network.h"
 
 #include <math.h>
 #include <stdio.h>

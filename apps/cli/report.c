@@ -3,7 +3,9 @@
 #include "apps/recon/options_report.h"
 #include "lib/instructions.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/progress.h"
+#include "priors/network/network.h"
 
 #include <math.h>
 #include <stdlib.h>

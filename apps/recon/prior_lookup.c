@@ -1,4 +1,5 @@
 #include "apps/recon/prior_lookup.h"
+#include "priors/network/network.h"
 
 #include "priors/padded.h"
 #include "priors/perplane.h"

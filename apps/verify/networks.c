@@ -10,6 +10,7 @@
 #include "priors/info.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Shipped networks on images of their own. What those are is what ancestral sampling makes of a

@@ -5,6 +5,7 @@
 #include "lib/io/nifti.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/atomic_file_impl.h"
 #include "lib/space.h"
 

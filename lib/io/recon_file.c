@@ -3,6 +3,7 @@
 #include "lib/io/cfl.h"
 #include "lib/io/hdf5.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/space.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/space.h"
 #include "lib/vector.h"
 

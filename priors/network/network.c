@@ -4,6 +4,7 @@
 #include "lib/io/safetensors.h"
 #include "lib/sha256.h"
 #include "lib/space.h"
+#include "priors/network/network.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
 #define SCRY_PRIORS_NETWORK_NETWORK_IMPL_H
 
 #include "priors/network/unet.h"
+#include "priors/network/network.h"
 
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
 #include "priors/network/unet.h"
+#include "priors/network/network.h"
 
 #include "lib/call_batcher.h"
 #include "lib/memory.h"

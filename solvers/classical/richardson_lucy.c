@@ -32,6 +32,7 @@
 #include "lib/memory.h"
 #include "lib/stats/metrics.h"
 #include "lib/rng.h"
+#include "lib/rng_gsl.h"
 #include "lib/vector.h"
 
 #include <gsl/gsl_randist.h>

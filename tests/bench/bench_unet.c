@@ -1,6 +1,8 @@
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/rng.h"
 #include "priors/network/unet.h"
+#include "priors/network/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "tests/options.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "operators/dense.h"
 #include "operators/likelihood.h"
 #include "operators/mask.h"

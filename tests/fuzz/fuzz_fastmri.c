@@ -6,6 +6,7 @@
 #include "lib/io/hdf5.h"
 #include "lib/io/kspace/kspace.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
  * Run with -max_len=4000. */
 
 #include "lib/io/kspace/ismrmrd_impl.h"
+#include "lib/io/kspace/kspace_write.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "tests/options.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "operators/mask.h"
 #include "solvers/callbacks.h"
 #include "solvers/methods_impl.h"

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "operators/psf_keys.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,12 +3,14 @@
 #include "apps/recon/image/intensity.h"
 #include "apps/recon/transfer.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "operators/blur.h"
 #include "operators/compose.h"
 #include "operators/identity.h"
 #include "operators/mask.h"
 #include "operators/window.h"
 #include "priors/gaussian.h"
+#include "priors/network/network.h"
 #include "priors/power.h"
 
 #include <math.h>

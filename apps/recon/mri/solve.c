@@ -1,6 +1,7 @@
 #include "apps/recon/mri/mri.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/progress.h"
 #include "lib/vector.h"
 #include "operators/coils.h"

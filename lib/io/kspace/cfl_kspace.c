@@ -7,6 +7,7 @@
 
 #include "lib/io/cfl.h"
 #include "lib/io/kspace/kspace_impl.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 
 #include <stdio.h>

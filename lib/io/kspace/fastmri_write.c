@@ -2,6 +2,7 @@
  * ismrmrd_header, attributes acquisition, max and norm, mask and target. */
 
 #include "lib/io/kspace/kspace_impl.h"
+#include "lib/io/kspace/kspace_write.h"
 #include "lib/io/kspace/mrd_header_impl.h"
 #include "lib/memory.h"
 

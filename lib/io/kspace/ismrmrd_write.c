@@ -1,6 +1,7 @@
 /* Writing ISMRMRD: an acquisition for each line that holds samples, laid out as by libismrmrd. */
 
 #include "lib/io/kspace/ismrmrd_impl.h"
+#include "lib/io/kspace/kspace_write.h"
 
 #include "lib/memory.h"
 

@@ -1,6 +1,8 @@
 #include "lib/io/kspace/kspace_impl.h"
+#include "lib/io/kspace/kspace_write.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/space.h"
 
 #include <errno.h>

@@ -6,6 +6,7 @@
 
 #include "lib/io/hdf5.h"
 #include "lib/io/kspace/kspace.h"
+#include "lib/io/kspace/kspace_write.h"
 
 struct scryi_kspace_reader_ops {
     /* data[coil][z][y][x] and mask[z][y][x], never NULL, both zeroed before the call; frame and

@@ -1,0 +1,10 @@
+#ifndef SCRY_LIB_THREADS_H
+#define SCRY_LIB_THREADS_H
+
+/* Threads of the leaf loops, for the whole process. Results never depend on it. */
+
+/* n >= 1; 0 gives back the default: OMP_NUM_THREADS, else every processor. */
+void scry_threads_set(int n);
+int scry_threads(void);
+
+#endif
