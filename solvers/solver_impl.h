@@ -20,6 +20,10 @@ struct scry_solver {
     size_t first, thin; /* walks: steps to the first draw, and on to the next; first 0: no walk */
     double limit;       /* root mean square of x and x0 beyond which a chain has diverged */
     scry_counts counts;
+    /* Of particle samplers, after the last level: exp of it has the expectation p(y) / z whatever
+     * the number of particles, where p(y) is the evidence under the ancestral chain and z is the
+     * method's. */
+    double log_evidence;
     scry_status (*start_fn)(scry_solver *S, scry_error *err);
     scry_status (*step_fn)(scry_solver *S, scry_progress *p, scry_error *err);
     void (*destroy)(scry_solver *S); /* accepts half-built objects, frees S itself */

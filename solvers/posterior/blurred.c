@@ -18,8 +18,8 @@ enum { TERMS = 6, MOST_STEPS = (1 << 28) / SCRYI_BLURRED_LEVELS - 2 };
 /* s of an exact coupling, 0 < asked for or 0. */
 static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err)
 {
-    struct scryi_sampler *S = &B->base.base.base;
-    const double data = B->base.data;
+    struct scryi_sampler *S = &B->L->G->base;
+    const double data = B->L->data;
     B->s = asked > 0 ? asked : fmax(B->least, fmin(HIGHEST, sqrt(SHARE / data)));
     B->room = B->s * B->s * data;
     if (B->room > TRUSTED)
@@ -35,60 +35,66 @@ static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err
     return SCRY_OK;
 }
 
-scry_status scryi_blurred_init(struct scryi_blurred *B, const scry_problem *problem,
-                               const scry_options *options, const struct scryi_sampler_options *o,
-                               const struct scryi_blurred_options *blurred, scry_error *err)
+scry_status scryi_blurred_levels(struct scryi_sampler_options *levels, const scry_problem *problem,
+                                 const scry_options *options, const struct scryi_sampler_options *o,
+                                 const struct scryi_blurred_options *blurred, scry_error *err)
 {
-    struct scryi_sampler_options flat = *o;
     double low, high;
-    const bool exact = blurred->coupling == SCRYI_COUPLING_EXACT;
-    if (exact && !scry_likelihood_is_gaussian(problem->L))
+    if (blurred->coupling == SCRYI_COUPLING_EXACT && !scry_likelihood_is_gaussian(problem->L))
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "%s: coupling exact needs Gaussian noise of one level; coupling paper "
                          "takes counted light",
                          options->method->name);
-    B->options = *blurred;
     scry_prior_sigma_range(problem->prior, &low, &high);
-    B->least = low;
-    if (!(flat.schedule.sigma_min > 0)) flat.schedule.sigma_min = fmax(PAPER_LEVEL, low);
-    scryi_langevin_flatten(&flat);
-    scry_status st = scryi_langevin_init(&B->base, problem, options, &flat, err);
-    if (st != SCRY_OK) return st;
-    const size_t n = B->base.base.base.base.n;
+    *levels = *o;
+    if (!(o->schedule.sigma_min > 0)) levels->schedule.sigma_min = fmax(PAPER_LEVEL, low);
+    scryi_langevin_flatten(levels);
+    return SCRY_OK;
+}
+
+scry_status scryi_blurred_init(struct scryi_blurred *B, struct scryi_langevin *L,
+                               const struct scryi_sampler_options *o,
+                               const struct scryi_blurred_options *blurred, scry_error *err)
+{
+    const struct scryi_sampler *S = &L->G->base;
+    const size_t n = S->base.n;
+    double high;
+    scry_status st = SCRY_OK;
+    B->L = L;
+    B->options = *blurred;
+    scry_prior_sigma_range(S->base.problem.prior, &B->least, &high);
     B->rest = scry_alloc(n, sizeof *B->rest);
     B->turn = scry_alloc(n, sizeof *B->turn);
     B->noisy = scry_alloc(n, sizeof *B->noisy);
     if (!B->rest || !B->turn || !B->noisy)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", options->method->name,
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", S->base.method->name,
                          n);
-    B->s = flat.schedule.sigma_min;
-    if (exact && (st = couple(B, o->schedule.sigma_min, err)) != SCRY_OK) return st;
-    B->most = blurred->prior_weight / (B->s * B->s) + B->base.data / (1 - B->room);
+    B->s = o->schedule.sigma_min > 0 ? o->schedule.sigma_min : fmax(PAPER_LEVEL, B->least);
+    if (blurred->coupling == SCRYI_COUPLING_EXACT) st = couple(B, o->schedule.sigma_min, err);
+    if (st != SCRY_OK) return st;
+    B->most = blurred->prior_weight / (B->s * B->s) + L->data / (1 - B->room);
     return SCRY_OK;
 }
 
-void scryi_blurred_destroy(struct scry_solver *S)
+void scryi_blurred_clear(struct scryi_blurred *B)
 {
-    struct scryi_blurred *B = (struct scryi_blurred *)S;
-    if (!B) return;
     scry_free(B->rest);
     scry_free(B->turn);
     scry_free(B->noisy);
-    scryi_langevin_destroy(S);
 }
 
 /* g = (I - s^2 A^T W A)^-1 g, eigenvalues in [1 - room, 1] (Saad 2003, Iterative Methods for Sparse
  * Linear Systems, Alg. 12.1). Linear in g, as conjugate gradients would not be. */
 static scry_status uncouple(struct scryi_blurred *B, scry_error *err)
 {
-    struct scryi_guided *G = &B->base.base;
+    struct scryi_guided *G = B->L->G;
     const size_t n = G->base.base.n;
     const double centre = 1 - B->room / 2, half = B->room / 2;
     double ratio = half / centre;
     scry_status st;
-    memcpy(B->rest, B->base.g, n * sizeof *B->rest);
+    memcpy(B->rest, B->L->g, n * sizeof *B->rest);
     scry_axpby(B->turn, 1 / centre, B->rest, 0, B->rest, n);
-    memcpy(B->base.g, B->turn, n * sizeof *B->turn);
+    memcpy(B->L->g, B->turn, n * sizeof *B->turn);
     for (int k = 1; k < TERMS; k++) {
         if ((st = scryi_guided_forward(G, G->t, B->turn, err)) != SCRY_OK) return st;
         for (size_t i = 0; i < G->m; i++)
@@ -98,7 +104,7 @@ static scry_status uncouple(struct scryi_blurred *B, scry_error *err)
         scry_axpy(B->rest, B->s * B->s, G->u, n);
         const double next = 1 / (2 * centre / half - ratio);
         scry_axpby(B->turn, next * ratio, B->turn, 2 * next / half, B->rest, n);
-        scry_axpy(B->base.g, 1, B->turn, n);
+        scry_axpy(B->L->g, 1, B->turn, n);
         ratio = next;
     }
     return SCRY_OK;
@@ -106,7 +112,7 @@ static scry_status uncouple(struct scryi_blurred *B, scry_error *err)
 
 scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry_error *err)
 {
-    struct scryi_langevin *L = &B->base;
+    struct scryi_langevin *L = B->L;
     scry_status st = scryi_langevin_pull(L, x, err);
     if (st == SCRY_OK && B->room > 0) st = uncouple(B, err);
     if (st != SCRY_OK) return st;
@@ -116,7 +122,7 @@ scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry
 /* S->x0 = x0 given S->x + extra n */
 static scry_status blurred_draw(struct scryi_blurred *B, double extra, scry_error *err)
 {
-    struct scryi_guided *G = &B->base.base;
+    struct scryi_guided *G = B->L->G;
     struct scryi_sampler *S = &G->base;
     const struct scryi_reverse reverse = {
         .levels = B->levels,
@@ -141,8 +147,8 @@ static scry_status blurred_draw(struct scryi_blurred *B, double extra, scry_erro
 scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_progress *p,
                                  scry_error *err)
 {
-    struct scryi_sampler *S = &B->base.base.base;
-    scryi_langevin_report(&B->base, B->s, p);
+    struct scryi_sampler *S = &B->L->G->base;
+    scryi_langevin_report(B->L, B->s, p);
     if (!scryi_solver_drew(&S->base)) return SCRY_OK;
     p->x0 = S->x0;
     return blurred_draw(B, extra, err);

@@ -23,7 +23,7 @@ struct scryi_blurred_options {
 };
 
 struct scryi_blurred {
-    struct scryi_langevin base;
+    struct scryi_langevin *L; /* borrowed */
     struct scryi_blurred_options options;
     double s;
     double least; /* level that the prior knows */
@@ -33,12 +33,17 @@ struct scryi_blurred {
     float *rest, *turn, *noisy; /* of the series, n each; x that a draw starts from */
 };
 
-/* As scryi_langevin_init at one level. B is zeroed; destroy also after a failure. Errors beside
- * those: EUNSUP, EINVAL: no coupling for this noise, level or prior */
-scry_status scryi_blurred_init(struct scryi_blurred *B, const scry_problem *problem,
-                               const scry_options *options, const struct scryi_sampler_options *o,
+/* The settings of the sampler that G is to be made with: all levels at the one where it stays.
+ * EUNSUP: no coupling for this noise */
+scry_status scryi_blurred_levels(struct scryi_sampler_options *levels, const scry_problem *problem,
+                                 const scry_options *options, const struct scryi_sampler_options *o,
+                                 const struct scryi_blurred_options *blurred, scry_error *err);
+/* For the L of that G. B is zeroed; clear also after a failure. EINVAL: no coupling for this level
+ * or prior */
+scry_status scryi_blurred_init(struct scryi_blurred *B, struct scryi_langevin *L,
+                               const struct scryi_sampler_options *o,
                                const struct scryi_blurred_options *blurred, scry_error *err);
-void scryi_blurred_destroy(struct scry_solver *S); /* accepts NULL */
+void scryi_blurred_clear(struct scryi_blurred *B);
 
 /* L->g = grad log p(x | y), options.prior_weight the weight of the prior */
 scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry_error *err);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct coefficients {
-    struct scryi_guided base;
+    struct scryi_guided G; /* first */
     scryi_coefficient_fn *update;
     scry_svd svd;
     size_t floats;   /* of a vector of coefficients */
@@ -22,7 +22,7 @@ struct coefficients {
  */
 static scry_status probe(struct coefficients *M, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     scry_status st;
     M->selective = M->svd.floats_per == 1;
     if (!M->selective) return SCRY_OK;
@@ -41,7 +41,7 @@ static scry_status probe(struct coefficients *M, scry_error *err)
 
 static scry_status variances(struct coefficients *M, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     const size_t count = M->svd.count;
     if (M->selective) {
         for (size_t i = 0; i < G->m; i++)
@@ -76,7 +76,7 @@ double scryi_coefficient_free(const struct scryi_coefficient *c, double eta, dou
 static void coefficients_update(struct coefficients *M, double s, double next)
 {
     const size_t per = (size_t)M->svd.floats_per;
-    const void *options = scry_options_block(&M->base.base.base.options);
+    const void *options = scry_options_block(&M->G.base.base.options);
     for (size_t i = 0; i < M->floats; i++) {
         const double S = M->svd.values[i / per], v = M->variance[i / per];
         struct scryi_coefficient c = {.S = S, .s = s, .next = next};
@@ -97,7 +97,7 @@ static void coefficients_update(struct coefficients *M, double s, double next)
 static scry_status coefficients_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct coefficients *M = (struct coefficients *)base;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     void *work = G->op_work;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
@@ -142,11 +142,11 @@ static scry_status coefficients_allocate(struct coefficients *M, scry_error *err
 {
     float **coefficients[] = {&M->y, &M->c, &M->cx, &M->cz};
     bool ok = (M->variance = scry_alloc(M->svd.count, sizeof(float))) != NULL;
-    ok = (M->estimate = scry_alloc(M->base.base.base.n, sizeof(float))) && ok;
+    ok = (M->estimate = scry_alloc(M->G.base.base.n, sizeof(float))) && ok;
     for (size_t i = 0; i < sizeof coefficients / sizeof *coefficients; i++)
         ok = (*coefficients[i] = scry_alloc(M->floats, sizeof(float))) && ok;
     if (ok) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu coefficients", M->base.base.base.method->name,
+    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu coefficients", M->G.base.base.method->name,
                      M->svd.count);
 }
 
@@ -156,13 +156,13 @@ scry_status scryi_coefficients_plan(scry_solver **out, scryi_coefficient_fn *fn,
 {
     struct coefficients *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     M->update = fn;
     S->start_fn = coefficients_start;
     S->step_fn = coefficients_step;
     S->destroy = coefficients_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, o, err);
-    if (st == SCRY_OK) st = scry_op_svd(M->base.A, &M->svd, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, o, err);
+    if (st == SCRY_OK) st = scry_op_svd(M->G.A, &M->svd, err);
     M->floats = M->svd.count * (size_t)M->svd.floats_per;
     if (st == SCRY_OK) st = coefficients_allocate(M, err);
     if (st == SCRY_OK) st = probe(M, err);

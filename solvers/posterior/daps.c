@@ -52,22 +52,22 @@ struct daps_options {
 };
 
 struct daps {
-    struct scryi_guided base;
-    double *levels; /* ode_steps levels of the ODE, then 0 */
-    double norm2;   /* |A|^2; chains only */
-    double model;   /* |C|; chains with a model only */
+    struct scryi_guided G; /* first */
+    double *levels;        /* ode_steps levels of the ODE, then 0 */
+    double norm2;          /* |A|^2; chains only */
+    double model;          /* |C|; chains with a model only */
     /* chains only, image space */
     float *centre, *a, *g, *momentum, *kept, *kept_g;
 };
 
 static const struct daps_options *daps_options(const struct daps *M)
 {
-    return scry_options_block(&M->base.base.base.options);
+    return scry_options_block(&M->G.base.base.options);
 }
 
 static struct scryi_covariance daps_covariance(const struct daps *M, double s)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     if (daps_options(M)->variance == DAPS_VARIANCE_PAPER) return scryi_covariance_white(s * s);
     return base->problem.model ? scryi_covariance_shrink(s * s)
                                : scryi_covariance_white(s * s / (1 + s * s));
@@ -76,7 +76,7 @@ static struct scryi_covariance daps_covariance(const struct daps *M, double s)
 /* x0 = the centre u of what the state says of the image. */
 static scry_status estimate(struct daps *M, double s, scry_error *err)
 {
-    struct scryi_sampler *S = &M->base.base;
+    struct scryi_sampler *S = &M->G.base;
     const struct daps_options *o = daps_options(M);
     double low, high;
     if (o->variance != DAPS_VARIANCE_PAPER) return scryi_sampler_denoise(S, S->x0, S->x, s, err);
@@ -95,17 +95,17 @@ static scry_status estimate(struct daps *M, double s, scry_error *err)
 static scry_status root(struct daps *M, float *out, const float *in,
                         const struct scryi_covariance *V, scry_error *err)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     if (V->model)
         return scry_gaussian_apply(base->problem.model, out, in, SCRY_GAUSSIAN_SHRINK_SQRT,
-                                   V->noise, M->base.condition.model_work, err);
+                                   V->noise, M->G.condition.model_work, err);
     scry_axpby(out, sqrt(V->t), in, 0, in, base->n);
     return SCRY_OK;
 }
 
 static scry_status draw_exact(struct daps *M, const struct scryi_covariance *V, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct daps_options *o = daps_options(M);
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
@@ -121,7 +121,7 @@ static scry_status draw_exact(struct daps *M, const struct scryi_covariance *V, 
 /* x0 = u + V^(1/2) a, and g = -a + V^(1/2) grad log p(y | x0). */
 static scry_status daps_gradient(struct daps *M, const struct scryi_covariance *V, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const size_t n = S->base.n;
     scry_status st = root(M, G->u, M->a, V, err);
@@ -138,7 +138,7 @@ static scry_status daps_gradient(struct daps *M, const struct scryi_covariance *
 /* -log p of a, and of the momentum. */
 static scry_status energy(struct daps *M, double *value, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     const struct scry_solver *base = &G->base.base;
     G->base.base.counts.forward++;
     scry_status st =
@@ -149,7 +149,7 @@ static scry_status energy(struct daps *M, double *value, scry_error *err)
 
 static void daps_noise(const struct daps *M, float *out, size_t k)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     scry_rng_normal(out, 0, base->n, base->seed, base->chain,
                     scry_rng_step((base->step + 1) * MAX_DRAW + k, SCRYI_DRAW_SPARE));
 }
@@ -157,7 +157,7 @@ static void daps_noise(const struct daps *M, float *out, size_t k)
 static scry_status draw_langevin(struct daps *M, const struct scryi_covariance *V, double e,
                                  scry_error *err)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     for (size_t k = 0; k < daps_options(M)->draw_steps; k++) {
         scry_status st = daps_gradient(M, V, err);
         if (st != SCRY_OK) return st;
@@ -172,7 +172,7 @@ static scry_status draw_langevin(struct daps *M, const struct scryi_covariance *
 static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, double e, size_t k,
                               scry_error *err)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     const size_t n = base->n, bytes = n * sizeof *M->a;
     double before, after;
     float uniform[2];
@@ -194,14 +194,14 @@ static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, 
     if (log(uniform[0]) < before - after) return SCRY_OK;
     memcpy(M->a, M->kept, bytes);
     memcpy(M->g, M->kept_g, bytes);
-    if ((st = root(M, M->base.u, M->a, V, err)) != SCRY_OK) return st;
-    scry_axpby(M->base.base.x0, 1, M->centre, 1, M->base.u, n);
+    if ((st = root(M, M->G.u, M->a, V, err)) != SCRY_OK) return st;
+    scry_axpby(M->G.base.x0, 1, M->centre, 1, M->G.u, n);
     return SCRY_OK;
 }
 
 static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     const struct scry_solver *base = &G->base.base;
     const struct daps_options *o = daps_options(M);
     const size_t bytes = base->n * sizeof *M->a;
@@ -224,13 +224,13 @@ static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, 
 static scry_status daps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct daps *M = (struct daps *)base;
-    const double s = M->base.base.sigma[base->step];
+    const double s = M->G.base.sigma[base->step];
     const struct scryi_covariance V = daps_covariance(M, s);
     scry_status st = estimate(M, s, err);
     if (st == SCRY_OK)
         st = daps_options(M)->draw == DAPS_DRAW_EXACT ? draw_exact(M, &V, err)
                                                       : draw_chain(M, &V, err);
-    return st == SCRY_OK ? scryi_guided_move(&M->base, 1, p, err) : st;
+    return st == SCRY_OK ? scryi_guided_move(&M->G, 1, p, err) : st;
 }
 
 static void daps_destroy(struct scry_solver *base)
@@ -247,13 +247,13 @@ static void daps_destroy(struct scry_solver *base)
 /* |C| of the model by power iteration from white noise. */
 static scry_status model_norm(struct daps *M, scry_error *err)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     scry_status st = SCRY_OK;
     scry_rng_normal(M->a, 0, base->n, 0, 0, 0);
     for (size_t k = 0; k < POWER_STEPS && st == SCRY_OK; k++) {
         scry_scale(M->a, 1 / scry_norm(M->a, base->n), base->n);
         st = scry_gaussian_apply(base->problem.model, M->a, M->a, SCRY_GAUSSIAN_COV, 0,
-                                 M->base.condition.model_work, err);
+                                 M->G.condition.model_work, err);
         M->model = scry_norm(M->a, base->n);
     }
     return st;
@@ -261,7 +261,7 @@ static scry_status model_norm(struct daps *M, scry_error *err)
 
 static scry_status daps_allocate(struct daps *M, scry_error *err)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     float **image[] = {&M->centre, &M->a, &M->g, &M->momentum, &M->kept, &M->kept_g};
     bool ok = (M->levels = scry_alloc(daps_options(M)->ode_steps + 1, sizeof *M->levels)) != NULL;
     const bool chain = daps_options(M)->draw != DAPS_DRAW_EXACT;
@@ -272,7 +272,7 @@ static scry_status daps_allocate(struct daps *M, scry_error *err)
         return SCRY_FAIL(err, SCRY_ENOMEM, "daps: %zu levels, images of %zu values",
                          daps_options(M)->ode_steps, base->n);
     if (!chain) return SCRY_OK;
-    scry_status st = scry_op_norm2(M->base.A, &M->norm2, 1e-3, err);
+    scry_status st = scry_op_norm2(M->G.A, &M->norm2, 1e-3, err);
     return st == SCRY_OK && model ? model_norm(M, err) : st;
 }
 
@@ -282,11 +282,11 @@ static scry_status daps_plan(scry_solver **out, const scry_problem *problem,
     const struct daps_options *o = scry_options_block(options);
     struct daps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_daps.name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = daps_step;
     S->destroy = daps_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
     if (st == SCRY_OK) st = daps_allocate(M, err);
     if (st == SCRY_OK)
         *out = S;

@@ -35,8 +35,8 @@ struct dds_options {
 };
 
 struct dds {
-    struct scryi_guided base;
-    double norm2; /* |A|^2; weight paper */
+    struct scryi_guided G; /* first */
+    double norm2;          /* |A|^2; weight paper */
 };
 
 /* mean of w^2 over the entries that were measured */
@@ -51,7 +51,7 @@ static double mean_weight(const struct scryi_guided *G)
 static scry_status dds_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct dds *M = (struct dds *)base;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct dds_options *o = scry_options_block(&base->options);
     const bool paper = o->weight == DDS_WEIGHT_PAPER;
@@ -74,15 +74,15 @@ static scry_status dds_plan(scry_solver **out, const scry_problem *problem,
     const struct dds_options *o = scry_options_block(options);
     struct dds *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_dds.name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = dds_step;
     S->destroy = scryi_guided_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
     if (st == SCRY_OK && o->weight == DDS_WEIGHT_PAPER)
-        st = scry_op_norm2(M->base.A, &M->norm2, 1e-3, err);
+        st = scry_op_norm2(M->G.A, &M->norm2, 1e-3, err);
     if (st == SCRY_OK && o->weight == DDS_WEIGHT_PAPER && !(M->norm2 > 0))
-        st = SCRY_FAIL(err, SCRY_EINVAL, "dds: the operator %s is zero", scry_op_name(M->base.A));
+        st = SCRY_FAIL(err, SCRY_EINVAL, "dds: the operator %s is zero", scry_op_name(M->G.A));
     if (st == SCRY_OK)
         *out = S;
     else

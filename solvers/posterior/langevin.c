@@ -21,8 +21,8 @@ struct langevin_options {
 
 static scry_status langevin_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
-    struct scryi_langevin *L = (struct scryi_langevin *)base;
-    struct scryi_sampler *S = &L->base.base;
+    struct scryi_langevin *L = &((struct scryi_langevin_solver *)base)->L;
+    struct scryi_sampler *S = &L->G->base;
     const struct langevin_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], last = S->sigma[base->steps - 1];
     const double c = 1 / (1 + (s * s - last * last) * L->data);

@@ -13,7 +13,7 @@ static const double NORM_TOL = 1e-3;
  */
 static scry_status bound_data(struct scryi_langevin *L, scry_error *err)
 {
-    struct scryi_guided *G = &L->base;
+    struct scryi_guided *G = L->G;
     const scry_likelihood *likelihood = G->base.base.problem.L;
     double norm2, most = 0, sum = 0;
     scry_status st = scry_op_norm2(G->A, &norm2, NORM_TOL, err);
@@ -31,24 +31,27 @@ static scry_status bound_data(struct scryi_langevin *L, scry_error *err)
     return st;
 }
 
-scry_status scryi_langevin_init(struct scryi_langevin *L, const scry_problem *problem,
-                                const scry_options *options, const struct scryi_sampler_options *o,
-                                scry_error *err)
+scry_status scryi_langevin_init(struct scryi_langevin *L, struct scryi_guided *G, scry_error *err)
 {
-    scry_status st = scryi_guided_init(&L->base, problem, options, o, err);
-    if (st != SCRY_OK) return st;
-    L->g = scry_alloc(L->base.base.base.n, sizeof *L->g);
+    const struct scry_solver *base = &G->base.base;
+    L->G = G;
+    L->g = scry_alloc(base->n, sizeof *L->g);
     if (!L->g)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a gradient of %zu values", options->method->name,
-                         L->base.base.base.n);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a gradient of %zu values", base->method->name,
+                         base->n);
     return bound_data(L, err);
 }
 
-void scryi_langevin_destroy(struct scry_solver *S)
+void scryi_langevin_clear(struct scryi_langevin *L)
 {
-    struct scryi_langevin *L = (struct scryi_langevin *)S;
-    if (!L) return;
     scry_free(L->g);
+}
+
+static void langevin_destroy(struct scry_solver *S)
+{
+    struct scryi_langevin_solver *M = (struct scryi_langevin_solver *)S;
+    if (!M) return;
+    scryi_langevin_clear(&M->L);
     scryi_guided_destroy(S);
 }
 
@@ -64,23 +67,24 @@ scry_status scryi_langevin_plan(scry_solver **out,
                                 const scry_problem *problem, const scry_options *options,
                                 const struct scryi_sampler_options *o, scry_error *err)
 {
-    struct scryi_langevin *L = scry_alloc(1, sizeof *L);
-    if (!L) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
-    struct scry_solver *S = &L->base.base.base;
+    struct scryi_langevin_solver *M = scry_alloc(1, sizeof *M);
+    if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = step;
-    S->destroy = scryi_langevin_destroy;
-    scry_status st = scryi_langevin_init(L, problem, options, o, err);
+    S->destroy = langevin_destroy;
+    scry_status st = scryi_guided_init(&M->G, problem, options, o, err);
+    if (st == SCRY_OK) st = scryi_langevin_init(&M->L, &M->G, err);
     if (st == SCRY_OK)
         *out = S;
     else
-        scryi_langevin_destroy(S);
+        langevin_destroy(S);
     return st;
 }
 
 scry_status scryi_langevin_pull(struct scryi_langevin *L, const float *x, scry_error *err)
 {
-    struct scryi_guided *G = &L->base;
+    struct scryi_guided *G = L->G;
     if (!G->gaussian) G->linearised = false; /* the noise is that of x */
     scry_status st = scryi_guided_linearise(G, x, err);
     if (st != SCRY_OK) return st;
@@ -95,7 +99,7 @@ scry_status scryi_langevin_pull(struct scryi_langevin *L, const float *x, scry_e
 scry_status scryi_langevin_push(struct scryi_langevin *L, const float *x, double sigma, double data,
                                 double weight, scry_error *err)
 {
-    struct scryi_guided *G = &L->base;
+    struct scryi_guided *G = L->G;
     scry_status st = scryi_sampler_denoise(&G->base, G->u, x, sigma, err);
     if (st != SCRY_OK) return st;
     const float a = (float)data, c = (float)(weight / (sigma * sigma));
@@ -113,7 +117,7 @@ scry_status scryi_langevin_gradient(struct scryi_langevin *L, const float *x, do
 
 void scryi_langevin_report(struct scryi_langevin *L, double sigma, scry_progress *p)
 {
-    struct scryi_sampler *S = &L->base.base;
+    struct scryi_sampler *S = &L->G->base;
     struct scry_solver *base = &S->base;
     base->step++;
     p->sigma = sigma;

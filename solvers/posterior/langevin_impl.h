@@ -11,23 +11,27 @@
  * several images explain x it can be larger, but there it pushes away, which no step makes
  * unstable. */
 struct scryi_langevin {
-    struct scryi_guided base;
-    double data;    /* bound on the largest eigenvalue of A^T W A */
-    double typical; /* the same for the mean of W, at the counts that were measured */
-    double misfit;  /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
-    float *g;       /* gradient */
+    struct scryi_guided *G; /* borrowed */
+    double data;            /* bound on the largest eigenvalue of A^T W A */
+    double typical;         /* the same for the mean of W, at the counts that were measured */
+    double misfit;          /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
+    float *g;               /* gradient */
 };
 
-/* As scryi_guided_init, and `data`. Counted light: the curvature of -log p is (e + r^2) / m^2 at
- * mean m, four times that of the measured count where the mean is half of it; darker than that,
- * the damped score of scry_likelihood_linearise takes over. */
-scry_status scryi_langevin_init(struct scryi_langevin *L, const scry_problem *problem,
-                                const scry_options *options, const struct scryi_sampler_options *o,
-                                scry_error *err);
-void scryi_langevin_destroy(struct scry_solver *S); /* of methods that add nothing */
+/* For a G that scryi_guided_init has made. L is zeroed; clear also after a failure. Counted light:
+ * the curvature of -log p is (e + r^2) / m^2 at mean m, four times that of the measured count where
+ * the mean is half of it; darker than that, the damped score of scry_likelihood_linearise takes
+ * over. */
+scry_status scryi_langevin_init(struct scryi_langevin *L, struct scryi_guided *G, scry_error *err);
+void scryi_langevin_clear(struct scryi_langevin *L);
 /* All levels at sigma_min, for samplers that stay there. */
 void scryi_langevin_flatten(struct scryi_sampler_options *o);
-/* plan hook of the same. */
+
+/* Of a method that is these two and nothing else: what its solver is, and its plan hook. */
+struct scryi_langevin_solver {
+    struct scryi_guided G; /* first */
+    struct scryi_langevin L;
+};
 scry_status scryi_langevin_plan(scry_solver **out,
                                 scry_status (*step)(struct scry_solver *, scry_progress *,
                                                     scry_error *),

@@ -30,7 +30,8 @@ struct mcgdiff_options {
 };
 
 struct mcgdiff {
-    struct scryi_particles base;
+    struct scryi_guided G; /* first */
+    struct scryi_particles P;
     scry_svd svd;
     float *y;               /* V U^H b / S: the measurement among images, 0 where it says nothing */
     float *e;               /* scratch: an image */
@@ -60,7 +61,7 @@ static void mcgdiff_prepare(struct mcgdiff *M, double s, double next, double t2)
 static scry_status distance(struct mcgdiff *M, double *sum, const float *x, const double *K,
                             scry_error *err)
 {
-    struct scryi_guided *G = &M->base.base.base;
+    struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per, n = G->base.base.n;
     scry_axpby(M->e, 1, M->y, -1, x, n);
     scry_status st = scry_op_svd_vh(G->A, M->c, M->e, G->op_work, err);
@@ -76,10 +77,10 @@ static scry_status distance(struct mcgdiff *M, double *sum, const float *x, cons
 static scry_status move(struct mcgdiff *M, float *x, const float *m, size_t k, bool first,
                         scry_error *err)
 {
-    struct scryi_guided *G = &M->base.base.base;
+    struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per, n = G->base.base.n;
     scry_status st;
-    scryi_particles_draw(&M->base, G->base.z, k, first);
+    scryi_particles_draw(&M->P, G->base.z, k, first);
     scry_axpby(M->e, 1, M->y, -1, m, n);
     if ((st = scry_op_svd_vh(G->A, M->c, M->e, G->op_work, err)) != SCRY_OK) return st;
     if ((st = scry_op_svd_vh(G->A, M->cz, G->base.z, G->op_work, err)) != SCRY_OK) return st;
@@ -93,11 +94,11 @@ static scry_status move(struct mcgdiff *M, float *x, const float *m, size_t k, b
 /* D and m of particle k at level s, and its weight. */
 static scry_status look(struct mcgdiff *M, size_t k, double s, double ratio, scry_error *err)
 {
-    struct scryi_particles *P = &M->base;
-    const size_t n = P->base.base.base.base.n;
+    struct scryi_particles *P = &M->P;
+    const size_t n = M->G.base.base.n;
     float *x = P->x + k * n, *D = P->D + k * n, *m = P->extra + k * n;
     double ahead, back;
-    scry_status st = scryi_sampler_denoise(&P->base.base.base, D, x, s, err);
+    scry_status st = scryi_sampler_denoise(&M->G.base, D, x, s, err);
     if (st != SCRY_OK) return st;
     scry_axpby(m, 1 - ratio, D, ratio, x, n);
     if ((st = distance(M, &ahead, m, M->weight, err)) != SCRY_OK) return st;
@@ -109,8 +110,8 @@ static scry_status look(struct mcgdiff *M, size_t k, double s, double ratio, scr
 static scry_status mcgdiff_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct mcgdiff *M = (struct mcgdiff *)base;
-    struct scryi_particles *P = &M->base;
-    struct scryi_sampler *S = &P->base.base.base;
+    struct scryi_particles *P = &M->P;
+    struct scryi_sampler *S = &M->G.base;
     const struct mcgdiff_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     const double ratio = next * next / (s * s);
@@ -127,9 +128,9 @@ static scry_status mcgdiff_step(struct scry_solver *base, scry_progress *p, scry
 static scry_status mcgdiff_start(struct scry_solver *base, scry_error *err)
 {
     struct mcgdiff *M = (struct mcgdiff *)base;
-    struct scryi_particles *P = &M->base;
-    struct scryi_sampler *S = &P->base.base.base;
-    scry_status st = scryi_particles_start(base, err);
+    struct scryi_particles *P = &M->P;
+    struct scryi_sampler *S = &M->G.base;
+    scry_status st = scryi_particles_start(P, err);
     mcgdiff_prepare(M, INFINITY, S->sigma[0], S->sigma[0] * S->sigma[0]);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         P->logw[k] = 0;
@@ -145,12 +146,13 @@ static void mcgdiff_destroy(struct scry_solver *base)
     void *owned[] = {M->y, M->e, M->c, M->cz, M->v, M->gain, M->spread, M->weight, M->spent};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
-    scryi_particles_destroy(base);
+    scryi_particles_clear(&M->P);
+    scryi_guided_destroy(base);
 }
 
 static scry_status mcgdiff_allocate(struct mcgdiff *M, scry_error *err)
 {
-    const size_t n = M->base.base.base.base.base.n, count = M->svd.count;
+    const size_t n = M->G.base.base.n, count = M->svd.count;
     const size_t floats = count * (size_t)M->svd.floats_per;
     double **factors[] = {&M->v, &M->gain, &M->spread, &M->weight, &M->spent};
     bool ok = (M->y = scry_alloc(n, sizeof *M->y)) != NULL;
@@ -166,7 +168,7 @@ static scry_status mcgdiff_allocate(struct mcgdiff *M, scry_error *err)
 /* y and v, of Gaussian noise: the same for every chain. */
 static scry_status observe(struct mcgdiff *M, scry_error *err)
 {
-    struct scryi_guided *G = &M->base.base.base;
+    struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per;
     double most = 0;
     scry_status st = scry_likelihood_linearise(G->base.base.problem.L, G->w, G->b, NULL, err);
@@ -193,12 +195,12 @@ static scry_status mcgdiff_plan(scry_solver **out, const scry_problem *problem,
     const struct mcgdiff_options *o = scry_options_block(options);
     struct mcgdiff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mcgdiff.name);
-    struct scry_solver *S = &M->base.base.base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = mcgdiff_start;
     S->step_fn = mcgdiff_step;
     S->destroy = mcgdiff_destroy;
-    scry_status st =
-        scryi_particles_init(&M->base, o->particles, problem, options, &o->sampler, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
+    if (st == SCRY_OK) st = scryi_particles_init(&M->P, &M->G, o->particles, err);
     if (st == SCRY_OK) st = scry_op_svd(scry_likelihood_op(problem->L), &M->svd, err);
     if (st == SCRY_OK) st = mcgdiff_allocate(M, err);
     if (st == SCRY_OK) st = observe(M, err);

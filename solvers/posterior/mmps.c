@@ -37,7 +37,7 @@ struct mmps_options {
 };
 
 struct mmps {
-    struct scryi_guided base;
+    struct scryi_guided G; /* first */
     size_t inner;
     float *p, *Kp; /* inner directions in measurement space, K of them, which are orthonormal */
     float *image;  /* V A^T w of these */
@@ -51,7 +51,7 @@ static scry_status mmps_apply(struct mmps *M, float *out, float *image, const fl
                               scry_error *err)
 {
     scry_status st;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const double s = S->sigma[S->base.step];
     for (size_t i = 0; i < G->m; i++)
@@ -72,7 +72,7 @@ static scry_status mmps_apply(struct mmps *M, float *out, float *image, const fl
  * it is new. */
 static bool orthogonalise(struct mmps *M, size_t k)
 {
-    const size_t m = M->base.m, n = M->base.base.base.n;
+    const size_t m = M->G.m, n = M->G.base.base.n;
     float *p = M->p + k * m, *Kp = M->Kp + k * m, *image = M->image + k * n;
     const double whole = scry_norm(Kp, m);
     for (size_t i = 0; i < k; i++) { /* modified Gram-Schmidt */
@@ -93,7 +93,7 @@ static bool orthogonalise(struct mmps *M, size_t k)
 static double share(const struct mmps *M, const float *r, const float *left)
 {
     double along = 0, square = 0;
-    for (size_t i = 0; i < M->base.m; i++) {
+    for (size_t i = 0; i < M->G.m; i++) {
         const double moved = (double)r[i] - left[i] - M->q[i];
         along += moved * r[i];
         square += moved * moved;
@@ -104,7 +104,7 @@ static double share(const struct mmps *M, const float *r, const float *left)
 /* x0 += V A^T w q */
 static scry_status correct(struct mmps *M, float *x0, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     const struct mmps_options *o = scry_options_block(&G->base.base.options);
     const size_t m = G->m, n = G->base.base.n;
     float *r = G->r, *left = G->noise, *d = G->u;
@@ -135,7 +135,7 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
  * x0 + h / (2 h0) (x0 - last), h = log(s / s') and h0 that of the step before. */
 static void extrapolate(struct mmps *M, size_t i, double fresh)
 {
-    struct scryi_sampler *S = &M->base.base;
+    struct scryi_sampler *S = &M->G.base;
     const size_t n = S->base.n;
     const double s = S->sigma[i], next = S->sigma[i + 1];
     if (i > 0 && next > 0 && next < s && s < S->sigma[i - 1]) {
@@ -150,15 +150,15 @@ static void extrapolate(struct mmps *M, size_t i, double fresh)
 static scry_status mmps_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct mmps *M = (struct mmps *)base;
-    struct scryi_sampler *S = &M->base.base;
+    struct scryi_sampler *S = &M->G.base;
     const struct mmps_options *o = scry_options_block(&base->options);
     const size_t i = base->step;
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[i], err);
     if (st != SCRY_OK) return st;
-    if ((st = scryi_guided_linearise(&M->base, S->x0, err)) != SCRY_OK) return st;
+    if ((st = scryi_guided_linearise(&M->G, S->x0, err)) != SCRY_OK) return st;
     if ((st = correct(M, S->x0, err)) != SCRY_OK) return st;
     const double fresh = scryi_sampler_ddim_share(S, o->fresh_noise);
-    st = scryi_guided_move(&M->base, fresh, p, err);
+    st = scryi_guided_move(&M->G, fresh, p, err);
     if (st == SCRY_OK && M->last) extrapolate(M, i, fresh);
     return st;
 }
@@ -185,13 +185,13 @@ static scry_status mmps_plan(scry_solver **out, const scry_problem *problem,
     const struct mmps_options *o = scry_options_block(options);
     struct mmps *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_mmps.name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = mmps_start;
     S->step_fn = mmps_step;
     S->destroy = mmps_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
     if (st == SCRY_OK) {
-        const size_t m = M->base.m, inner = o->iterations;
+        const size_t m = M->G.m, inner = o->iterations;
         M->inner = inner;
         bool ok = (M->p = scry_alloc(inner * m, sizeof *M->p)) != NULL;
         ok = (M->Kp = scry_alloc(inner * m, sizeof *M->Kp)) && ok;

@@ -7,41 +7,37 @@
 #include <math.h>
 #include <string.h>
 
-scry_status scryi_particles_init(struct scryi_particles *P, size_t count,
-                                 const scry_problem *problem, const scry_options *options,
-                                 const struct scryi_sampler_options *o, scry_error *err)
+scry_status scryi_particles_init(struct scryi_particles *P, struct scryi_guided *G, size_t count,
+                                 scry_error *err)
 {
-    scry_status st = scryi_langevin_init(&P->base, problem, options, o, err);
-    if (st != SCRY_OK) return st;
-    const size_t n = P->base.base.base.base.n, K = count;
-    P->count = K;
-    P->x = scry_alloc(K, n * sizeof *P->x);
-    P->D = scry_alloc(K, n * sizeof *P->D);
-    P->extra = scry_alloc(K, n * sizeof *P->extra);
-    P->logw = scry_alloc(K, sizeof *P->logw);
-    P->score = scry_alloc(K, sizeof *P->score);
-    P->children = scry_alloc(K, sizeof *P->children);
+    const size_t n = G->base.base.n;
+    P->G = G;
+    P->count = count;
+    P->x = scry_alloc(count, n * sizeof *P->x);
+    P->D = scry_alloc(count, n * sizeof *P->D);
+    P->extra = scry_alloc(count, n * sizeof *P->extra);
+    P->logw = scry_alloc(count, sizeof *P->logw);
+    P->score = scry_alloc(count, sizeof *P->score);
+    P->children = scry_alloc(count, sizeof *P->children);
     if (P->x && P->D && P->extra && P->logw && P->score && P->children) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu particles of %zu values", options->method->name, K,
-                     n);
+    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu particles of %zu values", G->base.base.method->name,
+                     count, n);
 }
 
-void scryi_particles_destroy(struct scry_solver *S)
+void scryi_particles_clear(struct scryi_particles *P)
 {
-    struct scryi_particles *P = (struct scryi_particles *)S;
-    if (!P) return;
     void *owned[] = {P->x, P->D, P->extra, P->logw, P->score, P->children};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
-    scryi_langevin_destroy(S);
 }
 
-scry_status scryi_particles_start(struct scry_solver *base, scry_error *err)
+scry_status scryi_particles_start(struct scryi_particles *P, scry_error *err)
 {
-    struct scryi_sampler *S = (struct scryi_sampler *)base;
+    struct scryi_sampler *S = &P->G->base;
+    struct scry_solver *base = &S->base;
     scry_status st = scryi_guided_start(base, err);
     if (st != SCRY_OK) return st;
-    ((struct scryi_particles *)base)->log_evidence = 0;
+    base->log_evidence = 0;
     if (base->problem.model) return scry_gaussian_mean(base->problem.model, S->x, err);
     memset(S->x, 0, base->n * sizeof *S->x);
     return SCRY_OK;
@@ -55,7 +51,7 @@ double scryi_particles_variance(double s, double next)
 
 void scryi_particles_draw(const struct scryi_particles *P, float *z, size_t k, bool start)
 {
-    const struct scry_solver *S = &P->base.base.base.base;
+    const struct scry_solver *S = &P->G->base.base;
     scry_rng_normal(z, k * S->n, S->n, S->seed, S->chain,
                     scry_rng_step(start ? 0 : S->step + 1, SCRYI_DRAW_SPARE));
 }
@@ -76,7 +72,7 @@ static scry_status particles_largest(const struct scryi_particles *P, size_t *at
 /* A uniform number of this step; it is element 0 of a stream of its own. */
 static double uniform(const struct scryi_particles *P)
 {
-    const struct scry_solver *S = &P->base.base.base.base;
+    const struct scry_solver *S = &P->G->base.base;
     float u;
     scry_rng_uniform(&u, 0, 1, S->seed, S->chain, scry_rng_step(S->step + 1, SCRYI_DRAW_IMAGE));
     return u;
@@ -85,7 +81,7 @@ static double uniform(const struct scryi_particles *P)
 /* Particles without children take over the surplus of those with several. */
 static void replace(struct scryi_particles *P)
 {
-    const size_t n = P->base.base.base.base.n;
+    const size_t n = P->G->base.base.n;
     for (size_t k = 0, from = 0; k < P->count; k++) {
         if (P->children[k] > 0) continue;
         while (P->children[from] < 2)
@@ -111,7 +107,7 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
         square += w * w;
     }
     if (sum * sum >= share * K * square) return SCRY_OK;
-    P->log_evidence += most + log(sum / K);
+    P->G->base.base.log_evidence += most + log(sum / K);
     const double offset = uniform(P);
     size_t drawn = 0;
     for (size_t k = 0; k < P->count; k++) { /* the points (i + offset) / K that fall to k */
@@ -134,7 +130,7 @@ static size_t pick(struct scryi_particles *P, size_t top)
     double sum = 0, reached = 0;
     for (size_t k = 0; k < P->count; k++)
         sum += exp(P->logw[k] - P->logw[top]);
-    P->log_evidence += P->logw[top] + log(sum / (double)P->count);
+    P->G->base.base.log_evidence += P->logw[top] + log(sum / (double)P->count);
     const double point = uniform(P) * sum;
     for (size_t k = 0; k < P->count; k++) {
         reached += exp(P->logw[k] - P->logw[top]);
@@ -145,7 +141,7 @@ static size_t pick(struct scryi_particles *P, size_t top)
 
 scry_status scryi_particles_move(struct scryi_particles *P, scry_progress *p, scry_error *err)
 {
-    struct scryi_guided *G = &P->base.base;
+    struct scryi_guided *G = P->G;
     struct scry_solver *base = &G->base.base;
     size_t k;
     scry_status st = particles_largest(P, &k, err);

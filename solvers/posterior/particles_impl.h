@@ -1,7 +1,7 @@
 #ifndef SCRY_SOLVERS_POSTERIOR_PARTICLES_IMPL_H
 #define SCRY_SOLVERS_POSTERIOR_PARTICLES_IMPL_H
 
-#include "solvers/posterior/langevin_impl.h"
+#include "solvers/posterior/guided_impl.h"
 
 /* What particle samplers share: K weighted states that walk down the levels together. A chain is
  * one run of all of them and returns one, drawn by weight: particles of one run descend from few
@@ -10,28 +10,24 @@
  * Random numbers of particle k in step i are those of SCRYI_DRAW_SPARE, element k n onwards, so
  * that they do not depend on the order in which particles move. */
 struct scryi_particles {
-    struct scryi_langevin base;
-    size_t count;     /* K */
-    float *x, *D;     /* K states and their estimates of the image, n floats each */
-    float *extra;     /* K n more, for the method */
-    double *logw;     /* K, up to a constant */
-    double *score;    /* K numbers of the method */
-    double variance;  /* of the images, for the method */
-    size_t *children; /* K */
-    /* After the last level: exp of it has the expectation p(y) / z whatever the number of
-     * particles, where p(y) is the evidence under the ancestral chain and z is the method's. */
-    double log_evidence;
+    struct scryi_guided *G; /* borrowed */
+    size_t count;           /* K */
+    float *x, *D;           /* K states and their estimates of the image, n floats each */
+    float *extra;           /* K n more, for the method */
+    double *logw;           /* K, up to a constant */
+    double *score;          /* K numbers of the method */
+    size_t *children;       /* K */
 };
 
-/* As scryi_langevin_init, and room for `count` particles. */
-scry_status scryi_particles_init(struct scryi_particles *P, size_t count,
-                                 const scry_problem *problem, const scry_options *options,
-                                 const struct scryi_sampler_options *o, scry_error *err);
-void scryi_particles_destroy(struct scry_solver *S);
+/* `count` particles for a G that scryi_guided_init has made. P is zeroed; clear also after a
+ * failure. */
+scry_status scryi_particles_init(struct scryi_particles *P, struct scryi_guided *G, size_t count,
+                                 scry_error *err);
+void scryi_particles_clear(struct scryi_particles *P);
 
 /* As scryi_guided_start; the state S->x is what the first level is centred at, the mean of the
  * model or 0. The method draws its particles around it. */
-scry_status scryi_particles_start(struct scry_solver *S, scry_error *err);
+scry_status scryi_particles_start(struct scryi_particles *P, scry_error *err);
 
 /* Variance of the prior's move x' ~ N(D + (s'/s)^2 (x - D), t^2 I) from s to s' > 0: the ancestral
  * s'^2 (1 - (s'/s)^2), which takes D for the image, and what D leaves unknown of an image of unit

@@ -27,7 +27,7 @@ struct pnp_flow_options {
 /* x0 = the average of D(z + s n), z in L->g. */
 static scry_status project(struct scryi_langevin *L, double s, scry_error *err)
 {
-    struct scryi_guided *G = &L->base;
+    struct scryi_guided *G = L->G;
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
     const struct pnp_flow_options *o = scry_options_block(&base->options);
@@ -45,8 +45,8 @@ static scry_status project(struct scryi_langevin *L, double s, scry_error *err)
 
 static scry_status pnp_flow_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
-    struct scryi_langevin *L = (struct scryi_langevin *)base;
-    struct scryi_guided *G = &L->base;
+    struct scryi_langevin *L = &((struct scryi_langevin_solver *)base)->L;
+    struct scryi_guided *G = L->G;
     struct scryi_sampler *S = &G->base;
     const struct pnp_flow_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], t = 1 / (1 + s);

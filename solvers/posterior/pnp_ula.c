@@ -37,18 +37,20 @@ struct pnp_ula_options {
 };
 
 struct pnp_ula {
-    struct scryi_blurred base;
+    struct scryi_guided G; /* first */
+    struct scryi_langevin L;
+    struct scryi_blurred B;
     float *v;
 };
 
 static void kick(struct pnp_ula *M, double d)
 {
-    struct scryi_sampler *S = &M->base.base.base.base;
+    struct scryi_sampler *S = &M->G.base;
     const size_t n = S->base.n;
     const double h = sqrt(2 * d);
     const struct pnp_ula_options *o = scry_options_block(&S->base.options);
     const double eta = o->scheme == PNP_ULA_KINETIC ? o->fresh_velocity : 1;
-    scry_axpy(M->v, S->base.step ? h : h / 2, M->base.base.g, n);
+    scry_axpy(M->v, S->base.step ? h : h / 2, M->L.g, n);
     scry_axpy(S->x, h / 2, M->v, n);
     scry_axpby(M->v, sqrt(1 - eta), M->v, sqrt(eta), S->z, n);
     scry_axpy(S->x, h / 2, M->v, n);
@@ -57,19 +59,19 @@ static void kick(struct pnp_ula *M, double d)
 static scry_status pnp_ula_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct pnp_ula *M = (struct pnp_ula *)base;
-    struct scryi_sampler *S = &M->base.base.base.base;
+    struct scryi_sampler *S = &M->G.base;
     const struct pnp_ula_options *o = scry_options_block(&base->options);
-    const double d = o->step_size / M->base.most;
-    scry_status st = scryi_blurred_gradient(&M->base, S->x, err);
+    const double d = o->step_size / M->B.most;
+    scry_status st = scryi_blurred_gradient(&M->B, S->x, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     if (o->scheme == PNP_ULA_PAPER) {
-        scry_axpy(S->x, d, M->base.base.g, base->n);
+        scry_axpy(S->x, d, M->L.g, base->n);
         scry_axpy(S->x, sqrt(2 * d), S->z, base->n);
     } else {
         kick(M, d);
     }
-    return scryi_blurred_report(&M->base, 0, p, err);
+    return scryi_blurred_report(&M->B, 0, p, err);
 }
 
 static scry_status pnp_ula_start(struct scry_solver *base, scry_error *err)
@@ -82,22 +84,29 @@ static scry_status pnp_ula_start(struct scry_solver *base, scry_error *err)
 
 static void pnp_ula_destroy(struct scry_solver *base)
 {
-    if (!base) return;
-    scry_free(((struct pnp_ula *)base)->v);
-    scryi_blurred_destroy(base);
+    struct pnp_ula *M = (struct pnp_ula *)base;
+    if (!M) return;
+    scry_free(M->v);
+    scryi_blurred_clear(&M->B);
+    scryi_langevin_clear(&M->L);
+    scryi_guided_destroy(base);
 }
 
 static scry_status pnp_ula_plan(scry_solver **out, const scry_problem *problem,
                                 const scry_options *options, scry_error *err)
 {
     const struct pnp_ula_options *o = scry_options_block(options);
+    struct scryi_sampler_options levels;
     struct pnp_ula *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnp_ula.name);
-    struct scry_solver *S = &M->base.base.base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = pnp_ula_start;
     S->step_fn = pnp_ula_step;
     S->destroy = pnp_ula_destroy;
-    scry_status st = scryi_blurred_init(&M->base, problem, options, &o->sampler, &o->blurred, err);
+    scry_status st = scryi_blurred_levels(&levels, problem, options, &o->sampler, &o->blurred, err);
+    if (st == SCRY_OK) st = scryi_guided_init(&M->G, problem, options, &levels, err);
+    if (st == SCRY_OK) st = scryi_langevin_init(&M->L, &M->G, err);
+    if (st == SCRY_OK) st = scryi_blurred_init(&M->B, &M->L, &o->sampler, &o->blurred, err);
     if (st == SCRY_OK && !(M->v = scry_alloc(S->n, sizeof *M->v)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "pnp-ula: a velocity of %zu values", S->n);
     if (st == SCRY_OK)

@@ -52,7 +52,7 @@ struct pnpdm_options {
 };
 
 struct pnpdm {
-    struct scryi_guided base;
+    struct scryi_guided G;    /* first */
     double norm2;             /* |A|^2 */
     double least;             /* that the prior knows */
     double low;               /* last level of a prior draw */
@@ -63,15 +63,15 @@ struct pnpdm {
 
 static const struct pnpdm_options *pnpdm_options(const struct pnpdm *M)
 {
-    return scry_options_block(&M->base.base.base.options);
+    return scry_options_block(&M->G.base.base.options);
 }
 
 /* |A^H W A|, or a bound above it. */
 static double sharpness(const struct pnpdm *M)
 {
     double most = 0;
-    for (size_t i = 0; i < M->base.m; i++)
-        most = fmax(most, (double)M->base.w[i] * M->base.w[i]);
+    for (size_t i = 0; i < M->G.m; i++)
+        most = fmax(most, (double)M->G.w[i] * M->G.w[i]);
     return NORM_SLACK * M->norm2 * most;
 }
 
@@ -87,7 +87,7 @@ static scry_status pnpdm_pull(struct scryi_guided *G, float *out, const float *i
  * `most` < 1. */
 static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     const size_t n = G->base.base.n;
     double c[TERMS] = {0};
     for (int k = 0; k < TERMS; k++)
@@ -116,8 +116,8 @@ static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error 
  * known by now, allow only less. */
 static double coupling(const struct pnpdm *M)
 {
-    const struct scry_solver *base = &M->base.base.base;
-    const double s = M->base.base.sigma[base->step], sharp = sharpness(M);
+    const struct scry_solver *base = &M->G.base.base;
+    const double s = M->G.base.sigma[base->step], sharp = sharpness(M);
     if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || 2 * base->step < base->first)
         return s;
     return sharp > 0 ? fmin(s, fmax(M->least, sqrt(SHARE / sharp))) : s;
@@ -126,7 +126,7 @@ static double coupling(const struct pnpdm *M)
 /* S->x becomes z given x = S->x0. The local model is at the mean so far. */
 static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
     const double most = s * s * sharpness(M);
@@ -153,7 +153,7 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
 /* S->x0 becomes a draw from p(x0 | x0 + s n = S->x), by ancestral steps. */
 static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
 {
-    struct scryi_sampler *S = &M->base.base;
+    struct scryi_sampler *S = &M->G.base;
     const struct pnpdm_options *o = pnpdm_options(M);
     const struct scryi_reverse reverse = {
         .levels = M->levels,
@@ -165,13 +165,13 @@ static scry_status draw_prior(struct pnpdm *M, double s, scry_error *err)
         .fresh = SCRYI_DRAW_SPARE,
         .at = (S->base.step + 1) * MAX_INNER,
     };
-    return scryi_reverse_draw(&M->base, S->x0, S->x, s, &reverse, err);
+    return scryi_reverse_draw(&M->G, S->x0, S->x, s, &reverse, err);
 }
 
 static scry_status pnpdm_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct pnpdm *M = (struct pnpdm *)base;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     if (!G->gaussian) G->linearised = false;
     scry_status st = scryi_guided_linearise(G, M->mean, err);
     if (st != SCRY_OK) return st;
@@ -189,11 +189,11 @@ static scry_status pnpdm_step(struct scry_solver *base, scry_progress *p, scry_e
 static scry_status pnpdm_start(struct scry_solver *base, scry_error *err)
 {
     struct pnpdm *M = (struct pnpdm *)base;
-    float *x0 = M->base.base.x0;
+    float *x0 = M->G.base.x0;
     const size_t bytes = base->n * sizeof *x0;
     scry_status st = scryi_guided_start(base, err);
     if (st != SCRY_OK) return st;
-    if (!M->base.base.gaussian_start) {
+    if (!M->G.base.gaussian_start) {
         memset(x0, 0, bytes);
         if (base->problem.model) st = scry_gaussian_mean(base->problem.model, x0, err);
     }
@@ -217,7 +217,7 @@ static void pnpdm_destroy(struct scry_solver *base)
 static scry_status couplings(struct pnpdm *M, scry_error *err)
 {
     double high;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     const struct scry_solver *base = &G->base.base;
     const struct pnpdm_options *o = pnpdm_options(M);
     const bool paper = o->coupling == SCRYI_COUPLING_PAPER;
@@ -251,11 +251,11 @@ static scry_status pnpdm_plan(scry_solver **out, const scry_problem *problem,
     const struct pnpdm_options *o = scry_options_block(options);
     struct pnpdm *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_pnpdm.name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = pnpdm_start;
     S->step_fn = pnpdm_step;
     S->destroy = pnpdm_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
     if (st == SCRY_OK && S->steps > MOST_STEPS)
         st = SCRY_FAIL(err, SCRY_EINVAL, "pnpdm: %zu steps in all, expected at most %d", S->steps,
                        MOST_STEPS);

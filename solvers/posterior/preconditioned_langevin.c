@@ -27,8 +27,8 @@ struct preconditioned_langevin_options {
 static scry_status preconditioned_langevin_step(struct scry_solver *base, scry_progress *p,
                                                 scry_error *err)
 {
-    struct scryi_langevin *L = (struct scryi_langevin *)base;
-    struct scryi_guided *G = &L->base;
+    struct scryi_langevin *L = &((struct scryi_langevin_solver *)base)->L;
+    struct scryi_guided *G = L->G;
     struct scryi_sampler *S = &G->base;
     const struct preconditioned_langevin_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step], gamma = o->step_size;

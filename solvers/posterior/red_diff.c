@@ -28,13 +28,13 @@ struct red_diff_options {
 };
 
 struct red_diff {
-    struct scryi_guided base;
+    struct scryi_guided G; /* first */
     float *first, *second; /* Adam's moments of the gradient */
 };
 
 static void adam(struct red_diff *M, float *mu, const float *gradient)
 {
-    const struct scry_solver *base = &M->base.base.base;
+    const struct scry_solver *base = &M->G.base.base;
     const struct red_diff_options *o = scry_options_block(&base->options);
     const double k = (double)base->step + 1;
     const double rate = o->learning_rate / (1 - pow(BETA1, k)), scale = 1 / (1 - pow(BETA2, k));
@@ -49,7 +49,7 @@ static void adam(struct red_diff *M, float *mu, const float *gradient)
 static scry_status red_diff_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct red_diff *M = (struct red_diff *)base;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct red_diff_options *o = scry_options_block(&base->options);
     const double s = S->sigma[base->step];
@@ -73,7 +73,7 @@ static scry_status red_diff_step(struct scry_solver *base, scry_progress *p, scr
 static scry_status red_diff_start(struct scry_solver *base, scry_error *err)
 {
     struct red_diff *M = (struct red_diff *)base;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     scry_status st = scryi_guided_start(base, err);
     if (st != SCRY_OK) return st;
     memset(M->first, 0, base->n * sizeof *M->first);
@@ -103,11 +103,11 @@ static scry_status red_diff_plan(scry_solver **out, const scry_problem *problem,
     const struct red_diff_options *o = scry_options_block(options);
     struct red_diff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_red_diff.name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = red_diff_start;
     S->step_fn = red_diff_step;
     S->destroy = red_diff_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
     if (st == SCRY_OK) {
         M->first = scry_alloc(S->n, sizeof *M->first);
         M->second = scry_alloc(S->n, sizeof *M->second);

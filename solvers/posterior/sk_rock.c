@@ -42,7 +42,9 @@ struct sk_rock_options {
 };
 
 struct sk_rock {
-    struct scryi_blurred base;
+    struct scryi_guided G; /* first */
+    struct scryi_langevin L;
+    struct scryi_blurred B;
     float *last, *before; /* K_j-1, K_j-2 */
     double d;             /* step */
     double w0, w1;
@@ -51,7 +53,7 @@ struct sk_rock {
 
 static const struct sk_rock_options *sk_rock_options(const struct sk_rock *M)
 {
-    return scry_options_block(&M->base.base.base.base.base.options);
+    return scry_options_block(&M->G.base.base.options);
 }
 
 /* T_q, T_q' and T_q'' at w0. */
@@ -70,30 +72,30 @@ static void chebyshev(size_t q, double w0, double T[3])
 /* K_1 in M->last, with x in M->before. */
 static scry_status first_stage(struct sk_rock *M, scry_error *err)
 {
-    struct scryi_sampler *S = &M->base.base.base.base;
+    struct scryi_sampler *S = &M->G.base;
     const struct scry_solver *base = &S->base;
     const double q = (double)sk_rock_options(M)->stages, size = sqrt(2 * M->d);
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     memcpy(M->before, S->x, base->n * sizeof *S->x);
     scry_axpby(M->last, 1, S->x, size * q * M->w1 / 2, S->z, base->n);
-    scry_status st = scryi_blurred_gradient(&M->base, M->last, err);
+    scry_status st = scryi_blurred_gradient(&M->B, M->last, err);
     const float drift = (float)(M->d * M->w1 / M->w0), noise = (float)(size * q * M->w1 / M->w0);
     for (size_t i = 0; i < base->n; i++)
-        M->last[i] = S->x[i] + drift * M->base.base.g[i] + noise * S->z[i];
+        M->last[i] = S->x[i] + drift * M->L.g[i] + noise * S->z[i];
     return st;
 }
 
 static scry_status sk_rock_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
     struct sk_rock *M = (struct sk_rock *)base;
-    struct scryi_sampler *S = &M->base.base.base.base;
+    struct scryi_sampler *S = &M->G.base;
     const double w0 = M->w0;
-    const float *g = M->base.base.g;
+    const float *g = M->L.g;
     double before = 1, last = w0; /* T_j-2, T_j-1 */
     scry_status st = first_stage(M, err);
     for (size_t j = 2; j <= sk_rock_options(M)->stages && st == SCRY_OK; j++) {
         const double T = 2 * w0 * last - before, nu = 2 * w0 * last / T;
-        st = scryi_blurred_gradient(&M->base, M->last, err);
+        st = scryi_blurred_gradient(&M->B, M->last, err);
         const float drift = (float)(M->d * 2 * M->w1 * last / T), keep = (float)nu;
         for (size_t i = 0; i < base->n; i++) {
             const float next = drift * g[i] + keep * M->last[i] + (1 - keep) * M->before[i];
@@ -105,7 +107,7 @@ static scry_status sk_rock_step(struct scry_solver *base, scry_progress *p, scry
     }
     if (st != SCRY_OK) return st;
     memcpy(S->x, M->last, base->n * sizeof *S->x);
-    return scryi_blurred_report(&M->base, M->extra, p, err);
+    return scryi_blurred_report(&M->B, M->extra, p, err);
 }
 
 static void sk_rock_destroy(struct scry_solver *base)
@@ -114,7 +116,9 @@ static void sk_rock_destroy(struct scry_solver *base)
     if (!M) return;
     scry_free(M->last);
     scry_free(M->before);
-    scryi_blurred_destroy(base);
+    scryi_blurred_clear(&M->B);
+    scryi_langevin_clear(&M->L);
+    scryi_guided_destroy(base);
 }
 
 static void choose_step(struct sk_rock *M)
@@ -125,7 +129,7 @@ static void choose_step(struct sk_rock *M)
     chebyshev(sk_rock_options(M)->stages, M->w0, T);
     M->w1 = T[0] / T[1];
     const double longest = (q - 0.5) * (q - 0.5) * (2 - 4 * ETA / 3) - 1.5;
-    M->d = sk_rock_options(M)->step_size * longest / M->base.most;
+    M->d = sk_rock_options(M)->step_size * longest / M->B.most;
     const double lost = 1.5 * T[0] * T[2] / (T[1] * T[1]) + M->w1 - 0.5;
     M->extra = sk_rock_options(M)->scheme == SK_ROCK_PAPER ? 0 : sqrt(fmax(lost, 0) * M->d);
 }
@@ -134,13 +138,17 @@ static scry_status sk_rock_plan(scry_solver **out, const scry_problem *problem,
                                 const scry_options *options, scry_error *err)
 {
     const struct sk_rock_options *o = scry_options_block(options);
+    struct scryi_sampler_options levels;
     struct sk_rock *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_sk_rock.name);
-    struct scry_solver *S = &M->base.base.base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = sk_rock_step;
     S->destroy = sk_rock_destroy;
-    scry_status st = scryi_blurred_init(&M->base, problem, options, &o->sampler, &o->blurred, err);
+    scry_status st = scryi_blurred_levels(&levels, problem, options, &o->sampler, &o->blurred, err);
+    if (st == SCRY_OK) st = scryi_guided_init(&M->G, problem, options, &levels, err);
+    if (st == SCRY_OK) st = scryi_langevin_init(&M->L, &M->G, err);
+    if (st == SCRY_OK) st = scryi_blurred_init(&M->B, &M->L, &o->sampler, &o->blurred, err);
     if (st == SCRY_OK) {
         M->last = scry_alloc(S->n, sizeof *M->last);
         M->before = scry_alloc(S->n, sizeof *M->before);

@@ -2,6 +2,7 @@
 #include "lib/rng.h"
 #include "lib/vector.h"
 #include "solvers/methods_impl.h"
+#include "solvers/posterior/langevin_impl.h"
 #include "solvers/posterior/particles_impl.h"
 
 #include <math.h>
@@ -50,20 +51,28 @@ struct tds_options {
 enum { TWIST_CG = 200 };
 static const double TWIST_TOL = 1e-3;
 
+struct tds {
+    struct scryi_guided G; /* first */
+    struct scryi_langevin L;
+    struct scryi_particles P;
+    double variance; /* of the images */
+};
+
 static const struct tds_options *tds_options(const struct scryi_particles *P)
 {
-    return scry_options_block(&P->base.base.base.base.options);
+    return scry_options_block(&P->G->base.base.options);
 }
 
 /* D, the gradient of log psi (in P->extra) and log psi (in P->score) of particle k at level s. */
-static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_error *err)
+static scry_status evaluate(struct tds *M, size_t k, double s, scry_error *err)
 {
-    struct scryi_guided *G = &P->base.base;
+    struct scryi_particles *P = &M->P;
+    struct scryi_guided *G = &M->G;
     struct scry_solver *base = &G->base.base;
     const scry_likelihood *L = base->problem.L;
     const double last = G->base.sigma[base->steps - 1];
-    const double r2 = (s * s - last * last) / (1 + s * s / P->variance);
-    const double c = 1 / (1 + r2 * P->base.typical);
+    const double r2 = (s * s - last * last) / (1 + s * s / M->variance);
+    const double c = 1 / (1 + r2 * M->L.typical);
     float *x = P->x + k * base->n, *D = P->D + k * base->n, *g = P->extra + k * base->n;
     double nll;
     scry_status st = scryi_sampler_denoise(&G->base, D, x, s, err);
@@ -81,41 +90,42 @@ static scry_status evaluate(struct scryi_particles *P, size_t k, double s, scry_
 
 /* The largest variance of any direction, for smooth images that of their mean: the largest sum of a
  * row of C. At least that of white images. */
-static scry_status largest_variance(struct scryi_particles *P, scry_error *err)
+static scry_status largest_variance(struct tds *M, scry_error *err)
 {
-    struct scryi_guided *G = &P->base.base;
+    struct scryi_guided *G = &M->G;
     struct scry_solver *base = &G->base.base;
     const struct scryi_covariance C = scryi_covariance_model(1);
-    P->variance = 1;
+    M->variance = 1;
     if (!base->problem.model) return SCRY_OK;
     for (size_t i = 0; i < base->n; i++)
         G->u[i] = 1;
     scry_status st = scryi_condition_covariance(&G->condition, G->v, G->u, &C, err);
     for (size_t i = 0; i < base->n; i++)
-        P->variance = fmax(P->variance, G->v[i]);
+        M->variance = fmax(M->variance, G->v[i]);
     return st;
 }
 
 static scry_status start_paper(struct scry_solver *base, scry_error *err)
 {
-    struct scryi_particles *P = (struct scryi_particles *)base;
-    struct scryi_sampler *S = &P->base.base.base;
-    scry_status st = scryi_particles_start(base, err);
-    if (st == SCRY_OK) st = largest_variance(P, err);
+    struct tds *M = (struct tds *)base;
+    struct scryi_particles *P = &M->P;
+    struct scryi_sampler *S = &M->G.base;
+    scry_status st = scryi_particles_start(P, err);
+    if (st == SCRY_OK) st = largest_variance(M, err);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         scryi_particles_draw(P, S->z, k, true);
         scry_axpby(P->x + k * base->n, 1, S->x, S->sigma[0], S->z, base->n);
-        st = evaluate(P, k, S->sigma[0], err);
+        st = evaluate(M, k, S->sigma[0], err);
         P->logw[k] = P->score[k];
     }
     return st;
 }
 
 /* Particle k from s to s' > 0. */
-static scry_status propose(struct scryi_particles *P, size_t k, double s, double next,
-                           scry_error *err)
+static scry_status propose(struct tds *M, size_t k, double s, double next, scry_error *err)
 {
-    struct scryi_sampler *S = &P->base.base.base;
+    struct scryi_particles *P = &M->P;
+    struct scryi_sampler *S = &M->G.base;
     const size_t n = S->base.n;
     float *x = P->x + k * n;
     const float *D = P->D + k * n, *g = P->extra + k * n;
@@ -128,7 +138,7 @@ static scry_status propose(struct scryi_particles *P, size_t k, double s, double
         balance -= turn * (turn + 2 * t * z) / (2 * t * t);
         x[i] = (float)(D[i] + ratio * ((double)x[i] - D[i]) + turn + t * z);
     }
-    scry_status st = evaluate(P, k, next, err);
+    scry_status st = evaluate(M, k, next, err);
     P->logw[k] += balance + P->score[k] - before;
     return st;
 }
@@ -137,7 +147,7 @@ static scry_status propose(struct scryi_particles *P, size_t k, double s, double
 static void tds_noise(const struct scryi_particles *P, float *out, size_t k, size_t count, double s,
                       enum scryi_draw draw)
 {
-    const struct scry_solver *S = &P->base.base.base.base;
+    const struct scry_solver *S = &P->G->base.base;
     scry_rng_normal(out, k * count, count, S->seed, S->chain,
                     scry_rng_step(isinf(s) ? 0 : S->step + 1, draw));
 }
@@ -145,7 +155,7 @@ static void tds_noise(const struct scryi_particles *P, float *out, size_t k, siz
 /* V_s; without a model that of white images of unit variance. */
 static struct scryi_covariance left_at(const struct scryi_particles *P, double s)
 {
-    if (P->base.base.base.base.problem.model)
+    if (P->G->base.base.problem.model)
         return isinf(s) ? scryi_covariance_model(1) : scryi_covariance_shrink(s * s);
     return scryi_covariance_white(isinf(s) ? 1 : s * s / (1 + s * s));
 }
@@ -153,14 +163,14 @@ static struct scryi_covariance left_at(const struct scryi_particles *P, double s
 static struct scryi_cg_options twist_cg(const struct scryi_particles *P)
 {
     const struct scryi_cg_options asked = {.tolerance = tds_options(P)->tolerance};
-    return scryi_condition_settings(&P->base.base.condition, asked, TWIST_CG, TWIST_TOL);
+    return scryi_condition_settings(&P->G->condition, asked, TWIST_CG, TWIST_TOL);
 }
 
 /* u = a draw from N(D, V_s) given the data */
 static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, double s,
                               scry_error *err)
 {
-    struct scryi_guided *G = &P->base.base;
+    struct scryi_guided *G = P->G;
     struct scryi_condition *c = &G->condition;
     const struct scry_solver *base = &G->base.base;
     const struct scryi_covariance V = left_at(P, s);
@@ -183,7 +193,7 @@ static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, dou
  * e = w A (D - D*) that is e^T (w A V A^T w + I)^-1 (r + e / 2). */
 static scry_status weigh(struct scryi_particles *P, size_t k, double s, scry_error *err)
 {
-    struct scryi_guided *G = &P->base.base;
+    struct scryi_guided *G = P->G;
     struct scryi_condition *c = &G->condition;
     const size_t n = G->base.base.n;
     const float *D = P->D + k * n;
@@ -211,7 +221,7 @@ static scry_status weigh(struct scryi_particles *P, size_t k, double s, scry_err
 static scry_status draw_next(struct scryi_particles *P, size_t k, double s, double next,
                              scry_error *err)
 {
-    struct scryi_sampler *S = &P->base.base.base;
+    struct scryi_sampler *S = &P->G->base;
     const size_t n = S->base.n;
     const double keep = next * next / (s * s);
     const struct scryi_covariance V = left_at(P, next);
@@ -228,7 +238,7 @@ static scry_status draw_next(struct scryi_particles *P, size_t k, double s, doub
         x[i] = (float)(to + next * sqrt(1 - keep) * S->z[i]);
         image[i] = (float)(x[i] - from - (1 - keep) * D[i]); /* x' - m */
     }
-    st = scryi_condition_covariance(&P->base.base.condition, expected, image, &V, err);
+    st = scryi_condition_covariance(&P->G->condition, expected, image, &V, err);
     if (st != SCRY_OK) return st;
     scry_axpby(expected, 1, D, 1 / (next * next), expected, n);
     if ((st = scryi_sampler_denoise(S, D, x, next, err)) != SCRY_OK) return st;
@@ -237,10 +247,10 @@ static scry_status draw_next(struct scryi_particles *P, size_t k, double s, doub
 
 static scry_status tds_start(struct scry_solver *base, scry_error *err)
 {
-    struct scryi_particles *P = (struct scryi_particles *)base;
-    struct scryi_guided *G = &P->base.base;
+    struct scryi_particles *P = &((struct tds *)base)->P;
+    struct scryi_guided *G = P->G;
     if (tds_options(P)->twist == TDS_TWIST_PAPER) return start_paper(base, err);
-    scry_status st = scryi_particles_start(base, err);
+    scry_status st = scryi_particles_start(P, err);
     if (st == SCRY_OK) st = scryi_guided_linearise(G, G->base.x, err);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         P->logw[k] = 0;
@@ -253,15 +263,25 @@ static scry_status tds_start(struct scry_solver *base, scry_error *err)
 
 static scry_status tds_step(struct scry_solver *base, scry_progress *p, scry_error *err)
 {
-    struct scryi_particles *P = (struct scryi_particles *)base;
-    struct scryi_sampler *S = &P->base.base.base;
+    struct tds *M = (struct tds *)base;
+    struct scryi_particles *P = &M->P;
+    struct scryi_sampler *S = &M->G.base;
     const bool paper = tds_options(P)->twist == TDS_TWIST_PAPER;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     scry_status st =
         next > 0 ? scryi_particles_resample(P, tds_options(P)->resample_below, err) : SCRY_OK;
     for (size_t k = 0; k < P->count && (next > 0 || !paper) && st == SCRY_OK; k++)
-        st = paper ? propose(P, k, s, next, err) : draw_next(P, k, s, next, err);
+        st = paper ? propose(M, k, s, next, err) : draw_next(P, k, s, next, err);
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
+}
+
+static void tds_destroy(struct scry_solver *base)
+{
+    struct tds *M = (struct tds *)base;
+    if (!M) return;
+    scryi_particles_clear(&M->P);
+    scryi_langevin_clear(&M->L);
+    scryi_guided_destroy(base);
 }
 
 static scry_status tds_plan(scry_solver **out, const scry_problem *problem,
@@ -272,17 +292,19 @@ static scry_status tds_plan(scry_solver **out, const scry_problem *problem,
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "tds: twist model needs Gaussian noise of one level; twist paper takes "
                          "counted light");
-    struct scryi_particles *P = scry_alloc(1, sizeof *P);
-    if (!P) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tds.name);
-    struct scry_solver *S = &P->base.base.base.base;
+    struct tds *M = scry_alloc(1, sizeof *M);
+    if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tds.name);
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = tds_start;
     S->step_fn = tds_step;
-    S->destroy = scryi_particles_destroy;
-    scry_status st = scryi_particles_init(P, o->particles, problem, options, &o->sampler, err);
+    S->destroy = tds_destroy;
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
+    if (st == SCRY_OK) st = scryi_langevin_init(&M->L, &M->G, err);
+    if (st == SCRY_OK) st = scryi_particles_init(&M->P, &M->G, o->particles, err);
     if (st == SCRY_OK)
         *out = S;
     else
-        scryi_particles_destroy(S);
+        tds_destroy(S);
     return st;
 }
 

@@ -27,8 +27,8 @@ struct tmpd_options {
 };
 
 struct tmpd {
-    struct scryi_guided base;
-    float *v; /* m */
+    struct scryi_guided G; /* first */
+    float *v;              /* m */
 };
 
 /* out = s^2 (dD/dx)^T A^T in */
@@ -46,7 +46,7 @@ static scry_status tmpd_pull(struct scryi_guided *G, float *out, const float *in
 
 static scry_status variances(struct tmpd *M, scry_error *err)
 {
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     for (size_t i = 0; i < G->m; i++)
         G->t[i] = 1;
     scry_status st = tmpd_pull(G, G->u, G->t, err);
@@ -83,7 +83,7 @@ static scry_status tmpd_step(struct scry_solver *base, scry_progress *p, scry_er
 {
     double c;
     struct tmpd *M = (struct tmpd *)base;
-    struct scryi_guided *G = &M->base;
+    struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct tmpd_options *o = scry_options_block(&base->options);
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
@@ -112,13 +112,13 @@ static scry_status tmpd_plan(scry_solver **out, const scry_problem *problem,
     const struct tmpd_options *o = scry_options_block(options);
     struct tmpd *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_tmpd.name);
-    struct scry_solver *S = &M->base.base.base;
+    struct scry_solver *S = &M->G.base.base;
     S->start_fn = scryi_guided_start;
     S->step_fn = tmpd_step;
     S->destroy = tmpd_destroy;
-    scry_status st = scryi_guided_init(&M->base, problem, options, &o->sampler, err);
-    if (st == SCRY_OK && !(M->v = scry_alloc(M->base.m, sizeof *M->v)))
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "tmpd: %zu variances", M->base.m);
+    scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
+    if (st == SCRY_OK && !(M->v = scry_alloc(M->G.m, sizeof *M->v)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "tmpd: %zu variances", M->G.m);
     if (st == SCRY_OK)
         *out = S;
     else

@@ -1,7 +1,7 @@
 #include "tests/exact/closed_form.h"
 #include "tests/exact/small.h"
 
-#include "solvers/posterior/particles_impl.h"
+#include "solvers/solver_impl.h"
 
 /* Particle samplers estimate the evidence p(y) without bias, whatever their number, their twist and
  * the number of levels: not that of the prior, but that of the ancestral chain they run, which for
@@ -178,7 +178,7 @@ static void check(const char *name, const char *twist, size_t particles, const s
     for (uint32_t r = 0; r < RUNS; r++) {
         assert_ok(scry_solver_start(S, 11, r, &err));
         assert_ok(scry_solver_run(S, x, NULL, NULL, NULL, &err));
-        const double ratio = exp(((struct scryi_particles *)S)->log_evidence - exact);
+        const double ratio = exp(S->log_evidence - exact);
         mean += ratio / RUNS;
         square += ratio * ratio / RUNS;
     }
