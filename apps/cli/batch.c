@@ -1,5 +1,7 @@
 #include "apps/cli/batch.h"
 
+#include "apps/cli/image_file.h"
+
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -67,7 +69,11 @@ static scry_status batch_add(batch *b, const char *in, const char *out, bool for
     struct stat si, so;
     if (access(in, R_OK))
         return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be read: %s", in, strerror(errno));
-    if (is_folder(in)) return SCRY_FAIL(err, SCRY_EINVAL, "%s is a folder, expected an image", in);
+    if (is_folder(in)) {
+        const scry_status st = image_file_folder(in, err);
+        return st != SCRY_OK ? st
+                             : SCRY_FAIL(err, SCRY_EINVAL, "%s is a folder, expected an image", in);
+    }
     char *path = b->folder ? output_in(out, in) : strdup(out);
     char *copy = strdup(in);
     batch_file *files = realloc(b->files, (b->count + 1) * sizeof *files);

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* How files begin that microscopists have, and that are not read. */
 static const struct {
@@ -21,7 +23,25 @@ static const struct {
     {0, 2, "BM", "a BMP"},
     {0, 2, "\x1f\x8b", "a gzip file"},
     {0, 4, "PK\x03\x04", "a ZIP archive"},
+    {0, 5, "<?xml", "an XML file (the companion of OME-TIFFs? open one of those)"},
+    {0, 4, "<OME", "an XML file (the companion of OME-TIFFs? open one of those)"},
 };
+
+scry_status image_file_folder(const char *path, scry_error *err)
+{
+    static const char *const marks[] = {".zgroup", ".zarray",   "zarr.json",
+                                        ".zattrs", "0/.zarray", "0/.zgroup"};
+    char inside[4096];
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        snprintf(inside, sizeof inside, "%s/%s", path, marks[i]);
+        if (!access(inside, F_OK))
+            return SCRY_FAIL(err, SCRY_EUNSUP,
+                             "%s: OME-Zarr folder: not read; make an OME-TIFF of it first, with "
+                             "raw2ometiff or in Fiji",
+                             path);
+    }
+    return SCRY_OK;
+}
 
 static size_t first_bytes(unsigned char *head, size_t size, const char *path)
 {
@@ -46,10 +66,25 @@ static scry_status open_png(image_file *f, const char *path, scry_error *err)
 
 scry_status image_file_open(image_file *f, const char *path, scry_error *err)
 {
+    return image_file_open_series(f, path, 0, err);
+}
+
+scry_status image_file_open_series(image_file *f, const char *path, size_t series, scry_error *err)
+{
     unsigned char head[16];
+    struct stat info;
+    scry_status st;
     const size_t n = first_bytes(head, sizeof head, path);
     *f = (image_file){0};
-    if (n >= 4 && !memcmp(head, "\x89PNG", 4)) return open_png(f, path, err);
+    if (!stat(path, &info) && S_ISDIR(info.st_mode) &&
+        (st = image_file_folder(path, err)) != SCRY_OK)
+        return st;
+    if (n >= 4 && !memcmp(head, "\x89PNG", 4)) {
+        if (!series) return open_png(f, path, err);
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: 1 image in a PNG, numbered from 0: there is no number %zu", path,
+                         series);
+    }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (n >= others[i].at + others[i].length &&
             !memcmp(head + others[i].at, others[i].bytes, others[i].length))
@@ -57,7 +92,7 @@ scry_status image_file_open(image_file *f, const char *path, scry_error *err)
                              "%s is %s, expected a TIFF (or a PNG): export it, from "
                              "Fiji for one",
                              path, others[i].what);
-    scry_status st = scry_tiff_open(&f->tiff, path, err);
+    st = scry_tiff_open_series(&f->tiff, path, series, err);
     if (st == SCRY_OK) f->info = *scry_tiff_describe(f->tiff);
     return st;
 }

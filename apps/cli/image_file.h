@@ -16,6 +16,11 @@ typedef struct image_file {
 /* Errors of scry_tiff_open and scry_png_read; EFORMAT: neither, with the name of the format where
  * the first bytes tell it. Nothing is open after a failure. */
 scry_status image_file_open(image_file *f, const char *path, scry_error *err);
+/* The same for image number `series` of an OME-TIFF that holds several, from 0. EINVAL: there is no
+ * such. */
+scry_status image_file_open_series(image_file *f, const char *path, size_t series, scry_error *err);
+/* For a path that is a folder: EUNSUP where it is an image in a format that is one, OME-Zarr. */
+scry_status image_file_folder(const char *path, scry_error *err);
 void image_file_close(image_file *f); /* accepts a zeroed one */
 
 /* out[y][x] = plane (c, z, t), in the unit of the file. Errors of scry_tiff_read_plane. */

@@ -28,8 +28,10 @@ static void print_axes(const scry_tiff_info *i, const char *kind)
            i->one_ifd ? ", one directory for all planes" : "",
            scry_tiff_compression_name(i->compression));
     if (i->levels) printf("  %-14s %zu reduced copies, not read\n", "pyramid", i->levels);
-    if (i->series > 1)
-        printf("  %-14s %zu images, of which the first is read\n", "series", i->series);
+    if (i->files > 1) printf("  %-14s %zu\n", "files", i->files);
+    if (i->orientation > 1)
+        printf("  %-14s %d (rows and columns are those of the file)\n", "orientation",
+               i->orientation);
     if (i->pixel_um[2] > 0)
         printf("  %-14s %.6g x %.6g x %.6g um (z, y, x; 0 unknown)\n", "voxel", i->pixel_um[0],
                i->pixel_um[1], i->pixel_um[2]);
@@ -90,17 +92,26 @@ static void widen(struct range *r, const float *pixels, size_t n)
     }
 }
 
-static scry_status info_image(const char *path, scry_error *err)
+/* The images of an OME-TIFF, by the numbers that --series takes. */
+static void print_series(const image_file *f)
+{
+    for (size_t k = 0; f->tiff && f->info.series > 1 && k < f->info.series; k++)
+        printf("  series %-7zu %s%s\n", k, scry_tiff_series_name(f->tiff, k),
+               k == f->info.series_at ? " (this one)" : "");
+}
+
+static scry_status info_image(const char *path, size_t series, scry_error *err)
 {
     image_file f;
     float *pixels = NULL;
-    scry_status st = image_file_open(&f, path, err);
+    scry_status st = image_file_open_series(&f, path, series, err);
     if (st != SCRY_OK) return st;
     const scry_tiff_info *i = &f.info;
     const size_t plane = i->y * i->x;
     struct range range = {INFINITY, -INFINITY, 0};
     printf("%s\n", path);
     print_axes(i, f.tiff ? scry_tiff_flavour_name(i->flavour) : "PNG");
+    print_series(&f);
     pixels = scry_alloc(plane, sizeof *pixels);
     if (!pixels) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: a plane of %zu pixels", path, plane);
@@ -112,8 +123,11 @@ static scry_status info_image(const char *path, scry_error *err)
                 if ((st = image_file_read(&f, c, z, t, pixels, err)) != SCRY_OK) goto done;
                 widen(&range, pixels, plane);
             }
-    printf("  %-14s %g to %g, %zu NaN or infinite\n", "values", range.low, range.high,
-           range.nonfinite);
+    if (range.low > range.high)
+        printf("  %-14s no finite value, %zu NaN or infinite\n", "values", range.nonfinite);
+    else
+        printf("  %-14s %g to %g, %zu NaN or infinite\n", "values", range.low, range.high,
+               range.nonfinite);
     for (size_t w = 0; f.tiff && w < scry_tiff_warnings(f.tiff); w++)
         printf("  %-14s %s\n", "warning", scry_tiff_warning(f.tiff, w));
     if (i->c == 1 && i->t == 1 && !range.nonfinite && plane <= 1u << 18 && i->z <= 512) {
@@ -182,25 +196,31 @@ static scry_status info_model(const char *spec, scry_error *err)
 
 static int info_run(const cli_command *self, int argc, char **argv)
 {
-    const cli_option options[] = {{0}};
+    int64_t series = 0;
+    const cli_option options[] = {{"series", CLI_INTEGER, &series, "N",
+                                   "image of an OME-TIFF that holds several, from 0 [0]"},
+                                  {0}};
     cli_parse p;
     int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     if (!p.count) status = cli_usage(self, "no file given");
-    for (int i = 0; i < p.count; i++) {
+    if (series < 0)
+        status = cli_usage(self, "--series %lld, expected 0 or more", (long long)series);
+    for (int i = 0; series >= 0 && i < p.count; i++) {
         scry_error err = {0};
         struct stat s;
         char folder[4096];
         const bool there = stat(p.args[i], &s) == 0;
         scry_status st;
-        if (there && S_ISDIR(s.st_mode))
-            st = info_prior(p.args[i], &err);
-        else if (!there && scry_psf_is_model(p.args[i]))
+        if (there && S_ISDIR(s.st_mode)) {
+            st = image_file_folder(p.args[i], &err);
+            if (st == SCRY_OK) st = info_prior(p.args[i], &err);
+        } else if (!there && scry_psf_is_model(p.args[i]))
             st = info_model(p.args[i], &err);
         else if (!there && scry_prior_find(folder, sizeof folder, p.args[i], NULL) == SCRY_OK)
             st = info_prior(folder, &err);
         else
-            st = info_image(p.args[i], &err);
+            st = info_image(p.args[i], (size_t)series, &err);
         if (st != SCRY_OK) status = cli_failed(self, &err);
     }
     cli_end(&p);

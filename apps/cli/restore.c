@@ -139,12 +139,21 @@ static scry_status read_item(const image_file *f, const struct item *item, float
     return st;
 }
 
-static bool is_constant(const float *y, size_t n)
+/* No two finite values that differ; *finite: how many there are, *value: one of them. Either may be
+ * NULL. */
+static bool is_constant(const float *y, size_t n, size_t *finite, double *value)
 {
-    size_t i = 1;
-    while (i < n && !(y[i] < y[0] || y[i] > y[0]))
-        i++;
-    return i >= n;
+    float low = INFINITY, high = -INFINITY;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(y[i])) continue;
+        count++;
+        low = fminf(low, y[i]);
+        high = fmaxf(high, y[i]);
+    }
+    if (finite) *finite = count;
+    if (value && count) *value = (double)low;
+    return !(high > low);
 }
 
 /* Item k of a file, in the order of writing: c fastest, then z, then t. */
@@ -192,33 +201,44 @@ static scry_status mask_item(struct run *run, struct item *item, scry_error *err
 }
 
 /* All of a file is read once before the first image is worked on: what is wrong with the last page
- * shows now and not after hours. ENUMERIC: NaN or infinite pixels, with their place; EINVAL:
- * nothing in the file varies. */
-static scry_status check_file(const image_file *f, const char *path, int rank, size_t items,
-                              float *y, scry_error *err)
+ * shows now and not after hours. EINVAL: nothing in the file varies, nothing in it is missing
+ * although holes are to be filled, or what is to be handed on has NaNs and goes to integers. */
+static scry_status check_file(const struct run *run, const image_file *f, const char *path,
+                              int rank, size_t items, float *y, scry_error *err)
 {
-    size_t constant = 0;
-    float value = 0;
+    const char *type = run->settings->type;
+    const scry_tiff_type to = type ? scry_tiff_type_parse(type) : f->info.type;
+    const bool integer = to != SCRY_TIFF_F32 && to != SCRY_TIFF_F64;
+    size_t constant = 0, holes = 0, values = 0, finite;
+    double value = 0;
     for (size_t k = 0; k < items; k++) {
         const struct item item = item_at(path, &f->info, rank, 0, k);
         const size_t n = scry_space_count(&item.image.space);
         scry_status st = read_item(f, &item, y, err);
         if (st != SCRY_OK) return st;
-        if (!scry_finite(y, n)) {
-            size_t bad = 0;
-            for (size_t i = 0; i < n; i++)
-                bad += isfinite(y[i]) ? 0 : 1;
-            return SCRY_FAIL(err, SCRY_ENUMERIC,
-                             "%s, channel %zu, slice %zu, frame %zu: %zu of %zu "
-                             "pixels are NaN or infinite, expected none",
-                             path, item.c, item.z, item.t, bad, n);
-        }
-        value = y[0];
-        constant += is_constant(y, n);
+        const bool same = is_constant(y, n, &finite, &value);
+        constant += same;
+        values += finite;
+        holes += n - finite;
+        if (same && finite < n && integer && f->tiff)
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "%s, channel %zu, slice %zu, frame %zu: nothing but one value and %zu "
+                             "NaN or infinite pixels, which cannot be handed on as %s; --type "
+                             "float32 can",
+                             path, item.c, item.z, item.t, n - finite, scry_tiff_type_name(to));
     }
-    if (constant < items) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s (%g), expected an image that varies", path,
-                     items > 1 ? "each plane is constant" : "all pixels are equal", (double)value);
+    if (!values)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: no finite value: all %zu pixels are NaN or infinite", path, holes);
+    if (constant == items)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s (%g), expected an image that varies", path,
+                         items > 1 ? "each plane is constant" : "all pixels are equal", value);
+    if (!run->deblur && !run->has_mask && !holes)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: nothing to fill: --mask is missing (a TIFF, nonzero where the image "
+                         "is known), and no pixel is NaN",
+                         path);
+    return SCRY_OK;
 }
 
 /* A plane without content among others that have some (a dropped frame, an empty slice): it is its
@@ -244,9 +264,9 @@ static scry_status pass_on(scry_restore_result *r, const struct item *item,
         for (size_t i = 0; i < n; i++)
             r->maps[k * n + i] = value;
     }
-    fprintf(stderr,
-            "scry: warning: %s, channel %zu, slice %zu, frame %zu is constant and is handed on\n",
-            item->image.name, item->c, item->z, item->t);
+    fprintf(stderr, "scry: warning: %s, channel %zu, slice %zu, frame %zu %s and is handed on\n",
+            item->image.name, item->c, item->z, item->t,
+            scry_tiff_is_alpha(item->info, item->c) ? "is transparency" : "is constant");
     return SCRY_OK;
 }
 
@@ -292,6 +312,22 @@ static scry_status solve_item(scry_restore_result *out, struct run *run, struct 
     return st;
 }
 
+/* What was not measured stays so, in files whose type can say it: to deblur is not to invent a
+ * field of view. scry inpaint fills it. */
+static void keep_holes(scry_restore_result *r, const struct outputs *o, const struct item *item,
+                       const scry_output_maps *p)
+{
+    const size_t n = scry_space_count(&item->image.space);
+    const scry_tiff_type type = scry_tiff_planned(o->mean)->type;
+    const bool mean = type == SCRY_TIFF_F32 || type == SCRY_TIFF_F64;
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(item->image.pixels[i])) continue;
+        if (mean) r->mean[i] = NAN;
+        for (size_t k = 0; k < p->count; k++)
+            r->maps[k * n + i] = NAN;
+    }
+}
+
 static scry_status restore_item_k(struct run *run, const image_file *file, struct outputs *out,
                                   struct item *item, float *y, bool preview, scry_error *err)
 {
@@ -300,13 +336,15 @@ static scry_status restore_item_k(struct run *run, const image_file *file, struc
     const size_t n = scry_space_count(&item->image.space);
     scry_status st = read_item(file, item, y, err);
     item->image.pixels = y;
+    const bool handed_on =
+        st == SCRY_OK && (scry_tiff_is_alpha(item->info, item->c) || is_constant(y, n, NULL, NULL));
     if (st == SCRY_OK)
-        st = is_constant(y, n) ? pass_on(&result, item, p, err)
-                               : solve_item(&result, run, item, err);
-    if (st == SCRY_OK) st = write_item(out, item, &result, err);
+        st = handed_on ? pass_on(&result, item, p, err) : solve_item(&result, run, item, err);
     if (st == SCRY_OK && preview && out->preview_path)
         st = report_preview(out->preview_path, run->settings->force, &item->image, result.mean,
                             scry_output_maps_sd(p, result.maps, n), err);
+    if (st == SCRY_OK && run->deblur) keep_holes(&result, out, item, p);
+    if (st == SCRY_OK) st = write_item(out, item, &result, err);
     if (st == SCRY_OK) report_item(&run->report, item->c, item->z, item->t, &result);
     if (st == SCRY_OK) tally(run, item, &result.diagnosis);
     scry_restore_result_free(&result);
@@ -320,7 +358,7 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     struct outputs out = {0};
     float *y = NULL;
     scry_tiff_written written = {0};
-    scry_status st = image_file_open(&file, path, err);
+    scry_status st = image_file_open_series(&file, path, (size_t)run->settings->series, err);
     if (st != SCRY_OK) return st;
     const scry_tiff_info *info = &file.info;
     const int rank = scry_restorer_rank(run->restorer, info->z);
@@ -338,7 +376,7 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
                        scry_space_count(&first.image.space));
         goto done;
     }
-    if ((st = check_file(&file, path, rank, items, y, err)) != SCRY_OK) goto done;
+    if ((st = check_file(run, &file, path, rank, items, y, err)) != SCRY_OK) goto done;
     if ((st = outputs_open(&out, run, i, info, err)) != SCRY_OK) goto done;
     report_file_begin(&run->report, path, run->files.files[i].out);
     run->tally = (scry_diagnosis_summary){0};

@@ -12,7 +12,7 @@ typedef struct restore_settings {
     const char *report, *preview;
     map_options maps;
     const char *type, *compress, *range, *noise;
-    int64_t samples, seed, threads, tile;
+    int64_t samples, seed, threads, tile, series;
     double gain, offset, read_noise, background, sigma;
     bool force, bigtiff, quiet, crop_psf;
     cli_method_values methods;

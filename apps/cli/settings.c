@@ -51,7 +51,10 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
          "[saturated]"},
     };
     const cli_option common[] = {
-        {"mask", CLI_TEXT, &s->mask, "FILE", "TIFF, nonzero where a pixel was measured"},
+        {"series", CLI_INTEGER, &s->series, "N",
+         "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
+        {"mask", CLI_TEXT, &s->mask, "FILE",
+         "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
         {"method", CLI_TEXT, &s->method, "NAME",
          deblur ? "see 'scry methods'; diffpir is the quickest to a good mean, and its error bars "
                   "are too narrow; those of jfps with --spread 1 are fairer, at twice its time and "
@@ -129,9 +132,6 @@ scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_
         return SCRY_FAIL(err, SCRY_EINVAL, "--sigma %g, expected more than 0; %s", s->sigma,
                          deblur ? "without it the noise is estimated"
                                 : "--noise none takes known pixels as exact");
-    if (!deblur && !s->mask)
-        return SCRY_FAIL(err, SCRY_EINVAL,
-                         "--mask is missing: a TIFF, nonzero where the image is known");
     const struct {
         const char *name;
         double value, low, high;
@@ -143,6 +143,7 @@ scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_
                  {"samples", (double)s->samples, 1, 4096},
                  {"threads", (double)s->threads, 0, 1024},
                  {"tile", (double)s->tile, 64, 65536},
+                 {"series", (double)s->series, 0, 1e9},
                  {"seed", (double)s->seed, 0, 9e15}};
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (range[i].value < range[i].low || range[i].value > range[i].high)

@@ -187,13 +187,17 @@ gray 0 32 true >nothing.tif
 gray 32 32 zeros 34712 >jpeg2000.tif
 cp truth.ome.tif nan.tif # one of its floats becomes a NaN
 printf '\x00\x00\xc0\x7f' | dd of=nan.tif bs=4 seek=1250 conv=notrunc 2>/dev/null
+cp truth.ome.tif nans.tif # all of them do
+printf '\x00\x00\xc0\x7f%.0s' $(seq 4608) | dd of=nans.tif bs=4 seek=2 conv=notrunc 2>/dev/null
+cp stack.ome.tif half.tif # and so do those of a plane of this one
+printf '\x00\x00\xc0\x7f%.0s' $(seq 672) | dd of=half.tif bs=4 seek=674 conv=notrunc 2>/dev/null
 printf '\xff\xd8\xff\xe0 and so on' >photo.jpg
+mkdir z.zarr && echo '{"zarr_format":2}' >z.zarr/.zgroup
 refuses "no command" 2 "usage" "$scry"
 refuses "unknown command" 2 "'deblurr' is not a command" "$scry" deblurr
 refuses "unknown option" 2 "frobnicate" "$scry" deblur in.tif x.tif $d --frobnicate
 refuses "not a number" 2 "'lots'" "$scry" deblur in.tif x.tif $d --gain lots
 refuses "no psf" 2 "psf is missing" "$scry" deblur in.tif x.tif
-refuses "no mask" 2 "mask is missing" "$scry" inpaint in.tif x.tif
 refuses "one file" 2 "expected an input and an output" "$scry" deblur in.tif $d
 refuses "missing file" 1 "nowhere.tif" "$scry" deblur nowhere.tif x.tif $d
 refuses "text" 1 "text.tif" "$scry" deblur text.tif x.tif $d
@@ -205,8 +209,27 @@ refuses "constant psf" 1 "constant.tif.*1024 values equal 0" "$scry" deblur in.t
 refuses "zero width" 1 "nothing.tif.*size is zero" "$scry" deblur nothing.tif x.tif $d
 refuses "a codec that is not there" 1 "jpeg2000.tif.*(JPEG ?2000|34712)" "$scry" deblur \
     jpeg2000.tif x.tif $d
-refuses "NaN" 1 "nan.tif, channel 0, slice 0, frame 0: 1 of 4608 pixels" "$scry" deblur nan.tif \
+works "a NaN is not measured" "$scry" deblur nan.tif nan_out.tif --psf gaussian:sigma=1.5 --sigma \
+    0.01 --method richardson-lucy --iterations 2
+holds "and said so" grep -q "not measured: 1 of 4608 pixels" stderr
+works "NaN stays NaN" "$scry" info nan_out.tif
+holds "one of them" grep -qE "values .*, 1 NaN or infinite" stdout
+works "a NaN is filled" "$scry" inpaint nan.tif filled.tif --samples 2 --steps 2 --quiet
+works "then there is none" "$scry" info filled.tif
+holds "indeed" grep -qE "values .*, 0 NaN or infinite" stdout
+works "info of NaN" "$scry" info nans.tif
+holds "has no value" grep -q "no finite value, 4608 NaN or infinite" stdout
+refuses "an image of NaN" 1 "nans.tif: no finite value: all 4608 pixels" "$scry" deblur nans.tif \
     x.tif $d
+refuses "a NaN plane for integers" 1 "half.tif.*slice 1.*672 NaN.*float32 can" "$scry" deblur \
+    half.tif x.tif $d --sigma 0.1 --type uint16
+refuses "no hole to fill" 1 "in.tif: nothing to fill: --mask is missing" "$scry" inpaint in.tif \
+    x.tif
+refuses "no such image" 1 "in.tif: 1 image in the file.*no number 2" "$scry" deblur in.tif x.tif \
+    $d --series 2
+refuses "negative series" 2 "series -1" "$scry" deblur in.tif x.tif $d --series -1
+refuses "a folder of OME-Zarr" 1 "z.zarr: OME-Zarr folder: not read" "$scry" deblur z.zarr x.tif $d
+refuses "info of OME-Zarr" 1 "OME-Zarr folder: not read" "$scry" info z.zarr
 refuses "another format" 1 "photo.jpg is a JPEG" "$scry" deblur photo.jpg x.tif $d
 refuses "a result in PNG" 2 "x.png: results are written as TIFF" "$scry" deblur in.tif x.png $d
 refuses "too small for its noise" 1 "line.tif: 40 x 1 pixels are too few.*--sigma" "$scry" deblur \

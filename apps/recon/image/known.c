@@ -1,7 +1,12 @@
 #include "apps/recon/image/known.h"
 
 #include "lib/memory.h"
+#include "lib/vector.h"
 #include "operators/defects.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /* Takes saturated pixels, or all kinds of defects, out of `known`. */
 static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
@@ -54,4 +59,101 @@ scry_status scry_known_find(unsigned char *known, size_t *excluded, const scry_i
                      "no pixel of %zu is known, expected at least one (nonzero in the mask, not a "
                      "defect)",
                      n);
+}
+
+/* ---- pixels that are not finite ---- */
+
+/* nearest[i]: the index of a measured pixel near i, SIZE_MAX: none was met. A candidate of a
+ * neighbour is taken when it is nearer than what is known: Danielsson 1980, CGIP 14:227. */
+static void offer(size_t *nearest, size_t i, size_t candidate, size_t nx)
+{
+    if (candidate == SIZE_MAX) return;
+    const double y = (double)(i / nx), x = (double)(i % nx);
+    const double now = nearest[i] == SIZE_MAX
+                           ? INFINITY
+                           : hypot((double)(nearest[i] / nx) - y, (double)(nearest[i] % nx) - x);
+    if (hypot((double)(candidate / nx) - y, (double)(candidate % nx) - x) < now)
+        nearest[i] = candidate;
+}
+
+static void find_nearest(size_t *nearest, const unsigned char *known, size_t ny, size_t nx)
+{
+    for (size_t i = 0; i < ny * nx; i++)
+        nearest[i] = known[i] ? i : SIZE_MAX;
+    for (size_t y = 0; y < ny; y++) { /* down, both ways along a row; then up */
+        for (size_t x = 0; y && x < nx; x++)
+            offer(nearest, y * nx + x, nearest[(y - 1) * nx + x], nx);
+        for (size_t x = 1; x < nx; x++)
+            offer(nearest, y * nx + x, nearest[y * nx + x - 1], nx);
+        for (size_t x = nx - 1; x-- > 0;)
+            offer(nearest, y * nx + x, nearest[y * nx + x + 1], nx);
+    }
+    for (size_t y = ny - 1; y-- > 0;) {
+        for (size_t x = 0; x < nx; x++)
+            offer(nearest, y * nx + x, nearest[(y + 1) * nx + x], nx);
+        for (size_t x = 1; x < nx; x++)
+            offer(nearest, y * nx + x, nearest[y * nx + x - 1], nx);
+        for (size_t x = nx - 1; x-- > 0;)
+            offer(nearest, y * nx + x, nearest[y * nx + x + 1], nx);
+    }
+}
+
+/* False: the plane has no measured pixel. */
+static bool mirror_plane(float *plane, const unsigned char *known, size_t *nearest, size_t ny,
+                         size_t nx)
+{
+    find_nearest(nearest, known, ny, nx);
+    for (size_t i = 0; i < ny * nx; i++) {
+        if (nearest[i] == SIZE_MAX) return false;
+        if (known[i]) continue;
+        const size_t y = 2 * (nearest[i] / nx) - i / nx, x = 2 * (nearest[i] % nx) - i % nx;
+        const bool inside = y < ny && x < nx && known[y * nx + x]; /* wraps below 0 */
+        plane[i] = plane[inside ? y * nx + x : nearest[i]];
+    }
+    return true;
+}
+
+scry_status scry_known_repair(scry_image *image, float **pixels, unsigned char **known,
+                              const scry_log *log, scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space), nx = image->space.dims[image->space.rank - 1];
+    const size_t ny = image->space.dims[image->space.rank - 2], planes = n / (ny * nx);
+    size_t bad = 0, some = SIZE_MAX;
+    *pixels = NULL;
+    *known = NULL;
+    if (scry_finite(image->pixels, n)) return SCRY_OK;
+    size_t *nearest = scry_alloc(ny * nx, sizeof *nearest);
+    *pixels = scry_copy(image->pixels, n * sizeof **pixels);
+    *known = scry_alloc(n, 1);
+    if (!nearest || !*pixels || !*known) {
+        scry_free(nearest);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool finite = isfinite(image->pixels[i]);
+        bad += finite ? 0 : 1;
+        (*known)[i] = finite && (!image->known || image->known[i]);
+    }
+    unsigned char *empty = scry_alloc(planes, 1);
+    for (size_t z = 0; empty && z < planes; z++) {
+        empty[z] = !mirror_plane(*pixels + z * ny * nx, *known + z * ny * nx, nearest, ny, nx);
+        if (!empty[z] && some == SIZE_MAX) some = z;
+    }
+    for (size_t z = 0; empty && some != SIZE_MAX && z < planes; z++) {
+        if (!empty[z])
+            some = z;
+        else
+            memcpy(*pixels + z * ny * nx, *pixels + some * ny * nx, ny * nx * sizeof **pixels);
+    }
+    scry_free(nearest);
+    scry_free(empty);
+    if (!empty) return SCRY_FAIL(err, SCRY_ENOMEM, "list of %zu planes", planes);
+    if (some == SIZE_MAX)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "no pixel of %zu is both finite and known: %zu are NaN or infinite", n,
+                         bad);
+    image->pixels = *pixels;
+    image->known = *known;
+    scry_log_note(log, "not measured: %zu of %zu pixels, which are NaN or infinite", bad, n);
+    return SCRY_OK;
 }

@@ -22,4 +22,13 @@ scry_status scry_known_find(unsigned char *known, size_t *excluded, const scry_i
                             scry_defect_choice choice, bool blurred, const scry_log *log,
                             scry_error *err);
 
+/* Makes an image finite: pixels that are NaN or infinite count as not measured. Where the image has
+ * some, its pixels become *pixels and its mask *known (both from scry_alloc, the caller's; NULL
+ * where all are finite): a pixel that was not measured gets the value of the mirror image of its
+ * place about the nearest one that was, so that statistics of the whole, such as an estimate of the
+ * noise, find what they find elsewhere. A plane without any takes another plane's. What was found
+ * is logged. errors  EINVAL: no pixel is finite and measured; ENOMEM */
+scry_status scry_known_repair(scry_image *image, float **pixels, unsigned char **known,
+                              const scry_log *log, scry_error *err);
+
 #endif

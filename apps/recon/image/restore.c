@@ -272,7 +272,8 @@ static scry_status restore_collect(scry_restore_result *out, const struct parts 
     out->failed = chains->failed;
     out->counts = chains->counts;
     for (size_t i = 0; i < n; i++) {
-        if (p->known[i]) out->flux_in += scry_noise_to_physical(&out->noise, image->pixels[i]);
+        if (!p->known[i]) continue;
+        out->flux_in += scry_noise_to_physical(&out->noise, image->pixels[i]);
         out->flux_out += scry_noise_to_physical(&out->noise, out->mean[i]);
     }
     return SCRY_OK;
@@ -404,11 +405,17 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err)
 {
-    const struct job job = {image, seed, monitor, ctx};
+    scry_image whole = *image;
+    const struct job job = {&whole, seed, monitor, ctx};
     struct parts p = {0};
+    float *pixels;
+    unsigned char *known;
     *out = (scry_restore_result){0};
-    const scry_status st = solve(out, r, &p, &job, err);
+    scry_status st = scry_known_repair(&whole, &pixels, &known, &r->request->log, err);
+    if (st == SCRY_OK) st = solve(out, r, &p, &job, err);
     parts_free(&p);
+    scry_free(pixels);
+    scry_free(known);
     if (st != SCRY_OK) {
         scry_restore_result_free(out);
         scry_error_name(err, image->name);

@@ -43,7 +43,7 @@ typedef struct scry_restore_result {
     scry_start_point start;
     scry_counts counts;
     scry_diagnosis diagnosis;
-    double flux_in, flux_out; /* sums over the image, physical unit, background removed */
+    double flux_in, flux_out; /* sums over measured pixels, physical unit, background removed */
     size_t excluded;          /* defects left out */
     size_t work_bytes;
     scry_prior_layout layout;
@@ -65,10 +65,10 @@ int scry_restorer_rank(const scry_restorer *r, size_t nz);
 /* The network's weights, to be named in a report; NULL: the method needs none. */
 const scry_network *scry_restorer_network(const scry_restorer *r);
 
-/* One image; its random numbers are a function of the seed. monitor (may be NULL) sees every step
- * of every chain.
- * errors  those of the parts, with the image's name; EIO: the monitor stopped it; ENUMERIC: no
- *         chain survived, or too few for the maps; ENOMEM: also a forecast beyond the machine */
+/* One image, whose pixels count as not measured where they are NaN or infinite; its random numbers
+ * are a function of the seed. monitor (may be NULL) sees every step of every chain. errors  those
+ * of the parts, with the image's name; EIO: the monitor stopped it; ENUMERIC: no chain survived, or
+ * too few for the maps; ENOMEM: also a forecast beyond the machine */
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err);

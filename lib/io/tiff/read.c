@@ -246,7 +246,8 @@ static scry_status find_axes(scry_tiff_reader *r, size_t series, scry_error *err
     if (r->info.flavour != SCRY_TIFF_OME) scryi_tiff_find_levels(r);
     const size_t full = r->page_count - r->info.levels;
     if (series && r->info.flavour != SCRY_TIFF_OME)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s: one image in the file, number %zu was asked for",
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s: 1 image in the file, numbered from 0: there is no number %zu",
                          r->path, series);
     if ((st = check_pages(r, err)) != SCRY_OK) return st;
     if (r->info.flavour != SCRY_TIFF_OME) drop_reduced(r);

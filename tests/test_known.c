@@ -1,0 +1,159 @@
+/* Pixels that are not finite: which they are, and what takes their place. */
+
+#include "tests/check.h"
+
+#include "apps/recon/image/known.h"
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/stats/noise.h"
+#include "lib/vector.h"
+
+#include <string.h>
+
+enum { NY = 60, NX = 72, N = NY * NX };
+
+static char said[256];
+
+static void listen(scry_log_kind kind, const char *text, void *ctx)
+{
+    (void)kind;
+    (void)ctx;
+    snprintf(said, sizeof said, "%s", text);
+}
+
+static const scry_log ears = {listen, NULL};
+
+/* Outside a turned field of view, as registration leaves it. */
+static bool outside(size_t i)
+{
+    const double y = (double)(i / NX) - NY / 2.0, x = (double)(i % NX) - NX / 2.0;
+    return fabs(0.9 * y + 0.43 * x) > 26 || fabs(0.9 * x - 0.43 * y) > 30;
+}
+
+static void make(float *y)
+{
+    scry_rng_normal(y, 0, N, 3, 0, 0);
+    for (size_t i = 0; i < N; i++)
+        y[i] = outside(i) ? NAN : 100 + 2 * y[i] + 0.3f * (float)(i / NX);
+    y[31 * NX + 40] = INFINITY;
+}
+
+static void finite_images_are_left_alone(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float y[12] = {1, 2, 3}, *pixels;
+    unsigned char *known;
+    scry_image image = {.space = SCRY_SPACE(3, 4), .pixels = y};
+    assert_ok(scry_known_repair(&image, &pixels, &known, NULL, &err));
+    assert_null(pixels);
+    assert_null(known);
+    assert_ptr_equal(image.pixels, y);
+    assert_null(image.known);
+}
+
+static void holes_take_the_mirror_image(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float *y = scry_alloc(N, sizeof *y), *pixels;
+    unsigned char *known, *mask = scry_alloc(N, 1);
+    double sigma;
+    size_t missing = 0;
+    make(y);
+    memset(mask, 1, N);
+    mask[20 * NX + 30] = 0; /* finite, but said not to be measured */
+    scry_image image = {.space = SCRY_SPACE(NY, NX), .pixels = y, .known = mask};
+    assert_ok(scry_known_repair(&image, &pixels, &known, &ears, &err));
+    assert_ptr_equal(image.pixels, pixels);
+    assert_ptr_equal(image.known, known);
+    assert_true(scry_finite(pixels, N));
+    for (size_t i = 0; i < N; i++) {
+        missing += isfinite(y[i]) ? 0 : 1;
+        assert_int_equal(known[i], isfinite(y[i]) && mask[i]);
+        if (known[i]) assert_near((double)pixels[i], (double)y[i], 0);
+    }
+    snprintf(said + 200, 50, "not measured: %zu of %d pixels", missing, (int)N);
+    assert_non_null(strstr(said, said + 200));
+    /* the noise of the whole is that of the part, and the slope goes on at most as a mirror's */
+    assert_ok(scry_noise_sigma(&sigma, pixels, 1, NY, NX, &err));
+    assert_near(sigma, 2, 0.12);
+    for (size_t i = 0; i < N; i++)
+        assert_true(pixels[i] > 90 && pixels[i] < 128);
+    scry_free(pixels);
+    scry_free(known);
+    scry_free(mask);
+    scry_free(y);
+}
+
+static void rows_of_nothing(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float y[5 * 4], *pixels;
+    unsigned char *known;
+    scry_image image = {.space = SCRY_SPACE(5, 4), .pixels = y};
+    for (size_t i = 0; i < 20; i++)
+        y[i] = i < 8 ? NAN : (float)i;
+    assert_ok(scry_known_repair(&image, &pixels, &known, NULL, &err));
+    assert_near((double)pixels[1 * 4 + 2], 14, 0); /* row 1 about row 2: row 3 */
+    assert_near((double)pixels[0 * 4 + 3], 19, 0); /* row 0 about row 2: row 4 */
+    scry_free(pixels);
+    scry_free(known);
+}
+
+static void planes_of_nothing(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float y[4 * 9], *pixels;
+    unsigned char *known;
+    for (size_t i = 0; i < 36; i++)
+        y[i] = i / 9 == 0 || i / 9 == 2 ? NAN : (float)i;
+    scry_image image = {.space = SCRY_SPACE(4, 3, 3), .pixels = y};
+    assert_ok(scry_known_repair(&image, &pixels, &known, NULL, &err));
+    assert_near((double)pixels[4], 13, 0);
+    assert_near((double)pixels[22], 13, 0);
+    assert_int_equal(known[4] + known[22], 0);
+    assert_int_equal(known[13] + known[31], 2);
+    scry_free(pixels);
+    scry_free(known);
+}
+
+static void nothing_at_all(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float y[9], *pixels;
+    unsigned char *known, mask[9] = {1, 1, 1, 1, 1, 1, 1, 1, 0};
+    for (size_t i = 0; i < 9; i++)
+        y[i] = i < 8 ? NAN : 3;
+    scry_image image = {.space = SCRY_SPACE(3, 3), .pixels = y, .known = mask};
+    assert_int_equal(scry_known_repair(&image, &pixels, &known, NULL, &err), SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "8 are NaN or infinite"));
+    scry_free(pixels);
+    scry_free(known);
+    for (size_t nth = 1; nth < 5; nth++) {
+        err = (scry_error){0};
+        image.known = NULL;
+        scry_memory_fail_at(nth);
+        assert_fails(scry_known_repair(&image, &pixels, &known, NULL, &err), SCRY_ENOMEM);
+        scry_memory_fail_at(0);
+        scry_free(pixels);
+        scry_free(known);
+        image = (scry_image){.space = SCRY_SPACE(3, 3), .pixels = y};
+    }
+    assert_int_equal(scry_memory_live(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finite_images_are_left_alone),
+        cmocka_unit_test(holes_take_the_mirror_image),
+        cmocka_unit_test(rows_of_nothing),
+        cmocka_unit_test(planes_of_nothing),
+        cmocka_unit_test(nothing_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
