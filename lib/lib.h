@@ -12,6 +12,7 @@
 #include "lib/call_batcher.h"   /* calls of several threads answered together */
 #include "lib/rng.h"            /* counter-based random numbers */
 #include "lib/rng_gsl.h"        /* the same for GSL */
+#include "lib/numbers.h"        /* constants */
 #include "lib/nearest.h"        /* what a mistyped name means */
 #include "lib/space.h"          /* shapes */
 #include "lib/status.h"         /* how failure is reported */

@@ -49,6 +49,8 @@ const char *scry_status_name(scry_status code)
         return "numerical failure";
     case SCRY_EUNSUP:
         return "not supported";
+    case SCRY_ESTOP:
+        return "stopped";
     }
     return "unknown status";
 }

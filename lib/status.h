@@ -11,7 +11,8 @@ typedef enum scry_status {
     SCRY_EIO,      /* the system refused to read or write */
     SCRY_EFORMAT,  /* a file is not what it should be */
     SCRY_ENUMERIC, /* NaN, infinity, or a breakdown of an algorithm */
-    SCRY_EUNSUP    /* legal, but this object cannot do it */
+    SCRY_EUNSUP,   /* legal, but this object cannot do it */
+    SCRY_ESTOP     /* the caller asked to stop */
 } scry_status;
 
 typedef struct scry_error {

@@ -46,17 +46,23 @@ bool method_option_given(const cli_method_values *v, const struct scry_method *m
     return o && (method_option_text(v, o->name) || method_option_text(v, o->alias));
 }
 
-scry_status method_options(scry_options *options, const struct scry_method *method,
-                           const cli_method_values *v, scry_error *err)
+scry_status method_options_read(scry_options *options, const cli_method_values *v, scry_error *err)
 {
-    scry_options_init(options, method);
     for (size_t i = 0; i < v->count; i++) {
         if (!v->texts[i]) continue;
         scry_status st = scry_options_read(options, v->names[i], v->texts[i], err);
         if (st != SCRY_OK) return st;
     }
     /* who gives a count means that count, unless another way to stop is asked for as well */
-    if (method_option_given(v, method, "iterations") && !method_option_given(v, method, "stop"))
+    if (method_option_given(v, options->method, "iterations") &&
+        !method_option_given(v, options->method, "stop"))
         scry_options_read(options, "stop", "steps", NULL);
     return SCRY_OK;
+}
+
+scry_status method_options(scry_options *options, const struct scry_method *method,
+                           const cli_method_values *v, scry_error *err)
+{
+    scry_options_init(options, method);
+    return method_options_read(options, v, err);
 }

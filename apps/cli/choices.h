@@ -30,5 +30,7 @@ void method_warn_unused(const cli_parse *p, const method_use *uses, const char *
 /* The defaults of the method, and what the command line says. */
 scry_status method_options(scry_options *options, const struct scry_method *method,
                            const cli_method_values *v, scry_error *err);
+/* What the command line says, over what the options are. */
+scry_status method_options_read(scry_options *options, const cli_method_values *v, scry_error *err);
 
 #endif

@@ -11,9 +11,8 @@
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/parallel.h"
-#include "operators/coils.h"
-#include "operators/fourier.h"
-#include "operators/scale.h"
+#include "apps/recon/run.h"
+#include "solvers/roles.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,7 +24,8 @@ struct job {
     scry_kspace_reader *reader;
     const char *in, *out;
     unsigned char *mask;
-    float complex *maps; /* of one slice, kept while the slice stays the same */
+    float complex *noise; /* the noise scan; NULL: none */
+    float complex *maps;  /* of one slice, kept while the slice stays the same */
     size_t maps_slice, maps_sets;
     size_t first, last; /* slices to do */
     mri_volume volume;
@@ -44,13 +44,13 @@ static scry_status parse_slices(struct job *j, scry_error *err)
     char end;
     long a, b;
     j->first = 0;
-    j->last = j->work.run.info->slices - 1;
+    j->last = j->work.info->slices - 1;
     if (!text) return SCRY_OK;
     const int one = sscanf(text, "%ld%c", &a, &end), two = sscanf(text, "%ld-%ld%c", &a, &b, &end);
     if (two != 2 && one == 1) b = a;
-    if ((two != 2 && one != 1) || a < 0 || b < a || (size_t)b >= j->work.run.info->slices)
+    if ((two != 2 && one != 1) || a < 0 || b < a || (size_t)b >= j->work.info->slices)
         return SCRY_FAIL(err, SCRY_EINVAL, "--slices '%s', expected A-B within 0-%zu", text,
-                         j->work.run.info->slices - 1);
+                         j->work.info->slices - 1);
     j->first = (size_t)a;
     j->last = (size_t)b;
     return SCRY_OK;
@@ -81,121 +81,85 @@ static scry_status check_outputs(const struct job *j, scry_error *err)
 static scry_status choose_method(struct job *j, scry_error *err)
 {
     mri_work *w = &j->work;
-    scry_mri_run *r = &w->run;
     const mri_settings *s = w->settings;
-    const scry_output_maps *p = &w->maps;
-    scry_status st;
-    r->method = scry_method_find(s->method);
-    if (!r->method || r->method->kind == SCRY_UNCONDITIONAL)
+    const struct scry_method *method = scry_method_find(s->method);
+    if (!method || method->kind == SCRY_UNCONDITIONAL)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--method '%s' is not a method that reconstructs; 'scry methods' lists "
                          "them",
                          s->method);
-    const bool posterior = r->method->kind == SCRY_POSTERIOR;
-    scry_chains_opts_init(&r->chains);
-    r->chains.chains = posterior ? (size_t)s->samples : 1;
-    if (posterior && !strcmp(s->noise, "none"))
-        return SCRY_FAIL(err, SCRY_EINVAL,
-                         "--noise none leaves %s without a noise level; expected auto, scan or "
-                         "kspace",
-                         r->method->name);
-    if ((st = method_options(&r->opts, r->method, &s->methods, err)) != SCRY_OK) return st;
-    if ((st = map_options_parse(&w->maps, &w->files, &s->output, s->preview != NULL, &r->opts,
-                                r->chains.chains, err)) != SCRY_OK)
-        return st;
-    for (size_t t = 0; t < p->thresholds; t++)
-        if (p->threshold[t] < 0)
-            return SCRY_FAIL(err, SCRY_EINVAL,
-                             "--above %g, expected 0 or more: images are magnitudes",
-                             p->threshold[t]);
-    /* Without a weight tv would smooth until the residual is that of the noise, which takes more
-     * than the eye would: images of one coil and of many are best near this one. */
-    r->maps = w->maps;
-    if (!strcmp(r->method->name, "tv") && !method_option_given(&s->methods, r->method, "tv-weight"))
-        return scry_options_set(&r->opts, "tv-weight", 0.005, err);
-    return SCRY_OK;
-}
-
-/* ---- what the middle slice tells of all ---- */
-
-/* psi is the covariance of noise that coils can be whitened by. */
-static scry_status check_covariance(const scry_mri_run *r, scry_error *err)
-{
-    float complex *one = scry_alloc(r->info->coils, sizeof *one);
-    if (!one) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", r->info->coils);
-    const scry_status st = scry_whiten(one, r->psi, r->info->coils, 1, err);
-    scry_free(one);
-    return st;
-}
-
-/* The covariance of the coils' noise: from noise scans, else from the outermost samples. Classical
- * methods do without where it cannot be told, unless it was asked for. */
-static scry_status measure_noise(struct job *j, const scry_mri_slice *middle, scry_error *err)
-{
-    scry_mri_run *r = &j->work.run;
-    const scry_kspace_info *info = r->info;
-    const char *from = j->work.settings->noise;
-    scry_status st;
-    if (!strcmp(from, "none")) return SCRY_OK;
-    if (!strcmp(from, "scan") && !info->noise_samples)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s holds no noise scan, expected one for --noise scan",
-                         j->in);
-    r->psi = scry_alloc(info->coils * info->coils, sizeof *r->psi);
-    if (!r->psi) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", info->coils);
-    if (strcmp(from, "kspace") != 0 && info->noise_samples > info->coils) {
-        float complex *noise = scry_alloc(info->coils * info->noise_samples, sizeof *noise);
-        if (!noise) return SCRY_FAIL(err, SCRY_ENOMEM, "noise scan");
-        st = scry_kspace_read_noise(j->reader, noise, err);
-        if (st == SCRY_OK)
-            st = scry_noise_covariance(r->psi, noise, info->coils, info->noise_samples,
-                                       info->noise_ratio, err);
-        scry_free(noise);
-        from = "noise scans";
-    } else {
-        st = scry_mri_noise_from_slice(r->psi, middle, info, err);
-        from = "the outermost samples";
-    }
-    if (st == SCRY_OK) st = check_covariance(r, err);
-    if (st != SCRY_OK && st != SCRY_ENOMEM && !strcmp(j->work.settings->noise, "auto") &&
-        r->method->kind == SCRY_CLASSICAL) {
-        scry_log_warn(&j->work.request.log, "%s: coils are left as they are: %s", j->in, err->text);
-        *err = (scry_error){0};
-        scry_free(r->psi);
-        r->psi = NULL;
-        return SCRY_OK;
-    }
-    if (st != SCRY_OK) return st;
-    double trace = 0;
-    for (size_t c = 0; c < info->coils; c++)
-        trace += creal(r->psi[c * info->coils + c]);
-    scry_log_note(&j->work.request.log,
-                  "noise: sd %.4g a sample and coil, from %s; coils are whitened",
-                  sqrt(trace / (double)info->coils), from);
-    return SCRY_OK;
-}
-
-static scry_status compress_coils(struct job *j, const scry_mri_slice *middle, scry_error *err)
-{
-    scry_mri_run *r = &j->work.run;
-    const size_t keep = (size_t)j->work.settings->coils, coils = r->info->coils;
-    const size_t n = middle->dims[0] * middle->dims[1] * middle->dims[2];
-    r->coils = coils;
-    if (!keep || keep >= coils) return SCRY_OK;
-    double *energy = scry_alloc(coils, sizeof *energy);
-    float complex *data = scry_copy(middle->data, coils * n * sizeof *data);
-    r->virtual = scry_alloc(keep * coils, sizeof *r->virtual);
-    scry_status st = SCRY_OK;
-    if (!energy || !data || !r->virtual)
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu virtual coils", keep);
-    if (st == SCRY_OK && r->psi) st = scry_whiten(data, r->psi, coils, n, err);
-    if (st == SCRY_OK) st = scry_compression(r->virtual, energy, keep, data, coils, n, err);
+    const size_t chains = method->kind == SCRY_POSTERIOR ? (size_t)s->samples : 1;
+    scry_scan_options(&w->options, method);
+    scry_status st = method_options_read(&w->options, &s->methods, err);
     if (st == SCRY_OK)
-        scry_log_note(&j->work.request.log,
-                      "coils: %zu virtual ones of %zu hold %.2f %% of the energy", keep, coils,
-                      100 * energy[keep - 1]);
-    if (st == SCRY_OK) r->coils = keep;
-    scry_free(energy);
+        st = map_options_parse(&w->maps, &w->files, &s->output, s->preview != NULL, &w->options,
+                               chains, err);
+    w->request.options = &w->options;
+    w->request.maps = &w->maps;
+    return st == SCRY_OK ? scry_mri_request_check(&w->request, err) : st;
+}
+
+/* ---- reading ---- */
+
+/* What the file says of all slices, for the library. */
+static scry_status describe_scan(struct job *j, scry_error *err)
+{
+    const scry_kspace_info *i = j->work.info;
+    const mri_settings *s = j->work.settings;
+    scry_scan *scan = &j->work.scan;
+    *scan = (scry_scan){.name = j->in,
+                        .coils = i->coils,
+                        .dims = {i->nz, i->ny, i->nx},
+                        .readout = i->readout,
+                        .noise_ratio = i->noise_ratio};
+    memcpy(scan->image_axis, i->image_axis, sizeof scan->image_axis);
+    memcpy(scan->image, i->recon, sizeof scan->image);
+    if (!i->noise_samples || !strcmp(s->noise, "kspace") || !strcmp(s->noise, "none"))
+        return SCRY_OK;
+    j->noise = scry_alloc(i->coils * i->noise_samples, sizeof *j->noise);
+    if (!j->noise) return SCRY_FAIL(err, SCRY_ENOMEM, "noise scan");
+    scan->noise = j->noise;
+    scan->noise_samples = i->noise_samples;
+    return scry_kspace_read_noise(j->reader, j->noise, err);
+}
+
+/* Leaves out what --mask does. */
+static scry_status apply_mask(const struct job *j, unsigned char *mask, size_t n, scry_error *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        kept += mask[i] = mask[i] && (!j->mask || j->mask[i]);
+    if (kept) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s keeps none of the samples that %s holds, expected some",
+                     j->work.settings->mask ? j->work.settings->mask : "the mask",
+                     j->work.info->dataset);
+}
+
+static scry_status read_slice(scry_mri_slice *out, struct job *j, size_t frame, size_t slice,
+                              scry_error *err)
+{
+    const scry_scan *scan = &j->work.scan;
+    const size_t n = scan->dims[0] * scan->dims[1] * scan->dims[2];
+    const bool own = j->work.info->has_calibration;
+    float complex *data = scry_alloc(scan->coils * n, sizeof *data), *calibration = NULL;
+    unsigned char *mask = scry_alloc(n, 1), *calibration_mask = NULL;
+    scry_status st = SCRY_OK;
+    if (own) {
+        calibration = scry_alloc(scan->coils * n, sizeof *calibration);
+        calibration_mask = scry_alloc(n, 1);
+    }
+    if (!data || !mask || (own && (!calibration || !calibration_mask)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "k-space of %zu coils x %zu samples", scan->coils, n);
+    if (st == SCRY_OK) st = scry_kspace_read(j->reader, frame, slice, data, mask, err);
+    if (st == SCRY_OK && own)
+        st = scry_kspace_read_calibration(j->reader, slice, calibration, calibration_mask, err);
+    if (st == SCRY_OK) st = apply_mask(j, mask, n, err);
+    if (st == SCRY_OK)
+        return scry_mri_slice_take(out, scan, data, mask, calibration, calibration_mask, err);
     scry_free(data);
+    scry_free(mask);
+    scry_free(calibration);
+    scry_free(calibration_mask);
     return st;
 }
 
@@ -211,34 +175,27 @@ static scry_status load_maps(struct job *j, const scry_mri_slice *s, size_t slic
     scry_free(j->maps);
     j->maps = NULL;
     j->maps_slice = slice;
-    return scry_maps_read(&j->maps, &j->maps_sets, settings->maps, slice, j->work.run.info->slices,
-                          j->work.run.info->coils, s->dims[1], s->dims[2], err);
+    return scry_maps_read(&j->maps, &j->maps_sets, settings->maps, slice, j->work.info->slices,
+                          j->work.info->coils, s->dims[1], s->dims[2], err);
 }
 
-static scry_status forecast(struct job *j, const scry_mri_plane *plane, size_t workers,
-                            scry_error *err)
+/* The memory of a run: `bytes` a problem beside its slice. */
+static scry_status afford(const struct job *j, size_t bytes, size_t workers, scry_error *err)
 {
-    const scry_kspace_info *i = j->work.run.info;
-    const size_t total = scry_memory_total();
-    size_t bytes;
-    scry_status st = scry_mri_forecast(&bytes, plane, &j->work.run, err);
-    if (st != SCRY_OK) return st;
+    const scry_kspace_info *i = j->work.info;
+    char what[48];
     bytes += 3 * i->coils * i->nz * i->ny * i->nx * sizeof(float complex);
-    bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->work.run.maps.count);
+    bytes = bytes * workers + j->volume.count * sizeof(float) * (2 + j->work.maps.count);
     bytes += j->resident;
-    scry_log_note(&j->work.request.log, "memory: %.3g GB for %zu slice%s at a time",
-                  (double)bytes * 1e-9, workers, workers == 1 ? "" : "s");
-    if (total && bytes > total)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%.3g GB needed, the machine has %.3g: fewer --threads",
-                         (double)bytes * 1e-9, (double)total * 1e-9);
-    return SCRY_OK;
+    snprintf(what, sizeof what, "%zu slice%s at a time", workers, workers == 1 ? "" : "s");
+    return scry_recon_afford(bytes, what, "fewer --threads", &j->work.request.log, err);
 }
 
 /* As many slices at a time as there are threads, if there are as many slices. */
 static size_t slice_workers(const struct job *j)
 {
     const size_t threads = j->threads, ranks = (size_t)ranks_size();
-    const size_t slices = (j->last - j->first + 1) * j->work.run.info->frames;
+    const size_t slices = (j->last - j->first + 1) * j->work.info->frames;
     const size_t mine = (slices + ranks - 1) / ranks;
     return mine >= threads ? threads : 1;
 }
@@ -252,8 +209,7 @@ static scry_status read_middle(scry_mri_slice *out, size_t *slice, struct job *j
     for (size_t k = 0; k < count; k++) {
         scry_error one = {0};
         *slice = k % 2 ? middle + (k + 1) / 2 : middle - k / 2;
-        const scry_status st =
-            scry_mri_slice_read(out, j->reader, &j->work.run, 0, *slice, j->mask, &one);
+        const scry_status st = read_slice(out, j, 0, *slice, &one);
         if (st == SCRY_OK) return SCRY_OK;
         if (!k) {
             first = st;
@@ -266,84 +222,26 @@ static scry_status read_middle(scry_mri_slice *out, size_t *slice, struct job *j
 
 static scry_status mri_prepare(struct job *j, scry_error *err)
 {
-    scry_mri_run *r = &j->work.run;
+    mri_work *w = &j->work;
     scry_mri_slice middle = {0};
-    scry_mri_plane plane = {0};
-    size_t planes, slice = j->first;
+    const size_t workers = slice_workers(j);
+    size_t planes, bytes, slice = j->first;
     int across;
     j->resident = scry_memory_peak();
     scry_status st = read_middle(&middle, &slice, j, err);
-    if (st != SCRY_OK) return st;
-    const bool rss = !strcmp(j->work.settings->maps, "none") && r->info->coils > 1;
-    r->coils = r->info->coils;
-    if (rss && strcmp(r->method->name, "zero-filled") != 0) {
-        st = SCRY_FAIL(err, SCRY_EINVAL,
-                       "--maps none combines %zu coils by their root sum of squares, which %s "
-                       "cannot; expected --method zero-filled, or maps",
-                       r->info->coils, r->method->name);
-        goto done;
-    }
-    if (!rss && (st = measure_noise(j, &middle, err)) != SCRY_OK) goto done;
-    if (!rss && (st = compress_coils(j, &middle, err)) != SCRY_OK) goto done;
-    if ((st = load_maps(j, &middle, slice, err)) != SCRY_OK) goto done;
-    if ((st = scry_mri_slice_planes(&planes, &across, &middle, err)) != SCRY_OK) goto done;
-    if ((st = scry_mri_plane_make(&plane, &middle, r, planes / 2, j->maps, err)) != SCRY_OK)
-        goto done;
-    st = scry_kspace_scale(&r->unit, plane.data, plane.coils, plane.ny, plane.nx, plane.axes, err);
-    if (st != SCRY_OK) goto done;
-    scry_log_note(&j->work.request.log,
-                  "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
-    st = mri_volume_create(&j->volume, &j->work, j->first, j->last, planes, across, err);
-    if (st != SCRY_OK) goto done;
-    r->chains.threads = slice_workers(j) > 1 ? 1 : j->threads;
-    st = forecast(j, &plane, slice_workers(j), err);
-done:
-    scry_mri_plane_free(&plane);
+    if (st == SCRY_OK) st = load_maps(j, &middle, slice, err);
+    if (st == SCRY_OK)
+        st = scry_reconstructor_calibrate(w->rec, &middle, j->maps, workers > 1 ? 1 : j->threads,
+                                          &bytes, err);
+    if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, &middle, err);
+    if (st == SCRY_OK)
+        st = mri_volume_create(&j->volume, w, j->first, j->last, planes, across, err);
+    if (st == SCRY_OK) st = afford(j, bytes, workers, err);
     scry_mri_slice_free(&middle);
     return st;
 }
 
 /* ---- doing it ---- */
-
-/* The image of the samples as they are, for the preview. */
-static scry_status keep_zero_filled(struct job *j, const scry_mri_plane *plane, size_t index,
-                                    scry_error *err)
-{
-    scry_mri_request plain = j->work.request;
-    scry_mri_run run = j->work.run;
-    scry_mri_result r = {0};
-    plain.holdout = 0;
-    run.request = &plain;
-    run.monitor = NULL;
-    run.method = scry_method_find("zero-filled");
-    scry_options_init(&run.opts, run.method);
-    scry_chains_opts_init(&run.chains);
-    run.maps = (scry_output_maps){0};
-    scry_status st = scry_mri_solve(&r, plane, &run, 0, 1, err);
-    if (st == SCRY_OK) st = mri_volume_put_zero_filled(&j->volume, index, plane, &r, err);
-    scry_mri_result_free(&r);
-    return st;
-}
-
-static scry_status do_plane(struct job *j, const scry_mri_slice *s, const float complex *maps,
-                            size_t frame, size_t slice, size_t index, size_t threads,
-                            scry_error *err)
-{
-    scry_mri_plane plane = {0};
-    scry_mri_result r = {0};
-    const uint64_t item = (frame * j->work.run.info->slices + slice) * j->volume.problems + index;
-    /* slices do not share their noise */
-    const uint64_t seed = (uint64_t)j->work.settings->seed + 0x9e3779b97f4a7c15u * item;
-    scry_status st = scry_mri_plane_make(&plane, s, &j->work.run, index, maps, err);
-    if (st == SCRY_OK) st = scry_mri_solve(&r, &plane, &j->work.run, seed, threads, err);
-    if (st == SCRY_OK) st = mri_volume_put(&j->volume, frame, slice, index, &plane, &r, err);
-    if (st == SCRY_OK && j->volume.zero_filled && !frame &&
-        slice == j->first + j->volume.slices / 2)
-        st = keep_zero_filled(j, &plane, index, err);
-    scry_mri_plane_free(&plane);
-    scry_mri_result_free(&r);
-    return st;
-}
 
 /* ctx: the monitor where one problem is all there is; else NULL */
 static bool still_wanted(const scry_chains_progress *p, void *ctx)
@@ -351,54 +249,93 @@ static bool still_wanted(const scry_chains_progress *p, void *ctx)
     return ctx ? monitor_chains(p, ctx) : !cli_interrupted;
 }
 
+/* One slice of the work list. */
+struct task {
+    size_t frame, slice, threads;
+    scry_mri_slice samples;
+    float complex *maps;
+};
+
+/* The image of the samples as they are, for the preview. */
+static scry_status keep_zero_filled(struct job *j, const struct task *t, size_t index,
+                                    scry_error *err)
+{
+    scry_mri_result r = {0};
+    scry_status st = scry_reconstructor_adjoint(&r, j->work.rec, &t->samples, index, t->maps, err);
+    if (st == SCRY_OK) st = mri_volume_put_zero_filled(&j->volume, index, &r, err);
+    scry_mri_result_free(&r);
+    return st;
+}
+
+static scry_status do_plane(struct job *j, const struct task *t, size_t index, scry_error *err)
+{
+    scry_mri_result r = {0};
+    const uint64_t item = (t->frame * j->work.info->slices + t->slice) * j->volume.problems + index;
+    const uint64_t seed = scry_recon_seed((uint64_t)j->work.settings->seed, item);
+    scry_status st =
+        scry_reconstructor_run(&r, j->work.rec, &t->samples, index, t->maps, seed, t->threads,
+                               still_wanted, j->total == 1 ? &j->meter : NULL, err);
+    if (st == SCRY_OK) st = mri_volume_put(&j->volume, t->frame, t->slice, index, &r, err);
+    if (st == SCRY_OK && j->volume.zero_filled && !t->frame &&
+        t->slice == j->first + j->volume.slices / 2)
+        st = keep_zero_filled(j, t, index, err);
+    scry_mri_result_free(&r);
+    return st;
+}
+
 static void tell_progress(struct job *j, size_t problems)
 {
-    if (j->work.run.ctx) return; /* the chains do */
+    if (j->total == 1) return; /* the chains do */
 #pragma omp critical(mri_meter)
     monitor_count(&j->meter, problems, j->total, NULL);
+}
+
+/* Files are read by one thread at a time. */
+static scry_status read_task(struct task *t, struct job *j, scry_error *err)
+{
+    scry_status st;
+#pragma omp critical(mri_read)
+    {
+        st = read_slice(&t->samples, j, t->frame, t->slice, err);
+        if (st == SCRY_OK) st = load_maps(j, &t->samples, t->slice, err);
+        if (st == SCRY_OK && j->maps) {
+            const scry_mri_slice *s = &t->samples;
+            const size_t n = s->coils * j->maps_sets * s->dims[1] * s->dims[2];
+            t->maps = scry_copy(j->maps, n * sizeof *t->maps);
+            if (!t->maps) st = SCRY_FAIL(err, SCRY_ENOMEM, "maps");
+        }
+    }
+    return st;
 }
 
 /* A failure stays with its slice: the others are done. */
 static void do_slice(struct job *j, size_t frame, size_t slice, size_t threads)
 {
     scry_error err = {0};
-    scry_mri_slice s = {0};
-    float complex *maps = NULL;
-    scry_status st;
-#pragma omp critical(mri_read)
-    {
-        st = scry_mri_slice_read(&s, j->reader, &j->work.run, frame, slice, j->mask, &err);
-        if (st == SCRY_OK) st = load_maps(j, &s, slice, &err);
-        if (st == SCRY_OK && j->maps) {
-            const size_t n = s.coils * j->maps_sets * s.dims[1] * s.dims[2];
-            maps = scry_copy(j->maps, n * sizeof *maps);
-            if (!maps) st = SCRY_FAIL(&err, SCRY_ENOMEM, "maps");
-        }
-    }
+    struct task t = {.frame = frame, .slice = slice, .threads = threads};
+    const scry_status st = read_task(&t, j, &err);
     for (size_t k = 0; st == SCRY_OK && k < j->volume.problems && !cli_interrupted; k++) {
         scry_error one = {0};
-        if (do_plane(j, &s, maps, frame, slice, k, threads, &one) != SCRY_OK)
+        if (do_plane(j, &t, k, &one) != SCRY_OK)
             mri_volume_fail(&j->volume, frame, slice, k, one.text);
         tell_progress(j, 1);
     }
     for (size_t k = 0; st != SCRY_OK && k < j->volume.problems; k++)
         mri_volume_fail(&j->volume, frame, slice, k, err.text);
     if (st != SCRY_OK) tell_progress(j, j->volume.problems);
-    scry_free(maps);
-    scry_mri_slice_free(&s);
+    scry_free(t.maps);
+    scry_mri_slice_free(&t.samples);
 }
 
 static void do_all(struct job *j)
 {
     const size_t workers = slice_workers(j), slices = j->last - j->first + 1;
-    const size_t items = slices * j->work.run.info->frames;
+    const size_t items = slices * j->work.info->frames;
     const size_t rank = (size_t)ranks_rank(), ranks = (size_t)ranks_size();
     const size_t inside = workers > 1 ? 1 : j->threads;
     j->total = (items + ranks - 1 - rank) / ranks * j->volume.problems;
     monitor_begin(&j->meter, j->work.settings->quiet || rank ? NULL : stderr,
-                  j->work.run.method->name);
-    j->work.run.monitor = still_wanted;
-    if (j->total == 1) j->work.run.ctx = &j->meter;
+                  j->work.options.method->name);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
     for (size_t i = rank; i < items; i += ranks)
         if (!cli_interrupted) do_slice(j, i / slices, j->first + i % slices, inside);
@@ -411,19 +348,37 @@ static void warn(const struct job *j)
         scry_log_warn(&j->work.request.log, "%s: %s", j->in, text);
 }
 
+static scry_status read_mask(struct job *j, scry_error *err)
+{
+    const scry_kspace_info *i = j->work.info;
+    const char *path = j->work.settings->mask;
+    if (!path) return SCRY_OK;
+    if (!(j->mask = scry_alloc(i->nz * i->ny * i->nx, 1)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
+    return scry_mask_read(j->mask, path, NULL, i->nz * i->ny, i->nx, i->readout, err);
+}
+
+static void note_scan(const struct job *j)
+{
+    const scry_kspace_info *i = j->work.info;
+    scry_log_note(
+        &j->work.request.log, "%s: %s, %zu frame%s, %zu slice%s, %zu coil%s, %zu x %zu x %zu",
+        j->in, scry_kspace_format_name(i->format), i->frames, i->frames == 1 ? "" : "s", i->slices,
+        i->slices == 1 ? "" : "s", i->coils, i->coils == 1 ? "" : "s", i->nz, i->ny, i->nx);
+}
+
 static scry_status job_open(struct job *j, const mri_settings *s, const cli_parse *words,
                             scry_error *err)
 {
-    scry_mri_run *r = &j->work.run;
+    mri_work *w = &j->work;
     const scry_kspace_choice choice = {.dataset = s->dataset,
                                        .transformed = s->transformed != NULL,
                                        .oversampling = s->oversampling};
     scry_status st;
-    j->work.settings = s;
+    w->settings = s;
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
-    mri_settings_request(&j->work.request, s);
-    if (!ranks_rank()) j->work.request.log = monitor_log(s->quiet);
-    r->request = &j->work.request;
+    mri_settings_request(&w->request, s);
+    if (!ranks_rank()) w->request.log = monitor_log(s->quiet);
     if (words->count != 2)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%d files named, expected two: the k-space and the "
@@ -435,35 +390,22 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
     if ((st = check_outputs(j, err)) != SCRY_OK) return st;
     j->reading = true;
     if ((st = scry_kspace_open(&j->reader, j->in, &choice, err)) != SCRY_OK) return st;
-    r->info = scry_kspace_describe(j->reader);
+    w->info = scry_kspace_describe(j->reader);
     warn(j);
     if ((st = parse_slices(j, err)) != SCRY_OK) return st;
-    scry_log_note(
-        &j->work.request.log, "%s: %s, %zu frame%s, %zu slice%s, %zu coil%s, %zu x %zu x %zu",
-        j->in, scry_kspace_format_name(r->info->format), r->info->frames,
-        r->info->frames == 1 ? "" : "s", r->info->slices, r->info->slices == 1 ? "" : "s",
-        r->info->coils, r->info->coils == 1 ? "" : "s", r->info->nz, r->info->ny, r->info->nx);
-    if (s->mask) {
-        const size_t n = r->info->nz * r->info->ny * r->info->nx;
-        if (!(j->mask = scry_alloc(n, 1))) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
-        st = scry_mask_read(j->mask, s->mask, NULL, r->info->nz * r->info->ny, r->info->nx,
-                            r->info->readout, err);
-        if (st != SCRY_OK) return st;
-    }
-    if (r->method->needs & SCRY_NEEDS_DENOISER) {
-        if ((st = scry_prior_pool_open(&r->pool, s->prior, err)) != SCRY_OK) return st;
-        r->has_pool = true;
-    }
-    return mri_prepare(j, err);
+    note_scan(j);
+    if ((st = read_mask(j, err)) != SCRY_OK) return st;
+    if ((st = describe_scan(j, err)) != SCRY_OK) return st;
+    st = scry_reconstructor_create(&w->rec, &w->request, &w->scan, err);
+    return st == SCRY_OK ? mri_prepare(j, err) : st;
 }
 
 static void job_close(struct job *j)
 {
     mri_volume_free(&j->volume);
-    scry_prior_pool_close(&j->work.run.pool);
+    scry_reconstructor_free(j->work.rec);
     scry_kspace_close(j->reader);
-    scry_free(j->work.run.psi);
-    scry_free(j->work.run.virtual);
+    scry_free(j->noise);
     scry_free(j->mask);
     scry_free(j->maps);
 }
@@ -474,7 +416,7 @@ static int finish(struct job *j, const cli_command *command, double began)
     scry_error err = {0};
     const mri_settings *s = j->work.settings;
     const size_t failures = mri_volume_failures(&j->volume, j->in);
-    const size_t all = (j->last - j->first + 1) * j->work.run.info->frames * j->volume.problems;
+    const size_t all = (j->last - j->first + 1) * j->work.info->frames * j->volume.problems;
     if (failures >= all) {
         SCRY_FAIL(&err, SCRY_ENUMERIC,
                   "%s: no slice of %zu could be reconstructed; nothing was "

@@ -3,7 +3,8 @@
 
 #include "apps/cli/cli.h"
 #include "apps/cli/map_options.h"
-#include "apps/recon/mri/mri.h"
+#include "apps/recon/mri/reconstruct.h"
+#include "lib/io/kspace/kspace.h"
 
 /* scry mri: the settings of the command line. */
 
@@ -29,9 +30,12 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err);
 typedef struct mri_work {
     const mri_settings *settings;
     scry_mri_request request;
+    scry_options options;
     scry_output_maps maps;
     map_files files; /* of the maps */
-    scry_mri_run run;
+    const scry_kspace_info *info;
+    scry_scan scan;
+    scry_reconstructor *rec;
 } mri_work;
 
 /* What the settings ask of the library; they have passed mri_settings_check. Coil maps of a file

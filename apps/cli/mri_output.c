@@ -16,7 +16,7 @@
 scry_status mri_volume_create(mri_volume *v, const mri_work *work, size_t first, size_t last,
                               size_t problems, int across, scry_error *err)
 {
-    const scry_kspace_info *info = work->run.info;
+    const scry_kspace_info *info = work->info;
     *v = (mri_volume){.frames = info->frames,
                       .slices = last - first + 1,
                       .first = first,
@@ -65,68 +65,22 @@ static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size
     return &v->entries[(frame * v->slices + slice - v->first) * v->problems + index];
 }
 
-/* Entry `at` of an axis of `count` entries in one of n with the same middle. As scry_mri_resize
- * does, the axis is cut where count <= n, and stretched where it is not. */
-static size_t nearest(size_t at, size_t count, size_t n)
-{
-    const double from = (double)at - (double)(count / 2);
-    const double i = floor((count > n ? from * (double)n / (double)count : from) + 0.5);
-    return (size_t)fmin(fmax(i + (double)(n / 2), 0), (double)(n - 1));
-}
-
-/* A real map on the plane's grid to that of the image. Images are interpolated, and may ring below
- * 0 then, which magnitudes are not; shares and what holds for a region are taken from the nearest
- * pixel. */
-static scry_status resize_real(float complex *out, float complex *scratch, size_t oy, size_t ox,
-                               const float *map, const scry_output_map *what,
-                               const scry_mri_plane *p, scry_error *err)
-{
-    const size_t ny = p->ny, nx = p->nx;
-    if (what->kind == SCRY_OUTPUT_SD || what->kind == SCRY_OUTPUT_QUANTILE) {
-        for (size_t i = 0; i < ny * nx; i++)
-            scratch[i] = map[i];
-        const scry_status st = scry_mri_resize(out, oy, ox, scratch, ny, nx, err);
-        for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
-            out[i] = fmaxf(crealf(out[i]), 0);
-        return st;
-    }
-    for (size_t y = 0; y < oy; y++)
-        for (size_t x = 0; x < ox; x++)
-            out[y * ox + x] = map[nearest(y, oy, ny) * nx + nearest(x, ox, nx)];
-    return SCRY_OK;
-}
-
 scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
-                           const scry_mri_plane *plane, const scry_mri_result *r, scry_error *err)
+                           scry_mri_result *r, scry_error *err)
 {
-    const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
-    const size_t n = plane->ny * plane->nx;
-    float complex *image = scry_alloc(oy * ox, sizeof *image);
-    float complex *scratch = scry_alloc(n, sizeof *scratch);
-    scry_status st = SCRY_OK;
-    if (!image || !scratch) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu x %zu", oy, ox);
-        goto done;
-    }
-    if ((st = scry_mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err)) != SCRY_OK)
-        goto done;
+    const size_t oy = v->dims[r->axis[0]], ox = v->dims[r->axis[1]];
+    const scry_status st = scry_mri_result_resize(r, v->asked, oy, ox, err);
+    if (st != SCRY_OK) return st;
     for (size_t i = 0; i < oy * ox; i++) {
-        const size_t to = mri_output_place(v, frame, slice, index, plane->axis, i / ox, i % ox);
+        const size_t to = mri_output_place(v, frame, slice, index, r->axis, i / ox, i % ox);
         if (v->cplx) {
-            v->mean[2 * to] = crealf(image[i]);
-            v->mean[2 * to + 1] = cimagf(image[i]);
+            v->mean[2 * to] = crealf(r->image[i]);
+            v->mean[2 * to + 1] = cimagf(r->image[i]);
         } else {
-            v->mean[to] = cabsf(image[i]);
+            v->mean[to] = cabsf(r->image[i]);
         }
-    }
-    for (size_t k = 0; r->maps && k < v->asked->count; k++) {
-        const scry_output_map *what = &v->asked->list[k];
-        float *to = v->maps + k * v->count;
-        st = resize_real(image, scratch, oy, ox, r->maps + k * n, what, plane, err);
-        if (st != SCRY_OK) goto done;
-        for (size_t i = 0; i < oy * ox; i++)
-            to[mri_output_place(v, frame, slice, index, plane->axis, i / ox, i % ox)] =
-                crealf(image[i]);
+        for (size_t k = 0; r->maps && k < v->asked->count; k++)
+            v->maps[k * v->count + to] = r->maps[k * oy * ox + i];
     }
     *entry_of(v, frame, slice, index) = (mri_entry){.done = 1,
                                                     .failed_chains = r->failed,
@@ -139,23 +93,17 @@ scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t ind
                                                     .seconds = r->seconds,
                                                     .counts = r->counts,
                                                     .start = r->start};
-done:
-    scry_free(image);
-    scry_free(scratch);
-    return st;
+    return SCRY_OK;
 }
 
-scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const scry_mri_plane *plane,
-                                       const scry_mri_result *r, scry_error *err)
+scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, scry_mri_result *r,
+                                       scry_error *err)
 {
-    const size_t oy = v->dims[plane->axis[0]], ox = v->dims[plane->axis[1]];
-    float complex *image = scry_alloc(oy * ox, sizeof *image);
-    if (!image) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu x %zu", oy, ox);
-    scry_status st = scry_mri_resize(image, oy, ox, r->image, plane->ny, plane->nx, err);
+    const size_t oy = v->dims[r->axis[0]], ox = v->dims[r->axis[1]];
+    const scry_status st = scry_mri_result_resize(r, NULL, oy, ox, err);
     for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
-        v->zero_filled[mri_output_place(v, 0, v->first, index, plane->axis, i / ox, i % ox)] =
-            cabsf(image[i]);
-    scry_free(image);
+        v->zero_filled[mri_output_place(v, 0, v->first, index, r->axis, i / ox, i % ox)] =
+            cabsf(r->image[i]);
     return st;
 }
 
@@ -230,16 +178,15 @@ void mri_volume_log(const mri_volume *v, const mri_work *work, const char *path)
 {
     const scry_diagnosis_summary t = tally_of(v);
     const map_options *asked = &work->settings->output;
-    const char *noise =
-        work->run.info->noise_samples && strcmp(work->settings->noise, "kspace") != 0
-            ? "--noise"
-            : "--noise: the outermost samples may hold signal";
+    const char *noise = work->info->noise_samples && strcmp(work->settings->noise, "kspace") != 0
+                            ? "--noise"
+                            : "--noise: the outermost samples may hold signal";
     const scry_diagnosis_words words = {.file = path,
                                         .noise = noise,
                                         .model = "the coil maps are wrong (--maps)",
                                         .rhat = asked->rhat != NULL,
                                         .ess = asked->ess != NULL,
-                                        .walks = scry_method_draws(&work->run.opts) > 1};
+                                        .walks = scry_method_draws(&work->options) > 1};
     scry_diagnosis_log(&t, &words, &work->request.log);
 }
 
@@ -256,20 +203,20 @@ static scry_status write_one(const mri_volume *v, const mri_work *work, const ch
                     .nx = v->dims[2],
                     .cplx = cplx,
                     .values = values,
-                    .geometry = work->run.info->geometry};
+                    .geometry = work->info->geometry};
     for (int a = 0; a < 3; a++) /* the geometry is that of the file's first slice */
         r.geometry.position[a] += (double)v->first * r.geometry.slice_gap[a];
-    if (v->frames > 1) r.tr = work->run.info->tr * 1e-3;
+    if (v->frames > 1) r.tr = work->info->tr * 1e-3;
     r.draws = t.images ? t.draws / t.images : 0;
     r.chi2 = t.judged ? scry_diagnosis_chi2(&t) : 0;
-    snprintf(r.description, sizeof r.description, "scry %s, %s", work->run.method->name, what);
+    snprintf(r.description, sizeof r.description, "scry %s, %s", work->options.method->name, what);
     return scry_recon_write(path, &r, err);
 }
 
 scry_status mri_volume_write(const mri_volume *v, const mri_work *work, const char *out,
                              scry_error *err)
 {
-    const bool draws = work->run.chains.chains * scry_method_draws(&work->run.opts) > 1;
+    const bool draws = scry_reconstructor_chains(work->rec) * scry_method_draws(&work->options) > 1;
     scry_status st = SCRY_OK;
     for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
         const scry_output_map *p = &v->asked->list[k];
@@ -325,25 +272,27 @@ scry_status mri_report(const mri_volume *v, const mri_work *work, const char *in
     if (st != SCRY_OK) return st;
     scry_json_node *root = scry_json_root(d);
     const mri_settings *s = work->settings;
+    const scry_network *network = scry_reconstructor_network(work->rec);
     scry_json_put_string(d, root, "program", "scry");
     scry_json_put_string(d, root, "version", SCRY_VERSION);
     scry_json_put_string(d, root, "instructions", scry_instructions());
     scry_json_put_string(d, root, "command", "mri");
     scry_json_put_string(d, root, "in", in);
     scry_json_put_string(d, root, "out", out);
-    scry_json_put_string(d, root, "format", scry_kspace_format_name(work->run.info->format));
-    scry_json_put_string(d, root, "method", work->run.method->name);
-    scry_json_put_string(d, root, "method_is", work->run.method->exact);
+    scry_json_put_string(d, root, "format", scry_kspace_format_name(work->info->format));
+    scry_json_put_string(d, root, "method", work->options.method->name);
+    scry_json_put_string(d, root, "method_is", work->options.method->exact);
     scry_json_put_string(d, root, "maps", s->maps);
-    scry_json_put_string(d, root, "noise", work->run.psi ? s->noise : "none");
+    scry_json_put_string(d, root, "noise",
+                         scry_reconstructor_whitened(work->rec) ? s->noise : "none");
     scry_json_put_integer(d, root, "seed", s->seed);
-    scry_json_put_number(d, root, "unit", work->run.unit);
-    if (work->run.has_pool) {
+    scry_json_put_number(d, root, "unit", scry_reconstructor_unit(work->rec));
+    if (network) {
         scry_json_node *p = scry_json_put_object(d, root, "prior");
         scry_json_put_string(d, p, "name", s->prior);
-        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(work->run.pool.network));
+        scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(network));
     }
-    scry_options_report(d, root, &work->run.opts);
+    scry_options_report(d, root, &work->options);
     scry_json_node *list = scry_json_put_array(d, root, "slices");
     for (size_t i = 0; i < v->frames * v->slices * v->problems; i++)
         if (v->entries[i].done) put_entry(d, list, v, i);
@@ -379,7 +328,7 @@ scry_status mri_preview(const mri_volume *v, const mri_work *work, scry_error *e
                                    .ny = v->dims[1],
                                    .nx = v->dims[2],
                                    .high = high,
-                                   .label = work->run.method->name};
+                                   .label = work->options.method->name};
     const float *sd = scry_output_maps_sd(v->asked, v->maps, v->count);
     if (sd)
         panels[count++] = (scry_panel){.values = sd + first,

@@ -34,12 +34,13 @@ scry_status mri_volume_create(mri_volume *v, const mri_work *work, size_t first,
                               size_t problems, int across, scry_error *err);
 void mri_volume_free(mri_volume *v); /* accepts a zeroed one */
 
-/* Problem `index` of (frame, slice): the image goes to its place, size and direction. */
+/* Problem `index` of (frame, slice): the image goes to its place and direction, and *r to its size
+ * there. */
 scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
-                           const scry_mri_plane *plane, const scry_mri_result *r, scry_error *err);
+                           scry_mri_result *r, scry_error *err);
 /* The same of the zero-filled image, for the preview. */
-scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, const scry_mri_plane *plane,
-                                       const scry_mri_result *r, scry_error *err);
+scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, scry_mri_result *r,
+                                       scry_error *err);
 /* NaN where it would have been, and why. */
 void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, const char *why);
 /* The first rank has what all did. */

@@ -1,13 +1,14 @@
 #include "apps/cli/mri.h"
 
 #include "apps/cli/choices.h"
+#include "solvers/roles.h"
 
 #include <math.h>
 #include <string.h>
 
 void mri_settings_init(mri_settings *s)
 {
-    *s = (mri_settings){.method = "wavelet",
+    *s = (mri_settings){.method = scry_role_method(SCRY_ROLE_SCAN)->name,
                         .prior = "mri",
                         .maps = "auto",
                         .noise = "auto",
@@ -139,8 +140,10 @@ void mri_settings_request(scry_mri_request *out, const mri_settings *s)
                               .imaginary = s->imaginary,
                               .holdout = s->holdout,
                               .prior = s->prior,
-                              .samples = (size_t)s->samples,
-                              .mask_name = s->mask};
+                              .samples = (size_t)s->samples};
+    if (!strcmp(s->noise, "scan")) out->noise = SCRY_COIL_NOISE_SCAN;
+    if (!strcmp(s->noise, "kspace")) out->noise = SCRY_COIL_NOISE_KSPACE;
+    if (!strcmp(s->noise, "none")) out->noise = SCRY_COIL_NOISE_NONE;
     if (!isnan(s->crop)) out->crop = s->crop > 0 ? s->crop : -1;
     if (!strcmp(s->maps, "lowres")) out->coil_maps = SCRY_COILS_LOWRES;
     if (!strcmp(s->maps, "none")) out->coil_maps = SCRY_COILS_NONE;

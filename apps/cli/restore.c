@@ -5,6 +5,7 @@
 #include "apps/cli/image.h"
 #include "apps/cli/monitor.h"
 #include "apps/cli/report.h"
+#include "apps/recon/run.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
@@ -167,7 +168,7 @@ static struct item item_at(const char *path, const scry_tiff_info *info, int ran
     image_describe(&item.image, info, item.c);
     item.image.space =
         rank == 3 ? SCRY_SPACE(info->z, info->y, info->x) : SCRY_SPACE(info->y, info->x);
-    item.seed = seed + 0x9e3779b97f4a7c15u * k; /* planes do not share their noise */
+    item.seed = scry_recon_seed(seed, k);
     return item;
 }
 

@@ -3,13 +3,11 @@
 #include "apps/cli/batch.h"
 #include "apps/cli/choices.h"
 #include "apps/cli/monitor.h"
-#include "apps/recon/prior_lookup.h"
-#include "apps/recon/start.h"
+#include "apps/recon/draw.h"
 #include "lib/parallel.h"
 #include "lib/io/tiff/tiff.h"
-#include "solvers/chains.h"
+#include "solvers/roles.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,21 +43,15 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
     return st;
 }
 
-static scry_status sample_draw(const struct settings *s, const struct scry_method *method,
-                               const char *path, scry_error *err)
+static scry_status sample_request(scry_draw_request *out, const struct settings *s, scry_error *err)
 {
-    scry_prior_pool pool = {0};
-    scry_prior_layout layout;
-    scry_problem problem = {0};
-    scry_prior *prior = NULL, *model = NULL;
-    scry_start_point start;
-    scry_chains chains = {0};
-    scry_options opts;
-    scry_chains_opts copts;
-    monitor m;
-    const scry_log log = monitor_log(s->quiet);
-    size_t y = 0, x = 0;
-    if (!parse_size(s->size, &y, &x))
+    *out = (scry_draw_request){.prior = s->prior,
+                               .tile = (size_t)s->tile,
+                               .samples = (size_t)s->samples,
+                               .seed = (uint64_t)s->seed,
+                               .threads = (size_t)s->threads,
+                               .log = monitor_log(s->quiet)};
+    if (!parse_size(s->size, &out->ny, &out->nx))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--size '%s', expected rows x columns such as 256x256, each 8 "
                          "to 65536",
@@ -72,53 +64,37 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
                          "--threads %lld --tile %lld --seed %lld, expected 0 to 1024, 64 "
                          "to 65536, 0 or more",
                          (long long)s->threads, (long long)s->tile, (long long)s->seed);
-    scry_status st = output_check(path, s->force, err);
+    return SCRY_OK;
+}
+
+static scry_status sample_draw(const struct settings *s, const struct scry_method *method,
+                               const char *path, scry_error *err)
+{
+    scry_draw_request request;
+    scry_recon_result result = {0};
+    scry_options options;
+    monitor m;
+    scry_status st = sample_request(&request, s, err);
+    if (st == SCRY_OK) st = output_check(path, s->force, err);
+    if (st == SCRY_OK) st = method_options(&options, method, &s->methods, err);
     if (st != SCRY_OK) return st;
-    if ((st = method_options(&opts, method, &s->methods, err)) != SCRY_OK) return st;
-    const scry_space space = SCRY_SPACE(y, x);
-    if ((st = scry_prior_pool_open(&pool, s->prior, err)) != SCRY_OK) goto done;
-    if ((st = scry_prior_pool_make(&prior, &layout, &pool, &space, (size_t)s->tile, false, 1,
-                                   err)) != SCRY_OK)
-        goto done;
-    if (pool.info->radial.count &&
-        (st = scry_gaussian_create_radial(&model, &space, 2, &pool.info->radial, err)) != SCRY_OK)
-        goto done;
-    problem.prior = prior;
-    problem.model = model;
-    problem.departure = &pool.info->departure;
-    if ((st = scry_start_find(&start, &problem, &opts, err)) != SCRY_OK) goto done;
-    scry_start_log(&log, &start, "Gaussian model");
+    request.options = &options;
     scry_threads_set((int)s->threads);
-    scry_chains_opts_init(&copts);
-    copts.chains = (size_t)s->samples;
-    copts.seed = (uint64_t)s->seed;
-    copts.threads = (size_t)s->threads;
-    copts.keep = true;
     monitor_begin(&m, s->quiet ? NULL : stderr, method->name);
-    st = scry_chains_run(&chains, &problem, &opts, &copts, monitor_chains, &m, err);
+    st = scry_draw(&result, &request, monitor_chains, &m, err);
     monitor_end(&m, st);
-    if (st != SCRY_OK) goto done;
-    if (chains.reason == SCRY_STOP_USER) {
-        st = SCRY_FAIL(err, SCRY_EIO, "interrupted after %zu of %lld samples; nothing was written",
-                       chains.done, (long long)s->samples);
-        goto done;
-    }
-    if (chains.failed)
-        scry_log_warn(&log, "%zu chains diverged and are left out: %s", chains.failed,
-                      chains.failure.text);
-    st = write_samples(path, &chains, y, x, s, err);
-done:
-    scry_chains_free(&chains);
-    scry_prior_free(model);
-    scry_prior_free(prior);
-    scry_prior_pool_close(&pool);
+    if (st == SCRY_OK) st = write_samples(path, &result.chains, request.ny, request.nx, s, err);
+    scry_recon_result_free(&result);
     return st;
 }
 
 static int sample_run(const cli_command *self, int argc, char **argv)
 {
-    struct settings s = {
-        .prior = "microscopy", .size = "256x256", .sampler = "heun", .samples = 4, .tile = 512};
+    struct settings s = {.prior = "microscopy",
+                         .size = "256x256",
+                         .sampler = scry_role_method(SCRY_ROLE_DRAW)->name,
+                         .samples = 4,
+                         .tile = 512};
     const cli_option options[] = {
         {"prior", CLI_TEXT, &s.prior, "NAME",
          "pretrained network: a name or a folder [microscopy]"},

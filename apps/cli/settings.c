@@ -2,6 +2,7 @@
 
 #include "apps/cli/choices.h"
 #include "lib/io/tiff/tiff.h"
+#include "solvers/roles.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,17 +19,18 @@ static scry_status parse_range(const char *text, double *low, double *high, scry
 
 void restore_settings_init(restore_settings *s, bool deblur)
 {
-    *s = (restore_settings){.method = deblur ? "diffpir" : "jfps",
-                            .prior = "microscopy",
-                            .defects = deblur ? "saturated" : "none",
-                            .maps.region = 16,
-                            .samples = 16,
-                            .tile = 512,
-                            .gain = NAN,
-                            .offset = NAN,
-                            .read_noise = NAN,
-                            .background = NAN,
-                            .sigma = NAN};
+    *s = (restore_settings){
+        .method = scry_role_method(deblur ? SCRY_ROLE_DEBLUR : SCRY_ROLE_INPAINT)->name,
+        .prior = "microscopy",
+        .defects = deblur ? "saturated" : "none",
+        .maps.region = 16,
+        .samples = 16,
+        .tile = 512,
+        .gain = NAN,
+        .offset = NAN,
+        .read_noise = NAN,
+        .background = NAN,
+        .sigma = NAN};
 }
 
 void restore_options(cli_option *table, restore_settings *s, bool deblur)

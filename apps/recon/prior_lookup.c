@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { DEFAULT_TILE = 512 }; /* pixels */
+
 static bool is_prior(char *folder, size_t size, const char *parent, const char *name)
 {
     char config[4200];
@@ -88,6 +90,7 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
                                  bool vjp, int threads, scry_error *err)
 {
     const size_t m = scry_network_multiple(pool->network);
+    if (!tile) tile = DEFAULT_TILE;
     const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
     const scry_space plane = SCRY_SPACE(y, x);
     const scry_space small = SCRY_SPACE(window(y, tile, m), window(x, tile, m));

@@ -28,9 +28,8 @@ typedef struct scry_prior_layout {
 } scry_prior_layout;
 
 /* A prior on (y, x) or (z, y, x), one channel, any size: the network padded to its multiple, in
- * overlapping windows of `tile` pixels where a side is longer than 1.5 tiles, plane by plane.
- *   vjp      plan the vector-Jacobian product (more memory)
- *   threads  inside one call */
+ * overlapping windows of `tile` pixels (0: 512) where a side is longer than 1.5 tiles, plane by
+ * plane. vjp      plan the vector-Jacobian product (more memory) threads  inside one call */
 scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
                                  const scry_prior_pool *pool, const scry_space *space, size_t tile,
                                  bool vjp, int threads, scry_error *err);

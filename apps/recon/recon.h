@@ -10,6 +10,8 @@
 #include "apps/recon/output_maps.h"    /* sd, quantiles, shares, R-hat and ESS beside the mean */
 #include "apps/recon/diagnosis.h"      /* does the result explain the data, do the chains agree */
 #include "apps/recon/options_report.h" /* the options of a method as JSON */
+#include "apps/recon/run.h"            /* from a posed problem to an answer */
+#include "apps/recon/draw.h"           /* images drawn from a prior */
 #include "apps/recon/transfer.h"       /* spectra for the Gaussian model of an image */
 
 #include "apps/recon/image/image.h"      /* an image and what is known of it */
@@ -19,6 +21,7 @@
 #include "apps/recon/image/intensity.h"  /* its intensities, for a prior */
 #include "apps/recon/image/restore.h"    /* images of a microscope, restored */
 
-#include "apps/recon/mri/mri.h" /* images from k-space */
+#include "apps/recon/mri/scan.h"        /* k-space in memory */
+#include "apps/recon/mri/reconstruct.h" /* images from it */
 
 #endif

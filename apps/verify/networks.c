@@ -8,6 +8,7 @@
 #include "operators/mask.h"
 #include "priors/complex.h"
 #include "priors/info.h"
+#include "solvers/roles.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ static scry_status draw_truths(verify_trial *t, scry_error *err)
     const verify_posterior prior = {.prior = t->prior};
     scry_chains c = {0};
     scry_options options;
-    scry_options_init(&options, scry_method_find("ddpm"));
+    scry_role_options(&options, SCRY_ROLE_ANCESTRAL);
     const scry_status st = verify_draw(&c, &prior, &options, VERIFY_TRUTHS, t->images,
                                        (uint64_t)t->settings->seed, err);
     const bool whole = st == SCRY_OK && c.done == t->images;

@@ -1,5 +1,7 @@
 #include "apps/verify/row.h"
 
+#include "apps/recon/run.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,23 +22,25 @@ scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
 {
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = posterior->sigma};
     scry_likelihood *L = NULL;
-    scry_chains_opts chains;
+    scry_error why = {0};
     scry_status st = SCRY_OK;
+    *out = (scry_chains){0};
     if (posterior->y)
         st = scry_likelihood_create(&L, posterior->A, posterior->y, &noise, NULL, err);
     if (st != SCRY_OK) return st;
-    const scry_problem problem = {.L = L,
-                                  .prior = posterior->prior,
-                                  .model = posterior->model,
-                                  .departure = posterior->departure};
-    scry_chains_opts_init(&chains);
-    chains.chains = count;
-    chains.first = first;
-    chains.seed = seed;
-    chains.keep = true;
-    st = scry_chains_run(out, &problem, options, &chains, go_on, NULL, err);
+    const scry_recon_problem problem = {.problem = {.L = L,
+                                                    .prior = posterior->prior,
+                                                    .model = posterior->model,
+                                                    .departure = posterior->departure},
+                                        .map = {1, 0}};
+    const scry_recon_request request = {
+        .options = options, .chains = count, .first = first, .seed = seed, .keep = true};
+    scry_recon_result result;
+    st = scry_recon_run(&result, &problem, &request, go_on, NULL, &why);
+    if (st == SCRY_OK) *out = result.chains;
     scry_likelihood_free(L);
-    return st;
+    if (st == SCRY_OK || st == SCRY_ESTOP) return SCRY_OK;
+    return scry_fail(err, st, why.where, "%s", why.text);
 }
 
 void verify_count(verify_sum *sum, const scry_chains *c)

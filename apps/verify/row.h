@@ -15,7 +15,7 @@ typedef struct verify_posterior {
     const scry_gaussian_gap *departure; /* of `prior`; NULL: not known */
 } verify_posterior;
 
-/* Chains first .. first + count - 1 of a seed, samples kept. */
+/* Chains first .. first + count - 1 of a seed, samples kept; none where the run is interrupted. */
 scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
                         const scry_options *options, size_t first, size_t count, uint64_t seed,
                         scry_error *err);

@@ -1,4 +1,4 @@
-#include "apps/recon/mri/mri.h"
+#include "apps/recon/mri/mri_impl.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -6,14 +6,13 @@
 
 #include <math.h>
 
-scry_status scry_mri_hold_out(unsigned char **held, unsigned char *mask,
-                              const scry_mri_plane *plane, double share, uint64_t seed,
-                              scry_error *err)
+scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const struct scryi_plane *p,
+                           double share, uint64_t seed, scry_error *err)
 {
-    const size_t n = plane->ny * plane->nx;
-    const bool lines = plane->axes != SCRY_FOURIER_YX;
-    const bool along_y = plane->axes == SCRY_FOURIER_Y;
-    const size_t units = !lines ? n : along_y ? plane->ny : plane->nx;
+    const size_t n = p->ny * p->nx;
+    const bool lines = p->axes != SCRY_FOURIER_YX;
+    const bool along_y = p->axes == SCRY_FOURIER_Y;
+    const size_t units = !lines ? n : along_y ? p->ny : p->nx;
     size_t count = 0;
     float *draw = scry_alloc(units, sizeof *draw);
     *held = scry_alloc(n, 1);
@@ -23,13 +22,11 @@ scry_status scry_mri_hold_out(unsigned char **held, unsigned char *mask,
     }
     scry_rng_uniform(draw, 0, units, seed, UINT32_MAX, 0);
     for (size_t i = 0; i < n; i++) {
-        const size_t y = i / plane->nx, x = i % plane->nx;
-        const double fy = plane->axes & SCRY_FOURIER_Y
-                              ? fabs((double)y - (double)(plane->ny / 2)) / (double)plane->ny
-                              : 0.5;
-        const double fx = plane->axes & SCRY_FOURIER_X
-                              ? fabs((double)x - (double)(plane->nx / 2)) / (double)plane->nx
-                              : 0.5;
+        const size_t y = i / p->nx, x = i % p->nx;
+        const double fy =
+            p->axes & SCRY_FOURIER_Y ? fabs((double)y - (double)(p->ny / 2)) / (double)p->ny : 0.5;
+        const double fx =
+            p->axes & SCRY_FOURIER_X ? fabs((double)x - (double)(p->nx / 2)) / (double)p->nx : 0.5;
         if (!mask[i] || (fy < 0.125 && lines && along_y) || (fx < 0.125 && lines && !along_y) ||
             (!lines && fy < 0.125 && fx < 0.125))
             continue;

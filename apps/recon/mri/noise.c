@@ -1,4 +1,4 @@
-#include "apps/recon/mri/mri.h"
+#include "apps/recon/mri/mri_impl.h"
 
 #include "lib/memory.h"
 #include "lib/vector.h"
@@ -51,12 +51,12 @@ done:
     return st;
 }
 
-scry_status scry_mri_noise_from_slice(double complex *psi, const scry_mri_slice *s,
-                                      const scry_kspace_info *info, scry_error *err)
+scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
+                                   const scry_scan *scan, scry_error *err)
 {
     const size_t n = s->dims[0] * s->dims[1] * s->dims[2], C = s->coils;
-    const unsigned back = (s->image_axis[1] && !info->image_axis[1] ? SCRY_FOURIER_Y : 0u) |
-                          (s->image_axis[2] && !info->image_axis[2] ? SCRY_FOURIER_X : 0u);
+    const unsigned back = (s->image_axis[1] && !scan->image_axis[1] ? SCRY_FOURIER_Y : 0u) |
+                          (s->image_axis[2] && !scan->image_axis[2] ? SCRY_FOURIER_X : 0u);
     double complex *outer = NULL;
     float complex *data = NULL;
     double factor = 1;

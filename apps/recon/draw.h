@@ -1,0 +1,27 @@
+#ifndef SCRY_APPS_RECON_DRAW_H
+#define SCRY_APPS_RECON_DRAW_H
+
+#include "apps/recon/run.h"
+
+/* Images drawn from a pretrained prior, to see what it knows. */
+
+/* Zeros are defaults. Everything is borrowed. */
+typedef struct scry_draw_request {
+    const char *prior;           /* name or folder of a network */
+    size_t ny, nx;               /* size of an image */
+    size_t tile;                 /* window that the network sees at a time; 0: 512 */
+    const scry_options *options; /* of an unconditional method */
+    size_t samples;              /* how many; 0: 1 */
+    uint64_t seed;
+    size_t threads; /* images at a time; 0: as many as OpenMP has threads */
+    scry_log log;
+} scry_draw_request;
+
+/* out->chains.samples: out->chains.done images (ny, nx) in the prior's own intensity unit, with the
+ * background near -1 and the brightest structures between 0 and 1.
+ * errors  EINVAL: not an unconditional method, a size of 0, an unknown prior; those of
+ *         scry_recon_run. *out is to be freed (scry_recon_result_free) after success only. */
+scry_status scry_draw(scry_recon_result *out, const scry_draw_request *request,
+                      scry_chains_monitor *monitor, void *ctx, scry_error *err);
+
+#endif

@@ -1,0 +1,227 @@
+#include "apps/recon/image/pose_impl.h"
+
+#include "apps/recon/image/intensity.h"
+#include "apps/recon/transfer.h"
+#include "lib/memory.h"
+#include "operators/blur.h"
+#include "operators/compose.h"
+#include "operators/mask.h"
+#include "priors/gaussian.h"
+#include "priors/network/network.h"
+#include "priors/power.h"
+#include "solvers/roles.h"
+
+#include <math.h>
+
+void scryi_image_parts_free(struct scryi_image_parts *p)
+{
+    scry_likelihood_free(p->L);
+    scry_prior_free(p->model);
+    scry_op_free(p->chain);
+    scry_op_free(p->blur);
+    scry_op_free(p->select);
+    scry_transfer_free(&p->transfer);
+    scry_free(p->known);
+    scry_free(p->data);
+}
+
+/* ---- the operator ---- */
+
+static scry_status build_operator(struct scryi_image_parts *p, const struct scryi_image_setup *run,
+                                  const scry_image *image, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    float *psf = NULL;
+    scry_space ps;
+    const size_t n = scry_space_count(&image->space);
+    size_t known = 0;
+    for (size_t i = 0; i < n; i++)
+        known += p->known[i];
+    p->window = (scry_window){.outer = image->space, .inner = image->space};
+    const scry_log *log = image->number ? NULL : &run->request->log;
+    if (run->blurred) {
+        const size_t multiple = run->has_pool ? scry_network_multiple(run->pool.network) : 1;
+        const scry_boundary boundary = scry_boundary_of(run->request->boundary, image->space.rank);
+        if ((st = scry_psf_source_make(&psf, &ps, &run->psf, image, boundary, log, err)) != SCRY_OK)
+            goto done;
+        if ((st = scry_blur_domain(&p->window, &image->space, &ps, boundary, multiple, err)) !=
+            SCRY_OK)
+            goto done;
+        if ((st = scry_blur_create(&p->blur, &image->space, psf, &ps, boundary, multiple, err)) !=
+            SCRY_OK)
+            goto done;
+        p->A = p->blur;
+        if ((st = scry_transfer_create(&p->transfer, psf, &ps, err)) != SCRY_OK) goto done;
+    }
+    if (known < n || !run->blurred) {
+        if ((st = scry_mask_create(&p->select, &image->space, p->known, err)) != SCRY_OK) goto done;
+        p->A = p->select;
+        if (p->blur) {
+            if ((st = scry_chain_create(&p->chain, p->select, p->blur, err)) != SCRY_OK) goto done;
+            p->select = p->blur = NULL; /* parts of the chain now */
+            p->A = p->chain;
+        }
+    }
+    p->data = scry_alloc(known, sizeof *p->data);
+    if (!p->data) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu measurements", known);
+        goto done;
+    }
+    for (size_t i = 0, j = 0; i < n; i++)
+        if (p->known[i]) p->data[j++] = image->pixels[i];
+    size_t varies = 1;
+    while (varies < known && p->data[varies] <= p->data[0] && p->data[varies] >= p->data[0])
+        varies++;
+    if (varies == known)
+        st = SCRY_FAIL(err, SCRY_EINVAL,
+                       "the %zu pixels that count as measured are all %g; %zu are masked, "
+                       "saturated or defect (--defects none keeps them)",
+                       known, (double)p->data[0], n - known);
+done:
+    scry_free(psf);
+    return st;
+}
+
+/* ---- likelihood, model and prior ---- */
+
+/* What the measurement tells of the image's spectrum, in the physical unit. Pixels that were not
+ * measured are filled from their neighbours first. */
+static scry_status measure_power(scry_radial *power, const struct scryi_image_parts *p,
+                                 const scry_image *image, scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space);
+    const scry_noise *noise = &p->noise;
+    float *v = scry_alloc(n, sizeof *v);
+    if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "spectrum of %zu pixels", n);
+    double sum = 0;
+    size_t known = 0;
+    for (size_t i = 0; i < n; i++) {
+        v[i] = (float)scry_noise_to_physical(noise, image->pixels[i]);
+        if (!p->known[i]) continue;
+        sum += v[i];
+        known++;
+    }
+    const double mean = sum / (double)known;
+    scry_status st = known < n ? scry_transfer_fill(v, p->known, &image->space, err) : SCRY_OK;
+    const scry_power_model model = {
+        .noise = noise->kind == SCRY_NOISE_GAUSSIAN
+                     ? noise->sigma * noise->sigma
+                     : fmax(mean + noise->background, 0) + noise->read_noise * noise->read_noise,
+        .transfer = p->transfer.count ? scry_transfer_at : NULL,
+        .ctx = (void *)&p->transfer,
+    };
+    if (st == SCRY_OK)
+        st = scry_power_estimate(power, &image->space, image->space.rank, v, &model, err);
+    scry_free(v);
+    return st;
+}
+
+/* The Gaussian model in the variable u = (v - shift) / scale, from the measured spectrum of v. */
+static scry_status image_pose_make_model(scry_prior **model, const scry_radial *power,
+                                         const scry_affine *map, const scry_space *dom,
+                                         scry_error *err)
+{
+    double table[256];
+    scry_radial scaled = {power->count, table, (power->mean - map->shift) / map->scale};
+    if (power->count > sizeof table / sizeof *table)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "spectrum of %zu entries", power->count);
+    for (size_t i = 0; i < power->count; i++)
+        table[i] = power->power[i] / (map->scale * map->scale);
+    return scry_gaussian_create_radial(model, dom, dom->rank, &scaled, err);
+}
+
+/* v = the closed-form estimate under the Gaussian model: quiet enough to read intensities from. */
+static scry_status quiet_estimate(float *v, const struct scryi_image_parts *p, scry_error *err)
+{
+    scry_options opts;
+    scry_solver *S = NULL;
+    float *u = scry_alloc(scry_space_count(&p->window.outer), sizeof *u);
+    scry_status st = SCRY_OK;
+    if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "first estimate");
+    scry_role_options(&opts, SCRY_ROLE_QUIET_IMAGE);
+    st = scry_solver_plan(&S, &p->problem.problem, &opts, err);
+    if (st == SCRY_OK) st = scry_solver_start(S, 0, 0, err);
+    if (st == SCRY_OK) st = scry_solver_run(S, u, NULL, NULL, NULL, err);
+    if (st == SCRY_OK) scry_window_crop(&p->window, v, u);
+    scry_solver_free(S);
+    scry_free(u);
+    return st;
+}
+
+static scry_status take_prior(struct scryi_image_setup *run, const scry_space *dom, scry_error *err)
+{
+    if (run->prior && scry_space_equal(dom, &run->prior_space)) return SCRY_OK;
+    scry_prior_free(run->prior);
+    run->prior = NULL;
+    run->prior_space = *dom;
+    /* A method that is about to be refused for its operator: the prior has all it can have, so that
+     * the message names every method that would serve. */
+    const bool refused = (run->method->needs & SCRY_NEEDS_SVD) && run->blurred;
+    return scry_prior_pool_make(&run->prior, &run->layout, &run->pool, dom, run->request->tile,
+                                (run->method->needs & SCRY_NEEDS_VJP) || refused, 1, err);
+}
+
+/* Likelihood and Gaussian model for a map of intensities, in place of those before. */
+static scry_status map_intensities(struct scryi_image_parts *p, scry_affine map,
+                                   const scry_radial *power, scry_error *err)
+{
+    scry_problem *problem = &p->problem.problem;
+    scry_likelihood_free(p->L);
+    scry_prior_free(p->model);
+    p->L = NULL;
+    p->model = NULL;
+    p->physical = map;
+    p->problem.map = (scry_affine){map.scale * scry_noise_scale_to_file(&p->noise),
+                                   scry_noise_to_file(&p->noise, map.shift)};
+    scry_status st = scry_likelihood_create(&p->L, p->A, p->data, &p->noise, &map, err);
+    if (st == SCRY_OK) st = image_pose_make_model(&p->model, power, &map, &p->window.outer, err);
+    problem->L = p->L;
+    problem->model = p->model;
+    return st;
+}
+
+/* The network works in a variable of its own: the map to it comes from an estimate without it. */
+static scry_status pose_network(struct scryi_image_parts *p, struct scryi_image_setup *run,
+                                const scry_radial *power, scry_error *err)
+{
+    const scry_restore_request *request = run->request;
+    const size_t n = scry_space_count(&p->window.inner);
+    scry_affine map;
+    float *v = scry_alloc(n, sizeof *v);
+    if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "first estimate of %zu pixels", n);
+    scry_status st = quiet_estimate(v, p, err);
+    if (st == SCRY_OK)
+        st = scry_intensity_map(&map, v, n, &p->noise, request->low, request->high, err);
+    scry_free(v);
+    if (st == SCRY_OK) st = map_intensities(p, map, power, err);
+    if (st == SCRY_OK) st = take_prior(run, &p->window.outer, err);
+    if (st != SCRY_OK) return st;
+    p->problem.problem.prior = run->prior;
+    p->problem.problem.departure = &run->pool.info->departure;
+    return SCRY_OK;
+}
+
+scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_setup *run,
+                             const scry_image *image, scry_error *err)
+{
+    const scry_restore_request *request = run->request;
+    const size_t n = scry_space_count(&image->space);
+    scry_radial power = {0};
+    scry_status st = scry_noise_choose(&p->noise, &request->noise, run->blurred, image->pixels,
+                                       &image->space, &request->log, err);
+    if (st != SCRY_OK) return st;
+    p->problem = (scry_recon_problem){.name = image->name, .window = &p->window};
+    p->known = scry_alloc(n, 1);
+    if (!p->known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    st = scry_known_find(p->known, &p->excluded, image, request->defects, run->blurred,
+                         &request->log, err);
+    if (st == SCRY_OK) st = build_operator(p, run, image, err);
+    if (st == SCRY_OK) st = measure_power(&power, p, image, err);
+    if (st == SCRY_OK) st = map_intensities(p, (scry_affine){1, 0}, &power, err);
+    p->problem.problem.positive =
+        (run->method->needs & SCRY_NEEDS_POSITIVE) || p->noise.kind != SCRY_NOISE_GAUSSIAN;
+    if (st == SCRY_OK && (run->method->needs & SCRY_NEEDS_DENOISER))
+        st = pose_network(p, run, &power, err);
+    scry_radial_free(&power);
+    return st;
+}

@@ -1,0 +1,46 @@
+#ifndef SCRY_APPS_RECON_IMAGE_POSE_IMPL_H
+#define SCRY_APPS_RECON_IMAGE_POSE_IMPL_H
+
+#include "apps/recon/image/restore.h"
+#include "apps/recon/run.h"
+#include "apps/recon/transfer.h"
+
+/* The problem of one image: operator, likelihood, Gaussian model and prior, in the variable that
+ * the method works in. */
+
+/* What the problems of a run share. */
+struct scryi_image_setup {
+    const scry_restore_request *request;
+    const struct scry_method *method;
+    scry_psf_source psf;
+    bool blurred;
+    scry_prior_pool pool;
+    bool has_pool; /* the method needs a network */
+    /* the last prior, kept while the shape of the domain stays the same */
+    scry_prior *prior;
+    scry_space prior_space;
+    scry_prior_layout layout;
+};
+
+/* The parts of one problem, freed together. */
+struct scryi_image_parts {
+    scry_op *blur, *select, *chain; /* chain = select o blur */
+    const scry_op *A;               /* the one that the likelihood uses */
+    unsigned char *known;           /* 1 measured, 0 missing */
+    scry_window window;             /* the image in the domain of A */
+    float *data;                    /* measured pixels, unit of the file */
+    scry_likelihood *L;
+    scry_prior *model;
+    scry_transfer transfer; /* |H(f)|^2 of the blur, or 1 */
+    scry_noise noise;
+    scry_affine physical; /* physical = scale u + shift */
+    size_t excluded;      /* defects left out */
+    scry_recon_problem problem;
+};
+
+/* Fills *p, which is to be freed in any case. The prior is the setup's. */
+scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_setup *setup,
+                             const scry_image *image, scry_error *err);
+void scryi_image_parts_free(struct scryi_image_parts *p); /* accepts a zeroed one */
+
+#endif

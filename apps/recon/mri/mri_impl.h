@@ -1,0 +1,118 @@
+#ifndef SCRY_APPS_RECON_MRI_MRI_IMPL_H
+#define SCRY_APPS_RECON_MRI_MRI_IMPL_H
+
+#include "apps/recon/mri/reconstruct.h"
+#include "apps/recon/run.h"
+
+/* Between the sources of this folder. */
+
+struct scry_reconstructor {
+    const scry_mri_request *request;
+    const scry_scan *scan;
+    scry_options options;
+    size_t chains;
+    scry_output_maps maps;
+    scry_prior_pool pool;
+    bool has_pool;
+    double complex *psi;    /* noise covariance, coils x coils; NULL: not whitened */
+    float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
+    size_t coils;           /* of the problems */
+    double unit;            /* intensity of bright tissue, file's unit: the scale rule */
+};
+
+/* ---- one 2-D problem's samples (plane.c) ---- */
+
+/* Arrays are owned. Coils are whitened, so that E|n|^2 = 1, and compressed. */
+struct scryi_plane {
+    size_t coils, sets, ny, nx;
+    unsigned axes;       /* SCRY_FOURIER_Y | SCRY_FOURIER_X, those still in k-space */
+    int axis[2];         /* which of z, y, x (0, 1, 2) its rows and columns are */
+    float complex *data; /* (coils, ny, nx) */
+    unsigned char *mask; /* (ny, nx) */
+    float complex *maps; /* (coils, sets, ny, nx); NULL: root sum of squares */
+    double scale;        /* the largest root sum of squares of the whitened maps, by which maps
+                            and data are divided: noise is E|n|^2 = 1/scale^2 */
+};
+
+/* maps as for scry_reconstructor_run. */
+scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *r,
+                             const scry_mri_slice *s, size_t index, const float complex *maps,
+                             scry_error *err);
+void scryi_plane_free(struct scryi_plane *p); /* accepts a zeroed one */
+
+/* Marks each pixel (ny, nx): 0, no coil sees it; SCRYI_SEEN; and SCRYI_SEEN_AROUND, where at least
+ * half of its region of side x side pixels (those of scry_chains; 0: each pixel is one) is seen. */
+enum { SCRYI_SEEN = 1, SCRYI_SEEN_AROUND = 2 };
+scry_status scryi_plane_seen(unsigned char **out, const struct scryi_plane *p, size_t side,
+                             scry_error *err);
+
+/* ---- what a slice tells (noise.c, holdout.c) ---- */
+
+/* The covariance of the coils' noise, coils x coils, from the samples themselves. */
+scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
+                                   const scry_scan *scan, scry_error *err);
+
+/* Moves samples from `mask` (ny, nx) to *held, which becomes the caller's, to judge the image by: a
+ * share of the lines (whole ones, where the readout is in the image) or samples outside of the
+ * middle sixteenth of k-space, drawn by the seed. EINVAL: none was moved. */
+scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const struct scryi_plane *p,
+                           double share, uint64_t seed, scry_error *err);
+
+/* ---- one problem (pose.c), and the phase of its image (phase.c) ---- */
+
+enum { SCRYI_RINGS = 33 }; /* of the spectrum of the imaginary part */
+
+/* Freed together. */
+struct scryi_mri_parts {
+    const scry_reconstructor *r;
+    const struct scryi_plane *plane;
+    scry_op *A;
+    float complex *y;     /* measured samples */
+    float complex *phase; /* unit phase of the image, n; NULL: left to the method */
+    unsigned char *mask;  /* samples to reconstruct from */
+    unsigned char *held;  /* samples held out; NULL: none */
+    unsigned char *seen;  /* scryi_plane_seen, in regions of R-hat and ESS */
+    scry_likelihood *L;
+    scry_prior *prior, *model;
+    double sigma;                  /* sd of a sample, per real component */
+    double width;                  /* of the blur that the phase is read through, pixels */
+    double imaginary[SCRYI_RINGS]; /* power spectrum of the imaginary part: scry_radial */
+    scry_recon_problem problem;
+    unsigned char *judged; /* pixels where R-hat and ESS count */
+};
+
+/* Who may stop a problem that is being solved. */
+struct scryi_mri_watch {
+    scry_chains_monitor *monitor;
+    void *ctx;
+};
+
+/* Operator, likelihood and, for methods that work by a network, its priors. *p is to be freed in
+ * any case. */
+scry_status scryi_mri_pose(struct scryi_mri_parts *p, const scry_reconstructor *r,
+                           const struct scryi_plane *plane, uint64_t seed, scry_error *err);
+void scryi_mri_parts_free(struct scryi_mri_parts *p); /* accepts a zeroed one */
+/* Puts phase, map and imaginary part of *p into operator, likelihood and priors. */
+scry_status scryi_mri_apply_phase(struct scryi_mri_parts *p, scry_error *err);
+/* The operator on the samples of `mask`, with the phase of the image in the maps (NULL: as it is).
+ */
+scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
+                               const unsigned char *mask, const float complex *phase,
+                               scry_error *err);
+
+/* The plane's samples where A measures. *y from scry_alloc. */
+scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct scryi_plane *plane,
+                              scry_error *err);
+
+/* phase = exp(i arg(G u)), G a Gaussian blur of `width` pixels: noise and folding do not reach the
+ * phase, fine anatomy of constant phase does not suffer. */
+scry_status scryi_phase_smooth(float complex *phase, const float complex *u, size_t ny, size_t nx,
+                               double width, scry_error *err);
+/* The smoothest phase that explains nearly all of u, and its width. */
+scry_status scryi_phase_choose(float complex *phase, double *width, const float complex *u,
+                               size_t ny, size_t nx, scry_error *err);
+/* Phase and imaginary part learnt from short chains, in place of those of a first estimate. */
+scry_status scryi_phase_learn(struct scryi_mri_parts *p, uint64_t seed,
+                              const struct scryi_mri_watch *watch, scry_error *err);
+
+#endif

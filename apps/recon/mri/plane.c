@@ -1,0 +1,226 @@
+#include "apps/recon/mri/mri_impl.h"
+
+#include "lib/memory.h"
+#include "operators/coils.h"
+#include "operators/fourier.h"
+#include "operators/sensitivity.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { DEFAULT_ACS = 24, LEAST_ACS = 6 }; /* lines that coil maps are made from */
+
+void scryi_plane_free(struct scryi_plane *p)
+{
+    scry_free(p->data);
+    scry_free(p->mask);
+    scry_free(p->maps);
+    *p = (struct scryi_plane){0};
+}
+
+scry_status scryi_plane_seen(unsigned char **out, const struct scryi_plane *p, size_t side,
+                             scry_error *err)
+{
+    const size_t n = p->ny * p->nx, all = p->coils * p->sets, step = side ? side : 1;
+    unsigned char *seen = *out = scry_alloc(n, 1);
+    if (!seen) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    for (size_t i = 0; i < n; i++) {
+        bool by = !p->maps; /* a root sum of squares is of all that there is */
+        for (size_t c = 0; c < all && !by; c++)
+            by = cabsf(p->maps[c * n + i]) > 0;
+        seen[i] = by ? SCRYI_SEEN : 0;
+    }
+    for (size_t y = 0; y < p->ny; y += step)
+        for (size_t x = 0; x < p->nx; x += step) {
+            const size_t h = step < p->ny - y ? step : p->ny - y;
+            const size_t w = step < p->nx - x ? step : p->nx - x;
+            size_t count = 0;
+            for (size_t k = 0; k < h * w; k++)
+                count += seen[(y + k / w) * p->nx + x + k % w];
+            for (size_t k = 0; k < h * w && 2 * count >= h * w; k++)
+                seen[(y + k / w) * p->nx + x + k % w] *= SCRYI_SEEN_AROUND;
+        }
+    return SCRY_OK;
+}
+
+/* Plane `index` of (coils, z, y, x) along the axis that is not in p->axis. */
+static void take_plane(float complex *out, const struct scryi_plane *p, const float complex *data,
+                       const scry_mri_slice *s, size_t index)
+{
+    const size_t stride[3] = {s->dims[1] * s->dims[2], s->dims[2], 1};
+    const size_t n = s->dims[0] * stride[0];
+    const int across = 3 - p->axis[0] - p->axis[1];
+    for (size_t c = 0; c < s->coils; c++)
+        for (size_t y = 0; y < p->ny; y++)
+            for (size_t x = 0; x < p->nx; x++)
+                *out++ = data[c * n + index * stride[across] + y * stride[p->axis[0]] +
+                              x * stride[p->axis[1]]];
+}
+
+static void take_mask(unsigned char *out, const struct scryi_plane *p, const unsigned char *mask,
+                      const scry_mri_slice *s, size_t index)
+{
+    const size_t stride[3] = {s->dims[1] * s->dims[2], s->dims[2], 1};
+    const int across = 3 - p->axis[0] - p->axis[1];
+    for (size_t y = 0; y < p->ny; y++)
+        for (size_t x = 0; x < p->nx; x++)
+            *out++ = mask[index * stride[across] + y * stride[p->axis[0]] + x * stride[p->axis[1]]];
+}
+
+/* The fully sampled middle of the calibration plane, in k-space on both axes. */
+static scry_status calibration_block(float complex **block, size_t *cy, size_t *cx,
+                                     const struct scryi_plane *p, float complex *calibration,
+                                     const unsigned char *mask, const scry_reconstructor *r,
+                                     scry_error *err)
+{
+    const unsigned back = SCRY_FOURIER_YX & ~p->axes;
+    scry_status st = SCRY_OK;
+    if (back) st = scry_fourier_transform(calibration, p->coils, p->ny, p->nx, back, false, err);
+    if (st == SCRY_OK)
+        st = scry_calibration_region(cy, cx, mask, p->ny, p->nx,
+                                     r->request->acs ? r->request->acs : DEFAULT_ACS, LEAST_ACS,
+                                     err);
+    if (st != SCRY_OK) return st;
+    *block = scry_alloc(p->coils * *cy * *cx, sizeof **block);
+    if (!*block) return SCRY_FAIL(err, SCRY_ENOMEM, "calibration block");
+    const size_t y0 = p->ny / 2 - *cy / 2, x0 = p->nx / 2 - *cx / 2;
+    for (size_t c = 0; c < p->coils; c++)
+        for (size_t y = 0; y < *cy; y++)
+            memcpy(*block + (c * *cy + y) * *cx, calibration + (c * p->ny + y0 + y) * p->nx + x0,
+                   *cx * sizeof **block);
+    return SCRY_OK;
+}
+
+static scry_status estimate_maps(struct scryi_plane *p, const scry_mri_slice *s,
+                                 const scry_reconstructor *r, size_t index, scry_error *err)
+{
+    const size_t n = p->ny * p->nx;
+    float complex *calibration = scry_alloc(p->coils * n, sizeof *calibration), *block = NULL;
+    unsigned char *mask = scry_alloc(n, 1);
+    size_t cy, cx;
+    scry_status st = SCRY_OK;
+    if (!calibration || !mask) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "calibration of %zu coils", p->coils);
+        goto done;
+    }
+    take_plane(calibration, p, s->calibration, s, index);
+    take_mask(mask, p, s->calibration_mask, s, index);
+    if ((st = calibration_block(&block, &cy, &cx, p, calibration, mask, r, err)) != SCRY_OK)
+        goto done;
+    if (r->request->coil_maps == SCRY_COILS_LOWRES) {
+        st = scry_lowres_maps(p->maps, block, p->coils, cy, cx, p->ny, p->nx, err);
+    } else {
+        scry_espirit_opts opts;
+        scry_espirit_opts_init(&opts);
+        opts.sets = p->sets;
+        opts.soft = r->request->soft;
+        opts.kernel = scry_mri_kernel(opts.kernel, cy, cx);
+        if (r->request->crop > 0) opts.crop = r->request->crop;
+        if (r->request->crop < 0) opts.crop = 0;
+        st = scry_espirit(p->maps, NULL, block, p->coils, cy, cx, p->ny, p->nx, &opts, err);
+    }
+done:
+    scry_free(calibration);
+    scry_free(block);
+    scry_free(mask);
+    return st;
+}
+
+/* Whitened, compressed: data (coils, n) of the file's coils in place of itself. */
+static scry_status whiten(float complex **data, size_t n, const scry_reconstructor *r,
+                          scry_error *err)
+{
+    const size_t coils = r->scan->coils;
+    scry_status st = SCRY_OK;
+    if (r->psi && (st = scry_whiten(*data, r->psi, coils, n, err)) != SCRY_OK) return st;
+    if (!r->virtual) return SCRY_OK;
+    float complex *out = scry_alloc(r->coils * n, sizeof *out);
+    if (!out) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu virtual coils", r->coils);
+    scry_compress(out, r->virtual, r->coils, *data, coils, n);
+    scry_free(*data);
+    *data = out;
+    return SCRY_OK;
+}
+
+/* Divides maps and data by the largest root sum of squares of the maps, so that |A| = 1 whatever
+ * the unit of the noise. */
+static scry_status mri_prepare_normalise(struct scryi_plane *p, scry_error *err)
+{
+    const size_t n = p->ny * p->nx, m = p->sets * n;
+    double most = 0;
+    for (size_t i = 0; i < m; i++) {
+        double sum = 0;
+        for (size_t c = 0; c < p->coils; c++) {
+            const float complex v = p->maps[c * m + i];
+            sum += (double)crealf(v) * crealf(v) + (double)cimagf(v) * cimagf(v);
+        }
+        most = sum > most ? sum : most;
+    }
+    if (!(most > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "the coil maps are 0 everywhere");
+    p->scale = sqrt(most);
+    const float f = (float)(1 / p->scale);
+    for (size_t i = 0; i < p->coils * m; i++)
+        p->maps[i] *= f;
+    for (size_t i = 0; i < p->coils * n; i++)
+        p->data[i] *= f;
+    return SCRY_OK;
+}
+
+/* The maps are those of the file's own coils with a root sum of squares of 1, and are whitened with
+ * the data: an image has the intensity of a root-sum-of-squares reconstruction of the file, however
+ * the noise of its coils is. */
+static scry_status make_maps(struct scryi_plane *p, const scry_mri_slice *s,
+                             const scry_reconstructor *r, size_t index, const float complex *maps,
+                             scry_error *err)
+{
+    const size_t entries = p->coils * p->sets * p->ny * p->nx;
+    p->maps = scry_alloc(entries, sizeof *p->maps);
+    if (!p->maps) return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu coils", p->coils);
+    if (maps) {
+        memcpy(p->maps, maps, entries * sizeof *maps);
+        return SCRY_OK;
+    }
+    if (p->coils > 1) return estimate_maps(p, s, r, index, err);
+    for (size_t i = 0; i < entries; i++)
+        p->maps[i] = 1;
+    return SCRY_OK;
+}
+
+scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *r,
+                             const scry_mri_slice *s, size_t index, const float complex *maps,
+                             scry_error *err)
+{
+    struct scryi_plane p = {.coils = s->coils, .sets = r->request->sets ? r->request->sets : 1};
+    size_t planes;
+    int across;
+    scry_status st = scry_mri_slice_planes(&planes, &across, s, err);
+    if (st != SCRY_OK) return st;
+    for (int a = 0, k = 0; a < 3; a++)
+        if (a != across) p.axis[k++] = a;
+    p.ny = s->dims[p.axis[0]];
+    p.nx = s->dims[p.axis[1]];
+    p.axes = (s->image_axis[p.axis[0]] ? 0u : SCRY_FOURIER_Y) |
+             (s->image_axis[p.axis[1]] ? 0u : SCRY_FOURIER_X);
+    if (p.coils == 1) p.sets = 1;
+    const size_t n = p.ny * p.nx;
+    p.data = scry_alloc(p.coils * n, sizeof *p.data);
+    p.mask = scry_alloc(n, 1);
+    if (!p.data || !p.mask) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "plane of %zu coils x %zu x %zu", p.coils, p.ny, p.nx);
+        goto done;
+    }
+    take_plane(p.data, &p, s->data, s, index);
+    take_mask(p.mask, &p, s->mask, s, index);
+    const bool combined = p.coils == 1 || r->request->coil_maps != SCRY_COILS_NONE;
+    p.scale = 1;
+    if (combined && (st = make_maps(&p, s, r, index, maps, err)) != SCRY_OK) goto done;
+    if ((st = whiten(&p.data, n, r, err)) != SCRY_OK) goto done;
+    if (combined && (st = whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
+    p.coils = r->coils;
+    if (combined && (st = mri_prepare_normalise(&p, err)) != SCRY_OK) goto done;
+    *out = p;
+    p = (struct scryi_plane){0};
+done:
+    scryi_plane_free(&p);
+    return st;
+}

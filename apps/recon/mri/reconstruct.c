@@ -1,0 +1,267 @@
+#include "apps/recon/mri/reconstruct.h"
+
+#include "apps/recon/mri/mri_impl.h"
+#include "lib/memory.h"
+#include "lib/memory_watch.h"
+#include "operators/coils.h"
+#include "operators/scale.h"
+#include "solvers/roles.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { DEFAULT_SAMPLES = 16 };
+
+/* ---- what is asked ---- */
+
+static const char *name_of(const scry_reconstructor *r)
+{
+    return r->scan->name ? r->scan->name : "scan";
+}
+
+/* Several coils are combined by their root sum of squares. */
+static bool is_rss(const scry_reconstructor *r)
+{
+    return r->request->coil_maps == SCRY_COILS_NONE && r->scan->coils > 1;
+}
+
+static size_t count_chains(const scry_mri_request *q)
+{
+    if (q->options->method->kind != SCRY_POSTERIOR) return 1;
+    return q->samples ? q->samples : DEFAULT_SAMPLES;
+}
+
+scry_status scry_mri_request_check(const scry_mri_request *q, scry_error *err)
+{
+    const struct scry_method *method = q->options ? q->options->method : NULL;
+    const scry_output_maps *maps = q->maps;
+    if (!method || method->kind == SCRY_UNCONDITIONAL)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that reconstructs",
+                         method ? method->name : "none");
+    if (method->kind == SCRY_POSTERIOR && q->noise == SCRY_COIL_NOISE_NONE)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--noise none leaves %s without a noise level; expected auto, scan or "
+                         "kspace",
+                         method->name);
+    if ((method->needs & SCRY_NEEDS_DENOISER) && !q->prior)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s needs a prior, expected the name of one",
+                         method->name);
+    for (size_t t = 0; maps && t < maps->thresholds; t++)
+        if (maps->threshold[t] < 0)
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "--above %g, expected 0 or more: images are magnitudes",
+                             maps->threshold[t]);
+    return maps ? scry_output_maps_possible(maps, q->options, count_chains(q), err) : SCRY_OK;
+}
+
+static scry_status check_scan(const scry_reconstructor *r, scry_error *err)
+{
+    const scry_scan *s = r->scan;
+    if (!s->coils || !s->dims[0] || !s->dims[1] || !s->dims[2])
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%zu coils x %zu x %zu x %zu samples, expected at least "
+                         "1 of each",
+                         s->coils, s->dims[0], s->dims[1], s->dims[2]);
+    if (s->readout != 1 && s->readout != 2)
+        return SCRY_FAIL(err, SCRY_EINVAL, "readout along axis %d, expected 1 (y) or 2 (x)",
+                         s->readout);
+    if (is_rss(r) && r->options.method != scry_role_method(SCRY_ROLE_ADJOINT))
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--maps none combines %zu coils by their root sum of squares, which %s "
+                         "cannot; expected --method %s, or maps",
+                         s->coils, r->options.method->name,
+                         scry_role_method(SCRY_ROLE_ADJOINT)->name);
+    return SCRY_OK;
+}
+
+static scry_status reconstructor_open(scry_reconstructor *r, scry_error *err)
+{
+    const scry_mri_request *q = r->request;
+    scry_status st = scry_mri_request_check(q, err);
+    if (st != SCRY_OK) return st;
+    if (q->maps) r->maps = *q->maps;
+    r->chains = count_chains(q);
+    r->options = *q->options;
+    r->coils = r->scan->coils;
+    if ((st = check_scan(r, err)) != SCRY_OK) return st;
+    if (!(r->options.method->needs & SCRY_NEEDS_DENOISER)) return SCRY_OK;
+    st = scry_prior_pool_open(&r->pool, q->prior, err);
+    r->has_pool = st == SCRY_OK;
+    return st;
+}
+
+scry_status scry_reconstructor_create(scry_reconstructor **out, const scry_mri_request *request,
+                                      const scry_scan *scan, scry_error *err)
+{
+    scry_reconstructor *r = scry_alloc(1, sizeof *r);
+    *out = NULL;
+    if (!r) return SCRY_FAIL(err, SCRY_ENOMEM, "reconstructor");
+    r->request = request;
+    r->scan = scan;
+    const scry_status st = reconstructor_open(r, err);
+    if (st == SCRY_OK)
+        *out = r;
+    else
+        scry_reconstructor_free(r);
+    return st;
+}
+
+void scry_reconstructor_free(scry_reconstructor *r)
+{
+    if (!r) return;
+    if (r->has_pool) scry_prior_pool_close(&r->pool);
+    scry_free(r->psi);
+    scry_free(r->virtual);
+    scry_free(r);
+}
+
+/* ---- what one slice tells of all ---- */
+
+/* psi is the covariance of noise that coils can be whitened by. */
+static scry_status check_covariance(const scry_reconstructor *r, scry_error *err)
+{
+    float complex *one = scry_alloc(r->scan->coils, sizeof *one);
+    if (!one) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", r->scan->coils);
+    const scry_status st = scry_whiten(one, r->psi, r->scan->coils, 1, err);
+    scry_free(one);
+    return st;
+}
+
+/* From the noise scan, else from the outermost samples; *from says which. */
+static scry_status estimate_covariance(scry_reconstructor *r, const char **from,
+                                       const scry_mri_slice *slice, scry_error *err)
+{
+    const scry_scan *s = r->scan;
+    const bool scan = s->noise && s->noise_samples > s->coils;
+    scry_status st;
+    r->psi = scry_alloc(s->coils * s->coils, sizeof *r->psi);
+    if (!r->psi) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", s->coils);
+    if (scan && r->request->noise != SCRY_COIL_NOISE_KSPACE) {
+        *from = "noise scans";
+        st = scry_noise_covariance(r->psi, s->noise, s->coils, s->noise_samples,
+                                   s->noise_ratio > 0 ? s->noise_ratio : 1, err);
+    } else {
+        *from = "the outermost samples";
+        st = scryi_noise_from_slice(r->psi, slice, s, err);
+    }
+    return st == SCRY_OK ? check_covariance(r, err) : st;
+}
+
+static scry_status measure_noise(scry_reconstructor *r, const scry_mri_slice *slice,
+                                 scry_error *err)
+{
+    const scry_scan *s = r->scan;
+    const scry_log *log = &r->request->log;
+    const scry_coil_noise choice = r->request->noise;
+    const char *from = "";
+    scry_error why = {0};
+    if (choice == SCRY_COIL_NOISE_NONE) return SCRY_OK;
+    if (choice == SCRY_COIL_NOISE_SCAN && !s->noise_samples)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s holds no noise scan, expected one for --noise scan",
+                         name_of(r));
+    scry_status st = estimate_covariance(r, &from, slice, &why);
+    if (st != SCRY_OK && st != SCRY_ENOMEM && choice == SCRY_COIL_NOISE_AUTO &&
+        r->options.method->kind == SCRY_CLASSICAL) {
+        scry_log_warn(log, "%s: coils are left as they are: %s", name_of(r), why.text);
+        scry_free(r->psi);
+        r->psi = NULL;
+        return SCRY_OK;
+    }
+    if (st != SCRY_OK) return scry_fail(err, st, why.where, "%s", why.text);
+    double trace = 0;
+    for (size_t c = 0; c < s->coils; c++)
+        trace += creal(r->psi[c * s->coils + c]);
+    scry_log_note(log, "noise: sd %.4g a sample and coil, from %s; coils are whitened",
+                  sqrt(trace / (double)s->coils), from);
+    return SCRY_OK;
+}
+
+static scry_status compress_coils(scry_reconstructor *r, const scry_mri_slice *slice,
+                                  scry_error *err)
+{
+    const size_t keep = r->request->coils, coils = r->scan->coils;
+    const size_t n = slice->dims[0] * slice->dims[1] * slice->dims[2];
+    if (!keep || keep >= coils) return SCRY_OK;
+    double *energy = scry_alloc(coils, sizeof *energy);
+    float complex *data = scry_copy(slice->data, coils * n * sizeof *data);
+    r->virtual = scry_alloc(keep * coils, sizeof *r->virtual);
+    scry_status st = SCRY_OK;
+    if (!energy || !data || !r->virtual)
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu virtual coils", keep);
+    if (st == SCRY_OK && r->psi) st = scry_whiten(data, r->psi, coils, n, err);
+    if (st == SCRY_OK) st = scry_compression(r->virtual, energy, keep, data, coils, n, err);
+    if (st == SCRY_OK) {
+        scry_log_note(&r->request->log, "coils: %zu virtual ones of %zu hold %.2f %% of the energy",
+                      keep, coils, 100 * energy[keep - 1]);
+        r->coils = keep;
+    }
+    scry_free(energy);
+    scry_free(data);
+    return st;
+}
+
+/* Bytes for the problem of a plane; logs where its chains would start. */
+static scry_status forecast(size_t *bytes, const scry_reconstructor *r,
+                            const struct scryi_plane *plane, size_t threads, scry_error *err)
+{
+    const scry_recon_request request = {
+        .options = &r->options, .chains = r->chains, .threads = threads, .maps = &r->maps};
+    struct scryi_mri_parts p = {0};
+    scry_start_point start;
+    const size_t before = scry_memory_asked();
+    *bytes = 0;
+    if (!plane->maps && plane->coils > 1) return SCRY_OK;
+    scry_status st = scryi_mri_pose(&p, r, plane, 0, err);
+    const size_t posed = scry_memory_asked() - before;
+    if (st == SCRY_OK) st = scry_recon_forecast(bytes, &p.problem, &request, err);
+    *bytes += posed;
+    if (st == SCRY_OK) st = scry_start_find(&start, &p.problem.problem, &r->options, err);
+    if (st == SCRY_OK) scry_start_log(&r->request->log, &start, "Gaussian posterior");
+    scryi_mri_parts_free(&p);
+    return st;
+}
+
+scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_slice *slice,
+                                         const float complex *maps, size_t threads, size_t *bytes,
+                                         scry_error *err)
+{
+    struct scryi_plane plane = {0};
+    size_t planes, taken;
+    int across;
+    scry_status st = SCRY_OK;
+    if (!is_rss(r)) st = measure_noise(r, slice, err);
+    if (st == SCRY_OK && !is_rss(r)) st = compress_coils(r, slice, err);
+    if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, slice, err);
+    if (st == SCRY_OK) st = scryi_plane_make(&plane, r, slice, planes / 2, maps, err);
+    if (st == SCRY_OK)
+        st = scry_kspace_scale(&r->unit, plane.data, plane.coils, plane.ny, plane.nx, plane.axes,
+                               err);
+    if (st == SCRY_OK) {
+        scry_log_note(&r->request->log,
+                      "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
+        st = forecast(&taken, r, &plane, threads, err);
+    }
+    if (st == SCRY_OK && bytes) *bytes = taken;
+    scryi_plane_free(&plane);
+    return st;
+}
+
+double scry_reconstructor_unit(const scry_reconstructor *r)
+{
+    return r->unit;
+}
+
+bool scry_reconstructor_whitened(const scry_reconstructor *r)
+{
+    return r->psi != NULL;
+}
+
+const scry_network *scry_reconstructor_network(const scry_reconstructor *r)
+{
+    return r->has_pool ? r->pool.network : NULL;
+}
+
+size_t scry_reconstructor_chains(const scry_reconstructor *r)
+{
+    return r->chains;
+}

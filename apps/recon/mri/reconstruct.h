@@ -1,0 +1,120 @@
+#ifndef SCRY_APPS_RECON_MRI_RECONSTRUCT_H
+#define SCRY_APPS_RECON_MRI_RECONSTRUCT_H
+
+#include "apps/recon/diagnosis.h"
+#include "apps/recon/log.h"
+#include "apps/recon/mri/scan.h"
+#include "apps/recon/output_maps.h"
+#include "apps/recon/prior_lookup.h"
+#include "apps/recon/start.h"
+#include "solvers/chains.h"
+
+/* Images from undersampled k-space. */
+
+typedef enum scry_coil_maps {
+    SCRY_COILS_ESPIRIT = 0, /* sensitivities from the fully sampled middle of k-space */
+    SCRY_COILS_LOWRES,      /* images of that middle over their root sum of squares */
+    SCRY_COILS_NONE         /* none: the root sum of squares of the coils, as they are */
+} scry_coil_maps;
+
+/* Where the covariance of the coils' noise comes from, by which they are whitened. */
+typedef enum scry_coil_noise {
+    SCRY_COIL_NOISE_AUTO = 0, /* the noise scan, else k-space; classical methods do without where
+                                 neither can tell */
+    SCRY_COIL_NOISE_SCAN,     /* the noise scan */
+    SCRY_COIL_NOISE_KSPACE,   /* the outermost samples */
+    SCRY_COIL_NOISE_NONE      /* coils are left as they are: classical methods only */
+} scry_coil_noise;
+
+/* Zeros are defaults. Everything is borrowed. */
+typedef struct scry_mri_request {
+    scry_coil_maps coil_maps; /* where the caller has no maps */
+    size_t sets;              /* of ESPIRiT maps; 0: 1. More than one: classical methods only */
+    size_t acs;               /* lines of the middle that maps are made from, at most; 0: 24 */
+    double crop;              /* eigenvalue below which ESPIRiT takes a pixel for empty; 0: 0.8;
+                                 negative: none is empty */
+    bool soft;                /* fade maps out in place of cutting them off */
+    size_t coils;             /* virtual ones to compress to; 0: all as they are */
+    scry_coil_noise noise;
+    double gain;        /* brightness that the network is shown the brightest tissue with: 2 gain
+                           above its black; 0: 0.75 */
+    double phase_width; /* sd of the Gaussian that the phase is read through, pixels; 0: 2 or less,
+                           the widest that leaves 1 % of the energy beside it */
+    double imaginary;   /* sd of the imaginary part beside that phase, network's unit; 0: learnt */
+    double holdout;     /* share of the samples outside of the middle to judge by; 0: none */
+    const scry_options *options;  /* of the method to use */
+    const char *prior;            /* name or folder of a network, for methods that need one */
+    size_t samples;               /* chains of a posterior method; 0: 16 */
+    const scry_output_maps *maps; /* beside the mean; NULL: none */
+    scry_log log;
+} scry_mri_request;
+
+/* EINVAL: not a method that reconstructs, or one that cannot do what is asked, whatever the scan
+ * is; a threshold below 0. scry_reconstructor_create checks the same. */
+scry_status scry_mri_request_check(const scry_mri_request *request, scry_error *err);
+
+/* A plane on the grid of its samples. */
+typedef struct scry_mri_result {
+    size_t ny, nx;
+    int axis[2];          /* which of z, y, x (0, 1, 2) rows and columns are */
+    float complex *image; /* (ny, nx), unit of the file; sets are added up by magnitude */
+    float *maps;          /* of the magnitude's direction, an image each; NULL without */
+    size_t samples, failed, coils;
+    scry_counts counts;
+    scry_start_point start;
+    scry_diagnosis diagnosis;
+    double holdout; /* |y - A x| / |y| over samples that were held out; NaN without */
+    double holdout_chi2;
+    double scale; /* intensity of u = 1, file's unit */
+    double seconds;
+} scry_mri_result;
+
+void scry_mri_result_free(scry_mri_result *r); /* accepts a zeroed one */
+
+/* Image and maps (those of `maps`) on the grid (ny, nx), as scry_mri_resize does it. Images are
+ * interpolated, and standard deviations and quantiles may not ring below 0 where magnitudes do not;
+ * shares and what holds for a region are taken from the nearest pixel. */
+scry_status scry_mri_result_resize(scry_mri_result *r, const scry_output_maps *maps, size_t ny,
+                                   size_t nx, scry_error *err);
+
+/* ---- a scan, slice by slice ----
+ *
+ * create, calibrate with one slice, then any slice. A calibrated one does not change, and runs in
+ * several threads at a time do not meet. */
+typedef struct scry_reconstructor scry_reconstructor;
+
+/* Checks the request and loads the network. request, scan and what they point to are borrowed until
+ * the reconstructor is freed.
+ * errors  EINVAL: not a method that reconstructs, a method that cannot do what is asked; those of
+ *         scry_prior_pool_open */
+scry_status scry_reconstructor_create(scry_reconstructor **out, const scry_mri_request *request,
+                                      const scry_scan *scan, scry_error *err);
+void scry_reconstructor_free(scry_reconstructor *r); /* accepts NULL */
+
+/* What one slice, best of the middle, tells of all: the noise of the coils, their compression, and
+ * the unit of intensities. threads: those that a run will be given; *bytes (may be NULL): what it
+ * will take beyond its slice. maps as for scry_reconstructor_run. */
+scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_slice *slice,
+                                         const float complex *maps, size_t threads, size_t *bytes,
+                                         scry_error *err);
+
+/* Plane `index` of a slice (scry_mri_slice_planes). maps: (coils, sets, ny, nx) sensitivities in
+ * the file's own coils, or NULL: made from the slice's calibration. monitor (may be NULL) sees the
+ * steps of all chains and may stop them; short chains that prepare the problem come with `chains`
+ * 0. errors  those of the parts; ESTOP: the monitor stopped it */
+scry_status scry_reconstructor_run(scry_mri_result *out, const scry_reconstructor *r,
+                                   const scry_mri_slice *slice, size_t index,
+                                   const float complex *maps, uint64_t seed, size_t threads,
+                                   scry_chains_monitor *monitor, void *ctx, scry_error *err);
+/* The samples as they are, A^H y, whatever the method is. */
+scry_status scry_reconstructor_adjoint(scry_mri_result *out, const scry_reconstructor *r,
+                                       const scry_mri_slice *slice, size_t index,
+                                       const float complex *maps, scry_error *err);
+
+/* For reports, after the calibration. */
+double scry_reconstructor_unit(const scry_reconstructor *r); /* intensity that counts as 1 */
+bool scry_reconstructor_whitened(const scry_reconstructor *r);
+const scry_network *scry_reconstructor_network(const scry_reconstructor *r); /* or NULL */
+size_t scry_reconstructor_chains(const scry_reconstructor *r);
+
+#endif

@@ -1,0 +1,52 @@
+#include "solvers/roles.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const struct {
+    const char *method, *settings;
+} roles[] = {
+    /* the quickest to a good mean (tests/bench) */
+    [SCRY_ROLE_DEBLUR] = {"diffpir", ""},
+    [SCRY_ROLE_INPAINT] = {"jfps", ""},
+    [SCRY_ROLE_SCAN] = {"wavelet", ""},
+    [SCRY_ROLE_DRAW] = {"heun", ""},
+    /* percentiles are read from it, no pixel is: one pass of the noise, two digits */
+    [SCRY_ROLE_QUIET_IMAGE] = {"wiener", "--estimates 1 --solve-tolerance 1e-2"},
+    /* near the best weight of images of one coil and of many; 60 iterations change it no more */
+    [SCRY_ROLE_QUIET_COMPLEX] = {"wavelet", "--wavelet-weight 0.005 --iterations 60"},
+    [SCRY_ROLE_ADJOINT] = {"zero-filled", ""},
+    [SCRY_ROLE_ANCESTRAL] = {"ddpm", ""},
+};
+
+/* Without a weight tv would smooth until the residual is that of the noise, which takes more than
+ * the eye would: images of one coil and of many are best near this one. */
+static const struct {
+    const char *method, *settings;
+} for_scans[] = {{"tv", "--tv-weight 0.005"}};
+
+const struct scry_method *scry_role_method(scry_role role)
+{
+    return scry_method_find(roles[role].method);
+}
+
+static void settle(scry_options *out, const struct scry_method *method, const char *settings)
+{
+    scry_options_init(out, method);
+    const scry_status st = scry_options_parse(out, settings, NULL);
+    assert(st == SCRY_OK && "settings that the method does not have");
+    (void)st;
+}
+
+void scry_role_options(scry_options *out, scry_role role)
+{
+    settle(out, scry_role_method(role), roles[role].settings);
+}
+
+void scry_scan_options(scry_options *out, const struct scry_method *method)
+{
+    const char *settings = "";
+    for (size_t i = 0; i < sizeof for_scans / sizeof *for_scans; i++)
+        if (!strcmp(for_scans[i].method, method->name)) settings = for_scans[i].settings;
+    settle(out, method, settings);
+}

@@ -1,0 +1,65 @@
+#include "tests/check.h"
+
+#include "solvers/roles.h"
+
+#include <string.h>
+
+/* Every role has a method of the right kind, and the method takes the settings of the role. */
+static void roles_have_methods(void **state)
+{
+    (void)state;
+    static const struct {
+        scry_role role;
+        scry_method_kind kind;
+        const char *settings;
+    } expected[] = {
+        {SCRY_ROLE_DEBLUR, SCRY_POSTERIOR, ""},
+        {SCRY_ROLE_INPAINT, SCRY_POSTERIOR, ""},
+        {SCRY_ROLE_SCAN, SCRY_CLASSICAL, ""},
+        {SCRY_ROLE_DRAW, SCRY_UNCONDITIONAL, ""},
+        {SCRY_ROLE_QUIET_IMAGE, SCRY_CLASSICAL, "--estimates 1 --solve-tolerance 0.01"},
+        {SCRY_ROLE_QUIET_COMPLEX, SCRY_CLASSICAL, "--wavelet-weight 0.005 --iterations 60"},
+        {SCRY_ROLE_ADJOINT, SCRY_CLASSICAL, ""},
+        {SCRY_ROLE_ANCESTRAL, SCRY_UNCONDITIONAL, ""},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        scry_options options, wanted;
+        const struct scry_method *method = scry_role_method(expected[i].role);
+        assert_non_null(method);
+        assert_int_equal(method->kind, expected[i].kind);
+        scry_role_options(&options, expected[i].role);
+        assert_ptr_equal(options.method, method);
+        scry_options_init(&wanted, method);
+        assert_int_equal(scry_options_parse(&wanted, expected[i].settings, NULL), SCRY_OK);
+        for (const scry_option *o = method->options; o->name; o++) {
+            double have = 0, want = 0;
+            scry_options_get(&options, o->name, &have, NULL);
+            scry_options_get(&wanted, o->name, &want, NULL);
+            assert_near(have, want, 0);
+        }
+    }
+}
+
+/* Total variation alone has a weight of its own for k-space. */
+static void scans_have_settings(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct scry_method *const *all = scry_methods(&count);
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        scry_options options;
+        scry_scan_options(&options, all[i]);
+        assert_int_equal(scry_options_text(&options, text, sizeof text, NULL), SCRY_OK);
+        assert_string_equal(text, strcmp(all[i]->name, "tv") ? "" : "--tv-weight 0.005");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(roles_have_methods),
+        cmocka_unit_test(scans_have_settings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
