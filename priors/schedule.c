@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 
 #include <math.h>
+#include <string.h>
 
 struct scry_schedule {
     size_t steps;
@@ -28,30 +29,45 @@ static scry_status accumulate(scry_schedule *s, const double *betas, scry_error 
     return SCRY_OK;
 }
 
-scry_status scry_schedule_create_betas(scry_schedule **out, const double *betas, size_t steps,
-                                       scry_error *err)
+/* Of so many steps, its tables not filled yet; NULL when memory is refused. */
+static scry_schedule *schedule_alloc(size_t steps, scry_error *err)
 {
-    scry_status st = SCRY_OK;
-    scry_schedule *s = NULL;
-    *out = NULL;
-    if (steps < 2)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%zu training steps, expected at least 2", steps);
-    s = scry_alloc(1, sizeof *s);
+    scry_schedule *s = scry_alloc(1, sizeof *s);
     if (s) {
         s->steps = steps;
         s->alpha_bar = scry_alloc(steps, sizeof *s->alpha_bar);
         s->log_sigma = scry_alloc(steps, sizeof *s->log_sigma);
     }
-    if (!s || !s->alpha_bar || !s->log_sigma) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "noise schedule of %zu steps", steps);
-        goto done;
-    }
+    if (s && s->alpha_bar && s->log_sigma) return s;
+    scry_schedule_free(s);
+    scry_fail(err, SCRY_ENOMEM, __func__, "noise schedule of %zu steps", steps);
+    return NULL;
+}
+
+scry_status scry_schedule_create_betas(scry_schedule **out, const double *betas, size_t steps,
+                                       scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    *out = NULL;
+    if (steps < 2)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu training steps, expected at least 2", steps);
+    scry_schedule *s = schedule_alloc(steps, err);
+    if (!s) return SCRY_ENOMEM;
     if ((st = accumulate(s, betas, err)) != SCRY_OK) goto done;
     *out = s;
     s = NULL;
 done:
     scry_schedule_free(s);
     return st;
+}
+
+scry_status scry_schedule_copy(scry_schedule **out, const scry_schedule *s, scry_error *err)
+{
+    *out = schedule_alloc(s->steps, err);
+    if (!*out) return SCRY_ENOMEM;
+    memcpy((*out)->alpha_bar, s->alpha_bar, s->steps * sizeof *s->alpha_bar);
+    memcpy((*out)->log_sigma, s->log_sigma, s->steps * sizeof *s->log_sigma);
+    return SCRY_OK;
 }
 
 static double cosine_alpha_bar(double t)

@@ -30,6 +30,8 @@ scry_status scry_schedule_create(scry_schedule **out, scry_beta kind, size_t ste
 scry_status scry_schedule_create_betas(scry_schedule **out, const double *betas, size_t steps,
                                        scry_error *err);
 
+scry_status scry_schedule_copy(scry_schedule **out, const scry_schedule *s, scry_error *err);
+
 void scry_schedule_free(scry_schedule *s); /* accepts NULL */
 
 size_t scry_schedule_steps(const scry_schedule *s);

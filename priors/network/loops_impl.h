@@ -30,7 +30,8 @@ typedef struct scryi_norm {
     const int *group;           /* of each channel; -1: padding */
     const float *weight, *bias; /* zero in the padding */
     float *scale, *shift, *mean, *rstd;
-    double *sums; /* scratch: 2 channels + 2 groups */
+    double *sums;                   /* scratch: 2 channels + 2 groups */
+    float *weight_grad, *bias_grad; /* NULL, or what scryi_norm_backward adds dL/d(these) to */
 } scryi_norm;
 
 /* The passes, once for each instruction set. */

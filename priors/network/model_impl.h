@@ -1,6 +1,7 @@
 #ifndef SCRY_PRIORS_NETWORK_MODEL_IMPL_H
 #define SCRY_PRIORS_NETWORK_MODEL_IMPL_H
 
+#include "priors/network/arena_impl.h"
 #include "priors/network/dnnl_impl.h"
 #include "priors/network/loops_impl.h"
 #include "priors/network/network_impl.h"
@@ -64,11 +65,6 @@ typedef struct scryi_tensor {
     size_t at, floats;        /* at: from the start of the buffer */
     size_t lead, channels, height, width;
 } scryi_tensor;
-
-typedef struct scryi_buffer {
-    size_t floats, offset;
-    int first, last; /* operations that touch it */
-} scryi_buffer;
 
 typedef struct scryi_plan {
     scryi_op *ops;

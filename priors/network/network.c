@@ -234,40 +234,44 @@ static scry_status check_tensors(const scryi_walk *w, const scry_safetensors *fi
     return SCRY_OK;
 }
 
-static scry_status read_tensors(scry_network *net, const scryi_walk *w,
-                                const scry_safetensors *file, scry_error *err)
+/* The claims of a network; release w->claims. */
+static scry_status list_claims(scryi_walk *w, scry_network *net, scry_error *err)
 {
-    scry_status st;
+    *w = (scryi_walk){.claims = NULL};
+    walk(w, net);
+    if (!(w->claims = scry_alloc(w->count, sizeof *w->claims)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "table of %zu tensors", w->count);
+    w->count = 0;
+    walk(w, net);
+    return SCRY_OK;
+}
+
+/* Places in the pool, which is made where there is none. */
+static scry_status place_tensors(scry_network *net, const scryi_walk *w, scry_error *err)
+{
+    net->parameters = 0;
     for (size_t i = 0; i < w->count; i++)
         net->parameters += w->claims[i].count;
-    if (!(net->pool = scry_alloc(net->parameters, sizeof *net->pool)))
+    if (!net->pool && !(net->pool = scry_alloc(net->parameters, sizeof *net->pool)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu weights", net->parameters);
     float *at = net->pool;
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->count; at += w->claims[i++].count)
         *w->claims[i].where = at;
-        if ((st = scry_safetensors_float(file, find(file, &w->claims[i]), at, err)) != SCRY_OK)
-            return st;
-        at += w->claims[i].count;
-    }
     return SCRY_OK;
 }
 
 static scry_status load_weights(scry_network *net, const char *path, scry_error *err)
 {
-    scryi_walk w = {.claims = NULL};
+    scryi_walk w;
     scry_safetensors *file = NULL;
     scry_status st = scry_safetensors_open(&file, path, err);
     if (st != SCRY_OK) return st;
-    walk(&w, net);
-    if (!(w.claims = scry_alloc(w.count, sizeof *w.claims))) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: table of tensors", path);
-        goto done;
-    }
-    w.count = 0;
-    walk(&w, net);
+    if ((st = list_claims(&w, net, err)) != SCRY_OK) goto done;
     if ((st = check_tensors(&w, file, path, err)) != SCRY_OK) goto done;
-    if ((st = read_tensors(net, &w, file, err)) != SCRY_OK) goto done;
-    st = scry_sha256_file(path, net->sha256, err);
+    if ((st = place_tensors(net, &w, err)) != SCRY_OK) goto done;
+    for (size_t i = 0; i < w.count && st == SCRY_OK; i++)
+        st = scry_safetensors_float(file, find(file, &w.claims[i]), *w.claims[i].where, err);
+    if (st == SCRY_OK) st = scry_sha256_file(path, net->sha256, err);
 done:
     scry_free(w.claims);
     scry_safetensors_free(file);
@@ -288,6 +292,61 @@ scry_status scry_network_load(scry_network **out, const char *folder, scry_error
     net = NULL;
 done:
     scry_network_free(net);
+    return st;
+}
+
+scry_status scryi_network_create(scry_network **out, const scryi_config *config,
+                                 scry_schedule *schedule, scry_error *err)
+{
+    scryi_walk w = {.claims = NULL};
+    scry_status st = SCRY_OK;
+    *out = NULL;
+    scry_network *net = scry_alloc(1, sizeof *net);
+    if (!net) {
+        scry_schedule_free(schedule);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "network");
+    }
+    net->config = *config;
+    net->schedule = schedule;
+    if ((st = list_claims(&w, net, err)) != SCRY_OK) goto done;
+    if ((st = place_tensors(net, &w, err)) != SCRY_OK) goto done;
+    *out = net;
+    net = NULL;
+done:
+    scry_free(w.claims);
+    scry_network_free(net);
+    return st;
+}
+
+scry_status scryi_network_copy(scry_network **out, const scry_network *net, const float *pool,
+                               scry_error *err)
+{
+    scry_schedule *schedule;
+    *out = NULL;
+    scry_status st = scry_schedule_copy(&schedule, net->schedule, err);
+    if (st == SCRY_OK) st = scryi_network_create(out, &net->config, schedule, err);
+    if (st == SCRY_OK) memcpy((*out)->pool, pool, net->parameters * sizeof *pool);
+    return st;
+}
+
+scry_status scryi_network_entries(scryi_entry **out, size_t *count, scry_network *net,
+                                  scry_error *err)
+{
+    scryi_walk w = {.claims = NULL};
+    *out = NULL;
+    scry_status st = list_claims(&w, net, err);
+    if (st == SCRY_OK) st = place_tensors(net, &w, err);
+    if (st == SCRY_OK && !(*out = scry_alloc(w.count, sizeof **out)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "table of %zu tensors", w.count);
+    for (size_t i = 0; st == SCRY_OK && i < w.count; i++) {
+        const scryi_claim *c = &w.claims[i];
+        scryi_entry *e = &(*out)[i];
+        *e = (scryi_entry){.rank = c->rank, .count = c->count, .value = *c->where};
+        memcpy(e->name, c->name, sizeof e->name);
+        memcpy(e->dims, c->dims, sizeof e->dims);
+    }
+    *count = w.count;
+    scry_free(w.claims);
     return st;
 }
 

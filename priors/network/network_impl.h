@@ -70,6 +70,24 @@ struct scry_network {
     char sha256[65];
 };
 
+/* A tensor of a network: its name in the file of weights, and where its values lie. */
+typedef struct scryi_entry {
+    char name[120];
+    int rank;
+    size_t dims[4], count;
+    float *value;
+} scryi_entry;
+
+/* All weights zero. The network takes the schedule over, also when this fails. */
+scry_status scryi_network_create(scry_network **out, const scryi_config *config,
+                                 scry_schedule *schedule, scry_error *err);
+/* A copy of it with the weights of another pool. */
+scry_status scryi_network_copy(scry_network **out, const scry_network *net, const float *pool,
+                               scry_error *err);
+/* In the order of the pool, one after the other without gaps; release with scry_free. */
+scry_status scryi_network_entries(scryi_entry **out, size_t *count, scry_network *net,
+                                  scry_error *err);
+
 /* config.json, scheduler_config.json and, of prior.json where there is one, "input". */
 scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, const char *folder,
                               scry_error *err);

@@ -3,8 +3,6 @@
 #include "lib/memory.h"
 #include "priors/network/attention_impl.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The forward pass is written down operation by operation; the gradient is the same list read
@@ -14,8 +12,6 @@
  *
  * A concatenation is no copy. Its tensor is made before its parts, and what produces a part writes
  * straight into its place; the gradient is split the same way. */
-
-#define UNTOUCHED (-1)
 
 typedef struct scryi_builder {
     scryi_model *m;
@@ -71,7 +67,7 @@ static int plan_allocate(scryi_builder *b, size_t floats, scryi_tensor t)
     scryi_plan *p = b->plan;
     if (!grow(b, &p->buffers, &b->buffer_room, p->buffer_count, sizeof *p->buffers)) return 0;
     p->buffers[p->buffer_count] = (scryi_buffer){
-        .floats = scry_align_up(floats * sizeof(float)) / sizeof(float), .first = UNTOUCHED};
+        .floats = scry_align_up(floats * sizeof(float)) / sizeof(float), .first = SCRYI_UNTOUCHED};
     t.buffer = (int)p->buffer_count++;
     t.parent = SCRYI_NONE;
     t.floats = floats;
@@ -114,7 +110,7 @@ static void touch(scryi_plan *p, int t)
 {
     if (t == SCRYI_NONE) return;
     scryi_buffer *buffer = &p->buffers[p->tensors[t].buffer];
-    if (buffer->first == UNTOUCHED) buffer->first = (int)p->op_count;
+    if (buffer->first == SCRYI_UNTOUCHED) buffer->first = (int)p->op_count;
     buffer->last = (int)p->op_count;
 }
 
@@ -437,33 +433,6 @@ static void answer(scryi_builder *b, scryi_op op)
     }
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const scryi_buffer *p = *(scryi_buffer *const *)a, *q = *(scryi_buffer *const *)b;
-    if (p->floats != q->floats) return p->floats < q->floats ? 1 : -1;
-    return (p > q) - (p < q);
-}
-
-/* Largest first, each at the lowest place that is free for its whole life. */
-static void arrange(scryi_plan *p, scryi_buffer **order)
-{
-    for (size_t i = 0; i < p->buffer_count; i++)
-        order[i] = &p->buffers[i];
-    qsort(order, p->buffer_count, sizeof(*order), by_size);
-    for (size_t i = 0; i < p->buffer_count; i++) {
-        scryi_buffer *b = order[i];
-        for (size_t j = 0; j < i; j++) {
-            const scryi_buffer *o = order[j];
-            const bool meet = o->first <= b->last && b->first <= o->last;
-            if (!meet || o->offset >= b->offset + b->floats || b->offset >= o->offset + o->floats)
-                continue;
-            b->offset = o->offset + o->floats;
-            j = SIZE_MAX; /* from the start: this may collide with an earlier one */
-        }
-        if (p->floats < b->offset + b->floats) p->floats = b->offset + b->floats;
-    }
-}
-
 static void keep_to_the_end(scryi_plan *p, int t)
 {
     if (t != SCRYI_NONE) p->buffers[p->tensors[t].buffer].last = (int)p->op_count;
@@ -480,11 +449,7 @@ scry_status scryi_plan_create(scryi_model *m, scryi_plan *plan, bool vjp, scry_e
     if (b.st != SCRY_OK) return b.st;
     keep_to_the_end(plan, plan->output);
     keep_to_the_end(plan, plan->gradient);
-    scryi_buffer **order = scry_alloc(plan->buffer_count, sizeof(*order));
-    if (!order) return SCRY_FAIL(err, SCRY_ENOMEM, "plan of the network");
-    arrange(plan, order);
-    scry_free(order);
-    return SCRY_OK;
+    return scryi_arrange(plan->buffers, plan->buffer_count, &plan->floats, err);
 }
 
 void scryi_plan_free(scryi_plan *plan)

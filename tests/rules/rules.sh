@@ -61,7 +61,7 @@ home() {
     home 'cjson/.*' 'lib/io/json\.c'
     home 'png\.h' 'lib/io/png\.c'
     home 'Random123/.*' 'lib/rng\.c'
-    home 'dnnl.*' 'priors/network/dnnl\.c'
+    home 'dnnl.*' 'priors/network/dnnl(_train)?\.c'
     home 'popt\.h' 'apps/cli/cli\.c'
     # GSL is welcome in sources; only the random generator shows one of its types.
     home 'gsl/.*' '(lib/rng_gsl\.h|[a-z0-9_/]*\.c)'
