@@ -35,6 +35,7 @@
 #include "lib/io/json.h"        /* documents and reports */
 #include "lib/io/nifti.h"       /* images in the space of a patient */
 #include "lib/io/png.h"         /* previews */
+#include "lib/io/npy.h"         /* arrays of numpy */
 #include "lib/io/safetensors.h" /* weights of networks */
 #include "lib/sha256.h"         /* checksums */
 #include "lib/io/tiff/tiff.h"   /* microscopy images */

@@ -60,6 +60,7 @@ home() {
     home 'mpi\.h' 'apps/cli/ranks\.c'
     home 'cjson/.*' 'lib/io/json\.c'
     home 'png\.h' 'lib/io/png\.c'
+    home 'zlib\.h' 'lib/io/npy\.c'
     home 'Random123/.*' 'lib/rng\.c'
     home 'dnnl.*' 'priors/network/dnnl(_train)?\.c'
     home 'popt\.h' 'apps/cli/cli\.c'

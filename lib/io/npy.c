@@ -1,0 +1,406 @@
+#include "lib/io/npy.h"
+
+#include "lib/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* The zip is read by its central directory (PKWARE's APPNOTE 6.3, sections 4.3.12 to 4.3.16, with
+ * the 64-bit fields that numpy writes for large arrays). A header of an array is a Python literal
+ * whose keys numpy always writes in one way (numpy.lib.format). */
+
+typedef struct npy_item {
+    scry_npy_info info;
+    const unsigned char *from; /* of the file: the array with its header, or its compressed form */
+    size_t packed, whole;      /* bytes in the file; bytes of the array with its header */
+    bool deflated, checked;
+    uint32_t crc;
+    size_t data; /* where values begin */
+    bool fortran, big;
+    char kind; /* numpy's letter */
+    size_t bytes;
+} npy_item;
+
+struct scry_npy {
+    const unsigned char *bytes;
+    size_t size;
+    bool mapped;
+    npy_item *items;
+    size_t count;
+    char name[256];
+};
+
+static uint64_t little(const unsigned char *p, int n)
+{
+    uint64_t v = 0;
+    for (int i = n - 1; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+/* ---- the header of an array ---- */
+
+static scry_status npy_bad(const scry_npy *f, const npy_item *it, const char *what, scry_error *err)
+{
+    return SCRY_FAIL(err, SCRY_EFORMAT, "%s%s%s: %s", f->name, it->info.name[0] ? ", array " : "",
+                     it->info.name, what);
+}
+
+static scry_status read_type(const scry_npy *f, npy_item *it, const char *text, scry_error *err)
+{
+    static const struct {
+        char kind;
+        size_t bytes;
+    } known[] = {{'b', 1}, {'u', 1}, {'u', 2}, {'u', 4}, {'u', 8}, {'i', 1},
+                 {'i', 2}, {'i', 4}, {'i', 8}, {'f', 2}, {'f', 4}, {'f', 8}};
+    const char *descr = strstr(text, "'descr':");
+    const char *quote = descr ? strchr(descr + 8, '\'') : NULL;
+    const char *end = quote ? strchr(quote + 1, '\'') : NULL;
+    if (!end || (size_t)(end - quote) > sizeof it->info.type)
+        return npy_bad(f, it, "its header names no plain type", err);
+    memcpy(it->info.type, quote + 1, (size_t)(end - quote) - 1);
+    it->big = it->info.type[0] == '>';
+    it->kind = it->info.type[1];
+    it->bytes = strtoul(it->info.type + 2, NULL, 10);
+    for (size_t i = 0; i < sizeof known / sizeof *known && strchr("<>|=", it->info.type[0]); i++)
+        if (it->kind == known[i].kind && it->bytes == known[i].bytes) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EUNSUP, "%s%s%s: type '%s' is not read, expected numbers", f->name,
+                     it->info.name[0] ? ", array " : "", it->info.name, it->info.type);
+}
+
+static scry_status read_shape(const scry_npy *f, npy_item *it, const char *text, scry_error *err)
+{
+    const char *at = strstr(text, "'shape':");
+    at = at ? strchr(at, '(') : NULL;
+    if (!at) return npy_bad(f, it, "its header names no shape", err);
+    it->info.count = 1;
+    for (at++; *at == ' ' || *at == ','; at++) {
+    }
+    while (*at >= '0' && *at <= '9') {
+        char *end;
+        errno = 0;
+        const unsigned long long n = strtoull(at, &end, 10);
+        if (it->info.rank == SCRY_NPY_RANK)
+            return SCRY_FAIL(err, SCRY_EUNSUP, "%s: more than %d axes", f->name, SCRY_NPY_RANK);
+        if (errno || n > SIZE_MAX / 16 || (n && it->info.count > SIZE_MAX / 16 / n))
+            return npy_bad(f, it, "its shape is too large", err);
+        it->info.dims[it->info.rank++] = (size_t)n;
+        it->info.count *= (size_t)n;
+        for (at = end; *at == ' ' || *at == ','; at++) {
+        }
+    }
+    return *at == ')' ? SCRY_OK : npy_bad(f, it, "its shape is no list of numbers", err);
+}
+
+/* head: the first `got` of `whole` bytes. */
+static scry_status read_array_header(const scry_npy *f, npy_item *it, const unsigned char *head,
+                                     size_t got, scry_error *err)
+{
+    char text[4096];
+    if (got < 12 || memcmp(head, "\x93NUMPY", 6))
+        return npy_bad(f, it, "does not begin as numpy's arrays do", err);
+    const size_t prefix = head[6] < 2 ? 10 : 12;
+    const size_t length = (size_t)little(head + 8, head[6] < 2 ? 2 : 4);
+    if (head[6] < 1 || head[6] > 3)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s: version %d of numpy's format, expected 1 to 3",
+                         f->name, head[6]);
+    if (length >= sizeof text || length > got - prefix)
+        return npy_bad(f, it, "its header is truncated or over 4095 bytes", err);
+    memcpy(text, head + prefix, length);
+    text[length] = '\0';
+    it->data = prefix + length;
+    it->fortran = strstr(text, "'fortran_order': True") != NULL;
+    scry_status st = read_type(f, it, text, err);
+    if (st == SCRY_OK) st = read_shape(f, it, text, err);
+    if (st != SCRY_OK) return st;
+    if (it->whole - it->data == it->info.count * it->bytes) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EFORMAT, "%s%s%s: %zu bytes of values, its header promises %zu",
+                     f->name, it->info.name[0] ? ", array " : "", it->info.name,
+                     it->whole - it->data, it->info.count * it->bytes);
+}
+
+/* ---- the zip ---- */
+
+/* out[size] of an item; as much as there is when `partial`. */
+static scry_status inflate_item(const scry_npy *f, const npy_item *it, unsigned char *out,
+                                size_t *size, bool partial, scry_error *err)
+{
+    z_stream z = {0};
+    int code = Z_OK;
+    size_t in = 0, done = 0;
+    if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: inflating", f->name);
+    while (code == Z_OK && done < *size) {
+        const size_t a = it->packed - in < 1u << 30 ? it->packed - in : 1u << 30;
+        const size_t b = *size - done < 1u << 30 ? *size - done : 1u << 30;
+        z.next_in = (unsigned char *)it->from + in;
+        z.avail_in = (uInt)a;
+        z.next_out = out + done;
+        z.avail_out = (uInt)b;
+        code = inflate(&z, Z_NO_FLUSH);
+        in += a - z.avail_in;
+        done += b - z.avail_out;
+    }
+    inflateEnd(&z);
+    if ((code != Z_OK && code != Z_STREAM_END) || (!partial && done != *size))
+        return npy_bad(f, it, "its compressed data are damaged", err);
+    *size = done;
+    return SCRY_OK;
+}
+
+#define HEAD 4096
+
+static scry_status add_item(scry_npy *f, npy_item *it, scry_error *err)
+{
+    unsigned char head[HEAD];
+    size_t got = it->whole < HEAD ? it->whole : HEAD;
+    scry_status st = SCRY_OK;
+    if (it->deflated)
+        st = inflate_item(f, it, head, &got, true, err);
+    else if (it->packed != it->whole)
+        st = npy_bad(f, it, "stored with two different sizes", err);
+    else
+        memcpy(head, it->from, got);
+    return st == SCRY_OK ? read_array_header(f, it, head, got, err) : st;
+}
+
+/* The end of the central directory: where it starts, and its number of entries. */
+static bool find_directory(const scry_npy *f, size_t *at, size_t *count)
+{
+    if (f->size < 22) return false;
+    for (size_t i = f->size - 22; i + 22 + 65535 >= f->size; i--) {
+        const unsigned char *e = f->bytes + i;
+        if (little(e, 4) == 0x06054b50) {
+            *count = (size_t)little(e + 10, 2);
+            *at = (size_t)little(e + 16, 4);
+            if (*at != 0xffffffff && *count != 0xffff) return true;
+            if (i < 20 || little(e - 20, 4) != 0x07064b50) return false;
+            const uint64_t far = little(e - 20 + 8, 8);
+            if (far > f->size - 22 || f->size - far < 56) return false;
+            e = f->bytes + far;
+            if (little(e, 4) != 0x06064b50) return false;
+            *count = (size_t)little(e + 32, 8);
+            *at = (size_t)little(e + 48, 8);
+            return true;
+        }
+        if (!i) break;
+    }
+    return false;
+}
+
+/* 64-bit fields take the place of those that are all ones, in their order. */
+static void wide_fields(const unsigned char *extra, size_t length, uint64_t *const *fields)
+{
+    for (size_t i = 0; i + 4 <= length;) {
+        const size_t id = (size_t)little(extra + i, 2), n = (size_t)little(extra + i + 2, 2);
+        size_t at = i + 4;
+        for (int k = 0; id == 1 && k < 3; k++)
+            if (*fields[k] == 0xffffffff && at + 8 <= i + 4 + n && at + 8 <= length) {
+                *fields[k] = little(extra + at, 8);
+                at += 8;
+            }
+        i += 4 + n;
+    }
+}
+
+static scry_status read_entry(scry_npy *f, size_t *at, npy_item *it, scry_error *err)
+{
+    const unsigned char *e = f->bytes + *at;
+    if (*at > f->size || f->size - *at < 46 || little(e, 4) != 0x02014b50)
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: its directory of arrays is damaged", f->name);
+    const size_t name = (size_t)little(e + 28, 2), extra = (size_t)little(e + 30, 2);
+    const size_t note = (size_t)little(e + 32, 2), method = (size_t)little(e + 10, 2);
+    uint64_t packed = little(e + 20, 4), whole = little(e + 24, 4), local = little(e + 42, 4);
+    if (f->size - *at - 46 < name + extra + note)
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: its directory of arrays is truncated", f->name);
+    wide_fields(e + 46 + name, extra, (uint64_t *const[]){&whole, &packed, &local});
+    *at += 46 + name + extra + note;
+    size_t kept = name > 4 && !memcmp(e + 46 + name - 4, ".npy", 4) ? name - 4 : name;
+    if (kept >= sizeof it->info.name) kept = sizeof it->info.name - 1;
+    memcpy(it->info.name, e + 46, kept);
+    if (method != 0 && method != 8)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s, array %s: compression %zu, expected 0 or 8",
+                         f->name, it->info.name, method);
+    if (local > f->size || f->size - local < 30 || little(f->bytes + local, 4) != 0x04034b50)
+        return npy_bad(f, it, "is not where the directory says", err);
+    const unsigned char *l = f->bytes + local;
+    const uint64_t data = local + 30 + little(l + 26, 2) + little(l + 28, 2);
+    if (data > f->size || packed > f->size - data) return npy_bad(f, it, "is truncated", err);
+    if (whole / 1100 > packed) return npy_bad(f, it, "its sizes cannot be", err);
+    it->from = f->bytes + data;
+    it->packed = (size_t)packed;
+    it->whole = (size_t)whole;
+    it->deflated = method == 8;
+    it->checked = true;
+    it->crc = (uint32_t)little(e + 16, 4);
+    return add_item(f, it, err);
+}
+
+static scry_status read_zip(scry_npy *f, scry_error *err)
+{
+    size_t at, count;
+    scry_status st = SCRY_OK;
+    if (!find_directory(f, &at, &count) || count > f->size / 46)
+        return SCRY_FAIL(err, SCRY_EFORMAT, "%s: a zip without its end, truncated?", f->name);
+    if (!(f->items = scry_alloc(count, sizeof *f->items)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu arrays", f->name, count);
+    for (; f->count < count && st == SCRY_OK; f->count++)
+        st = read_entry(f, &at, &f->items[f->count], err);
+    return st;
+}
+
+static scry_status read_single(scry_npy *f, scry_error *err)
+{
+    if (!(f->items = scry_alloc(1, sizeof *f->items)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: array", f->name);
+    f->count = 1;
+    f->items[0].from = f->bytes;
+    f->items[0].packed = f->items[0].whole = f->size;
+    return add_item(f, &f->items[0], err);
+}
+
+scry_status scry_npy_parse(scry_npy **out, const void *bytes, size_t size, const char *name,
+                           scry_error *err)
+{
+    scry_status st;
+    *out = NULL;
+    scry_npy *f = scry_alloc(1, sizeof *f);
+    if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", name);
+    f->bytes = bytes;
+    f->size = size;
+    snprintf(f->name, sizeof f->name, "%s", name);
+    if (size >= 6 && !memcmp(bytes, "\x93NUMPY", 6))
+        st = read_single(f, err);
+    else if (size >= 4 && (!memcmp(bytes, "PK\3\4", 4) || !memcmp(bytes, "PK\5\6", 4)))
+        st = read_zip(f, err);
+    else
+        st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: neither .npy nor .npz", name);
+    if (st == SCRY_OK)
+        *out = f;
+    else
+        scry_npy_close(f);
+    return st;
+}
+
+scry_status scry_npy_open(scry_npy **out, const char *path, scry_error *err)
+{
+    struct stat info;
+    void *bytes = MAP_FAILED;
+    *out = NULL;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) || !S_ISREG(info.st_mode)) {
+        const char *why = fd < 0 ? strerror(errno) : "not a regular file";
+        if (fd >= 0) close(fd);
+        return SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, why);
+    }
+    const size_t size = (size_t)info.st_size;
+    if (size) bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (bytes == MAP_FAILED)
+        return SCRY_FAIL(err, size ? SCRY_EIO : SCRY_EFORMAT, "%s: %s", path,
+                         size ? strerror(errno) : "empty");
+    const scry_status st = scry_npy_parse(out, bytes, size, path, err);
+    if (st == SCRY_OK)
+        (*out)->mapped = true;
+    else
+        munmap(bytes, size);
+    return st;
+}
+
+void scry_npy_close(scry_npy *f)
+{
+    if (!f) return;
+    if (f->mapped) munmap((void *)f->bytes, f->size);
+    scry_free(f->items);
+    scry_free(f);
+}
+
+size_t scry_npy_count(const scry_npy *f)
+{
+    return f->count;
+}
+
+const scry_npy_info *scry_npy_get(const scry_npy *f, size_t i)
+{
+    return &f->items[i].info;
+}
+
+/* ---- values ---- */
+
+static float half(uint64_t bits)
+{
+    const int exponent = (int)(bits >> 10 & 31);
+    const float fraction = (float)(bits & 1023), sign = bits >> 15 ? -1.f : 1.f;
+    if (exponent == 31) return fraction > 0 ? NAN : sign * INFINITY;
+    if (!exponent) return sign * ldexpf(fraction, -24);
+    return sign * ldexpf(1024 + fraction, exponent - 25);
+}
+
+static float value_at(const npy_item *it, const unsigned char *p)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < it->bytes; i++)
+        v = v << 8 | p[it->big ? i : it->bytes - 1 - i];
+    if (it->kind == 'f') {
+        const uint32_t low = (uint32_t)v;
+        float f;
+        double d;
+        memcpy(&f, &low, sizeof f);
+        memcpy(&d, &v, sizeof d);
+        return it->bytes == 2 ? half(v) : it->bytes == 4 ? f : (float)d;
+    }
+    if (it->kind != 'i') return (float)v;
+    const unsigned unused = 64 - 8 * (unsigned)it->bytes;
+    return (float)((int64_t)(v << unused) / ((int64_t)1 << unused));
+}
+
+/* Where entry i of C order is in Fortran's. */
+static size_t fortran_place(const scry_npy_info *n, size_t i)
+{
+    size_t at = 0, stride = n->count;
+    for (int a = n->rank - 1; a >= 0; a--) {
+        stride /= n->dims[a];
+        at += i % n->dims[a] * stride;
+        i /= n->dims[a];
+    }
+    return at;
+}
+
+scry_status scry_npy_read(const scry_npy *f, size_t i, float *out, scry_error *err)
+{
+    const npy_item *it = &f->items[i];
+    const unsigned char *bytes = it->from;
+    unsigned char *own = NULL;
+    scry_status st = SCRY_OK;
+    if (it->deflated) {
+        size_t size = it->whole;
+        if (!(own = scry_alloc(size, 1)))
+            return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu bytes", f->name, size);
+        if ((st = inflate_item(f, it, own, &size, false, err)) != SCRY_OK) goto done;
+        bytes = own;
+    }
+    uLong crc = crc32(0, NULL, 0);
+    for (size_t at = 0; it->checked && at < it->whole; at += 1u << 30)
+        crc = crc32(crc, bytes + at, (uInt)(it->whole - at < 1u << 30 ? it->whole - at : 1u << 30));
+    if (it->checked && (uint32_t)crc != it->crc) {
+        st = npy_bad(f, it, "its checksum is another, damaged", err);
+        goto done;
+    }
+    for (size_t k = 0; k < it->info.count; k++)
+        out[k] = value_at(it, bytes + it->data +
+                                  (it->fortran ? fortran_place(&it->info, k) : k) * it->bytes);
+done:
+    scry_free(own);
+    return st;
+}
