@@ -1,6 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/io/safetensors.h"
 
 #include <string.h>
@@ -150,6 +151,40 @@ static void files_are_read(void **state)
     assert_fails(scry_safetensors_open(&s, "/tmp", &err), SCRY_EIO);
 }
 
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_safetensors *s;
+    float a[6] = {1, -2.5f, 3e-20f, 0, 7, 9}, b = 4, out[6];
+    const size_t dims[] = {2, 3};
+    const scry_tensor_out tensors[] = {{"x.weight", 2, dims, a}, {"b", 0, NULL, &b}};
+    char folder[] = "/tmp/scry-safetensors-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/t", folder);
+    for (int again = 0; again < 2; again++) { /* the second replaces the first */
+        assert_ok(scry_safetensors_write(path, tensors, 2, &err));
+        assert_ok(scry_safetensors_open(&s, path, &err));
+        assert_int_equal(scry_safetensors_count(s), 2);
+        const scry_tensor_info *t = scry_safetensors_find(s, "x.weight");
+        assert_true(t->rank == 2 && t->dims[0] == 2 && t->dims[1] == 3);
+        assert_ok(scry_safetensors_float(s, t, out, &err));
+        assert_memory_equal(out, a, sizeof a);
+        assert_ok(scry_safetensors_float(s, scry_safetensors_find(s, "b"), out, &err));
+        assert_true(out[0] == 4);
+        scry_safetensors_free(s);
+        a[1] = 11;
+    }
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0); /* nothing else was left there */
+    assert_fails(scry_safetensors_write("/nonexistent/t", tensors, 2, &err), SCRY_EIO);
+    const size_t live = scry_memory_live();
+    scry_memory_fail_at(1);
+    assert_fails(scry_safetensors_write("/tmp/t", tensors, 2, &err), SCRY_ENOMEM);
+    scry_memory_fail_at(0);
+    assert_int_equal(scry_memory_live(), live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +193,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(refused_memory_is_reported),
         cmocka_unit_test(files_are_read),
+        cmocka_unit_test(what_is_written_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,4 +50,15 @@ const scry_tensor_info *scry_safetensors_find(const scry_safetensors *s, const c
 scry_status scry_safetensors_float(const scry_safetensors *s, const scry_tensor_info *tensor,
                                    float *out, scry_error *err);
 
+/* float32 tensors in the order given, names distinct. The file appears whole, by rename, once its
+ * bytes are on the disk; an existing one is replaced. EIO; ENOMEM. */
+typedef struct scry_tensor_out {
+    const char *name;
+    int rank;
+    const size_t *dims;
+    const float *values;
+} scry_tensor_out;
+scry_status scry_safetensors_write(const char *path, const scry_tensor_out *tensors, size_t count,
+                                   scry_error *err);
+
 #endif
