@@ -251,6 +251,78 @@ static void training_learns(void **state)
     scry_trainer_free(t);
 }
 
+/* Stopped, saved, loaded and gone on with, a training is the one that was never stopped. */
+static void a_training_goes_on(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_trainer *whole, *first, *second;
+    size_t side = 16;
+    double loss;
+    float extra[2] = {12.5f, 3}, got[2];
+    char path[] = "/tmp/scry-training-XXXXXX";
+    close(mkstemp(path));
+    scry_train_opts o = small_opts();
+    assert_ok(scry_trainer_create(&whole, &o, NULL, &err));
+    assert_ok(scry_trainer_create(&first, &o, NULL, &err));
+    for (size_t k = 0; k < 5; k++) {
+        assert_ok(scry_trainer_step(whole, disc, &side, 1, &loss, &err));
+        if (k < 2) assert_ok(scry_trainer_step(first, disc, &side, 1, &loss, &err));
+    }
+    assert_ok(scry_trainer_save(first, path, extra, 2, &err));
+    scry_trainer_free(first);
+    assert_ok(scry_trainer_create(&second, &o, NULL, &err));
+    assert_ok(scry_trainer_load(second, path, got, 2, &err));
+    assert_memory_equal(got, extra, sizeof extra);
+    assert_int_equal(scry_trainer_steps(second), 2);
+    for (size_t k = 2; k < 5; k++)
+        assert_ok(scry_trainer_step(second, disc, &side, 1, &loss, &err));
+    const size_t bytes = whole->net->parameters * sizeof(float);
+    assert_memory_equal(whole->net->pool, second->net->pool, bytes);
+    assert_memory_equal(whole->average, second->average, bytes);
+    scry_trainer_free(whole);
+    scry_trainer_free(second);
+    o.width[1] = 48;
+    assert_ok(scry_trainer_create(&second, &o, NULL, &err));
+    assert_fails(scry_trainer_load(second, path, got, 2, &err), SCRY_EFORMAT);
+    scry_trainer_free(second);
+    unlink(path);
+}
+
+/* A trained network in its folder is the same prior again. */
+static void a_network_is_saved(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_network *net, *again;
+    char folder[] = "/tmp/scry-network-XXXXXX", path[80];
+    assert_non_null(mkdtemp(folder));
+    const char *const sources[] = {FOLDER, "golden/unet/velocity", "golden/unet/attention"};
+    for (size_t k = 0; k < 3; k++) {
+        assert_ok(scry_network_load(&net, sources[k], &err));
+        assert_ok(scry_network_save(net, folder, &err));
+        assert_ok(scry_network_load(&again, folder, &err));
+        assert_int_equal(net->parameters, again->parameters);
+        assert_memory_equal(net->pool, again->pool, net->parameters * sizeof(float));
+        scryi_config a = net->config, b = again->config;
+        b.unshuffle = a.unshuffle; /* prior.json is the caller's */
+        assert_memory_equal(&a, &b, sizeof a);
+        for (size_t t = 0; t < 1000; t += 37)
+            assert_near(scry_schedule_alpha_bar(again->schedule, t) /
+                            scry_schedule_alpha_bar(net->schedule, t),
+                        1, 1e-6);
+        scry_network_free(net);
+        scry_network_free(again);
+    }
+    const char *const files[] = {"config.json", "scheduler_config.json",
+                                 "diffusion_pytorch_model.safetensors"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static scry_status spoilt(void *context, float *x, size_t step, size_t index, scry_error *err)
 {
     disc(context, x, step, index, err);
@@ -342,6 +414,8 @@ int main(void)
         cmocka_unit_test(optimisers_match_pytorch),
         cmocka_unit_test(one_seed_is_one_training),
         cmocka_unit_test(training_learns),
+        cmocka_unit_test(a_training_goes_on),
+        cmocka_unit_test(a_network_is_saved),
         cmocka_unit_test(what_is_not_finite_leaves_the_weights),
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(refused_memory_is_reported),

@@ -390,6 +390,11 @@ const scry_schedule *scry_network_schedule(const scry_network *net)
     return net->schedule;
 }
 
+scry_network_input_info scry_network_input(const scry_network *net)
+{
+    return (scry_network_input_info){net->config.unshuffle, net->config.mean, net->config.std};
+}
+
 void scry_network_sigma_range(const scry_network *net, double *low, double *high)
 {
     *low = net->config.std * scry_schedule_sigma(net->schedule, 0);

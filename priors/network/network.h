@@ -13,7 +13,14 @@ const char *scry_network_prediction(const scry_network *net); /* "epsilon", "v_p
 const char *scry_network_sha256(const scry_network *net); /* of the file of weights, 64 digits */
 /* The noise levels of its training, in units of `std` below; borrowed. */
 const scry_schedule *scry_network_schedule(const scry_network *net);
-/* The same, in the unit of images: the range of its prior. */
+/* How it takes its images. */
+typedef struct scry_network_input_info {
+    size_t unshuffle;
+    double mean, std;
+} scry_network_input_info;
+scry_network_input_info scry_network_input(const scry_network *net);
+
+/* The levels in the unit of images: the range of its prior. */
 void scry_network_sigma_range(const scry_network *net, double *low, double *high);
 
 /* The network's own output F(x, t) at real t, pixels in their places again where it unshuffles, and

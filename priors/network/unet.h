@@ -25,6 +25,10 @@ scry_status scry_network_load(scry_network **out, const char *folder, scry_error
 
 void scry_network_free(scry_network *net); /* accepts NULL */
 
+/* Writes the three files of the layout into a folder, which is made where there is none; each
+ * appears whole, and the weights last. "input" is the caller's to write. EIO, ENOMEM. */
+scry_status scry_network_save(const scry_network *net, const char *folder, scry_error *err);
+
 typedef struct scry_unet_opts {
     int threads;   /* inside one call, >= 1, for all but the convolutions: these sum in an order
                     * that would depend on it, and the bytes of a result do not. Chains, tiles

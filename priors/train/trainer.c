@@ -245,6 +245,11 @@ size_t scry_trainer_steps(const scry_trainer *t)
     return t->step;
 }
 
+size_t scry_trainer_weights(const scry_trainer *t)
+{
+    return t->net->parameters;
+}
+
 size_t scry_trainer_bytes(const scry_trainer *t)
 {
     return t->bytes;

@@ -54,8 +54,17 @@ scry_status scry_trainer_step(scry_trainer *t, scry_crop_fn *source, void *conte
                               double *loss, scry_error *err);
 
 size_t scry_trainer_steps(const scry_trainer *t);
+size_t scry_trainer_weights(const scry_trainer *t);
 size_t scry_trainer_bytes(const scry_trainer *t); /* all that it holds */
 double scry_trainer_flops(const scry_trainer *t); /* of a crop, as direct sums */
+
+/* Everything that going on needs, in one file, which appears whole: then a training that goes on is
+ * the training that was never stopped, to the byte. extra: numbers of the caller's, kept to float.
+ * Loading into a trainer of the same network and options: EFORMAT names what differs. */
+scry_status scry_trainer_save(const scry_trainer *t, const char *path, const float *extra,
+                              size_t extra_count, scry_error *err);
+scry_status scry_trainer_load(scry_trainer *t, const char *path, float *extra, size_t extra_count,
+                              scry_error *err);
 
 /* The averaged weights as a network of its own. */
 scry_status scry_trainer_network(scry_network **out, const scry_trainer *t, scry_error *err);
