@@ -24,4 +24,7 @@
 #include "apps/recon/mri/scan.h"        /* k-space in memory */
 #include "apps/recon/mri/reconstruct.h" /* images from it */
 
+#include "apps/recon/train/training.h" /* a prior from images */
+#include "apps/recon/train/notes.h"    /* what it says about itself */
+
 #endif

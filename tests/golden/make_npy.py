@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Arrays as numpy saves them, for tests/test_npy.c.     make_npy.py OUT_FOLDER   (numpy 2.4, 2026-11)
+"""Arrays as numpy saves them, for tests/test_npy.c.
+
+    make_npy.py OUT_FOLDER        (numpy 2.4; made 2026-11)
 
 Every array holds 3 k - 7 for k = 0, 1, ... in C order (booleans: k % 3 == 0; unsigned: 3 k + 7;
 floats: half of it).

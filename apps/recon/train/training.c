@@ -1,0 +1,217 @@
+#include "apps/recon/train/training.h"
+
+#include "apps/recon/train/notes.h"
+#include "lib/io/json.h"
+#include "lib/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+const double scry_training_levels[SCRY_TRAINING_LEVELS] = {.05, .1, .2, .4, .8, 2};
+
+#define PER_CLASS 8    /* held-out images of a class */
+#define SIDE 128       /* of them */
+#define WARM_UP 200    /* steps over which the rate rises */
+#define RATE_LAST .01  /* of the rate, at the end */
+#define SECONDS_MIN 60 /* between scores, which cost some seconds each */
+#define SCORES 12      /* in a training */
+
+enum { EXTRA_SECONDS, EXTRA_COUNT, EXTRA_MEGAPIXELS, EXTRA_MEAN, EXTRA_STD, EXTRAS };
+
+typedef struct training {
+    const scry_training_request *r;
+    scry_trainer *trainer;
+    scry_held_out held_out;
+    double *psnr; /* level by image */
+    double begun, spent, scored, loss, best;
+    size_t losses;
+    scry_training_result *out;
+} training;
+
+static double clock_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double elapsed(const training *t)
+{
+    return clock_now() - t->begun;
+}
+
+static scry_status path_in(char *path, size_t size, const training *t, const char *file,
+                           scry_error *err)
+{
+    const int n = snprintf(path, size, "%s/%s", t->r->folder, file);
+    if (n > 0 && (size_t)n < size) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "a path longer than %zu characters", size);
+}
+
+static void identity(const training *t, float *extra)
+{
+    double mean, std;
+    scry_image_set_moments(t->r->images, &mean, &std);
+    extra[EXTRA_SECONDS] = (float)t->spent;
+    extra[EXTRA_COUNT] = (float)scry_image_set_count(t->r->images, false);
+    extra[EXTRA_MEGAPIXELS] = (float)scry_image_set_pixels(t->r->images, false) / 1e6f;
+    extra[EXTRA_MEAN] = (float)mean;
+    extra[EXTRA_STD] = (float)std;
+}
+
+static scry_status training_resume(training *t, scry_error *err)
+{
+    char path[4096];
+    float found[EXTRAS], expected[EXTRAS];
+    scry_status st = path_in(path, sizeof path, t, "state.safetensors", err);
+    if (st == SCRY_OK) st = scry_trainer_load(t->trainer, path, found, EXTRAS, err);
+    if (st != SCRY_OK) return st;
+    identity(t, expected);
+    t->spent = (double)found[EXTRA_SECONDS];
+    for (int i = EXTRA_COUNT; i < EXTRAS; i++)
+        if (found[i] != expected[i])
+            return SCRY_FAIL(err, SCRY_EFORMAT,
+                             "%s: of %g images, %.6g megapixels, mean %.6g; these are %g, %.6g and "
+                             "%.6g",
+                             path, (double)found[EXTRA_COUNT], (double)found[EXTRA_MEGAPIXELS],
+                             (double)found[EXTRA_MEAN], (double)expected[EXTRA_COUNT],
+                             (double)expected[EXTRA_MEGAPIXELS], (double)expected[EXTRA_MEAN]);
+    return SCRY_OK;
+}
+
+static scry_status append_log(const training *t, const double *mean, scry_error *err)
+{
+    char path[4096];
+    scry_status st = path_in(path, sizeof path, t, "log.jsonl", err);
+    if (st != SCRY_OK) return st;
+    FILE *file = fopen(path, "a");
+    if (!file) return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written", path);
+    const size_t steps = scry_trainer_steps(t->trainer);
+    fprintf(file, "{\"step\": %zu, \"seen\": %zu, \"minutes\": %.2f, \"loss\": %.5f, \"psnr\": {",
+            steps, steps * t->r->opts.batch, t->spent / 60, t->out->loss);
+    for (size_t k = 0; k < SCRY_TRAINING_LEVELS; k++)
+        fprintf(file, "%s\"%g\": %.3f", k ? ", " : "", scry_training_levels[k], mean[k]);
+    const bool good = fprintf(file, "}}\n") > 0;
+    if (!fclose(file) && good) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written", path);
+}
+
+/* Held-out PSNR of the averaged weights, and those into the folder when they are the best. */
+static scry_status training_score(training *t, bool save, scry_error *err)
+{
+    scry_network *net;
+    double mean[SCRY_TRAINING_LEVELS], all = 0;
+    scry_status st = scry_trainer_network(&net, t->trainer, err);
+    if (st != SCRY_OK) return st;
+    st = scry_held_out_psnr(t->psnr, &t->held_out, net, scry_training_levels, SCRY_TRAINING_LEVELS,
+                            t->r->opts.threads, err);
+    for (size_t k = 0; st == SCRY_OK && k < SCRY_TRAINING_LEVELS; k++) {
+        mean[k] = scry_held_out_mean(&t->held_out, t->psnr + k * t->held_out.count);
+        all += mean[k] / SCRY_TRAINING_LEVELS;
+    }
+    if (st == SCRY_OK && all > t->best) {
+        t->best = all;
+        memcpy(t->out->psnr, mean, sizeof mean);
+        if (save) st = scry_network_save(net, t->r->folder, err);
+        if (st == SCRY_OK && save)
+            st = scry_training_notes(t->r, net, &t->held_out, t->psnr,
+                                     scry_trainer_steps(t->trainer), err);
+    }
+    scry_network_free(net);
+    if (st != SCRY_OK) return st;
+    const size_t steps = scry_trainer_steps(t->trainer);
+    char loss[32] = "";
+    if (!isnan(t->out->loss)) snprintf(loss, sizeof loss, "  loss %.4f", t->out->loss);
+    scry_log_note(&t->r->log,
+                  "%7zu steps %9zu crops %6.1f min%s  held-out PSNR %.2f %.2f %.2f %.2f %.2f %.2f",
+                  steps, steps * t->r->opts.batch, t->spent / 60, loss, mean[0], mean[1], mean[2],
+                  mean[3], mean[4], mean[5]);
+    return save ? append_log(t, mean, err) : SCRY_OK;
+}
+
+static scry_status training_save(training *t, scry_error *err)
+{
+    char path[4096];
+    float extra[EXTRAS];
+    const double now = clock_now();
+    t->spent += now - t->scored; /* scoring does not count */
+    t->out->loss = t->losses ? t->loss / (double)t->losses : t->out->loss;
+    t->loss = 0;
+    t->losses = 0;
+    scry_status st = training_score(t, true, err);
+    identity(t, extra);
+    if (st == SCRY_OK) st = path_in(path, sizeof path, t, "state.safetensors", err);
+    if (st == SCRY_OK) st = scry_trainer_save(t->trainer, path, extra, EXTRAS, err);
+    t->scored = clock_now();
+    return st;
+}
+
+/* What has passed of the training, 0 to 1. */
+static double training_share(const training *t, size_t step)
+{
+    const double by_time = t->r->minutes > 0 ? elapsed(t) / (60 * t->r->minutes) : 0;
+    const double by_steps = t->r->steps ? (double)step / (double)t->r->steps : 0;
+    return fmax(by_time, by_steps);
+}
+
+static scry_status training_loop(training *t, scry_error *err)
+{
+    const scry_training_request *r = t->r;
+    scry_status st = SCRY_OK;
+    size_t step = 0;
+    double share, next = 1. / SCORES;
+    while ((share = training_share(t, step)) < 1) {
+        double loss;
+        const double rise = fmin(1, (double)(step + 1) / WARM_UP);
+        const double rate = rise * (r->hold ? 1 : fmax(RATE_LAST, 1 - share));
+        st =
+            scry_trainer_step(t->trainer, scry_image_set_crop, (void *)r->images, rate, &loss, err);
+        if (st != SCRY_OK) return st;
+        step++;
+        t->loss += loss;
+        t->losses++;
+        if (r->go_on && !r->go_on(r->ctx)) {
+            t->out->stopped = true;
+            break;
+        }
+        if (share < next || clock_now() - t->scored < SECONDS_MIN || training_share(t, step) >= 1)
+            continue;
+        if ((st = training_save(t, err)) != SCRY_OK) return st;
+        next = share + 1. / SCORES;
+    }
+    return training_save(t, err);
+}
+
+scry_status scry_training_run(scry_training_result *out, const scry_training_request *r,
+                              scry_error *err)
+{
+    training t = {.r = r, .out = out, .best = -HUGE_VAL};
+    scry_train_opts opts = r->opts;
+    *out = (scry_training_result){.loss = NAN};
+    scry_image_set_moments(r->images, &opts.mean, &opts.std);
+    scry_status st = scry_image_set_held_out(&t.held_out, r->images, PER_CLASS, SIDE, err);
+    if (st != SCRY_OK) return st;
+    if (!(t.psnr = scry_alloc(t.held_out.count * SCRY_TRAINING_LEVELS, sizeof *t.psnr))) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu images", t.held_out.count);
+        goto done;
+    }
+    if ((st = scry_trainer_create(&t.trainer, &opts, r->init, err)) != SCRY_OK) goto done;
+    if (r->resume && (st = training_resume(&t, err)) != SCRY_OK) goto done;
+    scry_log_note(&r->log, "%.2f million weights, %.1f GFLOP a crop, %.0f MiB",
+                  (double)scry_trainer_weights(t.trainer) / 1e6,
+                  scry_trainer_flops(t.trainer) / 1e9,
+                  (double)scry_trainer_bytes(t.trainer) / 1048576);
+    if ((r->init || r->resume) && (st = training_score(&t, false, err)) != SCRY_OK) goto done;
+    t.begun = t.scored = clock_now();
+    st = training_loop(&t, err);
+    out->steps = scry_trainer_steps(t.trainer);
+    out->crops = (double)(out->steps * opts.batch);
+    out->minutes = t.spent / 60;
+done:
+    scry_trainer_free(t.trainer);
+    scry_held_out_clear(&t.held_out);
+    scry_free(t.psnr);
+    return st;
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# `scry train` as a user meets it, with a network small enough for a second.
+# usage: train.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
+set -u
+scry=$(realpath "$1")
+golden=$(realpath "$(dirname "$0")/../golden")
+source "$(dirname "$0")/checks.sh"
+
+small="--channels 16,32 --crop 32 --batch 4 --seed 3 --threads 1"
+says() { # says NAME PATTERN: on stderr of the last command
+    if grep -qiE -e "$2" stderr; then say ok "$1"; else say FAILED "$1: $(tail -2 stderr)"; fi
+}
+mkdir -p images/cells images/rings
+for seed in 1 2 3 4 5; do
+    "$scry" simulate --phantom cells --size 96x101 --seed $seed images/cells/$seed.tif || exit 1
+done
+"$scry" simulate --phantom cells --size 88x88 --seed 9 images/rings/9.tif
+printf 'not an image' >images/rings/broken.tif
+printf 'neither' >images/rings/notes.txt
+
+works "train on a folder" "$scry" train $small --steps 6 images prior
+says "what was found" "6 images of 7 files.*1 held out"
+says "classes" "cells +4 images"
+says "what is left out is named" "left out: images/rings/broken.tif"
+says "progress" "6 steps +24 crops"
+holds "a prior is there" test -s prior/config.json -a -s prior/prior.json
+holds "and what resuming needs" test -s prior/state.safetensors -a -s prior/log.jsonl
+works "info" "$scry" info ./prior
+works "the prior is one" "$scry" deblur images/cells/1.tif out.tif --psf gaussian:sigma=1 \
+    --prior ./prior --samples 1 --steps 2 --quiet
+works "again" "$scry" train $small --steps 6 --quiet images again
+holds "one seed, one training" cmp -s prior/diffusion_pytorch_model.safetensors \
+    again/diffusion_pytorch_model.safetensors
+cp -r again once
+works "resume" "$scry" train $small --steps 2 --resume images once
+says "it goes on" "8 steps +32 crops"
+works "init" "$scry" train --crop 32 --batch 4 --steps 2 --init ./prior images/cells tuned
+works "init from what is shipped" "$scry" train --crop 32 --batch 2 --steps 1 --quiet \
+    --init microscopy "images/cells/[12].tif" shipped
+works "one image" "$scry" train $small --steps 1 images/cells/1.tif single
+says "one image: a warning" "of images that are trained on"
+works "arrays" "$scry" train $small --steps 1 "$golden/npy/deflated.npz" images arrays
+says "arrays: what is none is named" "deflated.npz:train/a/one: no image"
+works "k-space volumes" "$scry" train $small --crop 16 --steps 1 images "$golden/kspace" volumes
+
+refuses "no images" 1 "no such file" "$scry" train $small nothing out
+refuses "nothing that is one" 1 "no image of the 0 is left" "$scry" train $small \
+    images/rings/broken.tif out
+refuses "one name" 2 "expected images and OUT" "$scry" train images
+refuses "OUT exists" 1 "config.json exists" "$scry" train $small --steps 1 images prior
+refuses "no end" 1 "never end" "$scry" train --minutes 0 images out
+refuses "a width" 1 "width 24 of level 1" "$scry" train --channels 16,24 --steps 1 images out
+refuses "words for widths" 1 "'wide', expected numbers" "$scry" train --channels wide images out
+refuses "resume another network" 1 "another training" "$scry" train --channels 16,48 --crop 32 \
+    --batch 4 --steps 1 --resume images prior
+refuses "resume on other images" 1 "of 5 images.*these are 4" "$scry" train $small --steps 1 \
+    --resume images/cells prior
+refuses "resume nothing" 1 "state.safetensors" "$scry" train $small --steps 1 --resume images out
+refuses "a network to start from that cannot be trained" 1 "epsilon.*expected v_prediction" \
+    "$scry" train --crop 32 --steps 1 --init "$golden/unet/attention" images out
+# a full disk: the limit on file size stands in for it
+cp prior/diffusion_pytorch_model.safetensors before
+(ulimit -f 8; trap '' XFSZ; "$scry" train $small --steps 1 --force images prior >stdout 2>stderr)
+holds "full disk: status" test $? = 1
+holds "full disk: the weights stay" cmp -s before prior/diffusion_pytorch_model.safetensors
+# Ctrl-C keeps the best so far
+"$scry" train $small --minutes 5 images stopped >stdout 2>stderr &
+sleep 2
+kill -INT $!
+wait $!
+holds "interrupt: status" test $? = 0
+holds "interrupt: told" grep -q "stopped after" stdout
+holds "interrupt: a prior is there" test -s stopped/diffusion_pytorch_model.safetensors
+holds "interrupt: no temporary files" test -z "$(find . -name '*.part*')"
+
+echo "$failures failed"
+[ $failures = 0 ]
