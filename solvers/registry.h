@@ -27,9 +27,10 @@ struct scry_method {
     const char *name;  /* "diffpir" */
     const char *title; /* "DiffPIR" */
     scry_method_kind kind;
-    unsigned needs;       /* enum scry_needs */
-    const char *exact;    /* what it is: "exact for Gaussian priors", "approximate: ...", ... */
-    const char *citation; /* "Zhu et al. 2023, CVPR Workshops" */
+    unsigned needs;    /* enum scry_needs */
+    const char *exact; /* what it is: "exact for Gaussian priors", "approximate: ...", ... */
+    bool contends;     /* among the methods that are judged by held-out light where none is named */
+    const char *citation;       /* "Zhu et al. 2023, CVPR Workshops" */
     const scry_option *options; /* ends with name == NULL */
     scry_status (*plan)(scry_solver **out, const scry_problem *problem, const scry_options *options,
                         scry_error *err);

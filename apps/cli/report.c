@@ -19,7 +19,7 @@ scry_status report_begin(report *r, const restore_settings *s, const scry_restor
                          const scry_restorer *restorer, scry_error *err)
 {
     const bool deblur = request->psf.model || request->psf.pixels;
-    const struct scry_method *method = request->options->method;
+    const struct scry_method *method = request->options ? request->options->method : NULL;
     const scry_network *network = scry_restorer_network(restorer);
     *r = (report){.began = scry_clock()};
     scry_status st = scry_json_create(&r->doc, err);
@@ -30,11 +30,11 @@ scry_status report_begin(report *r, const restore_settings *s, const scry_restor
     scry_json_put_string(d, root, "version", SCRY_VERSION);
     scry_json_put_string(d, root, "instructions", scry_instructions());
     scry_json_put_string(d, root, "command", deblur ? "deblur" : "inpaint");
-    scry_json_put_string(d, root, "method", method->name);
-    scry_json_put_string(d, root, "method_is", method->exact);
+    scry_json_put_string(d, root, "method", method ? method->name : "auto");
+    if (method) scry_json_put_string(d, root, "method_is", method->exact);
     scry_json_put_integer(d, root, "seed", s->seed);
     scry_json_put_unsigned(d, root, "samples",
-                           method->kind == SCRY_POSTERIOR ? request->samples : 1);
+                           !method || method->kind == SCRY_POSTERIOR ? request->samples : 1);
     if (deblur) scry_json_put_string(d, root, "psf", s->psf);
     if (deblur)
         scry_json_put_string(d, root, "boundary",
@@ -44,7 +44,7 @@ scry_status report_begin(report *r, const restore_settings *s, const scry_restor
         scry_json_put_string(d, p, "name", s->prior);
         scry_json_put_string(d, p, "weights_sha256", scry_network_sha256(network));
     }
-    scry_options_report(d, root, request->options);
+    if (method) scry_options_report(d, root, request->options);
     r->files = scry_json_put_array(d, root, "files");
     return SCRY_OK;
 }
@@ -72,6 +72,33 @@ static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n)
     scry_json_put_number(d, o, "background", n->background);
 }
 
+/* The method that was chosen, and how far behind it the others predict. */
+static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_result *result)
+{
+    const scry_judgement *j = result->judgement;
+    scry_json_put_string(d, to, "method", result->options->method->name);
+    scry_options_report(d, to, result->options);
+    scry_json_node *o = scry_json_put_object(d, to, "held_out");
+    scry_json_put_number(d, o, "share_of_light", j->share);
+    scry_json_put_unsigned(d, o, "splits", j->splits);
+    scry_json_put_unsigned(d, o, "pixels", j->pixels);
+    scry_json_put_string(d, o, "best", j->of[j->best].method->name);
+    scry_json_node *list = scry_json_put_array(d, o, "methods");
+    for (size_t k = 0; k < j->count; k++) {
+        const scry_judged *m = &j->of[k];
+        scry_json_node *n = scry_json_put_object(d, list, NULL);
+        scry_json_put_string(d, n, "name", m->method->name);
+        scry_json_put_number(d, n, "seconds", m->seconds);
+        if (m->failure[0]) {
+            scry_json_put_string(d, n, "failed", m->failure);
+            continue;
+        }
+        scry_json_put_number(d, n, "weight", m->weight);
+        scry_json_put_number(d, n, "behind_nats_per_pixel", m->behind.mean);
+        if (m->weight < 1) scry_json_put_number(d, n, "behind_error", m->behind.error);
+    }
+}
+
 void report_item(report *r, size_t channel, size_t slice, size_t frame,
                  const scry_restore_result *result)
 {
@@ -81,6 +108,7 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "slice", slice);
     scry_json_put_unsigned(d, o, "frame", frame);
     put_noise(d, o, &result->noise);
+    if (result->judgement) put_judgement(d, o, result);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);
     scry_json_put_number(d, map, "shift", result->map.shift);

@@ -10,6 +10,7 @@
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
+#include "solvers/roles.h"
 
 #include <errno.h>
 #include <math.h>
@@ -307,7 +308,7 @@ static scry_status solve_item(scry_restore_result *out, struct run *run, struct 
     monitor m;
     scry_status st = mask_item(run, item, err);
     if (st != SCRY_OK) return st;
-    monitor_begin(&m, run->settings->quiet ? NULL : stderr, run->options.method->name);
+    monitor_begin(&m, run->settings->quiet ? NULL : stderr, run->settings->method);
     st = scry_restorer_run(out, run->restorer, &item->image, item->seed, monitor_chains, &m, err);
     monitor_end(&m, st);
     return st;
@@ -405,7 +406,10 @@ done:
 static scry_status choose_method(struct run *run, scry_error *err)
 {
     const restore_settings *s = run->settings;
-    const struct scry_method *method = scry_method_find(s->method);
+    const bool automatic = run->deblur && !strcmp(s->method, "auto");
+    /* what maps there can be is checked against the contender that draws */
+    const struct scry_method *method =
+        automatic ? scry_role_method(SCRY_ROLE_DEBLUR) : scry_method_find(s->method);
     if (!method || method->kind == SCRY_UNCONDITIONAL)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--method '%s' is not a method that restores; 'scry methods' "
@@ -414,9 +418,9 @@ static scry_status choose_method(struct run *run, scry_error *err)
     const size_t chains = method->kind == SCRY_POSTERIOR ? (size_t)s->samples : 1;
     scry_status st = method_options(&run->options, method, &s->methods, err);
     if (st == SCRY_OK)
-        st = map_options_parse(&run->maps, &run->map_files, &s->maps, s->preview != NULL,
-                               &run->options, chains, err);
-    run->request.options = &run->options;
+        st = map_options_parse(&run->maps, &run->map_files, &s->maps,
+                               s->preview != NULL && !automatic, &run->options, chains, err);
+    if (!automatic) run->request.options = &run->options;
     run->request.maps = &run->maps;
     return st;
 }

@@ -19,18 +19,17 @@ static scry_status parse_range(const char *text, double *low, double *high, scry
 
 void restore_settings_init(restore_settings *s, bool deblur)
 {
-    *s = (restore_settings){
-        .method = scry_role_method(deblur ? SCRY_ROLE_DEBLUR : SCRY_ROLE_INPAINT)->name,
-        .prior = "microscopy",
-        .defects = deblur ? "saturated" : "none",
-        .maps.region = 16,
-        .samples = 16,
-        .tile = 512,
-        .gain = NAN,
-        .offset = NAN,
-        .read_noise = NAN,
-        .background = NAN,
-        .sigma = NAN};
+    *s = (restore_settings){.method = deblur ? "auto" : scry_role_method(SCRY_ROLE_INPAINT)->name,
+                            .prior = "microscopy",
+                            .defects = deblur ? "saturated" : "none",
+                            .maps.region = 16,
+                            .samples = 16,
+                            .tile = 512,
+                            .gain = NAN,
+                            .offset = NAN,
+                            .read_noise = NAN,
+                            .background = NAN,
+                            .sigma = NAN};
 }
 
 void restore_options(cli_option *table, restore_settings *s, bool deblur)
@@ -58,9 +57,10 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
         {"mask", CLI_TEXT, &s->mask, "FILE",
          "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
         {"method", CLI_TEXT, &s->method, "NAME",
-         deblur ? "see 'scry methods'; diffpir is the quickest to a good mean, and its error bars "
-                  "are too narrow; those of jfps with --spread 1 are fairer, at twice its time and "
-                  "a worse mean [diffpir]"
+         deblur ? "see 'scry methods'; auto: of richardson-lucy and diffpir what predicts best, on "
+                  "the image itself, light that neither has seen, one of them or their average; "
+                  "the error bars of diffpir are too narrow, those of jfps with --spread 1 are "
+                  "fairer, at twice its time and a worse mean [auto]"
                 : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
                   "fairer error bars, at twice the time [jfps]"},
         {"prior", CLI_TEXT, &s->prior, "NAME",

@@ -19,6 +19,8 @@
 #include "apps/recon/image/psf_source.h" /* its point-spread function */
 #include "apps/recon/image/known.h"      /* its mask and defects */
 #include "apps/recon/image/intensity.h"  /* its intensities, for a prior */
+#include "apps/recon/image/judgement.h"  /* which method predicts unseen light best */
+#include "apps/recon/image/judge.h"      /* how that is found out */
 #include "apps/recon/image/restore.h"    /* images of a microscope, restored */
 
 #include "apps/recon/mri/scan.h"        /* k-space in memory */

@@ -535,6 +535,7 @@ const struct scry_method scry_method_richardson_lucy = {
     .kind = SCRY_CLASSICAL,
     .needs = SCRY_NEEDS_POSITIVE,
     .exact = "point estimate: maximum likelihood, regularized by stopping early",
+    .contends = true,
     .citation =
         "Richardson 1972, JOSA 62:55; Lucy 1974, AJ 79:745; Biggs & Andrews 1997, Appl. Opt. "
         "36:1766; Dey et al. 2006, Microsc. Res. Tech. 69:260",

@@ -72,6 +72,7 @@ const struct scry_method scry_method_diffpir = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER,
     .exact = "approximate: too little is extrapolated into pixels that were not measured",
+    .contends = true,
     .citation = "Zhu et al. 2023, CVPR Workshops (arXiv:2305.08995), Algorithm 1",
     .options = options,
     .plan = diffpir_plan,

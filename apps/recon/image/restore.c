@@ -1,7 +1,10 @@
 #include "apps/recon/image/restore.h"
 
+#include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
 #include "lib/memory.h"
+
+#include <math.h>
 
 enum { DEFAULT_SAMPLES = 16 };
 
@@ -10,16 +13,51 @@ struct scry_restorer {
     const scry_options *options;
     size_t chains;
     scry_output_maps maps;
+    /* without a method in the request: those to choose from, and the choice for a channel */
+    scry_options contender[SCRY_JUDGE_MAX];
+    size_t contenders, channel;
+    bool judged;
+    scry_judgement judgement;
+    double share[SCRY_JUDGE_MAX]; /* of each in the result: one, or two that are averaged */
+    scry_restore_request quiet;   /* the request, for the second: all was said for the first */
 };
 
 void scry_restore_result_free(scry_restore_result *r)
 {
     scry_free(r->mean);
     scry_free(r->maps);
+    scry_free(r->predicted);
     *r = (scry_restore_result){0};
 }
 
 /* ---- one image ---- */
+
+/* *to = A x on the image's grid, in the unit of the file, NaN where nothing was measured; u is x in
+ * the solver's variable. */
+static scry_status predict_data(float **to, const struct scryi_image_parts *p, const float *u,
+                                scry_error *err)
+{
+    const size_t n = scry_space_count(&p->window.outer), m = scry_space_count(scry_op_cod(p->A));
+    const size_t pixels = scry_space_count(&p->window.inner);
+    float *x = scry_alloc(n, sizeof *x), *y = scry_alloc(m, sizeof *y);
+    void *work = scry_alloc(1, scry_op_work_bytes(p->A));
+    scry_status st = SCRY_OK;
+    *to = scry_alloc(pixels, sizeof **to);
+    if (!x || !y || !work || !*to) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "prediction of %zu pixels", m);
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(p->physical.scale * u[i] + p->physical.shift);
+    if ((st = scry_op_forward(p->A, y, x, work, err)) != SCRY_OK) goto done;
+    for (size_t i = 0, j = 0; i < pixels; i++)
+        (*to)[i] = p->known[i] ? (float)scry_noise_to_file(&p->noise, y[j++]) : NAN;
+done:
+    scry_free(x);
+    scry_free(y);
+    scry_free(work);
+    return st;
+}
 
 static scry_status restore_collect(scry_restore_result *out, const struct scryi_image_parts *p,
                                    const scry_restorer *r, const scry_image *image,
@@ -33,6 +71,10 @@ static scry_status restore_collect(scry_restore_result *out, const struct scryi_
     scry_recon_mean(out->mean, &p->problem, run);
     for (size_t k = 0; k < asked; k++)
         scry_recon_map(out->maps + k * n, &p->problem, &r->maps, k, run);
+    if (r->setup.request->predict || r->contenders) {
+        scry_status st = predict_data(&out->predicted, p, run->chains.mean, err);
+        if (st != SCRY_OK) return st;
+    }
     out->samples = run->chains.done;
     out->failed = run->chains.failed;
     out->counts = run->chains.counts;
@@ -51,32 +93,160 @@ static scry_status restore_collect(scry_restore_result *out, const struct scryi_
     return SCRY_OK;
 }
 
+/* What the caller hands in for one image, finite. */
+struct job {
+    const scry_image *image;
+    uint64_t seed;
+    scry_chains_monitor *monitor;
+    void *ctx;
+};
+
+static void use_method(scry_restorer *r, const scry_options *options)
+{
+    const size_t samples = r->setup.request->samples;
+    r->options = options;
+    r->setup.method = options->method;
+    r->chains = options->method->kind != SCRY_POSTERIOR ? 1 : samples ? samples : DEFAULT_SAMPLES;
+}
+
+/* Maps come from draws: of the contenders that have some, the first. */
+static scry_status choose_draws(scry_restorer *r, scry_error *err)
+{
+    const scry_judgement *j = &r->judgement;
+    size_t draws = 0;
+    while (draws < r->contenders && r->contender[draws].method->kind != SCRY_POSTERIOR)
+        draws++;
+    if (draws == r->contenders)
+        return SCRY_FAIL(err, SCRY_EINVAL, "maps need a method that draws, and a prior");
+    if (j->of[draws].weight < 1)
+        scry_log_warn(&r->setup.request->log, "%s is used alone, since maps are made from draws",
+                      j->of[draws].method->name);
+    for (size_t k = 0; k < r->contenders; k++)
+        r->share[k] = k == draws;
+    return SCRY_OK;
+}
+
+/* Chooses among the contenders for the channel of this image, once. */
+static scry_status choose_method(scry_restorer *r, const struct job *job, scry_error *err)
+{
+    const scry_options *list[SCRY_JUDGE_MAX];
+    char words[400];
+    if (!r->contenders || (r->judged && r->channel == job->image->channel)) return SCRY_OK;
+    for (size_t k = 0; k < r->contenders; k++)
+        list[k] = &r->contender[k];
+    scry_status st = scry_judge_methods(&r->judgement, r->setup.request, job->image, list,
+                                        r->contenders, job->seed, job->monitor, job->ctx, err);
+    if (st != SCRY_OK) return st;
+    for (size_t k = 0; k < r->contenders; k++)
+        r->share[k] = r->judgement.of[k].weight;
+    scry_log_note(&r->setup.request->log, "method: %s",
+                  scry_judgement_words(&r->judgement, words, sizeof words));
+    if (r->maps.count) st = choose_draws(r, err);
+    r->judged = st == SCRY_OK;
+    r->channel = job->image->channel;
+    return st;
+}
+
+static scry_status run_method(scry_restore_result *out, scry_restorer *r,
+                              const scry_options *options, const struct job *job, scry_error *err)
+{
+    const scry_restore_request *q = r->setup.request;
+    use_method(r, options);
+    const scry_recon_request request = {
+        .options = r->options,
+        .chains = r->chains,
+        .seed = job->seed,
+        .threads = q->threads,
+        .maps = &r->maps,
+        .log = &q->log,
+        .start = job->image->channel || job->image->number ? NULL : "Gaussian posterior",
+        .forecast = true};
+    struct scryi_image_parts p = {0};
+    scry_recon_result run = {0};
+    *out = (scry_restore_result){.options = options};
+    scry_status st = scryi_image_pose(&p, &r->setup, job->image, err);
+    if (st == SCRY_OK) st = scry_recon_run(&run, &p.problem, &request, job->monitor, job->ctx, err);
+    if (st == SCRY_OK) st = restore_collect(out, &p, r, job->image, &run, err);
+    scry_recon_result_free(&run);
+    scryi_image_parts_free(&p);
+    return st;
+}
+
+/* Pearson's chi2 of a prediction in the unit of the file, per measured pixel. */
+static double chi2_of(const float *predicted, const scry_image *image, const scry_noise *noise)
+{
+    const double r = noise->kind == SCRY_NOISE_POISSON_GAUSSIAN ? noise->read_noise : 0;
+    const double unit = scry_noise_scale_to_file(noise);
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < scry_space_count(&image->space); i++) {
+        if (!isfinite(predicted[i])) continue;
+        const double mean = scry_noise_to_physical(noise, predicted[i]) + noise->background;
+        const double miss = ((double)image->pixels[i] - predicted[i]) / unit;
+        sum += noise->kind == SCRY_NOISE_GAUSSIAN
+                   ? miss * miss / (noise->sigma * noise->sigma)
+                   : miss * miss / fmax(mean + r * r, fmax(r * r, 0.01));
+        count++;
+    }
+    return count > 0 ? sum / count : NAN;
+}
+
+/* *to becomes a *to + b *from. */
+static void average(scry_restore_result *to, const scry_restore_result *from, double a, double b,
+                    const scry_image *image)
+{
+    const size_t n = scry_space_count(&image->space);
+    for (size_t i = 0; i < n; i++) {
+        to->mean[i] = (float)(a * to->mean[i] + b * from->mean[i]);
+        to->predicted[i] = (float)(a * to->predicted[i] + b * from->predicted[i]);
+    }
+    to->flux_out = a * to->flux_out + b * from->flux_out;
+    to->diagnosis.chi2 = chi2_of(to->predicted, image, &to->noise);
+    to->counts.denoise += from->counts.denoise;
+    to->counts.vjp += from->counts.vjp;
+    to->counts.forward += from->counts.forward;
+    to->counts.adjoint += from->counts.adjoint;
+}
+
+/* The method of the request; or the one that is chosen, or the two, averaged. */
+static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const struct job *job,
+                               scry_error *err)
+{
+    double first = 0;
+    scry_status st = choose_method(r, job, err);
+    if (st == SCRY_OK && !r->contenders)
+        return run_method(out, r, r->setup.request->options, job, err);
+    for (size_t k = 0; k < r->contenders && st == SCRY_OK; k++) {
+        scry_restore_result other;
+        if (!(r->share[k] > 0)) continue;
+        if (!(first > 0)) {
+            first = r->share[k];
+            st = run_method(out, r, &r->contender[k], job, err);
+            continue;
+        }
+        const scry_restore_request *said = r->setup.request;
+        r->quiet = *said;
+        r->quiet.log = (scry_log){0};
+        r->setup.request = &r->quiet;
+        st = run_method(&other, r, &r->contender[k], job, err);
+        r->setup.request = said;
+        if (st == SCRY_OK) average(out, &other, first, r->share[k], job->image);
+        scry_restore_result_free(&other);
+    }
+    return st;
+}
+
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err)
 {
-    const scry_restore_request *q = r->setup.request;
-    const scry_recon_request request = {
-        .options = r->options,
-        .chains = r->chains,
-        .seed = seed,
-        .threads = q->threads,
-        .maps = &r->maps,
-        .log = &q->log,
-        .start = image->channel || image->number ? NULL : "Gaussian posterior",
-        .forecast = true};
     scry_image whole = *image;
-    struct scryi_image_parts p = {0};
-    scry_recon_result run = {0};
+    const struct job job = {&whole, seed, monitor, ctx};
     float *pixels;
     unsigned char *known;
     *out = (scry_restore_result){0};
-    scry_status st = scry_known_repair(&whole, &pixels, &known, &q->log, err);
-    if (st == SCRY_OK) st = scryi_image_pose(&p, &r->setup, &whole, err);
-    if (st == SCRY_OK) st = scry_recon_run(&run, &p.problem, &request, monitor, ctx, err);
-    if (st == SCRY_OK) st = restore_collect(out, &p, r, &whole, &run, err);
-    scry_recon_result_free(&run);
-    scryi_image_parts_free(&p);
+    scry_status st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
+    if (st == SCRY_OK) st = run_methods(out, r, &job, err);
+    out->judgement = r->judged ? &r->judgement : NULL;
     scry_free(pixels);
     scry_free(known);
     if (st != SCRY_OK) {
@@ -88,23 +258,43 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
 
 /* ---- what images share ---- */
 
+/* The methods that contend where none is named; those with a network only beside a prior. The first
+ * one draws, if one does: what maps can be asked for is checked against it. */
+static scry_status find_contenders(scry_restorer *r, scry_error *err)
+{
+    size_t count;
+    const struct scry_method *const *all = scry_methods(&count);
+    for (size_t k = 0; k < count && r->contenders < SCRY_JUDGE_MAX; k++) {
+        if (!all[k]->contends) continue;
+        if ((all[k]->needs & SCRY_NEEDS_DENOISER) && !r->setup.request->prior) continue;
+        scry_options_init(&r->contender[r->contenders++], all[k]);
+    }
+    if (r->contenders) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "no method contends: name one");
+}
+
+static bool needs_network(const scry_restorer *r)
+{
+    bool needs = (r->setup.method->needs & SCRY_NEEDS_DENOISER) != 0;
+    for (size_t k = 0; k < r->contenders; k++)
+        needs = needs || (r->contender[k].method->needs & SCRY_NEEDS_DENOISER);
+    return needs;
+}
+
 static scry_status restorer_open(scry_restorer *r, scry_error *err)
 {
     const scry_restore_request *q = r->setup.request;
     scry_status st = SCRY_OK;
-    r->options = q->options;
-    r->setup.method = q->options ? q->options->method : NULL;
-    if (!r->setup.method || r->setup.method->kind == SCRY_UNCONDITIONAL)
+    if (!q->options && (st = find_contenders(r, err)) != SCRY_OK) return st;
+    use_method(r, q->options ? q->options : &r->contender[0]);
+    if (r->setup.method->kind == SCRY_UNCONDITIONAL)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that restores",
-                         r->setup.method ? r->setup.method->name : "none");
+                         r->setup.method->name);
     r->setup.blurred = q->psf.model || q->psf.pixels;
-    r->chains = r->setup.method->kind != SCRY_POSTERIOR ? 1
-                : q->samples                            ? q->samples
-                                                        : DEFAULT_SAMPLES;
     if (q->maps) r->maps = *q->maps;
     st = scry_output_maps_possible(&r->maps, r->options, r->chains, err);
     if (st == SCRY_OK && r->setup.blurred) st = scry_psf_source_init(&r->setup.psf, &q->psf, err);
-    if (st != SCRY_OK || !(r->setup.method->needs & SCRY_NEEDS_DENOISER)) return st;
+    if (st != SCRY_OK || !needs_network(r)) return st;
     if (!q->prior)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s needs a prior, expected the name of one",
                          r->setup.method->name);

@@ -3,6 +3,7 @@
 
 #include "apps/recon/diagnosis.h"
 #include "apps/recon/image/image.h"
+#include "apps/recon/image/judgement.h"
 #include "apps/recon/image/known.h"
 #include "apps/recon/image/noise.h"
 #include "apps/recon/image/psf_source.h"
@@ -25,18 +26,26 @@ typedef struct scry_restore_request {
     double low, high; /* intensities of background and brightest structures, unit of the file, for
                          the prior; equal: estimated */
     /* the method */
-    const scry_options *options;  /* of the method to use */
+    const scry_options *options;  /* of the method to use; NULL: of the registry's contenders the
+                                     one that predicts held-out light best, judged once a channel;
+                                     or the average of two; where maps are asked for, one that
+                                     draws */
     const char *prior;            /* name or folder of a network, for methods that need one */
     size_t tile;                  /* window that the network sees at a time; 0: 512 */
     size_t samples;               /* chains of a posterior method; 0: 16 */
     size_t threads;               /* chains at a time; 0: as many as OpenMP has threads */
     const scry_output_maps *maps; /* beside the mean; NULL: none */
+    bool predict;                 /* result.predicted is wanted */
     scry_log log;
 } scry_restore_request;
 
 /* Everything in the unit of the file, on the image's grid. */
 typedef struct scry_restore_result {
     float *mean, *maps; /* an image; one for each of the maps, NULL without */
+    float *predicted;   /* what the mean predicts of the measurement, A mean; NaN where no pixel
+                           was measured; NULL: not asked for */
+    const scry_options *options;     /* that were used; the restorer's or the request's */
+    const scry_judgement *judgement; /* the restorer's; NULL: the request named the method */
     size_t samples, failed;
     scry_noise noise;
     scry_affine map; /* physical = scale u + shift */

@@ -1,0 +1,31 @@
+#ifndef SCRY_APPS_RECON_IMAGE_JUDGEMENT_H
+#define SCRY_APPS_RECON_IMAGE_JUDGEMENT_H
+
+#include "lib/stats/fission.h"
+#include "solvers/registry.h"
+
+/* What came of judging methods by held-out light (apps/recon/image/judge.h). */
+
+enum { SCRY_JUDGE_MAX = 4 };
+
+typedef struct scry_judged {
+    const struct scry_method *method;
+    double weight;      /* in the average that predicts best; 1: this method alone, 0: not in it */
+    scry_margin behind; /* score of that average minus this method's own, per pixel, and its
+                           standard error over windows of 16 x 16 pixels; 0 with weight 1 */
+    double seconds;     /* wall time that judging it took */
+    char failure[160];  /* "" or why it could not restore the first part */
+} scry_judged;
+
+typedef struct scry_judgement {
+    size_t count, best; /* methods; which predicts best alone */
+    scry_judged of[SCRY_JUDGE_MAX];
+    double share;          /* of the light that was held back */
+    size_t splits, pixels; /* splits of how many pixels */
+} scry_judgement;
+
+/* "diffpir and richardson-lucy, averaged 0.5 to 0.5, predict light not seen before best; ...";
+ * returns to. */
+const char *scry_judgement_words(const scry_judgement *j, char *to, size_t size);
+
+#endif

@@ -1,0 +1,190 @@
+/* Methods judged by light that they have not seen: the ranking agrees with the truth where the
+ * truth is known, from few photons to many; failures of one method are told; the prediction that it
+ * stands on is A x. */
+#include "tests/check.h"
+
+#include "apps/recon/image/judge.h"
+#include "datasets/phantom.h"
+#include "lib/memory.h"
+#include "lib/rng.h"
+#include "lib/rng_gsl.h"
+#include "lib/vector.h"
+#include "operators/blur.h"
+#include "operators/psf.h"
+
+#include <gsl/gsl_randist.h>
+#include <string.h>
+
+enum { H = 96, W = 80, N = H * W };
+#define GAIN 0.5
+#define OFFSET 100.0
+#define READ 1.5
+static const char psf_model[] = "gaussian:sigma=1.6";
+
+static float truth[N], camera[N];
+
+/* Cells of `photons` at the peak on a background of 2 %, blurred, counted and digitised. */
+static void expose(double photons)
+{
+    const scry_space space = SCRY_SPACE(H, W);
+    scry_error err = {0};
+    scry_psf_params params;
+    scry_space ps;
+    scry_op *A = NULL;
+    float *psf = NULL, blurred[N], noise[N];
+    gsl_rng *rng = gsl_rng_alloc(scry_rng_gsl());
+    assert_ok(scry_phantom_cells(truth, &space, 9, 4, &err));
+    for (size_t i = 0; i < N; i++)
+        truth[i] = (float)(photons * (truth[i] + 0.02));
+    assert_ok(scry_psf_parse(&params, psf_model, &err));
+    assert_ok(scry_psf_create(&psf, &ps, &params, 2, NULL, NULL, &err));
+    assert_ok(scry_blur_create(&A, &space, psf, &ps, SCRY_PERIODIC, 1, &err));
+    void *work = scry_alloc(1, scry_op_work_bytes(A));
+    assert_ok(scry_op_forward(A, blurred, truth, work, &err));
+    gsl_rng_set(rng, 8);
+    scry_rng_normal(noise, 0, N, 3, 0, 0);
+    for (size_t i = 0; i < N; i++) {
+        const double counted = gsl_ran_poisson(rng, fmax((double)blurred[i], 0));
+        camera[i] = (float)rint((counted + READ * (double)noise[i]) / GAIN + OFFSET);
+    }
+    gsl_rng_free(rng);
+    scry_free(work);
+    scry_op_free(A);
+    scry_free(psf);
+}
+
+static scry_restore_request request(void)
+{
+    return (scry_restore_request){.psf = {.model = psf_model},
+                                  .boundary = SCRY_BOUNDARY_PERIODIC,
+                                  .defects = SCRY_DEFECTS_KEEP,
+                                  .noise = {.gain = GAIN, .offset = OFFSET, .read_noise = READ}};
+}
+
+static scry_image image(void)
+{
+    return (scry_image){.name = "camera", .space = SCRY_SPACE(H, W), .pixels = camera};
+}
+
+static scry_options settings(const char *method, const char *text)
+{
+    scry_error err = {0};
+    scry_options o;
+    scry_options_init(&o, scry_method_find(method));
+    assert_ok(scry_options_parse(&o, text, &err));
+    return o;
+}
+
+static double square_error(const scry_options *options)
+{
+    scry_restore_request q = request();
+    const scry_image im = image();
+    scry_restorer *r = NULL;
+    scry_restore_result result = {0};
+    scry_error err = {0};
+    double sum = 0;
+    q.options = options;
+    assert_ok(scry_restorer_create(&r, &q, &err));
+    assert_ok(scry_restorer_run(&result, r, &im, 1, NULL, NULL, &err));
+    for (size_t i = 0; i < N; i++) {
+        const double d = (double)(result.mean[i] - OFFSET) * GAIN - truth[i];
+        sum += d * d;
+    }
+    scry_restore_result_free(&result);
+    scry_restorer_free(r);
+    return sqrt(sum / N);
+}
+
+/* Three strengths of one method, too weak, right and too strong at some light: the one that is
+ * judged best is not far from the one that is. */
+static void the_best_is_found(void **state)
+{
+    (void)state;
+    static const double photons[] = {10, 100, 2000};
+    const scry_options list[] = {
+        settings("richardson-lucy", "--stop steps --accelerate none --iterations 3"),
+        settings("richardson-lucy", "--stop steps --accelerate none --iterations 30"),
+        settings("richardson-lucy", "--stop steps --accelerate none --iterations 300"),
+    };
+    const scry_options *const options[] = {&list[0], &list[1], &list[2]};
+    size_t different = 0, last = 3;
+    for (size_t p = 0; p < 3; p++) {
+        scry_judgement j;
+        scry_error err = {0};
+        const scry_restore_request q = request();
+        double error[3], least = INFINITY, weights = 0;
+        expose(photons[p]);
+        const scry_image im = image();
+        assert_ok(scry_judge_methods(&j, &q, &im, options, 3, 7, NULL, NULL, &err));
+        for (size_t k = 0; k < 3; k++) {
+            error[k] = square_error(options[k]);
+            least = fmin(least, error[k]);
+            assert_true(j.of[k].behind.mean >= 0 && !j.of[k].failure[0]);
+            weights += j.of[k].weight;
+        }
+        assert_near(weights, 1, 1e-12);
+        assert_true(j.of[j.best].weight > 0);
+        print_message("%g photons: rmse %.3g %.3g %.3g, behind %.4f %.4f %.4f\n", photons[p],
+                      error[0], error[1], error[2], j.of[0].behind.mean, j.of[1].behind.mean,
+                      j.of[2].behind.mean);
+        assert_below(error[j.best], 1.06 * least);
+        different += j.best != last;
+        last = j.best;
+    }
+    assert_true(different >= 2); /* one strength does not serve all */
+}
+
+static void a_method_that_fails_is_named(void **state)
+{
+    (void)state;
+    char words[256];
+    const scry_options good = settings("tikhonov", ""), bad = settings("biharmonic", "");
+    const scry_options *const both[] = {&bad, &good}, *const none[] = {&bad};
+    scry_judgement j;
+    scry_error err = {0};
+    const scry_restore_request q = request();
+    expose(50);
+    const scry_image im = image();
+    assert_ok(scry_judge_methods(&j, &q, &im, both, 2, 7, NULL, NULL, &err));
+    assert_int_equal(j.best, 1);
+    assert_true(j.of[0].failure[0] != '\0');
+    assert_non_null(strstr(scry_judgement_words(&j, words, sizeof words), "biharmonic failed"));
+    assert_fails(scry_judge_methods(&j, &q, &im, none, 1, 7, NULL, NULL, &err), SCRY_EUNSUP);
+    assert_fails(scry_judge_methods(&j, &q, &im, both, 0, 7, NULL, NULL, &err), SCRY_EINVAL);
+}
+
+/* Without options the restorer chooses, says so, and its prediction explains the data. */
+static void the_restorer_chooses(void **state)
+{
+    (void)state;
+    scry_restore_request q = request();
+    scry_restorer *r = NULL;
+    scry_restore_result result = {0};
+    scry_error err = {0};
+    double chi2 = 0;
+    expose(100);
+    const scry_image im = image();
+    q.predict = true;
+    assert_ok(scry_restorer_create(&r, &q, &err)); /* no prior: no network contends */
+    assert_ok(scry_restorer_run(&result, r, &im, 1, NULL, NULL, &err));
+    assert_non_null(result.judgement);
+    assert_string_equal(result.options->method->name, "richardson-lucy");
+    for (size_t i = 0; i < N; i++) {
+        const double e = fmax(((double)result.predicted[i] - OFFSET) * GAIN, 0) + READ * READ;
+        const double d = ((double)camera[i] - result.predicted[i]) * GAIN;
+        chi2 += d * d / e / N;
+    }
+    assert_near(chi2, 1, 0.15);
+    scry_restore_result_free(&result);
+    scry_restorer_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_best_is_found),
+        cmocka_unit_test(a_method_that_fails_is_named),
+        cmocka_unit_test(the_restorer_chooses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
