@@ -13,17 +13,18 @@
 struct scryi_guided {
     struct scryi_sampler base;
     const scry_op *A;
-    size_t m;        /* floats of a measurement */
-    size_t known;    /* entries with w > 0 */
-    bool gaussian;   /* the local model is the likelihood and never changes */
-    bool linearised; /* w and b are there */
-    float *w, *b;    /* local model */
-    float *r;        /* w (b - A u), the right-hand side of a solve */
-    float *Au, *t;   /* scratch, measurement space */
-    float *u, *v;    /* scratch, image space */
-    float *noise;    /* white noise of the measurement's size, for exact draws */
-    float *w_start;  /* w at the mean of the Gaussian posterior, the same for every chain */
-    bool scored;     /* w_start is there */
+    size_t m;         /* floats of a measurement */
+    size_t known;     /* entries with w > 0 */
+    bool gaussian;    /* the local model is the likelihood and never changes */
+    bool linearised;  /* w and b are there */
+    float *w, *b;     /* local model */
+    float *w_now, *r; /* of a solve: w, limited by the level; w_now (b - A u) */
+    float *Au, *t;    /* scratch, measurement space */
+    float *u, *v;     /* scratch, image space */
+    float *noise;     /* white noise of the measurement's size, for exact draws */
+    float *w_start;   /* w at the mean of the Gaussian posterior, the same for every chain */
+    bool scored;      /* w_start is there */
+    bool all_noise;   /* no level hides noise of the data: solves never take it for larger */
     void *op_work, *likelihood_work;
     struct scryi_condition condition;
 };

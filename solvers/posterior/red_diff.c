@@ -104,6 +104,7 @@ static scry_status red_diff_plan(scry_solver **out, const scry_problem *problem,
     struct red_diff *M = scry_alloc(1, sizeof *M);
     if (!M) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", scry_method_red_diff.name);
     struct scry_solver *S = &M->G.base.base;
+    M->G.all_noise = true; /* there is no state, and no level in it */
     S->start_fn = red_diff_start;
     S->step_fn = red_diff_step;
     S->destroy = red_diff_destroy;
