@@ -1,10 +1,13 @@
 #ifndef SCRY_DATASETS_CAMERA_H
 #define SCRY_DATASETS_CAMERA_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+SCRY_BEGIN
 
 /* A scientific camera. */
 typedef struct scry_camera {
@@ -25,5 +28,7 @@ void scry_camera_init(scry_camera *c);
  * EINVAL: a camera or a mean outside its range (up to 1e9 e-); ESHAPE: over 2^30 pixels; ENOMEM. */
 scry_status scry_camera_expose(float *adu, const float *mean, size_t n, const scry_camera *c,
                                uint64_t seed, uint32_t chain, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,10 +1,13 @@
 #ifndef SCRY_DATASETS_PHANTOM_H
 #define SCRY_DATASETS_PHANTOM_H
 
+#include "lib/api.h"
 #include "lib/space.h"
 #include "lib/status.h"
 
 #include <stdint.h>
+
+SCRY_BEGIN
 
 /* A field of fluorescent cells: nuclei with chromatin texture and nucleoli, curved filaments around
  * them that cross the cell body, puncta, and faint cytoplasm. A truth to simulate from.
@@ -20,5 +23,7 @@ scry_status scry_phantom_cells(float *out, const scry_space *s, double scale, ui
 /* The head of Shepp & Logan (1974, IEEE Trans. Nucl. Sci. 21:21) with the contrast of Toft (1996,
  * PhD thesis, DTU, p. 199), values 0..1, sampled at pixel centres over [-1, 1]^2, y upwards. */
 scry_status scry_phantom_shepp_logan(float *out, size_t ny, size_t nx, scry_error *err);
+
+SCRY_END
 
 #endif

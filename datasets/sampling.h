@@ -1,11 +1,14 @@
 #ifndef SCRY_DATASETS_SAMPLING_H
 #define SCRY_DATASETS_SAMPLING_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+SCRY_BEGIN
 
 /* Which samples of k-space are taken. n lines of phase encoding, the centre of k-space at
  * floor(n/2); R is the acceleration asked for, c the share of the fully sampled centre. What comes
@@ -75,5 +78,7 @@ scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int re
 bool scry_pattern_of_lines(scry_pattern p);
 /* "random", "equispaced", "equispaced-fraction", ..., in the order above; NULL ends them */
 const char *const *scry_pattern_names(void);
+
+SCRY_END
 
 #endif

@@ -1,11 +1,17 @@
 #ifndef SCRY_DATASETS_SCANNER_H
 #define SCRY_DATASETS_SCANNER_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
-#include <complex.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef __cplusplus
+#include <complex.h>
+#endif
+
+SCRY_BEGIN
 
 /* A simulated MR scanner: k-space with a known truth. Arrays (coils, ny, nx); the centred unitary
  * Fourier convention of operators/fourier.h, pixel floor(n/2) at the middle of the field of view:
@@ -23,7 +29,7 @@
  * sum_c |S_c|^2 has its maximum 1 on the grid of the fit (33 x 33 points from edge to edge).
  * EINVAL: coils 0 or over 64; ESHAPE: a side of 0; ENOMEM */
 enum { SCRY_SCANNER_ORDER = 3, SCRY_SCANNER_TERMS = 49 /* (2 ORDER + 1)^2 */ };
-scry_status scry_scanner_coils(float complex *maps, double complex *coefficients, size_t coils,
+scry_status scry_scanner_coils(scry_complex *maps, scry_complex_double *coefficients, size_t coils,
                                size_t ny, size_t nx, uint64_t seed, scry_error *err);
 
 /* Exact k-space of the head of Shepp & Logan, as wide as the field of view, through those coils:
@@ -36,22 +42,24 @@ scry_status scry_scanner_coils(float complex *maps, double complex *coefficients
  * images have the truncation artefacts of a scanner, and no others. Values of the object are 0..1.
  * coefficients NULL: one homogeneous coil, and coils is 1.
  * ESHAPE: a side of 0; EINVAL: coils; ENOMEM */
-scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex *coefficients,
+scry_status scry_scanner_shepp_logan(scry_complex *kspace, const scry_complex_double *coefficients,
                                      size_t coils, size_t ny, size_t nx, scry_error *err);
 
 /* kspace[c] = F S_c x of a complex image (ny, nx), which may not alias. maps NULL: one homogeneous
  * coil, and coils is 1. EINVAL, ENOMEM */
-scry_status scry_scanner_image(float complex *kspace, const float complex *image,
-                               const float complex *maps, size_t coils, size_t ny, size_t nx,
+scry_status scry_scanner_image(scry_complex *kspace, const scry_complex *image,
+                               const scry_complex *maps, size_t coils, size_t ny, size_t nx,
                                scry_error *err);
 
 /* A smooth phase, as field inhomogeneity and flow leave it: image <- image exp(i phi), phi a sum of
  * six plane waves of at most one period over the field of view, scaled so that the largest |phi| on
  * the grid is `radians`. */
-void scry_scanner_phase(float complex *image, size_t ny, size_t nx, double radians, uint64_t seed);
+void scry_scanner_phase(scry_complex *image, size_t ny, size_t nx, double radians, uint64_t seed);
 
 /* kspace += sigma n, E|n|^2 = 1: sigma / sqrt(2) per real component. Entry i draws element first +
  * i of the stream of seed, so that slices of one volume have noise of their own. */
-void scry_scanner_noise(float complex *kspace, size_t n, double sigma, uint64_t seed, size_t first);
+void scry_scanner_noise(scry_complex *kspace, size_t n, double sigma, uint64_t seed, size_t first);
+
+SCRY_END
 
 #endif

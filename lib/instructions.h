@@ -1,7 +1,10 @@
 #ifndef SCRY_LIB_INSTRUCTIONS_H
 #define SCRY_LIB_INSTRUCTIONS_H
 
+#include "lib/api.h"
 #include "lib/status.h"
+
+SCRY_BEGIN
 
 /* The instruction set that the inner loops of this process use. A portable build holds each of
  * those loops several times, and takes the widest set that the processor has:
@@ -16,5 +19,7 @@ const char *scry_instructions(void);
  * the set that they were made for.
  * errors  EINVAL: a name that is not above; EUNSUP: not in this build, or not in this processor */
 scry_status scry_instructions_set(const char *name, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -3,6 +3,7 @@
 
 /* The ground floor: what every other room stands on. */
 
+#include "lib/api.h"            /* what frames the headers that are installed */
 #include "lib/instructions.h"   /* which instruction set inner loops use */
 #include "lib/variants.h"       /* how they exist once for each set: internal */
 #include "lib/memory.h"         /* aligned, zeroed, counted blocks */

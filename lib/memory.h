@@ -1,7 +1,11 @@
 #ifndef SCRY_LIB_MEMORY_H
 #define SCRY_LIB_MEMORY_H
 
+#include "lib/api.h"
+
 #include <stddef.h>
+
+SCRY_BEGIN
 
 #define SCRY_ALIGN 64 /* bytes: one cache line, one AVX-512 vector */
 
@@ -17,5 +21,7 @@ void *scry_copy(const void *src, size_t bytes);
 
 /* Bytes rounded up to SCRY_ALIGN: for carving one work block into parts. */
 size_t scry_align_up(size_t bytes);
+
+SCRY_END
 
 #endif

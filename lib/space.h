@@ -1,10 +1,13 @@
 #ifndef SCRY_LIB_SPACE_H
 #define SCRY_LIB_SPACE_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 #define SCRY_MAX_RANK 6
 
@@ -36,5 +39,7 @@ const char *scry_space_print(const scry_space *s, char *buf, size_t size);
 
 /* *out = a * b; false when the product overflows. */
 bool scry_mul(size_t *out, size_t a, size_t b);
+
+SCRY_END
 
 #endif

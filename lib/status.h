@@ -1,6 +1,10 @@
 #ifndef SCRY_LIB_STATUS_H
 #define SCRY_LIB_STATUS_H
 
+#include "lib/api.h"
+
+SCRY_BEGIN
+
 /* How every part of scry reports failure: a code is returned, the words and numbers go in `err`. */
 
 typedef enum scry_status {
@@ -35,5 +39,7 @@ void scry_error_name(scry_error *err, const char *name);
 
 /* A short name for a code: "invalid argument". Never NULL. */
 const char *scry_status_name(scry_status code);
+
+SCRY_END
 
 #endif

@@ -1,8 +1,11 @@
 #ifndef SCRY_OPERATORS_BLUR_H
 #define SCRY_OPERATORS_BLUR_H
 
+#include "lib/api.h"
 #include "operators/op.h"
 #include "operators/window.h"
+
+SCRY_BEGIN
 
 /* Convolution with a point spread function h of rank 1, 2 or 3, whose centre c is at dims/2 rounded
  * down on each axis, over the last axes of the image; leading axes are independent images.
@@ -39,5 +42,7 @@ scry_status scry_blur_domain(scry_window *out, const scry_space *image, const sc
 scry_status scry_blur_create(scry_op **out, const scry_space *image, const float *psf,
                              const scry_space *psf_space, scry_boundary boundary, size_t multiple,
                              scry_error *err);
+
+SCRY_END
 
 #endif

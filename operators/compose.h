@@ -1,7 +1,10 @@
 #ifndef SCRY_OPERATORS_COMPOSE_H
 #define SCRY_OPERATORS_COMPOSE_H
 
+#include "lib/api.h"
 #include "operators/op.h"
+
+SCRY_BEGIN
 
 /* Operators made of operators. Each takes its parts over when it succeeds: they are freed with it
  * and must not be used or freed otherwise. When it fails they remain the caller's. */
@@ -16,5 +19,7 @@ scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_er
 /* Several measurements of one image, one after the other: y = (A_0 x, A_1 x, ...), cod a vector.
  * errors  EINVAL: count 0; ESHAPE: parts differ in dom, or mix real and complex data; ENOMEM */
 scry_status scry_stack_create(scry_op **out, scry_op *const *parts, size_t count, scry_error *err);
+
+SCRY_END
 
 #endif

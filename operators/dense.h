@@ -1,7 +1,10 @@
 #ifndef SCRY_OPERATORS_DENSE_H
 #define SCRY_OPERATORS_DENSE_H
 
+#include "lib/api.h"
 #include "operators/op.h"
+
+SCRY_BEGIN
 
 /* y = M x with M given in full: for tests and for small experiments. M is row-major,
  * floats(cod) x floats(dom), real: on complex spaces it acts on the pairs, so that any real-linear
@@ -14,5 +17,7 @@ scry_status scry_dense_create(scry_op **out, const scry_space *dom, const scry_s
 /* The matrix of any operator, column by column: M[floats(cod)][floats(dom)], row-major.
  * errors  ENOMEM, and what A reports */
 scry_status scry_dense_of(const scry_op *A, double *M, scry_error *err);
+
+SCRY_END
 
 #endif

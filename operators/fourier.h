@@ -1,9 +1,14 @@
 #ifndef SCRY_OPERATORS_FOURIER_H
 #define SCRY_OPERATORS_FOURIER_H
 
+#include "lib/api.h"
 #include "operators/op.h"
 
+#ifndef __cplusplus
 #include <complex.h>
+#endif
+
+SCRY_BEGIN
 
 /* What an MR scanner measures of an image: samples of its centred unitary Fourier transform, seen
  * by one coil or by several.
@@ -36,20 +41,22 @@ scry_status scry_fourier_create(scry_op **out, const scry_space *image, const un
 
 /* maps[coil][set][y][x], copied. errors as above; ESHAPE also: coils or sets 0; EINVAL: a map that
  * is not finite, or all of them zero. */
-scry_status scry_sense_create(scry_op **out, const float complex *maps, size_t coils, size_t sets,
+scry_status scry_sense_create(scry_op **out, const scry_complex *maps, size_t coils, size_t sets,
                               size_t ny, size_t nx, const unsigned char *mask, unsigned axes,
                               scry_error *err);
 
 /* The samples of a full grid (coils, y, x) as A orders them, and back with zeros elsewhere. For the
  * two operators above; EINVAL for others. */
-scry_status scry_fourier_gather(const scry_op *A, float complex *samples, const float complex *grid,
+scry_status scry_fourier_gather(const scry_op *A, scry_complex *samples, const scry_complex *grid,
                                 scry_error *err);
-scry_status scry_fourier_scatter(const scry_op *A, float complex *grid,
-                                 const float complex *samples, scry_error *err);
+scry_status scry_fourier_scatter(const scry_op *A, scry_complex *grid, const scry_complex *samples,
+                                 scry_error *err);
 
 /* The centred unitary transform by itself, in place, `count` images (y, x) one after another along
  * `axes`; inverse: F^H. Any size. ENOMEM */
-scry_status scry_fourier_transform(float complex *images, size_t count, size_t ny, size_t nx,
+scry_status scry_fourier_transform(scry_complex *images, size_t count, size_t ny, size_t nx,
                                    unsigned axes, bool inverse, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,9 +1,12 @@
 #ifndef SCRY_OPERATORS_LIKELIHOOD_H
 #define SCRY_OPERATORS_LIKELIHOOD_H
 
+#include "lib/api.h"
 #include "operators/op.h"
 
 #include <stdbool.h>
+
+SCRY_BEGIN
 
 /* p(y | x) for y = noise(A x). The solver's variable u may live in another unit than the physical
  * image x: x = scale * u + shift (scry_affine, the intensity map). A camera counts electrons:
@@ -102,5 +105,7 @@ scry_status scry_likelihood_prox(const scry_likelihood *L, float *z, const float
  * 1 + 1/(6 m) + O(m^-2) on average, 1.008 at 20 electrons, McCullagh & Nelder 1989). */
 scry_status scry_likelihood_deviance(const scry_likelihood *L, double *deviance, size_t *count,
                                      const float *u, void *work, scry_error *err);
+
+SCRY_END
 
 #endif

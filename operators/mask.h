@@ -1,7 +1,10 @@
 #ifndef SCRY_OPERATORS_MASK_H
 #define SCRY_OPERATORS_MASK_H
 
+#include "lib/api.h"
 #include "operators/op.h"
+
+SCRY_BEGIN
 
 /* The known pixels of an image, in order: y_j = x_{i(j)}, j = 0 .. m - 1.
  *   known  one number an entry of space (complex entries count once); nonzero: measured
@@ -12,5 +15,7 @@ scry_status scry_mask_create(scry_op **out, const scry_space *space, const unsig
                              scry_error *err);
 scry_status scry_mask_create_float(scry_op **out, const scry_space *space, const float *known,
                                    scry_error *err);
+
+SCRY_END
 
 #endif

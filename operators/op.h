@@ -1,11 +1,14 @@
 #ifndef SCRY_OPERATORS_OP_H
 #define SCRY_OPERATORS_OP_H
 
+#include "lib/api.h"
 #include "lib/space.h"
 #include "lib/status.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+SCRY_BEGIN
 
 /* A linear operator A: dom -> cod. Immutable once built: threads share it and bring their own work
  * of scry_op_work_bytes(A) bytes (from scry_alloc). In and out never alias unless said. */
@@ -49,5 +52,7 @@ scry_status scry_op_norm2(const scry_op *A, double *norm2, double tol, scry_erro
 /* Dot test: |<Ax, y> - <x, A^H y>| sqrt(N) / (|Ax| |y|), N entries in y, for random x, y from
  * `seed`. Complex-linear operators: the complex product. */
 scry_status scry_op_dot_test(const scry_op *A, uint64_t seed, double *error, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,11 +1,14 @@
 #ifndef SCRY_OPERATORS_PSF_H
 #define SCRY_OPERATORS_PSF_H
 
+#include "lib/api.h"
 #include "lib/space.h"
 #include "lib/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* Point-spread functions: computed from the optics, or taken from a measured image.
  *
@@ -178,5 +181,7 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
  * Steffen 1990, A&A 239:443. */
 scry_status scry_psf_resample(float **out, scry_space *os, const float *psf, const scry_space *s,
                               const double *scale, scry_error *err);
+
+SCRY_END
 
 #endif

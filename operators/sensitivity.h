@@ -1,10 +1,16 @@
 #ifndef SCRY_OPERATORS_SENSITIVITY_H
 #define SCRY_OPERATORS_SENSITIVITY_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
-#include <complex.h>
 #include <stddef.h>
+
+#ifndef __cplusplus
+#include <complex.h>
+#endif
+
+SCRY_BEGIN
 
 /* Coil sensitivities from the fully sampled middle of k-space. */
 
@@ -25,13 +31,15 @@ typedef struct scry_espirit_opts {
     size_t sets;      /* 1 */
 } scry_espirit_opts;
 void scry_espirit_opts_init(scry_espirit_opts *opts);
-scry_status scry_espirit(float complex *maps, float *eigenvalue, const float complex *calibration,
+scry_status scry_espirit(scry_complex *maps, float *eigenvalue, const scry_complex *calibration,
                          size_t coils, size_t cy, size_t cx, size_t ny, size_t nx,
                          const scry_espirit_opts *opts, scry_error *err);
 
 /* Low-resolution images of the same block, each over the root sum of squares of all: a map that
  * needs nothing but the block. Pruessmann et al. 1999; smooth window against ringing. */
-scry_status scry_lowres_maps(float complex *maps, const float complex *calibration, size_t coils,
+scry_status scry_lowres_maps(scry_complex *maps, const scry_complex *calibration, size_t coils,
                              size_t cy, size_t cx, size_t ny, size_t nx, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_OPERATORS_WINDOW_H
 #define SCRY_OPERATORS_WINDOW_H
 
+#include "lib/api.h"
 #include "operators/op.h"
+
+SCRY_BEGIN
 
 /* Where an image (inner) sits in a larger domain (outer) that is estimated with it: entry i of
  * inner is entry i + offset of outer. Same rank; 0 <= offset, offset + inner <= outer on every
@@ -28,5 +31,7 @@ void scry_window_clear_margin(const scry_window *w, float *outer);
 
 /* crop as an operator, A A^T = I; errors as scry_window_check, and ENOMEM */
 scry_status scry_crop_create(scry_op **out, const scry_window *w, scry_error *err);
+
+SCRY_END
 
 #endif

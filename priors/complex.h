@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_COMPLEX_H
 #define SCRY_PRIORS_COMPLEX_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* Priors of complex images from priors of real ones. sigma is per real component, as everywhere:
  * complex noise CN(0, s^2), E|n|^2 = s^2, has sigma = s / sqrt(2). A prior that is given s itself
@@ -23,5 +26,7 @@ scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *
  * belongs to the new prior on success.
  * errors  ESHAPE: not (2, y, x) real; ENOMEM */
 scry_status scry_channels_create(scry_prior **out, scry_prior *inner, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_GAUSSIAN_H
 #define SCRY_PRIORS_GAUSSIAN_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* Stationary Gaussian: x0 ~ N(mean, C), C diagonal in the Fourier basis of a periodic grid, with
  * eigenvalue S(f) at frequency f (cycles per pixel). Everything is in closed form. Rank 1, 2 or 3,
@@ -50,5 +53,7 @@ int scry_gaussian_rank(const scry_prior *P);
 scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,
                                    scry_error *err);
 scry_status scry_gaussian_mean(const scry_prior *P, float *mean, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_MIXTURE_H
 #define SCRY_PRIORS_MIXTURE_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* Gaussian mixture, x0 ~ sum_k weight_k N(mean_k, C_k), with everything a diffusion sampler asks of
  * a prior in closed form although the posterior has several modes: the touchstone of samplers.
@@ -26,5 +29,7 @@ typedef struct scry_mixture_component {
 scry_status scry_mixture_create(scry_prior **out, const scry_space *space,
                                 const scry_mixture_component *components, size_t count,
                                 scry_error *err);
+
+SCRY_END
 
 #endif

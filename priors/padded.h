@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_PADDED_H
 #define SCRY_PRIORS_PADDED_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* A prior of a larger grid used on a smaller one, so that a network that needs multiples of 32
  * takes a 37 x 53 image: with E the extension by whole-sample reflection (c b | a b c | b a), the
@@ -23,5 +26,7 @@ scry_status scry_padded_space(scry_space *out, const scry_space *space, int axes
  * ESHAPE. EUNSUP: inner cannot denoise; ENOMEM. */
 scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_prior *inner,
                                scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_PERPLANE_H
 #define SCRY_PRIORS_PERPLANE_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* A prior of one plane used on each plane of a larger space as if they were independent: a 2-D
  * network on the channels or the z-slices of (channel, z, y, x). denoise, vjp, prox and value are
@@ -14,5 +17,7 @@
  * EINVAL: workers outside 1..64; ENOMEM */
 scry_status scry_perplane_create(scry_prior **out, const scry_space *space, scry_prior *inner,
                                  size_t workers, scry_error *err);
+
+SCRY_END
 
 #endif

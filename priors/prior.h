@@ -1,11 +1,14 @@
 #ifndef SCRY_PRIORS_PRIOR_H
 #define SCRY_PRIORS_PRIOR_H
 
+#include "lib/api.h"
 #include "lib/space.h"
 #include "lib/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* What is known of images before any measurement. Immutable once built; threads share it and bring
  * their own work of scry_prior_work_bytes(P) bytes from scry_alloc. */
@@ -46,5 +49,7 @@ scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, doubl
 /* *value = -log p(u), up to a constant that does not depend on u; EUNSUP without the hook. */
 scry_status scry_prior_value(const scry_prior *P, double *value, const float *u, void *work,
                              scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_TILED_H
 #define SCRY_PRIORS_TILED_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* A prior of a window used on an image of any size above it: windows cover the image, each is
  * denoised on its own, and the results are blended,
@@ -32,5 +35,7 @@ scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_pr
 
 /* Windows, that is, calls of the inner prior for one call of this one. */
 size_t scry_tiled_count(const scry_prior *P);
+
+SCRY_END
 
 #endif

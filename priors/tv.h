@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_TV_H
 #define SCRY_PRIORS_TV_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* Isotropic total variation, -log p(u) = lambda sum_i |(Du)_i|, with D the forward differences
  * along the last `rank` axes (1 to 3), each times its weight, and 0 across the far border. Leading
@@ -27,5 +30,7 @@ void scry_tv_opts_init(scry_tv_opts *opts);
  * tolerance <= 0, iterations 0; EUNSUP: a complex space; ESHAPE: a bad space; ENOMEM. */
 scry_status scry_tv_create(scry_prior **out, const scry_space *space, int rank, double lambda,
                            const scry_tv_opts *opts, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_PRIORS_WAVELET_H
 #define SCRY_PRIORS_WAVELET_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
+
+SCRY_BEGIN
 
 /* -log p(u) = |W u|_1, W an orthonormal wavelet transform of the last two axes with periodic
  * boundaries (Daubechies, 4 taps); complex coefficients count by their magnitude; all bands,
@@ -32,5 +35,7 @@ scry_status scry_wavelet_analyse(const scry_prior *W, float *c, const float *u, 
                                  scry_error *err);
 scry_status scry_wavelet_synthesise(const scry_prior *W, float *u, const float *c, void *work,
                                     scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef SCRY_SOLVERS_CALLBACKS_H
 #define SCRY_SOLVERS_CALLBACKS_H
 
+#include "lib/api.h"
 #include "solvers/registry.h"
+
+SCRY_BEGIN
 
 /* A solver from callbacks: how a method outside this library is written. Its scry_method.plan makes
  * a context that holds all its arrays, and returns scry_solver_create of it; the method itself goes
@@ -35,5 +38,7 @@ typedef struct scry_solver_callbacks {
 scry_status scry_solver_create(scry_solver **out, const scry_problem *problem,
                                const scry_options *options, const scry_solver_callbacks *callbacks,
                                scry_error *err);
+
+SCRY_END
 
 #endif

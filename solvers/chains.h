@@ -1,8 +1,11 @@
 #ifndef SCRY_SOLVERS_CHAINS_H
 #define SCRY_SOLVERS_CHAINS_H
 
+#include "lib/api.h"
 #include "solvers/registry.h"
 #include "solvers/solver.h"
+
+SCRY_BEGIN
 
 /* K independent chains of one method on one problem, and what they say together. Each chain is a
  * function of (seed, its number) alone and they are combined in the order of their numbers, so the
@@ -85,5 +88,7 @@ void scry_chains_free(scry_chains *c); /* what it points to */
 scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
                                  const scry_options *options, const scry_chains_opts *opts,
                                  scry_error *err);
+
+SCRY_END
 
 #endif

@@ -1,10 +1,13 @@
 #ifndef SCRY_SOLVERS_OPTIONS_H
 #define SCRY_SOLVERS_OPTIONS_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* The options of a method. A method keeps them in a struct of its own and describes every field in
  * one table (scry_method.options). The command line, --help, `scry methods`, the reports and the
@@ -85,5 +88,7 @@ const scry_option *scry_option_find(const struct scry_method *method, const char
 const char *scry_option_print(const scry_option *option, double value, char *text, size_t size);
 /* The opposite, for numbers and words: false when text is neither. The range is not checked. */
 bool scry_option_scan(const scry_option *option, const char *text, double *value);
+
+SCRY_END
 
 #endif

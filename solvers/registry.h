@@ -1,8 +1,11 @@
 #ifndef SCRY_SOLVERS_REGISTRY_H
 #define SCRY_SOLVERS_REGISTRY_H
 
+#include "lib/api.h"
 #include "solvers/options.h"
 #include "solvers/solver.h"
+
+SCRY_BEGIN
 
 /* The one table of methods: the command line, the help, the benches and the tests read it. */
 
@@ -59,5 +62,7 @@ bool scry_method_walks(const struct scry_method *method);
 
 /* Images that a chain gives with these options: `draws` of a method that walks, else 1. */
 size_t scry_method_draws(const scry_options *options);
+
+SCRY_END
 
 #endif

@@ -1,12 +1,16 @@
 #ifndef SCRY_SOLVERS_SOLVER_H
 #define SCRY_SOLVERS_SOLVER_H
 
+#include "lib/api.h"
 #include "operators/likelihood.h"
-#include "priors/gaussian_gap.h"
 #include "priors/prior.h"
 #include "solvers/options.h"
 
 #include <stdint.h>
+
+SCRY_BEGIN
+
+typedef struct scry_gaussian_gap scry_gaussian_gap; /* priors/gaussian_gap.h */
 
 /* What a solver is given. Everything is borrowed until the solver is freed.
  *   L      the likelihood of the measurement, in the solver's variable u; NULL: unconditional
@@ -66,5 +70,7 @@ scry_status scry_solver_run(scry_solver *S, float *x, scry_monitor *monitor, voi
                             scry_progress *end, scry_error *err);
 scry_counts scry_solver_counts(const scry_solver *S);
 void scry_solver_free(scry_solver *S); /* accepts NULL */
+
+SCRY_END
 
 #endif

@@ -1,4 +1,5 @@
 #include "solvers/start.h"
+#include "priors/gaussian_gap.h"
 
 #include "solvers/sampling/sampler_impl.h"
 

@@ -1,6 +1,7 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
+#include "priors/gaussian_gap.h"
 #include "priors/info.h"
 #include "priors/network/unet.h"
 #include "priors/network/network.h"

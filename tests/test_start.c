@@ -1,6 +1,7 @@
 #include "tests/options.h"
 
 #include "priors/gaussian.h"
+#include "priors/gaussian_gap.h"
 #include "solvers/start.h"
 
 /* Departures that come back up once, as measured curves do. */

@@ -6,6 +6,7 @@
 #include "lib/space.h"
 #include "operators/psf.h"
 #include "operators/psf_keys.h"
+#include "priors/gaussian_gap.h"
 #include "priors/info.h"
 #include "priors/network/network.h"
 

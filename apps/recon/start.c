@@ -1,4 +1,5 @@
 #include "apps/recon/start.h"
+#include "priors/gaussian_gap.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -286,7 +286,7 @@ static scry_status read_nifti(scry_recon *r, const char *path, scry_error *err)
 
 scry_status scry_recon_write(const char *path, const scry_recon *r, scry_error *err)
 {
-    scry_recon_format format;
+    scry_recon_format format = SCRY_RECON_HDF5;
     const scry_status st = scry_recon_format_of(&format, path, err);
     if (st != SCRY_OK) return st;
     if (!count_of(r))
@@ -306,7 +306,7 @@ scry_status scry_recon_write(const char *path, const scry_recon *r, scry_error *
 
 scry_status scry_recon_read(scry_recon *out, const char *path, const char *dataset, scry_error *err)
 {
-    scry_recon_format format;
+    scry_recon_format format = SCRY_RECON_HDF5;
     *out = (scry_recon){0};
     scry_status st = scry_recon_format_of(&format, path, err);
     if (st != SCRY_OK) return st;

@@ -1,10 +1,13 @@
 #ifndef SCRY_LIB_STATS_METRICS_H
 #define SCRY_LIB_STATS_METRICS_H
 
+#include "lib/api.h"
 #include "lib/space.h"
 #include "lib/status.h"
 
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* How far an estimate is from a reference. In all of them
  *   est, ref  n real values, or the space s; they may alias
@@ -76,5 +79,7 @@ scry_status scry_frc_two(scry_frc *out, const float *a, const float *b, size_t n
  * resampled or processed image) raises the curve. ny, nx >= 16. */
 scry_status scry_frc_one(scry_frc *out, const float *image, size_t ny, size_t nx, scry_error *err);
 void scry_frc_clear(scry_frc *frc);
+
+SCRY_END
 
 #endif

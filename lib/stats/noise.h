@@ -1,10 +1,13 @@
 #ifndef SCRY_LIB_STATS_NOISE_H
 #define SCRY_LIB_STATS_NOISE_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* Noise of an image, estimated from the image. Both work on the residual of the 3 x 3 operator
  * [1 -2 1]' [1 -2 1] / 6, which removes planes and keeps the variance of white noise (Immerkaer
@@ -59,5 +62,7 @@ typedef struct scry_camera_estimate {
 scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, size_t planes,
                               size_t ny, size_t nx, const scry_camera_known *known,
                               scry_error *err);
+
+SCRY_END
 
 #endif

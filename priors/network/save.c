@@ -1,6 +1,7 @@
 #include "lib/io/json.h"
 #include "lib/io/safetensors.h"
 #include "lib/memory.h"
+#include "priors/network/network.h"
 #include "priors/network/network_impl.h"
 
 #include <errno.h>

@@ -1,10 +1,13 @@
 #ifndef SCRY_PRIORS_NETWORK_UNET_H
 #define SCRY_PRIORS_NETWORK_UNET_H
 
+#include "lib/api.h"
 #include "priors/prior.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* A pretrained diffusion network as a prior. The folder has the layout of the `diffusers` library:
  * config.json (class UNet2DModel), diffusion_pytorch_model.safetensors and scheduler_config.json.
@@ -57,5 +60,7 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
 /* Both in one; the prior owns its network. */
 scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
                            const scry_unet_opts *opts, scry_error *err);
+
+SCRY_END
 
 #endif

@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/rng.h"
+#include "priors/network/network.h"
 #include "priors/train/optim_impl.h"
 
 #include <math.h>

@@ -1,11 +1,7 @@
 /* A stranger's program: blurs a phantom, measures it with noise, restores it. Touches every room,
- * so that a library missing from the exported list fails to link. */
+ * so that one that is missing from the library fails to link. */
 
-#include "datasets/datasets.h"
-#include "lib/lib.h"
-#include "operators/operators.h"
-#include "priors/priors.h"
-#include "solvers/solvers.h"
+#include <scry/scry.h>
 
 #include <stdio.h>
 

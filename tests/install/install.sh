@@ -1,46 +1,97 @@
 #!/usr/bin/env bash
-# Installs a build into a folder of its own and uses it as a stranger would: every public header
-# alone, a program built through find_package(scry), the same through pkg-config, and the installed
-# `scry` with the installed priors.   usage: install.sh build-folder C-compiler
+# Installs a build into a folder of its own, moves that folder, and uses it as a stranger would:
+# every header alone, in C11 and in C++17, a program built through find_package(scry) and through
+# pkg-config, against libscry.so and libscry.a, and the installed `scry` with the installed priors.
+# usage: install.sh build-folder C-compiler
 set -euo pipefail
 build=$(realpath "$1")
 compiler=$2
 here=$(realpath "$(dirname "$0")")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+cmake --install "$build" --prefix "$root/first" >/dev/null
+mv "$root/first" "$root/usr"
 prefix=$root/usr
-include=$prefix/include/scry
-cmake --install "$build" --prefix "$prefix" >/dev/null
+include=$prefix/include
+library=$(dirname "$(find "$prefix" -name 'libscry.so.0')")
 
+# ---- headers ----
+c=("$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include")
+cxx=$(command -v g++ || command -v clang++ || true)
+[ -n "$cxx" ] || echo "skipped: no C++ compiler"
 count=0
-for header in $(cd "$include" && find . -name '*.h' | sort); do
+for header in "$include"/scry/*.h; do
     # twice: the guard works. C11 without extensions: nothing is taken for granted.
-    printf '#include "%s"\n#include "%s"\n' "${header#./}" "${header#./}" >"$root/alone.c"
-    "$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" \
-        "$root/alone.c"
+    printf '#include <scry/%s>\n#include <scry/%s>\n' "${header##*/}" "${header##*/}" \
+        >"$root/alone.c"
+    "${c[@]}" "$root/alone.c"
+    if [ -n "$cxx" ]; then
+        "$cxx" -x c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" \
+            "$root/alone.c"
+    fi
     count=$((count + 1))
 done
 [ "$count" -gt 20 ]
 echo "$count public headers, each compiles alone"
-[ -z "$(find "$include" -name '*_impl.h')" ]
+others='gsl|cJSON|cjson|fftw|tiff|hdf5|dnnl|png|libxml'
+if grep -nE "#include *[<\"]($others)" "$include"/scry/*.h; then
+    echo "a public header shows a third-party library"
+    exit 1
+fi
 
-# with the build tool that is known to be there
+# ---- symbols ----
+nm -D --defined-only "$library/libscry.so" | awk '$2 ~ /^[TW]$/ {print $3}' | sort >"$root/symbols"
+functions=$(wc -l <"$root/symbols")
+echo "$functions public functions"
+[ "$functions" -gt 100 ] && [ "$functions" -lt 200 ]
+if grep -v '^scry_[a-z]' "$root/symbols"; then
+    echo "these are not of the public names"
+    exit 1
+fi
+# what headers declare can be linked, and nothing else can
+cat "$include"/scry/*.h | sed -E ':a;s@/\*([^*]|\*[^/])*\*/@@g;/\/\*/{N;ba}' |
+    grep -oE '\bscry_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >"$root/declared"
+if comm -23 "$root/symbols" "$root/declared" | grep .; then
+    echo "these are exported, and no header declares them"
+    exit 1
+fi
+readelf -d "$library/libscry.so" | grep -q 'SONAME.*libscry\.so\.0'
+
+# ---- nothing of the machine that built it ----
+if grep -rnE "$build|$root/first|/usr/lib|/usr/include" "$prefix"/lib*/{,*/}{cmake,pkgconfig} \
+    "$prefix"/lib*/cmake 2>/dev/null; then
+    echo "paths of the build machine in package files"
+    exit 1
+fi
+
+# ---- find_package, with the build tool that is known to be there ----
 generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$build/CMakeCache.txt")
 cmake -S "$here" -B "$root/cmake" -G "$generator" -DCMAKE_PREFIX_PATH="$prefix" \
     -DCMAKE_C_COMPILER="$compiler" \
     >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 cmake --build "$root/cmake" >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
-"$root/cmake/consumer" >"$root/said.cmake"
-echo "find_package(scry): $(cat "$root/said.cmake")"
+for program in consumer consumer_static; do
+    "$root/cmake/$program" >"$root/said"
+    echo "find_package(scry), $program: $(cat "$root/said")"
+done
 
+# ---- pkg-config ----
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name scry.pc)")
 # shellcheck disable=SC2046  # flags are words
+"$compiler" -std=c11 "$here/consumer.c" -o "$root/consumer" $(pkg-config --cflags --libs scry)
+LD_LIBRARY_PATH=$library "$root/consumer" >"$root/said"
+echo "pkg-config scry: $(cat "$root/said")"
+mkdir "$root/archive"
+mv "$library"/libscry.so* "$root/archive"
+# shellcheck disable=SC2046
 "$compiler" -std=c11 "$here/consumer.c" -o "$root/consumer" \
     $(pkg-config --cflags --libs --static scry)
-"$root/consumer" >"$root/said.pkgconfig"
-echo "pkg-config scry: $(cat "$root/said.pkgconfig")"
+"$root/consumer" >"$root/said"
+echo "pkg-config --static scry: $(cat "$root/said")"
+mv "$root/archive"/* "$library"
 
+# ---- the program ----
 cd "$root"
 scry=$prefix/bin/scry
 [[ "$("$scry" --version)" == *"$(pkg-config --modversion scry)"* ]]

@@ -52,6 +52,13 @@ if command -v clang-format >/dev/null; then
     cp "$(dirname "$rules")/../../.clang-format" .
     breach "not as clang-format" lib/a.c 'int  x;'
 fi
+mkdir apps/package
+printf 'set(SCRY_PUBLIC_HEADERS\n    lib/lib.h:all.h)\n' >apps/package/headers.cmake
+printf 'SCRY_BEGIN\n' >lib/lib.h
+breach "not installed" apps/a.h 'SCRY_BEGIN'
+breach "no SCRY_BEGIN" lib/lib.h ''
+echo "/* nothing */" >lib/lib.h
+rm -r apps/package
 breach "outside" apps/a.c '"../shared/data"'
 touch lib/unlisted.h
 if bash "$rules" . >said || ! grep -q '^lib/lib.h:1: -- does not list lib/unlisted.h' said; then

@@ -80,6 +80,17 @@ home() {
     done
 } >>"$breaches"
 
+# Headers that are installed frame what they declare, so that it is exported; others do not.
+if [ -f apps/package/headers.cmake ]; then
+    installed=$(sed -n '/SCRY_PUBLIC_HEADERS$/,/)/p' apps/package/headers.cmake |
+        grep -oE '[a-z0-9_/]+/[a-z0-9_]+\.h' | grep -vx lib/api.h | sort)
+    framed=$(grep -lE '^SCRY_BEGIN$' $(find $rooms -name '*.h') /dev/null | sort)
+    comm -23 <(echo "$installed") <(echo "$framed") | grep . |
+        sed 's|$|:1: -- is installed and has no SCRY_BEGIN|' >>"$breaches"
+    comm -13 <(echo "$installed") <(echo "$framed") | grep . |
+        sed 's|$|:1: -- has SCRY_BEGIN and is not installed|' >>"$breaches"
+fi
+
 grep -nE '^.{101}' $sources /dev/null | cut -c1-60 |
     sed 's|$|... -- longer than 100 columns|' >>"$breaches"
 grep -nP '\t' $sources /dev/null | sed 's|$| -- has a tab|' >>"$breaches"

@@ -1,12 +1,18 @@
 #ifndef SCRY_LIB_IO_KSPACE_KSPACE_H
 #define SCRY_LIB_IO_KSPACE_KSPACE_H
 
+#include "lib/api.h"
 #include "lib/status.h"
 
-#include <complex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef __cplusplus
+#include <complex.h>
+#endif
+
+SCRY_BEGIN
 
 /* Cartesian k-space as files hold it, whatever their format: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
  * .cfl/.hdr, or a plain complex HDF5 dataset. A file is described when it is opened and its samples
@@ -82,14 +88,14 @@ void scry_kspace_close(scry_kspace_reader *r); /* accepts NULL */
 
 /* data[coil][z][y][x] of one slice and mask[z][y][x], 1 where acquired. mask NULL: not wanted.
  * ENUMERIC: NaN or infinite samples (how many, the first one's place), or all zero. */
-scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, float complex *data,
+scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, scry_complex *data,
                              unsigned char *mask, scry_error *err);
 /* The same for the lines to calibrate coils with: calibration-only lines together with the imaging
  * lines at places where they are missing. Without such lines: as scry_kspace_read. */
-scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, float complex *data,
+scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, scry_complex *data,
                                          unsigned char *mask, scry_error *err);
 /* noise[coil][noise_samples] */
-scry_status scry_kspace_read_noise(scry_kspace_reader *r, float complex *noise, scry_error *err);
+scry_status scry_kspace_read_noise(scry_kspace_reader *r, scry_complex *noise, scry_error *err);
 /* target[y][x] of one slice, recon size; EUNSUP without one. */
 scry_status scry_kspace_read_target(scry_kspace_reader *r, size_t slice, float *target,
                                     scry_error *err);
@@ -97,5 +103,7 @@ scry_status scry_kspace_read_target(scry_kspace_reader *r, size_t slice, float *
 const char *scry_kspace_warning(scry_kspace_reader *r);
 
 const char *scry_kspace_format_name(scry_kspace_format f); /* "fastMRI HDF5" */
+
+SCRY_END
 
 #endif
