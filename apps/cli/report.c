@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 static const char *const noise_names[] = {[SCRY_NOISE_GAUSSIAN] = "gaussian",
@@ -58,7 +59,44 @@ void report_file_begin(report *r, const char *in, const char *out)
     r->file_began = scry_clock();
 }
 
-static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n)
+/* What the estimate found (lib/stats/noise_identify.h). */
+static void put_noise_model(scry_json *d, scry_json_node *to, const scry_noise_model *m)
+{
+    static const char *const words[] = {"correlated",
+                                        "directional",
+                                        "nonlinear",
+                                        "jpeg",
+                                        "quantised",
+                                        "clipped",
+                                        "variance does not grow",
+                                        "implausible gain",
+                                        "too few pixels"};
+    static const char *const ways[] = {"along_y", "diagonal", "along_x"};
+    scry_json_node *o = scry_json_put_object(d, to, "estimate");
+    scry_json_put_string(d, o, "line", m->line);
+    scry_json_node *list = scry_json_put_array(d, o, "findings");
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+        if (m->findings >> k & 1) scry_json_put_string(d, list, NULL, words[k]);
+    if (m->treatment.name) scry_json_put_string(d, o, "treatment", m->treatment.name);
+    scry_json_put_number(d, o, "treatment_size", m->treatment.size);
+    scry_json_put_number(d, o, "evidence", m->evidence);
+    scry_json_put_number(d, o, "correlation_px", m->correlation);
+    scry_json_put_number(d, o, "pixel_sigma", m->pixel_sigma);
+    scry_json_put_number(d, o, "inband_over_variance", m->inflation);
+    scry_json_put_number(d, o, "variance_slope", m->slope);
+    scry_json_put_number(d, o, "variance_at_0", m->intercept);
+    scry_json_put_number(d, o, "step", m->step);
+    scry_json_put_unsigned(d, o, "pixels_used", m->good);
+    scry_json_node *rings = scry_json_put_object(d, o, "rings_beyond_passband");
+    for (size_t way = 0; way < 3; way++) {
+        scry_json_node *ring = scry_json_put_array(d, rings, ways[way]);
+        for (size_t k = 0; k < 3; k++)
+            if (isfinite(m->ring[k][way])) scry_json_put_number(d, ring, NULL, m->ring[k][way]);
+    }
+}
+
+static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n,
+                      const scry_noise_model *m)
 {
     scry_json_node *o = scry_json_put_object(d, to, "noise");
     scry_json_put_string(d, o, "kind", noise_names[n->kind]);
@@ -70,6 +108,7 @@ static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n)
         scry_json_put_number(d, o, "read_noise_e", n->read_noise);
     }
     scry_json_put_number(d, o, "background", n->background);
+    if (m->line[0]) put_noise_model(d, o, m);
 }
 
 /* The method that was chosen, and how far behind it the others predict. */
@@ -107,7 +146,7 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "channel", channel);
     scry_json_put_unsigned(d, o, "slice", slice);
     scry_json_put_unsigned(d, o, "frame", frame);
-    put_noise(d, o, &result->noise);
+    put_noise(d, o, &result->noise, &result->noise_model);
     if (result->judgement) put_judgement(d, o, result);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);

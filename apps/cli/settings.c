@@ -21,7 +21,7 @@ void restore_settings_init(restore_settings *s, bool deblur)
 {
     *s = (restore_settings){.method = deblur ? "auto" : scry_role_method(SCRY_ROLE_INPAINT)->name,
                             .prior = "microscopy",
-                            .defects = deblur ? "saturated" : "none",
+                            .defects = deblur ? "auto" : "none",
                             .maps.region = 16,
                             .samples = 16,
                             .tile = 512,
@@ -48,8 +48,8 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
          "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
          "volumes]"},
         {"defects", CLI_TEXT, &s->defects, "WHICH",
-         "pixels to treat as not measured: none, saturated, or all (also hot, dead and missing) "
-         "[saturated]"},
+         "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
+         "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},
     };
     const cli_option common[] = {
         {"series", CLI_INTEGER, &s->series, "N",
@@ -122,7 +122,8 @@ scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_
         (st = choice_check("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
             SCRY_OK ||
         (st = choice_check("defects", s->defects,
-                           (const char *[]){"none", "saturated", "all", NULL}, err)) != SCRY_OK)
+                           (const char *[]){"auto", "none", "saturated", "all", NULL}, err)) !=
+            SCRY_OK)
         return st;
     if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
         return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...",
@@ -189,6 +190,7 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .samples = (size_t)s->samples,
                                   .threads = (size_t)s->threads};
     out->psf.crop = s->crop_psf;
+    if (!strcmp(s->defects, "auto")) out->defects = SCRY_DEFECTS_AUTO;
     if (!strcmp(s->defects, "saturated")) out->defects = SCRY_DEFECTS_SATURATED;
     if (!strcmp(s->defects, "all")) out->defects = SCRY_DEFECTS_ALL;
     if (s->range) parse_range(s->range, &out->low, &out->high, NULL);

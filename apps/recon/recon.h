@@ -18,6 +18,7 @@
 #include "apps/recon/image/noise.h"      /* its noise, given or estimated */
 #include "apps/recon/image/psf_source.h" /* its point-spread function */
 #include "apps/recon/image/known.h"      /* its mask and defects */
+#include "apps/recon/image/padding.h"    /* pixels that a rotation or a stitching left */
 #include "apps/recon/image/intensity.h"  /* its intensities, for a prior */
 #include "apps/recon/image/judgement.h"  /* which method predicts unseen light best */
 #include "apps/recon/image/judge.h"      /* how that is found out */

@@ -2,6 +2,7 @@
 
 #include "lib/fft.h"
 #include "lib/memory.h"
+#include "lib/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -55,6 +56,21 @@ done:
     scry_free(work);
     scry_fft_free(fft);
     if (st != SCRY_OK) scry_transfer_free(t);
+    return st;
+}
+
+scry_status scry_transfer_create_lateral(scry_transfer *t, const float *psf,
+                                         const scry_space *space, scry_error *err)
+{
+    if (space->rank < 3) return scry_transfer_create(t, psf, space, err);
+    const scry_space plane = {.rank = 2, .dims = {space->dims[1], space->dims[2]}};
+    const size_t n = plane.dims[0] * plane.dims[1];
+    float *slice = scry_copy(psf + space->dims[0] / 2 * n, n * sizeof *slice);
+    if (!slice) return SCRY_FAIL(err, SCRY_ENOMEM, "slice of %zu pixels", n);
+    const double sum = scry_sum(slice, n);
+    if (sum > 0) scry_scale(slice, 1 / sum, n);
+    const scry_status st = scry_transfer_create(t, slice, &plane, err);
+    scry_free(slice);
     return st;
 }
 

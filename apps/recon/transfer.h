@@ -14,6 +14,10 @@ typedef struct scry_transfer {
 
 scry_status scry_transfer_create(scry_transfer *t, const float *psf, const scry_space *space,
                                  scry_error *err);
+/* In the plane: that of the slice of a volume's PSF in focus (its middle one), which light of every
+ * depth has together; of a plane's PSF, as above. */
+scry_status scry_transfer_create_lateral(scry_transfer *t, const float *psf,
+                                         const scry_space *space, scry_error *err);
 void scry_transfer_free(scry_transfer *t); /* accepts a zeroed one */
 
 /* Linear between entries, in 0..1: a scry_spectrum_fn. */

@@ -1,5 +1,6 @@
 #include "apps/recon/image/judge.h"
 
+#include "apps/recon/transfer.h"
 #include "lib/memory.h"
 #include "lib/progress.h"
 #include "lib/stats/fission.h"
@@ -125,6 +126,36 @@ static double pixel_variance(const scry_noise *n, double mean)
     return (fmax((mean - n->offset) * n->gain, 0) + r * r) / (n->gain * n->gain);
 }
 
+/* Which pixels of the image are known, and what noise they have. */
+static scry_status ask_image(scry_noise *noise, unsigned char *known, const scry_restore_request *q,
+                             const scry_image *image, scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space);
+    const bool blurred = q->psf.model || q->psf.pixels;
+    size_t excluded;
+    scry_psf_source source;
+    scry_space ps;
+    scry_transfer lateral = {0};
+    float *psf = NULL;
+    scry_status st = SCRY_OK;
+    unsigned char *outside = scry_alloc(n, 1);
+    if (!outside) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    if (blurred) st = scry_psf_source_init(&source, &q->psf, err);
+    if (st == SCRY_OK && blurred)
+        st = scry_psf_source_make(&psf, &ps, &source, image,
+                                  scry_boundary_of(q->boundary, image->space.rank), NULL, err);
+    if (st == SCRY_OK && blurred) st = scry_transfer_create_lateral(&lateral, psf, &ps, err);
+    if (st == SCRY_OK)
+        st = scry_known_find(known, outside, &excluded, image, q->defects, psf, &ps, NULL, err);
+    if (st == SCRY_OK)
+        st = scry_noise_choose(noise, NULL, &q->noise, image, known, blurred ? &lateral : NULL,
+                               NULL, err);
+    scry_transfer_free(&lateral);
+    scry_free(psf);
+    scry_free(outside);
+    return st;
+}
+
 static scry_status part_cut(struct part *p, const scry_restore_request *q, const scry_image *image,
                             size_t contenders, scry_error *err)
 {
@@ -132,14 +163,12 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     const size_t count = scry_space_count(&image->space);
     const size_t planes = image->space.rank == 3 ? image->space.dims[0] : 1;
     const size_t room = (size_t)sqrt((double)VOXELS / (double)planes);
-    size_t excluded;
     busiest_window(&c, image, room < SIDE_MIN ? SIDE_MIN : room > SIDE ? SIDE : room);
-    scry_status st =
-        scry_noise_choose(&p->noise, &q->noise, true, image->pixels, &image->space, NULL, err);
-    if (st != SCRY_OK || (st = part_alloc(p, &c, image, contenders, err)) != SCRY_OK) return st;
+    scry_status st = part_alloc(p, &c, image, contenders, err);
+    if (st != SCRY_OK) return st;
     unsigned char *known = scry_alloc(count, 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", count);
-    st = scry_known_find(known, &excluded, image, q->defects, true, NULL, err);
+    st = ask_image(&p->noise, known, q, image, err);
     for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
         const size_t z = i / (c.height * c.width), y = i / c.width % c.height, x = i % c.width;
         const size_t from = (z * c.ny + c.top + y) * c.nx + c.left + x;

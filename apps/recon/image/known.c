@@ -1,5 +1,6 @@
 #include "apps/recon/image/known.h"
 
+#include "apps/recon/image/padding.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/defects.h"
@@ -8,9 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Takes saturated pixels, or all kinds of defects, out of `known`. */
+/* Takes defects of the kinds `find` out of `known`. */
 static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
-                                     const scry_image *image, bool all, const scry_log *log,
+                                     const scry_image *image, unsigned find, const scry_log *log,
                                      scry_error *err)
 {
     const size_t n = scry_space_count(&image->space);
@@ -19,11 +20,11 @@ static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
     unsigned char *good = scry_alloc(n, 1);
     if (!good) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     scry_defect_opts_init(&opts);
+    opts.find = find;
     if (image->saturation > 0) opts.saturation = image->saturation;
-    if (!all) opts.find = SCRY_DEFECT_SATURATED;
     scry_status st = scry_defects_find(good, &found, image->pixels, &image->space, &opts, err);
     if (st == SCRY_OK) {
-        *excluded = found.unknown;
+        *excluded += found.unknown;
         for (size_t i = 0; i < n; i++)
             known[i] &= good[i];
         if (found.unknown)
@@ -37,21 +38,60 @@ static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
     return st;
 }
 
-scry_status scry_known_find(unsigned char *known, size_t *excluded, const scry_image *image,
-                            scry_defect_choice choice, bool blurred, const scry_log *log,
-                            scry_error *err)
+static scry_status leave_out_padding(unsigned char *outside, unsigned char *known, size_t *excluded,
+                                     const scry_image *image, const scry_log *log, scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space);
+    size_t padding = 0;
+    unsigned char *near = scry_alloc(n, 1);
+    if (!near) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    scry_status st = scry_padding_find(outside, near, &padding, image->pixels, &image->space, err);
+    for (size_t i = 0; i < n; i++)
+        if (near[i]) known[i] = 0;
+    *excluded += padding;
+    if (padding)
+        scry_log_note(log, "padding: %zu pixels of one value at the border keep it", padding);
+    scry_free(near);
+    return st;
+}
+
+/* Whether the image of a point is so wide that a hot pixel stands out: what the finder asks for, 3
+ * times as far from the median as all but two neighbours, with a margin for noise. A Gaussian of sd
+ * 0.85 pixels and more is. */
+static bool hot_pixels_stand_out(const float *psf, const scry_space *ps)
+{
+    const size_t ny = ps->dims[ps->rank - 2], nx = ps->dims[ps->rank - 1];
+    const size_t n = scry_space_count(ps);
+    size_t peak = 0, wide = 0;
+    for (size_t i = 1; i < n; i++)
+        if (psf[i] > psf[peak]) peak = i;
+    const size_t y = peak / nx % ny, x = peak % nx;
+    for (size_t v = y ? y - 1 : 0; v <= y + 1 && v < ny; v++)
+        for (size_t u = x ? x - 1 : 0; u <= x + 1 && u < nx; u++)
+            wide += 2 * psf[peak - y * nx - x + v * nx + u] >= psf[peak];
+    return wide >= 4; /* with the peak: three neighbours above its half */
+}
+
+scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t *excluded,
+                            const scry_image *image, scry_defect_choice choice, const float *psf,
+                            const scry_space *ps, const scry_log *log, scry_error *err)
 {
     const size_t n = scry_space_count(&image->space);
     size_t count = 0;
+    unsigned find = choice == SCRY_DEFECTS_ALL         ? SCRY_DEFECT_ALL
+                    : choice == SCRY_DEFECTS_SATURATED ? SCRY_DEFECT_SATURATED
+                                                       : 0;
     *excluded = 0;
-    if (choice == SCRY_DEFECTS_AUTO) choice = blurred ? SCRY_DEFECTS_SATURATED : SCRY_DEFECTS_KEEP;
+    if (choice == SCRY_DEFECTS_AUTO && psf)
+        find = SCRY_DEFECT_SATURATED | (hot_pixels_stand_out(psf, ps) ? SCRY_DEFECT_HOT : 0);
+    memset(outside, 0, n);
     for (size_t i = 0; i < n; i++)
         known[i] = !image->known || image->known[i];
-    if (choice != SCRY_DEFECTS_KEEP) {
-        const scry_status st =
-            leave_out_defects(known, excluded, image, choice == SCRY_DEFECTS_ALL, log, err);
-        if (st != SCRY_OK) return st;
-    }
+    scry_status st = SCRY_OK;
+    if (find) st = leave_out_defects(known, excluded, image, find, log, err);
+    if (st == SCRY_OK && choice == SCRY_DEFECTS_AUTO && psf)
+        st = leave_out_padding(outside, known, excluded, image, log, err);
+    if (st != SCRY_OK) return st;
     for (size_t i = 0; i < n; i++)
         count += known[i];
     if (count) return SCRY_OK;

@@ -8,19 +8,23 @@
 /* Which pixels of an image the instrument measured: those that the user says, without defects. */
 
 typedef enum scry_defect_choice {
-    SCRY_DEFECTS_AUTO = 0, /* saturated where the image is blurred, since light of a saturated pixel
-                              is missing all around it; else none */
-    SCRY_DEFECTS_KEEP,     /* all pixels count as measured */
+    SCRY_DEFECTS_AUTO = 0,  /* where the image is blurred: saturated pixels, since their light is
+                               missing all around; hot ones, if the PSF is too wide to make a point
+                               look like one; and padding. Else none */
+    SCRY_DEFECTS_KEEP,      /* all pixels count as measured */
     SCRY_DEFECTS_SATURATED, /* saturated ones do not */
     SCRY_DEFECTS_ALL        /* nor hot and dead ones, lines and blocks (operators/defects.h) */
 } scry_defect_choice;
 
-/* known[i] = 1 where image pixel i was measured, else 0. *excluded: defects found, also where the
- * image's own mask leaves them out already. What was left out is logged.
+/* known[i] = 1 where image pixel i was measured, else 0. What was left out is logged.
+ *   psf, ps   of the optics, as scry_psf_source_make gives it; NULL: the image is not blurred
+ *   outside   1 where a pixel is padding (apps/recon/image/padding.h), else 0; neither it nor two
+ *             pixels around it are known. Only AUTO looks for padding
+ *   excluded  pixels left out as defects or padding, also where the image's own mask does so
  * errors  EINVAL: no pixel is known; ENOMEM */
-scry_status scry_known_find(unsigned char *known, size_t *excluded, const scry_image *image,
-                            scry_defect_choice choice, bool blurred, const scry_log *log,
-                            scry_error *err);
+scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t *excluded,
+                            const scry_image *image, scry_defect_choice choice, const float *psf,
+                            const scry_space *ps, const scry_log *log, scry_error *err);
 
 /* Makes an image finite: pixels that are NaN or infinite count as not measured. Where the image has
  * some, its pixels become *pixels and its mask *known (both from scry_alloc, the caller's; NULL

@@ -1,7 +1,5 @@
 #include "apps/recon/image/noise.h"
 
-#include "lib/stats/noise.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -34,61 +32,66 @@ static scry_noise given_camera(const scry_noise_request *r)
 
 /* Known pixels are exact: a standard deviation of a thousandth of their range, far below what
  * shows, keeps the arithmetic in single precision. */
-static scry_noise exact_pixels(const float *y, size_t n)
+static scry_noise exact_pixels(const float *y, const unsigned char *known, size_t n)
 {
-    float low = y[0], high = y[0];
-    for (size_t i = 1; i < n; i++) {
+    float low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (known && !known[i]) continue;
         low = fminf(low, y[i]);
         high = fmaxf(high, y[i]);
     }
     return (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1e-3 * ((double)high - low)};
 }
 
-static scry_status estimated(scry_noise *out, const scry_noise_request *r, const float *y,
-                             const scry_space *space, const scry_log *log, scry_error *err)
+static scry_status estimated(scry_noise *out, scry_noise_model *model, const scry_noise_request *r,
+                             const scry_image *image, const unsigned char *known,
+                             const scry_transfer *transfer, const scry_log *log, scry_error *err)
 {
+    const scry_space *space = &image->space;
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
-    const size_t planes = scry_space_count(space) / (ny * nx);
-    const scry_camera_known known = {r->gain > 0 ? r->gain : NAN, r->offset_known ? r->offset : NAN,
-                                     r->read_noise_known ? r->read_noise : NAN};
-    scry_camera_estimate camera = {0};
-    scry_status st;
-    if (ny >= 16 && nx >= 16) {
-        st = scry_noise_camera(&camera, y, planes, ny, nx, &known, err);
-        if (st != SCRY_OK) return st;
-        scry_log_note(log, "noise: %s", camera.note);
-    }
-    if (camera.gain_found) {
-        *out = (scry_noise){.kind = SCRY_NOISE_POISSON_GAUSSIAN,
-                            .gain = camera.gain,
-                            .offset = camera.offset,
-                            .read_noise = camera.read_noise,
-                            .background = r->background};
-        scry_log_note(log, "noise: estimated gain %.3g e-/ADU, offset %.4g ADU, read noise %.3g e-",
-                      out->gain, out->offset, out->read_noise);
-        return SCRY_OK;
-    }
-    double sigma;
+    scry_noise_context context;
     if (ny < 3 || nx < 3)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%zu x %zu pixels are too few to estimate the noise from, "
                          "expected 3 x 3 or more: give --sigma or --gain",
                          ny, nx);
-    st = scry_noise_sigma(&sigma, y, planes, ny, nx, err);
+    scry_noise_context_init(&context);
+    if (transfer) {
+        context.transfer = scry_transfer_at;
+        context.ctx = (void *)transfer;
+    }
+    context.integer = image->saturation > 0;
+    if (image->saturation > 0) context.saturation = image->saturation;
+    context.known =
+        (scry_camera_known){r->gain > 0 ? r->gain : NAN, r->offset_known ? r->offset : NAN,
+                            r->read_noise_known ? r->read_noise : NAN};
+    scry_status st = scry_noise_identify(
+        model, image->pixels, known, scry_space_count(space) / (ny * nx), ny, nx, &context, err);
     if (st == SCRY_EINVAL && err) /* the library does not know what the options are called */
         strncat(err->text, ": give --sigma or --gain", sizeof err->text - strlen(err->text) - 1);
     if (st != SCRY_OK) return st;
-    *out = (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = sigma, .background = r->background};
-    scry_log_note(log, "noise: estimated sigma %.4g, in the unit of the file", sigma);
+    *out = (scry_noise){
+        .kind = SCRY_NOISE_GAUSSIAN, .sigma = model->sigma, .background = r->background};
+    if (model->counts)
+        *out = (scry_noise){.kind = SCRY_NOISE_POISSON_GAUSSIAN,
+                            .gain = model->gain,
+                            .offset = model->offset,
+                            .read_noise = model->read_noise,
+                            .background = r->background};
+    scry_log_note(log, "noise: %s", model->line);
     return SCRY_OK;
 }
 
 /* A given noise model against the image: noise that is larger than everything in it, a dark level
  * or a background above its brightest pixel are slips of a unit or a sign. */
-static scry_status plausible(const scry_noise *n, const float *y, size_t count, scry_error *err)
+static scry_status plausible(const scry_noise *n, const float *y, const unsigned char *known,
+                             size_t pixels, scry_error *err)
 {
-    double sum = 0, low = y[0], high = y[0];
-    for (size_t i = 0; i < count; i++) {
+    double sum = 0, low = INFINITY, high = -INFINITY;
+    size_t count = 0;
+    for (size_t i = 0; i < pixels; i++) {
+        if (known && !known[i]) continue;
+        count++;
         sum += y[i];
         low = fmin(low, y[i]);
         high = fmax(high, y[i]);
@@ -111,26 +114,29 @@ static scry_status plausible(const scry_noise *n, const float *y, size_t count, 
     return SCRY_OK;
 }
 
-scry_status scry_noise_choose(scry_noise *out, const scry_noise_request *r, bool blurred,
-                              const float *y, const scry_space *space, const scry_log *log,
-                              scry_error *err)
+scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model, const scry_noise_request *r,
+                              const scry_image *image, const unsigned char *known,
+                              const scry_transfer *transfer, const scry_log *log, scry_error *err)
 {
     const bool automatic = r->choice == SCRY_NOISE_ESTIMATED;
-    const size_t n = scry_space_count(space);
+    const size_t n = scry_space_count(&image->space);
+    scry_noise_model found;
+    if (!model) model = &found;
+    *model = (scry_noise_model){0};
     if (r->sigma > 0) {
         *out = (scry_noise){
             .kind = SCRY_NOISE_GAUSSIAN, .sigma = r->sigma, .background = r->background};
-        return plausible(out, y, n, err);
+        return plausible(out, image->pixels, known, n, err);
     }
     if (r->gain > 0 && !automatic) {
         *out = given_camera(r);
-        return plausible(out, y, n, err);
+        return plausible(out, image->pixels, known, n, err);
     }
-    if (automatic || (blurred && r->choice == SCRY_NOISE_AS_GIVEN)) {
-        const scry_status st = estimated(out, r, y, space, log, err);
-        return st == SCRY_OK ? plausible(out, y, n, err) : st;
+    if (automatic || (transfer && r->choice == SCRY_NOISE_AS_GIVEN)) {
+        const scry_status st = estimated(out, model, r, image, known, transfer, log, err);
+        return st == SCRY_OK ? plausible(out, image->pixels, known, n, err) : st;
     }
-    *out = exact_pixels(y, n);
+    *out = exact_pixels(image->pixels, known, n);
     scry_log_note(log, "noise: known pixels are taken as exact; --noise auto estimates instead");
     return SCRY_OK;
 }

@@ -1,8 +1,10 @@
 #ifndef SCRY_APPS_RECON_IMAGE_NOISE_H
 #define SCRY_APPS_RECON_IMAGE_NOISE_H
 
+#include "apps/recon/image/image.h"
 #include "apps/recon/log.h"
-#include "lib/space.h"
+#include "apps/recon/transfer.h"
+#include "lib/stats/noise_identify.h"
 #include "operators/likelihood.h"
 
 #include <stdbool.h>
@@ -27,13 +29,18 @@ typedef struct scry_noise_request {
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
 } scry_noise_request;
 
-/* The noise model of y (unit of the file). An estimate takes the camera's photon transfer where
- * the image shows it, else white Gaussian noise (lib/stats/noise.h), and is logged.
- * errors  EINVAL: an image too small to estimate from; an offset or a background above the
- *         brightest pixel, or noise larger than the range of all pixels: slips of a unit or sign */
-scry_status scry_noise_choose(scry_noise *out, const scry_noise_request *request, bool blurred,
-                              const float *y, const scry_space *space, const scry_log *log,
-                              scry_error *err);
+/* The noise model of an image (unit of the file). An estimate asks the image itself
+ * (lib/stats/noise_identify.h): it takes the camera's photon transfer where the image shows it,
+ * else Gaussian noise, white and of the power that the noise has in the passband of the optics;
+ * what was found is logged. model     what was found, all zeros where nothing was estimated; NULL:
+ * not wanted known     0: a pixel that holds no measurement; NULL: all do transfer  of the optics,
+ * in the plane; NULL: the image is not blurred errors  EINVAL: an image too small to estimate from;
+ * an offset or a background above the brightest pixel, or noise larger than the range of all
+ * pixels: slips of a unit or sign */
+scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model,
+                              const scry_noise_request *request, const scry_image *image,
+                              const unsigned char *known, const scry_transfer *transfer,
+                              const scry_log *log, scry_error *err);
 
 /* File unit -> physical (electrons for a camera; background removed) and back. */
 double scry_noise_to_physical(const scry_noise *n, double value);

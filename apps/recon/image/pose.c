@@ -21,6 +21,9 @@ void scryi_image_parts_free(struct scryi_image_parts *p)
     scry_op_free(p->blur);
     scry_op_free(p->select);
     scry_transfer_free(&p->transfer);
+    scry_transfer_free(&p->lateral);
+    scry_free(p->psf);
+    scry_free(p->outside);
     scry_free(p->known);
     scry_free(p->data);
 }
@@ -31,42 +34,35 @@ static scry_status build_operator(struct scryi_image_parts *p, const struct scry
                                   const scry_image *image, scry_error *err)
 {
     scry_status st = SCRY_OK;
-    float *psf = NULL;
-    scry_space ps;
     const size_t n = scry_space_count(&image->space);
     size_t known = 0;
     for (size_t i = 0; i < n; i++)
         known += p->known[i];
     p->window = (scry_window){.outer = image->space, .inner = image->space};
-    const scry_log *log = image->number ? NULL : &run->request->log;
-    if (run->blurred) {
+    if (p->psf) {
         const size_t multiple = run->has_pool ? scry_network_multiple(run->pool.network) : 1;
         const scry_boundary boundary = scry_boundary_of(run->request->boundary, image->space.rank);
-        if ((st = scry_psf_source_make(&psf, &ps, &run->psf, image, boundary, log, err)) != SCRY_OK)
-            goto done;
-        if ((st = scry_blur_domain(&p->window, &image->space, &ps, boundary, multiple, err)) !=
-            SCRY_OK)
-            goto done;
-        if ((st = scry_blur_create(&p->blur, &image->space, psf, &ps, boundary, multiple, err)) !=
-            SCRY_OK)
-            goto done;
+        const scry_space *ps = &p->ps;
+        st = scry_blur_domain(&p->window, &image->space, ps, boundary, multiple, err);
+        if (st != SCRY_OK) return st;
+        st = scry_blur_create(&p->blur, &image->space, p->psf, ps, boundary, multiple, err);
+        if (st != SCRY_OK) return st;
         p->A = p->blur;
-        if ((st = scry_transfer_create(&p->transfer, psf, &ps, err)) != SCRY_OK) goto done;
+        st = scry_transfer_create(&p->transfer, p->psf, ps, err);
+        if (st == SCRY_OK) st = scry_transfer_create_lateral(&p->lateral, p->psf, ps, err);
+        if (st != SCRY_OK) return st;
     }
     if (known < n || !run->blurred) {
-        if ((st = scry_mask_create(&p->select, &image->space, p->known, err)) != SCRY_OK) goto done;
+        if ((st = scry_mask_create(&p->select, &image->space, p->known, err)) != SCRY_OK) return st;
         p->A = p->select;
         if (p->blur) {
-            if ((st = scry_chain_create(&p->chain, p->select, p->blur, err)) != SCRY_OK) goto done;
+            if ((st = scry_chain_create(&p->chain, p->select, p->blur, err)) != SCRY_OK) return st;
             p->select = p->blur = NULL; /* parts of the chain now */
             p->A = p->chain;
         }
     }
     p->data = scry_alloc(known, sizeof *p->data);
-    if (!p->data) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu measurements", known);
-        goto done;
-    }
+    if (!p->data) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu measurements", known);
     for (size_t i = 0, j = 0; i < n; i++)
         if (p->known[i]) p->data[j++] = image->pixels[i];
     size_t varies = 1;
@@ -77,8 +73,6 @@ static scry_status build_operator(struct scryi_image_parts *p, const struct scry
                        "the %zu pixels that count as measured are all %g; %zu are masked, "
                        "saturated or defect (--defects none keeps them)",
                        known, (double)p->data[0], n - known);
-done:
-    scry_free(psf);
     return st;
 }
 
@@ -207,15 +201,22 @@ scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_set
     const scry_restore_request *request = run->request;
     const size_t n = scry_space_count(&image->space);
     scry_radial power = {0};
-    scry_status st = scry_noise_choose(&p->noise, &request->noise, run->blurred, image->pixels,
-                                       &image->space, &request->log, err);
-    if (st != SCRY_OK) return st;
+    const scry_log *log = image->number ? NULL : &request->log;
+    const scry_boundary boundary = scry_boundary_of(request->boundary, image->space.rank);
+    scry_status st = SCRY_OK;
     p->problem = (scry_recon_problem){.name = image->name, .window = &p->window};
     p->known = scry_alloc(n, 1);
-    if (!p->known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-    st = scry_known_find(p->known, &p->excluded, image, request->defects, run->blurred,
-                         &request->log, err);
+    p->outside = scry_alloc(n, 1);
+    if (!p->known || !p->outside) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    if (run->blurred)
+        st = scry_psf_source_make(&p->psf, &p->ps, &run->psf, image, boundary, log, err);
+    if (st == SCRY_OK)
+        st = scry_known_find(p->known, p->outside, &p->excluded, image, request->defects, p->psf,
+                             &p->ps, &request->log, err);
     if (st == SCRY_OK) st = build_operator(p, run, image, err);
+    if (st == SCRY_OK)
+        st = scry_noise_choose(&p->noise, &p->noise_model, &request->noise, image, p->known,
+                               run->blurred ? &p->lateral : NULL, &request->log, err);
     if (st == SCRY_OK) st = measure_power(&power, p, image, err);
     if (st == SCRY_OK) st = map_intensities(p, (scry_affine){1, 0}, &power, err);
     p->problem.problem.positive =

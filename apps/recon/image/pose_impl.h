@@ -26,15 +26,20 @@ struct scryi_image_setup {
 struct scryi_image_parts {
     scry_op *blur, *select, *chain; /* chain = select o blur */
     const scry_op *A;               /* the one that the likelihood uses */
-    unsigned char *known;           /* 1 measured, 0 missing */
-    scry_window window;             /* the image in the domain of A */
-    float *data;                    /* measured pixels, unit of the file */
+    float *psf;                     /* NULL: no blur */
+    scry_space ps;
+    unsigned char *known;   /* 1 measured, 0 missing */
+    unsigned char *outside; /* 1 padding, which keeps its value */
+    scry_window window;     /* the image in the domain of A */
+    float *data;            /* measured pixels, unit of the file */
     scry_likelihood *L;
     scry_prior *model;
     scry_transfer transfer; /* |H(f)|^2 of the blur, or 1 */
+    scry_transfer lateral;  /* in the plane */
     scry_noise noise;
-    scry_affine physical; /* physical = scale u + shift */
-    size_t excluded;      /* defects left out */
+    scry_noise_model noise_model; /* what an estimate found; zeros without one */
+    scry_affine physical;         /* physical = scale u + shift */
+    size_t excluded;              /* defects left out */
     scry_recon_problem problem;
 };
 

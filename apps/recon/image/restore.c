@@ -82,10 +82,12 @@ static scry_status restore_collect(scry_restore_result *out, const struct scryi_
     out->diagnosis = run->diagnosis;
     out->work_bytes = run->forecast_bytes;
     out->noise = p->noise;
+    out->noise_model = p->noise_model;
     out->map = p->physical;
     out->excluded = p->excluded;
     if (r->setup.has_pool) out->layout = r->setup.layout;
     for (size_t i = 0; i < n; i++) {
+        if (p->outside[i]) out->mean[i] = image->pixels[i]; /* nothing was there to restore */
         if (!p->known[i]) continue;
         out->flux_in += scry_noise_to_physical(&p->noise, image->pixels[i]);
         out->flux_out += scry_noise_to_physical(&p->noise, out->mean[i]);

@@ -48,7 +48,8 @@ typedef struct scry_restore_result {
     const scry_judgement *judgement; /* the restorer's; NULL: the request named the method */
     size_t samples, failed;
     scry_noise noise;
-    scry_affine map; /* physical = scale u + shift */
+    scry_noise_model noise_model; /* what an estimate found; zeros without one */
+    scry_affine map;              /* physical = scale u + shift */
     scry_start_point start;
     scry_counts counts;
     scry_diagnosis diagnosis;
