@@ -186,3 +186,20 @@ done:
     scry_free(work);
     return st;
 }
+
+scry_status scry_op_check(const scry_op *A, uint64_t seed, size_t count, double *worst,
+                          scry_error *err)
+{
+    double largest = 0, error = 0;
+    for (size_t i = 0; i < count; i++) {
+        const scry_status st = scry_op_dot_test(A, seed + i, &error, err);
+        if (st != SCRY_OK) return st;
+        if (!(error <= largest)) largest = error;
+    }
+    if (worst) *worst = largest;
+    if (largest <= 1e-4) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL,
+                     "%s: the dot test of forward and adjoint gives %g, expected at most 1e-4: "
+                     "they are not each other's adjoint",
+                     A->ops->name, largest);
+}

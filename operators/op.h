@@ -53,6 +53,11 @@ scry_status scry_op_norm2(const scry_op *A, double *norm2, double tol, scry_erro
  * `seed`. Complex-linear operators: the complex product. */
 scry_status scry_op_dot_test(const scry_op *A, uint64_t seed, double *error, scry_error *err);
 
+/* The dot test for `count` seeds from `seed` on; *worst (or NULL) is the largest error.
+ * EINVAL: it exceeds 1e-4, more than rounding explains: the adjoint is of another operator. */
+scry_status scry_op_check(const scry_op *A, uint64_t seed, size_t count, double *worst,
+                          scry_error *err);
+
 SCRY_END
 
 #endif

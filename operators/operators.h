@@ -6,6 +6,7 @@
 #include "operators/op.h"          /* what every operator can do; dot test, norm */
 #include "operators/op_sampled.h"  /* those that are sampled convolutions */
 #include "operators/identity.h"    /* y = x */
+#include "operators/callbacks.h"   /* an operator of the caller */
 #include "operators/blur.h"        /* convolution, periodic or open */
 #include "operators/window.h"      /* an image inside a larger domain; crop */
 #include "operators/psf.h"         /* point spread functions, from optics or from a file */

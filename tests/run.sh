@@ -4,7 +4,7 @@
 # failure and says at the end what each run gave; exit status 1 when one failed.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-export SCRY_PACKAGES="clang clang-format libomp-dev python3-numpy python3-tifffile"
+export SCRY_PACKAGES="clang clang-format libomp-dev python3-numpy python3-tifffile python3-h5py"
 export CTEST_OUTPUT_ON_FAILURE=1
 jobs=$(nproc)
 summary=

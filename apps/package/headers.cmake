@@ -3,7 +3,7 @@
 set(SCRY_PUBLIC_HEADERS
     lib/api.h lib/status.h lib/space.h lib/memory.h lib/threads.h lib/instructions.h lib/rng.h
     lib/stats/metrics.h lib/stats/noise.h lib/io/kspace/kspace.h
-    operators/op.h operators/blur.h operators/window.h operators/psf.h operators/mask.h
+    operators/op.h operators/callbacks.h:op_callbacks.h operators/blur.h operators/window.h operators/psf.h operators/mask.h
     operators/fourier.h operators/sensitivity.h operators/compose.h operators/identity.h
     operators/dense.h operators/likelihood.h
     priors/prior.h priors/network/unet.h priors/gaussian.h priors/mixture.h priors/tv.h

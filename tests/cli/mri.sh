@@ -108,7 +108,7 @@ works "slice 2 of three" $mri three.h5 last.h5 --slices 2 --preview last.png
 
 # ---- what h5py wrote ----
 works "all samples, cfl" $k convert full.h5 full.cfl
-if works "numpy" /usr/bin/python3 -c 'import numpy, h5py' >/dev/null &&
+if /usr/bin/python3 -c 'import numpy, h5py' >stdout 2>stderr &&
     works "files" /usr/bin/python3 "$files" "$golden" full.cfl; then
     works "readout first, so turned" $mri full.cfl truth.h5 --method zero-filled
     for f in echo half position; do
