@@ -3,7 +3,8 @@
 
 /* The room's contents. */
 
-#include "priors/prior.h" /* the interface: denoise, vjp, prox, value */
+#include "priors/prior.h"     /* the interface: denoise, vjp, prox, value */
+#include "priors/callbacks.h" /* a prior of the caller */
 
 /* in closed form */
 #include "priors/gaussian.h" /* stationary by power spectrum; dense */

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "operators/callbacks.h"
+#include "priors/callbacks.h"
 
 #include <string.h>
 
@@ -74,11 +75,60 @@ static void own_failures_reach_the_caller(void **state)
     scry_op_free(A);
 }
 
+/* D of N(0, I): x / (1 + s^2). */
+static scry_status own_shrink(void *ctx, float *x0, const float *x, float sigma, scry_error *err)
+{
+    const enum fault fault = *(const enum fault *)ctx;
+    for (int i = 0; i < N; i++)
+        x0[i] = x[i] / (1 + sigma * sigma);
+    if (fault == NOT_A_NUMBER) x0[7] = NAN;
+    return fault == WORDED ? SCRY_FAIL(err, SCRY_EIO, "no weights") : SCRY_OK;
+}
+
+static scry_status own_vjp(void *ctx, float *g, const float *x, const float *v, float sigma,
+                           scry_error *err)
+{
+    (void)x;
+    return own_shrink(ctx, g, v, sigma, err);
+}
+
+static void own_prior_denoises(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_prior *P;
+    enum fault fault = NONE;
+    float x[N], y[N], g[N];
+    const scry_space space = SCRY_SPACE(N);
+    scry_prior_callbacks own = {.name = "shrinkage",
+                                .sigma_low = 1,
+                                .sigma_high = .5,
+                                .denoise = own_shrink,
+                                .vjp = own_vjp,
+                                .ctx = &fault};
+    assert_fails(scry_prior_from_callbacks(&P, &space, &own, &err), SCRY_EINVAL);
+    own.sigma_low = .1;
+    assert_ok(scry_prior_from_callbacks(&P, &space, &own, &err));
+    for (int i = 0; i < N; i++)
+        x[i] = (float)i + 2.5f;
+    assert_ok(scry_prior_vjp(P, g, y, x, x, .5f, NULL, &err));
+    assert_near(y[3], 5.5 / 1.25, 1e-5);
+    assert_near(g[3], 5.5 / 1.25, 1e-5);
+    fault = NOT_A_NUMBER;
+    assert_fails(scry_prior_denoise(P, y, x, .5f, NULL, &err), SCRY_ENUMERIC);
+    fault = WORDED;
+    assert_int_equal(scry_prior_denoise(P, y, x, .5f, NULL, &err), SCRY_EIO);
+    assert_string_equal(err.text, "no weights");
+    scry_prior_free(P);
+    assert_int_equal(scry_memory_live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_operator_is_checked),
         cmocka_unit_test(own_failures_reach_the_caller),
+        cmocka_unit_test(own_prior_denoises),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
