@@ -114,9 +114,9 @@ static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n,
 /* The method that was chosen, and how far behind it the others predict. */
 static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_result *result)
 {
-    const scry_judgement *j = result->judgement;
-    scry_json_put_string(d, to, "method", result->options->method->name);
-    scry_options_report(d, to, result->options);
+    const scry_judgement *j = &result->judgement;
+    scry_json_put_string(d, to, "method", result->options.method->name);
+    scry_options_report(d, to, &result->options);
     scry_json_node *o = scry_json_put_object(d, to, "held_out");
     scry_json_put_number(d, o, "share_of_light", j->share);
     scry_json_put_unsigned(d, o, "splits", j->splits);
@@ -147,7 +147,7 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "slice", slice);
     scry_json_put_unsigned(d, o, "frame", frame);
     put_noise(d, o, &result->noise, &result->noise_model);
-    if (result->judgement) put_judgement(d, o, result);
+    if (result->judgement.count) put_judgement(d, o, result);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);
     scry_json_put_number(d, map, "shift", result->map.shift);

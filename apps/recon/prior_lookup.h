@@ -13,6 +13,10 @@ typedef struct scry_prior_pool {
     scry_prior_info *info;
 } scry_prior_pool;
 
+/* The shipped networks: of images by a microscope, and of MR images. */
+#define SCRY_PRIOR_MICROSCOPY "microscopy"
+#define SCRY_PRIOR_MRI "mri"
+
 /* `name` is a folder with a config.json, or the name of one in $SCRY_PRIORS, in the installed data
  * directory or in the source tree beside the program. EINVAL lists where it was looked for. */
 scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err);

@@ -114,6 +114,28 @@ static scry_status plausible(const scry_noise *n, const float *y, const unsigned
     return SCRY_OK;
 }
 
+scry_status scry_noise_request_check(const scry_noise_request *r, scry_error *err)
+{
+    const struct {
+        const char *name;
+        double value;
+        bool negative;
+    } numbers[] = {{"sigma", r->sigma, false},
+                   {"gain", r->gain, false},
+                   {"offset", r->offset, true},
+                   {"read noise", r->read_noise, false},
+                   {"background", r->background, true}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!isfinite(numbers[i].value) || (numbers[i].value < 0 && !numbers[i].negative))
+            return SCRY_FAIL(err, SCRY_EINVAL, "%s %g, expected a number%s", numbers[i].name,
+                             numbers[i].value, numbers[i].negative ? "" : " that is not negative");
+    if (r->sigma > 0 && r->gain > 0)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "sigma %g and gain %g are two noise models, expected one", r->sigma,
+                         r->gain);
+    return SCRY_OK;
+}
+
 scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model, const scry_noise_request *r,
                               const scry_image *image, const unsigned char *known,
                               const scry_transfer *transfer, const scry_log *log, scry_error *err)

@@ -29,14 +29,18 @@ typedef struct scry_noise_request {
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
 } scry_noise_request;
 
+/* EINVAL: a number that is not finite, or a negative sigma, gain or read noise. */
+scry_status scry_noise_request_check(const scry_noise_request *request, scry_error *err);
+
 /* The noise model of an image (unit of the file). An estimate asks the image itself
  * (lib/stats/noise_identify.h): it takes the camera's photon transfer where the image shows it,
  * else Gaussian noise, white and of the power that the noise has in the passband of the optics;
- * what was found is logged. model     what was found, all zeros where nothing was estimated; NULL:
- * not wanted known     0: a pixel that holds no measurement; NULL: all do transfer  of the optics,
- * in the plane; NULL: the image is not blurred errors  EINVAL: an image too small to estimate from;
- * an offset or a background above the brightest pixel, or noise larger than the range of all
- * pixels: slips of a unit or sign */
+ * what was found is logged.
+ *   model     what was found, all zeros where nothing was estimated; NULL: not wanted
+ *   known     0: a pixel that holds no measurement; NULL: all do
+ *   transfer  of the optics, in the plane; NULL: the image is not blurred
+ * errors  EINVAL: an image too small to estimate from; an offset or a background above the
+ *         brightest pixel, or noise larger than the range of all pixels: slips of a unit or sign */
 scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model,
                               const scry_noise_request *request, const scry_image *image,
                               const unsigned char *known, const scry_transfer *transfer,

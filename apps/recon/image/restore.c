@@ -3,6 +3,7 @@
 #include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
 #include "lib/memory.h"
+#include "solvers/roles.h"
 
 #include <math.h>
 
@@ -10,7 +11,8 @@ enum { DEFAULT_SAMPLES = 16 };
 
 struct scry_restorer {
     struct scryi_image_setup setup;
-    const scry_options *options;
+    scry_options named;          /* the method of the request */
+    const scry_options *options; /* it, or a contender */
     size_t chains;
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
@@ -57,6 +59,18 @@ done:
     scry_free(y);
     scry_free(work);
     return st;
+}
+
+static scry_status check_image(const scry_image *image, scry_error *err)
+{
+    const scry_space *s = &image->space;
+    if ((s->rank != 2 && s->rank != 3) || s->cplx || !scry_space_count(s))
+        return SCRY_FAIL(err, SCRY_ESHAPE,
+                         "%s image of %d axes and %zu pixels, expected real ones on 2 or 3 axes "
+                         "(z, y, x)",
+                         s->cplx ? "complex" : "real", s->rank, scry_space_count(s));
+    if (!image->pixels) return SCRY_FAIL(err, SCRY_EINVAL, "an image without pixels");
+    return SCRY_OK;
 }
 
 static scry_status restore_collect(scry_restore_result *out, const struct scryi_image_parts *p,
@@ -165,7 +179,7 @@ static scry_status run_method(scry_restore_result *out, scry_restorer *r,
         .forecast = true};
     struct scryi_image_parts p = {0};
     scry_recon_result run = {0};
-    *out = (scry_restore_result){.options = options};
+    *out = (scry_restore_result){.options = *options};
     scry_status st = scryi_image_pose(&p, &r->setup, job->image, err);
     if (st == SCRY_OK) st = scry_recon_run(&run, &p.problem, &request, job->monitor, job->ctx, err);
     if (st == SCRY_OK) st = restore_collect(out, &p, r, job->image, &run, err);
@@ -215,8 +229,7 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const
 {
     double first = 0;
     scry_status st = choose_method(r, job, err);
-    if (st == SCRY_OK && !r->contenders)
-        return run_method(out, r, r->setup.request->options, job, err);
+    if (st == SCRY_OK && !r->contenders) return run_method(out, r, &r->named, job, err);
     for (size_t k = 0; k < r->contenders && st == SCRY_OK; k++) {
         scry_restore_result other;
         if (!(r->share[k] > 0)) continue;
@@ -243,12 +256,13 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
 {
     scry_image whole = *image;
     const struct job job = {&whole, seed, monitor, ctx};
-    float *pixels;
-    unsigned char *known;
+    float *pixels = NULL;
+    unsigned char *known = NULL;
     *out = (scry_restore_result){0};
-    scry_status st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
+    scry_status st = check_image(image, err);
+    if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
     if (st == SCRY_OK) st = run_methods(out, r, &job, err);
-    out->judgement = r->judged ? &r->judgement : NULL;
+    if (r->judged) out->judgement = r->judgement;
     scry_free(pixels);
     scry_free(known);
     if (st != SCRY_OK) {
@@ -283,24 +297,45 @@ static bool needs_network(const scry_restorer *r)
     return needs;
 }
 
+/* A method that is named, or has to be: NULL where several contend. */
+static scry_status named_method(const struct scry_method **out, const scry_restorer *r,
+                                scry_error *err)
+{
+    const scry_restore_request *q = r->setup.request;
+    *out = r->setup.blurred ? NULL : scry_role_method(SCRY_ROLE_INPAINT);
+    if (q->method && !(*out = scry_method_find(q->method)))
+        return SCRY_FAIL(err, SCRY_EINVAL, "there is no method '%s'", q->method);
+    if (q->options) *out = q->options->method;
+    if (!*out || (*out)->kind != SCRY_UNCONDITIONAL) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that restores", (*out)->name);
+}
+
+static scry_status settle_method(scry_restorer *r, scry_error *err)
+{
+    const scry_restore_request *q = r->setup.request;
+    const struct scry_method *method;
+    scry_status st = named_method(&method, r, err);
+    if (st == SCRY_OK && !method) st = find_contenders(r, err);
+    if (st != SCRY_OK) return st;
+    if (method) scry_options_init(&r->named, method);
+    if (q->options) r->named = *q->options;
+    use_method(r, method ? &r->named : &r->contender[0]);
+    if (q->maps) r->maps = *q->maps;
+    return scry_output_maps_possible(&r->maps, r->options, r->chains, err);
+}
+
 static scry_status restorer_open(scry_restorer *r, scry_error *err)
 {
     const scry_restore_request *q = r->setup.request;
-    scry_status st = SCRY_OK;
-    if (!q->options && (st = find_contenders(r, err)) != SCRY_OK) return st;
-    use_method(r, q->options ? q->options : &r->contender[0]);
-    if (r->setup.method->kind == SCRY_UNCONDITIONAL)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that restores",
-                         r->setup.method->name);
     r->setup.blurred = q->psf.model || q->psf.pixels;
-    if (q->maps) r->maps = *q->maps;
-    st = scry_output_maps_possible(&r->maps, r->options, r->chains, err);
+    scry_status st = settle_method(r, err);
+    if (st == SCRY_OK && !(q->low <= q->high && isfinite(q->high - q->low)))
+        st = SCRY_FAIL(err, SCRY_EINVAL, "intensities from %g to %g, expected low below high",
+                       q->low, q->high);
+    if (st == SCRY_OK) st = scry_noise_request_check(&q->noise, err);
     if (st == SCRY_OK && r->setup.blurred) st = scry_psf_source_init(&r->setup.psf, &q->psf, err);
     if (st != SCRY_OK || !needs_network(r)) return st;
-    if (!q->prior)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s needs a prior, expected the name of one",
-                         r->setup.method->name);
-    st = scry_prior_pool_open(&r->setup.pool, q->prior, err);
+    st = scry_prior_pool_open(&r->setup.pool, q->prior ? q->prior : SCRY_PRIOR_MICROSCOPY, err);
     r->setup.has_pool = st == SCRY_OK;
     return st;
 }
@@ -336,4 +371,16 @@ int scry_restorer_rank(const scry_restorer *r, size_t nz)
 const scry_network *scry_restorer_network(const scry_restorer *r)
 {
     return r->setup.has_pool ? r->setup.pool.network : NULL;
+}
+
+scry_status scry_restore(scry_restore_result *out, const scry_image *image,
+                         const scry_restore_request *request, scry_chains_monitor *monitor,
+                         void *ctx, scry_error *err)
+{
+    scry_restorer *r;
+    *out = (scry_restore_result){0};
+    scry_status st = scry_restorer_create(&r, request, err);
+    if (st == SCRY_OK) st = scry_restorer_run(out, r, image, request->seed, monitor, ctx, err);
+    scry_restorer_free(r);
+    return st;
 }

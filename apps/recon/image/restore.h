@@ -14,7 +14,18 @@
 #include "operators/likelihood.h"
 #include "solvers/chains.h"
 
-/* Images and volumes of a microscope: blur and noise are undone, holes are filled. */
+/* Images and volumes of a microscope: blur and noise are undone, holes are filled. From arrays to
+ * arrays:
+ *
+ *     scry_restore_result result;
+ *     scry_status st = scry_restore(&result, &(scry_image){.space = space, .pixels = pixels},
+ *                                   &(scry_restore_request){.psf.model = "gaussian:sigma=2",
+ *                                                           .samples = 8},
+ *                                   NULL, NULL, &err);
+ *     ... result.mean ...
+ *     scry_restore_result_free(&result);
+ *
+ * Of many images of one instrument, a restorer keeps what they share. */
 
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_restore_request {
@@ -26,13 +37,18 @@ typedef struct scry_restore_request {
     double low, high; /* intensities of background and brightest structures, unit of the file, for
                          the prior; equal: estimated */
     /* the method */
-    const scry_options *options;  /* of the method to use; NULL: of the registry's contenders the
-                                     one that predicts held-out light best, judged once a channel;
-                                     or the average of two; where maps are asked for, one that
-                                     draws */
-    const char *prior;            /* name or folder of a network, for methods that need one */
+    const char *method;           /* by name; NULL: for images with holes the default, for blurred
+                                     ones that of the registry's contenders which predicts held-out
+                                     light best, judged once a channel; or the average of two; where
+                                     maps are asked for, one that draws */
+    const scry_options *options;  /* a method with its options, in place of `method`; NULL: its
+                                     defaults */
+    const char *prior;            /* name or folder of a network, for methods that need one. NULL: a
+                                     method that needs one has that for microscopy, and none of them
+                                     contends */
     size_t tile;                  /* window that the network sees at a time; 0: 512 */
     size_t samples;               /* chains of a posterior method; 0: 16 */
+    uint64_t seed;                /* of scry_restore; a restorer takes one an image */
     size_t threads;               /* chains at a time; 0: as many as OpenMP has threads */
     const scry_output_maps *maps; /* beside the mean; NULL: none */
     bool predict;                 /* result.predicted is wanted */
@@ -41,11 +57,11 @@ typedef struct scry_restore_request {
 
 /* Everything in the unit of the file, on the image's grid. */
 typedef struct scry_restore_result {
-    float *mean, *maps; /* an image; one for each of the maps, NULL without */
-    float *predicted;   /* what the mean predicts of the measurement, A mean; NaN where no pixel
-                           was measured; NULL: not asked for */
-    const scry_options *options;     /* that were used; the restorer's or the request's */
-    const scry_judgement *judgement; /* the restorer's; NULL: the request named the method */
+    float *mean, *maps;   /* an image; one for each of the maps, NULL without */
+    float *predicted;     /* what the mean predicts of the measurement, A mean; NaN where no pixel
+                             was measured; NULL: not asked for */
+    scry_options options; /* that were used */
+    scry_judgement judgement; /* that chose them; count 0: the request named the method */
     size_t samples, failed;
     scry_noise noise;
     scry_noise_model noise_model; /* what an estimate found; zeros without one */
@@ -63,8 +79,10 @@ typedef struct scry_restore_result {
  * their size. One image at a time. */
 typedef struct scry_restorer scry_restorer;
 
-/* Checks the request and loads the network. request and what it points to are borrowed until the
- * restorer is freed. */
+/* Checks the request and loads the network. EINVAL: an unknown method, one that does not restore, a
+ * range upside down, noise that is no number or negative; those of scry_psf_source_init,
+ * scry_output_maps_possible and scry_prior_pool_open. request and what it points to are borrowed
+ * until the restorer is freed. */
 scry_status scry_restorer_create(scry_restorer **out, const scry_restore_request *request,
                                  scry_error *err);
 void scry_restorer_free(scry_restorer *r); /* accepts NULL */
@@ -76,12 +94,19 @@ int scry_restorer_rank(const scry_restorer *r, size_t nz);
 const scry_network *scry_restorer_network(const scry_restorer *r);
 
 /* One image, whose pixels count as not measured where they are NaN or infinite; its random numbers
- * are a function of the seed. monitor (may be NULL) sees every step of every chain. errors  those
- * of the parts, with the image's name; EIO: the monitor stopped it; ENUMERIC: no chain survived, or
- * too few for the maps; ENOMEM: also a forecast beyond the machine */
+ * are a function of the seed. monitor (may be NULL) sees every step of every chain.
+ * errors  ESHAPE: not a real image or volume; those of the parts, with the image's name; ESTOP: the
+ *         monitor stopped it; ENUMERIC: no chain survived, or too few for the maps; ENOMEM: also a
+ *         forecast beyond the machine */
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err);
-void scry_restore_result_free(scry_restore_result *r);
+void scry_restore_result_free(scry_restore_result *r); /* accepts a zeroed one */
+
+/* The same for one image, without a restorer of the caller's. Errors of scry_restorer_create and
+ * scry_restorer_run. The caller frees *out, which is zeroed after a failure. */
+scry_status scry_restore(scry_restore_result *out, const scry_image *image,
+                         const scry_restore_request *request, scry_chains_monitor *monitor,
+                         void *ctx, scry_error *err);
 
 #endif

@@ -25,33 +25,63 @@ static bool is_rss(const scry_reconstructor *r)
     return r->request->coil_maps == SCRY_COILS_NONE && r->scan->coils > 1;
 }
 
-static size_t count_chains(const scry_mri_request *q)
+static scry_status choose_method(scry_options *out, const scry_mri_request *q, scry_error *err)
 {
-    if (q->options->method->kind != SCRY_POSTERIOR) return 1;
+    const struct scry_method *method = scry_role_method(SCRY_ROLE_SCAN);
+    if (q->method) method = scry_method_find(q->method);
+    if (q->options) method = q->options->method;
+    if (!method) return SCRY_FAIL(err, SCRY_EINVAL, "there is no method '%s'", q->method);
+    if (method->kind == SCRY_UNCONDITIONAL)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that reconstructs", method->name);
+    scry_scan_options(out, method);
+    if (q->options) *out = *q->options;
+    return SCRY_OK;
+}
+
+static size_t count_chains(const scry_mri_request *q, const struct scry_method *method)
+{
+    if (method->kind != SCRY_POSTERIOR) return 1;
     return q->samples ? q->samples : DEFAULT_SAMPLES;
+}
+
+/* Written so that a NaN fails. */
+static scry_status check_numbers(const scry_mri_request *q, scry_error *err)
+{
+    const struct {
+        const char *name;
+        double value, low, high;
+    } range[] = {{"gain", q->gain, 0, 4},
+                 {"phase width", q->phase_width, 0, 1000},
+                 {"imaginary", q->imaginary, 0, 10},
+                 {"holdout", q->holdout, 0, 0.5},
+                 {"crop", q->crop, -1, 1},
+                 {"sets", (double)q->sets, 0, 8}};
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++)
+        if (!(range[i].value >= range[i].low && range[i].value <= range[i].high))
+            return SCRY_FAIL(err, SCRY_EINVAL, "%s %g, expected %g to %g", range[i].name,
+                             range[i].value, range[i].low, range[i].high);
+    return SCRY_OK;
 }
 
 scry_status scry_mri_request_check(const scry_mri_request *q, scry_error *err)
 {
-    const struct scry_method *method = q->options ? q->options->method : NULL;
     const scry_output_maps *maps = q->maps;
-    if (!method || method->kind == SCRY_UNCONDITIONAL)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that reconstructs",
-                         method ? method->name : "none");
-    if (method->kind == SCRY_POSTERIOR && q->noise == SCRY_COIL_NOISE_NONE)
+    scry_options options;
+    scry_status st = choose_method(&options, q, err);
+    if (st == SCRY_OK) st = check_numbers(q, err);
+    if (st != SCRY_OK) return st;
+    if (options.method->kind == SCRY_POSTERIOR && q->noise == SCRY_COIL_NOISE_NONE)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--noise none leaves %s without a noise level; expected auto, scan or "
                          "kspace",
-                         method->name);
-    if ((method->needs & SCRY_NEEDS_DENOISER) && !q->prior)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s needs a prior, expected the name of one",
-                         method->name);
+                         options.method->name);
     for (size_t t = 0; maps && t < maps->thresholds; t++)
         if (maps->threshold[t] < 0)
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "--above %g, expected 0 or more: images are magnitudes",
                              maps->threshold[t]);
-    return maps ? scry_output_maps_possible(maps, q->options, count_chains(q), err) : SCRY_OK;
+    if (!maps) return SCRY_OK;
+    return scry_output_maps_possible(maps, &options, count_chains(q, options.method), err);
 }
 
 static scry_status check_scan(const scry_reconstructor *r, scry_error *err)
@@ -79,13 +109,13 @@ static scry_status reconstructor_open(scry_reconstructor *r, scry_error *err)
     const scry_mri_request *q = r->request;
     scry_status st = scry_mri_request_check(q, err);
     if (st != SCRY_OK) return st;
+    if ((st = choose_method(&r->options, q, err)) != SCRY_OK) return st;
     if (q->maps) r->maps = *q->maps;
-    r->chains = count_chains(q);
-    r->options = *q->options;
+    r->chains = count_chains(q, r->options.method);
     r->coils = r->scan->coils;
     if ((st = check_scan(r, err)) != SCRY_OK) return st;
     if (!(r->options.method->needs & SCRY_NEEDS_DENOISER)) return SCRY_OK;
-    st = scry_prior_pool_open(&r->pool, q->prior, err);
+    st = scry_prior_pool_open(&r->pool, q->prior ? q->prior : SCRY_PRIOR_MRI, err);
     r->has_pool = st == SCRY_OK;
     return st;
 }
@@ -200,18 +230,23 @@ static scry_status compress_coils(scry_reconstructor *r, const scry_mri_slice *s
     return st;
 }
 
-/* Bytes for the problem of a plane; logs where its chains would start. */
+/* Bytes for the problem of a plane; logs where its chains would start. Nothing is held out: what a
+ * run holds out depends on its seed. */
 static scry_status forecast(size_t *bytes, const scry_reconstructor *r,
                             const struct scryi_plane *plane, size_t threads, scry_error *err)
 {
     const scry_recon_request request = {
         .options = &r->options, .chains = r->chains, .threads = threads, .maps = &r->maps};
+    scry_mri_request whole = *r->request;
+    scry_reconstructor all = *r;
     struct scryi_mri_parts p = {0};
     scry_start_point start;
+    whole.holdout = 0;
+    all.request = &whole;
     const size_t before = scry_memory_asked();
     *bytes = 0;
     if (!plane->maps && plane->coils > 1) return SCRY_OK;
-    scry_status st = scryi_mri_pose(&p, r, plane, 0, err);
+    scry_status st = scryi_mri_pose(&p, &all, plane, 0, err);
     const size_t posed = scry_memory_asked() - before;
     if (st == SCRY_OK) st = scry_recon_forecast(bytes, &p.problem, &request, err);
     *bytes += posed;
@@ -264,4 +299,64 @@ const scry_network *scry_reconstructor_network(const scry_reconstructor *r)
 size_t scry_reconstructor_chains(const scry_reconstructor *r)
 {
     return r->chains;
+}
+
+/* ---- one slice in memory ---- */
+
+/* A copy of the scan's samples as a slice; mask NULL: from what is not 0. */
+static scry_status copy_slice(scry_mri_slice *out, const scry_scan *scan, const unsigned char *mask,
+                              scry_error *err)
+{
+    const size_t n = scan->dims[1] * scan->dims[2];
+    if (!scan->data) return SCRY_FAIL(err, SCRY_EINVAL, "a scan without samples");
+    if (scan->dims[0] != 1)
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "%zu x %zu x %zu samples encoded along z: scry_reconstructor takes them "
+                         "plane by plane",
+                         scan->dims[0], scan->dims[1], scan->dims[2]);
+    float complex *data = scry_copy(scan->data, scan->coils * n * sizeof *data);
+    unsigned char *sampled = mask ? scry_copy(mask, n) : scry_alloc(n, 1);
+    if (!data || !sampled) {
+        scry_free(data);
+        scry_free(sampled);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "k-space of %zu coils x %zu samples", scan->coils, n);
+    }
+    for (size_t i = 0; i < scan->coils * n; i++)
+        if (!isfinite(crealf(data[i])) || !isfinite(cimagf(data[i]))) {
+            scry_free(data);
+            scry_free(sampled);
+            return SCRY_FAIL(err, SCRY_ENUMERIC, "sample %zu of coil %zu is not finite", i % n,
+                             i / n);
+        }
+    for (size_t i = 0; !mask && i < scan->coils * n; i++)
+        if (cabsf(data[i]) > 0) sampled[i % n] = 1;
+    return scry_mri_slice_take(out, scan, data, sampled, NULL, NULL, err);
+}
+
+scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const unsigned char *mask,
+                             const scry_mri_request *request, scry_chains_monitor *monitor,
+                             void *ctx, scry_error *err)
+{
+    scry_reconstructor *r = NULL;
+    scry_mri_slice slice = {0};
+    *out = (scry_mri_result){0};
+    scry_status st = scry_reconstructor_create(&r, request, scan, err);
+    if (st == SCRY_OK) st = copy_slice(&slice, scan, mask, err);
+    if (st == SCRY_OK)
+        st = scry_reconstructor_calibrate(r, &slice, scan->maps, request->threads, NULL, err);
+    if (st == SCRY_OK)
+        st = scry_reconstructor_run(out, r, &slice, 0, scan->maps, request->seed, request->threads,
+                                    monitor, ctx, err);
+    if (st == SCRY_OK) {
+        const size_t ny = scan->image[1] ? scan->image[1] : out->ny;
+        const size_t nx = scan->image[2] ? scan->image[2] : out->nx;
+        st = scry_mri_result_resize(out, request->maps, ny, nx, err);
+    }
+    if (st != SCRY_OK) {
+        scry_mri_result_free(out);
+        scry_error_name(err, scan->name);
+    }
+    scry_mri_slice_free(&slice);
+    scry_reconstructor_free(r);
+    return st;
 }

@@ -9,7 +9,16 @@
 #include "apps/recon/start.h"
 #include "solvers/chains.h"
 
-/* Images from undersampled k-space. */
+/* Images from undersampled k-space. One slice, from arrays to arrays:
+ *
+ *     const scry_scan scan = {.coils = 8, .dims = {1, 256, 192}, .readout = 2, .data = kspace};
+ *     scry_mri_result result;
+ *     scry_status st = scry_reconstruct(&result, &scan, mask, &(scry_mri_request){.samples = 8},
+ *                                       NULL, NULL, &err);
+ *     ... result.image ...
+ *     scry_mri_result_free(&result);
+ *
+ * Of many slices of a scan, a reconstructor keeps what they share. */
 
 typedef enum scry_coil_maps {
     SCRY_COILS_ESPIRIT = 0, /* sensitivities from the fully sampled middle of k-space */
@@ -42,9 +51,15 @@ typedef struct scry_mri_request {
                            the widest that leaves 1 % of the energy beside it */
     double imaginary;   /* sd of the imaginary part beside that phase, network's unit; 0: learnt */
     double holdout;     /* share of the samples outside of the middle to judge by; 0: none */
-    const scry_options *options;  /* of the method to use */
-    const char *prior;            /* name or folder of a network, for methods that need one */
+    const char *method; /* by name; NULL: the default for k-space */
+    const scry_options *options;  /* a method with its options, in place of `method`; NULL: its
+                                     defaults for k-space (scry_scan_options) */
+    const char *prior;            /* name or folder of a network, for methods that need one;
+                                     NULL: the one for MR images */
     size_t samples;               /* chains of a posterior method; 0: 16 */
+    uint64_t seed;                /* of scry_reconstruct; a reconstructor takes one a plane */
+    size_t threads;               /* of scry_reconstruct: chains at a time; 0: as many as OpenMP has
+                                     threads */
     const scry_output_maps *maps; /* beside the mean; NULL: none */
     scry_log log;
 } scry_mri_request;
@@ -76,6 +91,15 @@ void scry_mri_result_free(scry_mri_result *r); /* accepts a zeroed one */
  * shares and what holds for a region are taken from the nearest pixel. */
 scry_status scry_mri_result_resize(scry_mri_result *r, const scry_output_maps *maps, size_t ny,
                                    size_t nx, scry_error *err);
+
+/* One slice (dims[0] 1, so that there is one plane), on the grid of its image: scan->image where it
+ * says so. mask: (y, x), not 0 where a sample was acquired; NULL: where any coil's is not 0.
+ * errors  EUNSUP: a volume encoded along z; those of scry_reconstructor_create,
+ *         scry_mri_slice_take, scry_reconstructor_calibrate and scry_reconstructor_run. The caller
+ *         frees *out, which is zeroed after a failure. */
+scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const unsigned char *mask,
+                             const scry_mri_request *request, scry_chains_monitor *monitor,
+                             void *ctx, scry_error *err);
 
 /* ---- a scan, slice by slice ----
  *

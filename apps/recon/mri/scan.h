@@ -13,7 +13,12 @@
 
 /* Everything is borrowed. */
 typedef struct scry_scan {
-    const char *name; /* for messages; NULL: "scan" */
+    const char *name;          /* for messages; NULL: "scan" */
+    const float complex *data; /* (coils, z, y, x), of scry_reconstruct; NULL where slices are
+                                  handed in one by one */
+    const float complex *maps; /* of scry_reconstruct: (coils, sets, y, x) sensitivities; NULL: made
+                                  from data. Where their root sum of squares is 1 the image has
+                                  the intensity of a root-sum-of-squares one */
     size_t coils, dims[3];
     int readout;        /* axis along which lines are acquired: 1 y, 2 x */
     bool image_axis[3]; /* in the image domain already */
