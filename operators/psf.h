@@ -80,14 +80,16 @@ typedef struct scry_psf_params {
     scry_psf_model model;
     double value[SCRY_PSF_KEY_COUNT]; /* meaningful where origin is not UNSET */
     scry_psf_origin origin[SCRY_PSF_KEY_COUNT];
+    bool find_width; /* sigma=auto: sigma is where to start from (operators/psf_width.h) */
 } scry_psf_params;
 
 /* Nothing set. */
 void scry_psf_params_init(scry_psf_params *p, scry_psf_model model);
 
-/* "gaussian:sigma=2,sigma_z=3" -> params with the given keys set. EINVAL, with the legal names and
- * the one nearest to what was written: unknown model or key, a key that the model does not use,
- * twice the same key, a value that is not a number or out of its range. */
+/* "gaussian:sigma=2,sigma_z=3" -> params with the given keys set; "sigma=auto" sets find_width, and
+ * sigma to 1.6. EINVAL, with the legal names and the one nearest to what was written: unknown model
+ * or key, a key that the model does not use, twice the same key, a value that is not a number or
+ * out of its range. */
 scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err);
 
 /* Fills the defaults and checks the whole for an image of rank 2 or 3 (z, y, x). Calling it twice
@@ -130,7 +132,7 @@ typedef struct scry_psf_info {
  * An automatic support holds `energy` of the light in its planes. A widefield PSF has the same
  * energy in each plane, so that no energy can bound it: without `size_z` it takes the planes that
  * the limit allows. Confocal ones, and any without a limit, end where the on-axis intensity stays
- * below 1 % of its maximum. EINVAL: as scry_psf_complete, or so large or aberrated a
+ * below 1 % of its maximum. EINVAL: as scry_psf_complete, find_width, or so large or aberrated a
  * PSF that the integrals would take more than 4096 nodes. */
 scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p, int rank,
                             const size_t *limit, scry_psf_info *info, scry_error *err);

@@ -135,10 +135,10 @@ static scry_status list_peaks(struct bead_field *f, double limit, scry_error *er
     for (size_t i = 0; i < f->count; i++)
         n += f->smooth[i] > limit && is_peak(f, i);
     if (n > MOST_SPOTS)
-        return SCRY_FAIL(err, SCRY_EINVAL,
+        return SCRY_FAIL(err, SCRY_EFORMAT,
                          "%zu bright places, more than beads that lie apart can be", n);
     if (!n)
-        return SCRY_FAIL(err, SCRY_EINVAL,
+        return SCRY_FAIL(err, SCRY_EFORMAT,
                          "no bead: nothing exceeds the background %g by %g times its noise",
                          f->background, threshold);
     f->spots = scry_alloc(n, sizeof *f->spots);
@@ -526,7 +526,7 @@ static scry_status find_spots(struct bead_field *f, const float *in, const scry_
     for (int a = 0; a < 3; a++)
         f->n[a] = a < f->lead ? 1 : is->dims[a - f->lead];
     if (f->n[1] < SMALLEST_FIELD || f->n[2] < SMALLEST_FIELD)
-        return SCRY_FAIL(err, SCRY_EINVAL, "no bead in a field of %zu x %zu pixels", f->n[1],
+        return SCRY_FAIL(err, SCRY_EFORMAT, "no bead in a field of %zu x %zu pixels", f->n[1],
                          f->n[2]);
     if (!scry_finite(in, f->count))
         return SCRY_FAIL(err, SCRY_ENUMERIC, "an image of beads with NaN or infinite voxels");
@@ -554,7 +554,7 @@ scry_status scry_psf_distil(float **psf, scry_space *s, const float *in, const s
     count_fates(&b, &f, n, w.scratch);
     if (beads) *beads = b;
     if (!b.used) {
-        st = SCRY_FAIL(err, SCRY_EINVAL,
+        st = SCRY_FAIL(err, SCRY_EFORMAT,
                        "%zu beads, of which none can be used: %zu too close to another, %zu at the "
                        "border, %zu saturated, %zu unlike the others",
                        b.found, b.close, b.border, b.saturated, b.unlike);
@@ -590,7 +590,7 @@ scry_status scry_psf_is_beads(bool *out, const float *in, const scry_space *is, 
     }
     *out = apart >= FEW;
     beads_free(&f);
-    if (st == SCRY_EINVAL) return SCRY_OK; /* nothing bright, or too much of it */
+    if (st == SCRY_EFORMAT) return SCRY_OK; /* nothing bright, or too much of it */
     if (st != SCRY_OK && err) *err = none;
     return st;
 }

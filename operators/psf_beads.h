@@ -27,7 +27,7 @@ typedef struct scry_psf_beads {
 } scry_psf_beads;
 
 /* *psf from scry_alloc; in, opts, report and errors as for scry_psf_prepare. beads may be NULL.
- * EINVAL: no bead, or none that could be used (with the counts). */
+ * EFORMAT: no bead, or none that could be used (with the counts). */
 scry_status scry_psf_distil(float **psf, scry_space *s, const float *in, const scry_space *is,
                             const scry_psf_prepare_opts *opts, scry_psf_beads *beads,
                             scry_psf_report *report, scry_error *err);

@@ -30,7 +30,8 @@ struct key {
 /* The ranges refuse what is certainly a slip of the unit (a wavelength of 0.52, a pixel of
  * 0.065). */
 static const struct key keys[SCRY_PSF_KEY_COUNT] = {
-    [SCRY_PSF_SIGMA] = {"sigma", "px", GA, 0, 0.01, 1000, "standard deviation, all axes", NULL},
+    [SCRY_PSF_SIGMA] = {"sigma", "px", GA, 0, 0.01, 1000,
+                        "standard deviation, all axes; auto: by the image", NULL},
     [SCRY_PSF_SIGMA_X] = {"sigma_x", "px", GA, GA, 0, 1000, "along x (default: sigma)", NULL},
     [SCRY_PSF_SIGMA_Y] = {"sigma_y", "px", GA, GA, 0, 1000, "along y (default: sigma)", NULL},
     [SCRY_PSF_SIGMA_Z] = {"sigma_z", "px", GA, GA, 0, 1000, "along z (default: sigma)", NULL},
@@ -228,6 +229,10 @@ static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, sc
     if (p->origin[key] == SCRY_PSF_GIVEN)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s is given twice", model, keys[key].name);
     const char *text = item + name + 1;
+    if (key == SCRY_PSF_SIGMA && n == name + 5 && !strncmp(text, "auto", 4)) {
+        p->find_width = true;
+        return scry_psf_set(p, SCRY_PSF_SIGMA, 1.6, err);
+    }
     const double value = strtod(text, &end);
     if (end == text || end != item + n)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s = \"%.*s\" is not a number", model,

@@ -90,14 +90,23 @@ static void rows_of_nothing(void **state)
 {
     (void)state;
     scry_error err = {0};
-    float y[5 * 4], *pixels;
+    float y[10 * 4], *pixels;
     unsigned char *known;
-    scry_image image = {.space = SCRY_SPACE(5, 4), .pixels = y};
-    for (size_t i = 0; i < 20; i++)
-        y[i] = i < 8 ? NAN : (float)i;
+    scry_image image = {.space = SCRY_SPACE(10, 4), .pixels = y};
+    for (size_t i = 0; i < 40; i++)
+        y[i] = i < 16 ? NAN : (float)(i / 4);
     assert_ok(scry_known_repair(&image, &pixels, &known, NULL, &err));
-    assert_near((double)pixels[1 * 4 + 2], 14, 0); /* row 1 about row 2: row 3 */
-    assert_near((double)pixels[0 * 4 + 3], 19, 0); /* row 0 about row 2: row 4 */
+    assert_near((double)pixels[3 * 4 + 2], 5, 0); /* row 3 about row 4: row 5 */
+    assert_near((double)pixels[1 * 4 + 2], 7, 0); /* row 1 about row 4: row 7 */
+    assert_near((double)pixels[0 * 4 + 3], 8, 0);
+    scry_free(pixels);
+    scry_free(known);
+    image = (scry_image){.space = SCRY_SPACE(10, 4), .pixels = y};
+    for (size_t i = 0; i < 40; i++) /* a gap of two rows is bridged, not mirrored */
+        y[i] = i / 4 == 4 || i / 4 == 5 ? NAN : (float)(i / 4);
+    assert_ok(scry_known_repair(&image, &pixels, &known, NULL, &err));
+    assert_true(pixels[4 * 4 + 1] > 2.9f && pixels[4 * 4 + 1] < pixels[5 * 4 + 1]);
+    assert_near((double)pixels[4 * 4 + 1] + (double)pixels[5 * 4 + 1], 9, 1e-5);
     scry_free(pixels);
     scry_free(known);
 }

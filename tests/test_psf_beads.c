@@ -185,20 +185,20 @@ static void nothing_to_distil(void **state)
     bool beads = true;
     float *psf, *v = scry_alloc(64 * 64, sizeof *v);
     expose(v, 64 * 64, 1);
-    assert_int_equal(scry_psf_distil(&psf, &ps, v, &s, NULL, &b, NULL, &err), SCRY_EINVAL);
+    assert_int_equal(scry_psf_distil(&psf, &ps, v, &s, NULL, &b, NULL, &err), SCRY_EFORMAT);
     assert_non_null(strstr(err.text, "no bead"));
     err = (scry_error){0};
     assert_ok(scry_psf_is_beads(&beads, v, &s, &err));
     assert_false(beads);
     add_bead(v, &s, (double[]){0, 3, 30}, wide, 5000);
-    assert_int_equal(scry_psf_distil(&psf, &ps, v, &s, NULL, &b, NULL, &err), SCRY_EINVAL);
+    assert_int_equal(scry_psf_distil(&psf, &ps, v, &s, NULL, &b, NULL, &err), SCRY_EFORMAT);
     assert_non_null(strstr(err.text,
                            "1 beads, of which none can be used: 0 too close to another, 1 "
                            "at the border"));
     err = (scry_error){0};
     assert_null(psf);
     assert_fails(scry_psf_distil(&psf, &ps, v, &line, NULL, &b, NULL, &err), SCRY_ESHAPE);
-    assert_fails(scry_psf_distil(&psf, &ps, v, &small, NULL, &b, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_psf_distil(&psf, &ps, v, &small, NULL, &b, NULL, &err), SCRY_EFORMAT);
     v[5] = INFINITY;
     assert_fails(scry_psf_distil(&psf, &ps, v, &s, NULL, &b, NULL, &err), SCRY_ENUMERIC);
     assert_fails(scry_psf_is_beads(&beads, v, &s, &err), SCRY_ENUMERIC);

@@ -1,93 +1,11 @@
 /* The width of a PSF from the image: scenes whose blur is known, at every light level. */
 
 #include "tests/check.h"
+#include "tests/blurred_scene.h"
 
-#include "lib/memory.h"
-#include "lib/rng.h"
-#include "lib/rng_gsl.h"
 #include "operators/psf.h"
 #include "operators/psf_keys.h"
 #include "operators/psf_width.h"
-
-#include <gsl/gsl_randist.h>
-#include <string.h>
-
-enum { N = 96 };
-
-enum content { LINES, POINTS, NUCLEI };
-
-static void draw_line(float *scene, gsl_rng *r)
-{
-    double y = gsl_ran_flat(r, 0, N), x = gsl_ran_flat(r, 0, N), way = gsl_ran_flat(r, 0, 6.2832);
-    for (size_t k = 0; k < 3 * N; k++) {
-        way += gsl_ran_gaussian(r, 0.03);
-        y += 0.5 * sin(way);
-        x += 0.5 * cos(way);
-        if (y >= 0 && y < N && x >= 0 && x < N) scene[(size_t)y * N + (size_t)x] += 0.5f;
-    }
-}
-
-/* Edges that are soft over 3 px, whatever the PSF. */
-static void draw_nucleus(float *scene, gsl_rng *r)
-{
-    const double cy = gsl_ran_flat(r, 15, N - 15), cx = gsl_ran_flat(r, 15, N - 15);
-    const double radius = gsl_ran_flat(r, 7, 14);
-    for (size_t i = 0; i < N * N; i++) {
-        const double d = hypot((double)(i / N) - cy, (double)(i % N) - cx);
-        scene[i] += (float)(0.5 - 0.5 * tanh((d - radius) / 3));
-    }
-}
-
-static void draw(float *scene, enum content what, gsl_rng *r)
-{
-    memset(scene, 0, N * N * sizeof *scene);
-    for (size_t k = 0; k < (what == NUCLEI ? 6u : what == LINES ? 20u : 50u); k++)
-        if (what == LINES)
-            draw_line(scene, r);
-        else if (what == NUCLEI)
-            draw_nucleus(scene, r);
-        else
-            scene[gsl_rng_uniform_int(r, N * N)] += (float)gsl_ran_flat(r, 0.3, 1);
-}
-
-/* Rows, then columns, reflected at the borders. */
-static void blur_axis(float *out, const float *in, double sigma, size_t along, size_t across)
-{
-    const long reach = lround(4 * sigma) + 1;
-    for (size_t line = 0; line < N; line++)
-        for (long i = 0; i < N; i++) {
-            double sum = 0, weight = 0;
-            for (long k = -reach; k <= reach; k++) {
-                const double w = exp(-(double)(k * k) / (2 * sigma * sigma));
-                const long at = i + k < 0 ? -1 - i - k : i + k >= N ? 2 * N - 1 - i - k : i + k;
-                sum += w * in[line * across + (size_t)at * along];
-                weight += w;
-            }
-            out[line * across + (size_t)i * along] = (float)(sum / weight);
-        }
-}
-
-/* y: electrons, `peak` at the brightest; returns the variance of its noise, nearly white. */
-static double image(float *y, enum content what, double sigma, double peak, uint64_t seed)
-{
-    gsl_rng *r = gsl_rng_alloc(scry_rng_gsl());
-    float *scene = scry_alloc(2 * N * N, sizeof *scene), *half = scene + N * N;
-    double most = 0, mean = 0;
-    scry_rng_gsl_seek(r, seed, 0, 0, 0);
-    draw(scene, what, r);
-    blur_axis(half, scene, sigma, 1, N);
-    blur_axis(scene, half, sigma, N, 1);
-    for (size_t i = 0; i < N * N; i++)
-        most = fmax(most, (double)scene[i]);
-    for (size_t i = 0; i < N * N; i++) {
-        const double light = peak * (scene[i] / most + 0.02);
-        mean += light / (N * N);
-        y[i] = (float)(gsl_ran_poisson(r, light) + gsl_ran_gaussian(r, 1.5));
-    }
-    scry_free(scene);
-    gsl_rng_free(r);
-    return mean + 1.5 * 1.5;
-}
 
 static double white(double f, void *ctx)
 {
@@ -113,7 +31,7 @@ static scry_psf_width ask(enum content what, double sigma, double given, double 
     scry_space ps;
     scry_psf_width w;
     float *y = scry_alloc(N * N, sizeof *y), *psf = gaussian(&ps, given);
-    double noise = image(y, what, sigma, peak, seed);
+    double noise = blurred_image(y, what, sigma, peak, seed);
     assert_ok(scry_psf_width_estimate(&w, y, &s, psf, &ps, white, &noise, &err));
     assert_near(w.sigma, given, 0.08);
     scry_free(psf);
@@ -190,7 +108,7 @@ static void stacks_are_projected(void **state)
     scry_psf_width one = ask(LINES, 1.6, 1.6, 3000, 5), two;
     float *y = scry_alloc(2 * N * N, sizeof *y), *psf = gaussian(&ps, 1.6);
     double noise =
-        2 * image(y, LINES, 1.6, 3000, 5); /* noise of the sum, 4 v, is that of 2 planes */
+        2 * blurred_image(y, LINES, 1.6, 3000, 5); /* noise of the sum, 4 v, is that of 2 planes */
     memcpy(y + N * N, y, N * N * sizeof *y);
     deep = SCRY_SPACE(3, ps.dims[0], ps.dims[1]);
     float *stack = scry_alloc(scry_space_count(&deep), sizeof *stack);
@@ -218,7 +136,7 @@ static void nothing_to_see(void **state)
     assert_ok(scry_psf_width_estimate(&w, y, &s, psf, &ps, white, &noise, &err)); /* constant */
     assert_false(w.told || scry_psf_width_contradicts(&w));
     assert_near(w.factor, 1, 0);
-    image(y, LINES, 1.6, 300, 1);
+    blurred_image(y, LINES, 1.6, 300, 1);
     assert_ok(scry_psf_width_estimate(&w, y, &small, psf, &ps, white, &noise, &err));
     assert_false(w.told || scry_psf_width_contradicts(&w));
     assert_ok(scry_psf_width_estimate(&w, y, &s, &dot, &one, white, &noise, &err));
@@ -240,7 +158,7 @@ static void memory_is_returned(void **state)
     const scry_space s = SCRY_SPACE(N, N);
     scry_space ps;
     float *y = scry_alloc(N * N, sizeof *y), *psf = gaussian(&ps, 1.6);
-    double noise = image(y, LINES, 1.6, 300, 1);
+    double noise = blurred_image(y, LINES, 1.6, 300, 1);
     const size_t live = scry_memory_live();
     scry_status st = SCRY_ENOMEM;
     for (size_t nth = 1; st != SCRY_OK; nth++) {

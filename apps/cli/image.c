@@ -95,9 +95,14 @@ void image_describe(scry_image *out, const scry_tiff_info *info, size_t c)
 
 scry_status image_load_psf(scry_psf_request *out, image *file, const char *spec, scry_error *err)
 {
+    static const char beads[] = "beads:";
+    if (!strncmp(spec, beads, sizeof beads - 1)) {
+        out->beads = true;
+        spec += sizeof beads - 1;
+    }
     /* A name without a dot, or with a colon, that no file has is a model misspelled. */
     const bool word = strchr(spec, ':') || !strpbrk(spec, "./");
-    if (scry_psf_is_model(spec) || (word && access(spec, F_OK))) {
+    if (!out->beads && (scry_psf_is_model(spec) || (word && access(spec, F_OK)))) {
         out->model = spec;
         return SCRY_OK;
     }

@@ -27,7 +27,8 @@ scry_status image_check(const float *pixels, size_t n, const char *what, scry_er
  * pixels and mask, which are left alone. */
 void image_describe(scry_image *out, const scry_tiff_info *info, size_t c);
 
-/* --psf: a model, or a TIFF of a measured one, which is loaded into *file and borrowed from there.
+/* --psf: a model, or a TIFF of a measured one ("beads:FILE": of beads), which is loaded into *file
+ * and borrowed from there.
  * Errors of image_load; ESHAPE: several channels or frames. */
 scry_status image_load_psf(scry_psf_request *out, image *file, const char *spec, scry_error *err);
 

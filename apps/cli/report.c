@@ -138,6 +138,19 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
     }
 }
 
+/* What the image says of its PSF: factors on the width that was given; sigma is that width. */
+static void put_width(scry_json *d, scry_json_node *to, const scry_restore_result *r)
+{
+    if (!(r->psf_factor > 0)) return;
+    scry_json_node *o = scry_json_put_object(d, to, "psf_width");
+    scry_json_put_number(d, o, "sigma", r->psf_width.sigma);
+    scry_json_put_number(d, o, "used", r->psf_factor);
+    scry_json_put_number(d, o, "preferred", r->psf_width.factor);
+    scry_json_put_number(d, o, "low", r->psf_width.low);
+    scry_json_put_number(d, o, "high", r->psf_width.high);
+    scry_json_put_bool(d, o, "told", r->psf_width.told);
+}
+
 void report_item(report *r, size_t channel, size_t slice, size_t frame,
                  const scry_restore_result *result)
 {
@@ -148,6 +161,7 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "frame", frame);
     put_noise(d, o, &result->noise, &result->noise_model);
     if (result->judgement.count) put_judgement(d, o, result);
+    put_width(d, o, result);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);
     scry_json_put_number(d, map, "shift", result->map.shift);

@@ -8,7 +8,7 @@
 /* What `scry deblur` and `scry inpaint` have in common. */
 
 typedef struct restore_settings {
-    const char *method, *prior, *psf, *mask, *boundary, *defects, *fft;
+    const char *method, *prior, *psf, *psf_width, *mask, *boundary, *defects, *fft;
     const char *report, *preview;
     map_options maps;
     const char *type, *compress, *range, *noise;

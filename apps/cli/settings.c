@@ -36,11 +36,14 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
 {
     const cli_option only_deblur[] = {
         {"psf", CLI_TEXT, &s->psf, "PSF",
-         "point-spread function: a TIFF, or a model: gaussian:sigma=2, airy, born-wolf, "
-         "gibson-lanni, "
+         "point-spread function: a TIFF (of one point, or of beads: beads:FILE), or a model: "
+         "gaussian:sigma=2 (sigma=auto: by the image), airy, born-wolf, gibson-lanni, "
          "confocal, with key=value after a colon; what is not given comes from the file's "
          "metadata. "
          "Stacks are taken plane by plane for airy and for gaussian without sigma_z"},
+        {"psf-width", CLI_TEXT, &s->psf_width, "auto|FACTOR",
+         "widen the psf by a factor, or by the one that the spectrum of the image prefers [1; the "
+         "image is asked, and warned of where it contradicts]"},
         {"crop-psf", CLI_FLAG, &s->crop_psf, NULL,
          "cut a measured psf that is larger than the image, and say what light that leaves out"},
         {"boundary", CLI_TEXT, &s->boundary, "KIND",
@@ -110,6 +113,18 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
     table[n] = (cli_option){0};
 }
 
+/* --psf-width auto|FACTOR. */
+static scry_status parse_width(const char *text, bool *find, double *factor, scry_error *err)
+{
+    char end;
+    *factor = 1;
+    *find = !strcmp(text, "auto");
+    if (*find || (sscanf(text, "%lf%c", factor, &end) == 1 && *factor >= 0.1 && *factor <= 10))
+        return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "--psf-width '%s', expected auto or a factor of 0.1 to 10",
+                     text);
+}
+
 scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_error *err)
 {
     scry_status st;
@@ -152,7 +167,9 @@ scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_
         if (range[i].value < range[i].low || range[i].value > range[i].high)
             return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
                              range[i].value, range[i].low, range[i].high);
-    double low, high;
+    double low, high, factor;
+    bool find;
+    if (s->psf_width && (st = parse_width(s->psf_width, &find, &factor, err)) != SCRY_OK) return st;
     if (s->range && (st = parse_range(s->range, &low, &high, err)) != SCRY_OK) return st;
     if (!isnan(s->sigma) && !isnan(s->gain))
         return SCRY_FAIL(err, SCRY_EINVAL, "--sigma and --gain are two noise models, expected one");
@@ -190,6 +207,9 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .samples = (size_t)s->samples,
                                   .threads = (size_t)s->threads};
     out->psf.crop = s->crop_psf;
+    bool find = false;
+    if (s->psf_width) parse_width(s->psf_width, &find, &out->psf.width, NULL);
+    if (find) out->psf.width_choice = SCRY_WIDTH_FIND;
     if (!strcmp(s->defects, "auto")) out->defects = SCRY_DEFECTS_AUTO;
     if (!strcmp(s->defects, "saturated")) out->defects = SCRY_DEFECTS_SATURATED;
     if (!strcmp(s->defects, "all")) out->defects = SCRY_DEFECTS_ALL;

@@ -125,7 +125,8 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
 {
     image truth = {0}, psf_file = {0};
     scry_psf_request request = {0};
-    scry_psf_source psf;
+    scry_psf_source psf = {0};
+    const scry_log log = monitor_log(s->quiet);
     scry_tiff_writer *w = NULL;
     float *adu = NULL;
     char provenance[256];
@@ -133,7 +134,10 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
     scry_status st = output_check(out, s->force, err);
     if (st == SCRY_OK) st = image_load(&truth, in, err);
     if (st == SCRY_OK) st = image_load_psf(&request, &psf_file, s->psf, err);
-    if (st == SCRY_OK) st = scry_psf_source_init(&psf, &request, err);
+    if (st == SCRY_OK) st = scry_psf_source_init(&psf, &request, &log, err);
+    if (st == SCRY_OK && psf.params.find_width)
+        st = SCRY_FAIL(err, SCRY_EINVAL, "--psf %s: there is no image yet that could tell sigma",
+                       s->psf);
     if (st != SCRY_OK) goto done;
     const scry_tiff_info *i = &truth.info;
     const int rank = scry_psf_source_rank(&psf, i->z);
@@ -179,6 +183,7 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
         scry_tiff_abort(w);
 done:
     scry_free(adu);
+    scry_psf_source_free(&psf);
     image_free(&psf_file);
     image_free(&truth);
     return st;

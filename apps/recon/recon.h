@@ -17,6 +17,7 @@
 #include "apps/recon/image/image.h"      /* an image and what is known of it */
 #include "apps/recon/image/noise.h"      /* its noise, given or estimated */
 #include "apps/recon/image/psf_source.h" /* its point-spread function */
+#include "apps/recon/image/psf_fit.h"    /* and what the image says of its width */
 #include "apps/recon/image/known.h"      /* its mask and defects */
 #include "apps/recon/image/padding.h"    /* pixels that a rotation or a stitching left */
 #include "apps/recon/image/intensity.h"  /* its intensities, for a prior */

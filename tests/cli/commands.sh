@@ -176,6 +176,12 @@ holds "and the loss told" grep -q "psf cut from .* leaves out" stderr
 works "a result beyond its type" "$scry" deblur in.tif narrow.tif $rl --type int8
 holds "says what was clipped" grep -q "narrow.tif: .* clipped to the range of int8" stderr
 
+works "a psf as wide as the image says" "$scry" deblur in.tif wide_psf.tif --psf \
+    gaussian:sigma=auto --method richardson-lucy --iterations 2 --report width.json
+holds "its width is told" grep -q "^PSF width" stderr
+holds "and in the report" grep -q '"psf_width"' width.json
+works "a factor" "$scry" deblur in.tif factor.tif $rl --psf-width 1.2
+
 # ---- bad input ----
 echo "not an image" >text.tif
 head -c 300 noisy.tif >cut.tif
@@ -251,6 +257,11 @@ refuses "unknown method" 2 "'magic'" "$scry" deblur in.tif x.tif $d --method mag
 refuses "misspelled psf model" 2 "gausian.*did you mean .gaussian" "$scry" deblur in.tif x.tif \
     --psf gausian:sigma=2
 refuses "no such psf file" 1 "psf.tif: No such file" "$scry" deblur in.tif x.tif --psf psf.tif
+refuses "a width of letters" 2 "psf-width 'lots', expected auto or a factor" "$scry" deblur in.tif \
+    x.tif $d --psf-width lots
+refuses "no beads" 1 "none.tif: no bead" "$scry" deblur in.tif x.tif --psf beads:none.tif
+refuses "a width without an image" 1 "sigma=auto: there is no image yet" "$scry" simulate \
+    truth.ome.tif x.tif --psf gaussian:sigma=auto --photons 10
 refuses "unknown psf key" 2 "sigmo.*did you mean .sigma" "$scry" deblur in.tif x.tif --psf \
     gaussian:sigmo=2
 refuses "psf needs the optics" 1 "na|wavelength" "$scry" deblur in.tif x.tif --psf gibson-lanni

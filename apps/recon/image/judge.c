@@ -1,5 +1,7 @@
 #include "apps/recon/image/judge.h"
 
+#include "apps/recon/image/pose_impl.h"
+
 #include "apps/recon/transfer.h"
 #include "lib/memory.h"
 #include "lib/progress.h"
@@ -126,36 +128,6 @@ static double pixel_variance(const scry_noise *n, double mean)
     return (fmax((mean - n->offset) * n->gain, 0) + r * r) / (n->gain * n->gain);
 }
 
-/* Which pixels of the image are known, and what noise they have. */
-static scry_status ask_image(scry_noise *noise, unsigned char *known, const scry_restore_request *q,
-                             const scry_image *image, scry_error *err)
-{
-    const size_t n = scry_space_count(&image->space);
-    const bool blurred = q->psf.model || q->psf.pixels;
-    size_t excluded;
-    scry_psf_source source;
-    scry_space ps;
-    scry_transfer lateral = {0};
-    float *psf = NULL;
-    scry_status st = SCRY_OK;
-    unsigned char *outside = scry_alloc(n, 1);
-    if (!outside) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-    if (blurred) st = scry_psf_source_init(&source, &q->psf, err);
-    if (st == SCRY_OK && blurred)
-        st = scry_psf_source_make(&psf, &ps, &source, image,
-                                  scry_boundary_of(q->boundary, image->space.rank), NULL, err);
-    if (st == SCRY_OK && blurred) st = scry_transfer_create_lateral(&lateral, psf, &ps, err);
-    if (st == SCRY_OK)
-        st = scry_known_find(known, outside, &excluded, image, q->defects, psf, &ps, NULL, err);
-    if (st == SCRY_OK)
-        st = scry_noise_choose(noise, NULL, &q->noise, image, known, blurred ? &lateral : NULL,
-                               NULL, err);
-    scry_transfer_free(&lateral);
-    scry_free(psf);
-    scry_free(outside);
-    return st;
-}
-
 static scry_status part_cut(struct part *p, const scry_restore_request *q, const scry_image *image,
                             size_t contenders, scry_error *err)
 {
@@ -168,7 +140,7 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     if (st != SCRY_OK) return st;
     unsigned char *known = scry_alloc(count, 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", count);
-    st = ask_image(&p->noise, known, q, image, err);
+    st = scryi_image_ask(&p->noise, known, q, image, err);
     for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
         const size_t z = i / (c.height * c.width), y = i / c.width % c.height, x = i % c.width;
         const size_t from = (z * c.ny + c.top + y) * c.nx + c.left + x;

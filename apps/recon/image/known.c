@@ -138,60 +138,110 @@ static void find_nearest(size_t *nearest, const unsigned char *known, size_t ny,
     }
 }
 
-/* False: the plane has no measured pixel. */
+/* The mean of measured pixels within two rows and columns, weighed by 1 / distance^2. */
+static float mean_around(const float *plane, const unsigned char *known, size_t i, size_t ny,
+                         size_t nx)
+{
+    const size_t y = i / nx, x = i % nx;
+    double sum = 0, weight = 0;
+    for (size_t j = y > 2 ? y - 2 : 0; j <= y + 2 && j < ny; j++)
+        for (size_t k = x > 2 ? x - 2 : 0; k <= x + 2 && k < nx; k++) {
+            if (!known[j * nx + k]) continue;
+            const double dy = (double)j - (double)y, dx = (double)k - (double)x;
+            const double w = 1 / (dy * dy + dx * dx);
+            sum += w * plane[j * nx + k];
+            weight += w;
+        }
+    return (float)(sum / weight);
+}
+
+/* Whether measured pixels lie on the other side as well, at most twice as far. */
+static bool in_gap(const unsigned char *known, size_t i, size_t nearest, size_t ny, size_t nx)
+{
+    const size_t dy = i / nx - nearest / nx, dx = i % nx - nearest % nx; /* may wrap */
+    for (size_t k = 1; k <= 2; k++) {
+        const size_t y = i / nx + k * dy, x = i % nx + k * dx;
+        if (y < ny && x < nx && known[y * nx + x]) return true;
+    }
+    return false;
+}
+
+/* False: the plane has no measured pixel. Mirror images would leave a step in a narrow gap, which
+ * is interpolated. */
 static bool mirror_plane(float *plane, const unsigned char *known, size_t *nearest, size_t ny,
                          size_t nx)
 {
     find_nearest(nearest, known, ny, nx);
     for (size_t i = 0; i < ny * nx; i++) {
-        if (nearest[i] == SIZE_MAX) return false;
+        const size_t from = nearest[i];
+        if (from == SIZE_MAX) return false;
         if (known[i]) continue;
-        const size_t y = 2 * (nearest[i] / nx) - i / nx, x = 2 * (nearest[i] % nx) - i % nx;
+        const size_t y = 2 * (from / nx) - i / nx, x = 2 * (from % nx) - i % nx;
         const bool inside = y < ny && x < nx && known[y * nx + x]; /* wraps below 0 */
-        plane[i] = plane[inside ? y * nx + x : nearest[i]];
+        const bool close = fabs((double)(from / nx) - (double)(i / nx)) <= 2 &&
+                           fabs((double)(from % nx) - (double)(i % nx)) <= 2;
+        plane[i] = close && in_gap(known, i, from, ny, nx) ? mean_around(plane, known, i, ny, nx)
+                                                           : plane[inside ? y * nx + x : from];
     }
     return true;
+}
+
+scry_status scry_known_mirror(float *pixels, const unsigned char *known, const scry_space *space,
+                              scry_error *err)
+{
+    const size_t n = scry_space_count(space), nx = space->dims[space->rank - 1];
+    const size_t ny = space->dims[space->rank - 2], plane = ny * nx, planes = n / plane;
+    size_t some = SIZE_MAX;
+    size_t *nearest = scry_alloc(plane, sizeof *nearest);
+    unsigned char *empty = scry_alloc(planes, 1);
+    scry_status st = SCRY_OK;
+    if (!nearest || !empty) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "places of %zu pixels", plane);
+        goto done;
+    }
+    for (size_t z = 0; z < planes; z++) {
+        empty[z] = !mirror_plane(pixels + z * plane, known + z * plane, nearest, ny, nx);
+        if (!empty[z] && some == SIZE_MAX) some = z;
+    }
+    if (some == SIZE_MAX) {
+        st = SCRY_FAIL(err, SCRY_EINVAL, "no pixel of %zu was measured", n);
+        goto done;
+    }
+    for (size_t z = 0; z < planes; z++) {
+        if (!empty[z])
+            some = z;
+        else
+            memcpy(pixels + z * plane, pixels + some * plane, plane * sizeof *pixels);
+    }
+done:
+    scry_free(nearest);
+    scry_free(empty);
+    return st;
 }
 
 scry_status scry_known_repair(scry_image *image, float **pixels, unsigned char **known,
                               const scry_log *log, scry_error *err)
 {
-    const size_t n = scry_space_count(&image->space), nx = image->space.dims[image->space.rank - 1];
-    const size_t ny = image->space.dims[image->space.rank - 2], planes = n / (ny * nx);
-    size_t bad = 0, some = SIZE_MAX;
+    const size_t n = scry_space_count(&image->space);
+    size_t bad = 0, good = 0;
     *pixels = NULL;
     *known = NULL;
     if (scry_finite(image->pixels, n)) return SCRY_OK;
-    size_t *nearest = scry_alloc(ny * nx, sizeof *nearest);
     *pixels = scry_copy(image->pixels, n * sizeof **pixels);
     *known = scry_alloc(n, 1);
-    if (!nearest || !*pixels || !*known) {
-        scry_free(nearest);
-        return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-    }
+    if (!*pixels || !*known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     for (size_t i = 0; i < n; i++) {
         const bool finite = isfinite(image->pixels[i]);
         bad += finite ? 0 : 1;
         (*known)[i] = finite && (!image->known || image->known[i]);
+        good += (*known)[i];
     }
-    unsigned char *empty = scry_alloc(planes, 1);
-    for (size_t z = 0; empty && z < planes; z++) {
-        empty[z] = !mirror_plane(*pixels + z * ny * nx, *known + z * ny * nx, nearest, ny, nx);
-        if (!empty[z] && some == SIZE_MAX) some = z;
-    }
-    for (size_t z = 0; empty && some != SIZE_MAX && z < planes; z++) {
-        if (!empty[z])
-            some = z;
-        else
-            memcpy(*pixels + z * ny * nx, *pixels + some * ny * nx, ny * nx * sizeof **pixels);
-    }
-    scry_free(nearest);
-    scry_free(empty);
-    if (!empty) return SCRY_FAIL(err, SCRY_ENOMEM, "list of %zu planes", planes);
-    if (some == SIZE_MAX)
+    if (!good)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "no pixel of %zu is both finite and known: %zu are NaN or infinite", n,
                          bad);
+    const scry_status st = scry_known_mirror(*pixels, *known, &image->space, err);
+    if (st != SCRY_OK) return st;
     image->pixels = *pixels;
     image->known = *known;
     scry_log_note(log, "not measured: %zu of %zu pixels, which are NaN or infinite", bad, n);

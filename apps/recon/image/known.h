@@ -26,12 +26,18 @@ scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t
                             const scry_image *image, scry_defect_choice choice, const float *psf,
                             const scry_space *ps, const scry_log *log, scry_error *err);
 
-/* Makes an image finite: pixels that are NaN or infinite count as not measured. Where the image has
- * some, its pixels become *pixels and its mask *known (both from scry_alloc, the caller's; NULL
- * where all are finite): a pixel that was not measured gets the value of the mirror image of its
- * place about the nearest one that was, so that statistics of the whole, such as an estimate of the
- * noise, find what they find elsewhere. A plane without any takes another plane's. What was found
- * is logged. errors  EINVAL: no pixel is finite and measured; ENOMEM */
+/* Replaces pixels that were not measured (known 0) by the value of the mirror image of their place
+ * about the nearest one that was, in gaps of a few pixels by the mean of those around, plane by
+ * plane; a plane without any takes another plane's. Then statistics of the whole, such as an
+ * estimate of the noise, find what they find elsewhere.
+ * errors  EINVAL: no pixel was measured; ENOMEM */
+scry_status scry_known_mirror(float *pixels, const unsigned char *known, const scry_space *space,
+                              scry_error *err);
+
+/* Makes an image finite: pixels that are NaN or infinite count as not measured. Where there are
+ * some, the image's pixels become *pixels, filled by scry_known_mirror, and its mask *known (both
+ * from scry_alloc, the caller's; NULL where all are finite). What was found is logged.
+ * errors  EINVAL: no pixel is finite and measured; ENOMEM */
 scry_status scry_known_repair(scry_image *image, float **pixels, unsigned char **known,
                               const scry_log *log, scry_error *err);
 

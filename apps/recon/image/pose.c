@@ -226,3 +226,32 @@ scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_set
     scry_radial_free(&power);
     return st;
 }
+
+scry_status scryi_image_ask(scry_noise *noise, unsigned char *known, const scry_restore_request *q,
+                            const scry_image *image, scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space);
+    const bool blurred = q->psf.model || q->psf.pixels;
+    size_t excluded;
+    scry_psf_source source;
+    scry_space ps;
+    scry_transfer lateral = {0};
+    float *psf = NULL;
+    scry_status st = SCRY_OK;
+    unsigned char *outside = scry_alloc(n, 1);
+    if (!outside) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    if (blurred) st = scry_psf_source_init(&source, &q->psf, NULL, err);
+    if (st == SCRY_OK && blurred)
+        st = scry_psf_source_make(&psf, &ps, &source, image,
+                                  scry_boundary_of(q->boundary, image->space.rank), NULL, err);
+    if (st == SCRY_OK && blurred) st = scry_transfer_create_lateral(&lateral, psf, &ps, err);
+    if (st == SCRY_OK)
+        st = scry_known_find(known, outside, &excluded, image, q->defects, psf, &ps, NULL, err);
+    if (st == SCRY_OK)
+        st = scry_noise_choose(noise, NULL, &q->noise, image, known, blurred ? &lateral : NULL,
+                               NULL, err);
+    scry_transfer_free(&lateral);
+    scry_free(psf);
+    scry_free(outside);
+    return st;
+}

@@ -48,4 +48,9 @@ scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_set
                              const scry_image *image, scry_error *err);
 void scryi_image_parts_free(struct scryi_image_parts *p); /* accepts a zeroed one */
 
+/* The noise of an image and its pixels that were measured, as scryi_image_pose finds them, without
+ * a word to the log. known holds a byte for each pixel. */
+scry_status scryi_image_ask(scry_noise *noise, unsigned char *known, const scry_restore_request *q,
+                            const scry_image *image, scry_error *err);
+
 #endif

@@ -2,28 +2,95 @@
 
 #include "lib/memory.h"
 #include "lib/vector.h"
+#include "operators/psf_beads.h"
 #include "operators/psf_keys.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *request,
-                                 scry_error *err)
+enum { FEW_BEADS = 3 }; /* whose noise the psf has */
+
+/* Beads: their number, and why others were not used. */
+static void log_beads(const scry_log *log, const char *name, const scry_psf_beads *b, int rank)
 {
+    char width[96] = "", spread[96] = "";
+    for (int a = 0; a < rank; a++) {
+        const size_t w = strlen(width), d = strlen(spread);
+        snprintf(width + w, sizeof width - w, "%s%.2f", a ? " x " : "", b->fwhm[a]);
+        snprintf(spread + d, sizeof spread - d, "%s%.2f", a ? " x " : "", b->spread[a]);
+    }
+    scry_log_note(log,
+                  "psf %s: %zu beads found, %zu used; %zu are too close to another, %zu at the "
+                  "border, %zu saturated, %zu unlike the others\n"
+                  "psf %s: FWHM %s px, sd among beads %s px, background %.4g, peak %.3g times its "
+                  "noise",
+                  name, b->found, b->used, b->close, b->border, b->saturated, b->unlike, name,
+                  width, spread, b->background, b->signal);
+    if (b->used < FEW_BEADS)
+        scry_log_warn(log, "%s: a psf out of %zu bead%s carries its noise", name, b->used,
+                      b->used == 1 ? "" : "s");
+}
+
+/* An image of beads becomes the PSF that they show. Where nobody said that it is one, it has to
+ * show some that can be used. */
+static scry_status distil(scry_psf_source *s, const scry_log *log, scry_error *err)
+{
+    scry_psf_request *r = &s->request;
+    bool beads = r->beads;
+    scry_psf_beads found = {0};
+    scry_space space;
+    scry_status st = SCRY_OK;
+    if (!beads) st = scry_psf_is_beads(&beads, r->pixels, &r->space, err);
+    if (st != SCRY_OK || !beads) return st;
+    st = scry_psf_distil(&s->distilled, &space, r->pixels, &r->space, NULL, &found, NULL,
+                         r->beads ? err : NULL);
+    if (!r->beads && (st == SCRY_EFORMAT || found.used < FEW_BEADS)) {
+        scry_free(s->distilled);
+        s->distilled = NULL;
+        return SCRY_OK;
+    }
+    if (st == SCRY_ENOMEM) return SCRY_FAIL(err, st, "psf out of beads");
+    if (st != SCRY_OK) return st;
+    if (!r->beads)
+        scry_log_note(log, "psf %s: an image of beads, since bright points lie apart in it",
+                      s->name);
+    log_beads(log, s->name, &found, space.rank);
+    r->pixels = s->distilled;
+    r->space = space;
+    return SCRY_OK;
+}
+
+scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *request,
+                                 const scry_log *log, scry_error *err)
+{
+    scry_status st;
     *s = (scry_psf_source){.request = *request};
     if (!request->model == !request->pixels)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s, expected one of them",
                          request->model ? "a psf as a model and as pixels"
                                         : "no psf: neither a model nor pixels");
     s->name = request->model ? request->model : request->name ? request->name : "psf";
-    if (request->model) return scry_psf_parse(&s->params, request->model, err);
+    if (request->model) {
+        st = scry_psf_parse(&s->params, request->model, err);
+        if (s->params.find_width && request->width_choice == SCRY_WIDTH_CHECK)
+            s->request.width_choice = SCRY_WIDTH_FIND;
+        return st;
+    }
     const int rank = request->space.rank;
     if ((rank != 2 && rank != 3) || request->space.cplx || !scry_space_count(&request->space))
         return SCRY_FAIL(err, SCRY_ESHAPE,
                          "%s: psf of %d axes, expected 2 or 3 (z, y, x), real and not empty",
                          s->name, rank);
-    return SCRY_OK;
+    st = distil(s, log, err);
+    if (st != SCRY_OK) scry_error_name(err, s->name);
+    return st;
+}
+
+void scry_psf_source_free(scry_psf_source *s)
+{
+    scry_free(s->distilled);
+    *s = (scry_psf_source){0};
 }
 
 /* The planes of a measured psf. */
@@ -41,12 +108,23 @@ int scry_psf_source_rank(const scry_psf_source *s, size_t nz)
     return s->params.model == SCRY_PSF_AIRY ? 2 : 3;
 }
 
+/* A Gaussian is scaled by its parameters; of others the samples are. */
+static void scale_gaussian(scry_psf_params *p, double factor)
+{
+    const bool lateral = p->find_width; /* sigma_z is then as given */
+    for (int k = SCRY_PSF_SIGMA; k <= SCRY_PSF_SIGMA_Z; k++)
+        if (p->origin[k] == SCRY_PSF_GIVEN && !(lateral && k == SCRY_PSF_SIGMA_Z))
+            p->value[k] *= factor;
+    p->find_width = false;
+}
+
 static scry_status make_model(float **psf, scry_space *space, const scry_psf_source *s,
-                              const scry_image *image, const size_t *limit, const scry_log *log,
-                              scry_error *err)
+                              const scry_image *image, const size_t *limit, double factor,
+                              const scry_log *log, scry_error *err)
 {
     const int rank = image->space.rank;
     scry_psf_params p = s->params;
+    if (p.model == SCRY_PSF_GAUSSIAN) scale_gaussian(&p, factor);
     const scry_psf_metadata m = {.na = image->na,
                                  .ni = image->refractive_index,
                                  .pixel_um = image->voxel_um[2],
@@ -160,6 +238,22 @@ static void log_measured(const scry_log *log, const scry_psf_source *s, const sc
         scry_log_note(log, "psf %s: voxel size unknown, taken as that of the image", s->name);
 }
 
+/* The samples of a PSF widened on every axis, cut to the limit. */
+static scry_status widen(float **psf, scry_space *space, double factor, const size_t *limit,
+                         const char *name, const scry_log *log, scry_error *err)
+{
+    const double scale[3] = {factor, factor, factor};
+    float *other = NULL;
+    scry_space os;
+    if (fabs(factor - 1) < 1e-6) return SCRY_OK;
+    scry_status st = scry_psf_resample(&other, &os, *psf, space, scale, err);
+    if (st != SCRY_OK) return st;
+    scry_free(*psf);
+    *psf = other;
+    *space = os;
+    return crop_psf(psf, space, limit, name, log, err);
+}
+
 static scry_status make_measured(float **psf, scry_space *space, const scry_psf_source *s,
                                  const scry_image *image, const size_t *limit, const scry_log *log,
                                  scry_error *err)
@@ -210,11 +304,14 @@ scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_
                                  const scry_log *log, scry_error *err)
 {
     size_t limit[3] = {0};
+    const double factor = s->request.width > 0 ? s->request.width : 1;
+    const bool gaussian = s->request.model && s->params.model == SCRY_PSF_GAUSSIAN;
     for (int a = 0; a < image->space.rank; a++)
         limit[a] = boundary == SCRY_PERIODIC ? image->space.dims[a] : 2 * image->space.dims[a] - 1;
     *psf = NULL;
-    scry_status st = s->request.model ? make_model(psf, space, s, image, limit, log, err)
+    scry_status st = s->request.model ? make_model(psf, space, s, image, limit, factor, log, err)
                                       : make_measured(psf, space, s, image, limit, log, err);
+    if (st == SCRY_OK && !gaussian) st = widen(psf, space, factor, limit, s->name, log, err);
     if (st != SCRY_OK) {
         scry_error_name(err, s->name);
         scry_free(*psf);

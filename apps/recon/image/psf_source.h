@@ -11,6 +11,12 @@
 /* The point-spread function of a microscope: a model, or a measurement. Chosen once, made for each
  * image and channel. */
 
+typedef enum scry_psf_width_choice {
+    SCRY_WIDTH_CHECK = 0, /* as given, and the image is asked whether it contradicts */
+    SCRY_WIDTH_FIND,      /* that which the image prefers, where it can tell (psf_fit.h) */
+    SCRY_WIDTH_KEEP       /* as given */
+} scry_psf_width_choice;
+
 /* All zeros: no blur. */
 typedef struct scry_psf_request {
     const char *model;   /* "gaussian:sigma=2", "gibson-lanni:na=1.4": operators/psf.h; or NULL */
@@ -18,20 +24,28 @@ typedef struct scry_psf_request {
     scry_space space;    /* of the pixels: (y, x) or (z, y, x) */
     double voxel_um[3];  /* of the pixels along z, y, x; 0: as the image's */
     const char *name;    /* of a measured one, for messages; NULL: "psf" */
+    bool beads;          /* the pixels are an image of beads (operators/psf_beads.h), which is found
+                            out otherwise */
     bool crop;           /* cut a measured one that is larger than the image, and warn of what is
                             lost; it is an error otherwise */
+    double width;        /* factor on the width of the psf, all axes (of sigma=auto, the lateral
+                            ones, on 1.6 px); 0: 1 */
+    scry_psf_width_choice width_choice; /* sigma=auto: FIND, unless KEEP */
 } scry_psf_request;
 
 typedef struct scry_psf_source {
-    scry_psf_request request;
-    const char *name;       /* what messages call it */
-    scry_psf_params params; /* of a model */
+    scry_psf_request request; /* pixels and space: of the distilled psf where there were beads */
+    const char *name;         /* what messages call it */
+    scry_psf_params params;   /* of a model */
+    float *distilled;         /* owned */
 } scry_psf_source;
 
-/* Borrows what `request` points to. EINVAL: neither a model nor pixels, or both; and those of
- * scry_psf_parse. ESHAPE: pixels that are neither an image nor a volume. */
+/* Borrows what `request` points to; beads are distilled, and what was found is logged. EINVAL:
+ * neither a model nor pixels, or both; those of scry_psf_parse. EFORMAT: no beads where they should
+ * be. ESHAPE: pixels that are neither an image nor a volume. */
 scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *request,
-                                 scry_error *err);
+                                 const scry_log *log, scry_error *err);
+void scry_psf_source_free(scry_psf_source *s); /* accepts a zeroed one */
 
 /* 3 when a stack of nz planes is to be deconvolved as a volume, 2 when plane by plane: for airy, a
  * measured PSF of one plane, and gaussian unless sigma_z is given. */
@@ -52,9 +66,9 @@ scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank);
 /* The PSF for an image, of its rank. On an axis of n pixels it has at most 2 n - 1 entries, as far
  * as one pixel of the image sees another, or n with a periodic boundary: computed ones are limited
  * to it, a measured one that is larger is cut or an error. Model parameters that are not given come
- * from the image's optics. What was used is logged. *psf from scry_alloc; its sum is 1.
- * errors  those of scry_psf_create, scry_psf_prepare and scry_psf_resample, with the PSF's name;
- *         ESHAPE: larger than that */
+ * from the image's optics. factor widens it on all axes (of sigma=auto, laterally). What was used
+ * is logged. *psf from scry_alloc; its sum is 1. errors  those of scry_psf_create, scry_psf_prepare
+ * and scry_psf_resample, with the PSF's name; ESHAPE: larger than that */
 scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
                                  const scry_image *image, scry_boundary boundary,
                                  const scry_log *log, scry_error *err);

@@ -11,8 +11,11 @@ enum { DEFAULT_SAMPLES = 16 };
 
 struct scry_restorer {
     struct scryi_image_setup setup;
-    scry_options named;          /* the method of the request */
-    const scry_options *options; /* it, or a contender */
+    scry_options named;           /* the method of the request */
+    const scry_options *options;  /* it, or a contender */
+    scry_restore_request settled; /* the request, with what was found out of its PSF */
+    scry_psf_widths widths;
+    double given_width; /* factor on the width of the PSF */
     size_t chains;
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
@@ -250,6 +253,36 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const
     return st;
 }
 
+/* The width of the PSF, before anything else is done with it: that of the channel, asked of its
+ * first image. What is judged or run from here on keeps it. */
+static scry_status settle_width(scry_restore_result *out, scry_restorer *r, const scry_image *image,
+                                scry_error *err)
+{
+    const scry_restore_request *q = &r->settled;
+    const struct scry_psf_fit *fit = scry_psf_fit_of(&r->widths, image->channel);
+    const size_t n = scry_space_count(&image->space);
+    scry_psf_source *psf = &r->setup.psf;
+    scry_noise noise;
+    scry_status st = SCRY_OK;
+    if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
+    psf->request.width = r->given_width;
+    if (!fit || !image->number) {
+        unsigned char *known = scry_alloc(n, 1);
+        if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+        st = scryi_image_ask(&noise, known, q, image, err);
+        if (st == SCRY_OK)
+            st = scry_psf_fit_ask(&r->widths, psf, image, known, &noise,
+                                  scry_boundary_of(q->boundary, image->space.rank), &q->log, err);
+        scry_free(known);
+        fit = scry_psf_fit_of(&r->widths, image->channel);
+    }
+    if (st != SCRY_OK) return st;
+    psf->request.width = r->settled.psf.width = r->given_width * fit->used;
+    out->psf_width = fit->found;
+    out->psf_factor = fit->used;
+    return SCRY_OK;
+}
+
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err)
@@ -258,10 +291,14 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     const struct job job = {&whole, seed, monitor, ctx};
     float *pixels = NULL;
     unsigned char *known = NULL;
+    scry_restore_result width = {0};
     *out = (scry_restore_result){0};
     scry_status st = check_image(image, err);
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
+    if (st == SCRY_OK) st = settle_width(&width, r, &whole, err);
     if (st == SCRY_OK) st = run_methods(out, r, &job, err);
+    out->psf_width = width.psf_width;
+    out->psf_factor = width.psf_factor;
     if (r->judged) out->judgement = r->judgement;
     scry_free(pixels);
     scry_free(known);
@@ -333,8 +370,15 @@ static scry_status restorer_open(scry_restorer *r, scry_error *err)
         st = SCRY_FAIL(err, SCRY_EINVAL, "intensities from %g to %g, expected low below high",
                        q->low, q->high);
     if (st == SCRY_OK) st = scry_noise_request_check(&q->noise, err);
-    if (st == SCRY_OK && r->setup.blurred) st = scry_psf_source_init(&r->setup.psf, &q->psf, err);
-    if (st != SCRY_OK || !needs_network(r)) return st;
+    if (st == SCRY_OK && r->setup.blurred)
+        st = scry_psf_source_init(&r->setup.psf, &q->psf, &q->log, err);
+    if (st != SCRY_OK) return st;
+    r->given_width = q->psf.width > 0 ? q->psf.width : 1;
+    r->settled = *q;
+    r->settled.psf = r->setup.psf.request;
+    r->settled.psf.width_choice = SCRY_WIDTH_KEEP;
+    r->setup.request = q = &r->settled;
+    if (!needs_network(r)) return st;
     st = scry_prior_pool_open(&r->setup.pool, q->prior ? q->prior : SCRY_PRIOR_MICROSCOPY, err);
     r->setup.has_pool = st == SCRY_OK;
     return st;
@@ -359,6 +403,8 @@ void scry_restorer_free(scry_restorer *r)
 {
     if (!r) return;
     scry_prior_free(r->setup.prior);
+    scry_psf_source_free(&r->setup.psf);
+    scry_psf_widths_free(&r->widths);
     if (r->setup.has_pool) scry_prior_pool_close(&r->setup.pool);
     scry_free(r);
 }

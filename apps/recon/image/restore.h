@@ -6,6 +6,7 @@
 #include "apps/recon/image/judgement.h"
 #include "apps/recon/image/known.h"
 #include "apps/recon/image/noise.h"
+#include "apps/recon/image/psf_fit.h"
 #include "apps/recon/image/psf_source.h"
 #include "apps/recon/log.h"
 #include "apps/recon/output_maps.h"
@@ -71,6 +72,8 @@ typedef struct scry_restore_result {
     scry_diagnosis diagnosis;
     double flux_in, flux_out; /* sums over measured pixels, physical unit, background removed */
     size_t excluded;          /* defects left out */
+    scry_psf_width psf_width; /* what the image says of the width of its psf */
+    double psf_factor;        /* the width that was used, of the psf given; 0: no blur */
     size_t work_bytes;
     scry_prior_layout layout;
 } scry_restore_result;

@@ -1,0 +1,149 @@
+#include "apps/recon/image/psf_fit.h"
+
+#include "apps/recon/image/known.h"
+#include "apps/recon/image/noise.h"
+#include "lib/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
+static const double least_known = 0.7; /* of the pixels: holes leave their own spectrum */
+
+void scry_psf_widths_free(scry_psf_widths *w)
+{
+    scry_free(w->channels);
+    *w = (scry_psf_widths){0};
+}
+
+static scry_status channel_of(struct scry_psf_fit **out, scry_psf_widths *w, size_t channel,
+                              scry_error *err)
+{
+    if (channel >= w->count) {
+        struct scry_psf_fit *grown = scry_alloc(channel + 1, sizeof *grown);
+        if (!grown) return SCRY_FAIL(err, SCRY_ENOMEM, "widths of %zu channels", channel + 1);
+        if (w->count) memcpy(grown, w->channels, w->count * sizeof *grown);
+        scry_free(w->channels);
+        w->channels = grown;
+        w->count = channel + 1;
+    }
+    *out = &w->channels[channel];
+    return SCRY_OK;
+}
+
+static double white_noise(double f, void *ctx)
+{
+    (void)f;
+    return *(const double *)ctx;
+}
+
+/* Variance of a pixel of the mean brightness, unit of the file. */
+static double mean_variance(const scry_noise *noise, const float *y, const unsigned char *known,
+                            size_t n)
+{
+    double sum = 0, count = 0;
+    if (noise->kind == SCRY_NOISE_GAUSSIAN) return noise->sigma * noise->sigma;
+    for (size_t i = 0; i < n; i++) {
+        if (!known[i]) continue;
+        sum += scry_noise_to_physical(noise, (double)y[i]) + noise->background;
+        count++;
+    }
+    const double electrons = fmax(sum / count, 0) + noise->read_noise * noise->read_noise;
+    return electrons / (noise->gain * noise->gain);
+}
+
+static scry_status ask_image(scry_psf_width *out, const scry_image *image,
+                             const unsigned char *known, const float *psf, const scry_space *ps,
+                             const scry_noise *noise, scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space);
+    double variance = mean_variance(noise, image->pixels, known, n);
+    float *filled = NULL;
+    size_t missing = 0;
+    for (size_t i = 0; i < n; i++)
+        missing += known[i] ? 0 : 1;
+    *out = (scry_psf_width){.factor = 1, .high = INFINITY};
+    if ((double)missing > (1 - least_known) * (double)n) return SCRY_OK;
+    if (missing) {
+        filled = scry_copy(image->pixels, n * sizeof *filled);
+        if (!filled) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of %zu pixels", n);
+        const scry_status st = scry_known_mirror(filled, known, &image->space, err);
+        if (st != SCRY_OK) {
+            scry_free(filled);
+            return st;
+        }
+    }
+    const scry_status st = scry_psf_width_estimate(
+        out, filled ? filled : image->pixels, &image->space, psf, ps, white_noise, &variance, err);
+    scry_free(filled);
+    return st;
+}
+
+/* The factor to use. */
+static double choose(const scry_psf_width *w, bool find, bool guess)
+{
+    if (!find) return 1;
+    if (w->told) return w->factor;
+    if (!guess) return w->high < 1 ? w->factor : 1;
+    return isfinite(w->high) ? fmax(cautious * w->factor, narrowest / w->sigma)
+                             : narrowest / w->sigma;
+}
+
+static void log_width(const scry_log *log, const scry_psf_source *s, const struct scry_psf_fit *fit)
+{
+    const scry_psf_width *w = &fit->found;
+    const double px = w->sigma, used = px * fit->used;
+    const bool find = s->request.width_choice == SCRY_WIDTH_FIND;
+    if (find && w->told)
+        scry_log_note(log,
+                      "PSF width %.3g px (%.2g to %.2g), as the sd of a Gaussian, by the spectrum "
+                      "of the image",
+                      used, px * w->low, px * w->high);
+    else if (find && isfinite(w->high))
+        scry_log_note(log,
+                      "PSF width cannot be told from this image, but for %.2g px at most, as the "
+                      "sd of a Gaussian: too little is in it, or that is smooth by itself; %.3g px "
+                      "is used",
+                      px * w->high, used);
+    else if (find)
+        scry_log_note(log,
+                      "PSF width cannot be told from this image: too little stands above its "
+                      "noise; %.3g px is used, as the sd of a Gaussian",
+                      used);
+    else if (scry_psf_width_contradicts(w) && w->told)
+        scry_log_warn(log,
+                      "the image contradicts the width of the psf, %.3g px as the sd of a "
+                      "Gaussian: its spectrum prefers %.3g px (%.2g to %.2g), which --psf-width "
+                      "auto takes",
+                      px, px * w->factor, px * w->low, px * w->high);
+    else if (scry_psf_width_contradicts(w))
+        scry_log_warn(log,
+                      "the image contradicts the width of the psf, %.3g px as the sd of a "
+                      "Gaussian: its spectrum allows %.2g px at most",
+                      px, px * w->high);
+}
+
+const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t channel)
+{
+    return channel < w->count && w->channels[channel].asked ? &w->channels[channel] : NULL;
+}
+
+scry_status scry_psf_fit_ask(scry_psf_widths *widths, const scry_psf_source *s,
+                             const scry_image *image, const unsigned char *known,
+                             const scry_noise *noise, scry_boundary boundary, const scry_log *log,
+                             scry_error *err)
+{
+    struct scry_psf_fit *fit = NULL;
+    float *psf = NULL;
+    scry_space space;
+    scry_status st = channel_of(&fit, widths, image->channel, err);
+    if (st == SCRY_OK) st = scry_psf_source_make(&psf, &space, s, image, boundary, NULL, err);
+    if (st == SCRY_OK) st = ask_image(&fit->found, image, known, psf, &space, noise, err);
+    scry_free(psf);
+    if (st != SCRY_OK) return st;
+    fit->asked = true;
+    fit->used =
+        choose(&fit->found, s->request.width_choice == SCRY_WIDTH_FIND, s->params.find_width);
+    log_width(log, s, fit);
+    return SCRY_OK;
+}

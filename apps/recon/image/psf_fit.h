@@ -1,0 +1,38 @@
+#ifndef SCRY_APPS_RECON_IMAGE_PSF_FIT_H
+#define SCRY_APPS_RECON_IMAGE_PSF_FIT_H
+
+#include "apps/recon/image/psf_source.h"
+#include "operators/likelihood.h"
+#include "operators/psf_width.h"
+
+/* What an image says of the width of its PSF, and the width that is used. */
+
+/* For each channel of a file: its planes and frames share it. */
+typedef struct scry_psf_widths {
+    struct scry_psf_fit {
+        bool asked;
+        scry_psf_width found; /* relative to the psf as it was given */
+        double used;          /* the factor to use, on the width that was given */
+    } * channels;
+    size_t count;
+} scry_psf_widths;
+void scry_psf_widths_free(scry_psf_widths *w); /* accepts a zeroed one */
+
+/* *out: what is known of the channel of this image; NULL as long as none of it was asked. */
+const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t channel);
+
+/* Asks an image, whose word then holds for its channel, and logs the answer. SCRY_WIDTH_FIND uses
+ * the width that the image prefers where it can tell, or at most what it allows; where it cannot
+ * tell, the width that was given; for sigma=auto three quarters of the best guess, since a PSF that
+ * is too narrow does less harm than one that is too wide, or 0.5 px without any guess.
+ * SCRY_WIDTH_CHECK warns of a width that the image contradicts.
+ *
+ *   image   finite pixels; those of which `known` is 0 are replaced for this by scry_known_mirror
+ *   noise   of the image
+ * errors  those of scry_psf_source_make and scry_psf_width_estimate */
+scry_status scry_psf_fit_ask(scry_psf_widths *widths, const scry_psf_source *s,
+                             const scry_image *image, const unsigned char *known,
+                             const scry_noise *noise, scry_boundary boundary, const scry_log *log,
+                             scry_error *err);
+
+#endif
