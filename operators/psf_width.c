@@ -21,6 +21,7 @@ static const double slope_mean = 1.3, slope_sd = 0.3;
 static const double width_error = 0.12; /* relative, of the estimate, one sd */
 static const double specimen_mean = 0.2, specimen_most = 0.7; /* px^2; px */
 static const double widest_interval = 2.4;
+static const double too_wide = 8; /* of -2 log L: what is above is out, with 2 % of false alarms */
 static const double steepest = 2.2, largest = 4.3;   /* slope of the specimen's spectrum; px */
 static const double first_width = 0.25, step = 0.08; /* px; logarithm of a ratio: up to 9 px */
 static const double knees[] = {1e-3, 0.008, 0.016, 0.03, 0.06};
@@ -266,7 +267,8 @@ static void conclude(scry_psf_width *out, const double *profile, size_t best)
         const double a = profile[best - 1], b = profile[best], c = profile[best + 1];
         at += a - 2 * b + c > 0 ? 0.5 * (a - c) / (a - 2 * b + c) : 0;
     }
-    const double from = crossing(profile, best, -1, level), to = crossing(profile, best, 1, level);
+    const double from = crossing(profile, best, -1, level);
+    const double to = crossing(profile, best, 1, profile[best] + too_wide);
     const double width = first_width * exp(step * at);
     const double down = hypot(step * (at - from), 2 * width_error);
     const double up = hypot(step * (to - at), 2 * width_error);
