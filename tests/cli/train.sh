@@ -34,6 +34,10 @@ holds "one seed, one training" cmp -s prior/diffusion_pytorch_model.safetensors 
 cp -r again once
 works "resume" "$scry" train $small --steps 2 --resume images once
 says "it goes on" "8 steps +32 crops"
+works "init, before it is better" "$scry" train --crop 32 --batch 1 --steps 1 --rate 5000 --quiet \
+    --init ./prior images/cells worse
+holds "a prior is there all the same" cmp -s prior/diffusion_pytorch_model.safetensors \
+    worse/diffusion_pytorch_model.safetensors
 works "init" "$scry" train --crop 32 --batch 4 --steps 2 --init ./prior images/cells tuned
 works "init from what is shipped" "$scry" train --crop 32 --batch 2 --steps 1 --quiet \
     --init microscopy "images/cells/[12].tif" shipped

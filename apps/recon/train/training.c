@@ -203,7 +203,8 @@ scry_status scry_training_run(scry_training_result *out, const scry_training_req
                   (double)scry_trainer_weights(t.trainer) / 1e6,
                   scry_trainer_flops(t.trainer) / 1e9,
                   (double)scry_trainer_bytes(t.trainer) / 1048576);
-    if ((r->init || r->resume) && (st = training_score(&t, false, err)) != SCRY_OK) goto done;
+    /* what it starts from is the best so far, and a prior already */
+    if ((r->init || r->resume) && (st = training_score(&t, !r->resume, err)) != SCRY_OK) goto done;
     t.begun = t.scored = clock_now();
     st = training_loop(&t, err);
     out->steps = scry_trainer_steps(t.trainer);
