@@ -41,6 +41,7 @@
     X(richardson_lucy)                                                                             \
     X(tv)                                                                                          \
     X(pnp_admm)                                                                                    \
+    X(denoiser)                                                                                    \
     X(red_diff)                                                                                    \
     X(biharmonic)
 

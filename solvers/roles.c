@@ -9,6 +9,8 @@ static const struct {
     /* the quickest to a good mean (tests/bench) */
     [SCRY_ROLE_DEBLUR] = {"diffpir", ""},
     [SCRY_ROLE_INPAINT] = {"jfps", ""},
+    [SCRY_ROLE_DENOISE] = {"denoiser", ""},
+    [SCRY_ROLE_DENOISE_DRAWS] = {"jfps", ""},
     [SCRY_ROLE_SCAN] = {"wavelet", ""},
     [SCRY_ROLE_DRAW] = {"heun", ""},
     /* percentiles are read from it, no pixel is: one pass of the noise, two digits */

@@ -9,6 +9,8 @@
 typedef enum scry_role {
     SCRY_ROLE_DEBLUR,        /* what users of blurred images get who name no method */
     SCRY_ROLE_INPAINT,       /* ... of images with holes */
+    SCRY_ROLE_DENOISE,       /* ... of images with nothing but noise on them */
+    SCRY_ROLE_DENOISE_DRAWS, /* ... of such, who want error bars */
     SCRY_ROLE_SCAN,          /* ... of k-space */
     SCRY_ROLE_DRAW,          /* ... of a prior alone */
     SCRY_ROLE_QUIET_IMAGE,   /* a quick estimate in closed form, from which intensities are read */

@@ -15,6 +15,8 @@ static void roles_have_methods(void **state)
     } expected[] = {
         {SCRY_ROLE_DEBLUR, SCRY_POSTERIOR, ""},
         {SCRY_ROLE_INPAINT, SCRY_POSTERIOR, ""},
+        {SCRY_ROLE_DENOISE, SCRY_CLASSICAL, ""},
+        {SCRY_ROLE_DENOISE_DRAWS, SCRY_POSTERIOR, ""},
         {SCRY_ROLE_SCAN, SCRY_CLASSICAL, ""},
         {SCRY_ROLE_DRAW, SCRY_UNCONDITIONAL, ""},
         {SCRY_ROLE_QUIET_IMAGE, SCRY_CLASSICAL, "--estimates 1 --solve-tolerance 0.01"},

@@ -28,8 +28,8 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 } cli_command;
 
-extern const cli_command cli_deblur, cli_inpaint, cli_mri, cli_kspace, cli_simulate, cli_compare,
-    cli_sample, cli_figure, cli_info, cli_methods, cli_train, cli_verify;
+extern const cli_command cli_deblur, cli_denoise, cli_inpaint, cli_mri, cli_kspace, cli_simulate,
+    cli_compare, cli_sample, cli_figure, cli_info, cli_methods, cli_train, cli_verify;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* What the command line says of the options of methods, by name and alias. */

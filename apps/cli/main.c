@@ -8,8 +8,8 @@
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
-    &cli_deblur, &cli_inpaint, &cli_mri,  &cli_kspace, &cli_simulate, &cli_compare, &cli_sample,
-    &cli_figure, &cli_train,   &cli_info, &cli_verify, &cli_methods,  NULL};
+    &cli_deblur, &cli_denoise, &cli_inpaint, &cli_mri,  &cli_kspace, &cli_simulate, &cli_compare,
+    &cli_sample, &cli_figure,  &cli_train,   &cli_info, &cli_verify, &cli_methods,  NULL};
 
 static void interrupt(int signal_number)
 {

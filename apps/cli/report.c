@@ -16,8 +16,9 @@ static const char *const noise_names[] = {[SCRY_NOISE_GAUSSIAN] = "gaussian",
                                           [SCRY_NOISE_POISSON] = "poisson",
                                           [SCRY_NOISE_POISSON_GAUSSIAN] = "poisson-gaussian"};
 
-scry_status report_begin(report *r, const restore_settings *s, const scry_restore_request *request,
-                         const scry_restorer *restorer, scry_error *err)
+scry_status report_begin(report *r, const char *command, const restore_settings *s,
+                         const scry_restore_request *request, const scry_restorer *restorer,
+                         scry_error *err)
 {
     const bool deblur = request->psf.model || request->psf.pixels;
     const struct scry_method *method = request->options ? request->options->method : NULL;
@@ -30,7 +31,7 @@ scry_status report_begin(report *r, const restore_settings *s, const scry_restor
     scry_json_put_string(d, root, "program", "scry");
     scry_json_put_string(d, root, "version", SCRY_VERSION);
     scry_json_put_string(d, root, "instructions", scry_instructions());
-    scry_json_put_string(d, root, "command", deblur ? "deblur" : "inpaint");
+    scry_json_put_string(d, root, "command", command);
     scry_json_put_string(d, root, "method", method ? method->name : "auto");
     if (method) scry_json_put_string(d, root, "method_is", method->exact);
     scry_json_put_integer(d, root, "seed", s->seed);

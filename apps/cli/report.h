@@ -13,8 +13,9 @@ typedef struct report {
     double began, file_began;
 } report;
 
-scry_status report_begin(report *r, const restore_settings *s, const scry_restore_request *request,
-                         const scry_restorer *restorer, scry_error *err);
+scry_status report_begin(report *r, const char *command, const restore_settings *s,
+                         const scry_restore_request *request, const scry_restorer *restorer,
+                         scry_error *err);
 void report_file_begin(report *r, const char *in, const char *out);
 void report_item(report *r, size_t channel, size_t slice, size_t frame,
                  const scry_restore_result *result);

@@ -36,7 +36,8 @@ static void outputs_free(struct outputs *o)
 
 struct run {
     const restore_settings *settings;
-    bool deblur, has_mask;
+    restore_task task;
+    bool has_mask;
     scry_options options;
     scry_output_maps maps;
     map_files map_files;
@@ -47,6 +48,7 @@ struct run {
     batch files;
     report report;
     scry_diagnosis_summary tally; /* of one file */
+    const char *command;
     char command_line[1024];
 };
 
@@ -235,7 +237,7 @@ static scry_status check_file(const struct run *run, const image_file *f, const 
     if (constant == items)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s (%g), expected an image that varies", path,
                          items > 1 ? "each plane is constant" : "all pixels are equal", value);
-    if (!run->deblur && !run->has_mask && !holes)
+    if (run->task == RESTORE_INPAINT && !run->has_mask && !holes)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s: nothing to fill: --mask is missing (a TIFF, nonzero where the image "
                          "is known), and no pixel is NaN",
@@ -290,12 +292,13 @@ static void tally(struct run *run, const struct item *item, const scry_diagnosis
 static void tell(const struct run *run, const char *path)
 {
     const restore_settings *s = run->settings;
-    const bool exact = !run->deblur && isnan(s->sigma) && isnan(s->gain) &&
+    const bool exact = run->task == RESTORE_INPAINT && isnan(s->sigma) && isnan(s->gain) &&
                        (!s->noise || strcmp(s->noise, "auto") != 0);
     const scry_diagnosis_words words = {
         .file = path,
         .noise = exact ? NULL : "--sigma, or --gain and --read-noise",
-        .model = run->deblur ? "the psf or --background is wrong" : "--background is wrong",
+        .model = run->task == RESTORE_DEBLUR ? "the psf or --background is wrong"
+                                             : "--background is wrong",
         .rhat = s->maps.rhat != NULL,
         .ess = s->maps.ess != NULL,
         .walks = scry_method_draws(&run->options) > 1};
@@ -345,7 +348,7 @@ static scry_status restore_item_k(struct run *run, const image_file *file, struc
     if (st == SCRY_OK && preview && out->preview_path)
         st = report_preview(out->preview_path, run->settings->force, &item->image, result.mean,
                             scry_output_maps_sd(p, result.maps, n), err);
-    if (st == SCRY_OK && run->deblur) keep_holes(&result, out, item, p);
+    if (st == SCRY_OK && run->task != RESTORE_INPAINT) keep_holes(&result, out, item, p);
     if (st == SCRY_OK) st = write_item(out, item, &result, err);
     if (st == SCRY_OK) report_item(&run->report, item->c, item->z, item->t, &result);
     if (st == SCRY_OK) tally(run, item, &result.diagnosis);
@@ -406,7 +409,7 @@ done:
 static scry_status choose_method(struct run *run, scry_error *err)
 {
     const restore_settings *s = run->settings;
-    const bool automatic = run->deblur && !strcmp(s->method, "auto");
+    const bool automatic = run->task == RESTORE_DEBLUR && !strcmp(s->method, "auto");
     /* what maps there can be is checked against the contender that draws */
     const struct scry_method *method =
         automatic ? scry_role_method(SCRY_ROLE_DEBLUR) : scry_method_find(s->method);
@@ -425,10 +428,10 @@ static scry_status choose_method(struct run *run, scry_error *err)
     return st;
 }
 
-static scry_status run_open(struct run *run, const restore_settings *s, const cli_parse *words,
+static scry_status run_open(struct run *run, restore_settings *s, const cli_parse *words,
                             scry_error *err)
 {
-    scry_status st = restore_settings_check(s, run->deblur, err);
+    scry_status st = restore_settings_check(s, run->task, err);
     if (st != SCRY_OK) return st;
     run->settings = s;
     restore_settings_request(&run->request, s);
@@ -440,12 +443,13 @@ static scry_status run_open(struct run *run, const restore_settings *s, const cl
                                  run->files.folder ? NULL : s->preview}; /* PNGs among TIFFs */
     if ((st = map_files_distinct(&run->maps, &run->map_files, names, 3, err)) != SCRY_OK) return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
-    if (run->deblur && (st = image_load_psf(&run->request.psf, &run->psf, s->psf, err)) != SCRY_OK)
+    if (run->task == RESTORE_DEBLUR &&
+        (st = image_load_psf(&run->request.psf, &run->psf, s->psf, err)) != SCRY_OK)
         return st;
     if (s->mask && (st = image_load(&run->mask, s->mask, err)) != SCRY_OK) return st;
     run->has_mask = s->mask != NULL;
     if ((st = scry_restorer_create(&run->restorer, &run->request, err)) != SCRY_OK) return st;
-    return report_begin(&run->report, s, &run->request, run->restorer, err);
+    return report_begin(&run->report, run->command, s, &run->request, run->restorer, err);
 }
 
 static void run_close(struct run *run)
@@ -458,6 +462,13 @@ static void run_close(struct run *run)
     batch_free(&run->files);
 }
 
+static restore_task task_of(const cli_command *command)
+{
+    return command == &cli_deblur    ? RESTORE_DEBLUR
+           : command == &cli_inpaint ? RESTORE_INPAINT
+                                     : RESTORE_DENOISE;
+}
+
 static int run_all(const cli_command *command, restore_settings *s, const cli_parse *words)
 {
     scry_error err = {0};
@@ -467,7 +478,8 @@ static int run_all(const cli_command *command, restore_settings *s, const cli_pa
         SCRY_FAIL(&err, SCRY_ENOMEM, "no memory to start");
         return cli_failed(command, &err);
     }
-    run->deblur = command == &cli_deblur;
+    run->task = task_of(command);
+    run->command = command->name;
     scry_threads_set((int)s->threads);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
     snprintf(run->command_line, sizeof run->command_line, "%s %s, seed %lld", command->name,
@@ -507,14 +519,15 @@ static const method_use restore_uses[] = {
 
 int restore_main(const cli_command *command, int argc, char **argv)
 {
-    const bool deblur = command == &cli_deblur;
+    const restore_task task = task_of(command);
     restore_settings s;
     cli_option options[RESTORE_OPTIONS];
     cli_parse words;
-    restore_settings_init(&s, deblur);
-    restore_options(options, &s, deblur);
+    restore_settings_init(&s, task);
+    restore_options(options, &s, task);
     int status = cli_begin(&words, command, argc, argv, options, &s.methods, ANY_KIND);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    restore_settings_complete(&s, task);
     method_warn_unused(&words, restore_uses, s.method);
     status = run_all(command, &s, &words);
     cli_end(&words);

@@ -5,33 +5,39 @@
 #include "apps/cli/map_options.h"
 #include "apps/recon/image/restore.h"
 
-/* What `scry deblur` and `scry inpaint` have in common. */
+/* What `scry deblur`, `scry inpaint` and `scry denoise` have in common. */
+
+typedef enum restore_task { RESTORE_DEBLUR, RESTORE_INPAINT, RESTORE_DENOISE } restore_task;
 
 typedef struct restore_settings {
     const char *method, *prior, *psf, *psf_width, *mask, *boundary, *defects, *fft;
     const char *report, *preview;
     map_options maps;
     const char *type, *compress, *range, *noise;
+    const char *level; /* --sigma of denoise, a number or "auto" */
     int64_t samples, seed, threads, tile, series;
     double gain, offset, read_noise, background, sigma;
     bool force, bigtiff, quiet, crop_psf;
     cli_method_values methods;
 } restore_settings;
 
-void restore_settings_init(restore_settings *s, bool deblur);
+void restore_settings_init(restore_settings *s, restore_task task);
 
-/* Options of the two commands; `table` has room for RESTORE_OPTIONS. */
+/* Options of a command; `table` has room for RESTORE_OPTIONS. */
 enum { RESTORE_OPTIONS = 40 };
-void restore_options(cli_option *table, restore_settings *s, bool deblur);
+void restore_options(cli_option *table, restore_settings *s, restore_task task);
+
+/* What was left to follow from other settings. */
+void restore_settings_complete(restore_settings *s, restore_task task);
 
 /* EINVAL: a choice or a number that is not one of those allowed. */
-scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_error *err);
+scry_status restore_settings_check(restore_settings *s, restore_task task, scry_error *err);
 
 /* What the settings ask of the library, but for the PSF, the method and its maps. They have passed
  * restore_settings_check. */
 void restore_settings_request(scry_restore_request *out, const restore_settings *s);
 
-/* Both commands: parses, runs over all files, returns the exit status. */
+/* The commands: parses, runs over all files, returns the exit status. */
 int restore_main(const cli_command *command, int argc, char **argv);
 
 #endif

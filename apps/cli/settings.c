@@ -17,13 +17,18 @@ static scry_status parse_range(const char *text, double *low, double *high, scry
     return SCRY_FAIL(err, SCRY_EINVAL, "--range '%s', expected LOW,HIGH with LOW < HIGH", text);
 }
 
-void restore_settings_init(restore_settings *s, bool deblur)
+enum { CHAINS = 16 };
+
+void restore_settings_init(restore_settings *s, restore_task task)
 {
-    *s = (restore_settings){.method = deblur ? "auto" : scry_role_method(SCRY_ROLE_INPAINT)->name,
+    *s = (restore_settings){.method = task == RESTORE_DEBLUR ? "auto"
+                                      : task == RESTORE_INPAINT
+                                          ? scry_role_method(SCRY_ROLE_INPAINT)->name
+                                          : NULL,
                             .prior = "microscopy",
-                            .defects = deblur ? "auto" : "none",
+                            .defects = task == RESTORE_DEBLUR ? "auto" : "none",
                             .maps.region = 16,
-                            .samples = 16,
+                            .samples = task == RESTORE_DENOISE ? 0 : CHAINS,
                             .tile = 512,
                             .gain = NAN,
                             .offset = NAN,
@@ -32,8 +37,9 @@ void restore_settings_init(restore_settings *s, bool deblur)
                             .sigma = NAN};
 }
 
-void restore_options(cli_option *table, restore_settings *s, bool deblur)
+void restore_options(cli_option *table, restore_settings *s, restore_task task)
 {
+    const bool deblur = task == RESTORE_DEBLUR, denoise = task == RESTORE_DENOISE;
     const cli_option only_deblur[] = {
         {"psf", CLI_TEXT, &s->psf, "PSF",
          "point-spread function: a TIFF (of one point, or of beads: beads:FILE), or a model: "
@@ -54,31 +60,42 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
          "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
          "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},
     };
+    const cli_option only_others[] = {
+        {"mask", CLI_TEXT, &s->mask, "FILE",
+         "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
+        {"noise", CLI_TEXT, &s->noise, "KIND",
+         deblur ? "auto: estimate the noise from the image [auto unless --gain or --sigma is given]"
+                : "auto: estimate the noise from the image; none: known pixels are exact [none]"},
+        {"sigma", CLI_REAL, &s->sigma, "SD", "Gaussian noise of this sd in the file's unit"},
+    };
+    const cli_option only_denoise[] = {
+        {"sigma", CLI_TEXT, &s->level, "SD",
+         "Gaussian noise of this sd in the file's unit; auto: estimate the noise from the image, a "
+         "camera's where it shows one [auto unless --gain is given]"},
+    };
     const cli_option common[] = {
         {"series", CLI_INTEGER, &s->series, "N",
          "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
-        {"mask", CLI_TEXT, &s->mask, "FILE",
-         "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
         {"method", CLI_TEXT, &s->method, "NAME",
-         deblur ? "see 'scry methods'; auto: of richardson-lucy and diffpir what predicts best, on "
-                  "the image itself, light that neither has seen, one of them or their average; "
-                  "the error bars of diffpir are too narrow, those of jfps with --spread 1 are "
-                  "fairer, at twice its time and a worse mean [auto]"
-                : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
-                  "fairer error bars, at twice the time [jfps]"},
+         denoise ? "see 'scry methods'; denoiser is a call of the network, or a few for counted "
+                   "light; jfps draws samples [denoiser; jfps with --samples, --sd ...]"
+         : deblur
+             ? "see 'scry methods'; auto: of richardson-lucy and diffpir what predicts best, on "
+               "the image itself, light that neither has seen, one of them or their average; "
+               "the error bars of diffpir are too narrow, those of jfps with --spread 1 are "
+               "fairer, at twice its time and a worse mean [auto]"
+             : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
+               "fairer error bars, at twice the time [jfps]"},
         {"prior", CLI_TEXT, &s->prior, "NAME",
          "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
-         "independent posterior chains; their mean is written [16]"},
+         denoise ? "draw K samples of the posterior; their mean is written [none; 16 with --sd ...]"
+                 : "independent posterior chains; their mean is written [16]"},
         {"gain", CLI_REAL, &s->gain, "E", "camera gain in e-/ADU: Poisson-Gaussian noise"},
         {"offset", CLI_REAL, &s->offset, "ADU", "camera offset (with --gain) [0]"},
         {"read-noise", CLI_REAL, &s->read_noise, "E", "camera read noise in e- (with --gain) [0]"},
         {"background", CLI_REAL, &s->background, "E",
          "uniform background in e- (with --sigma: in the file's unit), not part of the image [0]"},
-        {"sigma", CLI_REAL, &s->sigma, "SD", "Gaussian noise of this sd in the file's unit"},
-        {"noise", CLI_TEXT, &s->noise, "KIND",
-         deblur ? "auto: estimate the noise from the image [auto unless --gain or --sigma is given]"
-                : "auto: estimate the noise from the image; none: known pixels are exact [none]"},
         {"range", CLI_TEXT, &s->range, "LOW,HIGH",
          "intensities (file's unit) of background and brightest structures, which the prior is "
          "told "
@@ -104,6 +121,10 @@ void restore_options(cli_option *table, restore_settings *s, bool deblur)
     size_t n = 0;
     for (size_t i = 0; deblur && i < sizeof only_deblur / sizeof *only_deblur; i++)
         table[n++] = only_deblur[i];
+    for (size_t i = 0; !denoise && i < sizeof only_others / sizeof *only_others; i++)
+        table[n++] = only_others[i];
+    for (size_t i = 0; denoise && i < sizeof only_denoise / sizeof *only_denoise; i++)
+        table[n++] = only_denoise[i];
     for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
         table[n++] = common[i];
         if (strcmp(common[i].name, "samples") != 0) continue;
@@ -125,9 +146,31 @@ static scry_status parse_width(const char *text, bool *find, double *factor, scr
                      text);
 }
 
-scry_status restore_settings_check(const restore_settings *s, bool deblur, scry_error *err)
+void restore_settings_complete(restore_settings *s, restore_task task)
 {
-    scry_status st;
+    const map_options *m = &s->maps;
+    if (task != RESTORE_DENOISE) return;
+    const bool draws = s->samples || m->sd || m->quantiles || m->above || m->rhat || m->ess;
+    if (!s->method)
+        s->method = scry_role_method(draws ? SCRY_ROLE_DENOISE_DRAWS : SCRY_ROLE_DENOISE)->name;
+    if (!s->samples) s->samples = CHAINS;
+    if (isnan(s->gain)) s->noise = "auto"; /* where no level is given either */
+}
+
+/* --sigma of denoise. */
+static scry_status parse_level(restore_settings *s, scry_error *err)
+{
+    char end;
+    if (!s->level || !strcmp(s->level, "auto")) return SCRY_OK;
+    if (sscanf(s->level, "%lf%c", &s->sigma, &end) == 1 && s->sigma > 0) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "--sigma '%s', expected a number above 0 or auto", s->level);
+}
+
+scry_status restore_settings_check(restore_settings *s, restore_task task, scry_error *err)
+{
+    const bool deblur = task == RESTORE_DEBLUR;
+    scry_status st = parse_level(s, err);
+    if (st != SCRY_OK) return st;
     if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
             SCRY_OK ||
         (st = choice_check("boundary", s->boundary,

@@ -63,6 +63,15 @@ for key in seed version weights_sha256 denoise seconds peak_bytes chi2_per_pixel
     clipped_fraction gaussian_start; do
     holds "report has $key" grep -q "\"$key\"" run.json
 done
+works "denoise" "$scry" denoise in.tif d1.tif --report d1.json --quiet
+holds "denoise: in the report" grep -q '"command":.*"denoise"' d1.json
+works "denoise, a camera" "$scry" denoise in.tif d2.tif --gain 0.5 --offset 100 --read-noise 1.5
+works "denoise, a level" "$scry" denoise odd.tif d3.tif --sigma 0.05 --quiet
+works "denoise, estimated by name" "$scry" denoise in.tif d4.tif --sigma auto --quiet
+holds "auto is the default" cmp -s d1.tif d4.tif
+works "denoise, samples" "$scry" denoise odd.tif d5.tif --sigma 0.05 --sd d5sd.tif --samples 2 \
+    --steps 2 --quiet
+holds "denoise, sd" test -s d5sd.tif
 works "inpaint" "$scry" inpaint odd.tif c.tif --mask odd.tif --method ddnm --seed 1 $fast
 works "compare" "$scry" compare b.tif truth.ome.tif --json --map '((x-100)*0.5)/100'
 for map in x ' - -x' '2*(x+3)/2-3' '(7e1*x + 2*70)/70-2' 'x*(4-1)/3' '1+x-(2-1)'; do
@@ -96,7 +105,7 @@ works "version" "$scry" --version
 holds "the version says which instructions run" grep -qE 'inner loops for [a-z0-9]+$' stdout
 refuses "instructions that no processor has" 1 "'mmx', expected (baseline|native)" \
     env SCRY_INSTRUCTIONS=mmx "$scry" --version
-for c in deblur inpaint simulate compare sample info methods; do
+for c in deblur denoise inpaint simulate compare sample info methods; do
     works "help of $c" "$scry" $c --help
     holds "help of $c names it" grep -q "usage: scry $c" stdout
 done
@@ -279,6 +288,11 @@ refuses "not for this method" 2 "expected one of discrepancy, holdout" "$scry" d
 refuses "no steps" 2 "steps" "$scry" deblur in.tif x.tif $d --steps 0
 refuses "sd of one chain" 2 "sd needs 2 draws or more, --samples 1 gives 1" "$scry" deblur in.tif \
     x.tif $d --samples 1 --sd y.tif
+refuses "a level of nothing" 2 "--sigma .0., expected a number above 0" "$scry" denoise in.tif \
+    x.tif --sigma 0
+refuses "no mask to denoise" 2 "mask" "$scry" denoise in.tif x.tif --mask odd.tif
+refuses "a blur to denoise with" 1 "expected the image itself" "$scry" deblur in.tif x.tif \
+    --psf gaussian:sigma=1 --method denoiser
 refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.tif \
     --mask truth.ome.tif
 refuses "unknown prior" 2 "prior 'tea-leaves'" "$scry" deblur in.tif x.tif $d --prior tea-leaves
