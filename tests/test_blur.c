@@ -82,10 +82,10 @@ static void blur_equals_its_matrix(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (scry_boundary b = SCRY_PERIODIC; b <= SCRY_JOINED; b++) {
             const struct blur_case *k = &cases[i];
+            if (b == SCRY_PERIODIC && i > 8) continue; /* too long for it */
             float *h = case_psf(k, 30 + i);
             scry_window w;
             scry_op *A;
-            if (b == SCRY_PERIODIC && i > 8) continue; /* too long for it */
             assert_ok(scry_blur_domain(&w, &k->image, &k->psf, b, k->multiple, &err));
             assert_ok(scry_blur_create(&A, &k->image, h, &k->psf, b, k->multiple, &err));
             assert_true(scry_space_equal(scry_op_dom(A), &w.outer));

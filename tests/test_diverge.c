@@ -101,7 +101,7 @@ static void run_broken(scry_solver *S, const struct scry_method *m, const struct
     if (sscanf(err.text, expected, &step, &steps) != 2) print_error("%s\n", err.text);
     assert_int_equal(step, end.step);
     assert_int_equal(steps, end.steps);
-    assert_in_range(step, 2, steps);
+    assert_in_range(step, steps < 2 ? steps : 2, steps); /* of one step: that one */
 }
 
 static void every_method_stops(void **state)
