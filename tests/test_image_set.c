@@ -121,7 +121,7 @@ static void classes_are_drawn_by_the_root_of_their_area(void **state)
     assert_ok(scry_image_set_seal(s, &borrowed, &err));
     assert_string_equal(scry_image_set_class(s, 0), "large");
     assert_int_equal(scry_image_set_class_pixels(s, 1, false), 40000);
-    double large = 0, sum = 0, square = 0, count = 0;
+    double large = 0, sum = 0, count = 0;
     for (size_t k = 0; k < 800; k++) {
         assert_ok(scry_image_set_crop(s, x, 1, k, &err));
         double lowest = 1, highest = -1;
@@ -129,7 +129,6 @@ static void classes_are_drawn_by_the_root_of_their_area(void **state)
             lowest = fmin(lowest, (double)x[i]);
             highest = fmax(highest, (double)x[i]);
             sum += (double)x[i];
-            square += (double)x[i] * (double)x[i];
             count++;
         }
         large += (lowest + 1) / (highest + 1) < .5 ? 1 : 0;

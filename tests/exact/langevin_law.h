@@ -95,7 +95,7 @@ static inline void law(double *mean, double *cov, const struct world *w, const s
     memset(cov, 0, n * n * sizeof *cov);
     for (size_t k = 0; k < n; k++) {
         const double h = 1 / value[k];
-        const struct scalar_step s = option_value(&o, "inner")
+        const struct scalar_step s = option_value(&o, "inner") > 0
                                          ? rock_step(h, d, (int)option_value(&o, "inner"))
                                          : ula_step(h, d);
         const double left = pow(s.keep, (double)option_value(&o, "steps")); /* of the start */

@@ -115,7 +115,7 @@ static void check_corrected(const struct corrected *t, const scry_problem *probl
                        v.high < 1 + 4.5 / sqrt(2.0 * K) && v.low > 1 - 4.5 / sqrt(2.0 * K);
     if (right != t->right) {
         verdict_print(t->method, &v);
-        fail_msg("scheme %d, coupling %d: expected to be %s", t->scheme, t->coupling,
+        fail_msg("scheme %s, coupling %s: expected to be %s", t->scheme, t->coupling,
                  t->right ? "right" : "off");
     }
     scry_chains_free(&c);

@@ -75,7 +75,7 @@ static void busiest_window(struct cut *c, const scry_image *image, size_t side)
                     squares += mean * mean;
                     count++;
                 }
-            const double variance = count ? squares / count - sum / count * (sum / count) : 0;
+            const double variance = count > 0 ? squares / count - sum / count * (sum / count) : 0;
             if (variance <= best) continue;
             best = variance;
             c->top = top;
@@ -118,7 +118,7 @@ static double local_mean(const struct part *p, const struct cut *c, size_t z, si
             sum += (double)p->pixels[at];
             count++;
         }
-    return count ? sum / count : 0;
+    return count > 0 ? sum / count : 0;
 }
 
 static double pixel_variance(const scry_noise *n, double mean)
