@@ -61,7 +61,6 @@ write_basic_package_version_file(scryConfigVersion.cmake COMPATIBILITY SameMinor
 file(RELATIVE_PATH SCRY_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 list(JOIN SCRY_PACKAGE_NAMES " " SCRY_PC_REQUIRES)
 list(JOIN SCRY_LIBRARY_NAMES " -l" SCRY_PC_LIBS)
-list(JOIN OpenMP_C_LIB_NAMES " -l" SCRY_PC_OPENMP)
 configure_file(apps/package/scry.pc.in scry.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/scryConfig.cmake
         ${CMAKE_CURRENT_BINARY_DIR}/scryConfigVersion.cmake DESTINATION ${SCRY_CMAKE_FOLDER})
