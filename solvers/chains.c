@@ -13,7 +13,7 @@
 
 enum { TILE = 16 }; /* values whose quantiles are found together: a cache line of floats */
 
-/* What one chain of a round gave, and how it ended. */
+/* The result of one chain of a round, and how it ended. */
 struct slot {
     scry_status status;
     scry_error error;
@@ -22,22 +22,23 @@ struct slot {
     struct scryi_moments moments;
 };
 
-/* What the chains of a run share. A round is a number of chains that run before anything is
- * combined: many where images are small, so that threads seldom wait for each other. Each seat
- * takes one chain after the other. There are more seats than threads where the prior answers
- * several chains together: these then meet in its calls, and take turns between them. */
-struct team {
+/* The state that all chains of a run share. Chains run in rounds: all chains of a round end before
+ * their results are combined, and a round has many chains where images are small, so that threads
+ * seldom wait for each other. A worker is a solver that takes one chain after the other. There are
+ * more workers than threads where the prior answers several calls as one batch: a thread then
+ * switches between its workers, which wait for each other's calls. */
+struct chains_run {
     const scry_chains_opts *opts;
     size_t n, draws; /* floats of an image; images of a chain */
-    size_t threads, seats, slots;
-    scry_call_batcher *batcher; /* NULL where each seat has a thread */
-    scry_solver **solver;       /* seats */
+    size_t threads, workers, slots;
+    scry_call_batcher *batcher; /* NULL where each worker has its own thread */
+    scry_solver **solver;       /* workers */
     struct slot *slot;          /* slots: one a chain of the round */
     struct scryi_moments all;   /* chains done */
     struct scryi_regions regions;
-    /* One entry a draw, in order of chain. Chains of a round write where they would be if none
-     * failed; those done are moved together when they are combined. */
-    double *rows;   /* 2 x regions.count each; NULL unless asked */
+    /* One entry for each draw, in order of chain. A chain writes to the place that it has if no
+     * chain before it fails; when results are combined, the gaps of failed chains are closed. */
+    double *rows;   /* 2 x regions.count each; NULL unless wanted */
     float *samples; /* n each; NULL unless kept */
     scry_chains_monitor *monitor;
     void *ctx;
@@ -45,9 +46,9 @@ struct team {
     bool stop;
 };
 
-/* Context of one chain's monitor. */
-struct voice {
-    struct team *team;
+/* The context that the monitor of one chain gets. */
+struct chain_context {
+    struct chains_run *run;
     struct slot *slot;
     size_t chain;
 };
@@ -94,82 +95,81 @@ static size_t count_threads(const scry_chains_opts *opts)
     return threads < opts->chains ? threads : opts->chains;
 }
 
-/* Chains under way: for each thread as many as the prior answers together with profit, or fewer, so
- * that the last ones have company too. One by itself where the other threads of OpenMP work inside
- * it, or on other problems at the same time. */
-static size_t count_seats(const scry_chains_opts *opts, const scry_prior *prior)
+/* As many workers for each thread as the prior answers faster together than one by one, or fewer,
+ * so that the last batches are full too. One worker where OpenMP's other threads work inside it, or
+ * on other problems at the same time. */
+static size_t count_workers(const scry_chains_opts *opts, const scry_prior *prior)
 {
     const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
-    const size_t each = whole / threads, most = prior ? scry_prior_batch(prior) : 1;
-    const size_t turns = (each + most - 1) / most;
+    const size_t each = whole / threads, batch = prior ? scry_prior_batch(prior) : 1;
+    const size_t turns = (each + batch - 1) / batch;
     if (threads == 1 && omp_get_max_threads() > 1) return 1;
     return threads * ((each + turns - 1) / turns);
 }
 
-/* Chains of a round: a multiple of the threads, up to 64 each while their tallies fit in 8 MiB, and
- * enough for all seats. */
-static size_t count_slots(const scry_chains_opts *opts, size_t seats, size_t n, size_t draws)
+/* Chains of a round: a multiple of the threads, up to 64 for each while their moments fit in 8 MiB,
+ * and at least one for each worker. */
+static size_t count_slots(const scry_chains_opts *opts, size_t workers, size_t n, size_t draws)
 {
     const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
     const size_t bytes = scryi_moments_bytes(n, draws == 1, opts->thresholds);
-    const size_t fit = (8u << 20) / bytes / threads, least = seats / threads;
-    const size_t most = threads * (fit < least ? least : fit > 64 ? 64 : fit);
-    return whole < most ? whole : most;
+    const size_t fit = (8u << 20) / bytes / threads, min = workers / threads;
+    const size_t max = threads * (fit < min ? min : fit > 64 ? 64 : fit);
+    return whole < max ? whole : max;
 }
 
-static bool keeps(const scry_chains_opts *opts)
+static bool keeps_samples(const scry_chains_opts *opts)
 {
     return opts->keep || opts->quantiles > 0;
 }
 
-/* solver.c has seen that x is finite. */
-static void take_draw(const struct voice *voice, const float *x)
+/* x is finite: solver.c has checked that. */
+static void record_draw(const struct chain_context *context, const float *x)
 {
-    struct team *team = voice->team;
-    struct scryi_moments *moments = &voice->slot->moments;
-    const size_t at = (voice->chain - team->opts->first) * team->draws + moments->draws;
-    if (team->samples) memcpy(team->samples + at * team->n, x, team->n * sizeof *x);
-    if (team->rows)
-        scryi_regions_follow(&team->regions, team->rows + at * 2 * team->regions.count, x);
+    struct chains_run *run = context->run;
+    struct scryi_moments *moments = &context->slot->moments;
+    const size_t at = (context->chain - run->opts->first) * run->draws + moments->draws;
+    if (run->samples) memcpy(run->samples + at * run->n, x, run->n * sizeof *x);
+    if (run->rows) scryi_regions_follow(&run->regions, run->rows + at * 2 * run->regions.count, x);
     scryi_moments_add(moments, x);
 }
 
-static bool speak(const scry_progress *p, void *ctx)
+static bool on_progress(const scry_progress *p, void *ctx)
 {
-    const struct voice *voice = ctx;
-    struct team *team = voice->team;
+    const struct chain_context *context = ctx;
+    struct chains_run *run = context->run;
     bool go;
-    if (p->draw) take_draw(voice, p->x0);
+    if (p->draw) record_draw(context, p->x0);
 #pragma omp critical(scry_chains_monitor)
     {
-        const scry_chains_progress told = {voice->chain, team->opts->chains, team->finished, p};
-        if (!team->stop && team->monitor && !team->monitor(&told, team->ctx)) team->stop = true;
-        go = !team->stop;
+        const scry_chains_progress report = {context->chain, run->opts->chains, run->finished, p};
+        if (!run->stop && run->monitor && !run->monitor(&report, run->ctx)) run->stop = true;
+        go = !run->stop;
     }
     return go;
 }
 
-static void run_chain(struct team *team, size_t seat, size_t index, size_t chain)
+static void run_chain(struct chains_run *run, size_t worker, size_t index, size_t chain)
 {
-    struct slot *slot = &team->slot[index];
-    struct voice voice = {team, slot, chain};
-    scry_solver *S = team->solver[seat];
+    struct slot *slot = &run->slot[index];
+    struct chain_context context = {run, slot, chain};
+    scry_solver *S = run->solver[worker];
     scryi_moments_forget(&slot->moments);
     slot->error = (scry_error){0};
     slot->end = (scry_progress){.reason = SCRY_STOP_USER};
-    slot->status = scry_solver_start(S, team->opts->seed, (uint32_t)chain, &slot->error);
+    slot->status = scry_solver_start(S, run->opts->seed, (uint32_t)chain, &slot->error);
     if (slot->status == SCRY_OK)
-        slot->status = scry_solver_run(S, NULL, speak, &voice, &slot->end, &slot->error);
+        slot->status = scry_solver_run(S, NULL, on_progress, &context, &slot->end, &slot->error);
     slot->counts = scry_solver_counts(S);
 #pragma omp critical(scry_chains_monitor)
-    team->finished++;
+    run->finished++;
 }
 
-/* Takes in what chain `at` of those asked brought. Called in order of chain, by one thread. */
-static scry_status combine(scry_chains *c, struct team *team, size_t at, size_t index,
+/* Adds the result of chain number `at` of the run. Called in order of chain, by one thread. */
+static scry_status combine(scry_chains *c, struct chains_run *run, size_t at, size_t index,
                            scry_error *err)
 {
-    const struct slot *slot = &team->slot[index];
+    const struct slot *slot = &run->slot[index];
     c->counts.denoise += slot->counts.denoise;
     c->counts.vjp += slot->counts.vjp;
     c->counts.forward += slot->counts.forward;
@@ -182,57 +182,58 @@ static scry_status combine(scry_chains *c, struct team *team, size_t at, size_t 
     }
     if (slot->status != SCRY_OK && err) *err = slot->error;
     if (slot->status != SCRY_OK || slot->end.reason != SCRY_DONE)
-        return slot->status; /* failed, or stopped on the way */
-    const size_t row = 2 * team->regions.count * team->draws, image = team->n * team->draws;
-    if (team->samples)
-        memmove(team->samples + c->done * image, team->samples + at * image,
-                image * sizeof *team->samples);
-    if (team->rows)
-        memmove(team->rows + c->done * row, team->rows + at * row, row * sizeof *team->rows);
-    scryi_moments_merge(&team->all, &slot->moments);
+        return slot->status; /* failed or stopped */
+    const size_t row = 2 * run->regions.count * run->draws, image = run->n * run->draws;
+    if (run->samples)
+        memmove(run->samples + c->done * image, run->samples + at * image,
+                image * sizeof *run->samples);
+    if (run->rows)
+        memmove(run->rows + c->done * row, run->rows + at * row, row * sizeof *run->rows);
+    scryi_moments_merge(&run->all, &slot->moments);
     c->done++;
     c->residual += slot->end.residual * slot->end.residual;
     return SCRY_OK;
 }
 
-/* Runs chains at .. at + batch - 1. Which solver takes which chain does not matter: a chain is a
- * function of its number. */
-static void run_round(struct team *team, size_t at, size_t batch)
+/* Runs chains at .. at + batch - 1. It does not matter which solver takes which chain, since a
+ * chain is a function of its number. */
+static void run_round(struct chains_run *run, size_t at, size_t batch)
 {
-    const size_t first = team->opts->first + at;
-    if (batch == 1) { /* threads inside */
-        run_chain(team, 0, 0, first);
+    const size_t first = run->opts->first + at;
+    if (batch == 1) { /* its loops use all threads */
+        run_chain(run, 0, 0, first);
         return;
     }
-#pragma omp parallel for num_threads((int)team->seats) schedule(dynamic, 1)
+#pragma omp parallel for num_threads((int)run->workers) schedule(dynamic, 1)
     for (size_t i = 0; i < batch; i++) {
-        if (team->batcher) scry_call_batcher_join(team->batcher);
-        run_chain(team, (size_t)omp_get_thread_num(), i, first + i);
-        if (team->batcher) scry_call_batcher_leave(team->batcher);
+        if (run->batcher) scry_call_batcher_join(run->batcher);
+        run_chain(run, (size_t)omp_get_thread_num(), i, first + i);
+        if (run->batcher) scry_call_batcher_leave(run->batcher);
     }
 }
 
-static scry_status run_rounds(scry_chains *c, struct team *team, scry_error *err)
+static scry_status run_rounds(scry_chains *c, struct chains_run *run, scry_error *err)
 {
-    const size_t chains = team->opts->chains;
-    for (size_t at = 0; at < chains && !team->stop;) {
-        const size_t left = chains - at, whole = left - left % team->threads;
-        const size_t batch = left < team->threads ? 1 : whole < team->slots ? whole : team->slots;
-        run_round(team, at, batch);
+    const size_t chains = run->opts->chains;
+    for (size_t at = 0; at < chains && !run->stop;) {
+        const size_t left = chains - at, whole = left - left % run->threads;
+        const size_t batch = left < run->threads ? 1 : whole < run->slots ? whole : run->slots;
+        run_round(run, at, batch);
         for (size_t i = 0; i < batch; i++) {
-            scry_status st = combine(c, team, at + i, i, err);
+            scry_status st = combine(c, run, at + i, i, err);
             if (st != SCRY_OK) return st;
         }
         at += batch;
     }
-    c->reason = team->stop && c->done + c->failed < chains ? SCRY_STOP_USER : SCRY_DONE;
+    c->reason = run->stop && c->done + c->failed < chains ? SCRY_STOP_USER : SCRY_DONE;
     return SCRY_OK;
 }
 
-/* Of all draws. Neighbours are gathered together: the draws of one value lie an image apart. */
-static scry_status find_quantiles(scry_chains *c, const struct team *team, scry_error *err)
+/* Quantiles over all draws. TILE neighbours are gathered at a time, because the draws of one value
+ * lie an image apart. */
+static scry_status find_quantiles(scry_chains *c, const struct chains_run *run, scry_error *err)
 {
-    const size_t n = c->n, K = c->draws, threads = available(team->opts);
+    const size_t n = c->n, K = c->draws, threads = available(run->opts);
     float *columns = scry_alloc(threads, TILE * K * sizeof *columns);
     if (!columns) return SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu draws", K);
 #pragma omp parallel for num_threads((int)threads) schedule(static)
@@ -242,18 +243,18 @@ static scry_status find_quantiles(scry_chains *c, const struct team *team, scry_
         for (size_t k = 0; k < K; k++)
             for (size_t i = 0; i < count; i++)
                 column[i * K + k] = c->samples[k * n + first + i];
-        for (size_t q = 0; q < team->opts->quantiles; q++)
+        for (size_t q = 0; q < run->opts->quantiles; q++)
             for (size_t i = 0; i < count; i++)
                 c->quantile[q * n + first + i] = (float)scry_quantile(
-                    column + i * K, K, team->opts->probability[q], column + i * K);
+                    column + i * K, K, run->opts->probability[q], column + i * K);
     }
     scry_free(columns);
     return SCRY_OK;
 }
 
-static scry_status chains_summarise(scry_chains *c, const struct team *team, scry_error *err)
+static scry_status chains_summarise(scry_chains *c, const struct chains_run *run, scry_error *err)
 {
-    const struct scryi_moments *all = &team->all;
+    const struct scryi_moments *all = &run->all;
     scry_status st = SCRY_OK;
     if (c->reason == SCRY_DONE && c->done == 0) {
         if (err) *err = c->failure;
@@ -270,47 +271,46 @@ static scry_status chains_summarise(scry_chains *c, const struct team *team, scr
     for (size_t i = 0; c->above && i < all->thresholds * c->n; i++)
         c->above[i] = (float)(all->above[i] / (double)c->draws);
     if (c->rhat)
-        st = scryi_regions_mixing(&team->regions, team->rows, c->done, team->draws, c->rhat, c->ess,
+        st = scryi_regions_mixing(&run->regions, run->rows, c->done, run->draws, c->rhat, c->ess,
                                   &c->worst_rhat, &c->least_ess, err);
-    return st == SCRY_OK && c->quantile ? find_quantiles(c, team, err) : st;
+    return st == SCRY_OK && c->quantile ? find_quantiles(c, run, err) : st;
 }
 
-static void disband(struct team *team)
+static void run_release(struct chains_run *run)
 {
-    for (size_t i = 0; team->solver && i < team->seats; i++)
-        scry_solver_free(team->solver[i]);
-    for (size_t i = 0; team->slot && i < team->slots; i++)
-        scryi_moments_clear(&team->slot[i].moments);
-    scryi_moments_clear(&team->all);
-    scryi_regions_clear(&team->regions);
-    scry_call_batcher_free(team->batcher);
-    scry_free(team->solver);
-    scry_free(team->slot);
-    scry_free(team->rows);
+    for (size_t i = 0; run->solver && i < run->workers; i++)
+        scry_solver_free(run->solver[i]);
+    for (size_t i = 0; run->slot && i < run->slots; i++)
+        scryi_moments_clear(&run->slot[i].moments);
+    scryi_moments_clear(&run->all);
+    scryi_regions_clear(&run->regions);
+    scry_call_batcher_free(run->batcher);
+    scry_free(run->solver);
+    scry_free(run->slot);
+    scry_free(run->rows);
 }
 
-static scry_status assemble(struct team *team, const scry_problem *problem,
-                            const scry_options *options, scry_error *err)
+static scry_status run_prepare(struct chains_run *run, const scry_problem *problem,
+                               const scry_options *options, scry_error *err)
 {
-    const scry_chains_opts *o = team->opts;
-    team->solver = scry_alloc(team->seats, sizeof *team->solver);
-    team->slot = scry_alloc(team->slots, sizeof *team->slot);
-    if (!team->solver || !team->slot)
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time", team->slots);
-    scry_status st =
-        scryi_moments_init(&team->all, team->n, false, o->thresholds, o->threshold, err);
-    for (size_t i = 0; i < team->slots && st == SCRY_OK; i++)
-        st = scryi_moments_init(&team->slot[i].moments, team->n, team->draws == 1, o->thresholds,
+    const scry_chains_opts *o = run->opts;
+    run->solver = scry_alloc(run->workers, sizeof *run->solver);
+    run->slot = scry_alloc(run->slots, sizeof *run->slot);
+    if (!run->solver || !run->slot)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time", run->slots);
+    scry_status st = scryi_moments_init(&run->all, run->n, false, o->thresholds, o->threshold, err);
+    for (size_t i = 0; i < run->slots && st == SCRY_OK; i++)
+        st = scryi_moments_init(&run->slot[i].moments, run->n, run->draws == 1, o->thresholds,
                                 o->threshold, err);
-    if (st == SCRY_OK && team->seats > team->threads)
-        st = scry_call_batcher_create(&team->batcher, team->threads, err);
-    for (size_t i = 0; i < team->seats && st == SCRY_OK; i++)
-        st = scry_solver_plan(&team->solver[i], problem, options, err);
+    if (st == SCRY_OK && run->workers > run->threads)
+        st = scry_call_batcher_create(&run->batcher, run->threads, err);
+    for (size_t i = 0; i < run->workers && st == SCRY_OK; i++)
+        st = scry_solver_plan(&run->solver[i], problem, options, err);
     return st;
 }
 
-/* Where an image lives: the measurement's domain, or the prior's space without one. NULL, with
- * EINVAL in err, when there is neither. */
+/* The space of an image: the domain of the measurement, or the prior's space without one. NULL,
+ * with EINVAL in err, when there is neither. */
 static const scry_space *image_space(const struct scry_method *method, const scry_problem *problem,
                                      scry_error *err)
 {
@@ -320,27 +320,27 @@ static const scry_space *image_space(const struct scry_method *method, const scr
     return NULL;
 }
 
-/* What the caller gets, and the rows. */
-static scry_status make_room(scry_chains *c, struct team *team, const scry_space *space,
-                             scry_error *err)
+/* The arrays that the caller gets, and the rows. */
+static scry_status allocate_results(scry_chains *c, struct chains_run *run, const scry_space *space,
+                                    scry_error *err)
 {
-    const scry_chains_opts *o = team->opts;
-    const size_t most = o->chains * team->draws;
+    const scry_chains_opts *o = run->opts;
+    const size_t draws = o->chains * run->draws;
     bool ok = (c->mean = scry_alloc(c->n, sizeof *c->mean)) != NULL;
     ok = (c->sd = scry_alloc(c->n, sizeof *c->sd)) && ok;
-    if (keeps(o)) ok = (c->samples = scry_alloc(most, c->n * sizeof *c->samples)) && ok;
+    if (keeps_samples(o)) ok = (c->samples = scry_alloc(draws, c->n * sizeof *c->samples)) && ok;
     if (o->quantiles)
         ok = (c->quantile = scry_alloc(o->quantiles, c->n * sizeof *c->quantile)) && ok;
     if (o->thresholds) ok = (c->above = scry_alloc(o->thresholds, c->n * sizeof *c->above)) && ok;
-    team->samples = c->samples;
+    run->samples = c->samples;
     if (o->region) {
-        scry_status st = scryi_regions_init(&team->regions, space, o->region, err);
+        scry_status st = scryi_regions_init(&run->regions, space, o->region, err);
         if (st != SCRY_OK) return st;
-        ok = (team->rows = scry_alloc(most, 2 * team->regions.count * sizeof *team->rows)) && ok;
+        ok = (run->rows = scry_alloc(draws, 2 * run->regions.count * sizeof *run->rows)) && ok;
         ok = (c->rhat = scry_alloc(c->n, sizeof *c->rhat)) && ok;
         ok = (c->ess = scry_alloc(c->n, sizeof *c->ess)) && ok;
     }
-    return ok ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", most, c->n);
+    return ok ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", draws, c->n);
 }
 
 scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
@@ -349,24 +349,24 @@ scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
 {
     scry_status st;
     scry_chains c = {0};
-    struct team team = {.opts = opts, .monitor = monitor, .ctx = ctx};
+    struct chains_run run = {.opts = opts, .monitor = monitor, .ctx = ctx};
     *out = c;
-    team.draws = scry_method_draws(options);
-    if ((st = check_opts(opts, team.draws, err)) != SCRY_OK) return st;
+    run.draws = scry_method_draws(options);
+    if ((st = check_opts(opts, run.draws, err)) != SCRY_OK) return st;
     const scry_space *space = image_space(options->method, problem, err);
     if (!space) return SCRY_EINVAL;
-    c.n = team.n = scry_space_floats(space);
-    team.threads = count_threads(opts);
-    team.seats = count_seats(opts, problem->prior);
-    team.slots = count_slots(opts, team.seats, c.n, team.draws);
-    if ((st = assemble(&team, problem, options, err)) != SCRY_OK) goto done;
-    if ((st = make_room(&c, &team, space, err)) != SCRY_OK) goto done;
-    if ((st = run_rounds(&c, &team, err)) != SCRY_OK) goto done;
-    if ((st = chains_summarise(&c, &team, err)) != SCRY_OK) goto done;
+    c.n = run.n = scry_space_floats(space);
+    run.threads = count_threads(opts);
+    run.workers = count_workers(opts, problem->prior);
+    run.slots = count_slots(opts, run.workers, c.n, run.draws);
+    if ((st = run_prepare(&run, problem, options, err)) != SCRY_OK) goto done;
+    if ((st = allocate_results(&c, &run, space, err)) != SCRY_OK) goto done;
+    if ((st = run_rounds(&c, &run, err)) != SCRY_OK) goto done;
+    if ((st = chains_summarise(&c, &run, err)) != SCRY_OK) goto done;
     *out = c;
     c = (scry_chains){0};
 done:
-    disband(&team);
+    run_release(&run);
     scry_chains_free(&c);
     return st;
 }
@@ -394,16 +394,16 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
     if ((st = scry_solver_plan(&S, problem, options, err)) != SCRY_OK) return st;
     const size_t solver = scry_memory_asked() - before;
     scry_solver_free(S);
-    const size_t n = scry_space_floats(space), most = opts->chains * draws;
+    const size_t n = scry_space_floats(space), all = opts->chains * draws;
     const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;
-    const size_t images =
-        2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) + (keeps(opts) ? most : 0);
-    const size_t seats = count_seats(opts, problem->prior);
-    *bytes = seats * solver + images * n * sizeof(float) +
+    const size_t images = 2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) +
+                          (keeps_samples(opts) ? all : 0);
+    const size_t workers = count_workers(opts, problem->prior);
+    *bytes = workers * solver + images * n * sizeof(float) +
              scryi_moments_bytes(n, false, opts->thresholds) +
-             count_slots(opts, seats, n, draws) *
+             count_slots(opts, workers, n, draws) *
                  (sizeof(struct slot) + scryi_moments_bytes(n, draws == 1, opts->thresholds)) +
-             (opts->region ? most * (2 * regions + 1) * sizeof(double) : 0) +
-             (opts->quantiles ? available(opts) * TILE * most * sizeof(float) : 0);
+             (opts->region ? all * (2 * regions + 1) * sizeof(double) : 0) +
+             (opts->quantiles ? available(opts) * TILE * all * sizeof(float) : 0);
     return SCRY_OK;
 }

@@ -19,7 +19,7 @@
  *
  * Fields of a group that the method does not list are 0. */
 
-/* Of every method that walks down levels of noise: member `sampler`. */
+/* Of every method with levels of noise: member `sampler`. */
 struct scryi_schedule {
     size_t steps;
     double sigma_max; /* 0: from the prior */
@@ -37,14 +37,14 @@ struct scryi_start_options {
     double gap;   /* of the prior from its Gaussian model that is accepted above it */
 };
 
-struct scryi_walk {
-    size_t draws, thin;
+struct scryi_draws_options {
+    size_t count, thin;
 };
 
 struct scryi_sampler_options {
     struct scryi_schedule schedule;
     struct scryi_start_options start;
-    struct scryi_walk walk;
+    struct scryi_draws_options draws;
 };
 
 /* Of methods that solve a linear system: member `cg`. */
@@ -117,10 +117,10 @@ extern const char *const scryi_coupling_words[];
  * level. The default of `thin` is about two thirds of the steps that are worth one independent draw
  * where a Gaussian prior of unit size is blurred or masked (tests/exact/test_walks.c prints them):
  * more draws would cost memory and add little. */
-#define SCRYI_WALK_OPTIONS(type, thin_)                                                            \
-    SCRYI_OPTION(type, sampler.walk.draws, "draws", NULL, 1, 1, 1e6, NULL,                         \
+#define SCRYI_DRAWS_OPTIONS(type, thin_)                                                           \
+    SCRYI_OPTION(type, sampler.draws.count, "draws", NULL, 1, 1, 1e6, NULL,                        \
                  "images that a chain gives; the first after its steps"),                          \
-        SCRYI_OPTION(type, sampler.walk.thin, "thin", NULL, thin_, 1, 1e6, NULL,                   \
+        SCRYI_OPTION(type, sampler.draws.thin, "thin", NULL, thin_, 1, 1e6, NULL,                  \
                      "steps from a draw to the next")
 
 #define SCRYI_CG_OPTIONS(type, iterations_, tolerance_)                                            \

@@ -131,7 +131,7 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
     return NULL;
 }
 
-bool scry_method_walks(const struct scry_method *method)
+bool scry_method_multi_draw(const struct scry_method *method)
 {
     return scry_option_find(method, "draws") != NULL;
 }
@@ -139,6 +139,6 @@ bool scry_method_walks(const struct scry_method *method)
 size_t scry_method_draws(const scry_options *options)
 {
     double draws = 1;
-    if (scry_method_walks(options->method)) scry_options_get(options, "draws", &draws, NULL);
+    if (scry_method_multi_draw(options->method)) scry_options_get(options, "draws", &draws, NULL);
     return (size_t)draws;
 }

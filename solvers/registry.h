@@ -58,9 +58,9 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
 
 /* Whether it goes on from its first draw to further ones, as a Markov chain: it lists `draws` and
  * `thin`. Other methods give one draw a chain. */
-bool scry_method_walks(const struct scry_method *method);
+bool scry_method_multi_draw(const struct scry_method *method);
 
-/* Images that a chain gives with these options: `draws` of a method that walks, else 1. */
+/* Images that a chain gives with these options: `draws` of a method that gives several, else 1. */
 size_t scry_method_draws(const scry_options *options);
 
 SCRY_END

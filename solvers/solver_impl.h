@@ -17,7 +17,8 @@ struct scry_solver {
     uint64_t seed;
     uint32_t chain;
     size_t step, steps;
-    size_t first, thin; /* walks: steps to the first draw, and on to the next; first 0: no walk */
+    size_t first, thin; /* of chains with several draws: steps to the first, and on to the next;
+                           else first is 0 */
     double limit;       /* root mean square of x and x0 beyond which a chain has diverged */
     scry_counts counts;
     /* Of particle samplers, after the last level: exp of it has the expectation p(y) / z whatever

@@ -11,6 +11,6 @@
 #include "solvers/roles.h"     /* methods by what they are for */
 #include "solvers/start.h"     /* where a sampler starts: noise, or a Gaussian in closed form */
 #include "solvers/chains.h"    /* many chains: moments, quantiles, how well they mix */
-#include "solvers/measured.h"  /* how right each posterior method was found to be */
+#include "solvers/calibration_labels.h" /* how right each posterior method was found to be */
 
 #endif

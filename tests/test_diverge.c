@@ -50,7 +50,7 @@ static scry_solver *plan(const struct scry_method *m, const scry_problem *proble
     scry_options_init(&o, m);
     if (option_value(&o, "steps") > 12) option_set(&o, "steps", 12);
     if (option_value(&o, "travel") > 2) option_set(&o, "travel", 2);
-    if (scry_method_walks(m)) {
+    if (scry_method_multi_draw(m)) {
         option_set(&o, "draws", 4);
         option_set(&o, "thin", 2);
     }

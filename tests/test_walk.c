@@ -112,7 +112,7 @@ static void the_first_draw_is_that_of_one(void **state)
 {
     const struct setup *s = *state;
     for (size_t k = 0; k < WALKERS; k++) {
-        assert_true(scry_method_walks(scry_method_find(walkers[k])));
+        assert_true(scry_method_multi_draw(scry_method_find(walkers[k])));
         scry_options o = short_walk(walkers[k]);
         scry_chains_opts opts = five();
         scry_chains many = run(&s->problem, &o, &opts);
@@ -313,7 +313,7 @@ static void wrong_options_are_refused(void **state)
     opts = five();
     opts.chains = 1u << 31;
     assert_fails(scry_chains_run(&c, &s->problem, &o, &opts, NULL, NULL, &err), SCRY_EINVAL);
-    assert_false(scry_method_walks(scry_method_find("dps")));
+    assert_false(scry_method_multi_draw(scry_method_find("dps")));
 }
 
 static void lack_of_memory_leaves_nothing(void **state)

@@ -1,6 +1,6 @@
 #include "apps/cli/cli.h"
 
-#include "solvers/measured.h"
+#include "solvers/calibration_labels.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@ static bool print_bands(const struct scry_method *m, const char *settings, const
     static const char *const parts[] = {"gaussian", "mixture"};
     bool any = false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const scry_measured_band b = scry_measured_summary(m, parts[i], settings);
+        const scry_calibration_band b = scry_calibration_summary(m, parts[i], settings);
         if (!b.problems) continue;
         printf("    %-11s %s, %zu problem%s: mean off by up to %.3f of the prior's sd, sd %.2f to "
                "%.2f of the exact\n                one, 90 %% intervals hold %.1f to %.1f %%; "
@@ -31,7 +31,7 @@ static void print_measured(const struct scry_method *m)
     const char *settings;
     if (!print_bands(m, "", "measured") && m->kind == SCRY_POSTERIOR)
         printf("    measured    not measured\n");
-    for (size_t k = 0; (settings = scry_measured_settings(m, k)); k++) {
+    for (size_t k = 0; (settings = scry_calibration_label_settings(m, k)); k++) {
         printf("    with        %s\n", settings);
         print_bands(m, settings, "");
     }
@@ -66,8 +66,8 @@ static void print_method(const struct scry_method *m)
         if (m->needs & needs[i].bit) printf("%s%s", n++ ? ", " : "", needs[i].text);
     printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
     print_measured(m);
-    if (scry_method_walks(m))
-        printf("    walks       a chain goes on from its first draw to --draws of them, "
+    if (scry_method_multi_draw(m))
+        printf("    draws       a chain goes on from its first draw to --draws of them, "
                "--thin steps apart\n");
     for (const scry_option *o = m->options; o->name; o++)
         print_option(o);

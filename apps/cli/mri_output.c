@@ -186,7 +186,7 @@ void mri_volume_log(const mri_volume *v, const mri_work *work, const char *path)
                                         .model = "the coil maps are wrong (--maps)",
                                         .rhat = asked->rhat != NULL,
                                         .ess = asked->ess != NULL,
-                                        .walks = scry_method_draws(&work->options) > 1};
+                                        .multi_draw = scry_method_draws(&work->options) > 1};
     scry_diagnosis_log(&t, &words, &work->request.log);
 }
 

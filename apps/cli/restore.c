@@ -301,7 +301,7 @@ static void tell(const struct run *run, const char *path)
                                              : "--background is wrong",
         .rhat = s->maps.rhat != NULL,
         .ess = s->maps.ess != NULL,
-        .walks = scry_method_draws(&run->options) > 1};
+        .multi_draw = scry_method_draws(&run->options) > 1};
     scry_diagnosis_log(&run->tally, &words, &run->request.log);
 }
 

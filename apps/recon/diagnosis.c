@@ -153,5 +153,5 @@ void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_wo
                       "%s: as few as %.3g independent draws, expected %g or more: mean and error "
                       "bars are rough there; give more --samples%s",
                       name_place(place, sizeof place, t, w, &t->ess), t->ess.value, ESS_LOW,
-                      w->walks ? ", --draws or --thin" : "");
+                      w->multi_draw ? ", --draws or --thin" : "");
 }

@@ -47,7 +47,7 @@ typedef struct scry_diagnosis_words {
     const char *noise; /* options that tell the noise, for advice; NULL: chi2 is not judged */
     const char *model; /* what else may be: "the psf is wrong" */
     bool rhat, ess;    /* asked for: judged */
-    bool walks;        /* the method gives several draws a chain where asked */
+    bool multi_draw;   /* the method gives several draws a chain where asked */
 } scry_diagnosis_words;
 /* A note, "file: chi2 1.02, ...", and a warning for each kind of fault. */
 void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,

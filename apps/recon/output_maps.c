@@ -45,13 +45,13 @@ scry_status scry_output_maps_add(scry_output_maps *p, scry_output_kind kind, dou
 
 /* ---- draws ---- */
 
-static void list_walkers(char *list, size_t size)
+static void list_multi_draw(char *list, size_t size)
 {
     size_t count, used = 0;
     const struct scry_method *const *all = scry_methods(&count);
     list[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        if (all[i]->kind != SCRY_POSTERIOR || !scry_method_walks(all[i])) continue;
+        if (all[i]->kind != SCRY_POSTERIOR || !scry_method_multi_draw(all[i])) continue;
         const int wrote =
             snprintf(list + used, size - used, "%s%s", used ? ", " : "", all[i]->name);
         if (wrote > 0 && used + (size_t)wrote < size) used += (size_t)wrote;
@@ -63,7 +63,7 @@ scry_status scry_output_maps_possible(const scry_output_maps *p, const scry_opti
 {
     const struct scry_method *method = options->method;
     const size_t each = scry_method_draws(options);
-    const bool walks = scry_method_walks(method);
+    const bool multi_draw = scry_method_multi_draw(method);
     for (size_t k = 0; k < p->count; k++) {
         const char *option = kind_names[p->list[k].kind];
         if (chains * each < SCRY_DRAWS_FOR_SPREAD && method->kind != SCRY_POSTERIOR)
@@ -71,12 +71,12 @@ scry_status scry_output_maps_possible(const scry_output_maps *p, const scry_opti
                              "--%s needs %d draws or more, %s has only one estimate; 'scry "
                              "methods' lists the posterior methods",
                              option, SCRY_DRAWS_FOR_SPREAD, method->name);
-        if (p->list[k].kind == SCRY_OUTPUT_RHAT && each < SCRY_DRAWS_FOR_RHAT && !walks) {
+        if (p->list[k].kind == SCRY_OUTPUT_RHAT && each < SCRY_DRAWS_FOR_RHAT && !multi_draw) {
             char list[96];
-            list_walkers(list, sizeof list);
+            list_multi_draw(list, sizeof list);
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "--rhat needs chains of %d draws or more, %s gives one a chain; "
-                             "methods that walk take --draws %d or more: %s",
+                             "methods with several draws a chain take --draws %d or more: %s",
                              SCRY_DRAWS_FOR_RHAT, method->name, SCRY_DRAWS_FOR_RHAT, list);
         }
         if (p->list[k].kind == SCRY_OUTPUT_RHAT && each < SCRY_DRAWS_FOR_RHAT)
@@ -89,7 +89,7 @@ scry_status scry_output_maps_possible(const scry_output_maps *p, const scry_opti
                              "--%s needs %d draws or more, --samples %zu gives %zu: expected "
                              "--samples 2 or more%s",
                              option, SCRY_DRAWS_FOR_SPREAD, chains, chains * each,
-                             walks ? ", or --draws" : "");
+                             multi_draw ? ", or --draws" : "");
     }
     return SCRY_OK;
 }

@@ -1,6 +1,6 @@
 #include "apps/verify/verify.h"
 
-#include "solvers/measured.h"
+#include "solvers/calibration_labels.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -19,11 +19,12 @@ static verify_value find_value(const verify_table *table, const verify_row *row,
 }
 
 /* How many numbers of a row left their band; each is reported. */
-static size_t check_row(const verify_table *table, const verify_row *row, const scry_measured *then)
+static size_t check_row(const verify_table *table, const verify_row *row,
+                        const scry_calibration_label *then)
 {
     const struct {
         const char *key;
-        scry_measured_value then;
+        scry_calibration_value then;
     } bands[] = {{"bias_prior", then->bias},
                  {"sd_low", then->sd_low},
                  {"sd_median", then->sd_median},
@@ -43,10 +44,10 @@ static size_t check_row(const verify_table *table, const verify_row *row, const 
     return out;
 }
 
-static const scry_measured *label_of(const verify_table *table, const verify_row *row)
+static const scry_calibration_label *label_of(const verify_table *table, const verify_row *row)
 {
-    return scry_measured_find(row->method, table->part->name, row->operator_, row->problem,
-                              row->options);
+    return scry_calibration_label_find(row->method, table->part->name, row->operator_, row->problem,
+                                       row->options);
 }
 
 static bool same_settings(const verify_row *a, const verify_row *b)
@@ -61,10 +62,10 @@ static size_t check_mean(const verify_table *table, size_t first, const char *ke
     double now = 0, then = 0, now2 = 0, then2 = 0, count = 0;
     for (size_t r = first; r < table->count; r++) {
         const verify_row *row = &table->rows[r];
-        const scry_measured *label = label_of(table, row);
+        const scry_calibration_label *label = label_of(table, row);
         if (!label || !row->served || !same_settings(row, &table->rows[first])) continue;
         const verify_value value = find_value(table, row, key);
-        const scry_measured_value was = spread ? label->sd_median : label->cover;
+        const scry_calibration_value was = spread ? label->sd_median : label->cover;
         if (isnan(value.value)) continue;
         now += value.value;
         then += was.value;
@@ -99,7 +100,7 @@ size_t verify_check(const verify_table *table, const verify_settings *settings)
     size_t out = 0, labels = 0;
     for (size_t r = 0; r < table->count; r++) {
         const verify_row *row = &table->rows[r];
-        const scry_measured *then = label_of(table, row);
+        const scry_calibration_label *then = label_of(table, row);
         if (!then) continue; /* not measured, or does not serve: no label to keep */
         labels++;
         if (row->served) {

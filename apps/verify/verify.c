@@ -5,7 +5,7 @@
 #include "apps/cli/monitor.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
-#include "solvers/measured.h"
+#include "solvers/calibration_labels.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ bool verify_operator(const verify_settings *settings, const char *operator_)
 const char *verify_options(const verify_settings *settings, const struct scry_method *method,
                            size_t number)
 {
-    if (settings->accurate) return scry_measured_settings(method, number);
+    if (settings->accurate) return scry_calibration_label_settings(method, number);
     return number ? NULL : settings->options;
 }
 
@@ -147,7 +147,7 @@ static int check_options(const cli_command *self, struct command *c, const struc
     if (method_options(&opts, m, &c->methods, &err) == SCRY_OK)
         scry_options_text(&opts, c->options, sizeof c->options, &err);
     if (err.code != SCRY_OK) return cli_usage(self, "%s", err.text);
-    if (c->settings.accurate && !scry_measured_settings(m, 0))
+    if (c->settings.accurate && !scry_calibration_label_settings(m, 0))
         return cli_usage(self, "--accurate: the label of %s tells of its defaults only", m->name);
     return CLI_OK;
 }

@@ -63,7 +63,7 @@ typedef struct verify_part {
     const char *const *operators;      /* ends with NULL: what --operator may say */
     const verify_metric *metrics;      /* ends with key NULL; at most VERIFY_MAX_METRICS */
     int64_t least_chains, most_chains; /* what --chains may say */
-    bool labelled; /* labels of methods hold what it measures (solvers/measured.h) */
+    bool labelled; /* labels of methods hold what it measures (solvers/calibration_labels.h) */
     /* Adds a row for each method (verify_selected) and problem. cli_interrupted ends it early with
      * SCRY_OK. */
     scry_status (*run)(verify_table *table, const verify_settings *settings, scry_error *err);
@@ -88,9 +88,9 @@ void verify_say(const verify_settings *settings, const verify_table *table);
 double verify_clock(void);
 
 void verify_print(const verify_table *table);
-/* How many numbers differ from those in the label of the method (solvers/measured.h) by more than
- * their Monte Carlo error; each is reported on stderr. Averages over problems are held too, at the
- * number of chains that the labels are from (the part's own). */
+/* How many numbers differ from those in the label of the method (solvers/calibration_labels.h) by
+ * more than their Monte Carlo error; each is reported on stderr. Averages over problems are held
+ * too, at the number of chains that the labels are from (the part's own). */
 size_t verify_check(const verify_table *table, const verify_settings *settings);
 /* All tables in one document. */
 scry_status verify_write_json(const char *path, const verify_table *tables, size_t count,

@@ -51,7 +51,7 @@ static const scry_option options[] = {
     {"step-size", "zeta", SCRY_FIELD(struct langevin_options, step_size), 0.5, 1e-6, 2, NULL,
      "step, in units of the largest curvature; above 1 it may diverge"},
     SCRYI_START_OPTIONS(struct langevin_options),
-    SCRYI_WALK_OPTIONS(struct langevin_options, 400),
+    SCRYI_DRAWS_OPTIONS(struct langevin_options, 400),
     {0},
 };
 

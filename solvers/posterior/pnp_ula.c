@@ -129,7 +129,7 @@ static const scry_option options[] = {
     {"fresh-velocity", "eta", SCRY_FIELD(struct pnp_ula_options, fresh_velocity), 0.25, 1e-6, 1,
      NULL, "share of the velocity that is drawn anew in a step of scheme kinetic"},
     SCRYI_LANGEVIN_START(struct pnp_ula_options),
-    SCRYI_WALK_OPTIONS(struct pnp_ula_options, 500),
+    SCRYI_DRAWS_OPTIONS(struct pnp_ula_options, 500),
     {0},
 };
 

@@ -35,7 +35,7 @@
  * than one that is too bright. */
 
 enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200, TERMS = 16 };
-enum { MOST_STEPS = (1 << 28) / MAX_INNER - 2 }; /* with the draws of `noise` and those of a walk */
+enum { MOST_STEPS = (1 << 28) / MAX_INNER - 2 }; /* random numbers tell so many apart */
 /* s^2 |A^H W A| at the last level; and that above which the series is not trusted. */
 static const double SHARE = 0.8, TRUSTED = 0.92;
 static const double PI = 3.14159265358979323846;
@@ -292,7 +292,7 @@ static const scry_option options[] = {
      "share of the spread of x0 that those steps draw, from the Gaussian model"},
     SCRYI_SOLVE_TOLERANCE_OPTION(struct pnpdm_options, tolerance, 1e-3),
     SCRYI_START_OPTIONS(struct pnpdm_options),
-    SCRYI_WALK_OPTIONS(struct pnpdm_options, 3),
+    SCRYI_DRAWS_OPTIONS(struct pnpdm_options, 3),
     {0},
 };
 

@@ -64,7 +64,7 @@ static const scry_option options[] = {
      1, NULL, "step; 1 draws the data's half anew each time"},
     SCRYI_SOLVE_OPTIONS(struct preconditioned_langevin_options, 50, 1e-3),
     SCRYI_START_OPTIONS(struct preconditioned_langevin_options),
-    SCRYI_WALK_OPTIONS(struct preconditioned_langevin_options, 200),
+    SCRYI_DRAWS_OPTIONS(struct preconditioned_langevin_options, 200),
     {0},
 };
 

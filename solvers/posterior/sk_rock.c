@@ -176,7 +176,7 @@ static const scry_option options[] = {
      SK_ROCK_POSTPROCESSED, sk_rock_scheme_words,
      "paper: as published; postprocessed: draws get the spread that a step loses, to second order"},
     SCRYI_LANGEVIN_START(struct sk_rock_options),
-    SCRYI_WALK_OPTIONS(struct sk_rock_options, 20),
+    SCRYI_DRAWS_OPTIONS(struct sk_rock_options, 20),
     {0},
 };
 

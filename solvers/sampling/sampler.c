@@ -33,17 +33,17 @@ scry_status scryi_sampler_levels(const scry_problem *problem, const struct scryi
                      *high, *low, scry_prior_name(problem->prior), least, most);
 }
 
-/* base.steps, and of a method that walks the place of its draws. */
+/* base.steps, and where the draws are of a chain that gives several. */
 static scry_status count_steps(struct scryi_sampler *S, const struct scryi_sampler_options *o,
                                scry_error *err)
 {
     struct scry_solver *base = &S->base;
     base->steps =
         o->schedule.steps * S->travel; /* options are 10^7 at most: no product overflows */
-    if (o->walk.draws) {
+    if (o->draws.count) {
         base->first = base->steps;
-        base->thin = o->walk.thin;
-        base->steps += (o->walk.draws - 1) * o->walk.thin;
+        base->thin = o->draws.thin;
+        base->steps += (o->draws.count - 1) * o->draws.thin;
     }
     if (base->steps <= MOST_STEPS) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu steps in all, expected at most %d",

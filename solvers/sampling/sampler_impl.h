@@ -4,12 +4,12 @@
 #include "solvers/option_groups_impl.h"
 #include "solvers/solver_impl.h"
 
-/* What every diffusion sampler has: levels of noise, a state x = x0 + sigma n that walks down them,
+/* What every diffusion sampler has: levels of noise, a state x = x0 + sigma n that goes down them,
  * and the prior's denoiser. Methods embed it first and add what they need. */
 struct scryi_sampler {
     struct scry_solver base;
     double *sigma; /* a level for each step, high to low, each `travel` times; the lowest for all
-                    * further steps of a walk; then 0 */
+                    * further draws; then 0 */
     size_t travel; /* >= 1 */
     bool gaussian_start;
     float *x;         /* state at sigma[base.step] */

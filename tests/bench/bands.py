@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""solvers/measured.inc from runs of the scorecard.
+"""solvers/calibration_labels.inc from runs of the scorecard.
 
     scry verify gaussian --json gaussian.json
     scry verify mixture --json mixture.json
     scry verify gaussian --method mmps --steps 60 --full --json accurate.json
-    python3 tests/bench/bands.py solvers/measured.inc gaussian.json mixture.json accurate.json
+    python3 tests/bench/bands.py solvers/calibration_labels.inc \\
+        gaussian.json mixture.json accurate.json
 
 Brings the file up to date: a row of a document replaces the one of the same method, part, problem
 and settings; the others stay. Of a row in several documents the last one counts. Methods that could
@@ -46,7 +47,7 @@ def add_document(rows, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", help="measured.inc")
+    parser.add_argument("table", help="calibration_labels.inc")
     parser.add_argument("documents", nargs="*", help="JSON of scry verify")
     parser.add_argument("--forget", default="", metavar="METHODS")
     args = parser.parse_args()
