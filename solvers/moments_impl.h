@@ -7,18 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What images add up to, one pixel at a time: those of a chain, or of all chains. Its size does not
- * depend on their count. */
+/* Running moments of images, pixel by pixel: those of a chain, or of all chains. The size does not
+ * depend on the number of images. */
 struct scryi_moments {
     size_t n, draws; /* floats of an image; how many were added */
     size_t thresholds;
     const double *threshold; /* borrowed */
     double *mean;            /* n */
-    double *spread;          /* n: sum of squares about the mean; NULL where only one draw comes */
-    uint32_t *above;         /* thresholds x n: draws with u > threshold; fewer than 2^32 */
+    double *spread;  /* n: sum of squares about the mean; NULL where there is only one draw */
+    uint32_t *above; /* thresholds x n: draws with u > threshold; fewer than 2^32 */
 };
 
-/* *t must be zeroed; clear also after a failure. `one`: it will never hold more than one draw.
+/* *t must be zeroed; clear also after a failure. `one`: at most one draw will be added.
  * ENOMEM */
 scry_status scryi_moments_init(struct scryi_moments *t, size_t n, bool one, size_t thresholds,
                                const double *threshold, scry_error *err);
@@ -27,8 +27,8 @@ size_t scryi_moments_bytes(size_t n, bool one, size_t thresholds); /* that init 
 
 void scryi_moments_forget(struct scryi_moments *t); /* no draws */
 void scryi_moments_add(struct scryi_moments *t, const float *x);
-/* The draws of `from` too; `into` was not made for one. For one draw the same as adding it, to the
- * last bit. Chan, Golub & LeVeque 1983, Am. Stat. 37:242. */
+/* Adds the draws of `from`; `into` was not made for one. For one draw the result has the same bits
+ * as that of scryi_moments_add. Chan, Golub & LeVeque 1983, Am. Stat. 37:242. */
 void scryi_moments_merge(struct scryi_moments *into, const struct scryi_moments *from);
 
 #endif

@@ -6,9 +6,9 @@
 
 #include <stdint.h>
 
-/* Blocks of side x side pixels of the last two axes of an image, less at its edges; planes, and
- * real and imaginary parts, by themselves. Two numbers are followed in each: the mean and the mean
- * square of its values. */
+/* Blocks of side x side pixels of the last two axes of an image, smaller at its edges; planes, and
+ * real and imaginary parts, have separate regions. Two numbers of each region are recorded: the
+ * mean and the mean square of its values. */
 struct scryi_regions {
     size_t n, count;
     uint32_t *of;     /* n: the region of each float */
@@ -24,9 +24,9 @@ size_t scryi_regions_count(const scry_space *space, size_t side);
 /* row: 2 x count, the means and then the mean squares of the image x. */
 void scryi_regions_follow(const struct scryi_regions *r, double *row, const float *x);
 
-/* Of rows that chains left behind, chains x draws x (2 x count): split R-hat and the effective
- * number of draws of each region, that of the worse of its two numbers, into all its pixels (n
- * floats each), and the extremes over regions. ENOMEM */
+/* From the rows of chains, chains x draws x (2 x count): split R-hat and the effective number of
+ * draws of each region, the worse of those of its two numbers, written to all its pixels (n floats
+ * each), and the extremes over regions. ENOMEM */
 scry_status scryi_regions_mixing(const struct scryi_regions *r, const double *rows, size_t chains,
                                  size_t draws, float *rhat, float *ess, double *worst_rhat,
                                  double *least_ess, scry_error *err);

@@ -7,15 +7,15 @@
 
 SCRY_BEGIN
 
-/* The one table of methods: the command line, the help, the benches and the tests read it. */
+/* The table of methods, which the command line, the help, the benchmarks and the tests read. */
 
 typedef enum scry_method_kind {
-    SCRY_CLASSICAL,     /* regularized estimate, no network (or the network as a plain denoiser) */
+    SCRY_CLASSICAL,     /* regularised estimate, no network (or the network as a plain denoiser) */
     SCRY_UNCONDITIONAL, /* draws from the prior */
     SCRY_POSTERIOR      /* draws from p(x | y) */
 } scry_method_kind;
 
-enum scry_needs { /* what a method cannot do without */
+enum scry_needs { /* what a method requires */
                   SCRY_NEEDS_DENOISER = 1,
                   SCRY_NEEDS_VJP = 2,
                   SCRY_NEEDS_SVD = 4, /* operator with a known decomposition */
@@ -56,8 +56,8 @@ const struct scry_method *scry_method_find(const char *name);
  * vector-Jacobian product"; NULL when nothing is missing. */
 const char *scry_method_missing(const struct scry_method *method, const scry_problem *problem);
 
-/* Whether it goes on from its first draw to further ones, as a Markov chain: it lists `draws` and
- * `thin`. Other methods give one draw a chain. */
+/* Whether a chain of the method can give several draws, as a Markov chain: it has the options
+ * `draws` and `thin`. Chains of other methods give one. */
 bool scry_method_multi_draw(const struct scry_method *method);
 
 /* Images that a chain gives with these options: `draws` of a method that gives several, else 1. */

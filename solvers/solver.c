@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The methods that could take this problem, for the message of a failed plan. */
+/* The methods that could solve this problem, for the message of a failed plan. */
 static void list_serving(char *list, size_t size, bool unconditional, const scry_problem *problem)
 {
     size_t count, used = 0;
@@ -61,8 +61,8 @@ scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
     return method->plan(out, problem, options, err);
 }
 
-/* The words of start or step, with the place and, of a divergence, the chain: the user can run it
- * again from there. */
+/* The message of start or step with the place and, of a divergence, the seed and the chain, so that
+ * the user can repeat it. */
 static scry_status fail(const scry_solver *S, const char *where, scry_status st,
                         const scry_error *why, scry_error *err)
 {
@@ -98,7 +98,7 @@ static scry_status solver_check_size(const scry_solver *S, const char *what, con
                      size, S->limit);
 }
 
-/* The state of a classical method may be no image; its estimate is. */
+/* The state of a classical method need not be an image; its estimate is one. */
 static scry_status check_images(const scry_solver *S, const scry_progress *p, scry_error *err)
 {
     const bool state = S->method->kind != SCRY_CLASSICAL && p->x != p->x0;

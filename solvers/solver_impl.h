@@ -4,10 +4,10 @@
 #include "solvers/registry.h"
 #include "solvers/solver.h"
 
-/* For sources that implement a method: embed `base` first and fill in the hooks. start sets
- * the state, and `limit` where the method can diverge; step advances one step, increments
- * base.step, sets p->sigma, p->residual, p->x and p->x0 and sets p->reason = SCRY_DONE after the
- * last. What steps have in common, p->draw and the words of a divergence, is in solver.c. */
+/* For sources that implement a method: embed it first and fill in the hooks. start sets the state,
+ * and `limit` where the method can diverge; step advances one step, increments base.step, sets
+ * p->sigma, p->residual, p->x and p->x0 and sets p->reason = SCRY_DONE after the last. solver.c
+ * sets p->draw and words a divergence. */
 struct scry_solver {
     const struct scry_method *method;
     scry_problem problem;

@@ -1,8 +1,8 @@
 #ifndef SCRY_SOLVERS_SOLVERS_H
 #define SCRY_SOLVERS_SOLVERS_H
 
-/* The room's contents: what joins a measurement and a prior. Each method is a row of the registry;
- * none has a header of its own. */
+/* The contents of this folder: solvers for a measurement and a prior. Each method is an entry of
+ * the registry; none has a header of its own. */
 
 #include "solvers/solver.h"    /* the problem, plan / start / step / run */
 #include "solvers/options.h"   /* a table of options, and the values of one method */
@@ -11,6 +11,6 @@
 #include "solvers/roles.h"     /* methods by what they are for */
 #include "solvers/start.h"     /* where a sampler starts: noise, or a Gaussian in closed form */
 #include "solvers/chains.h"    /* many chains: moments, quantiles, how well they mix */
-#include "solvers/calibration_labels.h" /* how right each posterior method was found to be */
+#include "solvers/calibration_labels.h" /* the measured accuracy of each posterior method */
 
 #endif

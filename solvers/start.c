@@ -6,15 +6,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Where the departure of the prior is not known, in its unit: between what is measured of the two
- * that are shipped. On draws of the model it could not be measured: they are Gaussian. */
+/* The level where the gap of the prior is not known, in its unit: between those of the two shipped
+ * priors. The gap cannot be measured on draws of the model, which are Gaussian. */
 static const double START_SIGMA = 2;
 
 scry_status scryi_start_sigma(double *sigma, const char *method, const scry_problem *problem,
                               const struct scryi_sampler_options *o, scry_error *err)
 {
     double low, high;
-    const scry_gaussian_gap *d = problem->departure;
+    const scry_gaussian_gap *d = problem->gap;
     *sigma = 0;
     if (o->start.from == SCRYI_START_NOISE ||
         (o->start.from == SCRYI_START_AUTO && !problem->model))

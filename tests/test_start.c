@@ -79,7 +79,7 @@ static void a_start_is_chosen_from_the_prior(void **state)
         const struct row *r = &rows[i];
         const struct scry_method *method = scry_method_find(r->method);
         const scry_problem problem = {
-            .prior = P, .model = r->model ? P : NULL, .departure = r->curve ? &curve : &unknown};
+            .prior = P, .model = r->model ? P : NULL, .gap = r->curve ? &curve : &unknown};
         scry_options o;
         scry_options_init(&o, method);
         option_word(&o, "start", r->start);

@@ -14,7 +14,7 @@ static scry_status make_priors(scry_problem *out, scry_prior **prior, scry_prior
     scry_status st = scry_prior_pool_make(prior, &layout, pool, &space, q->tile, false, 1, err);
     if (st == SCRY_OK && power->count)
         st = scry_gaussian_create_radial(model, &space, space.rank, power, err);
-    *out = (scry_problem){.prior = *prior, .model = *model, .departure = &pool->info->departure};
+    *out = (scry_problem){.prior = *prior, .model = *model, .gap = &pool->info->departure};
     return st;
 }
 

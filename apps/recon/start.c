@@ -7,7 +7,7 @@
 scry_status scry_start_find(scry_start_point *out, const scry_problem *problem,
                             const scry_options *options, scry_error *err)
 {
-    const scry_gaussian_gap *d = problem->departure;
+    const scry_gaussian_gap *d = problem->gap;
     *out = (scry_start_point){0, NAN};
     scry_status st = scry_start_sigma(&out->sigma, problem, options, err);
     if (st == SCRY_OK && out->sigma > 0 && d && d->count)

@@ -1,10 +1,11 @@
-/* Biharmonic inpainting: among the images with the known values, the one of least bending
+/* Biharmonic inpainting: among the images with the known values, the one that bends least
  *
  *   min |L u|^2   subject to  A u = b,   L = G^T G (minus the Laplacian, reflecting borders)
  *
  * a thin plate through the data (Duchon 1977; Damelin & Hoang 2018, J. Math. Imaging Vis. 60:1).
- * With P = I - A^T A the projection on what is not known, conjugate gradients solve P L L P d = -P
- * L L u0 from u0 = A^T b + P (mean of b). The measurement is taken as exact: noise is kept. */
+ * With P = I - A^T A, the projection on the unknown pixels, conjugate gradients solve
+ * P L L P d = -P L L u0 from u0 = A^T b + P (mean of b). The measurement is treated as exact, so
+ * its noise is kept. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
@@ -110,7 +111,7 @@ const struct scry_method scry_method_biharmonic = {
     .plan = biharmonic_plan,
 };
 
-/* The constraint is a projection only where A^T A is one: singular values 0 and 1. */
+/* P is a projection only where the singular values of A are 0 and 1. */
 static scry_status check_mask(const scry_op *A, scry_error *err)
 {
     scry_svd svd;

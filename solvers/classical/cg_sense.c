@@ -3,10 +3,10 @@
  *
  *   min 1/2 |A u - b|^2 + lambda/2 |u|^2,      (A^H A + lambda I) u = A^H b
  *
- * The weight of the noise is left out, so that lambda compares with the singular values of A alone,
- * at most 1 for k-space with maps that are normalised: 0.01 damps what fewer than one part in a
- * hundred of the energy measures. Without it iterations first approach the image and then amplify
- * noise without bound. The fused normal A^H A is all that an iteration needs. */
+ * The weight of the noise is left out, so that lambda compares with the squared singular values of
+ * A alone, at most 1 for k-space with normalised maps: 0.01 damps the components of which A keeps
+ * less than one hundredth of the energy. Without lambda the iterations first approach the image and
+ * then amplify noise without bound. An iteration needs only the fused normal A^H A. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
@@ -77,8 +77,9 @@ static scry_status cg_sense_plan(scry_solver **out, const scry_problem *problem,
 
 static const scry_option cg_sense_options[] = {
     {"ridge", "lambda", SCRY_FIELD(struct cg_sense_options, ridge), 0.01, 0, 1e12, NULL,
-     "weight of |u|^2/2 against |A u - b|^2/2, the noise left out; 0: none, then the iterations "
-     "are what keeps noise down"},
+     "weight of |u|^2/2 against |A u - b|^2/2, the noise left out; 0: none, then only the number "
+     "of "
+     "iterations limits noise"},
     {"iterations", NULL, SCRY_FIELD(struct cg_sense_options, iterations), 30, 1, 1000000, NULL,
      "conjugate gradient iterations at most"},
     {"tolerance", "tol", SCRY_FIELD(struct cg_sense_options, tolerance), 0, 0, 0.1, NULL,

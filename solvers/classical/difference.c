@@ -24,7 +24,7 @@ void scryi_gradient(const scryi_difference *G, float *p, const float *u)
     scryi_gradient_add(G, p, 1, u);
 }
 
-/* Floats of an image from which on a team of threads saves more than it costs. */
+/* Images of fewer floats are faster without threads. */
 enum { PARALLEL = 1 << 21 };
 
 /* Lines of the image along an axis come in blocks of length * stride floats. */

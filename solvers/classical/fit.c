@@ -109,7 +109,7 @@ scry_status scryi_fit_needs_gaussian(const scry_problem *problem, const char *me
                      method);
 }
 
-/* b does not depend on the point of expansion, and any will do: A u = 0. */
+/* b does not depend on the point of expansion; A u = 0 is as good as any. */
 scry_status scryi_fit_unweighted(scryi_fit *fit, float *rhs, scry_error *err)
 {
     scry_status st;

@@ -3,8 +3,8 @@
 
 #include "solvers/solver_impl.h"
 
-/* The data term as classical methods see it, 1/2 (A u - b)^T W (A u - b), with the arrays that
- * every one of them needs. Exact for Gaussian noise; otherwise the local model at Au, renewed by
+/* The data term of classical methods, 1/2 (A u - b)^T W (A u - b), with the arrays that
+ * each of them needs. Exact for Gaussian noise; otherwise the local model at Au, updated by
  * scryi_fit_expand (Fisher scoring: its gradient is that of the likelihood). */
 typedef struct scryi_fit {
     const scry_likelihood *L;
@@ -27,15 +27,16 @@ scry_status scryi_fit_forward(scryi_fit *fit, const float *u, scry_error *err);
 /* W and b at Au */
 scry_status scryi_fit_expand(scryi_fit *fit, scry_error *err);
 /* u = the constant that fits b best in least squares (at x > 0 for counted light); Au, W and b
- * there. The start of every method: W is then close to uniform, and free of the data's noise. */
+ * there. Every method starts there: W is then close to uniform, and does not depend on the noise
+ * of the data. */
 scry_status scryi_fit_flat(scryi_fit *fit, float *u, scry_error *err);
 
 /* out = A^T W A u;  out = A^T W (b - sub), sub NULL for 0 (sub: m floats) */
 scry_status scryi_fit_normal(scryi_fit *fit, float *out, const float *u, scry_error *err);
 scry_status scryi_fit_rhs(scryi_fit *fit, float *out, const float *sub, scry_error *err);
 
-/* For methods that minimise |A u - b|^2, the weight of the noise left out. The first says, for
- * `method`, what is wrong with noise that is not Gaussian (EUNSUP); the second sets W and b, and
+/* For methods that minimise |A u - b|^2, the weight of the noise left out. The first refuses
+ * noise that is not Gaussian, with the name of `method` (EUNSUP); the second sets W and b, and
  * rhs = A^H b (n floats). */
 scry_status scryi_fit_needs_gaussian(const scry_problem *problem, const char *method,
                                      scry_error *err);

@@ -1,14 +1,14 @@
 /* Plug-and-play ADMM (Venkatakrishnan, Bouman & Wohlberg 2013, GlobalSIP) with a diffusion prior's
- * denoiser and a falling noise level (Zhang et al. 2022, IEEE TPAMI 44:6360: DPIR, whose schedule
- * and weight these are; there without the dual variable d):
+ * denoiser and a falling noise level. The schedule and the weight are those of DPIR (Zhang et al.
+ * 2022, IEEE TPAMI 44:6360), which has no dual variable d:
  *
  *   z <- argmin -log p(y | z) + lambda/(2 sigma_k^2) |z - (x - d)|^2       data
  *   x <- D(z + d; sigma_k)                                                prior
- *   d <- d + z - x                                                        what they disagree on
+ *   d <- d + z - x                                                        difference of the two
  *
  * sigma_k falls from sigma_max to sigma_min evenly in its logarithm. d is scaled by 1/sigma_k^2
- * (Boyd et al. 2011, Found. Trends Mach. Learn. 3:1, sec. 3.4.1), so a change of level rescales
- * it. */
+ * (Boyd et al. 2011, Found. Trends Mach. Learn. 3:1, sec. 3.4.1), so d is rescaled when the
+ * level changes. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"

@@ -1,5 +1,6 @@
-/* Richardson-Lucy: expectation maximization for counted light (Richardson 1972, JOSA 62:55; Lucy
- * 1974, AJ 79:745; Shepp & Vardi 1982, IEEE TMI 1:113), and what makes it usable:
+/* Richardson-Lucy: expectation maximisation for counted light (Richardson 1972, JOSA 62:55; Lucy
+ * 1974, AJ 79:745; Shepp & Vardi 1982, IEEE TMI 1:113), with total variation, acceleration and
+ * stopping rules:
  *
  *   x <- x / (A^T 1 (1 - tv div(grad x / |grad x|))) * A^T [ d / (A x + c) ]
  *
@@ -7,25 +8,24 @@
  *   d   data + shift, cut at 0                   c   background + shift
  *
  * shift: Poisson counts plus Gaussian read noise r have mean and variance of Poisson(m + r^2) after
- *   adding r^2 (Snyder, Hammoud & White 1993, JOSA A 10:1014). Purely Gaussian noise has no count
- *   to be shifted by; 2 sigma keep 98 % of dark pixels above the cut, at any unit.
- * A^T 1 below 1 in the margin of an open boundary is what normalises EM there (Bertero & Boccacci
- *   2005, A&A 437:369); where it is all but 0 nothing was measured and x stays as it started.
+ *   adding r^2 (Snyder, Hammoud & White 1993, JOSA A 10:1014). Purely Gaussian noise has no such
+ *   unit; a shift of 2 sigma keeps 98 % of dark pixels above the cut, in any unit.
+ * A^T 1 is below 1 in the margin of an open boundary, and normalises EM there (Bertero & Boccacci
+ *   2005, A&A 437:369); where it is almost 0 nothing was measured, and x keeps its first value.
  * tv: one-step-late total variation (Dey et al. 2006, Microsc. Res. Tech. 69:260, Eq. 11).
  * Acceleration: vector extrapolation of Biggs & Andrews 1997, Appl. Opt. 36:1766, or Nesterov's
  *   momentum with the gradient restart of O'Donoghue & Candes 2015, Found. Comput. Math. 15:715.
  *
- * Stopping. EM fits noise in the end, so the count of iterations is the regularization. By default
+ * Stopping. EM fits noise in the end, so the number of iterations regularises. By default
  *   the counts are split binomially into independent parts (80 % and 20 %; Neufeld et al. 2024,
  *   JMLR 25:57), a second estimate is fitted to the first part alone, and both stop when the
- *   likelihood of the part that it has not seen peaks.
+ *   likelihood of the other part under it is largest.
  * frc: two more estimates are fitted to halves of the counts, and all stop when the halves agree
- *   best in Fourier rings, after Koho et al. 2019, Nat. Commun. 10:3103, who end Richardson-Lucy by
- *   the resolution of its iterates. What deconvolution does to noise, it does in each half on its
- *   own, so only structure correlates. See ENOUGH for what is compared. Correlation is blind to
- *   amplitude: with few resolved rings (a PSF of many pixels, a few photons, small stacks, whose
- *   planes are correlated one by one) its curve is flat and the peak means little; held-out counts
- *   stop better there. */
+ *   best in Fourier rings, after Koho et al. 2019, Nat. Commun. 10:3103, who stop Richardson-Lucy
+ * by the resolution of its iterates. The noise of the two halves is independent, so only structure
+ *   correlates. ENOUGH explains the criterion. Correlation does not depend on amplitude: with few
+ *   resolved rings (a PSF of many pixels, a few photons, small stacks, whose planes are correlated
+ *   one by one) its curve is flat and the peak means little; held-out counts are better there. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
@@ -41,18 +41,19 @@
 
 /* Share of the counts that the second estimate is fitted to. On 42 simulated acquisitions (fourteen
  * images that no bench uses, 20 to 1000 photons) 0.5, 0.8 and 0.9 all stop within 0.15 dB of the
- * best iteration on average; 0.8 was level or better than both overall. */
+ * best iteration on average; 0.8 was as good as or better than both overall. */
 #define TRAIN_SHARE 0.8
-/* A ring counts by how far its correlation c is above 1/7, where resolution is read off, and in
- * full from 1/3 on: the whole data then correlate by 2 c / (1 + c) = 1/2 (Spearman-Brown; Rosenthal
- * & Henderson 2003, JMB 333:721), as much signal as noise. Without that cut rings that agree anyway
- * stop it while the image is still settling, 2 dB under the best iteration at 1000 photons; the
- * crossing alone is blind to noise until it moves, 1 dB there. */
+/* The weight of a ring rises with its correlation c from 1/7, the usual threshold of resolution,
+ * and is constant from 1/3 on: the whole data then correlate by 2 c / (1 + c) = 1/2
+ * (Spearman-Brown; Rosenthal & Henderson 2003, JMB 333:721), as much signal as noise. Without the
+ * upper limit, rings of high correlation stop the run while the image still improves, 2 dB under
+ * the best iteration at 1000 photons; the resolution alone does not see noise until it changes, 1
+ * dB there. */
 #define CROSSING (1.0 / 7) /* that of scry_frc */
 #define ENOUGH (1.0 / 3)
-/* First iteration that is compared. Before, the image is all but linear in the data: beyond the
- * passband it holds little more than what the window leaks from bright structures, alike in both
- * halves. */
+/* First iteration that is compared. Earlier the image is almost linear in the data: beyond the
+ * passband it has little but the leakage of the window from bright structures, which is the same in
+ * both halves. */
 #define FIRST 3
 #define SEEN 1e-3  /* of the largest A^T 1: less than this is unmeasured */
 #define FLOOR 1e-6 /* of the start: a factor of 0 could never recover */
@@ -69,7 +70,7 @@ struct estimate {
 enum rl_stop {
     RL_STOP_STEPS = 0,   /* the count of iterations that was given */
     RL_STOP_DISCREPANCY, /* chi2 per measurement reaches 1 */
-    RL_STOP_HOLDOUT,     /* prediction of data that the estimate has not seen is best */
+    RL_STOP_HOLDOUT,     /* the prediction of held-out data is best */
     RL_STOP_FRC          /* Fourier ring correlation of two independent halves stops improving */
 };
 static const char *const rl_stop_words[] = {[RL_STOP_STEPS] = "steps",
@@ -318,7 +319,7 @@ static scry_status rl_start(scry_solver *S, scry_error *err)
     return st;
 }
 
-/* How far to go on along x - old before the next EM step. */
+/* The factor of the extrapolation along x - old before the next EM step. */
 static double momentum(const struct rl *R, struct estimate *e)
 {
     const size_t n = R->base.n;
@@ -370,8 +371,8 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
     for (size_t i = 0; i < n; i++) {
         float w = R->weights[i], next = R->v[i];
         if (w > R->seen) {
-            /* relative to w, or the penalty would rule the margin, where w is small; one step late,
-             * it may exceed the weight: the step is at most doubled */
+            /* relative to w, or the penalty would dominate in the margin, where w is small; one
+             * step late, it may exceed the weight: the step is at most doubled */
             const float divide = tv > 0 ? fmaxf(1 + tv * R->u[i], 0.5f) : 1;
             next *= fmaxf(R->z[i], 0) / (w * divide);
         }
@@ -390,7 +391,7 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
     return scry_op_forward(R->fit.A, e->m, e->x, R->fit.work, err);
 }
 
-/* Mean log-likelihood of the held-out part under the estimate that has not seen it. */
+/* Mean log-likelihood of the held-out part under the estimate from the other part. */
 static double held_out(const struct rl *R)
 {
     const bool gaussian = scry_likelihood_noise(R->fit.L)->kind == SCRY_NOISE_GAUSSIAN;
@@ -427,7 +428,7 @@ static void copy_measured(const struct rl *R, float *out, const float *plane)
 
 /* How far the estimates of the two halves agree: the sum of min(c, ENOUGH) - CROSSING over the
  * Fourier samples up to the resolution of each plane, divided by all samples. Planes that
- * are not measured (margin of a stack) or constant in one half (no light) say nothing. */
+ * are not measured (margin of a stack) or constant in one half (no light) are left out. */
 static scry_status agreement(const struct rl *R, double *value, scry_error *err)
 {
     const scry_space *s = &R->base.space;
@@ -457,9 +458,9 @@ static scry_status agreement(const struct rl *R, double *value, scry_error *err)
 }
 
 /* Keeps the estimate where the criterion peaked. It rises and falls once, with small ripples from
- * the acceleration: a quarter more iterations without a new best end the search. Of equal values of
- * the ring correlation, which has a plateau where every ring agrees well enough, the last is best:
- * noise is what ends it. */
+ * the acceleration: a quarter more iterations without a new best end the search. The ring
+ * correlation has a plateau where every ring agrees well enough; of equal values the last one
+ * counts, because noise ends the plateau. */
 static bool past_peak(struct rl *R, double value)
 {
     /* 0: no ring agrees */
@@ -472,7 +473,7 @@ static bool past_peak(struct rl *R, double value)
     return R->base.step >= R->best_step + 3 + R->best_step / 4;
 }
 
-/* What past_peak looks at; -inf before the first iteration that is compared. */
+/* The value that past_peak compares; -inf before the first iteration that is compared. */
 static scry_status criterion(const struct rl *R, double *value, scry_error *err)
 {
     if (by_rings(R) && R->base.step >= FIRST) return agreement(R, value, err);
@@ -534,7 +535,7 @@ const struct scry_method scry_method_richardson_lucy = {
     .title = "Richardson-Lucy",
     .kind = SCRY_CLASSICAL,
     .needs = SCRY_NEEDS_POSITIVE,
-    .exact = "point estimate: maximum likelihood, regularized by stopping early",
+    .exact = "point estimate: maximum likelihood, regularised by stopping early",
     .contends = true,
     .citation =
         "Richardson 1972, JOSA 62:55; Lucy 1974, AJ 79:745; Biggs & Andrews 1997, Appl. Opt. "

@@ -3,7 +3,7 @@
  *   u(lambda) = argmin 1/2 sum W (A u - b)^2 + lambda/2 |G u|^2,
  *   (A^T W A + lambda G^T G) u = A^T W b
  *
- * and its weight, by default, by generalized cross-validation (Golub, Heath & Wahba 1979,
+ * and its weight, by default, by generalised cross-validation (Golub, Heath & Wahba 1979,
  * Technometrics 21:215), or by the discrepancy principle (Morozov 1966), chi2(lambda) = 1:
  *
  *   gcv(lambda) = chi2 / (1 - tr H / m)^2,   H = W^(1/2) A (A^T W A + lambda G^T G)^-1 A^T W^(1/2)
@@ -11,8 +11,8 @@
  *
  * The discrepancy smooths too much: the residual of the right weight has m - tr H degrees of
  * freedom, not m. The weights are tried from stiff to loose, each solve starting from the last, so
- * that few CG iterations are spent on each; counted light renews W from the last image on the
- * way. */
+ * that each needs few CG iterations; for counted light W is updated from the last image between
+ * them. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
@@ -25,10 +25,10 @@
 #include <math.h>
 #include <string.h>
 
-#define STIFF 2.0       /* first trial: log10 of lambda / mean W; the image is then all but flat */
+#define STIFF 2.0       /* first trial: log10 of lambda / mean W; the image is then almost flat */
 #define LOOSE -9.0      /* last one: below single precision, the data are interpolated */
 #define RATIO 0.5       /* of log10 lambda, from one trial to the next */
-#define MATCH 5e-3      /* of chi2: the discrepancy is met */
+#define MATCH 5e-3      /* of chi2: relative tolerance of the discrepancy */
 #define SEARCH_TOL 1e-3 /* of CG while searching; the option for the last solve */
 
 enum phase { SCAN, REFINE, LAST };
@@ -127,7 +127,7 @@ static scry_status tikhonov_apply(void *ctx, float *out, const float *in, scry_e
     return SCRY_OK;
 }
 
-/* x from x; rhs is scaled in place. */
+/* Solves from x; rhs is scaled in place. */
 static scry_status tikhonov_solve(struct tikhonov *T, float *x, double tol, scry_error *err)
 {
     const size_t n = T->base.n;
@@ -203,7 +203,7 @@ static double vertex(const struct tikhonov *T)
     return T->before.x - 0.5 * RATIO * (left - right) / bend;
 }
 
-/* The next log10 lambda after a trial whose value is in T->now; LAST when it is the answer. */
+/* The next log10 lambda after a trial whose value is in T->now; LAST when it is the final one. */
 static void next_gcv(struct tikhonov *T)
 {
     if (T->now.value > T->before.value) {
@@ -273,7 +273,7 @@ static const scry_option tikhonov_options[] = {
     {"weight-by", "stop", SCRY_FIELD(struct tikhonov_options, stop), TIKHONOV_HOLDOUT, 0,
      TIKHONOV_HOLDOUT, tikhonov_stop_words,
      "how gradient-weight is found from the data: discrepancy: chi2 per pixel is 1; holdout: "
-     "generalized "
+     "generalised "
      "cross-validation"},
     SCRYI_CG_OPTIONS(struct tikhonov_options, 100, 1e-4),
     {0},

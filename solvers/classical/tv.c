@@ -18,9 +18,9 @@
  * SIAM J. Sci. Comput. 31:2047). Counted light: W is renewed from A u while the iteration runs.
  *
  * Several coils measure more numbers than there are pixels, and no image has chi2 1 when the maps
- * are not quite right. For complex images the least squares fit is therefore made first: it takes
- * up `dof` of the noise's m degrees of freedom, so where its chi2 c exceeds 1 - dof/m, the rest is
- * what the model cannot explain, and c + dof/m is what the truth would leave. */
+ * have errors. For complex images the least squares fit is therefore made first. It fits `dof` of
+ * the m degrees of freedom of the noise, so where its chi2 c exceeds 1 - dof/m, the excess is the
+ * error of the model, and the chi2 of the true image is c + dof/m. */
 #include "solvers/classical/difference_impl.h"
 #include "solvers/classical/fit_impl.h"
 
@@ -31,8 +31,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { EXPAND_EVERY = 20 };   /* iterations on one W: renewing is cheap, but never lets q settle */
-enum { FIT_ITERATIONS = 30 }; /* of the least squares fit: it is there but for what noise rules */
+enum {
+    EXPAND_EVERY = 20
+}; /* iterations with one W: an update is cheap, but q has to settle after it */
+enum { FIT_ITERATIONS = 30 }; /* of the least squares fit: enough except for components of noise */
 
 struct tv_options {
     size_t iterations;
@@ -68,15 +70,15 @@ static void tv_destroy(scry_solver *S)
     scry_free(T);
 }
 
-/* Step sizes whose ratio is the square of the image's scale: the duals live in unit balls. A tenth
- * of the contrast is the scale of what is left to change once the image is roughly there; of 0.1,
- * 0.3, 1 and 3 it converged fastest by far (30 iterations against hundreds, tried on one crop of
- * the quality bench, tests/bench/quality.py, at 100 photons).
+/* Step sizes whose ratio is the square of the image's scale, since the duals are in unit balls. A
+ * tenth of the contrast is the scale of the changes once the image is roughly right; of 0.1, 0.3, 1
+ * and 3 it converged fastest by far (30 iterations against hundreds, tried on one crop of the
+ * quality bench, tests/bench/quality.py, at 100 photons).
  *
- * Complex data are taken for samples of a transform, whose energy is that of the image; of 0.01 to
- * 1 of its root mean square 0.3 brought k-space of one coil and of sixteen nearest to the minimum
- * within 500 iterations. What was not sampled moves slowly: 1 % of that is what a step is held
- * against, or it ends a dB short. */
+ * Complex data are assumed to be samples of a transform, whose energy is that of the image; of 0.01
+ * to 1 of its root mean square, 0.3 came closest to the minimum within 500 iterations, for k-space
+ * of one coil and of sixteen. Components that were not sampled move slowly, so a step is compared
+ * with 1 % of that scale; otherwise the run ends a dB short. */
 static void set_steps(struct tv *T)
 {
     const float *b = T->fit.b;
@@ -158,7 +160,7 @@ static double ellipsoid(const struct tv *T, double mu, double *slope)
     return value;
 }
 
-/* mu >= 0 with ellipsoid(mu) = m: Newton on value^(-1/2), which is concave and all but linear in
+/* mu >= 0 with ellipsoid(mu) = m: Newton on value^(-1/2), which is concave and almost linear in
  * mu, so that every iterate stays below the root and converges from there (Reinsch 1971, Numer.
  * Math. 16:451). */
 static double multiplier(const struct tv *T)

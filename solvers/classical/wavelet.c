@@ -6,10 +6,10 @@
  *   x_k = shrink(y_k - tau (A^H A y_k - A^H b), tau lambda),    tau = 0.95 / |A|^2
  *   y_(k+1) = x_k + (t_k - 1) / t_(k+1) (x_k - x_(k-1)),        t_(k+1) = (1 + sqrt(1 + 4 t_k^2))/2
  *
- * The weight of the noise is left out: lambda is in the unit of u, and portable where u is in the
- * unit that scry_kspace_scale gives. Each step shifts W by its own random pixels (Figueiredo &
- * Nowak 2003), which then minimises f averaged over shifts in place of one f, approximately: the
- * estimate does not stand still, but has no blocks. A^H b is formed once. */
+ * The weight of the noise is left out: lambda is in the unit of u, and the same lambda serves where
+ * u is in the unit of scry_kspace_scale. Each step shifts W by a random number of pixels
+ * (Figueiredo & Nowak 2003), which approximately minimises the mean of f over shifts: the estimate
+ * keeps changing a little, but has no blocks. A^H b is computed once. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"

@@ -4,7 +4,7 @@
  *   (A^T W A + lambda C^-1) (u - mean) = A^T W (b - A mean)
  *
  * as u = mean + V A^T w q, V = C / lambda, w = W^(1/2), with q from the system in measurement space
- * (solvers/condition_impl.h). Periodic blur and white noise make it the filter of Wiener 1949.
+ * (solvers/condition_impl.h). With periodic blur and white noise it is the filter of Wiener 1949.
  * Counted light has its noise variance in W: the estimate is repeated with the W of the estimate
  * before (Fisher scoring), each solve starting from the last. */
 #include "solvers/classical/fit_impl.h"
@@ -46,7 +46,7 @@ static void wiener_destroy(scry_solver *S)
     scry_free(R);
 }
 
-/* W starts at a flat image that fits, not at the model's mean, which may be far from this one. */
+/* W starts at the flat image that fits best; the mean of the model may be far from this image. */
 static scry_status wiener_start(scry_solver *S, scry_error *err)
 {
     struct wiener *R = (struct wiener *)S;

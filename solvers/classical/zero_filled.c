@@ -1,4 +1,4 @@
-/* u = A^H b: what was measured, put back where it belongs, and nothing where nothing was measured.
+/* u = A^H b: the measurement in its places, and 0 where nothing was measured.
  * For k-space with coil maps (sum |S|^2 = 1) the coil-combined zero-filled image (Roemer et al.
  * 1990, MRM 16:192); for other operators the matched filter, the start of most iterations. */
 #include "solvers/classical/fit_impl.h"

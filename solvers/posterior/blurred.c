@@ -7,29 +7,29 @@
 #include <math.h>
 #include <string.h>
 
-/* The level as published, and the highest for a coupling: ancestral steps start there. */
+/* The published level, and the highest one of a coupling, from which ancestral steps start. */
 static const double PAPER_LEVEL = 0.05, HIGHEST = 0.3;
-/* s^2 |A^T W A| by choice, and at most: the series slows down towards 1. */
-static const double SHARE = 0.5, TRUSTED = 0.6;
-/* Last level of a draw of x0, over s, where the prior knows that. */
+/* s^2 |A^T W A| by default, and its maximum: the series converges more slowly towards 1. */
+static const double SHARE = 0.5, SHARE_MAX = 0.6;
+/* Last level of a draw of x0, relative to s, unless the prior starts higher. */
 static const double LAST = 0.1;
-enum { TERMS = 6, MOST_STEPS = (1 << 28) / SCRYI_BLURRED_LEVELS - 2 };
+enum { TERMS = 6, STEPS_MAX = (1 << 28) / SCRYI_BLURRED_LEVELS - 2 };
 
-/* s of an exact coupling, 0 < asked for or 0. */
+/* The level s of an exact coupling: as asked, or chosen where that is 0. */
 static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err)
 {
     struct scryi_sampler *S = &B->L->G->base;
     const double data = B->L->data;
-    B->s = asked > 0 ? asked : fmax(B->least, fmin(HIGHEST, sqrt(SHARE / data)));
-    B->room = B->s * B->s * data;
-    if (B->room > TRUSTED)
+    B->s = asked > 0 ? asked : fmax(B->sigma_low, fmin(HIGHEST, sqrt(SHARE / data)));
+    B->share = B->s * B->s * data;
+    if (B->share > SHARE_MAX)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "coupling exact: a level of %g, expected at most %g for this noise; the "
                          "prior knows %g and more",
-                         B->s, sqrt(TRUSTED / data), B->least);
-    if (S->base.steps > MOST_STEPS)
+                         B->s, sqrt(SHARE_MAX / data), B->sigma_low);
+    if (S->base.steps > STEPS_MAX)
         return SCRY_FAIL(err, SCRY_EINVAL, "coupling exact: %zu steps in all, expected at most %d",
-                         S->base.steps, MOST_STEPS);
+                         S->base.steps, STEPS_MAX);
     for (size_t i = 0; i < S->base.steps; i++)
         S->sigma[i] = B->s;
     return SCRY_OK;
@@ -62,17 +62,17 @@ scry_status scryi_blurred_init(struct scryi_blurred *B, struct scryi_langevin *L
     scry_status st = SCRY_OK;
     B->L = L;
     B->options = *blurred;
-    scry_prior_sigma_range(S->base.problem.prior, &B->least, &high);
+    scry_prior_sigma_range(S->base.problem.prior, &B->sigma_low, &high);
     B->rest = scry_alloc(n, sizeof *B->rest);
     B->turn = scry_alloc(n, sizeof *B->turn);
     B->noisy = scry_alloc(n, sizeof *B->noisy);
     if (!B->rest || !B->turn || !B->noisy)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", S->base.method->name,
                          n);
-    B->s = o->schedule.sigma_min > 0 ? o->schedule.sigma_min : fmax(PAPER_LEVEL, B->least);
+    B->s = o->schedule.sigma_min > 0 ? o->schedule.sigma_min : fmax(PAPER_LEVEL, B->sigma_low);
     if (blurred->coupling == SCRYI_COUPLING_EXACT) st = couple(B, o->schedule.sigma_min, err);
     if (st != SCRY_OK) return st;
-    B->most = blurred->prior_weight / (B->s * B->s) + L->data / (1 - B->room);
+    B->curvature = blurred->prior_weight / (B->s * B->s) + L->data / (1 - B->share);
     return SCRY_OK;
 }
 
@@ -83,13 +83,13 @@ void scryi_blurred_clear(struct scryi_blurred *B)
     scry_free(B->noisy);
 }
 
-/* g = (I - s^2 A^T W A)^-1 g, eigenvalues in [1 - room, 1] (Saad 2003, Iterative Methods for Sparse
- * Linear Systems, Alg. 12.1). Linear in g, as conjugate gradients would not be. */
+/* g = (I - s^2 A^T W A)^-1 g, eigenvalues in [1 - share, 1] (Saad 2003, Iterative Methods for
+ * Sparse Linear Systems, Alg. 12.1). Linear in g, as conjugate gradients would not be. */
 static scry_status uncouple(struct scryi_blurred *B, scry_error *err)
 {
     struct scryi_guided *G = B->L->G;
     const size_t n = G->base.base.n;
-    const double centre = 1 - B->room / 2, half = B->room / 2;
+    const double centre = 1 - B->share / 2, half = B->share / 2;
     double ratio = half / centre;
     scry_status st;
     memcpy(B->rest, B->L->g, n * sizeof *B->rest);
@@ -114,7 +114,7 @@ scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry
 {
     struct scryi_langevin *L = B->L;
     scry_status st = scryi_langevin_pull(L, x, err);
-    if (st == SCRY_OK && B->room > 0) st = uncouple(B, err);
+    if (st == SCRY_OK && B->share > 0) st = uncouple(B, err);
     if (st != SCRY_OK) return st;
     return scryi_langevin_push(L, x, B->s, 1, B->options.prior_weight, err);
 }
@@ -127,7 +127,7 @@ static scry_status blurred_draw(struct scryi_blurred *B, double extra, scry_erro
     const struct scryi_reverse reverse = {
         .levels = B->levels,
         .count = SCRYI_BLURRED_LEVELS,
-        .low = fmax(LAST * B->s, B->least),
+        .low = fmax(LAST * B->s, B->sigma_low),
         .rho = 7,
         .spread = 1,
         .left = SCRYI_DRAW_DATA,

@@ -3,17 +3,17 @@
 
 #include "solvers/posterior/langevin_impl.h"
 
-/* What Langevin samplers share that stay at one level s, where the prior they know is that of noisy
- * images, x = x0 + s n.
+/* The part of Langevin samplers that stay at one level s, where the prior they know is that of
+ * noisy images, x = x0 + s n.
  *
- * As published (`coupling paper`) x is taken for the image: its prior is blurred by s. `coupling
- * exact` (ours; the idea is that of pnpdm.c) takes the measurement for one of x, whose noise is
- * less by what s already adds,
- *   y | x ~ N(A x, W^-1 - s^2 A A^T),   g = (I - s^2 A^T W A)^-1 A^T W (b - A x) + ...,
- * so that y | x0 has the noise it has, and ends with a draw of x0 given x, by ancestral steps. What
- * the chain has for its stationary law then is the posterior itself, for every s^2 < 1 / |A^T W A|.
- * At half of that, the default, the curvature is at most 4 |A^T W A|, whatever the noise: steps as
- * long as the data allow. The inverse is a fixed Chebyshev series, right to 3e-4. */
+ * As published (`coupling paper`) x is treated as the image, so its prior is blurred by s.
+ * `coupling exact` (ours; the idea is that of pnpdm.c) treats the measurement as one of x, whose
+ * noise is smaller by the noise that s already adds, y | x ~ N(A x, W^-1 - s^2 A A^T),   g = (I -
+ * s^2 A^T W A)^-1 A^T W (b - A x) + ..., so that y | x0 has the noise of the measurement, and ends
+ * with a draw of x0 given x, by ancestral steps. The stationary distribution of the chain is then
+ * the posterior itself, for every s^2 < 1 / |A^T W A|. At half of that bound, the default, the
+ * curvature is at most 4 |A^T W A| for any noise, so steps are as long as the data allow. The
+ * inverse is a Chebyshev series with a fixed number of terms, accurate to 3e-4. */
 enum { SCRYI_BLURRED_LEVELS = 8 }; /* of the draw of x0 */
 
 /* Member `blurred` of the options of such a method. */
@@ -26,11 +26,11 @@ struct scryi_blurred {
     struct scryi_langevin *L; /* borrowed */
     struct scryi_blurred_options options;
     double s;
-    double least; /* level that the prior knows */
-    double room;  /* s^2 |A^T W A|, with coupling exact; else 0 */
-    double most;  /* bound on the curvature: lambda / s^2 + |A^T W A| / (1 - room) */
+    double sigma_low; /* lowest level of the prior */
+    double share;     /* s^2 |A^T W A|, with coupling exact; else 0 */
+    double curvature; /* bound: prior_weight / s^2 + |A^T W A| / (1 - share) */
     double levels[SCRYI_BLURRED_LEVELS + 1];
-    float *rest, *turn, *noisy; /* of the series, n each; x that a draw starts from */
+    float *rest, *turn, *noisy; /* of the series, n each; the x that a draw starts from */
 };
 
 /* The settings of the sampler that G is to be made with: all levels at the one where it stays.
@@ -61,7 +61,7 @@ scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_pro
      1e6,                                                                                          \
      NULL,                                                                                         \
      "noise level of the denoiser; 0: 0.05, with coupling exact half of what the noise of the "    \
-     "data has room for"},                                                                         \
+     "data allows"},                                                                               \
         {"coupling",                                                                               \
          NULL,                                                                                     \
          SCRY_FIELD(type, blurred.coupling),                                                       \

@@ -18,8 +18,7 @@ struct coefficients {
     float *estimate;
 };
 
-/* Whether U^H picks entries: then |U^H e| does not change with the signs of e, whatever they are.
- */
+/* Whether U^H picks entries: then |U^H e| does not depend on the signs of the entries of e. */
 static scry_status probe(struct coefficients *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;

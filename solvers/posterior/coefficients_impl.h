@@ -3,14 +3,14 @@
 
 #include "solvers/posterior/guided_impl.h"
 
-/* What the samplers share that work coefficient by coefficient of A = U S V^H (operators/op.h).
- * Every level they see D, x and fresh noise as coefficients, and write those of the next state.
+/* The common part of samplers that work coefficient by coefficient of A = U S V^H (operators/op.h).
+ * At every level they get D, x and fresh noise as coefficients, and write those of the next state.
  *
- * The variance of a measured coefficient U^H b is its own where each coefficient reads one
- * measurement (masks), so that photon noise enters pixel by pixel; otherwise it is the mean
- * variance of the measurement. */
+ * Where each coefficient reads one entry of the measurement (masks), the variance of U^H b is that
+ * of the entry, so that photon noise is used pixel by pixel; otherwise it is the mean variance of
+ * the measurement. */
 
-/* One number (a complex coefficient is two): what a level knows of it. */
+/* One number of a coefficient (a complex one has two) at one level. */
 struct scryi_coefficient {
     double S;       /* singular value */
     double v;       /* variance of y in units of S: that of U^H b over S^2; measured only */
@@ -20,12 +20,12 @@ struct scryi_coefficient {
     double s, next; /* this level and the next, 0 after the last */
 };
 
-/* Writes the number of the next state, and returns that of the estimate of the image. options: the
- * method's struct. */
+/* Writes the number of the next state to *state and returns that of the estimate of the image.
+ * options: the method's struct. */
 typedef double scryi_coefficient_fn(const struct scryi_coefficient *c, const void *options,
                                     double *state);
 
-/* plan hook: a method with that update, on a schedule, from noise or a Gaussian start. */
+/* plan hook of a method with this update, on a noise schedule, from noise or a Gaussian start. */
 scry_status scryi_coefficients_plan(scry_solver **out, scryi_coefficient_fn *update,
                                     const scry_problem *problem, const scry_options *options,
                                     const struct scryi_sampler_options *o, scry_error *err);

@@ -10,30 +10,32 @@
 #include <string.h>
 
 /* Decoupled annealing posterior sampling: at each level an image is drawn given state and data, and
- * the next state is that image in fresh noise, whatever the state was,
+ * the next state is that image in fresh noise, which does not depend on the state otherwise,
  *   z ~ N(z; u, V) p(y | z),   x' = z + s' n.
  * Zhang et al. 2024, Algorithm 1, in the coordinate x = x0 + s n. As published u is the end of the
- * probability-flow ODE from x and V = s^2 I, which is more than a state leaves unknown: what was
- * not measured comes out a third too wide. `variance matched` takes the moments that belong to
- * x0 | x together, u = D(x; s) and V = (C^-1 + I / s^2)^-1 with C that of the Gaussian model, or
- * s^2 / (1 + s^2) where there is none: exact where the prior is the model, at any count of levels.
- * The likelihood is that of the noise itself (the tau of the paper is sigma).
+ * probability-flow ODE from x, and V = s^2 I, which is more than the uncertainty of the image given
+ * x: pixels that were not measured get a spread that is a third too wide. `variance matched` uses
+ * the two moments of x0 | x, u = D(x; s) and V = (C^-1 + I / s^2)^-1 with C that of the Gaussian
+ * model, or s^2 / (1 + s^2) where there is no model: exact where the prior is the model, with any
+ * number of levels. The likelihood has the noise of the measurement (the tau of the paper is
+ * sigma).
  *
- * The draw of z, `inner-draw`: exact by perturbation and one linear solve, on the local Gaussian
- * model of the data; or by a chain in a, z = u + V^(1/2) a, on the likelihood of the noise as it
- * is: `langevin` as in the paper, a += h g + sqrt(2 h) n, or `hmc`, leapfrog steps with a
- * Metropolis test. Both start at u and take h = e^2 / 2 with e = draw-size / sqrt(L), L = 1 + |V|
- * |A|^2 max W; for hmc another d^(-1/4) for d unknowns (Beskos et al. 2013, Bernoulli 19:1501).
- * At high levels, where the data are sharp beside the state, 100 steps go only part of the way. */
+ * The draw of z, `image-draw`, is exact, by perturbation and one linear solve on the local Gaussian
+ * model of the data; or it is the end of a chain in a, z = u + V^(1/2) a, on the likelihood itself:
+ * `langevin` as in the paper, a += h g + sqrt(2 h) n, or `hmc`, leapfrog steps with a Metropolis
+ * test. Both chains start at u and use h = e^2 / 2 with e = draw-step-size / sqrt(L), L = 1 + |V|
+ * |A|^2 max W; for hmc e has another factor d^(-1/4) for d unknowns (Beskos et al. 2013, Bernoulli
+ * 19:1501). At high levels, where the data are much sharper than the state, 100 steps do not reach
+ * equilibrium. */
 
 enum { MAX_INNER = 1000, MAX_DRAW = 1000, STRIDE = 10 /* leapfrog steps of a trajectory */ };
 static const double ODE_LOW = 0.01; /* where the ODE ends, as published */
-/* Leapfrog steps are this share of e to all of it, at random: where the likelihood bends more than
- * at u, some trajectories are accepted all the same, and none is a whole turn for long. */
+/* The length of leapfrog steps is drawn between this share of e and e. So some trajectories are
+ * accepted even where the likelihood bends more than at u, and none stays a whole turn for long. */
 static const double SHORTEST = 0.2;
 enum { POWER_STEPS = 30 };
 
-/* What a state leaves unknown of its image, and how the image is drawn given the data. */
+/* The covariance of the image given a state, and how the image is drawn given the data. */
 enum daps_variance { DAPS_VARIANCE_PAPER = 0, DAPS_VARIANCE_MATCHED };
 enum daps_draw { DAPS_DRAW_EXACT = 0, DAPS_DRAW_LANGEVIN, DAPS_DRAW_HMC };
 static const char *const daps_variance_words[] = {
@@ -73,7 +75,7 @@ static struct scryi_covariance daps_covariance(const struct daps *M, double s)
                                : scryi_covariance_white(s * s / (1 + s * s));
 }
 
-/* x0 = the centre u of what the state says of the image. */
+/* x0 = u, the mean of the image given the state. */
 static scry_status estimate(struct daps *M, double s, scry_error *err)
 {
     struct scryi_sampler *S = &M->G.base;
@@ -209,11 +211,11 @@ static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, 
     memset(M->a, 0, bytes);
     scry_status st = scryi_guided_linearise(G, G->base.x0, err);
     if (st != SCRY_OK) return st;
-    double most = 0;
+    double max_weight = 0;
     for (size_t i = 0; i < G->m; i++)
-        most = fmax(most, (double)G->w[i] * G->w[i]);
+        max_weight = fmax(max_weight, (double)G->w[i] * G->w[i]);
     const double size = V->model ? 1 / (1 / M->model + 1 / V->noise) : V->t;
-    const double e = o->draw_size / sqrt(1 + size * M->norm2 * most);
+    const double e = o->draw_size / sqrt(1 + size * M->norm2 * max_weight);
     if (o->draw == DAPS_DRAW_LANGEVIN) return draw_langevin(M, V, e, err);
     st = daps_gradient(M, V, err);
     for (size_t k = 0; k < o->draw_steps && st == SCRY_OK; k += STRIDE)
@@ -299,7 +301,7 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct daps_options, 200),
     {"variance", NULL, SCRY_FIELD(struct daps_options, variance), DAPS_VARIANCE_PAPER, 0,
      DAPS_VARIANCE_MATCHED, daps_variance_words,
-     "what a state leaves unknown of its image; paper: s^2 around the end of the ODE, as "
+     "covariance of the image given a state; paper: s^2 around the end of the ODE, as "
      "published; matched: the covariance of the Gaussian model around the denoised state"},
     {"ode-steps", "inner", SCRY_FIELD(struct daps_options, ode_steps), 5, 1, MAX_INNER, NULL,
      "denoiser steps of the ODE (variance paper)"},

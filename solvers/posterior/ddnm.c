@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-/* DDNM+: the part of the image that A sees is replaced by the measurement, as far as its noise
- * allows, coefficient by coefficient of A = U S V^H. Wang et al. 2023, Eq. 17-19 and Appendix I, in
- * the coordinate x = x0 + s n. With c = V^H D, y = U^H b / S of variance v, next level s':
+/* DDNM+: the part of the image that A sees is replaced by the measurement, to the extent that its
+ * noise allows, coefficient by coefficient of A = U S V^H. Wang et al. 2023, Eq. 17-19 and Appendix
+ * I, in the coordinate x = x0 + s n. With c = V^H D, y = U^H b / S of variance v, next level s':
  *   S > 0, s' >= sqrt(v)   c' = y + sqrt(s'^2 - v) z         (the noise of y is part of s')
  *   S > 0, else            c' = c + l (y - c) + eta s' z,    l = s' sqrt((1 - eta^2) / v)
  *   S = 0                  c' = c + s' (eta z + sqrt(1 - eta^2) (V^H x - c) / s) */

@@ -9,11 +9,10 @@
  *   S > 0, s' >= sqrt(v)   c' = (1 - eta_b) c + eta_b y + sqrt(s'^2 - eta_b^2 v) z
  *   S > 0, else            c' = c + sqrt(1 - eta^2) s' (y - c) / sqrt(v) + eta s' z
  *   S = 0                  c' = c + s' (eta z + sqrt(1 - eta^2) (V^H x - c) / s)
- * With eta_b 1 this is the step of DDNM+, which goes on to visit levels again; then what a level
- * knows of a coefficient comes from y alone as long as the noise of the state covers that of y, and
- * the prior of that coefficient is never asked. The first state is that of the other methods, the
- * model's mean in noise, and not the measurement in noise of their Eq. 7: at the first level the
- * one cannot be told from the other. */
+ * With eta_b 1 this is the step of DDNM+ without repeated visits. As long as the noise of the state
+ * covers that of y, a coefficient then depends on y alone, and the prior of that coefficient has no
+ * effect. The first state is that of the other methods, the mean of the model in noise, and not the
+ * measurement in noise of their Eq. 7: in the noise of the first level they do not differ. */
 
 struct ddrm_options {
     struct scryi_sampler_options sampler;

@@ -4,23 +4,24 @@
 #include "solvers/posterior/guided_impl.h"
 
 /* Decomposed diffusion sampling. At noise level s, with D = D(x; s) the denoised state,
- *   x0 = argmin_u  gamma/2 |A u - b|^2 + 1/2 |u - D|^2,   `inner` conjugate-gradient steps from D:
+ *   x0 = argmin_u  gamma/2 |A u - b|^2 + 1/2 |u - D|^2,   some conjugate-gradient steps from D:
  *        (I + gamma A^H A) x0 = D + gamma A^H b
  *   x' = x0 + s' (sqrt(1 - eta^2) (x - D) / s + eta z).
  * Chung, Lee & Ye 2024, Algorithm 2 (noisy measurements), in the coordinate x = x0 + s n. The noise
- * kept from the last level is the prior's estimate (x - D) / s, not (x - x0) / s: what the data
- * moved is not noise there. The paper's A has norm 1; gamma is relative to 1 / |A|^2, so that an
- * operator in another unit (whitened coils) gives the same images. Where the noise differs from
- * entry to entry, relative weights are kept, with mean 1.
+ * that is kept from the last level is the prior's estimate (x - D) / s and not (x - x0) / s,
+ * because the change from D to x0 is no noise. The paper's A has norm 1; here gamma is relative to
+ * 1 / |A|^2, so that an operator in another unit (whitened coils) gives the same images. Where the
+ * noise differs from entry to entry, the relative weights are kept, with mean 1.
  *
- * So the data pull alike at every level, whatever their noise, and level after level draws the
- * image onto them: with gamma 1 and 60 levels a pixel seen in noise of a third of its spread ends
- * on its measurement, with a spread of a thirtieth of the true one (tests/exact/test_posterior.c).
- * `weight noise` takes instead what both are worth, the likelihood against a prior of variance s^2,
+ * This weight of the data is the same at every level and does not depend on their noise, so the
+ * image is drawn onto the data level by level: with gamma 1 and 60 levels a pixel measured in noise
+ * of a third of its spread ends on its measurement, with a spread of a thirtieth of the true one
+ * (tests/exact/test_posterior.c). `weighting noise` weighs the likelihood against a prior of
+ * variance s^2 instead,
  *   x0 = argmin_u  -gamma log p(y | u) + |u - D|^2 / (2 s^2),
- * the proximal step of DiffPIR, and (x - x0) / s for the noise that is left: on the same problem
- * the spread is then 0.8 to 0.9 of the true one. On a brain of 16 coils, 4-fold undersampled, the
- * published weight reached 23.9 dB and this one 30.3 (50 levels, one chain): it is the default. */
+ * the proximal step of DiffPIR, and keeps (x - x0) / s as the noise: on the same problem the spread
+ * is then 0.8 to 0.9 of the true one. On a brain of 16 coils, 4-fold undersampled, the published
+ * weight reached 23.9 dB and this one 30.3 (50 levels, one chain), so it is the default. */
 
 /* What the weight of the data is relative to: the publication's constant, or the noise. */
 enum dds_weight { DDS_WEIGHT_PAPER = 0, DDS_WEIGHT_NOISE };

@@ -8,11 +8,11 @@
  *   x0 = argmin_u  -log p(y | u) + lambda |u - D(x; s)|^2 / (2 s^2)
  *   x' = x0 + s' (sqrt(1 - zeta) (x - x0) / s + sqrt(zeta) z).
  * The proximal step is that of the likelihood itself, with its noise level: rho = lambda sigma_n^2
- * / s^2 of the paper's Eq. 13 appears when noise is white. Counted light has its noise variance
- * taken from the estimate of the level before (Fisher scoring): one linear solve a level, since the
- * next level scores again, where a proximal step solved to the end takes several and gains nothing.
- * The paper leaves the data step out at the last level; here it stays, since at the last level it
- * is the gentlest. */
+ * / s^2 of the paper's Eq. 13 is the case of white noise. For counted light the noise variance is
+ * taken from the estimate of the level before (Fisher scoring). That is one linear solve a level: a
+ * proximal step that is solved to the end takes several and is no better, since the next level
+ * scores again. The paper leaves out the data step at the last level; here it is kept, since it
+ * changes the image least there. */
 
 struct diffpir_options {
     struct scryi_sampler_options sampler;

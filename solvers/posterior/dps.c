@@ -6,11 +6,12 @@
 #include <string.h>
 
 /* Diffusion posterior sampling: an ancestral step of the prior, then a step of length zeta against
- * the gradient of the residual's norm (its square's gradient, normalised: Chung et al. 2023, Alg. 1
- * and Appendix D.1). In variance-preserving coordinates x_vp = sqrt(abar) x, so with 1 / abar = 1 +
- * s^2 x' = x'_DDPM + zeta sqrt((1 + s^2)(1 + s'^2)) (dD/dx)^T A^T r / |r|,   r = b - A D. It asks
- * for the data and not for the noise: the residual is not weighted, entries that were not measured
- * are left out. Nothing is clipped, where the original clips D to [-1, 1]. */
+ * the gradient of the norm of the residual (the gradient of its square, normalised: Chung et al.
+ * 2023, Alg. 1 and Appendix D.1). In variance-preserving coordinates x_vp = sqrt(abar) x, so with
+ * 1 / abar = 1 + s^2
+ *   x' = x'_DDPM + zeta sqrt((1 + s^2)(1 + s'^2)) (dD/dx)^T A^T r / |r|,   r = b - A D.
+ * The method does not use the noise level: the residual is not weighted, except that entries that
+ * were not measured are left out. Nothing is clipped, where the original clips D to [-1, 1]. */
 
 struct dps_options {
     struct scryi_sampler_options sampler;

@@ -7,10 +7,10 @@
 /* Jacobian-free posterior sampling. Moment matching, E[x0 | x, y] with x0 | x ~ N(D, V), where V is
  * not the network's own covariance s^2 dD/dx but that of a Gaussian model of the images,
  *   V = (C^-1 + I / s^2)^-1,   x0 = D + V A^T (W^-1 + A V A^T)^-1 (b - A D),
- * then a DDIM step around x0. No derivative of the network; exact when the prior is the model.
- * In a long step the spread of x0 around that mean matters too: a DDIM step leaves out
+ * then a DDIM step around x0. It needs no derivative of the network and is exact when the prior is
+ * the model. In a long step the spread of x0 around that mean matters too: a DDIM step leaves out
  * (1 - (s'/s)^2)^2 of its variance. With `spread` 1 the step goes around a draw from
- * N(x0, (V^-1 + A^T W A)^-1) instead, and is exact for such a prior however long it is. */
+ * N(x0, (V^-1 + A^T W A)^-1) instead, and is exact for such a prior with steps of any length. */
 
 struct jfps_options {
     struct scryi_sampler_options sampler;
@@ -18,8 +18,8 @@ struct jfps_options {
     struct scryi_cg_options cg;
 };
 
-/* u += spread e, e ~ N(0, V): a draw from the model less its estimate from itself in noise s, which
- * is what that estimate leaves unknown. */
+/* u += spread e with e ~ N(0, V): a draw from the model minus the estimate of it from itself in
+ * noise s, which is the error of that estimate. */
 static scry_status jfps_scatter(struct scryi_guided *G, float *u, double s, double spread,
                                 scry_error *err)
 {

@@ -3,16 +3,16 @@
 
 #include <math.h>
 
-/* Annealed Langevin dynamics: `travel` unadjusted Langevin steps at each level s of the schedule,
- * from the highest down, each from where the last one ended,
+/* Annealed Langevin dynamics: `level-steps` unadjusted Langevin steps at each level s of the
+ * schedule, from the highest down, each level starting where the last one ended,
  *   x' = x + d g(x) + sqrt(2 d) n,      d = zeta / (1 / s^2 + c(s) |A^T W A|)
  *   g(x) = c(s) A^T W (b - A x) + (D(x; s) - x) / s^2
- * Jalal et al. 2021 (their annealing; Song & Ermon 2019 without a measurement). What the data say
- * of a noisy x is weaker than what they say of the image: A x misses A x0 by up to s |A|, so with
- * white noise sy^2 grows to sy^2 + (s^2 - s_min^2) |A|^2, which is c(s) = 1 / (1 + (s^2 - s_min^2)
- * |A^T W A|). At the last level it is the likelihood itself, where the original follows the
- * direction of its gradient alone. The law tends to the posterior whose prior is blurred by the
- * last level. */
+ * Jalal et al. 2021 (their annealing; Song & Ermon 2019 without a measurement). The likelihood of a
+ * noisy x is wider than that of the image: A x differs from A x0 by up to s |A|, so with white
+ * noise sy^2 grows to sy^2 + (s^2 - s_min^2) |A|^2, which is c(s) = 1 / (1 + (s^2 - s_min^2) |A^T W
+ * A|). At the last level it is the likelihood itself, where the original follows the direction of
+ * its gradient alone. The distribution tends to the posterior whose prior is blurred by the last
+ * level. */
 
 struct langevin_options {
     struct scryi_sampler_options sampler;

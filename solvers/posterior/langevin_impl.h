@@ -3,18 +3,18 @@
 
 #include "solvers/posterior/guided_impl.h"
 
-/* What Langevin samplers share: the gradient of a log posterior whose prior is smoothed by noise of
- * level s,
+/* The common part of Langevin samplers: the gradient of a log posterior whose prior is smoothed by
+ * noise of level s,
  *   g(x) = data A^T W (b - A x) + weight (D(x; s) - x) / s^2,
- * and a bound on its Lipschitz constant, from which steps follow. The score of the smoothed prior
- * is taken to have the constant 1 / s^2, as it has where D neither expands nor reflects; where
- * several images explain x it can be larger, but there it pushes away, which no step makes
- * unstable. */
+ * and a bound on its Lipschitz constant, which sets the length of steps. The score of the smoothed
+ * prior is assumed to have the constant 1 / s^2, as it has where D neither expands nor reflects.
+ * Where several images explain x the constant can be larger, but there the score pushes x away, and
+ * no step becomes unstable by that. */
 struct scryi_langevin {
     struct scryi_guided *G; /* borrowed */
     double data;            /* bound on the largest eigenvalue of A^T W A */
-    double typical;         /* the same for the mean of W, at the counts that were measured */
-    double misfit;          /* |w (A x - b)| / sqrt(known) where the gradient was last taken */
+    double typical;         /* the same for the mean of W at the measured counts */
+    double misfit;          /* |w (A x - b)| / sqrt(known) where the gradient was last computed */
     float *g;               /* gradient */
 };
 
@@ -27,7 +27,7 @@ void scryi_langevin_clear(struct scryi_langevin *L);
 /* All levels at sigma_min, for samplers that stay there. */
 void scryi_langevin_flatten(struct scryi_sampler_options *o);
 
-/* Of a method that is these two and nothing else: what its solver is, and its plan hook. */
+/* The solver of a method that has only these two parts, and its plan hook. */
 struct scryi_langevin_solver {
     struct scryi_guided G; /* first */
     struct scryi_langevin L;

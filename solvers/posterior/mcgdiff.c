@@ -9,19 +9,18 @@
 
 /* MCGdiff: sequential Monte Carlo over the ancestral chain of the prior in the singular basis of
  * A = U S V^H. A coefficient yb = U^H b / S of variance v = sy^2 / S^2 is the image's own
- * coefficient in noise, so it has the law of the state's coefficient at the level sqrt(v), and is
- * taken for that; between levels s > s' of the schedule, with the noise that is missing:
- *   s'^2 >= v            yb is a guide, seen through R = s'^2 - v, the noise that takes it up to s'
- *   s^2 > v > s'^2       yb is seen through R = v - s'^2, once and for all
- *   v >= s^2             the prior's own moves
- * Particles move by the ancestral kernel N(m, t^2 I), m = D + (s'/s)^2 (x - D), conditioned on what
- * is seen, which is Gaussian; a weight takes N(yb; V^H m, t^2 + R), and gives back the guide of the
- * level before, N(yb; V^H x, s^2 - v). No vector-Jacobian product. Cardoso, Janati el Idrissi,
- * Le Corff, Moulines 2024, Alg. 2, where levels are chosen so that each v is one of them: with the
- * missing noise in place any schedule will do; at the last step s' = 0 and R = v.
+ * coefficient in noise, so it has the distribution of the state's coefficient at the level sqrt(v),
+ * and is used as that. Between levels s > s' of the schedule the missing noise is added: s'^2 >= v
+ * yb guides, seen through R = s'^2 - v, the noise that raises it to s' s^2 > v > s'^2       yb is
+ * seen through R = v - s'^2, once v >= s^2             the prior's own moves Particles move by the
+ * ancestral kernel N(m, t^2 I), m = D + (s'/s)^2 (x - D), conditioned on the coefficients that are
+ * seen, which is Gaussian. A weight is multiplied by N(yb; V^H m, t^2 + R) and divided by the guide
+ * of the level before, N(yb; V^H x, s^2 - v). No vector-Jacobian product. Cardoso, Janati el
+ * Idrissi, Le Corff, Moulines 2024, Alg. 2, where levels are chosen so that each v is one of them:
+ * with the missing noise added any schedule works; at the last step s' = 0 and R = v.
  *
- * Sums over coefficients are taken among images, |V K^(1/2) V^H e|^2, where complex pairs count as
- * often as they should. */
+ * Sums over coefficients are computed among images, |V K^(1/2) V^H e|^2, where complex pairs have
+ * the right weight. */
 
 struct mcgdiff_options {
     struct scryi_sampler_options sampler;
@@ -33,16 +32,16 @@ struct mcgdiff {
     struct scryi_guided G; /* first */
     struct scryi_particles P;
     scry_svd svd;
-    float *y;               /* V U^H b / S: the measurement among images, 0 where it says nothing */
-    float *e;               /* scratch: an image */
-    float *c, *cz;          /* scratch: coefficients */
-    double *v;              /* variance of a coefficient; INFINITY: not measured */
+    float *y;      /* V U^H b / S: the measurement as an image, 0 where it has no information */
+    float *e;      /* scratch: an image */
+    float *c, *cz; /* scratch: coefficients */
+    double *v;     /* variance of a coefficient; INFINITY: not measured */
     double *gain, *spread;  /* of a step: what is taken from yb; sd of the noise */
     double *weight, *spent; /* of a step: 1 / (t^2 + R), and 1 / (s^2 - v) of the guide before */
 };
 
 /* Singular values below this share of the largest are rounding. */
-static const double LEAST = 1e-6;
+static const double SMALLEST = 1e-6;
 
 /* The factors of a step from s (INFINITY: the start) to `next` by a kernel of variance t2. */
 static void mcgdiff_prepare(struct mcgdiff *M, double s, double next, double t2)
@@ -170,15 +169,15 @@ static scry_status observe(struct mcgdiff *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per;
-    double most = 0;
+    double largest = 0;
     scry_status st = scry_likelihood_linearise(G->base.base.problem.L, G->w, G->b, NULL, err);
     if (st != SCRY_OK) return st;
     if ((st = scry_op_svd_uh(G->A, M->c, G->b, G->op_work, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < M->svd.count; i++)
-        most = fmax(most, M->svd.values[i]);
+        largest = fmax(largest, M->svd.values[i]);
     for (size_t i = 0; i < M->svd.count; i++) {
         const double S = M->svd.values[i];
-        const bool measured = S > LEAST * most;
+        const bool measured = S > SMALLEST * largest;
         M->v[i] = measured ? 1 / (G->w[0] * S * S) : INFINITY;
         for (size_t j = i * per; j < (i + 1) * per; j++)
             M->c[j] = measured ? (float)(M->c[j] / S) : 0;

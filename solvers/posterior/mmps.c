@@ -10,20 +10,21 @@
  * V = s^2 dD/dx, and then
  *   x0 = D + V A^T w q,   K q = r,   K = w A V A^T w + I,   r = w (b - A D),
  * and a step around x0. Rozet et al. 2024, Eq. 18-20. Every product with V is one vector-Jacobian
- * product. The Jacobian of a trained network is not quite symmetric, nor always positive, so the
- * system is solved by generalized conjugate residuals (Eisenstat, Elman, Schultz 1983) and not by
- * conjugate gradients: the least residual over the directions so far, whatever they are. V A^T w of
- * each is kept, which spares the product that would map q back to the image. The first direction is
- * q of the level before: along a trajectory q, the residual of the posterior mean, changes little.
+ * product. The Jacobian of a trained network is not quite symmetric, and not always positive, so
+ * the system is solved by generalised conjugate residuals (Eisenstat, Elman, Schultz 1983) and not
+ * by conjugate gradients: they give the smallest residual over the directions so far, for any
+ * directions. V A^T w of each direction is kept, which saves the product that would map q back to
+ * the image. The first direction is q of the level before: along a trajectory q, the residual of
+ * the posterior mean, changes little.
  *
- * With V positive and q exact, the whole correction d = V A^T w q is still short of the data:
+ * With V positive and q exact, the whole correction d = V A^T w q does not overshoot the data:
  * <w A d, r> >= |w A d|^2. A q after few iterations, or of a Jacobian with negative parts, can
- * overshoot them or go the other way, and the next level starts from what it did. So d is cut to
- * the share of it that fits the data best, and left out where every share makes it worse.
+ * overshoot them or point away, and the next level starts from the result. So d is multiplied by
+ * the share of it that fits the data best, which is 0 where every share makes the fit worse.
  *
- * The step is DDIM's (`order` 1), as published: the mean x0 is held over it, and its own spread is
- * left out, (1 - (s'/s)^2)^2 of it in an ancestral step. Along the trajectory x0 is extrapolated
- * with `order` 2, DPM-Solver++(2M) or with fresh noise its stochastic form (Lu et al. 2022,
+ * The step is DDIM's (`order` 1), as published: the mean x0 is held over it, and the spread of x0
+ * is left out, (1 - (s'/s)^2)^2 of it in an ancestral step. With `order` 2 x0 is extrapolated along
+ * the trajectory, DPM-Solver++(2M) or with fresh noise its stochastic form (Lu et al. 2022,
  * arXiv:2211.01095, Alg. 2; the other, SDE-DPM-Solver++(2M), in its appendix), at the same cost. */
 
 enum { MAX_INNER = 64 };
@@ -68,8 +69,8 @@ static scry_status mmps_apply(struct mmps *M, float *out, float *image, const fl
     return SCRY_OK;
 }
 
-/* Direction k of the solve becomes one of unit K p, orthogonal to those before. false: nothing of
- * it is new. */
+/* Direction k of the solve becomes orthogonal to those before it, with |K p| = 1. false: it depends
+ * on those before it. */
 static bool orthogonalise(struct mmps *M, size_t k)
 {
     const size_t m = M->G.m, n = M->G.base.base.n;
@@ -131,7 +132,7 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
     return SCRY_OK;
 }
 
-/* What extrapolation adds to a step around x0: the state then moved around
+/* Adds the extrapolation to a step around x0: the state then moved around
  * x0 + h / (2 h0) (x0 - last), h = log(s / s') and h0 that of the step before. */
 static void extrapolate(struct mmps *M, size_t i, double fresh)
 {

@@ -56,7 +56,7 @@ void scryi_particles_draw(const struct scryi_particles *P, float *z, size_t k, b
                     scry_rng_step(start ? 0 : S->step + 1, SCRYI_DRAW_SPARE));
 }
 
-/* The largest log weight; ENUMERIC when there is none to trust. */
+/* The largest log weight; ENUMERIC when one is infinite or not a number, or all weights are 0. */
 static scry_status particles_largest(const struct scryi_particles *P, size_t *at, scry_error *err)
 {
     *at = 0;
@@ -69,7 +69,7 @@ static scry_status particles_largest(const struct scryi_particles *P, size_t *at
     return SCRY_FAIL(err, SCRY_ENUMERIC, "all %zu particles have weight 0", P->count);
 }
 
-/* A uniform number of this step; it is element 0 of a stream of its own. */
+/* A uniform random number of this step, from a stream of its own. */
 static double uniform(const struct scryi_particles *P)
 {
     const struct scry_solver *S = &P->G->base.base;
@@ -78,7 +78,7 @@ static double uniform(const struct scryi_particles *P)
     return u;
 }
 
-/* Particles without children take over the surplus of those with several. */
+/* Particles without children are replaced by copies of those with several. */
 static void replace(struct scryi_particles *P)
 {
     const size_t n = P->G->base.base.n;
@@ -100,25 +100,25 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
     double sum = 0, square = 0, reached = 0;
     scry_status st = particles_largest(P, &top, err);
     if (st != SCRY_OK) return st;
-    const double most = P->logw[top], K = (double)P->count;
+    const double max = P->logw[top], K = (double)P->count;
     for (size_t k = 0; k < P->count; k++) {
-        const double w = exp(P->logw[k] - most);
+        const double w = exp(P->logw[k] - max);
         sum += w;
         square += w * w;
     }
     if (sum * sum >= share * K * square) return SCRY_OK;
-    P->G->base.base.log_evidence += most + log(sum / K);
+    P->G->base.base.log_evidence += max + log(sum / K);
     const double offset = uniform(P);
     size_t drawn = 0;
     for (size_t k = 0; k < P->count; k++) { /* the points (i + offset) / K that fall to k */
-        reached += exp(P->logw[k] - most) / sum;
+        reached += exp(P->logw[k] - max) / sum;
         P->children[k] = 0;
         while (drawn < P->count && ((double)drawn + offset) / K < reached) {
             P->children[k]++;
             drawn++;
         }
     }
-    P->children[top] += P->count - drawn; /* what rounding left over */
+    P->children[top] += P->count - drawn; /* points lost to rounding */
     replace(P);
     memset(P->logw, 0, P->count * sizeof *P->logw);
     return SCRY_OK;

@@ -3,11 +3,11 @@
 
 #include "solvers/posterior/guided_impl.h"
 
-/* What particle samplers share: K weighted states that walk down the levels together. A chain is
- * one run of all of them and returns one, drawn by weight: particles of one run descend from few
- * ancestors, so that several of them are no independent samples.
+/* The common part of particle samplers: K weighted states that go down the levels together. A chain
+ * is one run of all of them and returns one state, drawn by weight. The particles of one run
+ * descend from few ancestors, so several of them would not be independent samples.
  *
- * Random numbers of particle k in step i are those of SCRYI_DRAW_SPARE, element k n onwards, so
+ * The random numbers of particle k in step i are those of SCRYI_DRAW_SPARE from element k n, so
  * that they do not depend on the order in which particles move. */
 struct scryi_particles {
     struct scryi_guided *G; /* borrowed */
@@ -30,10 +30,10 @@ void scryi_particles_clear(struct scryi_particles *P);
 scry_status scryi_particles_start(struct scryi_particles *P, scry_error *err);
 
 /* Variance of the prior's move x' ~ N(D + (s'/s)^2 (x - D), t^2 I) from s to s' > 0: the ancestral
- * s'^2 (1 - (s'/s)^2), which takes D for the image, and what D leaves unknown of an image of unit
- * variance, s^2 / (1 + s^2). It is the larger of the two choices of Ho et al. 2020, sec. 3.2,
- * beta_t, the best for x0 ~ N(0, I); with the smaller one, 60 levels lose up to 13 % of the spread.
- */
+ * s'^2 (1 - (s'/s)^2), which treats D as the image, and the contribution of the variance of an
+ * image of unit variance given x, s^2 / (1 + s^2). It is the larger of the two choices of Ho et al.
+ * 2020, sec. 3.2, beta_t, the best for x0 ~ N(0, I); with the smaller one, 60 levels lose up to 13
+ * % of the spread. */
 double scryi_particles_variance(double s, double next);
 
 /* z ~ N(0, I) for particle k in this step; step 0 of the generator is the start. */

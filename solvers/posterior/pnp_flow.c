@@ -6,15 +6,16 @@
 #include <math.h>
 #include <string.h>
 
-/* PnP-Flow: a gradient step of the data, then back to the straight path between noise and image and
- * along it to its end, at times t that run from 0 to 1,
+/* PnP-Flow: a gradient step of the data, then a step back to the straight path between noise and
+ * image and along it to its end, at times t that run from 0 to 1,
  *   z = x + gamma (1 - t)^zeta A^T W (b - A x) / |A^T W A|
- *   x = average over `inner` draws of n of D_t(t z + (1 - t) n),   D_t(w) = w + (1 - t) v(w, t).
- * Martin, Gagneux, Hagemann, Steidl 2025, Alg. 3. A flow's w = t x0 + (1 - t) n is the house's
- * x0 + s n with s = (1 - t) / t, w = t x, and its velocity there the denoiser's
+ *   x = average over `averages` draws of n of D_t(t z + (1 - t) n),   D_t(w) = w + (1 - t) v(w, t).
+ * Martin, Gagneux, Hagemann, Steidl 2025, Alg. 3. The w = t x0 + (1 - t) n of a flow is x0 + s n of
+ * this library with s = (1 - t) / t, w = t x, and its velocity is the denoiser's
  *   v = (D(w / t; s) - w) / (1 - t),
- * so that D_t(w) = D(w / t; s): the network is asked for D at z + s n, whether it was trained as a
- * flow or not. Averages and vanishing steps make the end nearly the same for every seed. */
+ * so that D_t(w) = D(w / t; s): the network is called for D at z + s n, whether it was trained as a
+ * flow or not. Because of the averages and of steps that vanish, the result is nearly the same for
+ * every seed. */
 
 enum { MAX_INNER = 1000 };
 
@@ -67,7 +68,7 @@ static scry_status pnp_flow_step(struct scry_solver *base, scry_progress *p, scr
     return SCRY_OK;
 }
 
-/* Times in equal steps, inside the levels that the prior knows. */
+/* Times in equal steps, within the levels of the prior. */
 static scry_status pnp_flow_plan(scry_solver **out, const scry_problem *problem,
                                  const scry_options *options, scry_error *err)
 {

@@ -8,18 +8,18 @@
 
 /* Plug-and-play unadjusted Langevin: with g = grad log p(y | x) + lambda (D(x; s) - x) / s^2,
  *   x' = x + d g(x) + sqrt(2 d) n,      d = zeta / (lambda / s^2 + |A^T W A|)
- * (Laumont et al. 2022, whose alpha and epsilon are lambda and s^2). As d -> 0 its law tends to the
- * posterior whose prior is blurred by s. A direction of precision h comes out with the spread
+ * (Laumont et al. 2022, whose alpha and epsilon are lambda and s^2). As d -> 0 its distribution
+ * tends to the posterior whose prior is blurred by s. In a direction of precision h the spread is
  * 1 / sqrt(h (1 - d h / 2)), at most about zeta / 4 too wide. The paper's projection onto a box is
- * left out, images having no fixed range here; a chain that runs away is stopped instead.
+ * left out, because images have no fixed range here; a chain that diverges is stopped instead.
  *
- * `scheme kinetic` gives x a velocity v, of which noise replaces the share eta of its variance a
- * step, h = sqrt(2 d):
+ * `scheme kinetic` gives x a velocity v; in a step fresh noise replaces the share eta of its
+ * variance, with h = sqrt(2 d):
  *   v += h g(x),   x += h v / 2,   v = sqrt(1 - eta) v + sqrt(eta) n,   x += h v / 2
  * (BAOAB, its two half kicks joined: Leimkuhler, Matthews 2013, AMRX). `scheme postprocessed` is
  * its limit eta = 1, x' = x + d g + sqrt(2 d) (n + n') / 2. On a Gaussian posterior x has the exact
- * spread for every h^2 < 4 over the curvature, zeta < 2, and a slow direction of spread r moves by
- * r in about r / h steps where ULA takes (r / h)^2. */
+ * spread for every h^2 < 4 over the curvature, zeta < 2, and in a slow direction of spread r it
+ * moves by r in about r / h steps where ULA needs (r / h)^2. */
 
 /* How a step of Langevin's equation is made: as published, corrected, or with a velocity. */
 enum pnp_ula_scheme { PNP_ULA_PAPER = 0, PNP_ULA_POSTPROCESSED, PNP_ULA_KINETIC };
@@ -61,7 +61,7 @@ static scry_status pnp_ula_step(struct scry_solver *base, scry_progress *p, scry
     struct pnp_ula *M = (struct pnp_ula *)base;
     struct scryi_sampler *S = &M->G.base;
     const struct pnp_ula_options *o = scry_options_block(&base->options);
-    const double d = o->step_size / M->B.most;
+    const double d = o->step_size / M->B.curvature;
     scry_status st = scryi_blurred_gradient(&M->B, S->x, err);
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);

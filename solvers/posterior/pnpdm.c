@@ -12,36 +12,35 @@
  * posterior is augmented with a copy z of the image, p(x, z) ~ p(x) p'(y | z) exp(-|x - z|^2 / (2
  * s^2)), and its halves are drawn in turn while the coupling s falls along the levels:
  *   z | x  Gaussian
- *   x | z  what the prior makes of a noisy image: ancestral sampling from x0 + s n = z down to 0,
- *          as in reverse_impl.h.
+ *   x | z  an image given a noisy one: ancestral sampling from x0 + s n = z down to 0, as in
+ *          reverse_impl.h.
  *
  * As published p' is the likelihood, and z | x the draw from N(x, s^2 I) given the data, by
- * perturbation and one linear solve. x is then seen in the noise of the data and that of the
- * coupling, W^-1 + s^2 A A^H, and the chain mixes as 1 - s^2 A^H W A: a small s that does no harm
- * does not move either. `coupling exact` takes its noise out of that of the data: with
- * p'(y | z) = N(y; A z, W^-1 - s^2 A A^H) the marginal of x is the posterior for every
- * s^2 <= 1 / |A^H W A|, and z | x needs no solve,
- *   z = x + s^2 A^H W (b - A x) + s (I - s^2 A^H W A)^(1/2) n,
- * the root by a Chebyshev series. At s^2 = SHARE / |A^H W A| what the data know best forgets its
- * past within a step. Half of the alternations are spent there, the first half on the way, by the
- * published draw as long as s is larger.
+ * perturbation and one linear solve. Then x is seen in the noise of the data plus that of the
+ * coupling, W^-1 + s^2 A A^H, and the chain mixes as 1 - s^2 A^H W A: an s that is small enough to
+ * be harmless is too small to move the chain. `coupling exact` takes the noise of the coupling out
+ * of that of the data: with p'(y | z) = N(y; A z, W^-1 - s^2 A A^H) the marginal of x is the
+ * posterior for every s^2 <= 1 / |A^H W A|, and z | x needs no solve, z = x + s^2 A^H W (b - A x) +
+ * s (I - s^2 A^H W A)^(1/2) n, with the root by a Chebyshev series. At s^2 = SHARE / |A^H W A| the
+ * directions that the data determine best mix in one step. Half of the alternations have that s;
+ * the first half approaches it, by the published draw while s is larger.
  *
  * At the defaults, on the Gaussian posteriors of tests/exact, means are within 0.04 sd and spreads
- * within 2 % beyond Monte Carlo error; as published at the same cost, 0.1 to 0.3 sd and 8 %. What
- * the data do not see forgets slowest: at its variance v a step forgets s^2 / v of it, and what is
- * left is the law of a looser coupling. That is the error of the mean that the label tells, and
- * steps are its cure, with fewer denoiser steps in each. Counted light has its weights W at the
- * mean of the samples so far, not at the latest: a sample that is too dark would be pulled harder
- * than one that is too bright. */
+ * within 2 % beyond Monte Carlo error; as published at the same cost, 0.1 to 0.3 sd and 8 %. The
+ * directions that the data do not see mix slowest: where the variance is v, a step forgets s^2 / v
+ * of the past, and some of the distribution of a looser coupling remains. That is the error of the
+ * mean in the calibration label; more steps reduce it, each with fewer denoiser steps. For counted
+ * light the weights W are those at the mean of the samples so far and not at the latest sample:
+ * otherwise a sample that is too dark would be pulled harder than one that is too bright. */
 
 enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200, TERMS = 16 };
-enum { MOST_STEPS = (1 << 28) / MAX_INNER - 2 }; /* random numbers tell so many apart */
-/* s^2 |A^H W A| at the last level; and that above which the series is not trusted. */
-static const double SHARE = 0.8, TRUSTED = 0.92;
+enum { STEPS_MAX = (1 << 28) / MAX_INNER - 2 }; /* each has MAX_INNER streams of random numbers */
+/* s^2 |A^H W A| at the last level, and the largest value for which the series is used. */
+static const double SHARE = 0.8, SHARE_MAX = 0.92;
 static const double PI = 3.14159265358979323846;
 static const double NORM_SLACK = 1.01; /* scry_op_norm2 is a lower bound */
-/* The last level as published, where the noise of the data is larger; what it is relative to that
- * noise with the published draw; the share of the latest sample in their running mean. */
+/* The largest last level, that of the publication; the last level relative to the noise of the data
+ * with the published draw; the weight of the latest sample in the running mean. */
 static const double LAST = 0.3, PAPER_LAST = 0.3, LATEST = 0.1;
 
 struct pnpdm_options {
@@ -54,7 +53,7 @@ struct pnpdm_options {
 struct pnpdm {
     struct scryi_guided G;    /* first */
     double norm2;             /* |A|^2 */
-    double least;             /* that the prior knows */
+    double sigma_low;         /* lowest level of the prior */
     double low;               /* last level of a prior draw */
     double *levels;           /* prior_steps levels of a prior draw, then 0 */
     float *mean;              /* of the samples so far */
@@ -69,10 +68,10 @@ static const struct pnpdm_options *pnpdm_options(const struct pnpdm *M)
 /* |A^H W A|, or a bound above it. */
 static double sharpness(const struct pnpdm *M)
 {
-    double most = 0;
+    double max_weight = 0;
     for (size_t i = 0; i < M->G.m; i++)
-        most = fmax(most, (double)M->G.w[i] * M->G.w[i]);
-    return NORM_SLACK * M->norm2 * most;
+        max_weight = fmax(max_weight, (double)M->G.w[i] * M->G.w[i]);
+    return NORM_SLACK * M->norm2 * max_weight;
 }
 
 /* out = A^H W in */
@@ -83,9 +82,9 @@ static scry_status pnpdm_pull(struct scryi_guided *G, float *out, const float *i
     return scryi_guided_adjoint(G, out, G->t, err);
 }
 
-/* root = (I - s^2 A^H W A)^(1/2) n, n = S->z, which is lost; no eigenvalue of s^2 A^H W A is above
- * `most` < 1. */
-static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error *err)
+/* root = (I - s^2 A^H W A)^(1/2) n, n = S->z, which is overwritten; the eigenvalues of s^2 A^H W A
+ * are at most `largest` < 1. */
+static scry_status draw_root(struct pnpdm *M, double s, double largest, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const size_t n = G->base.base.n;
@@ -93,17 +92,17 @@ static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error 
     for (int k = 0; k < TERMS; k++)
         for (int j = 0; j < TERMS; j++) {
             const double t = PI * (j + 0.5) / TERMS;
-            c[k] += (k ? 2 : 1) * sqrt(1 - most * (1 + cos(t)) / 2) * cos(k * t) / TERMS;
+            c[k] += (k ? 2 : 1) * sqrt(1 - largest * (1 + cos(t)) / 2) * cos(k * t) / TERMS;
         }
     memset(M->past, 0, n * sizeof *M->past);
     memcpy(M->now, G->base.z, n * sizeof *M->now);
     scry_axpby(M->root, c[0], M->now, 0, M->now, n);
-    for (int k = 1; k < TERMS; k++) { /* T_k = 2 t T_k-1 - T_k-2, t = 2 s^2 A^H W A / most - 1 */
+    for (int k = 1; k < TERMS; k++) { /* T_k = 2 t T_k-1 - T_k-2, t = 2 s^2 A^H W A / largest - 1 */
         scry_status st = scryi_guided_forward(G, G->r, M->now, err);
         if (st == SCRY_OK) st = pnpdm_pull(G, G->v, G->r, err);
         if (st != SCRY_OK) return st;
         const double twice = k > 1 ? 2 : 1;
-        scry_axpby(G->v, twice * 2 * s * s / most, G->v, -twice, M->now, n);
+        scry_axpby(G->v, twice * 2 * s * s / largest, G->v, -twice, M->now, n);
         scry_axpy(G->v, -1, M->past, n);
         memcpy(M->past, M->now, n * sizeof *M->past);
         memcpy(M->now, G->v, n * sizeof *M->now);
@@ -112,15 +111,15 @@ static scry_status draw_root(struct pnpdm *M, double s, double most, scry_error 
     return SCRY_OK;
 }
 
-/* The coupling of this step: that of its level; at the last ones less where the data, as they are
- * known by now, allow only less. */
+/* The coupling of this step: that of its level; in the second half less where the current weights
+ * of the data allow only less. */
 static double coupling(const struct pnpdm *M)
 {
     const struct scry_solver *base = &M->G.base.base;
     const double s = M->G.base.sigma[base->step], sharp = sharpness(M);
     if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || 2 * base->step < base->first)
         return s;
-    return sharp > 0 ? fmin(s, fmax(M->least, sqrt(SHARE / sharp))) : s;
+    return sharp > 0 ? fmin(s, fmax(M->sigma_low, sqrt(SHARE / sharp))) : s;
 }
 
 /* S->x becomes z given x = S->x0. The local model is at the mean so far. */
@@ -129,10 +128,10 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
-    const double most = s * s * sharpness(M);
+    const double largest = s * s * sharpness(M);
     scry_status st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
-    if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || !(most <= TRUSTED)) {
+    if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || !(largest <= SHARE_MAX)) {
         scry_axpby(S->x, 1, S->x0, s, S->z, base->n);
         if ((st = scryi_guided_forward(G, G->Au, S->x, err)) != SCRY_OK) return st;
         const struct scryi_cg_options asked = {.tolerance = pnpdm_options(M)->tolerance};
@@ -144,7 +143,7 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     for (size_t i = 0; i < G->m; i++)
         G->r[i] = G->b[i] - G->Au[i];
     if ((st = pnpdm_pull(G, G->u, G->r, err)) != SCRY_OK) return st;
-    if ((st = draw_root(M, s, most, err)) != SCRY_OK) return st;
+    if ((st = draw_root(M, s, largest, err)) != SCRY_OK) return st;
     scry_axpby(S->x, 1, S->x0, s * s, G->u, base->n);
     scry_axpy(S->x, s, M->root, base->n);
     return SCRY_OK;
@@ -180,12 +179,11 @@ static scry_status pnpdm_step(struct scry_solver *base, scry_progress *p, scry_e
     if (st != SCRY_OK) return st;
     const double latest = fmax(LATEST, 1 / ((double)base->step + 1));
     scry_axpby(M->mean, 1 - latest, M->mean, latest, G->base.x0, base->n);
-    /* the estimate is a sample already: moving around it leaves it, and counts the step */
+    /* the estimate is already a sample, which the move does not change */
     return scryi_guided_move(G, 0, p, err);
 }
 
-/* The first image is the mean of the model: at the first level the coupling is loose and any will
- * do. */
+/* The first image is the mean of the model: the first coupling is loose, so any image would do. */
 static scry_status pnpdm_start(struct scry_solver *base, scry_error *err)
 {
     struct pnpdm *M = (struct pnpdm *)base;
@@ -212,8 +210,8 @@ static void pnpdm_destroy(struct scry_solver *base)
     scryi_guided_destroy(base);
 }
 
-/* The couplings: down to what the noise of the data allows, in the local model at the mean of the
- * images, and with `coupling exact` half of the alternations there. */
+/* The couplings: down to the one that the noise of the data allows, in the local model at the mean
+ * of the images; with `coupling exact` half of the alternations have that one. */
 static scry_status couplings(struct pnpdm *M, scry_error *err)
 {
     double high;
@@ -228,14 +226,14 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
         st = scry_gaussian_mean(base->problem.model, M->mean, err);
     if (st == SCRY_OK) st = scryi_guided_linearise(G, M->mean, err);
     if (st != SCRY_OK) return st;
-    scry_prior_sigma_range(base->problem.prior, &M->least, &high);
+    scry_prior_sigma_range(base->problem.prior, &M->sigma_low, &high);
     double last = o->sampler.schedule.sigma_min;
     if (!(last > 0)) {
         const double sharp = sharpness(M), fine = paper ? PAPER_LAST : sqrt(SHARE);
         last = sharp > 0 ? fmin(LAST, fine / sqrt(sharp)) : LAST;
-        last = fmin(fmax(last, M->least), s[0]);
+        last = fmin(fmax(last, M->sigma_low), s[0]);
     }
-    M->low = fmax(M->least, 0.1 * last);
+    M->low = fmax(M->sigma_low, 0.1 * last);
     const size_t fall = paper ? base->first : (base->first + 1) / 2;
     if ((st = scry_schedule_karras(s, fall, last, s[0], o->sampler.schedule.power, err)) != SCRY_OK)
         return st;
@@ -256,9 +254,9 @@ static scry_status pnpdm_plan(scry_solver **out, const scry_problem *problem,
     S->step_fn = pnpdm_step;
     S->destroy = pnpdm_destroy;
     scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
-    if (st == SCRY_OK && S->steps > MOST_STEPS)
+    if (st == SCRY_OK && S->steps > STEPS_MAX)
         st = SCRY_FAIL(err, SCRY_EINVAL, "pnpdm: %zu steps in all, expected at most %d", S->steps,
-                       MOST_STEPS);
+                       STEPS_MAX);
     if (st == SCRY_OK) {
         float **image[] = {&M->mean, &M->past, &M->now, &M->root};
         bool ok = (M->levels = scry_alloc(o->prior_steps + 1, sizeof *M->levels)) != NULL;

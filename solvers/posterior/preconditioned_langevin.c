@@ -4,16 +4,17 @@
 
 #include <math.h>
 
-/* Annealed Langevin with the curvature of the data as preconditioner: `travel` steps at each level,
+/* Annealed Langevin with the curvature of the data as preconditioner: `level-steps` steps at each
+ * level,
  *   x' = x + gamma P [A^T W (b - A x) + (D(x; s) - x) / s^2] + xi,   P = (I / s^2 + A^T W A)^-1,
  * one linear solve each, so that gamma is of order 1 however well the data determine a direction.
- * The drift is (1 - gamma) x + gamma m with m the image known as N(D, s^2 I), conditioned on the
- * measurement, and the noise P (A^T W^(1/2) n1 c1 + n2 c2 / s) comes out of the same solve when the
- * right-hand side is perturbed (Orieux et al. 2012).
+ * The drift is (1 - gamma) x + gamma m, where m is the mean of N(D, s^2 I) given the measurement.
+ * The noise P (A^T W^(1/2) n1 c1 + n2 c2 / s) comes from the same solve when its right-hand side is
+ * perturbed (Orieux et al. 2012).
  *
- * Langevin's noise is c1 = c2 = sqrt(2 gamma), and widens what the data determine by the factor
- * 1 / sqrt(1 - gamma / 2). Here c1 = sqrt(gamma (2 - gamma)): along a direction whose data have the
- * precision a and whose prior has h = 1 / (v + s^2), with p = P a,
+ * Langevin's noise is c1 = c2 = sqrt(2 gamma), which makes the directions that the data determine
+ * too wide by the factor 1 / sqrt(1 - gamma / 2). Here c1 = sqrt(gamma (2 - gamma)): along a
+ * direction whose data have the precision a and whose prior has h = 1 / (v + s^2), with p = P a,
  *   var = P (2 - gamma p) / (mu (2 - gamma mu)),   mu = p + P h,
  * which is 1 / (a + h) up to terms of order gamma h s^2: exact as s falls, for steps of any length
  * gamma <= 1. */
@@ -36,7 +37,7 @@ static scry_status preconditioned_langevin_step(struct scry_solver *base, scry_p
     if (st != SCRY_OK) return st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     scry_axpy(S->x0, s * sqrt(2 / gamma), S->z, base->n);
-    if (!G->gaussian) G->linearised = false; /* the noise is that of this image */
+    if (!G->gaussian) G->linearised = false; /* the noise depends on this image */
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
     st = scryi_guided_condition(G, S->x0, scryi_covariance_white(s * s),
                                 scryi_condition_settings(&G->condition, o->cg, 50, 1e-3),

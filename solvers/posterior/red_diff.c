@@ -7,16 +7,17 @@
 #include <math.h>
 #include <string.h>
 
-/* Regularization by denoising diffusion: a point mu approximates the posterior, found by stochastic
+/* Regularisation by denoising diffusion: a point mu approximates the posterior, found by stochastic
  * descent while the noise level s falls. With x = mu + s e, e ~ N(0, I) fresh at each level, the
  * gradient of its loss is
  *   A^H (A mu - b) / m + lambda s ((x - D(x; s)) / s - e) / n,
  * m measured entries and n numbers in an image; Adam (Kingma & Ba 2015) takes the step. Mardani et
  * al. 2023, Eq. 10 and Algorithm 1 with the weight linear in s, in the coordinate x = x0 + s n.
- * The residual is not weighted and the noise level not asked: at the last levels the prior's
- * part vanishes, and what was measured is fitted to the noise. The paper goes through the t of its
- * network in equal steps, this through the levels of the house. mu starts from the mean of x given
- * the data under a white prior of variance 1: the paper's pseudo-inverse, told of the noise. */
+ * The residual is not weighted and the noise level not used: at the last levels the term of the
+ * prior vanishes, and the image is fitted to the noise of the data. The paper goes through the t of
+ * its network in equal steps, this code through the levels of the schedule. mu starts from the mean
+ * of x given the data under a white prior of variance 1: the paper's pseudo-inverse with the noise
+ * taken into account. */
 
 static const double BETA1 = 0.9, BETA2 = 0.99, EPSILON = 1e-8;
 enum { START_CG = 100 };
@@ -134,7 +135,7 @@ static const scry_option options[] = {
 /* Not SCRY_POSTERIOR: what sets its runs apart is the noise of the descent, no uncertainty. */
 const struct scry_method scry_method_red_diff = {
     .name = "red-diff",
-    .title = "regularization by denoising diffusion",
+    .title = "regularisation by denoising diffusion",
     .kind = SCRY_CLASSICAL,
     .needs = SCRY_NEEDS_DENOISER,
     .exact = "a point estimate: ignores the noise level; its runs do not spread as the posterior",

@@ -14,7 +14,7 @@ static void reverse_noise(struct scryi_sampler *S, const struct scryi_reverse *R
                     scry_rng_step(R->at + k, draw));
 }
 
-/* x0, the denoised state at s, plus what it leaves unknown, spread V^(1/2) n. */
+/* x0, the denoised state at s, plus a draw of its error, spread V^(1/2) n. */
 static scry_status reverse_scatter(struct scryi_guided *G, float *x0, size_t k, double s,
                                    const struct scryi_reverse *R, scry_error *err)
 {
@@ -40,7 +40,7 @@ scry_status scryi_reverse_draw(struct scryi_guided *G, float *x0, float *x, doub
     scry_status st = scry_schedule_karras(R->levels, R->count, fmin(R->low, s), s, R->rho, err);
     for (size_t k = 0; k < R->count && st == SCRY_OK; k++) {
         const double now = R->levels[k], next = R->levels[k + 1];
-        /* levels that are all the prior's least one rise in the last digit */
+        /* where all levels are the lowest of the prior, rounding makes some of them rise */
         const double keep = fmin(next * next / (now * now), 1);
         if ((st = scryi_sampler_denoise(S, x0, x, now, err)) != SCRY_OK) return st;
         if ((st = reverse_scatter(G, x0, k, now, R, err)) != SCRY_OK) return st;

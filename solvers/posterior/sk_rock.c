@@ -6,17 +6,16 @@
 #include <math.h>
 #include <string.h>
 
-/* SK-ROCK: a stabilised explicit step of Langevin's equation, in q = inner stages whose stability
- * polynomial is Chebyshev's T_q. It may be l = (q - 1/2)^2 (2 - 4/3 eta) - 3/2 over the curvature
- * long, where q steps of ULA cover 2 q. Pereyra, Vargas Mieles, Zygalakis 2020: with
- *   w0 = 1 + eta / q^2,  w1 = T_q(w0) / T_q'(w0),  g the gradient of log p(x | y),  n ~ N(0, I),
- *   K_1 = x + mu_1 d g(x + nu_1 sqrt(2 d) n) + k_1 sqrt(2 d) n
- *   K_j = mu_j d g(K_j-1) + nu_j K_j-1 + (1 - nu_j) K_j-2,        x' = K_q
- *   mu_1 = w1 / w0,  nu_1 = q w1 / 2,  k_1 = q w1 / w0,
- *   mu_j = 2 w1 T_j-1(w0) / T_j(w0),  nu_j = 2 w0 T_j-1(w0) / T_j(w0).
- * The prior is that of PnP-ULA. On a Gaussian posterior, with five stages, a direction of precision
- * h keeps its sd to 3 % while d h < 1.4 and to 5 % while d h < 1.9; stiffer ones come out too
- * narrow, the more so the longer the step: zeta = 1, the published choice, is for speed.
+/* SK-ROCK: a stabilised explicit step of Langevin's equation, in q stages whose stability
+ * polynomial is Chebyshev's T_q. A step may be l = (q - 1/2)^2 (2 - 4/3 eta) - 3/2 over the
+ * curvature long, where q steps of ULA cover 2 q. Pereyra, Vargas Mieles, Zygalakis 2020: with w0 =
+ * 1 + eta / q^2,  w1 = T_q(w0) / T_q'(w0),  g the gradient of log p(x | y),  n ~ N(0, I), K_1 = x +
+ * mu_1 d g(x + nu_1 sqrt(2 d) n) + k_1 sqrt(2 d) n K_j = mu_j d g(K_j-1) + nu_j K_j-1 + (1 - nu_j)
+ * K_j-2,        x' = K_q mu_1 = w1 / w0,  nu_1 = q w1 / 2,  k_1 = q w1 / w0, mu_j = 2 w1 T_j-1(w0)
+ * / T_j(w0),  nu_j = 2 w0 T_j-1(w0) / T_j(w0). The prior is that of PnP-ULA. On a Gaussian
+ * posterior, with five stages, the sd along a direction of precision h is right to 3 % while d h
+ * < 1.4 and to 5 % while d h < 1.9; along stiffer directions it is too small, more so with longer
+ * steps: zeta = 1, the published choice, is for speed.
  *
  * `scheme postprocessed` adds noise of variance k d to the draws, not to the chain, with k such
  * that the spread of a Gaussian posterior is right to second order in d h (Abdulle, Almuslimani,
@@ -24,8 +23,8 @@
  *   A = T_q(w0 - w1 d h) / T_q(w0),   B = (1 - w1 d h / 2) T_q'(w0 - w1 d h) / T_q'(w0),
  * and keeps the share 2 d h B^2 / (1 - A^2) = 1 - k d h of the variance to that order,
  *   k = 3/2 T_q T_q'' / T_q'^2 + w1 - 1/2 at w0.
- * sd is then right to 1 % while d h < 1.7, whatever the number of stages: 0.63 of the longest step
- * of two. */
+ * The sd is then right to 1 % while d h < 1.7, for any number of stages: 0.63 of the longest step
+ * of two stages. */
 
 static const double ETA = 0.05; /* damping, as published */
 
@@ -48,7 +47,7 @@ struct sk_rock {
     float *last, *before; /* K_j-1, K_j-2 */
     double d;             /* step */
     double w0, w1;
-    double extra; /* sd of what scheme postprocessed adds to a draw */
+    double extra; /* sd of the noise that scheme postprocessed adds to a draw */
 };
 
 static const struct sk_rock_options *sk_rock_options(const struct sk_rock *M)
@@ -129,7 +128,7 @@ static void choose_step(struct sk_rock *M)
     chebyshev(sk_rock_options(M)->stages, M->w0, T);
     M->w1 = T[0] / T[1];
     const double longest = (q - 0.5) * (q - 0.5) * (2 - 4 * ETA / 3) - 1.5;
-    M->d = sk_rock_options(M)->step_size * longest / M->B.most;
+    M->d = sk_rock_options(M)->step_size * longest / M->B.curvature;
     const double lost = 1.5 * T[0] * T[2] / (T[1] * T[1]) + M->w1 - 0.5;
     M->extra = sk_rock_options(M)->scheme == SK_ROCK_PAPER ? 0 : sqrt(fmax(lost, 0) * M->d);
 }

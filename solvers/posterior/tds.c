@@ -9,30 +9,30 @@
 #include <string.h>
 
 /* Twisted diffusion sampler: sequential Monte Carlo over the ancestral chain of the prior, whose
- * moves are bent towards the measurement and whose weights pay for that. With the twist
+ * moves are bent towards the measurement and whose weights correct for that. With the twist
  *   psi_s(x) = p(y | D(x; s))^c(s),
  *   c(s) = 1 / (1 + r^2 |A|^2 W),   r^2 = (s^2 - s_min^2) / (1 + s^2 / v),   W the mean weight of
- * the data (for white noise: sy^2 grows to sy^2 + r^2 |A|^2, PiGDM's) and v what images vary by
- * where they vary most, 1 or more (with less, bends there overshoot), each of K particles draws x'
- * from q = N(m + (s^2 - s'^2) grad log psi_s(x), t^2 I), has its weight multiplied by N(x'; m, t^2
- * I) psi_s'(x') / (q(x') psi_s(x)), m = D + (s'/s)^2 (x - D) and t^2 as in particles_impl.h. Wu,
- * Trippe, Naesseth, Blei, Cunningham 2023, Alg. 1. At the last level c = 1 and the estimate D is
- * the sample, so that the weights are those of the true likelihood, Gaussian or counted, whatever
- * the twist: it only decides how many particles that takes. One vector-Jacobian product a particle
- * and level.
+ * the data (for white noise: sy^2 grows to sy^2 + r^2 |A|^2, PiGDM's) and v the largest variance of
+ * the images in any direction, at least 1 (with less, bends overshoot there), each of K particles
+ * draws x' from q = N(m + (s^2 - s'^2) grad log psi_s(x), t^2 I), has its weight multiplied by
+ * N(x'; m, t^2 I) psi_s'(x') / (q(x') psi_s(x)), m = D + (s'/s)^2 (x - D) and t^2 as in
+ * particles_impl.h. Wu, Trippe, Naesseth, Blei, Cunningham 2023, Alg. 1. At the last level c = 1
+ * and the estimate D is the sample, so that the weights are those of the true likelihood, Gaussian
+ * or counted, for any twist: the twist only decides how many particles are needed. One
+ * vector-Jacobian product a particle and level.
  *
- * `twist model` (ours) takes what a state leaves unknown of its image from the Gaussian model,
+ * `twist model` (ours) takes the covariance of the image given a state from the Gaussian model,
  * V_s = (C^-1 + I / s^2)^-1, as jfps.c does, and needs no derivative. With S_s = W^-1 + A V_s A^T,
  *   psi_s(x) = N(b; A D(x; s), S_s)
  *   x0* ~ N(D, V_s) given the data,   x' = x0* + (s'/s)^2 (x - x0*) + s' (1 - (s'/s)^2)^(1/2) n
  * so that before the data x' ~ N(m, T), T = s'^2 f I + f^2 V_s, f = 1 - (s'/s)^2. This proposal is
- * N(x'; m, T) N(b; A D*, S_s') / psi_s(x), with D* what the model makes of both x and x' (V_s f
- * (f^2 V_s + s'^2 f I)^-1 = V_s' / s'^2, C and I being diagonal together):
+ * N(x'; m, T) N(b; A D*, S_s') / psi_s(x), with D* the mean of the image given both x and x' under
+ * the model (V_s f (f^2 V_s + s'^2 f I)^-1 = V_s' / s'^2, C and I being diagonal together):
  *   D* = D + V_s' (x' - m) / s'^2.
- * The weight is then psi_s'(x') / N(b; A D*, S_s'): what D says at x' beside what was expected of
- * it. Particles start so from s = infinity, where D is the mean of the model and V its C, and end
- * with s' = 0, where the weight is 1. For a prior that is the model all weights are equal, and the
- * run is an exact draw with any number of particles and levels. */
+ * The weight is then psi_s'(x') / N(b; A D*, S_s'): it compares D at x' with its expectation.
+ * Particles start so from s = infinity, where D is the mean of the model and V its C, and end with
+ * s' = 0, where the weight is 1. For a prior that is the model all weights are equal, and the run
+ * is an exact draw with any number of particles and levels. */
 
 /* What bends the moves and weights of particles: the published twist or the Gaussian model. */
 enum tds_twist { TDS_TWIST_PAPER = 0, TDS_TWIST_MODEL };
@@ -88,8 +88,8 @@ static scry_status evaluate(struct tds *M, size_t k, double s, scry_error *err)
     return st;
 }
 
-/* The largest variance of any direction, for smooth images that of their mean: the largest sum of a
- * row of C. At least that of white images. */
+/* The largest variance in any direction, for smooth images that of their mean: the largest sum of a
+ * row of C; at least 1, the variance of white images. */
 static scry_status largest_variance(struct tds *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;

@@ -9,17 +9,18 @@
  * x0 | x, whose covariance is the denoiser's, V = s^2 dD/dx,
  *   x0 = D + s^2 (dD/dx)^T A^T (W^-1 + diag(v))^-1 (b - A D),   v = A s^2 (dD/dx)^T A^T 1,
  * then a DDIM step. Boys et al. 2023, Eq. 10 and Section 4.2, in the coordinate x = x0 + s n: the
- * sums v of the rows of A V A^T stand for that matrix. They are its diagonal when it is diagonal,
- * and where none of its entries is negative diag(v) is not below it, so that no step overshoots.
+ * sums v of the rows of A V A^T replace that matrix. They are its diagonal when it is diagonal, and
+ * where none of its entries is negative diag(v) is not smaller than it, so that no step overshoots.
  *
- * Neither holds for entries of any sign, whose sums can be negative, which no variance is: the
- * modulus is taken. A complex measurement has a 1 in both of its components, and both take the
- * modulus of their pair over sqrt 2: with a covariance diagonal in k-space the variance of either,
- * and unlike the sums of real parts and imaginary ones the same for every phase of the receiver.
+ * Neither holds for entries of any sign, whose sums can be negative, as no variance is: the modulus
+ * is used. A complex measurement has a 1 in both of its components, and both get the modulus of
+ * their pair over sqrt 2: with a covariance that is diagonal in k-space this is the variance of
+ * either component, and unlike the sums of real and imaginary parts it does not depend on the phase
+ * of the receiver.
  *
- * Several coils see the same thing, each with a small variance of its own: the step then is longer
- * by their number, and the chain diverges. It is cut to the length that is best along its
- * direction, where that is shorter (ours; a step that is the true one is not longer). */
+ * Several coils see the same pixels, each with a small variance of its own: the step is then too
+ * long by their number, and the chain diverges. So a step that is longer than the best one along
+ * its direction is cut to that length (ours; the true step is not longer). */
 
 struct tmpd_options {
     struct scryi_sampler_options sampler;
@@ -61,7 +62,8 @@ static scry_status variances(struct tmpd *M, scry_error *err)
     return SCRY_OK;
 }
 
-/* What of the step u = V A^T r (in G->u) is not too long, at most 1: the minimum over c of
+/* The factor, at most 1, that makes the step u = V A^T r (in G->u) no longer than the best one: the
+ * minimum over c of
  *   1/2 |w (b - A (D + c u))|^2 + 1/2 c^2 u^T V^-1 u,   u^T V^-1 u = r^T A u. */
 static scry_status length(double *c, struct scryi_guided *G, scry_error *err)
 {
@@ -74,7 +76,7 @@ static scry_status length(double *c, struct scryi_guided *G, scry_error *err)
         data += w2 * Au * Au;
         image += G->r[i] * Au;
     }
-    /* a network's V need not be positive: then the data alone decide */
+    /* where the V of a network is not positive, the data alone decide */
     *c = data > 0 ? fmin(1, fmax(0, along / (data + fmax(image, 0)))) : 1;
     return SCRY_OK;
 }

@@ -9,7 +9,7 @@
  *   DDIM  x' = D + s' (sqrt(1 - tau) (x - D)/s + sqrt(tau) z),  tau = eta (1 - (s'/s)^2)
  *                                                                   Song et al. 2021, Eq. 12, 16
  * DDPM is DDIM at eta = 1. Both leave out the variance of x0 given x inside a step, so with few
- * steps a sample is too smooth; the error goes as the step. */
+ * steps a sample is too smooth; the error is proportional to the step. */
 
 struct ancestral_options {
     struct scryi_sampler_options sampler;

@@ -11,8 +11,8 @@
  * with the linear part solved exactly and D extrapolated from the last two levels. In the
  * coordinate x = x0 + sigma n, with h = log(s / s') and h0 that of the step before (Lu et al. 2022,
  * Alg. 2), x' = (s' / s) x + (1 - s' / s) [(1 + h / (2 h0)) D - h / (2 h0) D0]. One call a step and
- * an error of second order; the first step and the last, to 0, are of first order, where D itself
- * is the answer. */
+ * an error of second order; the first step and the last one, to 0, are of first order; the
+ * last one returns D. */
 
 struct dpm_options {
     struct scryi_sampler_options sampler;
@@ -45,7 +45,7 @@ static scry_status dpm_step(struct scry_solver *base, scry_progress *p, scry_err
     return SCRY_OK;
 }
 
-/* D of a run before may be anything, and 0 times it too. */
+/* The D of an earlier run may not be finite, and then 0 times it is not 0. */
 static scry_status dpm_start(struct scry_solver *base, scry_error *err)
 {
     struct dpm *M = (struct dpm *)base;

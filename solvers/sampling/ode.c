@@ -8,8 +8,8 @@
  * from noise at the first level to the last, and from there to 0 by one Euler step, which gives D.
  *   Euler  x' = x + (s' - s) d(x, s)
  *   Heun   x' = x + (s' - s) (d(x, s) + d(x_euler, s')) / 2         Karras et al. 2022, Alg. 1
- * Heun asks the denoiser twice a step, 2 steps - 1 times in all, and its error falls as the square
- * of the step. */
+ * Heun calls the denoiser twice a step, 2 steps - 1 times in all, and its error is proportional to
+ * the square of the step. */
 
 struct ode_options {
     struct scryi_sampler_options sampler;

@@ -9,45 +9,46 @@
 #include <math.h>
 #include <string.h>
 
-/* Where the levels begin and end unless asked otherwise, in the prior's unit. Images span about 2
- * there, so at 40 a noisy image tells nothing of its content, and 0.03 is near the grain of 8-bit
- * pictures: below it, trained networks only add error. */
+/* The first and last level by default, in the prior's unit. Images span about 2 there, so at 40 the
+ * content of a noisy image is lost, and 0.03 is near the grain of 8-bit pictures: below it, trained
+ * networks only add error. */
 static const double DEFAULT_HIGH = 40, DEFAULT_LOW = 0.03;
 /* A chain this many times larger than at its start, or than the unit of the prior, has diverged:
- * unstable steps multiply the state, so that it is a matter of a few more until infinity. */
+ * unstable steps multiply the state, and a few more would make it infinite. */
 static const double DIVERGED = 1e4;
-/* Numbers that scry_rng_step tells apart. */
-enum { MOST_STEPS = (1 << 28) - 2 };
+/* Steps for which scry_rng_step has different numbers. */
+enum { STEPS_MAX = (1 << 28) - 2 };
 
 scry_status scryi_sampler_levels(const scry_problem *problem, const struct scryi_schedule *schedule,
                                  double *low, double *high, scry_error *err)
 {
-    double least, most;
-    scry_prior_sigma_range(problem->prior, &least, &most);
-    *high = schedule->sigma_max > 0 ? schedule->sigma_max : fmin(DEFAULT_HIGH, most);
-    *low = schedule->sigma_min > 0 ? schedule->sigma_min : fmax(DEFAULT_LOW, least);
-    if (*low >= least * (1 - 1e-6) && *high <= most * (1 + 1e-6) && *low <= *high) return SCRY_OK;
+    double lowest, highest;
+    scry_prior_sigma_range(problem->prior, &lowest, &highest);
+    *high = schedule->sigma_max > 0 ? schedule->sigma_max : fmin(DEFAULT_HIGH, highest);
+    *low = schedule->sigma_min > 0 ? schedule->sigma_min : fmax(DEFAULT_LOW, lowest);
+    if (*low >= lowest * (1 - 1e-6) && *high <= highest * (1 + 1e-6) && *low <= *high)
+        return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL,
                      "noise levels from %g down to %g: expected them in order and within the range "
                      "of the prior %s, %g to %g",
-                     *high, *low, scry_prior_name(problem->prior), least, most);
+                     *high, *low, scry_prior_name(problem->prior), lowest, highest);
 }
 
-/* base.steps, and where the draws are of a chain that gives several. */
+/* base.steps and, for chains with several draws, where these are. */
 static scry_status count_steps(struct scryi_sampler *S, const struct scryi_sampler_options *o,
                                scry_error *err)
 {
     struct scry_solver *base = &S->base;
     base->steps =
-        o->schedule.steps * S->travel; /* options are 10^7 at most: no product overflows */
+        o->schedule.steps * S->visits; /* options are 10^7 at most: no product overflows */
     if (o->draws.count) {
         base->first = base->steps;
         base->thin = o->draws.thin;
         base->steps += (o->draws.count - 1) * o->draws.thin;
     }
-    if (base->steps <= MOST_STEPS) return SCRY_OK;
+    if (base->steps <= STEPS_MAX) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "%s: %zu steps in all, expected at most %d",
-                     base->method->name, base->steps, MOST_STEPS);
+                     base->method->name, base->steps, STEPS_MAX);
 }
 
 scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *problem,
@@ -63,7 +64,7 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *prob
     base->options = *options;
     base->space = *scry_prior_space(problem->prior);
     base->n = scry_space_floats(&base->space);
-    S->travel = o->schedule.visits > 1 ? o->schedule.visits : 1;
+    S->visits = o->schedule.visits > 1 ? o->schedule.visits : 1;
     if ((st = count_steps(S, o, err)) != SCRY_OK) return st;
     if ((st = scryi_sampler_levels(problem, &o->schedule, &low, &high, err)) != SCRY_OK) return st;
     if ((st = scryi_start_sigma(&closed, base->method->name, problem, o, err)) != SCRY_OK)
@@ -81,10 +82,11 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *prob
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: state of %zu values", base->method->name, base->n);
     st = scry_schedule_karras(S->sigma, steps, low, closed > 0 ? closed : high, o->schedule.power,
                               err);
-    for (size_t i = steps; S->travel > 1 && i-- > 0;) /* from the end: nothing is lost */
-        for (size_t k = 0; k < S->travel; k++)
-            S->sigma[i * S->travel + k] = S->sigma[i];
-    for (size_t i = steps * S->travel; i < base->steps; i++)
+    for (size_t i = steps;
+         S->visits > 1 && i-- > 0;) /* from the end, so that no level is overwritten too early */
+        for (size_t k = 0; k < S->visits; k++)
+            S->sigma[i * S->visits + k] = S->sigma[i];
+    for (size_t i = steps * S->visits; i < base->steps; i++)
         S->sigma[i] = S->sigma[i - 1];
     S->sigma[base->steps] = 0;
     return st;
@@ -141,7 +143,7 @@ scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float
 /* The level below that of this step. */
 static double lower(const struct scryi_sampler *S)
 {
-    return S->sigma[(S->base.step / S->travel + 1) * S->travel];
+    return S->sigma[(S->base.step / S->visits + 1) * S->visits];
 }
 
 double scryi_sampler_ddim_share(const struct scryi_sampler *S, double eta)
@@ -154,7 +156,7 @@ void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p)
 {
     struct scry_solver *base = &S->base;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
-    if ((base->step + 1) % S->travel) { /* down and up again */
+    if ((base->step + 1) % S->visits) { /* down and up again */
         const double ratio = lower(S) / s;
         share = 1 - (1 - share) * ratio * ratio;
     }

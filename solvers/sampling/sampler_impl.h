@@ -4,13 +4,13 @@
 #include "solvers/option_groups_impl.h"
 #include "solvers/solver_impl.h"
 
-/* What every diffusion sampler has: levels of noise, a state x = x0 + sigma n that goes down them,
- * and the prior's denoiser. Methods embed it first and add what they need. */
+/* The part of every diffusion sampler: levels of noise, a state x = x0 + sigma n that goes down
+ * them, and the prior's denoiser. Methods embed it first. */
 struct scryi_sampler {
     struct scry_solver base;
-    double *sigma; /* a level for each step, high to low, each `travel` times; the lowest for all
+    double *sigma; /* a level for each step, high to low, each `visits` times; the lowest for all
                     * further draws; then 0 */
-    size_t travel; /* >= 1 */
+    size_t visits; /* >= 1 */
     bool gaussian_start;
     float *x;         /* state at sigma[base.step] */
     float *x0;        /* estimate of the image; what a finished run returns */
@@ -22,11 +22,11 @@ struct scryi_sampler {
  * generator starts the chain, step i + 1 is step i of the sampler. */
 enum scryi_draw { SCRYI_DRAW_STATE = 0, SCRYI_DRAW_IMAGE, SCRYI_DRAW_DATA, SCRYI_DRAW_SPARE };
 
-/* As scry_start_sigma, for settings of which fields that the method does not list are 0. */
+/* As scry_start_sigma; fields of `o` that the method does not list are 0. */
 scry_status scryi_start_sigma(double *sigma, const char *method, const scry_problem *problem,
                               const struct scryi_sampler_options *o, scry_error *err);
 
-/* Allocates the members for the settings `o`, those of the method's struct or what it makes of
+/* Allocates the members for the settings `o`, which are those of the method's struct or made from
  * them; the caller owns a zeroed S and calls scryi_sampler_clear on every path. With a Gaussian
  * start the levels begin at scryi_start_sigma. */
 scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *problem,
@@ -34,15 +34,15 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *prob
                                scry_error *err);
 void scryi_sampler_clear(struct scryi_sampler *S);
 
-/* First and last level that the options mean for this prior. EINVAL when out of order. */
+/* First and last level of a schedule with this prior. EINVAL when out of order. */
 scry_status scryi_sampler_levels(const scry_problem *problem, const struct scryi_schedule *schedule,
                                  double *low, double *high, scry_error *err);
 
-/* x ~ N(mean of the model, or 0, sigma[0]^2), the marginal at a level where the image is lost; or,
- * with a Gaussian start, from the model in noise of that level. */
+/* x ~ N(mean of the model, or 0, sigma[0]^2), the marginal at a level where the image cannot be
+ * seen; or, with a Gaussian start, from the model in noise of that level. */
 scry_status scryi_sampler_start(struct scry_solver *S, scry_error *err);
 
-/* To call at the end of a start that left the state in S->x: sets base.limit. */
+/* Sets base.limit; for the end of a start that wrote the state to S->x. */
 void scryi_sampler_limit(struct scryi_sampler *S);
 
 /* out ~ N(0, I) of the space, for one draw of this step. */
@@ -56,10 +56,10 @@ scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float
  *   x' = x0 + s' (sqrt(1 - share) (x - x0) / s + sqrt(share) z),
  * then counts the step and reports. After the last step s' = 0, and x' = x0.
  *
- * Where a level is visited again (`travel`), the state moves to the next lower level l with this
- * share and noise takes it back up to s: in one draw, a step to s' = s whose share is
- * 1 - (1 - share) (l/s)^2. What the measurement says of one part of the image reaches the others
- * through the denoiser once a visit (Lugmayr et al. 2022, RePaint, with jumps of one level). */
+ * Where a level has several visits, the state moves to the next lower level l with this share and
+ * noise takes it back up to s: in one draw, a step to s' = s whose share is
+ * 1 - (1 - share) (l/s)^2. In each visit the denoiser carries information of the measurement from
+ * one part of the image to the others (Lugmayr et al. 2022, RePaint, with jumps of one level). */
 void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p);
 
 /* eta (1 - (s'/s)^2): DDIM's share, eta = 1 for the ancestral step of DDPM (Song et al. 2021,

@@ -11,17 +11,17 @@
  *   VE      a = 1
  *   VP      a = 1 / sqrt(1 + sigma^2)             so that a^2 + (a sigma)^2 = 1
  *   sub-VP  a = (sqrt(sigma^2 + 4) - sigma) / 2   so that a sigma = 1 - a^2
- * Its reverse is stepped by their reverse-diffusion rule (Appendix E): with f_i and G_i the drift
+ * The reverse follows their reverse-diffusion rule (Appendix E): with f_i and G_i the drift
  * and noise of the step s' -> s of the forward chain, x' = x - f_i + G_i^2 score + G_i z. In the
- * coordinate x / a of the house and with r = a(s) / a(s'),
+ * coordinate x / a of this library and with r = a(s) / a(s'),
  *   x' = r [(2 - r) x + (1 - s'^2 / s^2) (D(x; s) - x) + sqrt(s^2 - s'^2) z].
- * In this coordinate all three are one and the same SDE, and one sampler in the limit of many
- * steps; with few, they make different errors. The step to 0 gives D, without noise.
+ * In this coordinate all three are the same SDE, and the same sampler in the limit of many
+ * steps; with few steps they have different errors. The step to 0 gives D, without noise.
  *
- * Predictor-corrector: after each VE step, `inner` Langevin steps at the new level,
+ * Predictor-corrector: after each VE step, `corrector-steps` Langevin steps at the new level,
  *   x = x + e score + sqrt(2 e) z,    e = 2 (gamma s')^2:
- * theirs is 2 (gamma |z| / |score|)^2 with norms of a batch, put at what they are for pure noise,
- * so that a step does not depend on the state, nor on other chains. */
+ * theirs is 2 (gamma |z| / |score|)^2 with norms of a batch. Here the norms are those of pure
+ * noise, so that a step depends neither on the state nor on other chains. */
 
 enum sde { VE, VP, SUB_VP };
 enum { MAX_INNER = 1000 };
@@ -43,7 +43,7 @@ static double scale(enum sde kind, double s)
     return kind == SUB_VP ? 2 / (sqrt(s * s + 4) + s) : 1; /* without cancellation */
 }
 
-/* `inner` Langevin steps at level s. */
+/* The corrector at level s. */
 static scry_status correct(struct scryi_sampler *S, double s, scry_error *err)
 {
     const struct scry_solver *base = &S->base;

@@ -191,7 +191,7 @@ static scry_status pose_network(struct scryi_image_parts *p, struct scryi_image_
     if (st == SCRY_OK) st = take_prior(run, &p->window.outer, err);
     if (st != SCRY_OK) return st;
     p->problem.problem.prior = run->prior;
-    p->problem.problem.departure = &run->pool.info->departure;
+    p->problem.problem.gap = &run->pool.info->departure;
     return SCRY_OK;
 }
 

@@ -215,7 +215,7 @@ scry_status scryi_mri_pose(struct scryi_mri_parts *p, const scry_reconstructor *
     p->r = r;
     p->plane = plane;
     p->problem.guessed_noise = !r->psi;
-    if (r->has_pool) p->problem.problem.departure = &r->pool.info->departure;
+    if (r->has_pool) p->problem.problem.gap = &r->pool.info->departure;
     p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
     p->sigma = r->psi ? sqrt(0.5) / plane->scale : r->unit * GUESSED_NOISE;
