@@ -1,6 +1,7 @@
 #include "apps/cli/cli.h"
 
 #include "apps/cli/compare_volume.h"
+#include "apps/cli/expression.h"
 #include "apps/cli/image.h"
 #include "lib/io/json.h"
 #include "lib/memory.h"

@@ -1,6 +1,7 @@
 #include "apps/cli/cli.h"
 
 #include "apps/cli/batch.h"
+#include "apps/cli/expression.h"
 #include "apps/cli/image.h"
 #include "lib/memory.h"
 #include "lib/io/png.h"

@@ -5,10 +5,8 @@
 #include "lib/vector.h"
 #include "operators/psf_keys.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,28 +69,6 @@ void image_free(image *im)
     *im = (image){0};
 }
 
-/* The value at which pixels saturate; 0: they do not. */
-static double saturation_of(const scry_tiff_info *info)
-{
-    double low, high;
-    if (info->type == SCRY_TIFF_F32 || info->type == SCRY_TIFF_F64) return 0;
-    scry_tiff_type_range(info->type, &low, &high);
-    const bool fewer = info->significant_bits && info->significant_bits < info->bits;
-    return fewer ? ldexp(1, info->significant_bits) - 1 : high;
-}
-
-void image_describe(scry_image *out, const scry_tiff_info *info, size_t c)
-{
-    out->channel = c;
-    out->saturation = saturation_of(info);
-    memcpy(out->voxel_um, info->pixel_um, sizeof out->voxel_um);
-    out->na = info->na;
-    out->refractive_index = info->refractive_index;
-    if (c >= info->channel_count) return;
-    out->emission_nm = info->channels[c].emission_nm;
-    out->excitation_nm = info->channels[c].excitation_nm;
-}
-
 scry_status image_load_psf(scry_psf_request *out, image *file, const char *spec, scry_error *err)
 {
     static const char beads[] = "beads:";
@@ -118,109 +94,4 @@ scry_status image_load_psf(scry_psf_request *out, image *file, const char *spec,
     out->space = i->z > 1 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
     memcpy(out->voxel_um, i->pixel_um, sizeof out->voxel_um);
     return SCRY_OK;
-}
-
-/* Recursive descent over  sum = product {(+|-) product},  product = factor {(*|/) factor},
- * factor = -factor | number | x | ( sum ). */
-struct affine {
-    double a, b;
-};
-struct parser {
-    const char *text, *at;
-    scry_error *err;
-    scry_status status;
-    int depth; /* of signs and parentheses, each a call inside a call */
-};
-enum { DEEPEST = 64 };
-
-static struct affine parse_sum(struct parser *p);
-
-static char peek(struct parser *p)
-{
-    while (isspace((unsigned char)*p->at))
-        p->at++;
-    return *p->at;
-}
-
-static void refuse(struct parser *p, const char *what)
-{
-    if (p->status == SCRY_OK)
-        p->status = SCRY_FAIL(p->err, SCRY_EINVAL,
-                              "'%.60s' at column %d: %s, expected a x + b such as '(x-100)*0.5'",
-                              p->text, (int)(p->at - p->text) + 1, what);
-}
-
-static struct affine parse_factor(struct parser *p)
-{
-    struct affine r = {0, 0};
-    char c = peek(p);
-    if ((c == '-' || c == '(') && ++p->depth > DEEPEST) {
-        refuse(p, "more than 64 signs and parentheses");
-        return r;
-    }
-    if (c == '-') {
-        p->at++;
-        r = parse_factor(p);
-        return (struct affine){-r.a, -r.b};
-    }
-    if (c == 'x') {
-        p->at++;
-        return (struct affine){1, 0};
-    }
-    if (c == '(') {
-        p->at++;
-        r = parse_sum(p);
-        if (peek(p) != ')')
-            refuse(p, "missing ')'");
-        else
-            p->at++;
-        return r;
-    }
-    char *end;
-    r.b = strtod(p->at, &end);
-    if (end == p->at || !isfinite(r.b)) refuse(p, c ? "not a number, x or '('" : "ends too soon");
-    p->at = end;
-    return r;
-}
-
-static struct affine parse_product(struct parser *p)
-{
-    struct affine l = parse_factor(p);
-    char c;
-    while (p->status == SCRY_OK && ((c = peek(p)) == '*' || c == '/')) {
-        p->at++;
-        struct affine r = parse_factor(p);
-        if (c == '/' && (r.a != 0 || r.b == 0))
-            refuse(p, r.a != 0 ? "division by x" : "division by 0");
-        else if (c == '/')
-            l = (struct affine){l.a / r.b, l.b / r.b};
-        else if (l.a != 0 && r.a != 0)
-            refuse(p, "x * x");
-        else
-            l = (struct affine){l.a * r.b + l.b * r.a, l.b * r.b};
-    }
-    return l;
-}
-
-static struct affine parse_sum(struct parser *p)
-{
-    struct affine l = parse_product(p);
-    char c;
-    while (p->status == SCRY_OK && ((c = peek(p)) == '+' || c == '-')) {
-        p->at++;
-        struct affine r = parse_product(p);
-        const double sign = c == '+' ? 1 : -1;
-        l = (struct affine){l.a + sign * r.a, l.b + sign * r.b};
-    }
-    return l;
-}
-
-scry_status affine_parse(const char *text, double *a, double *b, scry_error *err)
-{
-    struct parser p = {.text = text, .at = text, .err = err};
-    struct affine r = parse_sum(&p);
-    if (p.status == SCRY_OK && peek(&p)) refuse(&p, "unexpected text");
-    *a = r.a;
-    *b = r.b;
-    return p.status;
 }

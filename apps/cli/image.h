@@ -23,17 +23,9 @@ void image_free(image *im); /* accepts a zeroed one */
 /* ENUMERIC when an entry is NaN or infinite, EINVAL when all are equal; words name `what`. */
 scry_status image_check(const float *pixels, size_t n, const char *what, scry_error *err);
 
-/* What a file says of channel c and of how it was taken: all of *out but its name, number, space,
- * pixels and mask, which are left alone. */
-void image_describe(scry_image *out, const scry_tiff_info *info, size_t c);
-
 /* --psf: a model, or a TIFF of a measured one ("beads:FILE": of beads), which is loaded into *file
  * and borrowed from there.
  * Errors of image_load; ESHAPE: several channels or frames. */
 scry_status image_load_psf(scry_psf_request *out, image *file, const char *spec, scry_error *err);
-
-/* An affine expression in x, "a*x+b" or "((x - 100) * 0.5 - 2) / 20": *a and *b so that it equals
- * a x + b. EINVAL with the position of what is wrong. */
-scry_status affine_parse(const char *text, double *a, double *b, scry_error *err);
 
 #endif

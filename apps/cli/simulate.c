@@ -3,6 +3,7 @@
 #include "apps/cli/batch.h"
 #include "apps/cli/image.h"
 #include "apps/cli/monitor.h"
+#include "apps/recon/image/stack.h"
 #include "datasets/datasets.h"
 #include "lib/memory.h"
 #include "operators/blur.h"
@@ -172,7 +173,7 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
             for (size_t z = 0; st == SCRY_OK && z < i->z; z += planes, number++) {
                 const float *x = truth.pixels + ((c * i->t + t) * i->z + z) * plane;
                 scry_image scene = {.name = in, .space = space, .pixels = x};
-                image_describe(&scene, i, c);
+                scry_image_describe(&scene, i, c);
                 st = expose(adu, x, peak, &psf, &scene, number, s, err);
                 for (size_t p = 0; st == SCRY_OK && p < planes; p++)
                     st = scry_tiff_write_plane(w, c, z + p, t, adu + p * plane, err);

@@ -15,6 +15,7 @@
 #include "apps/recon/transfer.h"       /* spectra for the Gaussian model of an image */
 
 #include "apps/recon/image/image.h"      /* an image and what is known of it */
+#include "apps/recon/image/stack.h"      /* the images of a file */
 #include "apps/recon/image/noise.h"      /* its noise, given or estimated */
 #include "apps/recon/image/psf_source.h" /* its point-spread function */
 #include "apps/recon/image/psf_fit.h"    /* and what the image says of its width */
@@ -24,6 +25,7 @@
 #include "apps/recon/image/judgement.h"  /* which method predicts unseen light best */
 #include "apps/recon/image/judge.h"      /* how that is found out */
 #include "apps/recon/image/restore.h"    /* images of a microscope, restored */
+#include "apps/recon/image/blank.h"      /* those without content, and missing pixels */
 
 #include "apps/recon/mri/scan.h"        /* k-space in memory */
 #include "apps/recon/mri/reconstruct.h" /* images from it */

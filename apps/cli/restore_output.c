@@ -1,0 +1,87 @@
+#include "apps/cli/restore_output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void restore_output_abort(restore_output *o)
+{
+    scry_tiff_abort(o->mean);
+    for (size_t k = 0; k < o->maps; k++)
+        scry_tiff_abort(o->map[k]);
+    free(o->preview_path);
+    *o = (restore_output){0};
+}
+
+/* A map is written as float32: a spread below one grey value must not become 0. */
+static scry_status open_map(scry_tiff_writer **out, const restore_output_request *q, size_t i,
+                            const char *name, const scry_tiff_info *info, scry_tiff_options options,
+                            scry_error *err)
+{
+    char *path;
+    scry_status st = batch_side(&path, q->files, i, name, "tif", options.force, err);
+    options.type = SCRY_TIFF_F32;
+    if (st == SCRY_OK) st = scry_tiff_create(out, path, info, &options, err);
+    free(path);
+    return st;
+}
+
+scry_status restore_output_open(restore_output *o, const restore_output_request *q, size_t i,
+                                const scry_tiff_info *info, scry_error *err)
+{
+    const restore_settings *s = q->settings;
+    scry_tiff_options options = {.force = s->force, .provenance = q->provenance};
+    scry_status st = SCRY_OK;
+    o->maps = q->maps->count;
+    if (s->preview)
+        st = batch_side(&o->preview_path, q->files, i, s->preview, "png", s->force, err);
+    if (s->bigtiff) options.size = SCRY_TIFF_SIZE_BIG;
+    if (s->compress && !strcmp(s->compress, "deflate")) options.packing = SCRY_TIFF_DEFLATE;
+    if (s->compress && !strcmp(s->compress, "lzw")) options.packing = SCRY_TIFF_LZW;
+    for (size_t k = 0; st == SCRY_OK && k < o->maps; k++)
+        if (q->map_files->name[k][0])
+            st = open_map(&o->map[k], q, i, q->map_files->name[k], info, options, err);
+    if (s->type) options.type = scry_tiff_type_parse(s->type);
+    if (st == SCRY_OK) st = scry_tiff_create(&o->mean, q->files->files[i].out, info, &options, err);
+    return st;
+}
+
+bool restore_output_has_nan(const restore_output *o)
+{
+    const scry_tiff_type type = scry_tiff_planned(o->mean)->type;
+    return type == SCRY_TIFF_F32 || type == SCRY_TIFF_F64;
+}
+
+static scry_status write_planes(scry_tiff_writer *w, const scry_stack_image *at,
+                                const float *pixels, scry_error *err)
+{
+    const size_t plane = scry_space_count(&at->image.space) / at->planes;
+    scry_status st = SCRY_OK;
+    for (size_t z = 0; w && pixels && st == SCRY_OK && z < at->planes; z++)
+        st = scry_tiff_write_plane(w, at->c, at->z + z, at->t, pixels + z * plane, err);
+    return st;
+}
+
+scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
+                                 const scry_restore_result *r, scry_error *err)
+{
+    const size_t n = scry_space_count(&at->image.space);
+    scry_status st = write_planes(o->mean, at, r->mean, err);
+    for (size_t k = 0; st == SCRY_OK && k < o->maps; k++)
+        st = write_planes(o->map[k], at, r->maps + k * n, err);
+    return st;
+}
+
+scry_status restore_output_finish(restore_output *o, scry_tiff_written *written, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    scry_tiff_writer *w;
+    for (size_t k = 0; st == SCRY_OK && k < o->maps; k++) {
+        w = o->map[k];
+        o->map[k] = NULL;
+        if (w) st = scry_tiff_finish(w, NULL, err);
+    }
+    if (st != SCRY_OK) return st;
+    w = o->mean;
+    o->mean = NULL;
+    return scry_tiff_finish(w, written, err);
+}

@@ -1,0 +1,36 @@
+#ifndef SCRY_APPS_CLI_RESTORE_OUTPUT_H
+#define SCRY_APPS_CLI_RESTORE_OUTPUT_H
+
+#include "apps/cli/batch.h"
+#include "apps/cli/restore.h"
+#include "apps/recon/image/stack.h"
+#include "lib/io/tiff/tiff.h"
+
+/* The TIFFs of one input: the mean and the maps. They are finished together or not at all. */
+typedef struct restore_output {
+    scry_tiff_writer *mean, *map[SCRY_OUTPUT_MAX]; /* a map that only the preview shows: NULL */
+    char *preview_path;                            /* NULL: none */
+    size_t maps;
+} restore_output;
+
+/* What is written, and where. */
+typedef struct restore_output_request {
+    const restore_settings *settings;
+    const scry_output_maps *maps;
+    const map_files *map_files;
+    const batch *files;
+    const char *provenance; /* for the description of the mean */
+} restore_output_request;
+
+/* For input i of the files. *o is to be aborted in any case. */
+scry_status restore_output_open(restore_output *o, const restore_output_request *q, size_t i,
+                                const scry_tiff_info *info, scry_error *err);
+/* The file of the mean has a type that can say NaN. */
+bool restore_output_has_nan(const restore_output *o);
+scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
+                                 const scry_restore_result *r, scry_error *err);
+/* Maps first: the mean appears when all else is in place. */
+scry_status restore_output_finish(restore_output *o, scry_tiff_written *written, scry_error *err);
+void restore_output_abort(restore_output *o); /* removes what is not finished */
+
+#endif
