@@ -1,10 +1,11 @@
 #ifndef SCRY_OPERATORS_PSF_WIDTH_H
 #define SCRY_OPERATORS_PSF_WIDTH_H
 
-#include "lib/space.h"
-#include "lib/status.h"
+#include "lib/api.h"
 
 #include <stdbool.h>
+
+SCRY_BEGIN
 
 /* How wide the PSF of an image is, asked of the image.
  *
@@ -40,6 +41,11 @@ typedef struct scry_psf_width {
     bool told;                /* the interval is narrow enough to rely on: high / low below 2.4 */
     double slope, knee;       /* p and f0 (cycles/px) that go with the best factor */
 } scry_psf_width;
+
+SCRY_END
+
+#include "lib/space.h"
+#include "lib/status.h"
 
 /* S_n at frequency f in cycles/px: white noise of standard deviation s has S_n = s^2. Its level is
  * corrected by the rings of the highest frequencies by up to 30 %. */

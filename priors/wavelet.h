@@ -18,16 +18,6 @@ SCRY_BEGIN
  * errors  of create  ESHAPE: not a space; ENOMEM */
 scry_status scry_wavelet_create(scry_prior **out, const scry_space *space, scry_error *err);
 
-/* prox(v, t) with the transform of the image shifted by (dy, dx) pixels, periodically: averages of
- * random shifts have no blocks (cycle spinning: Coifman & Donoho 1995; Figueiredo & Nowak 2003,
- * IEEE TIP 12:906). Shifts count modulo the axis. work: scry_prior_work_bytes(W); z == v allowed.
- * errors  EINVAL: not a wavelet prior, or t negative or not finite; ENUMERIC: z is not finite */
-scry_status scry_wavelet_shrink(const scry_prior *W, float *z, const float *v, double t, size_t dy,
-                                size_t dx, void *work, scry_error *err);
-/* Shifts of an even axis repeat after this many pixels, 2^levels of the axis with the most. 1: the
- * image is too small to be halved, or W is not a wavelet prior. */
-size_t scry_wavelet_period(const scry_prior *W);
-
 /* c = W u and u = W^H c, c in the space of u: of every level the low band comes first along its
  * axis, then the high one, then the sample that was set aside; the next level is inside the low
  * band. in == out allowed. EINVAL: not a wavelet prior. */
@@ -37,5 +27,15 @@ scry_status scry_wavelet_synthesise(const scry_prior *W, float *u, const float *
                                     scry_error *err);
 
 SCRY_END
+
+/* prox(v, t) with the transform of the image shifted by (dy, dx) pixels, periodically: averages of
+ * random shifts have no blocks (cycle spinning: Coifman & Donoho 1995; Figueiredo & Nowak 2003,
+ * IEEE TIP 12:906). Shifts count modulo the axis. work: scry_prior_work_bytes(W); z == v allowed.
+ * errors  EINVAL: not a wavelet prior, or t negative or not finite; ENUMERIC: z is not finite */
+scry_status scry_wavelet_shrink(const scry_prior *W, float *z, const float *v, double t, size_t dy,
+                                size_t dx, void *work, scry_error *err);
+/* Shifts of an even axis repeat after this many pixels, 2^levels of the axis with the most. 1: the
+ * image is too small to be halved, or W is not a wavelet prior. */
+size_t scry_wavelet_period(const scry_prior *W);
 
 #endif

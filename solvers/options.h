@@ -84,11 +84,11 @@ const void *scry_options_block(const scry_options *options);
 
 /* An entry of the table by name or alias; NULL: the method has no such option. */
 const scry_option *scry_option_find(const struct scry_method *method, const char *name);
+SCRY_END
+
 /* A value in the words of the user, "holdout" or "0.05"; returns text. */
 const char *scry_option_print(const scry_option *option, double value, char *text, size_t size);
 /* The opposite, for numbers and words: false when text is neither. The range is not checked. */
 bool scry_option_scan(const scry_option *option, const char *text, double *value);
-
-SCRY_END
 
 #endif

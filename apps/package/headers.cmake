@@ -1,16 +1,24 @@
-# The headers of the installed library, file in the tree:name under include/scry. All that they
-# declare is exported from libscry.so and nothing else is; what they include is in this list too.
+# The headers of the installed library, file in the tree:name under include/scry. A header is
+# installed up to its SCRY_END: what follows is for the tree alone. All that they declare before is
+# exported from libscry.so and nothing else is; what they include there is in this list too.
 set(SCRY_PUBLIC_HEADERS
     lib/api.h lib/status.h lib/space.h lib/memory.h lib/threads.h lib/instructions.h lib/rng.h
-    lib/stats/metrics.h lib/stats/noise.h lib/io/kspace/kspace.h
+    lib/stats/metrics.h lib/stats/noise.h lib/stats/noise_spectrum.h lib/stats/noise_identify.h
+    lib/stats/fission.h lib/io/kspace/kspace.h
     operators/op.h operators/callbacks.h:op_callbacks.h operators/blur.h operators/window.h operators/psf.h operators/mask.h
     operators/fourier.h operators/sensitivity.h operators/compose.h operators/identity.h
-    operators/dense.h operators/likelihood.h
+    operators/dense.h operators/likelihood.h operators/psf_width.h
     priors/prior.h priors/callbacks.h:prior_callbacks.h priors/network/unet.h priors/gaussian.h priors/mixture.h priors/tv.h
     priors/wavelet.h priors/tiled.h priors/padded.h priors/perplane.h priors/complex.h:complex_prior.h
     datasets/phantom.h datasets/camera.h datasets/scanner.h datasets/sampling.h
     solvers/options.h solvers/solver.h solvers/registry.h solvers/callbacks.h:solver_callbacks.h
-    solvers/chains.h)
+    solvers/chains.h
+    apps/recon/log.h apps/recon/prior_lookup.h apps/recon/start.h:start_point.h
+    apps/recon/output_maps.h apps/recon/diagnosis.h
+    apps/recon/image/image.h apps/recon/image/psf_source.h:psf_request.h
+    apps/recon/image/noise.h:noise_request.h apps/recon/image/known.h:defect_choice.h
+    apps/recon/image/judgement.h apps/recon/image/restore.h
+    apps/recon/mri/scan.h apps/recon/mri/reconstruct.h)
 
 # Copies in build/include/scry that include each other as <scry/name.h>, and scry.h for all of them.
 set(SCRY_INCLUDE ${CMAKE_CURRENT_BINARY_DIR}/include)

@@ -1,7 +1,12 @@
-# Writes the installed copy TO of the header FROM: includes of other headers by their installed
-# names.   cmake -DHEADERS=... -DFROM=... -DTO=... -P public_header.cmake
+# Writes the installed copy TO of the header FROM: up to SCRY_END, with includes of other headers by
+# their installed names.   cmake -DHEADERS=... -DFROM=... -DTO=... -P public_header.cmake
 string(REPLACE "," ";" HEADERS "${HEADERS}")
 file(READ ${FROM} text)
+string(FIND "${text}" "\nSCRY_END\n" end)
+if(NOT end EQUAL -1)
+    string(SUBSTRING "${text}" 0 ${end} text)
+    string(APPEND text "\nSCRY_END\n\n#endif\n")
+endif()
 string(REGEX MATCHALL "#include \"[^\"]+\"" includes "${text}")
 foreach(include ${includes})
     string(REGEX REPLACE "#include \"([^\"]+)\"" "\\1" file "${include}")

@@ -1,11 +1,11 @@
 #ifndef SCRY_APPS_RECON_DIAGNOSIS_H
 #define SCRY_APPS_RECON_DIAGNOSIS_H
 
-#include "apps/recon/log.h"
-#include "lib/io/json.h"
-#include "solvers/chains.h"
+#include "lib/api.h"
 
-#include <stdbool.h>
+#include <stddef.h>
+
+SCRY_BEGIN
 
 /* Whether a result explains what was measured, and whether its chains agree. */
 typedef struct scry_diagnosis {
@@ -15,6 +15,14 @@ typedef struct scry_diagnosis {
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
     double worst_rhat, least_ess; /* NaN: not followed */
 } scry_diagnosis;
+
+SCRY_END
+
+#include "apps/recon/log.h"
+#include "lib/io/json.h"
+#include "solvers/chains.h"
+
+#include <stdbool.h>
 
 /* What chains of `method` say; chi2 and measured are the caller's to fill in. */
 scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method *method);

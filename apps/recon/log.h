@@ -1,6 +1,10 @@
 #ifndef SCRY_APPS_RECON_LOG_H
 #define SCRY_APPS_RECON_LOG_H
 
+#include "lib/api.h"
+
+SCRY_BEGIN
+
 /* Where a reconstruction says what it does. The library prints nothing: a program that wants the
  * words gives a function that takes them. */
 
@@ -15,6 +19,8 @@ typedef struct scry_log {
     void (*write)(scry_log_kind kind, const char *text, void *ctx); /* NULL: silent */
     void *ctx;
 } scry_log;
+
+SCRY_END
 
 /* log NULL: silent. A line that finds no memory is lost. */
 #if defined(__GNUC__)

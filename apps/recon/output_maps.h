@@ -1,7 +1,10 @@
 #ifndef SCRY_APPS_RECON_OUTPUT_MAPS_H
 #define SCRY_APPS_RECON_OUTPUT_MAPS_H
 
+#include "lib/api.h"
 #include "solvers/chains.h"
+
+SCRY_BEGIN
 
 /* What chains say beside their mean, an image each: the standard deviation of the draws, quantiles,
  * shares above a threshold, R-hat and the effective sample size. */
@@ -37,6 +40,11 @@ typedef struct scry_output_maps {
 scry_status scry_output_maps_add(scry_output_maps *p, scry_output_kind kind, double at,
                                  scry_error *err);
 
+/* The sd among the images of all maps, n floats each; NULL where there is none. */
+const float *scry_output_maps_sd(const scry_output_maps *p, const float *images, size_t n);
+
+SCRY_END
+
 /* EINVAL: a map takes more draws than `chains` chains with these options give. */
 scry_status scry_output_maps_possible(const scry_output_maps *p, const scry_options *options,
                                       size_t chains, scry_error *err);
@@ -62,8 +70,5 @@ double scry_output_maps_scaled(const scry_output_map *p, double u, double scale,
 
 /* "standard deviation", "P(x > 3)": for descriptions; returns buf. */
 const char *scry_output_maps_title(const scry_output_map *p, char *buf, size_t size);
-
-/* The sd among the images of all maps, n floats each; NULL where there is none. */
-const float *scry_output_maps_sd(const scry_output_maps *p, const float *images, size_t n);
 
 #endif

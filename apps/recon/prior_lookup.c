@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* dladdr */
 #include "apps/recon/prior_lookup.h"
 #include "priors/network/network.h"
 
@@ -5,6 +6,7 @@
 #include "priors/perplane.h"
 #include "priors/tiled.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,17 @@ static bool is_prior(char *folder, size_t size, const char *parent, const char *
     return access(config, R_OK) == 0;
 }
 
-/* The folder of this program, for priors that travel with it. */
+/* The folder of the file that this code was loaded from: libscry.so, or a program that holds it. */
+static void library_folder(char *out, size_t size)
+{
+    static const char here = 0;
+    Dl_info info;
+    snprintf(out, size, "%s", dladdr(&here, &info) && info.dli_fname ? info.dli_fname : "");
+    char *slash = strrchr(out, '/');
+    if (slash) *slash = '\0';
+}
+
+/* The folder of this program. */
 static void program_folder(char *out, size_t size)
 {
     ssize_t n = readlink("/proc/self/exe", out, size - 1);
@@ -29,23 +41,34 @@ static void program_folder(char *out, size_t size)
     if (slash) *slash = '\0';
 }
 
+/* Priors that travel with a library or a program in `beside`: `installed` is where an installation
+ * has them, seen from there; a build folder is one below the source tree. */
+static bool travels(char *folder, size_t size, const char *beside, const char *installed,
+                    const char *name)
+{
+    char parent[4200];
+    snprintf(parent, sizeof parent, "%s/%s", beside, installed);
+    if (is_prior(folder, size, parent, name)) return true;
+    snprintf(parent, sizeof parent, "%s/../priors/pretrained", beside);
+    return is_prior(folder, size, parent, name);
+}
+
 scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err)
 {
-    char beside[4096], installed[4200], source[4200];
+    char library[4096], program[4096];
     const char *user = getenv("SCRY_PRIORS");
-    program_folder(beside, sizeof beside);
-    snprintf(installed, sizeof installed, "%s/../share/scry/priors", beside);
-    snprintf(source, sizeof source, "%s/../priors/pretrained", beside);
+    library_folder(library, sizeof library);
+    program_folder(program, sizeof program);
     if (is_prior(folder, size, "", name)) return SCRY_OK;
     if (user && is_prior(folder, size, user, name)) return SCRY_OK;
+    if (travels(folder, size, library, SCRY_PRIORS_FROM_LIBRARY, name)) return SCRY_OK;
     if (is_prior(folder, size, SCRY_PRIOR_DIR, name)) return SCRY_OK;
-    if (is_prior(folder, size, installed, name)) return SCRY_OK;
-    if (is_prior(folder, size, source, name)) return SCRY_OK;
+    if (travels(folder, size, program, SCRY_PRIORS_FROM_PROGRAM, name)) return SCRY_OK;
     return SCRY_FAIL(
         err, SCRY_EINVAL,
         "prior '%s': no folder of this name with a config.json here, in $SCRY_PRIORS (%s), "
-        "%s or %s",
-        name, user ? user : "not set", SCRY_PRIOR_DIR, source);
+        "%s/%s or %s",
+        name, user ? user : "not set", library, SCRY_PRIORS_FROM_LIBRARY, SCRY_PRIOR_DIR);
 }
 
 scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err)

@@ -1,9 +1,36 @@
 #ifndef SCRY_APPS_RECON_PRIOR_LOOKUP_H
 #define SCRY_APPS_RECON_PRIOR_LOOKUP_H
 
+#include "lib/api.h"
+#include "lib/status.h"
+
+#include <stddef.h>
+
+SCRY_BEGIN
+
+/* The shipped networks: of images by a microscope, and of MR images. */
+#define SCRY_PRIOR_MICROSCOPY "microscopy"
+#define SCRY_PRIOR_MRI "mri"
+
+/* The folder of a prior, for scry_network_load. `name` is a folder with a config.json, or the name
+ * of one in, in this order, $SCRY_PRIORS, the priors that were installed with this library, found
+ * from where the library is, those of the prefix that it was built for, and those beside the
+ * program. size: of `folder`, 4096 for any.
+ * errors  EINVAL: no such prior, with the places where it was looked for */
+scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err);
+
+/* How a prior of one image is put together, for reports. */
+typedef struct scry_prior_layout {
+    size_t window_y, window_x; /* what the network sees at a time */
+    size_t windows;            /* calls of the network for one D */
+    size_t planes;             /* 2-D planes in the image, each by itself */
+} scry_prior_layout;
+
+SCRY_END
+
 #include "priors/info.h"
-#include "priors/prior.h"
 #include "priors/network/unet.h"
+#include "priors/prior.h"
 
 /* The pretrained prior of a run: found by name, its weights and notes loaded once, made for any
  * image size. */
@@ -13,23 +40,8 @@ typedef struct scry_prior_pool {
     scry_prior_info *info;
 } scry_prior_pool;
 
-/* The shipped networks: of images by a microscope, and of MR images. */
-#define SCRY_PRIOR_MICROSCOPY "microscopy"
-#define SCRY_PRIOR_MRI "mri"
-
-/* `name` is a folder with a config.json, or the name of one in $SCRY_PRIORS, in the installed data
- * directory or in the source tree beside the program. EINVAL lists where it was looked for. */
-scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err);
-
 scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err);
 void scry_prior_pool_close(scry_prior_pool *pool); /* accepts a zeroed one */
-
-/* How a prior of one image is put together, for reports. */
-typedef struct scry_prior_layout {
-    size_t window_y, window_x; /* what the network sees at a time */
-    size_t windows;            /* calls of the network for one D */
-    size_t planes;             /* 2-D planes in the image, each by itself */
-} scry_prior_layout;
 
 /* A prior on (y, x) or (z, y, x), one channel, any size: the network padded to its multiple, in
  * overlapping windows of `tile` pixels (0: 512) where a side is longer than 1.5 tiles, plane by

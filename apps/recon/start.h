@@ -1,15 +1,21 @@
 #ifndef SCRY_APPS_RECON_START_H
 #define SCRY_APPS_RECON_START_H
 
-#include "apps/recon/log.h"
-#include "lib/io/json.h"
-#include "solvers/start.h"
+#include "lib/api.h"
+
+SCRY_BEGIN
 
 /* Where the chains of a problem leave the closed form (solvers/start.h), for log and report. */
 typedef struct scry_start_point {
     double sigma;     /* 0: they start from noise, or the method has no such choice */
     double departure; /* of the prior there; NaN: not known */
 } scry_start_point;
+
+SCRY_END
+
+#include "apps/recon/log.h"
+#include "lib/io/json.h"
+#include "solvers/start.h"
 
 scry_status scry_start_find(scry_start_point *out, const scry_problem *problem,
                             const scry_options *options, scry_error *err);

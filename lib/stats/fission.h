@@ -1,6 +1,19 @@
 #ifndef SCRY_LIB_STATS_FISSION_H
 #define SCRY_LIB_STATS_FISSION_H
 
+#include "lib/api.h"
+
+SCRY_BEGIN
+
+/* By how much one prediction of held-out light is better than another: the mean over windows of
+ * their difference in log likelihood per pixel, and its standard error, NaN for fewer than two
+ * windows. */
+typedef struct scry_margin {
+    double mean, error;
+} scry_margin;
+
+SCRY_END
+
 #include "lib/status.h"
 
 #include <stddef.h>
@@ -26,13 +39,8 @@ scry_status scry_fission_split(float *seen, float *held, const float *y, const f
                                size_t n, double share, uint64_t seed, uint32_t fold,
                                scry_error *err);
 
-/* Whether one prediction of held-out light is better than another: the mean over windows of their
- * difference in log likelihood per pixel, and its standard error.
- *   a, b   scores of the windows, `count` each: means of -(held - prediction)^2 / (2 var(held))
- *   error  NaN for fewer than two windows */
-typedef struct scry_margin {
-    double mean, error;
-} scry_margin;
+/* The margin of a over b.
+ *   a, b   scores of the windows, `count` each: means of -(held - prediction)^2 / (2 var(held)) */
 scry_margin scry_margin_of(const double *a, const double *b, size_t count);
 
 #endif

@@ -1,10 +1,13 @@
 #ifndef SCRY_LIB_STATS_NOISE_IDENTIFY_H
 #define SCRY_LIB_STATS_NOISE_IDENTIFY_H
 
+#include "lib/api.h"
 #include "lib/stats/noise.h"
 #include "lib/stats/noise_spectrum.h"
 
 #include <stdbool.h>
+
+SCRY_BEGIN
 
 /* A noise model that the image itself has been asked about: which pixels obey a law, whether the
  * noise is white, how much of it lies in the passband of the optics, and whether its variance grows
@@ -77,6 +80,8 @@ typedef struct scry_noise_model {
     scry_camera_estimate camera; /* of `scry_noise_camera` on the good pixels, raw images */
     char line[400];              /* one sentence for the user, never empty */
 } scry_noise_model;
+
+SCRY_END
 
 typedef struct scry_noise_context {
     scry_transfer_fn *transfer; /* |H|^2 of the optics; NULL: not known (or no blur) */

@@ -1,10 +1,9 @@
 #ifndef SCRY_LIB_STATS_NOISE_SPECTRUM_H
 #define SCRY_LIB_STATS_NOISE_SPECTRUM_H
 
-#include "lib/status.h"
+#include "lib/api.h"
 
-#include <stddef.h>
-#include <stdint.h>
+SCRY_BEGIN
 
 /* How the power of stationary noise is spread over frequencies.
  *
@@ -17,6 +16,13 @@ typedef struct scry_noise_spectrum {
     double power[SCRY_SPECTRUM_ROWS]
                 [SCRY_SPECTRUM_COLUMNS]; /* fy = (row - 16)/32, fx = column/32 */
 } scry_noise_spectrum;
+
+SCRY_END
+
+#include "lib/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* |H(f)|^2 of the optics at radial f in cycles per pixel, 0..1. */
 typedef double scry_transfer_fn(double f, void *ctx);

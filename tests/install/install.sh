@@ -55,6 +55,12 @@ if comm -23 "$root/symbols" "$root/declared" | grep .; then
     echo "these are exported, and no header declares them"
     exit 1
 fi
+cat "$include"/scry/*.h | grep -v typedef | grep -oE '^ *[^ *][^(]*[ *]scry_[a-z0-9_]+\(' |
+    sed 's/.*[ *]\(scry_[a-z0-9_]*\)(/\1/' | sort -u >"$root/promised"
+if comm -13 "$root/symbols" "$root/promised" | grep .; then
+    echo "these are declared, and the library does not export them"
+    exit 1
+fi
 readelf -d "$library/libscry.so" | grep -q 'SONAME.*libscry\.so\.0'
 
 # ---- nothing of the machine that built it ----

@@ -1,7 +1,10 @@
 #ifndef SCRY_APPS_RECON_IMAGE_IMAGE_H
 #define SCRY_APPS_RECON_IMAGE_IMAGE_H
 
+#include "lib/api.h"
 #include "lib/space.h"
+
+SCRY_BEGIN
 
 /* An image or volume as a camera gave it, and what is known of how it was taken. Everything is
  * borrowed. Numbers that are 0 are not known. */
@@ -17,5 +20,7 @@ typedef struct scry_image {
     double voxel_um[3];         /* size of a voxel along z, y, x */
     double na, refractive_index, emission_nm, excitation_nm;
 } scry_image;
+
+SCRY_END
 
 #endif

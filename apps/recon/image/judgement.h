@@ -1,8 +1,11 @@
 #ifndef SCRY_APPS_RECON_IMAGE_JUDGEMENT_H
 #define SCRY_APPS_RECON_IMAGE_JUDGEMENT_H
 
+#include "lib/api.h"
 #include "lib/stats/fission.h"
 #include "solvers/registry.h"
+
+SCRY_BEGIN
 
 /* What came of judging methods by held-out light (apps/recon/image/judge.h). */
 
@@ -27,5 +30,7 @@ typedef struct scry_judgement {
 /* "diffpir and richardson-lucy, averaged 0.5 to 0.5, predict light not seen before best; ...";
  * returns to. */
 const char *scry_judgement_words(const scry_judgement *j, char *to, size_t size);
+
+SCRY_END
 
 #endif

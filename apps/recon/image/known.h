@@ -1,9 +1,9 @@
 #ifndef SCRY_APPS_RECON_IMAGE_KNOWN_H
 #define SCRY_APPS_RECON_IMAGE_KNOWN_H
 
-#include "apps/recon/image/image.h"
-#include "apps/recon/log.h"
-#include "lib/status.h"
+#include "lib/api.h"
+
+SCRY_BEGIN
 
 /* Which pixels of an image the instrument measured: those that the user says, without defects. */
 
@@ -15,6 +15,12 @@ typedef enum scry_defect_choice {
     SCRY_DEFECTS_SATURATED, /* saturated ones do not */
     SCRY_DEFECTS_ALL        /* nor hot and dead ones, lines and blocks (operators/defects.h) */
 } scry_defect_choice;
+
+SCRY_END
+
+#include "apps/recon/image/image.h"
+#include "apps/recon/log.h"
+#include "lib/status.h"
 
 /* known[i] = 1 where image pixel i was measured, else 0. What was left out is logged.
  *   psf, ps   of the optics, as scry_psf_source_make gives it; NULL: the image is not blurred

@@ -1,13 +1,11 @@
 #ifndef SCRY_APPS_RECON_IMAGE_NOISE_H
 #define SCRY_APPS_RECON_IMAGE_NOISE_H
 
-#include "apps/recon/image/image.h"
-#include "apps/recon/log.h"
-#include "apps/recon/transfer.h"
-#include "lib/stats/noise_identify.h"
-#include "operators/likelihood.h"
+#include "lib/api.h"
 
 #include <stdbool.h>
+
+SCRY_BEGIN
 
 /* The noise of an image: as the user describes it, or estimated from the image. */
 
@@ -28,6 +26,14 @@ typedef struct scry_noise_request {
                                             otherwise */
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
 } scry_noise_request;
+
+SCRY_END
+
+#include "apps/recon/image/image.h"
+#include "apps/recon/log.h"
+#include "apps/recon/transfer.h"
+#include "lib/stats/noise_identify.h"
+#include "operators/likelihood.h"
 
 /* EINVAL: a number that is not finite, or a negative sigma, gain or read noise. */
 scry_status scry_noise_request_check(const scry_noise_request *request, scry_error *err);

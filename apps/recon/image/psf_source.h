@@ -1,12 +1,12 @@
 #ifndef SCRY_APPS_RECON_IMAGE_PSF_SOURCE_H
 #define SCRY_APPS_RECON_IMAGE_PSF_SOURCE_H
 
-#include "apps/recon/image/image.h"
-#include "apps/recon/log.h"
-#include "operators/blur.h"
-#include "operators/psf.h"
+#include "lib/api.h"
+#include "lib/space.h"
 
 #include <stdbool.h>
+
+SCRY_BEGIN
 
 /* The point-spread function of a microscope: a model, or a measurement. Chosen once, made for each
  * image and channel. */
@@ -33,6 +33,23 @@ typedef struct scry_psf_request {
     scry_psf_width_choice width_choice; /* sigma=auto: FIND, unless KEEP */
 } scry_psf_request;
 
+typedef enum scry_boundary_choice {
+    SCRY_BOUNDARY_AUTO = 0, /* open for planes, joined for volumes, whose margins may hold several
+                               times their voxels: on a simulated widefield stack (24 x 96 x 96, PSF
+                               47 x 191 x 191) Richardson-Lucy reaches 35.7 dB with either, in
+                               5.6 s with the joined margin and 14.7 s without */
+    SCRY_BOUNDARY_OPEN,     /* light enters from outside of the field of view */
+    SCRY_BOUNDARY_JOINED,   /* so it does, from one margin for opposite edges */
+    SCRY_BOUNDARY_PERIODIC  /* light that leaves on one side enters on the other */
+} scry_boundary_choice;
+
+SCRY_END
+
+#include "apps/recon/image/image.h"
+#include "apps/recon/log.h"
+#include "operators/blur.h"
+#include "operators/psf.h"
+
 typedef struct scry_psf_source {
     scry_psf_request request; /* pixels and space: of the distilled psf where there were beads */
     const char *name;         /* what messages call it */
@@ -50,16 +67,6 @@ void scry_psf_source_free(scry_psf_source *s); /* accepts a zeroed one */
 /* 3 when a stack of nz planes is to be deconvolved as a volume, 2 when plane by plane: for airy, a
  * measured PSF of one plane, and gaussian unless sigma_z is given. */
 int scry_psf_source_rank(const scry_psf_source *s, size_t nz);
-
-typedef enum scry_boundary_choice {
-    SCRY_BOUNDARY_AUTO = 0, /* open for planes, joined for volumes, whose margins may hold several
-                               times their voxels: on a simulated widefield stack (24 x 96 x 96, PSF
-                               47 x 191 x 191) Richardson-Lucy reaches 35.7 dB with either, in
-                               5.6 s with the joined margin and 14.7 s without */
-    SCRY_BOUNDARY_OPEN,     /* light enters from outside of the field of view */
-    SCRY_BOUNDARY_JOINED,   /* so it does, from one margin for opposite edges */
-    SCRY_BOUNDARY_PERIODIC  /* light that leaves on one side enters on the other */
-} scry_boundary_choice;
 
 scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank);
 

@@ -2,6 +2,7 @@
 
 #include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
+#include "apps/recon/image/psf_fit.h"
 #include "lib/memory.h"
 #include "solvers/roles.h"
 

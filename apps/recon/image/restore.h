@@ -6,14 +6,18 @@
 #include "apps/recon/image/judgement.h"
 #include "apps/recon/image/known.h"
 #include "apps/recon/image/noise.h"
-#include "apps/recon/image/psf_fit.h"
 #include "apps/recon/image/psf_source.h"
 #include "apps/recon/log.h"
 #include "apps/recon/output_maps.h"
 #include "apps/recon/prior_lookup.h"
 #include "apps/recon/start.h"
+#include "lib/api.h"
+#include "lib/stats/noise_identify.h"
 #include "operators/likelihood.h"
+#include "operators/psf_width.h"
 #include "solvers/chains.h"
+
+SCRY_BEGIN
 
 /* Images and volumes of a microscope: blur and noise are undone, holes are filled. From arrays to
  * arrays:
@@ -90,12 +94,6 @@ scry_status scry_restorer_create(scry_restorer **out, const scry_restore_request
                                  scry_error *err);
 void scry_restorer_free(scry_restorer *r); /* accepts NULL */
 
-/* 3 when a stack of nz planes is to be restored as a volume, 2 when plane by plane. */
-int scry_restorer_rank(const scry_restorer *r, size_t nz);
-
-/* The network's weights, to be named in a report; NULL: the method needs none. */
-const scry_network *scry_restorer_network(const scry_restorer *r);
-
 /* One image, whose pixels count as not measured where they are NaN or infinite; its random numbers
  * are a function of the seed. monitor (may be NULL) sees every step of every chain.
  * errors  ESHAPE: not a real image or volume; those of the parts, with the image's name; ESTOP: the
@@ -111,5 +109,15 @@ void scry_restore_result_free(scry_restore_result *r); /* accepts a zeroed one *
 scry_status scry_restore(scry_restore_result *out, const scry_image *image,
                          const scry_restore_request *request, scry_chains_monitor *monitor,
                          void *ctx, scry_error *err);
+
+SCRY_END
+
+#include "priors/network/unet.h"
+
+/* 3 when a stack of nz planes is to be restored as a volume, 2 when plane by plane. */
+int scry_restorer_rank(const scry_restorer *r, size_t nz);
+
+/* The network's weights, to be named in a report; NULL: the method needs none. */
+const scry_network *scry_restorer_network(const scry_restorer *r);
 
 #endif

@@ -7,7 +7,10 @@
 #include "apps/recon/output_maps.h"
 #include "apps/recon/prior_lookup.h"
 #include "apps/recon/start.h"
+#include "lib/api.h"
 #include "solvers/chains.h"
+
+SCRY_BEGIN
 
 /* Images from undersampled k-space. One slice, from arrays to arrays:
  *
@@ -64,16 +67,12 @@ typedef struct scry_mri_request {
     scry_log log;
 } scry_mri_request;
 
-/* EINVAL: not a method that reconstructs, or one that cannot do what is asked, whatever the scan
- * is; a threshold below 0. scry_reconstructor_create checks the same. */
-scry_status scry_mri_request_check(const scry_mri_request *request, scry_error *err);
-
 /* A plane on the grid of its samples. */
 typedef struct scry_mri_result {
     size_t ny, nx;
-    int axis[2];          /* which of z, y, x (0, 1, 2) rows and columns are */
-    float complex *image; /* (ny, nx), unit of the file; sets are added up by magnitude */
-    float *maps;          /* of the magnitude's direction, an image each; NULL without */
+    int axis[2];         /* which of z, y, x (0, 1, 2) rows and columns are */
+    scry_complex *image; /* (ny, nx), unit of the file; sets are added up by magnitude */
+    float *maps;         /* of the magnitude's direction, an image each; NULL without */
     size_t samples, failed, coils;
     scry_counts counts;
     scry_start_point start;
@@ -86,12 +85,6 @@ typedef struct scry_mri_result {
 
 void scry_mri_result_free(scry_mri_result *r); /* accepts a zeroed one */
 
-/* Image and maps (those of `maps`) on the grid (ny, nx), as scry_mri_resize does it. Images are
- * interpolated, and standard deviations and quantiles may not ring below 0 where magnitudes do not;
- * shares and what holds for a region are taken from the nearest pixel. */
-scry_status scry_mri_result_resize(scry_mri_result *r, const scry_output_maps *maps, size_t ny,
-                                   size_t nx, scry_error *err);
-
 /* One slice (dims[0] 1, so that there is one plane), on the grid of its image: scan->image where it
  * says so. mask: (y, x), not 0 where a sample was acquired; NULL: where any coil's is not 0.
  * errors  EUNSUP: a volume encoded along z; those of scry_reconstructor_create,
@@ -100,6 +93,20 @@ scry_status scry_mri_result_resize(scry_mri_result *r, const scry_output_maps *m
 scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const unsigned char *mask,
                              const scry_mri_request *request, scry_chains_monitor *monitor,
                              void *ctx, scry_error *err);
+
+SCRY_END
+
+#include "priors/network/unet.h"
+
+/* EINVAL: not a method that reconstructs, or one that cannot do what is asked, whatever the scan
+ * is; a threshold below 0. scry_reconstructor_create checks the same. */
+scry_status scry_mri_request_check(const scry_mri_request *request, scry_error *err);
+
+/* Image and maps (those of `maps`) on the grid (ny, nx), as scry_mri_resize does it. Images are
+ * interpolated, and standard deviations and quantiles may not ring below 0 where magnitudes do not;
+ * shares and what holds for a region are taken from the nearest pixel. */
+scry_status scry_mri_result_resize(scry_mri_result *r, const scry_output_maps *maps, size_t ny,
+                                   size_t nx, scry_error *err);
 
 /* ---- a scan, slice by slice ----
  *

@@ -1,11 +1,12 @@
 #ifndef SCRY_APPS_RECON_MRI_SCAN_H
 #define SCRY_APPS_RECON_MRI_SCAN_H
 
-#include "lib/status.h"
+#include "lib/api.h"
 
-#include <complex.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+SCRY_BEGIN
 
 /* Cartesian k-space in memory: what all slices of a scan have in common, and one slice. Axes are
  * z, y, x; sample floor(n/2) of an axis is k = 0; samples that were not acquired are 0 in the mask.
@@ -13,10 +14,10 @@
 
 /* Everything is borrowed. */
 typedef struct scry_scan {
-    const char *name;          /* for messages; NULL: "scan" */
-    const float complex *data; /* (coils, z, y, x), of scry_reconstruct; NULL where slices are
+    const char *name;         /* for messages; NULL: "scan" */
+    const scry_complex *data; /* (coils, z, y, x), of scry_reconstruct; NULL where slices are
                                   handed in one by one */
-    const float complex *maps; /* of scry_reconstruct: (coils, sets, y, x) sensitivities; NULL: made
+    const scry_complex *maps; /* of scry_reconstruct: (coils, sets, y, x) sensitivities; NULL: made
                                   from data. Where their root sum of squares is 1 the image has
                                   the intensity of a root-sum-of-squares one */
     size_t coils, dims[3];
@@ -24,11 +25,17 @@ typedef struct scry_scan {
     bool image_axis[3]; /* in the image domain already */
     size_t image[3];    /* size of the image to make; 0: dims. The readout is cut to it (it is
                            oversampled), other axes are cut or interpolated */
-    const float complex *noise; /* a scan without signal, (coils, noise_samples); NULL: none */
+    const scry_complex *noise; /* a scan without signal, (coils, noise_samples); NULL: none */
     size_t noise_samples;
     double noise_ratio; /* variance of imaging samples over that of noise samples: bandwidths;
                            0: 1 */
 } scry_scan;
+
+SCRY_END
+
+#include "lib/status.h"
+
+#include <complex.h>
 
 /* One slice, ready for its problems. The readout is transformed to the image where it is completely
  * sampled, and cut to the size of the image there. */
