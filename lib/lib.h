@@ -16,6 +16,7 @@
 #include "lib/numbers.h"        /* constants */
 #include "lib/nearest.h"        /* what a mistyped name means */
 #include "lib/space.h"          /* shapes */
+#include "lib/cancel.h"         /* one flag that ends all long work */
 #include "lib/status.h"         /* how failure is reported */
 #include "lib/vector.h"         /* sums, norms, quantiles */
 #include "lib/vector_complex.h" /* products of complex numbers */

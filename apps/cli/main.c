@@ -1,5 +1,6 @@
 #include "apps/cli/cli.h"
 
+#include "lib/cancel.h"
 #include "lib/instructions.h"
 
 #include <gsl/gsl_errno.h>
@@ -15,6 +16,7 @@ static void interrupt(int signal_number)
 {
     (void)signal_number;
     cli_interrupted = 1;
+    scry_cancel();
 }
 
 static void print_usage(FILE *to)

@@ -3,8 +3,7 @@
 
 #include "apps/cli/cli.h"
 #include "apps/cli/map_options.h"
-#include "apps/recon/mri/reconstruct.h"
-#include "lib/io/kspace/kspace.h"
+#include "apps/recon/mri/volume.h"
 
 /* scry mri: the settings of the command line. */
 
@@ -33,8 +32,7 @@ typedef struct mri_work {
     scry_options options;
     scry_output_maps maps;
     map_files files; /* of the maps */
-    const scry_kspace_info *info;
-    scry_scan scan;
+    scry_scan_file *file;
     scry_reconstructor *rec;
 } mri_work;
 

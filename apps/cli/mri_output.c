@@ -13,172 +13,41 @@
 #include <stdio.h>
 #include <string.h>
 
-scry_status mri_volume_create(mri_volume *v, const mri_work *work, size_t first, size_t last,
-                              size_t problems, int across, scry_error *err)
-{
-    const scry_kspace_info *info = work->info;
-    *v = (mri_volume){.frames = info->frames,
-                      .slices = last - first + 1,
-                      .first = first,
-                      .problems = problems,
-                      .across = across,
-                      .cplx = work->settings->cplx,
-                      .asked = &work->maps};
-    memcpy(v->dims, info->recon, sizeof v->dims);
-    v->dims[across] = problems; /* positions of a readout are not interpolated */
-    v->count = v->frames * v->slices * v->dims[0] * v->dims[1] * v->dims[2];
-    v->mean = scry_alloc(v->count, (v->cplx ? 2 : 1) * sizeof *v->mean);
-    if (v->asked->count) v->maps = scry_alloc(v->asked->count * v->count, sizeof *v->maps);
-    v->entries = scry_alloc(v->frames * v->slices * problems, sizeof *v->entries);
-    if (work->settings->preview)
-        v->zero_filled = scry_alloc(v->dims[0] * v->dims[1] * v->dims[2], sizeof *v->zero_filled);
-    if (v->mean && (v->maps || !v->asked->count) && v->entries &&
-        (v->zero_filled || !work->settings->preview))
-        return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENOMEM, "images of %zu voxels", v->count);
-}
-
-void mri_volume_free(mri_volume *v)
-{
-    scry_free(v->mean);
-    scry_free(v->maps);
-    scry_free(v->entries);
-    scry_free(v->zero_filled);
-    *v = (mri_volume){0};
-}
-
-/* Voxel of pixel (y, x) of problem `index`, which counts along the axis that a plane does not
- * have. */
-static size_t mri_output_place(const mri_volume *v, size_t frame, size_t slice, size_t index,
-                               const int axis[2], size_t y, size_t x)
-{
-    size_t at[3];
-    at[3 - axis[0] - axis[1]] = index;
-    at[axis[0]] = y;
-    at[axis[1]] = x;
-    const size_t stack = frame * v->slices + slice - v->first;
-    return ((stack * v->dims[0] + at[0]) * v->dims[1] + at[1]) * v->dims[2] + at[2];
-}
-
-static mri_entry *entry_of(const mri_volume *v, size_t frame, size_t slice, size_t index)
-{
-    return &v->entries[(frame * v->slices + slice - v->first) * v->problems + index];
-}
-
-scry_status mri_volume_put(mri_volume *v, size_t frame, size_t slice, size_t index,
-                           scry_mri_result *r, scry_error *err)
-{
-    const size_t oy = v->dims[r->axis[0]], ox = v->dims[r->axis[1]];
-    const scry_status st = scry_mri_result_resize(r, v->asked, oy, ox, err);
-    if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < oy * ox; i++) {
-        const size_t to = mri_output_place(v, frame, slice, index, r->axis, i / ox, i % ox);
-        if (v->cplx) {
-            v->mean[2 * to] = crealf(r->image[i]);
-            v->mean[2 * to + 1] = cimagf(r->image[i]);
-        } else {
-            v->mean[to] = cabsf(r->image[i]);
-        }
-        for (size_t k = 0; r->maps && k < v->asked->count; k++)
-            v->maps[k * v->count + to] = r->maps[k * oy * ox + i];
-    }
-    *entry_of(v, frame, slice, index) = (mri_entry){.done = 1,
-                                                    .failed_chains = r->failed,
-                                                    .samples = r->samples,
-                                                    .coils = r->coils,
-                                                    .diagnosis = r->diagnosis,
-                                                    .holdout = r->holdout,
-                                                    .holdout_chi2 = r->holdout_chi2,
-                                                    .scale = r->scale,
-                                                    .seconds = r->seconds,
-                                                    .counts = r->counts,
-                                                    .start = r->start};
-    return SCRY_OK;
-}
-
-scry_status mri_volume_put_zero_filled(mri_volume *v, size_t index, scry_mri_result *r,
-                                       scry_error *err)
-{
-    const size_t oy = v->dims[r->axis[0]], ox = v->dims[r->axis[1]];
-    const scry_status st = scry_mri_result_resize(r, NULL, oy, ox, err);
-    for (size_t i = 0; st == SCRY_OK && i < oy * ox; i++)
-        v->zero_filled[mri_output_place(v, 0, v->first, index, r->axis, i / ox, i % ox)] =
-            cabsf(r->image[i]);
-    return st;
-}
-
-void mri_volume_fail(mri_volume *v, size_t frame, size_t slice, size_t index, const char *why)
-{
-    const int axis[2] = {v->across == 0 ? 1 : 0, v->across == 2 ? 1 : 2};
-    const size_t oy = v->dims[axis[0]], ox = v->dims[axis[1]], width = v->cplx ? 2 : 1;
-    mri_entry *e = entry_of(v, frame, slice, index);
-    for (size_t i = 0; i < oy * ox; i++) {
-        const size_t to = mri_output_place(v, frame, slice, index, axis, i / ox, i % ox);
-        for (size_t k = 0; k < width; k++)
-            v->mean[to * width + k] = NAN;
-        for (size_t k = 0; k < v->asked->count; k++)
-            v->maps[k * v->count + to] = NAN;
-    }
-    *e = (mri_entry){.done = 1};
-    strncpy(e->failure, why, sizeof e->failure - 1);
-}
-
-void mri_volume_gather(mri_volume *v)
+void mri_output_gather(scry_mri_volume *v)
 {
     ranks_sum(v->mean, v->count * (v->cplx ? 2 : 1));
     if (v->maps) ranks_sum(v->maps, v->asked->count * v->count);
     if (v->zero_filled) ranks_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
-    ranks_merge(v->entries, v->frames * v->slices * v->problems * sizeof *v->entries);
+    ranks_merge(v->entries, scry_mri_volume_entries(v) * sizeof *v->entries);
 }
 
-/* "frame 0, slice 3, plane 7" of entry i, as far as there are several. */
-static void name_entry(char *which, size_t size, const mri_volume *v, size_t i)
-{
-    const size_t frame = i / v->problems / v->slices, plane = i % v->problems;
-    const size_t slice = v->first + i / v->problems % v->slices;
-    int used = v->frames > 1 ? snprintf(which, size, "frame %zu, ", frame) : 0;
-    used += snprintf(which + used, size - (size_t)used, "slice %zu", slice);
-    if (v->problems > 1) snprintf(which + used, size - (size_t)used, ", plane %zu", plane);
-}
-
-size_t mri_volume_failures(const mri_volume *v, const char *path)
+size_t mri_output_failures(const scry_mri_volume *v, const char *path)
 {
     size_t failures = 0;
-    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
-        const mri_entry *e = &v->entries[i];
-        char which[96];
-        name_entry(which, sizeof which, v, i);
+    for (size_t i = 0; i < scry_mri_volume_entries(v); i++) {
+        const scry_mri_entry *e = &v->entries[i];
+        char place[96];
+        scry_mri_volume_place(v, i, place, sizeof place);
         if (e->failed_chains)
             fprintf(stderr, "scry mri: warning: %s, %s: %zu chains diverged and are left out\n",
-                    path, which, e->failed_chains);
+                    path, place, e->failed_chains);
         if (!e->failure[0]) continue;
         failures++;
         if (i % v->problems && !strcmp(e->failure, e[-1].failure)) continue; /* once a slice */
         if (strstr(e->failure, path))
             fprintf(stderr, "scry mri: %s\n", e->failure);
         else
-            fprintf(stderr, "scry mri: %s, %s: %s\n", path, which, e->failure);
+            fprintf(stderr, "scry mri: %s, %s: %s\n", path, place, e->failure);
     }
     return failures;
 }
 
-static scry_diagnosis_summary tally_of(const mri_volume *v)
+void mri_output_log(const scry_mri_volume *v, const mri_work *work, const char *path)
 {
-    scry_diagnosis_summary t = {0};
-    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++) {
-        char which[96];
-        name_entry(which, sizeof which, v, i);
-        if (v->entries[i].done && !v->entries[i].failure[0])
-            scry_diagnosis_add(&t, &v->entries[i].diagnosis, which);
-    }
-    return t;
-}
-
-void mri_volume_log(const mri_volume *v, const mri_work *work, const char *path)
-{
-    const scry_diagnosis_summary t = tally_of(v);
+    const scry_diagnosis_summary t = scry_mri_volume_summary(v);
     const map_options *asked = &work->settings->output;
-    const char *noise = work->info->noise_samples && strcmp(work->settings->noise, "kspace") != 0
+    const char *noise = scry_scan_file_info(work->file)->noise_samples &&
+                                strcmp(work->settings->noise, "kspace") != 0
                             ? "--noise"
                             : "--noise: the outermost samples may hold signal";
     const scry_diagnosis_words words = {.file = path,
@@ -192,10 +61,10 @@ void mri_volume_log(const mri_volume *v, const mri_work *work, const char *path)
 
 /* ---- files ---- */
 
-static scry_status write_one(const mri_volume *v, const mri_work *work, const char *path,
+static scry_status write_one(const scry_mri_volume *v, const mri_work *work, const char *path,
                              float *values, bool cplx, const char *what, scry_error *err)
 {
-    const scry_diagnosis_summary t = tally_of(v);
+    const scry_diagnosis_summary t = scry_mri_volume_summary(v);
     scry_recon r = {.frames = v->frames,
                     .slices = v->slices,
                     .nz = v->dims[0],
@@ -203,17 +72,17 @@ static scry_status write_one(const mri_volume *v, const mri_work *work, const ch
                     .nx = v->dims[2],
                     .cplx = cplx,
                     .values = values,
-                    .geometry = work->info->geometry};
+                    .geometry = scry_scan_file_info(work->file)->geometry};
     for (int a = 0; a < 3; a++) /* the geometry is that of the file's first slice */
         r.geometry.position[a] += (double)v->first * r.geometry.slice_gap[a];
-    if (v->frames > 1) r.tr = work->info->tr * 1e-3;
+    if (v->frames > 1) r.tr = scry_scan_file_info(work->file)->tr * 1e-3;
     r.draws = t.images ? t.draws / t.images : 0;
     r.chi2 = t.judged ? scry_diagnosis_chi2(&t) : 0;
     snprintf(r.description, sizeof r.description, "scry %s, %s", work->options.method->name, what);
     return scry_recon_write(path, &r, err);
 }
 
-scry_status mri_volume_write(const mri_volume *v, const mri_work *work, const char *out,
+scry_status mri_output_write(const scry_mri_volume *v, const mri_work *work, const char *out,
                              scry_error *err)
 {
     const bool draws = scry_reconstructor_chains(work->rec) * scry_method_draws(&work->options) > 1;
@@ -232,9 +101,9 @@ scry_status mri_volume_write(const mri_volume *v, const mri_work *work, const ch
 
 /* ---- report ---- */
 
-static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, size_t i)
+static void put_entry(scry_json *d, scry_json_node *list, const scry_mri_volume *v, size_t i)
 {
-    const mri_entry *e = &v->entries[i];
+    const scry_mri_entry *e = &v->entries[i];
     const size_t slice = i / v->problems;
     scry_json_node *o = scry_json_put_object(d, list, NULL);
     scry_json_put_unsigned(d, o, "frame", slice / v->slices);
@@ -264,8 +133,8 @@ static void put_entry(scry_json *d, scry_json_node *list, const mri_volume *v, s
     scry_json_put_number(d, o, "seconds", e->seconds);
 }
 
-scry_status mri_report(const mri_volume *v, const mri_work *work, const char *in, const char *out,
-                       double seconds, scry_error *err)
+scry_status mri_output_report(const scry_mri_volume *v, const mri_work *work, const char *in,
+                              const char *out, double seconds, scry_error *err)
 {
     scry_json *d;
     scry_status st = scry_json_create(&d, err);
@@ -279,7 +148,8 @@ scry_status mri_report(const mri_volume *v, const mri_work *work, const char *in
     scry_json_put_string(d, root, "command", "mri");
     scry_json_put_string(d, root, "in", in);
     scry_json_put_string(d, root, "out", out);
-    scry_json_put_string(d, root, "format", scry_kspace_format_name(work->info->format));
+    scry_json_put_string(d, root, "format",
+                         scry_kspace_format_name(scry_scan_file_info(work->file)->format));
     scry_json_put_string(d, root, "method", work->options.method->name);
     scry_json_put_string(d, root, "method_is", work->options.method->exact);
     scry_json_put_string(d, root, "maps", s->maps);
@@ -294,7 +164,7 @@ scry_status mri_report(const mri_volume *v, const mri_work *work, const char *in
     }
     scry_options_report(d, root, &work->options);
     scry_json_node *list = scry_json_put_array(d, root, "slices");
-    for (size_t i = 0; i < v->frames * v->slices * v->problems; i++)
+    for (size_t i = 0; i < scry_mri_volume_entries(v); i++)
         if (v->entries[i].done) put_entry(d, list, v, i);
     scry_json_put_number(d, root, "seconds", seconds);
     scry_json_put_unsigned(d, root, "peak_bytes", scry_memory_peak());
@@ -305,7 +175,7 @@ scry_status mri_report(const mri_volume *v, const mri_work *work, const char *in
 
 /* ---- preview ---- */
 
-scry_status mri_preview(const mri_volume *v, const mri_work *work, scry_error *err)
+scry_status mri_output_preview(const scry_mri_volume *v, const mri_work *work, scry_error *err)
 {
     const size_t plane = v->dims[1] * v->dims[2], z = v->dims[0] / 2;
     const size_t first = (v->slices / 2 * v->dims[0] + z) * plane;

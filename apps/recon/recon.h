@@ -29,6 +29,8 @@
 
 #include "apps/recon/mri/scan.h"        /* k-space in memory */
 #include "apps/recon/mri/reconstruct.h" /* images from it */
+#include "apps/recon/mri/scan_file.h"   /* k-space in a file, slice by slice */
+#include "apps/recon/mri/volume.h"      /* a volume of its slices */
 
 #include "apps/recon/train/training.h" /* a prior from images */
 #include "apps/recon/train/notes.h"    /* what it says about itself */

@@ -1,0 +1,183 @@
+#include "apps/recon/mri/scan_file.h"
+
+#include "lib/io/kspace/maps.h"
+#include "lib/memory.h"
+
+#include <string.h>
+
+struct scry_scan_file {
+    scry_scan_file_request request;
+    scry_kspace_reader *reader;
+    const scry_kspace_info *info;
+    scry_scan scan;
+    unsigned char *mask;  /* of the request; NULL: none */
+    float complex *noise; /* the noise scan; NULL: none */
+    float complex *maps;  /* of one slice, kept while the slice stays the same */
+    size_t maps_slice, maps_sets;
+};
+
+/* ---- what slices have in common ---- */
+
+static scry_status read_mask(scry_scan_file *f, scry_error *err)
+{
+    const scry_kspace_info *i = f->info;
+    if (!f->request.mask) return SCRY_OK;
+    if (!(f->mask = scry_alloc(i->nz * i->ny * i->nx, 1)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
+    return scry_mask_read(f->mask, f->request.mask, NULL, i->nz * i->ny, i->nx, i->readout, err);
+}
+
+static scry_status describe_scan(scry_scan_file *f, scry_error *err)
+{
+    const scry_kspace_info *i = f->info;
+    f->scan = (scry_scan){.name = f->request.path,
+                          .coils = i->coils,
+                          .dims = {i->nz, i->ny, i->nx},
+                          .readout = i->readout,
+                          .noise_ratio = i->noise_ratio};
+    memcpy(f->scan.image_axis, i->image_axis, sizeof f->scan.image_axis);
+    memcpy(f->scan.image, i->recon, sizeof f->scan.image);
+    if (!i->noise_samples || !f->request.noise) return SCRY_OK;
+    f->noise = scry_alloc(i->coils * i->noise_samples, sizeof *f->noise);
+    if (!f->noise) return SCRY_FAIL(err, SCRY_ENOMEM, "noise scan");
+    f->scan.noise = f->noise;
+    f->scan.noise_samples = i->noise_samples;
+    return scry_kspace_read_noise(f->reader, f->noise, err);
+}
+
+scry_status scry_scan_file_open(scry_scan_file **out, const scry_scan_file_request *request,
+                                scry_error *err)
+{
+    scry_scan_file *f = scry_alloc(1, sizeof *f);
+    *out = NULL;
+    if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "scan");
+    f->request = *request;
+    scry_status st = scry_kspace_open(&f->reader, request->path, &request->choice, err);
+    if (st == SCRY_OK) {
+        f->info = scry_kspace_describe(f->reader);
+        st = read_mask(f, err);
+    }
+    if (st == SCRY_OK) st = describe_scan(f, err);
+    if (st == SCRY_OK)
+        *out = f;
+    else
+        scry_scan_file_close(f);
+    return st;
+}
+
+void scry_scan_file_close(scry_scan_file *f)
+{
+    if (!f) return;
+    scry_kspace_close(f->reader);
+    scry_free(f->mask);
+    scry_free(f->noise);
+    scry_free(f->maps);
+    scry_free(f);
+}
+
+const scry_kspace_info *scry_scan_file_info(const scry_scan_file *f)
+{
+    return f->info;
+}
+
+const scry_scan *scry_scan_file_scan(const scry_scan_file *f)
+{
+    return &f->scan;
+}
+
+const char *scry_scan_file_warning(scry_scan_file *f)
+{
+    return scry_kspace_warning(f->reader);
+}
+
+/* ---- slices ---- */
+
+/* Leaves out what the mask of the request does. */
+static scry_status apply_mask(const scry_scan_file *f, unsigned char *mask, size_t n,
+                              scry_error *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        kept += mask[i] = mask[i] && (!f->mask || f->mask[i]);
+    if (kept) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s keeps none of the samples that %s holds, expected some",
+                     f->request.mask ? f->request.mask : "the mask", f->info->dataset);
+}
+
+static scry_status read_slice(scry_mri_slice *out, scry_scan_file *f, size_t frame, size_t slice,
+                              scry_error *err)
+{
+    const scry_scan *scan = &f->scan;
+    const size_t n = scan->dims[0] * scan->dims[1] * scan->dims[2];
+    const bool own = f->info->has_calibration;
+    float complex *data = scry_alloc(scan->coils * n, sizeof *data), *calibration = NULL;
+    unsigned char *mask = scry_alloc(n, 1), *calibration_mask = NULL;
+    scry_status st = SCRY_OK;
+    if (own) {
+        calibration = scry_alloc(scan->coils * n, sizeof *calibration);
+        calibration_mask = scry_alloc(n, 1);
+    }
+    if (!data || !mask || (own && (!calibration || !calibration_mask)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "k-space of %zu coils x %zu samples", scan->coils, n);
+    if (st == SCRY_OK) st = scry_kspace_read(f->reader, frame, slice, data, mask, err);
+    if (st == SCRY_OK && own)
+        st = scry_kspace_read_calibration(f->reader, slice, calibration, calibration_mask, err);
+    if (st == SCRY_OK) st = apply_mask(f, mask, n, err);
+    if (st == SCRY_OK)
+        return scry_mri_slice_take(out, scan, data, mask, calibration, calibration_mask, err);
+    scry_free(data);
+    scry_free(mask);
+    scry_free(calibration);
+    scry_free(calibration_mask);
+    return st;
+}
+
+/* The maps of a slice, into f->maps. */
+static scry_status load_maps(scry_scan_file *f, const scry_mri_slice *s, size_t slice,
+                             scry_error *err)
+{
+    if (f->maps && f->maps_slice == slice) return SCRY_OK;
+    if (s->dims[0] > 1)
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "--maps %s for a volume encoded along z; expected espirit, lowres or none",
+                         f->request.maps);
+    scry_free(f->maps);
+    f->maps = NULL;
+    f->maps_slice = slice;
+    return scry_maps_read(&f->maps, &f->maps_sets, f->request.maps, slice, f->info->slices,
+                          f->info->coils, s->dims[1], s->dims[2], err);
+}
+
+scry_status scry_scan_file_read(scry_mri_slice *out, float complex **maps, scry_scan_file *f,
+                                size_t frame, size_t slice, scry_error *err)
+{
+    *maps = NULL;
+    scry_status st = read_slice(out, f, frame, slice, err);
+    if (st != SCRY_OK || !f->request.maps) return st;
+    if ((st = load_maps(f, out, slice, err)) == SCRY_OK) {
+        const size_t n = out->coils * f->maps_sets * out->dims[1] * out->dims[2];
+        *maps = scry_copy(f->maps, n * sizeof **maps);
+        if (!*maps) st = SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu values", n);
+    }
+    if (st != SCRY_OK) scry_mri_slice_free(out);
+    return st;
+}
+
+scry_status scry_scan_file_read_middle(scry_mri_slice *out, float complex **maps, scry_scan_file *f,
+                                       size_t first, size_t last, scry_error *err)
+{
+    const size_t count = last - first + 1, middle = first + (count - 1) / 2;
+    scry_status of_middle = SCRY_OK;
+    for (size_t k = 0; k < count; k++) {
+        scry_error one = {0};
+        const size_t slice = k % 2 ? middle + (k + 1) / 2 : middle - k / 2;
+        const scry_status st = scry_scan_file_read(out, maps, f, 0, slice, &one);
+        if (st == SCRY_OK) return SCRY_OK;
+        if (!k) {
+            of_middle = st;
+            if (err) *err = one;
+        }
+        if (st != SCRY_ENUMERIC) break;
+    }
+    return of_middle;
+}

@@ -1,0 +1,160 @@
+#include "apps/recon/mri/mri_impl.h"
+#include "apps/recon/mri/volume_impl.h"
+#include "lib/cancel.h"
+#include "lib/memory.h"
+#include "lib/memory_watch.h"
+
+#include <stdio.h>
+
+/* What the slices of a run share. */
+struct volume_run {
+    scry_mri_volume *volume;
+    const scry_reconstructor *rec;
+    scry_scan_file *file;
+    const scry_mri_volume_request *request;
+    const scry_kspace_info *info;
+    size_t total; /* problems of this process */
+};
+
+static size_t count_ranks(const scry_mri_volume_request *q)
+{
+    return q->ranks ? q->ranks : 1;
+}
+
+/* As many slices at a time as there are threads, if there are as many slices. */
+static size_t count_workers(const scry_mri_volume_request *q, const scry_kspace_info *info)
+{
+    const size_t ranks = count_ranks(q), threads = q->threads ? q->threads : 1;
+    const size_t slices = (q->last - q->first + 1) * info->frames;
+    return (slices + ranks - 1) / ranks >= threads ? threads : 1;
+}
+
+/* ---- before it ---- */
+
+/* The memory of a run: `resident` that the program and the network's weights take before any slice,
+ * `bytes` a problem beside its slice. */
+static scry_status volume_afford(const scry_mri_volume *v, const scry_reconstructor *rec,
+                                 const scry_kspace_info *info, size_t resident, size_t bytes,
+                                 size_t workers, scry_error *err)
+{
+    char what[48];
+    bytes += 3 * info->coils * info->nz * info->ny * info->nx * sizeof(float complex);
+    bytes = bytes * workers + v->count * sizeof(float) * (2 + v->asked->count);
+    snprintf(what, sizeof what, "%zu slice%s at a time", workers, workers == 1 ? "" : "s");
+    return scry_recon_afford(bytes + resident, what, "fewer --threads", &rec->request->log, err);
+}
+
+scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
+                                    scry_scan_file *file, const scry_mri_volume_request *q,
+                                    scry_error *err)
+{
+    const scry_kspace_info *info = scry_scan_file_info(file);
+    const size_t workers = count_workers(q, info), resident = scry_memory_peak();
+    scry_mri_slice middle = {0};
+    float complex *maps = NULL;
+    size_t planes, bytes;
+    int across;
+    *v = (scry_mri_volume){0};
+    scry_status st = scry_scan_file_read_middle(&middle, &maps, file, q->first, q->last, err);
+    if (st == SCRY_OK)
+        st = scry_reconstructor_calibrate(rec, &middle, maps, workers > 1 ? 1 : q->threads, &bytes,
+                                          err);
+    if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, &middle, err);
+    if (st == SCRY_OK) st = scryi_mri_volume_create(v, info, q, planes, across, err);
+    if (st == SCRY_OK) st = volume_afford(v, rec, info, resident, bytes, workers, err);
+    scry_mri_slice_free(&middle);
+    scry_free(maps);
+    return st;
+}
+
+/* ---- doing it ---- */
+
+/* One slice of the work list. */
+struct slice_task {
+    size_t frame, slice, threads;
+    scry_mri_slice samples;
+    float complex *maps;
+};
+
+static bool not_cancelled(const scry_chains_progress *p, void *ctx)
+{
+    (void)p;
+    (void)ctx;
+    return !scry_cancelled();
+}
+
+static scry_status put_zero_filled(const struct volume_run *run, const struct slice_task *t,
+                                   size_t index, scry_error *err)
+{
+    scry_mri_result r = {0};
+    scry_status st = scry_reconstructor_adjoint(&r, run->rec, &t->samples, index, t->maps, err);
+    if (st == SCRY_OK) st = scryi_mri_volume_put_zero_filled(run->volume, index, &r, err);
+    scry_mri_result_free(&r);
+    return st;
+}
+
+static scry_status run_plane(const struct volume_run *run, const struct slice_task *t,
+                             const struct scryi_mri_place *place, scry_error *err)
+{
+    const scry_mri_volume_request *q = run->request;
+    scry_mri_volume *v = run->volume;
+    const uint64_t number = (t->frame * run->info->slices + t->slice) * v->problems + place->index;
+    const bool only = run->total == 1 && q->chains;
+    scry_mri_result r = {0};
+    scry_status st = scry_reconstructor_run(
+        &r, run->rec, &t->samples, place->index, t->maps, scry_recon_seed(q->seed, number),
+        t->threads, only ? q->chains : not_cancelled, only ? q->ctx : NULL, err);
+    if (st == SCRY_OK) st = scryi_mri_volume_put(v, place, &r, err);
+    if (st == SCRY_OK && v->zero_filled && !t->frame && t->slice == v->first + v->slices / 2)
+        st = put_zero_filled(run, t, place->index, err);
+    scry_mri_result_free(&r);
+    return st;
+}
+
+static void count_planes(const struct volume_run *run, size_t problems)
+{
+    if (!run->request->planes || run->total == 1) return; /* the chains are counted */
+#pragma omp critical(mri_volume_planes)
+    for (size_t k = 0; k < problems; k++)
+        run->request->planes(run->total, run->request->ctx);
+}
+
+/* A failure stays with its slice: the others are done. */
+static void run_slice(const struct volume_run *run, size_t frame, size_t slice, size_t threads)
+{
+    scry_error err = {0};
+    scry_mri_volume *v = run->volume;
+    struct slice_task t = {.frame = frame, .slice = slice, .threads = threads};
+    struct scryi_mri_place place = {frame, slice, 0};
+    scry_status st;
+#pragma omp critical(mri_volume_read)
+    st = scry_scan_file_read(&t.samples, &t.maps, run->file, frame, slice, &err);
+    for (; st == SCRY_OK && place.index < v->problems && !scry_cancelled(); place.index++) {
+        scry_error one = {0};
+        if (run_plane(run, &t, &place, &one) != SCRY_OK) scryi_mri_volume_fail(v, &place, one.text);
+        count_planes(run, 1);
+    }
+    for (; st != SCRY_OK && place.index < v->problems; place.index++)
+        scryi_mri_volume_fail(v, &place, err.text);
+    if (st != SCRY_OK) count_planes(run, v->problems);
+    scry_free(t.maps);
+    scry_mri_slice_free(&t.samples);
+}
+
+size_t scry_mri_volume_share(const scry_mri_volume *v, const scry_mri_volume_request *q)
+{
+    const size_t items = v->slices * v->frames, ranks = count_ranks(q);
+    return (items + ranks - 1 - q->rank) / ranks * v->problems;
+}
+
+void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
+                         const scry_mri_volume_request *q)
+{
+    const struct volume_run run = {
+        v, rec, file, q, scry_scan_file_info(file), scry_mri_volume_share(v, q)};
+    const size_t workers = count_workers(q, run.info), items = v->slices * v->frames;
+    const size_t inside = workers > 1 ? 1 : q->threads, ranks = count_ranks(q);
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
+    for (size_t i = q->rank; i < items; i += ranks)
+        if (!scry_cancelled()) run_slice(&run, i / v->slices, v->first + i % v->slices, inside);
+}
