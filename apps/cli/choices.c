@@ -3,18 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-scry_status choice_check(const char *option, const char *value, const char *const *choices,
-                         scry_error *err)
-{
-    char list[256] = "";
-    for (const char *const *c = choices; value && *c; c++) {
-        if (!strcmp(value, *c)) return SCRY_OK;
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", *c);
-    }
-    if (!value) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL, "--%s '%s', expected one of %s", option, value, list);
-}
-
 void method_warn_unused(const cli_parse *p, const method_use *uses, const char *method)
 {
     const struct scry_method *m = method ? scry_method_find(method) : NULL;

@@ -181,6 +181,25 @@ static int method_value(const cli_command *command, cli_method_values *v, size_t
                      *list ? "one of " : "a number", list);
 }
 
+/* Whether `arg` lists words and nothing else. */
+static bool cli_only_words(const char *arg)
+{
+    return arg && !strpbrk(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+/* Whether one of the alternatives of `arg` is this one. */
+static bool cli_has_word(const char *arg, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *at = arg; n; at++) {
+        const size_t length = strcspn(at, "|");
+        if (length == n && !strncmp(at, word, n)) return true;
+        at += length;
+        if (!*at) break;
+    }
+    return false;
+}
+
 static bool cli_store(const cli_option *o, const char *text)
 {
     double x;
@@ -190,7 +209,7 @@ static bool cli_store(const cli_option *o, const char *text)
         return true;
     case CLI_TEXT:
         *(const char **)o->to = text;
-        return true;
+        return !cli_only_words(o->arg) || cli_has_word(o->arg, text);
     case CLI_REAL:
         return number(text, (double *)o->to);
     case CLI_INTEGER:
@@ -199,6 +218,19 @@ static bool cli_store(const cli_option *o, const char *text)
         return true;
     }
     return false;
+}
+
+/* "a number", "one of rows, measure" */
+static const char *cli_expected(char *text, size_t size, const cli_option *o)
+{
+    if (o->kind != CLI_TEXT) {
+        snprintf(text, size, "%s", o->kind == CLI_INTEGER ? "a whole number" : "a number");
+        return text;
+    }
+    size_t used = (size_t)snprintf(text, size, "one of ");
+    for (const char *at = o->arg; *at && used + 2 < size; at++)
+        used += (size_t)snprintf(text + used, size - used, *at == '|' ? ", " : "%c", *at);
+    return text;
 }
 
 static int fill_table(struct poptOption *t, const cli_option *options,
@@ -243,10 +275,11 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
             status = -1;
         } else if (id <= n_options) {
             const cli_option *o = &options[id - 1];
+            char expected[160];
             p->given[id - 1] = true;
             if (!cli_store(o, text))
                 status = cli_usage(command, "--%s '%s', expected %s", o->name, text,
-                                   o->kind == CLI_INTEGER ? "a whole number" : "a number");
+                                   cli_expected(expected, sizeof expected, o));
         } else {
             const size_t i = (size_t)(id - 1 - n_options);
             status = method_value(command, methods, i, text);

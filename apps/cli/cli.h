@@ -17,8 +17,10 @@ typedef enum cli_kind { CLI_FLAG, CLI_INTEGER, CLI_REAL, CLI_TEXT } cli_kind;
 typedef struct cli_option {
     const char *name; /* "read-noise"; ends the table when NULL */
     cli_kind kind;
-    void *to;        /* bool, int64_t, double, const char *: left alone when not given */
-    const char *arg; /* what the value is: "E", "FILE" */
+    void *to; /* bool, int64_t, double, const char *: left alone when not given */
+    /* What the value is, alternatives with | between them: placeholders in capitals ("E", "FILE",
+     * METHOD) and words ("auto|FACTOR"). A text of words alone ("open|periodic") must be one. */
+    const char *arg;
     const char *help;
 } cli_option;
 

@@ -228,5 +228,5 @@ static int info_run(const cli_command *self, int argc, char **argv)
     return status;
 }
 
-const cli_command cli_info = {"info", "file.tif | psf-model | prior...",
+const cli_command cli_info = {"info", "[options] FILE|PSF|PRIOR...",
                               "say what a TIFF, a PSF or a prior is", NULL, info_run};

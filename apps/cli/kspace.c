@@ -25,8 +25,6 @@ scry_status kspace_output_format(scry_kspace_format *f, const char *path, const 
             *f = (scry_kspace_format)i;
             return SCRY_OK;
         }
-    if (word)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--format '%s', expected fastmri, ismrmrd or cfl", word);
     if (kspace_ends_with(path, ".cfl"))
         *f = SCRY_KSPACE_CFL;
     else if (kspace_ends_with(path, ".mrd"))

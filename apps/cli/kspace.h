@@ -16,7 +16,7 @@ extern const cli_command *const kspace_subcommands[]; /* ends with NULL */
  * written. word (may be NULL): fastmri, ismrmrd or cfl. Without one the ending says it: .cfl; .mrd
  * is ISMRMRD; .h5 and .hdf5 are what info->format was, where that is HDF5, else fastMRI. From cfl
  * to cfl the dims stay in their order, whichever of them is the readout.
- * errors  EINVAL: another word or ending; EIO: an output is there and force is not given; those of
+ * errors  EINVAL: another ending; EIO: an output is there and force is not given; those of
  *         scry_kspace_create */
 scry_status kspace_output(scry_kspace_writer **out, const char *path, scry_kspace_info *info,
                           const char *word, bool force, scry_error *err);
@@ -25,8 +25,9 @@ scry_status kspace_output_format(scry_kspace_format *f, const char *path, const 
                                  scry_error *err);
 
 /* The same words in all subcommands' tables. */
+#define KSPACE_FORMAT_WORDS "fastmri|ismrmrd|cfl"
 #define KSPACE_FORMAT_HELP                                                                         \
-    "fastmri, ismrmrd or cfl [by the ending of out: .cfl, .mrd; .h5 as the input, or fastmri]"
+    "of the output [by the ending of out: .cfl, .mrd; .h5 as the input, or fastmri]"
 
 /* "warning: ..." on stderr, those of a reader that were not told yet. */
 void kspace_warnings(const cli_command *self, scry_kspace_reader *r);

@@ -201,16 +201,12 @@ static int kspace_maps_check(const cli_command *self, struct settings *s, const 
 {
     const char *end = strrchr(out, '.');
     s->lowres = !strcmp(s->method, "lowres");
-    if (!s->lowres && strcmp(s->method, "espirit"))
-        return cli_usage(self, "--method %s, expected espirit or lowres", s->method);
     if (!end || strcmp(end, ".cfl"))
         return cli_usage(self, "%s: maps are written as name.cfl (and name.hdr)", out);
     if (s->sets < 1 || s->sets > 8)
         return cli_usage(self, "--sets %lld, expected 1 to 8", (long long)s->sets);
     if (s->acs < 6 || s->acs > 4096)
         return cli_usage(self, "--acs %lld, expected 6 to 4096", (long long)s->acs);
-    if (s->transformed && strcmp(s->transformed, "read"))
-        return cli_usage(self, "--transformed %s, expected read", s->transformed);
     if (!(s->crop >= 0 && s->crop < 1))
         return cli_usage(self, "--crop %g, expected 0 <= crop < 1", s->crop);
     if (s->lowres && (s->sets > 1 || s->soft))
@@ -224,15 +220,16 @@ static int kspace_maps_run(const cli_command *self, int argc, char **argv)
     scry_espirit_opts_init(&o);
     struct settings s = {.method = "espirit", .sets = 1, .acs = 24, .crop = o.crop};
     const cli_option options[] = {
-        {"method", CLI_TEXT, &s.method, "NAME", "espirit (default) or lowres"},
+        {"method", CLI_TEXT, &s.method, "espirit|lowres",
+         "from calibration matrices, or from the images of the middle of k-space [espirit]"},
         {"sets", CLI_INTEGER, &s.sets, "N", "maps of each coil: 2 where the object wraps"},
         {"soft", CLI_FLAG, &s.soft, NULL, "let maps fade at the edge of the object"},
         {"crop", CLI_REAL, &s.crop, "X", "maps are 0 where the eigenvalue is below (0.8)"},
         {"acs", CLI_INTEGER, &s.acs, "N", "at most so many lines of the middle (24)"},
         {"oversampling", CLI_REAL, &s.oversampling, "F",
          "of the readout, where the file does not say (as scry mri)"},
-        {"transformed", CLI_TEXT, &s.transformed, "AXIS",
-         "read: the readout is in the image already (as scry mri)"},
+        {"transformed", CLI_TEXT, &s.transformed, "read",
+         "the readout is in the image already (as scry mri)"},
         {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
         {0},
     };
@@ -254,8 +251,8 @@ const cli_command kspace_maps = {
     "kspace maps",
     "[options] in out.cfl",
     "estimate coil sensitivities",
-    "Maps have the size that images are reconstructed at: readout oversampling is removed where\n"
-    "lines are complete, phase encodes are as many as in k-space. They are written as BART does,\n"
+    "Maps have the size that images are reconstructed at: readout oversampling is removed where "
+    "lines are complete, phase encodes are as many as in k-space. They are written as BART does, "
     "(x, y, 1, coil, set), with slices in dim 13, and bart pics and scry mri --maps read them.",
     kspace_maps_run,
 };

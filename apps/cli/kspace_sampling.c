@@ -14,8 +14,13 @@ void kspace_pattern_init(kspace_pattern *p)
 
 void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pattern *p)
 {
+    static char words[160]; /* help outlives the call; all tables say the same */
+    const char *const *names = scry_pattern_names();
+    size_t used = 0;
+    for (size_t i = 0; names[i] && used < sizeof words; i++)
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", i ? "|" : "", names[i]);
     table[0] = (cli_option){
-        "pattern", CLI_TEXT, &p->name, "NAME",
+        "pattern", CLI_TEXT, &p->name, words,
         "lines: random, equispaced, equispaced-fraction (fastMRI's, bit for bit), regular (every "
         "R-th line from 0 and the centre), gaussian; points: poisson (disc), radial (golden "
         "angle)"};
@@ -25,19 +30,14 @@ void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pat
                             "share of the lines in the fully sampled centre [0.08]"};
 }
 
-static scry_status kspace_sampling_parse(scry_pattern *out, const char *name, scry_error *err)
+/* The name is one of them: the table of options lists no others. */
+static scry_pattern kspace_sampling_pattern(const char *name)
 {
-    char list[160] = "";
     const char *const *names = scry_pattern_names();
-    for (size_t i = 0; names[i]; i++) {
-        if (!strcmp(name, names[i])) {
-            *out = (scry_pattern)i;
-            return SCRY_OK;
-        }
-        const size_t at = strlen(list);
-        snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", names[i]);
-    }
-    return SCRY_FAIL(err, SCRY_EINVAL, "--pattern '%s', expected one of %s", name, list);
+    size_t i = 0;
+    while (names[i + 1] && strcmp(name, names[i]) != 0)
+        i++;
+    return (scry_pattern)i;
 }
 
 static size_t count_set(const unsigned char *mask, size_t n)
@@ -55,10 +55,11 @@ scry_status kspace_pattern_mask(unsigned char *mask, size_t *taken, size_t *plac
     const size_t dims[3] = {info->nz, info->ny, info->nx};
     const size_t n = info->nz * info->ny * info->nx;
     const int phase = info->readout == 1 ? 2 : 1;
-    scry_sampling s = {
-        .accel = p->accel, .center = p->center, .seed = seed, .seed_name = seed_name};
-    scry_status st = kspace_sampling_parse(&s.pattern, p->name, err);
-    if (st != SCRY_OK) return st;
+    const scry_sampling s = {.pattern = kspace_sampling_pattern(p->name),
+                             .accel = p->accel,
+                             .center = p->center,
+                             .seed = seed,
+                             .seed_name = seed_name};
     const bool lines = scry_pattern_of_lines(s.pattern);
     /* axes that the pattern varies along: slow of length 1 for lines */
     const int fast = lines || info->nz > 1 ? phase : 2, slow = info->nz > 1 ? 0 : 1;
@@ -73,8 +74,8 @@ scry_status kspace_pattern_mask(unsigned char *mask, size_t *taken, size_t *plac
                          "zyx"[in_image], p -> name);
     unsigned char *chosen = scry_alloc(n_slow * n_fast, 1);
     if (!chosen) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu samples", n_slow * n_fast);
-    st = lines ? scry_sampling_lines(chosen, n_fast, &s, err)
-               : scry_sampling_mask(chosen, n_slow, n_fast, 1, &s, err);
+    const scry_status st = lines ? scry_sampling_lines(chosen, n_fast, &s, err)
+                                 : scry_sampling_mask(chosen, n_slow, n_fast, 1, &s, err);
     for (size_t i = 0; st == SCRY_OK && i < n; i++) {
         const size_t at[3] = {i / (info->ny * info->nx), i / info->nx % info->ny, i % info->nx};
         mask[i] = chosen[(lines ? 0 : at[slow] * n_fast) + at[fast]];
@@ -87,9 +88,7 @@ scry_status kspace_pattern_mask(unsigned char *mask, size_t *taken, size_t *plac
 
 void kspace_pattern_log(const kspace_pattern *p, size_t taken, size_t places)
 {
-    scry_pattern pattern;
-    const bool lines =
-        kspace_sampling_parse(&pattern, p->name, NULL) != SCRY_OK || scry_pattern_of_lines(pattern);
+    const bool lines = scry_pattern_of_lines(kspace_sampling_pattern(p->name));
     printf("acceleration %.4g (%s, %zu of %zu %s)\n", (double)places / (double)taken, p->name,
            taken, places, lines ? "lines" : "points");
 }

@@ -20,7 +20,7 @@ void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pat
 /* mask[z][y][x] of one slice. Lines run along info->readout; points lie on the two phase-encoded
  * axes of a volume (z and the other one), else on y and x. *places: how many lines or points the
  * pattern chooses from; *taken: how many it takes. seed, seed_name: as in scry_sampling.
- * EINVAL: no such pattern, and as scry_sampling_mask; EUNSUP: an axis of the pattern is in the
+ * EINVAL: as scry_sampling_mask; EUNSUP: an axis of the pattern is in the
  * image domain; ENOMEM */
 scry_status kspace_pattern_mask(unsigned char *mask, size_t *taken, size_t *places,
                                 const kspace_pattern *p, const scry_kspace_info *info,

@@ -289,7 +289,7 @@ static int kspace_simulate_run(const cli_command *self, int argc, char **argv)
          "a smooth phase of the object, this large at most [0]"},
         {"maps", CLI_TEXT, &s.maps, "FILE", "write the coils' sensitivities, .cfl"},
         {"seed", CLI_INTEGER, &s.seed, "N", "of coils, phase, pattern and noise [0]"},
-        {"format", CLI_TEXT, &s.format, "NAME", KSPACE_FORMAT_HELP},
+        {"format", CLI_TEXT, &s.format, KSPACE_FORMAT_WORDS, KSPACE_FORMAT_HELP},
         {"force", CLI_FLAG, &s.force, NULL, "replace existing outputs"},
         {"quiet", CLI_FLAG, &s.quiet, NULL, "errors only"},
     };

@@ -190,11 +190,11 @@ static int kspace_undersample_run(const cli_command *self, int argc, char **argv
         {"seed", CLI_INTEGER, &s.seed, "N",
          "of the pattern, as numpy.random.RandomState(N) for those of fastMRI [they: the name of "
          "the input, as fastMRI does; others: 0]"},
-        {"readout", CLI_TEXT, &s.readout, "AXIS",
-         "y or x: the axis along which lines are whole [that of the file]"},
+        {"readout", CLI_TEXT, &s.readout, "y|x",
+         "the axis along which lines are whole [that of the file]"},
         {"dataset", CLI_TEXT, &s.choice.dataset, "NAME",
          "complex dataset of an HDF5 file that has several"},
-        {"format", CLI_TEXT, &s.format, "NAME", KSPACE_FORMAT_HELP},
+        {"format", CLI_TEXT, &s.format, KSPACE_FORMAT_WORDS, KSPACE_FORMAT_HELP},
         {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
         {"quiet", CLI_FLAG, &s.quiet, NULL, "errors and warnings only"},
     };
@@ -209,8 +209,6 @@ static int kspace_undersample_run(const cli_command *self, int argc, char **argv
             cli_usage(self, "%d files named, expected a file of k-space and an output", p.count);
     else if (!s.pattern.name)
         status = cli_usage(self, "--pattern is missing, such as --pattern equispaced");
-    else if (s.readout && strcmp(s.readout, "y") != 0 && strcmp(s.readout, "x") != 0)
-        status = cli_usage(self, "--readout '%s', expected y or x", s.readout);
     else if (s.seed < -1)
         status = cli_usage(self, "--seed %lld, expected 0 or more", (long long)s.seed);
     else if (undersample(self, &s, p.args[0], p.args[1], &err) != SCRY_OK)

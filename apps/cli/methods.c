@@ -104,6 +104,6 @@ done:
     return status;
 }
 
-const cli_command cli_methods = {"methods", "[method]",
+const cli_command cli_methods = {"methods", "[METHOD]",
                                  "list the methods: what each is, needs, cites, how right it is",
                                  NULL, methods_run};

@@ -23,11 +23,11 @@ void mri_settings_init(mri_settings *s)
 void mri_options(cli_option *table, mri_settings *s)
 {
     const cli_option options[] = {
-        {"method", CLI_TEXT, &s->method, "NAME",
+        {"method", CLI_TEXT, &s->method, "METHOD",
          "see 'scry methods'; wavelet is the quickest; dds has error bars that are too narrow, "
          "preconditioned-langevin with --steps 20 --level-steps 2 fair ones and a worse mean "
          "[wavelet]"},
-        {"maps", CLI_TEXT, &s->maps, "WHICH",
+        {"maps", CLI_TEXT, &s->maps, "auto|espirit|lowres|none|FILE",
          "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
          "squares (zero-filled); or a .cfl or .h5 file of them [espirit for several coils]"},
         {"mask", CLI_TEXT, &s->mask, "FILE",
@@ -39,11 +39,11 @@ void mri_options(cli_option *table, mri_settings *s)
          "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
         {"soft", CLI_FLAG, &s->soft, NULL, "fade ESPIRiT maps out in place of cutting them off"},
         {"coils", CLI_INTEGER, &s->coils, "N", "compress to N virtual coils [all]"},
-        {"noise", CLI_TEXT, &s->noise, "FROM",
+        {"noise", CLI_TEXT, &s->noise, "auto|scan|kspace|none",
          "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
          "kspace (its outermost samples), none (coils as they are), auto (scan, else kspace) "
          "[auto]"},
-        {"prior", CLI_TEXT, &s->prior, "NAME",
+        {"prior", CLI_TEXT, &s->prior, "PRIOR",
          "pretrained network: a name or a folder in the layout of diffusers [mri]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
          "independent posterior chains; their mean is written [16]"},
@@ -65,14 +65,14 @@ void mri_options(cli_option *table, mri_settings *s)
         {"oversampling", CLI_REAL, &s->oversampling, "F",
          "of the readout, where the file does not say: the image is the middle 1/F [as the file "
          "says]"},
-        {"transformed", CLI_TEXT, &s->transformed, "AXIS",
-         "read: the readout of this .cfl (dim 0) or plain HDF5 is in the image already"},
+        {"transformed", CLI_TEXT, &s->transformed, "read",
+         "the readout of this .cfl (dim 0) or plain HDF5 is in the image already"},
         {"seed", CLI_INTEGER, &s->seed, "N",
          "of the random numbers; the run is a function of it [0]"},
         {"threads", CLI_INTEGER, &s->threads, "N",
          "slices or chains at a time, or parts of one where the machine is not busy; the result "
          "does not depend on it [all processors]"},
-        {"fft", CLI_TEXT, &s->fft, "KIND",
+        {"fft", CLI_TEXT, &s->fft, "rows|measure",
          "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
          "cache [rows]"},
         {"report", CLI_TEXT, &s->report, "FILE", "write settings, costs and statistics as JSON"},
@@ -95,15 +95,6 @@ void mri_options(cli_option *table, mri_settings *s)
 
 scry_status mri_settings_check(const mri_settings *s, scry_error *err)
 {
-    scry_status st;
-    if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
-            SCRY_OK ||
-        (st = choice_check("noise", s->noise,
-                           (const char *[]){"auto", "scan", "kspace", "none", NULL}, err)) !=
-            SCRY_OK ||
-        (st = choice_check("transformed", s->transformed, (const char *[]){"read", NULL}, err)) !=
-            SCRY_OK)
-        return st;
     const struct {
         const char *name;
         double value, low, high;

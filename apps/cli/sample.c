@@ -96,11 +96,11 @@ static int sample_run(const cli_command *self, int argc, char **argv)
                          .samples = 4,
                          .tile = 512};
     const cli_option options[] = {
-        {"prior", CLI_TEXT, &s.prior, "NAME",
+        {"prior", CLI_TEXT, &s.prior, "PRIOR",
          "pretrained network: a name or a folder [microscopy]"},
         {"size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]"},
         {"samples", CLI_INTEGER, &s.samples, "K", "how many [4]"},
-        {"sampler", CLI_TEXT, &s.sampler, "NAME", "ddpm, ddim, euler or heun [heun]"},
+        {"sampler", CLI_TEXT, &s.sampler, "METHOD", "ddpm, ddim, euler or heun [heun]"},
         {"seed", CLI_INTEGER, &s.seed, "N", "of the random numbers [0]"},
         {"threads", CLI_INTEGER, &s.threads, "N", "samples at a time [all processors]"},
         {"tile", CLI_INTEGER, &s.tile, "PX", "window of the network on larger images [512]"},

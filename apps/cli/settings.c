@@ -52,31 +52,31 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
          "image is asked, and warned of where it contradicts]"},
         {"crop-psf", CLI_FLAG, &s->crop_psf, NULL,
          "cut a measured psf that is larger than the image, and say what light that leaves out"},
-        {"boundary", CLI_TEXT, &s->boundary, "KIND",
+        {"boundary", CLI_TEXT, &s->boundary, "open|joined|periodic",
          "open: light enters from outside the field of view; joined: so it does, from one margin "
          "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
          "volumes]"},
-        {"defects", CLI_TEXT, &s->defects, "WHICH",
+        {"defects", CLI_TEXT, &s->defects, "auto|none|saturated|all",
          "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
          "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},
     };
     const cli_option only_others[] = {
         {"mask", CLI_TEXT, &s->mask, "FILE",
          "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
-        {"noise", CLI_TEXT, &s->noise, "KIND",
+        {"noise", CLI_TEXT, &s->noise, "auto|none",
          deblur ? "auto: estimate the noise from the image [auto unless --gain or --sigma is given]"
                 : "auto: estimate the noise from the image; none: known pixels are exact [none]"},
         {"sigma", CLI_REAL, &s->sigma, "SD", "Gaussian noise of this sd in the file's unit"},
     };
     const cli_option only_denoise[] = {
-        {"sigma", CLI_TEXT, &s->level, "SD",
+        {"sigma", CLI_TEXT, &s->level, "SD|auto",
          "Gaussian noise of this sd in the file's unit; auto: estimate the noise from the image, a "
          "camera's where it shows one [auto unless --gain is given]"},
     };
     const cli_option common[] = {
         {"series", CLI_INTEGER, &s->series, "N",
          "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
-        {"method", CLI_TEXT, &s->method, "NAME",
+        {"method", CLI_TEXT, &s->method, deblur ? "auto|METHOD" : "METHOD",
          denoise ? "see 'scry methods'; denoiser is a call of the network, or a few for counted "
                    "light; jfps draws samples [denoiser; jfps with --samples, --sd ...]"
          : deblur
@@ -86,7 +86,7 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
                "fairer, at twice its time and a worse mean [auto]"
              : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
                "fairer error bars, at twice the time [jfps]"},
-        {"prior", CLI_TEXT, &s->prior, "NAME",
+        {"prior", CLI_TEXT, &s->prior, "PRIOR",
          "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
          denoise ? "draw K samples of the posterior; their mean is written [none; 16 with --sd ...]"
@@ -102,7 +102,7 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
          "[estimated]"},
         {"seed", CLI_INTEGER, &s->seed, "N",
          "of the random numbers; the run is a function of it [0]"},
-        {"fft", CLI_TEXT, &s->fft, "KIND",
+        {"fft", CLI_TEXT, &s->fft, "rows|measure",
          "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
          "cache [rows]"},
         {"threads", CLI_INTEGER, &s->threads, "N",
@@ -111,7 +111,7 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
         {"tile", CLI_INTEGER, &s->tile, "PX",
          "window that the network sees at a time, where images are larger [512]"},
         {"type", CLI_TEXT, &s->type, "TYPE", "sample type of the output [that of the input]"},
-        {"compress", CLI_TEXT, &s->compress, "KIND", "none, deflate or lzw [none]"},
+        {"compress", CLI_TEXT, &s->compress, "none|deflate|lzw", "of the output [none]"},
         {"bigtiff", CLI_FLAG, &s->bigtiff, NULL, "write BigTIFF even below 4 GB"},
         {"report", CLI_TEXT, &s->report, "FILE", "write settings, costs and statistics as JSON"},
         {"preview", CLI_TEXT, &s->preview, "FILE", "write a PNG of input, result and sd"},
@@ -171,18 +171,6 @@ scry_status restore_settings_check(restore_settings *s, restore_task task, scry_
     const bool deblur = task == RESTORE_DEBLUR;
     scry_status st = parse_level(s, err);
     if (st != SCRY_OK) return st;
-    if ((st = choice_check("fft", s->fft, (const char *[]){"rows", "measure", NULL}, err)) !=
-            SCRY_OK ||
-        (st = choice_check("boundary", s->boundary,
-                           (const char *[]){"open", "joined", "periodic", NULL}, err)) != SCRY_OK ||
-        (st = choice_check("compress", s->compress,
-                           (const char *[]){"none", "deflate", "lzw", NULL}, err)) != SCRY_OK ||
-        (st = choice_check("noise", s->noise, (const char *[]){"auto", "none", NULL}, err)) !=
-            SCRY_OK ||
-        (st = choice_check("defects", s->defects,
-                           (const char *[]){"auto", "none", "saturated", "all", NULL}, err)) !=
-            SCRY_OK)
-        return st;
     if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
         return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...",
                          s->type);

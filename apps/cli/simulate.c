@@ -45,9 +45,6 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
     if (!parse_size(s->size, &space))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--size '%s', expected 256x256 (rows x columns) or 32x256x256", s->size);
-    if (strcmp(s->phantom, "cells") != 0 && strcmp(s->phantom, "shepp-logan") != 0)
-        return SCRY_FAIL(err, SCRY_EINVAL, "--phantom '%s', expected cells or shepp-logan",
-                         s->phantom);
     const bool head = s->phantom[0] == 's';
     if (head && space.rank != 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "--size '%s', expected two axes for shepp-logan",
@@ -221,9 +218,9 @@ static int simulate_run(const cli_command *self, int argc, char **argv)
         {"full-well", CLI_REAL, &s.full_well, "E",
          "e- at which a pixel saturates; 0: no limit [0]"},
         {"bits", CLI_INTEGER, &s.bits, "N", "of the converter, 1 to 16; 0: unrounded float32 [16]"},
-        {"boundary", CLI_TEXT, &s.boundary, "KIND",
+        {"boundary", CLI_TEXT, &s.boundary, "open|periodic",
          "open: the scene goes on outside as its nearest pixels; periodic [open]"},
-        {"phantom", CLI_TEXT, &s.phantom, "NAME",
+        {"phantom", CLI_TEXT, &s.phantom, "cells|shepp-logan",
          "write a truth instead: cells (nuclei, filaments, puncta) or shepp-logan"},
         {"size", CLI_TEXT, &s.size, "YxX", "of the phantom, or ZxYxX [256x256]"},
         {"seed", CLI_INTEGER, &s.seed, "N", "of the random numbers [0]"},

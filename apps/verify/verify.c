@@ -221,7 +221,7 @@ static int verify_run(const cli_command *self, int argc, char **argv)
     int64_t chains = -1;
     verify_settings *s = &c.settings;
     const cli_option options[] = {
-        {"method", CLI_TEXT, &s->method, "NAME",
+        {"method", CLI_TEXT, &s->method, "METHOD",
          "one method; of a point estimate the bias tells, and its spread is what it lacks [all "
          "posterior samplers]"},
         {"operator", CLI_TEXT, &s->operator_, "NAME", "one operator of the part [all of them]"},

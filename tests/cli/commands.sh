@@ -375,8 +375,8 @@ refuses "kspace, unknown subcommand" 2 "expected one of" "$scry" kspace nonsense
 refuses "kspace, output is there" 1 "back.cfl exists; --force" "$scry" kspace convert counted.h5 \
     back.cfl
 refuses "kspace, unknown ending" 2 ".mrd or .cfl" "$scry" kspace convert counted.h5 x.tif
-refuses "kspace, unknown format" 2 "expected fastmri" "$scry" kspace convert counted.h5 x.h5 \
-    --format nonsense
+refuses "kspace, unknown format" 2 "one of fastmri, ismrmrd, cfl" "$scry" kspace convert \
+    counted.h5 x.h5 --format nonsense
 head -c 100 counted.cfl >short.cfl
 cp counted.hdr short.hdr
 refuses "kspace, truncated" 1 "100 bytes, expected 192 for 3 x 4 x 1 x 2" "$scry" kspace info \

@@ -77,7 +77,7 @@ refuses "an acceleration of 0" 1 'acceleration 0 ' $k undersample full.h5 x.h5 -
     --accel 0
 refuses "more than there are lines" 1 'acceleration 100 of 72' $k undersample full.h5 x.h5 \
     --pattern random --accel 100
-refuses "a pattern of nobody" 1 "'spiral', expected one of random" $k undersample full.h5 x.h5 \
+refuses "a pattern of nobody" 2 "'spiral', expected one of random" $k undersample full.h5 x.h5 \
     --pattern spiral
 refuses "no pattern" 2 'pattern is missing' $k undersample full.h5 x.h5
 refuses "one file" 2 '1 files named' $k undersample full.h5 --pattern random
@@ -86,7 +86,7 @@ refuses "onto itself" 1 'is the input' $k undersample full.h5 full.h5 --pattern 
 refuses "an ending of nobody" 1 'written to' $k undersample full.h5 x.png --pattern random
 refuses "points of a readout, which ISMRMRD cannot say" 1 'ISMRMRD cannot' $k undersample raw.h5 \
     x.h5 --pattern poisson
-refuses "a readout of nobody" 2 "'z', expected y or x" $k undersample full.h5 x.h5 \
+refuses "a readout of nobody" 2 "'z', expected one of y, x" $k undersample full.h5 x.h5 \
     --pattern random --readout z
 refuses "a seed below 0" 2 'seed -3' $k undersample full.h5 x.h5 --pattern random --seed -3
 refuses "no such file" 1 'nowhere' $k undersample nowhere.h5 x.h5 --pattern random
