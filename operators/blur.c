@@ -473,15 +473,16 @@ static scry_window last_axes(const scry_window *w, int rank)
     return out;
 }
 
-scry_status scry_blur_create(scry_op **out, const scry_space *image, const float *psf,
-                             const scry_space *psf_space, scry_boundary boundary, size_t multiple,
+scry_status scry_blur_create(scry_op **out, const scry_space *image, const scry_blur_params *params,
                              scry_error *err)
 {
-    const bool open = boundary != SCRY_PERIODIC;
+    const bool open = params->boundary != SCRY_PERIODIC;
+    const size_t multiple = open && params->multiple ? params->multiple : 1;
+    const scry_space *psf_space = &params->psf_space;
     scry_window w;
     struct blur *B = NULL;
     *out = NULL;
-    scry_status st = scry_blur_domain(&w, image, psf_space, boundary, open ? multiple : 1, err);
+    scry_status st = scry_blur_domain(&w, image, psf_space, params->boundary, multiple, err);
     if (st != SCRY_OK) goto done;
     if (!(B = scry_alloc(1, sizeof *B))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "blur operator");
@@ -494,7 +495,7 @@ scry_status scry_blur_create(scry_op **out, const scry_space *image, const float
     B->n = scry_fft_count(B->fft);
     B->bins = scry_fft_bins(B->fft);
     B->batch = scry_space_count(&w.outer) / B->n;
-    if ((st = fill_transfer(B, psf, psf_space, err)) != SCRY_OK) goto done;
+    if ((st = fill_transfer(B, params->psf, psf_space, err)) != SCRY_OK) goto done;
     if (!open && (st = fill_values(B, err)) != SCRY_OK) goto done;
     B->base.work_bytes = blur_work_bytes(B);
     *out = &B->base;

@@ -34,13 +34,18 @@ typedef enum scry_boundary { SCRY_PERIODIC = 0, SCRY_OPEN, SCRY_JOINED } scry_bo
 scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,
                              scry_boundary boundary, size_t multiple, scry_error *err);
 
-/* psf is copied in effect (its transform is kept). multiple as above; periodic: ignored.
- * errors  those of scry_blur_domain, and EINVAL: an entry of the psf is not finite, all are 0;
+typedef struct scry_blur_params {
+    const float *psf; /* copied in effect: its transform is kept */
+    scry_space psf_space;
+    scry_boundary boundary;
+    size_t multiple; /* as above; 0: 1; periodic: ignored */
+} scry_blur_params;
+
+/* errors  those of scry_blur_domain, and EINVAL: an entry of the psf is not finite, all are 0;
  *         ENOMEM
  * The coefficients of the SVD are the real Hartley transform of the image, in its shape:
  * V^T x = (Re - Im) F x / sqrt(N), values = |F h|. */
-scry_status scry_blur_create(scry_op **out, const scry_space *image, const float *psf,
-                             const scry_space *psf_space, scry_boundary boundary, size_t multiple,
+scry_status scry_blur_create(scry_op **out, const scry_space *image, const scry_blur_params *params,
                              scry_error *err);
 
 SCRY_END

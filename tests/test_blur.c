@@ -87,7 +87,11 @@ static void blur_equals_its_matrix(void **state)
             scry_window w;
             scry_op *A;
             assert_ok(scry_blur_domain(&w, &k->image, &k->psf, b, k->multiple, &err));
-            assert_ok(scry_blur_create(&A, &k->image, h, &k->psf, b, k->multiple, &err));
+            assert_ok(scry_blur_create(
+                &A, &k->image,
+                &(scry_blur_params){
+                    .psf = h, .psf_space = k->psf, .boundary = b, .multiple = k->multiple},
+                &err));
             assert_true(scry_space_equal(scry_op_dom(A), &w.outer));
             assert_true(scry_space_equal(scry_op_cod(A), &w.inner));
             double *M = blur_matrix(&w, h, &k->psf, b != SCRY_OPEN);
@@ -115,8 +119,13 @@ static void blur_of_real_sizes_is_adjoint(void **state)
             const struct blur_case *k = &cases[i];
             float *h = case_psf(k, 60 + i);
             scry_op *A;
-            assert_ok(scry_blur_create(&A, &k->image, h, &k->psf, open ? SCRY_OPEN : SCRY_PERIODIC,
-                                       k->multiple, &err));
+            assert_ok(
+                scry_blur_create(&A, &k->image,
+                                 &(scry_blur_params){.psf = h,
+                                                     .psf_space = k->psf,
+                                                     .boundary = open ? SCRY_OPEN : SCRY_PERIODIC,
+                                                     .multiple = k->multiple},
+                                 &err));
             check_operator(A);
             scry_op_free(A);
             scry_free(h);
@@ -134,7 +143,8 @@ static void impulse_and_constant(void **state)
     scry_window w;
     scry_op *A;
     assert_ok(scry_blur_domain(&w, &s, &ps, SCRY_OPEN, 1, &err));
-    assert_ok(scry_blur_create(&A, &s, h, &ps, SCRY_OPEN, 1, &err));
+    assert_ok(scry_blur_create(
+        &A, &s, &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = SCRY_OPEN}, &err));
     const size_t n = scry_space_count(&w.outer), m = scry_space_count(&s);
     float *x = scry_alloc(n, sizeof *x), *y = scry_alloc(m, sizeof *y);
     void *work = scry_alloc(1, scry_op_work_bytes(A));
@@ -165,7 +175,8 @@ static void norm_is_the_largest_singular_value(void **state)
     scry_op *A;
     scry_svd svd;
     double norm2, largest = 0;
-    assert_ok(scry_blur_create(&A, &k.image, h, &k.psf, SCRY_PERIODIC, 1, &err));
+    assert_ok(
+        scry_blur_create(&A, &k.image, &(scry_blur_params){.psf = h, .psf_space = k.psf}, &err));
     assert_ok(scry_op_svd(A, &svd, &err));
     for (size_t i = 0; i < svd.count; i++)
         largest = fmax(largest, svd.values[i]);
@@ -221,7 +232,8 @@ static void joined_margin_stays_outside(void **state)
     for (int i = 0; i < 2; i++) {
         const scry_boundary b = i ? SCRY_JOINED : SCRY_OPEN;
         assert_ok(scry_blur_domain(&w[i], &image, &ps, b, 1, &err));
-        assert_ok(scry_blur_create(&A[i], &image, h, &ps, b, 1, &err));
+        assert_ok(scry_blur_create(
+            &A[i], &image, &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = b}, &err));
         x[i] = scry_alloc(scry_space_count(&w[i].outer), sizeof(float));
     }
     assert_true(scry_space_count(&w[1].outer) < scry_space_count(&w[0].outer));
@@ -260,25 +272,29 @@ static void blur_refuses(void **state)
     for (int open = 0; open < 2; open++) {
         const scry_boundary b = open ? SCRY_OPEN : SCRY_PERIODIC;
         h[4] = 0;
-        assert_fails(scry_blur_create(&A, &s, h, &ps, b, 1, &err), SCRY_EINVAL);
+        const scry_blur_params params = {.psf = h, .psf_space = ps, .boundary = b};
+        assert_fails(scry_blur_create(&A, &s, &params, &err), SCRY_EINVAL);
         assert_null(A);
         h[4] = NAN;
-        assert_fails(scry_blur_create(&A, &s, h, &ps, b, 1, &err), SCRY_EINVAL);
+        assert_fails(scry_blur_create(&A, &s, &params, &err), SCRY_EINVAL);
         h[4] = 1;
         scry_error words = {0};
-        assert_int_equal(scry_blur_create(&A, &s, h, &wide, b, 1, &words), SCRY_ESHAPE);
+        assert_int_equal(
+            scry_blur_create(
+                &A, &s, &(scry_blur_params){.psf = h, .psf_space = wide, .boundary = b}, &words),
+            SCRY_ESHAPE);
         assert_string_equal(words.text,
                             open ? "axis 1: a psf of 16 for an image of 8, expected at most 15"
                                  : "axis 1: a psf of 16 for an image of 8, expected at most 8");
         s.cplx = true;
-        assert_fails(scry_blur_create(&A, &s, h, &ps, b, 1, &err), SCRY_EUNSUP);
+        assert_fails(scry_blur_create(&A, &s, &params, &err), SCRY_EUNSUP);
         s.cplx = false;
         s.dims[0] = 0;
-        assert_fails(scry_blur_create(&A, &s, h, &ps, b, 1, &err), SCRY_ESHAPE);
+        assert_fails(scry_blur_create(&A, &s, &params, &err), SCRY_ESHAPE);
         s.dims[0] = 8;
         const scry_space line = SCRY_SPACE(8);
-        assert_fails(scry_blur_create(&A, &line, h, &ps, b, 1, &err), SCRY_ESHAPE);
-        CHECK_ALLOCATIONS(scry_blur_create(&A, &s, h, &ps, b, 1, &err), scry_op_free(A));
+        assert_fails(scry_blur_create(&A, &line, &params, &err), SCRY_ESHAPE);
+        CHECK_ALLOCATIONS(scry_blur_create(&A, &s, &params, &err), scry_op_free(A));
     }
 }
 

@@ -62,7 +62,11 @@ static void mask_after_blur(void **state)
     for (int open = 0; open < 2; open++) {
         float *h = check_random(12, 4);
         scry_op *blur, *mask, *A;
-        assert_ok(scry_blur_create(&blur, &s, h, &ps, open ? SCRY_OPEN : SCRY_PERIODIC, 1, &err));
+        assert_ok(scry_blur_create(
+            &blur, &s,
+            &(scry_blur_params){
+                .psf = h, .psf_space = ps, .boundary = open ? SCRY_OPEN : SCRY_PERIODIC},
+            &err));
         assert_ok(scry_mask_create(&mask, scry_op_cod(blur), known, &err));
         const size_t n = scry_space_count(scry_op_dom(blur));
         double *B = scry_alloc(99 * n, sizeof *B), *M = scry_alloc(count * n, sizeof *M);
@@ -90,7 +94,11 @@ static void scaled_scales(void **state)
         for (int open = 0; open < 2; open++) {
             const float h[3] = {.2f, .5f, .4f};
             scry_op *B, *A;
-            assert_ok(scry_blur_create(&B, &s, h, &ps, open ? SCRY_OPEN : SCRY_PERIODIC, 1, &err));
+            assert_ok(scry_blur_create(
+                &B, &s,
+                &(scry_blur_params){
+                    .psf = h, .psf_space = ps, .boundary = open ? SCRY_OPEN : SCRY_PERIODIC},
+                &err));
             const size_t n = scry_space_count(scry_op_dom(B));
             double *M = scry_alloc(6 * n, sizeof *M);
             assert_ok(scry_dense_of(B, M, &err));

@@ -162,7 +162,7 @@ static void others_are_refused(void **state)
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = .1};
     float y[N] = {0}, u[N];
     scry_prior *P = gaussian(0);
-    assert_ok(scry_blur_create(&A, &space, psf, &ps, SCRY_PERIODIC, 1, &err));
+    assert_ok(scry_blur_create(&A, &space, &(scry_blur_params){.psf = psf, .psf_space = ps}, &err));
     assert_fails(solve(u, NULL, A, y, &noise, NULL, P, &err), SCRY_EUNSUP);
     scry_op_free(A);
     assert_ok(scry_identity_create(&A, &space, &err));

@@ -355,7 +355,10 @@ static void threads_do_not_change_a_bit(void **state)
     for (size_t i = 0; i < SIDE * SIDE; i++)
         y[i] = 150 + 20 * y[i];
     omp_set_num_threads(4);
-    assert_ok(scry_blur_create(&A, &s, h, &ps, SCRY_OPEN, 8, &err));
+    assert_ok(scry_blur_create(
+        &A, &s,
+        &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = SCRY_OPEN, .multiple = 8},
+        &err));
     const size_t n = scry_space_count(scry_op_dom(A));
     float *v = check_random(n, 4);
     float *z[2] = {scry_copy(v, n * sizeof *v), scry_copy(v, n * sizeof *v)};

@@ -111,7 +111,12 @@ static scry_status blur_with(size_t nth, scry_boundary boundary, scry_error *err
     const float psf[9] = {.03f, .11f, .07f, .12f, .31f, .13f, .05f, .12f, .06f};
     scry_status st;
     scry_op *A;
-    REFUSING(scry_blur_create(&A, &image, psf, &kernel, boundary, 4, err), A);
+    REFUSING(
+        scry_blur_create(&A, &image,
+                         &(scry_blur_params){
+                             .psf = psf, .psf_space = kernel, .boundary = boundary, .multiple = 4},
+                         err),
+        A);
     scry_op_free(A);
     return st;
 }

@@ -51,7 +51,7 @@ static void make_blurred(float *y, const float *truth)
     float psf[P * P], noise[N];
     scry_op *A;
     make_psf(psf, 1.7);
-    assert_ok(scry_blur_create(&A, &space, psf, &ps, SCRY_PERIODIC, 1, &err));
+    assert_ok(scry_blur_create(&A, &space, &(scry_blur_params){.psf = psf, .psf_space = ps}, &err));
     void *work = scry_alloc(1, scry_op_work_bytes(A));
     assert_ok(scry_op_forward(A, y, truth, work, &err));
     scry_rng_normal(noise, 0, N, 4, 0, 0);

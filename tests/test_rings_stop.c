@@ -61,7 +61,8 @@ static void scene_init(struct scene *s, double peak, uint64_t seed)
         const bool lit = (r * 7 + c * 3) % 13 < 2 || hypot(r - 15.3, c - 21.7) < 6;
         s->truth[i] = (float)(peak * (lit ? 1 : 0.04));
     }
-    assert_ok(scry_blur_create(&s->op, &space, psf, &five, SCRY_PERIODIC, 1, &err));
+    assert_ok(
+        scry_blur_create(&s->op, &space, &(scry_blur_params){.psf = psf, .psf_space = five}, &err));
     void *work = scry_alloc(1, scry_op_work_bytes(s->op));
     assert_ok(scry_op_forward(s->op, y, s->truth, work, &err));
     scry_free(work);

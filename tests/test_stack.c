@@ -47,7 +47,9 @@ static void scene_init(struct scene *s, size_t planes, scry_boundary boundary)
         s->truth[(beads[i][0] * Y + beads[i][1]) * X + beads[i][2]] = 800 - 90 * (float)i;
     fill_psf(h, TALL);
     assert_ok(scry_blur_domain(&w, &stack, &ps, SCRY_OPEN, 1, &err));
-    assert_ok(scry_blur_create(&whole, &stack, h, &ps, SCRY_OPEN, 1, &err));
+    assert_ok(scry_blur_create(
+        &whole, &stack, &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = SCRY_OPEN},
+        &err));
     float *full = scry_alloc(scry_space_count(&w.outer), sizeof *full);
     void *work = scry_alloc(1, scry_op_work_bytes(whole));
     scry_window_pad(&w, full, s->truth);
@@ -62,7 +64,8 @@ static void scene_init(struct scene *s, size_t planes, scry_boundary boundary)
     fill_psf(h, planes);
     ps.dims[0] = planes;
     assert_ok(scry_blur_domain(&s->window, &stack, &ps, boundary, 1, &err));
-    assert_ok(scry_blur_create(&s->A, &stack, h, &ps, boundary, 1, &err));
+    assert_ok(scry_blur_create(
+        &s->A, &stack, &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = boundary}, &err));
 }
 
 /* Light of the estimate inside the stack over that of the truth. */

@@ -109,7 +109,8 @@ static scry_op *make_blur(const scry_space *image, scry_boundary boundary)
     scry_error err = {0};
     scry_op *A;
     fill_psf(h, 7, 9);
-    assert_ok(scry_blur_create(&A, image, h, &ps, boundary, 1, &err));
+    assert_ok(scry_blur_create(
+        &A, image, &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = boundary}, &err));
     return A;
 }
 

@@ -98,7 +98,10 @@ static scry_status expose(float *adu, const float *x, double peak, const scry_ps
     scry_status st = scry_psf_source_make(&psf, &ps, source, scan, boundary, &log, err);
     if (st != SCRY_OK) goto done;
     if ((st = scry_blur_domain(&window, space, &ps, boundary, 1, err)) != SCRY_OK) goto done;
-    if ((st = scry_blur_create(&A, space, psf, &ps, boundary, 1, err)) != SCRY_OK) goto done;
+    if ((st = scry_blur_create(
+             &A, space, &(scry_blur_params){.psf = psf, .psf_space = ps, .boundary = boundary},
+             err)) != SCRY_OK)
+        goto done;
     scene = scry_alloc(scry_space_count(&window.outer), sizeof *scene);
     work = scry_alloc(1, scry_op_work_bytes(A));
     if (!scene || !work) {

@@ -48,7 +48,7 @@ static scry_status make_blur(scry_op **A, const scry_space *space, scry_error *e
     }
     for (int i = 0; i < TAPS * TAPS; i++)
         psf[i] /= sum;
-    return scry_blur_create(A, space, psf, &taps, SCRY_PERIODIC, 1, err);
+    return scry_blur_create(A, space, &(scry_blur_params){.psf = psf, .psf_space = taps}, err);
 }
 
 /* Half of the pixels; or, of k-space, the four lines of the middle and a third of the others. */

@@ -218,8 +218,9 @@ static scry_status make_blur(scry_op **out, const scry_space *space, scry_error 
     const scry_space size = space->rank == 1 ? SCRY_SPACE(5) : SCRY_SPACE(5, 5);
     for (size_t i = 0; i < 25; i++)
         psf[i] = line[i / 5] * line[4 - i % 5];
-    return scry_blur_create(out, space, space->rank == 1 ? line : psf, &size, SCRY_PERIODIC, 1,
-                            err);
+    return scry_blur_create(
+        out, space, &(scry_blur_params){.psf = space->rank == 1 ? line : psf, .psf_space = size},
+        err);
 }
 
 /* Two pixels of five are hidden, some of them neighbours. */

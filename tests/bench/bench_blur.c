@@ -53,7 +53,10 @@ static void bench(size_t size, scry_boundary boundary)
     scry_op *A;
     scry_error err = {0};
     gaussian_psf(h);
-    if (scry_blur_create(&A, &s, h, &ps, boundary, 8, &err) != SCRY_OK) {
+    if (scry_blur_create(
+            &A, &s,
+            &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = boundary, .multiple = 8},
+            &err) != SCRY_OK) {
         fprintf(stderr, "%s: %s\n", err.where, err.text);
         exit(1);
     }

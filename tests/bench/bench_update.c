@@ -81,7 +81,11 @@ static void setup(struct bench *b, size_t size, double electrons)
     float h[PSF * PSF];
     scry_error err = {0};
     gaussian_psf(h);
-    must(scry_blur_create(&b->A, &s, h, &ps, SCRY_OPEN, 8, &err), &err);
+    must(scry_blur_create(
+             &b->A, &s,
+             &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = SCRY_OPEN, .multiple = 8},
+             &err),
+         &err);
     must(scry_gaussian_create(&b->model, scry_op_dom(b->A), 2, 0, power, NULL, &err), &err);
     must(scry_update_create(&b->update, b->A, 2, &err), &err);
     b->n = scry_space_count(scry_op_dom(b->A));

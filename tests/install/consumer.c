@@ -46,7 +46,9 @@ int main(void)
     scry_status st = scry_phantom_cells(truth, &space, 16, 1, &err);
     if (st == SCRY_OK) st = scry_psf_parse(&params, "gaussian:sigma=1.5", &err);
     if (st == SCRY_OK) st = scry_psf_create(&psf, &psf_space, &params, 2, NULL, NULL, &err);
-    if (st == SCRY_OK) st = scry_blur_create(&A, &space, psf, &psf_space, SCRY_PERIODIC, 1, &err);
+    if (st == SCRY_OK)
+        st = scry_blur_create(&A, &space, &(scry_blur_params){.psf = psf, .psf_space = psf_space},
+                              &err);
     if (st == SCRY_OK) work = scry_alloc(1, scry_op_work_bytes(A));
     if (work) st = scry_op_forward(A, y, truth, work, &err);
     if (work && st == SCRY_OK) {

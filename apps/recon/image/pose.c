@@ -45,7 +45,11 @@ static scry_status build_operator(struct scryi_image_parts *p, const struct scry
         const scry_space *ps = &p->ps;
         st = scry_blur_domain(&p->window, &image->space, ps, boundary, multiple, err);
         if (st != SCRY_OK) return st;
-        st = scry_blur_create(&p->blur, &image->space, p->psf, ps, boundary, multiple, err);
+        st = scry_blur_create(
+            &p->blur, &image->space,
+            &(scry_blur_params){
+                .psf = p->psf, .psf_space = *ps, .boundary = boundary, .multiple = multiple},
+            err);
         if (st != SCRY_OK) return st;
         p->A = p->blur;
         st = scry_transfer_create(&p->transfer, p->psf, ps, err);
