@@ -346,13 +346,13 @@ static scry_status fourier_check_size(size_t ny, size_t nx, scry_error *err)
                      most);
 }
 
-/* maps NULL: one channel. */
-static scry_status fourier_create(scry_op **out, const float complex *maps, size_t coils,
-                                  size_t sets, size_t ny, size_t nx, const unsigned char *mask,
-                                  unsigned axes, scry_error *err)
+/* p->maps NULL: one channel. */
+static scry_status fourier_create(scry_op **out, const scry_sense_params *p, scry_error *err)
 {
+    const size_t coils = p->coils, sets = p->sets, ny = p->ny, nx = p->nx;
+    const unsigned char *mask = p->mask;
     const struct shape s = shape_of(mask, ny, nx);
-    scry_status st = fourier_check(ny, nx, axes, s.samples, err);
+    scry_status st = fourier_check(ny, nx, p->axes, s.samples, err);
     if (st != SCRY_OK) return st;
     scryi_fourier *F = scry_alloc(1, sizeof *F);
     if (!F) return SCRY_FAIL(err, SCRY_ENOMEM, "Fourier operator");
@@ -360,12 +360,12 @@ static scry_status fourier_create(scry_op **out, const float complex *maps, size
     F->sets = sets;
     F->groups = coils < SCRYI_GROUPS ? coils : SCRYI_GROUPS;
     F->threads = coils >= PARALLEL_FROM / (ny * nx) ? omp_get_max_threads() : 1;
-    arrange(F, &s, ny, nx, axes);
-    F->base.ops = maps ? &sense_ops : &fourier_ops;
+    arrange(F, &s, ny, nx, p->axes);
+    F->base.ops = p->maps ? &sense_ops : &fourier_ops;
     F->base.dom = sets > 1 ? SCRY_SPACE(sets, ny, nx) : SCRY_SPACE(ny, nx);
-    F->base.cod = maps ? SCRY_SPACE(coils, s.samples) : SCRY_SPACE(s.samples);
+    F->base.cod = p->maps ? SCRY_SPACE(coils, s.samples) : SCRY_SPACE(s.samples);
     F->base.dom.cplx = F->base.cod.cplx = true;
-    if (maps && (st = copy_maps(F, maps, err)) != SCRY_OK) goto done;
+    if (p->maps && (st = copy_maps(F, p->maps, err)) != SCRY_OK) goto done;
     if ((st = find_lines(F, mask, err)) != SCRY_OK) goto done;
     if ((st = make_plans(F, err)) != SCRY_OK) goto done;
     if ((st = make_weight(F, mask, err)) != SCRY_OK) goto done;
@@ -390,13 +390,19 @@ scry_status scry_fourier_create(scry_op **out, const scry_space *image, const un
         return SCRY_FAIL(err, SCRY_ESHAPE, "an image of %s, expected two complex axes (y, x)",
                          scry_space_print(image, text, sizeof text));
     if ((st = fourier_check_size(image->dims[0], image->dims[1], err)) != SCRY_OK) return st;
-    return fourier_create(out, NULL, 1, 1, image->dims[0], image->dims[1], mask, axes, err);
+    return fourier_create(out,
+                          &(scry_sense_params){.coils = 1,
+                                               .sets = 1,
+                                               .ny = image->dims[0],
+                                               .nx = image->dims[1],
+                                               .mask = mask,
+                                               .axes = axes},
+                          err);
 }
 
-scry_status scry_sense_create(scry_op **out, const float complex *maps, size_t coils, size_t sets,
-                              size_t ny, size_t nx, const unsigned char *mask, unsigned axes,
-                              scry_error *err)
+scry_status scry_sense_create(scry_op **out, const scry_sense_params *params, scry_error *err)
 {
+    const size_t coils = params->coils, sets = params->sets, ny = params->ny, nx = params->nx;
     *out = NULL;
     scry_status st = fourier_check_size(ny, nx, err);
     if (st != SCRY_OK) return st;
@@ -404,10 +410,14 @@ scry_status scry_sense_create(scry_op **out, const float complex *maps, size_t c
         return SCRY_FAIL(err, SCRY_ESHAPE, "maps of %zu coils and %zu sets, expected at least 1",
                          coils, sets);
     size_t images, all;
-    if (!scry_mul(&images, coils, sets) || !scry_mul(&all, images, 64 * ny * nx * sizeof *maps))
+    if (!scry_mul(&images, coils, sets) ||
+        !scry_mul(&all, images, 64 * ny * nx * sizeof *params->maps))
         return SCRY_FAIL(err, SCRY_ESHAPE, "maps of %zu coils, %zu sets, %zu x %zu are too large",
                          coils, sets, ny, nx);
-    return fourier_create(out, maps, coils, sets, ny, nx, mask, axes, err);
+    if (!params->maps)
+        return SCRY_FAIL(err, SCRY_EINVAL, "sense: no maps, expected one for each of %zu coils",
+                         coils);
+    return fourier_create(out, params, err);
 }
 
 static const scryi_fourier *ours(const scry_op *A, scry_error *err)

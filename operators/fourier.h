@@ -39,11 +39,17 @@ enum { SCRY_FOURIER_X = 1, SCRY_FOURIER_Y = 2, SCRY_FOURIER_YX = 3 };
 scry_status scry_fourier_create(scry_op **out, const scry_space *image, const unsigned char *mask,
                                 unsigned axes, scry_error *err);
 
-/* maps[coil][set][y][x], copied. errors as above; ESHAPE also: coils or sets 0; EINVAL: a map that
- * is not finite, or all of them zero. */
-scry_status scry_sense_create(scry_op **out, const scry_complex *maps, size_t coils, size_t sets,
-                              size_t ny, size_t nx, const unsigned char *mask, unsigned axes,
-                              scry_error *err);
+/* All of it is needed; maps[coil][set][y][x] and mask[y][x] are copied. */
+typedef struct scry_sense_params {
+    const scry_complex *maps;
+    size_t coils, sets, ny, nx;
+    const unsigned char *mask;
+    unsigned axes;
+} scry_sense_params;
+
+/* errors as above; ESHAPE also: coils or sets 0; EINVAL: a map that is not finite, or all of them
+ * zero. */
+scry_status scry_sense_create(scry_op **out, const scry_sense_params *params, scry_error *err);
 
 /* The samples of a full grid (coils, y, x) as A orders them, and back with zeros elsewhere. For the
  * two operators above; EINVAL for others. */

@@ -39,8 +39,15 @@ static scry_op *coils(void)
     scry_rng_normal(maps, 0, 2 * COILS * PIXELS, 5, 0, 0);
     for (size_t i = 0; i < PIXELS; i++)
         mask[i] = i / NX % 3 != 1;
-    assert_ok(scry_sense_create(&A, (const float complex *)maps, COILS, 1, NY, NX, mask,
-                                SCRY_FOURIER_YX, &err));
+    assert_ok(scry_sense_create(&A,
+                                &(scry_sense_params){.maps = (const float complex *)maps,
+                                                     .coils = COILS,
+                                                     .sets = 1,
+                                                     .ny = NY,
+                                                     .nx = NX,
+                                                     .mask = mask,
+                                                     .axes = SCRY_FOURIER_YX},
+                                &err));
     return A;
 }
 

@@ -168,7 +168,15 @@ static void check_sense(size_t coils, size_t sets, size_t ny, size_t nx, unsigne
     float complex *seen = scry_alloc(n, sizeof *seen);
     double complex *X = scry_alloc(n, sizeof *X);
     unsigned char *mask = make_mask(kind, ny, nx);
-    assert_ok(scry_sense_create(&A, maps, coils, sets, ny, nx, mask, axes, &err));
+    assert_ok(scry_sense_create(&A,
+                                &(scry_sense_params){.maps = maps,
+                                                     .coils = coils,
+                                                     .sets = sets,
+                                                     .ny = ny,
+                                                     .nx = nx,
+                                                     .mask = mask,
+                                                     .axes = axes},
+                                &err));
     assert_false(scry_op_has_svd(A));
     assert_int_equal(scry_op_dom(A)->rank, sets > 1 ? 3 : 2);
     assert_int_equal(scry_op_cod(A)->dims[0], coils);
@@ -223,7 +231,15 @@ static void sense_is_its_matrix(void **state)
     float complex *maps = make_complex(coils * sets * n, 21), e[12];
     double complex X[12];
     unsigned char *mask = make_mask(SCATTERED, ny, nx);
-    assert_ok(scry_sense_create(&A, maps, coils, sets, ny, nx, mask, SCRY_FOURIER_YX, &err));
+    assert_ok(scry_sense_create(&A,
+                                &(scry_sense_params){.maps = maps,
+                                                     .coils = coils,
+                                                     .sets = sets,
+                                                     .ny = ny,
+                                                     .nx = nx,
+                                                     .mask = mask,
+                                                     .axes = SCRY_FOURIER_YX},
+                                &err));
     const size_t samples = scry_op_cod(A)->dims[1], width = 2 * sets * n;
     double *M = scry_alloc(2 * coils * samples * width, sizeof *M);
     for (size_t j = 0; j < sets * n; j++)
@@ -255,7 +271,15 @@ static void gather_and_scatter_keep_the_order(void **state)
     float complex *maps = make_complex(coils * n, 31), *grid = make_complex(coils * n, 32);
     float complex *back = make_complex(coils * n, 33);
     unsigned char *mask = make_mask(SCATTERED, ny, nx);
-    assert_ok(scry_sense_create(&A, maps, coils, 1, ny, nx, mask, SCRY_FOURIER_YX, &err));
+    assert_ok(scry_sense_create(&A,
+                                &(scry_sense_params){.maps = maps,
+                                                     .coils = coils,
+                                                     .sets = 1,
+                                                     .ny = ny,
+                                                     .nx = nx,
+                                                     .mask = mask,
+                                                     .axes = SCRY_FOURIER_YX},
+                                &err));
     const size_t samples = scry_op_cod(A)->dims[1];
     float complex *y = scry_alloc(coils * samples, sizeof *y);
     assert_ok(scry_fourier_gather(A, y, grid, &err));
@@ -286,7 +310,15 @@ static void threads_do_not_change_a_bit(void **state)
         for (int t = 0; t < 2; t++) {
             scry_op *A;
             scry_threads_set(1 + 2 * t);
-            assert_ok(scry_sense_create(&A, maps, coils, 1, ny, nx, mask, SCRY_FOURIER_YX, &err));
+            assert_ok(scry_sense_create(&A,
+                                        &(scry_sense_params){.maps = maps,
+                                                             .coils = coils,
+                                                             .sets = 1,
+                                                             .ny = ny,
+                                                             .nx = nx,
+                                                             .mask = mask,
+                                                             .axes = SCRY_FOURIER_YX},
+                                        &err));
             void *work = scry_alloc(1, scry_op_work_bytes(A));
             const size_t m = scry_space_floats(scry_op_cod(A));
             const size_t count[3] = {m, 2 * n, 2 * n};
@@ -332,13 +364,52 @@ static void refuses_what_it_cannot_use(void **state)
     image = plane((size_t)1 << 20, (size_t)1 << 20);
     assert_fails(scry_fourier_create(&A, &image, mask, SCRY_FOURIER_X, &err), SCRY_ESHAPE);
     const unsigned yx = SCRY_FOURIER_YX;
-    assert_fails(scry_sense_create(&A, maps, 0, 1, 3, 4, mask, yx, &err), SCRY_ESHAPE);
-    assert_fails(scry_sense_create(&A, maps, 2, 0, 3, 4, mask, yx, &err), SCRY_ESHAPE);
-    assert_fails(scry_sense_create(&A, maps, 2, 1, 0, 4, mask, yx, &err), SCRY_ESHAPE);
-    assert_fails(scry_sense_create(&A, maps, SIZE_MAX / 8, 1, 3, 4, mask, yx, &err), SCRY_ESHAPE);
-    assert_fails(scry_sense_create(&A, maps, 2, 1, 3, 4, mask, yx, &err), SCRY_EINVAL);
+    assert_fails(
+        scry_sense_create(
+            &A,
+            &(scry_sense_params){
+                .maps = maps, .coils = 0, .sets = 1, .ny = 3, .nx = 4, .mask = mask, .axes = yx},
+            &err),
+        SCRY_ESHAPE);
+    assert_fails(
+        scry_sense_create(
+            &A,
+            &(scry_sense_params){
+                .maps = maps, .coils = 2, .sets = 0, .ny = 3, .nx = 4, .mask = mask, .axes = yx},
+            &err),
+        SCRY_ESHAPE);
+    assert_fails(
+        scry_sense_create(
+            &A,
+            &(scry_sense_params){
+                .maps = maps, .coils = 2, .sets = 1, .ny = 0, .nx = 4, .mask = mask, .axes = yx},
+            &err),
+        SCRY_ESHAPE);
+    assert_fails(scry_sense_create(&A,
+                                   &(scry_sense_params){.maps = maps,
+                                                        .coils = SIZE_MAX / 8,
+                                                        .sets = 1,
+                                                        .ny = 3,
+                                                        .nx = 4,
+                                                        .mask = mask,
+                                                        .axes = yx},
+                                   &err),
+                 SCRY_ESHAPE);
+    assert_fails(
+        scry_sense_create(
+            &A,
+            &(scry_sense_params){
+                .maps = maps, .coils = 2, .sets = 1, .ny = 3, .nx = 4, .mask = mask, .axes = yx},
+            &err),
+        SCRY_EINVAL);
     maps[17] = NAN;
-    assert_int_equal(scry_sense_create(&A, maps, 2, 1, 3, 4, mask, yx, &err), SCRY_EINVAL);
+    assert_int_equal(
+        scry_sense_create(
+            &A,
+            &(scry_sense_params){
+                .maps = maps, .coils = 2, .sets = 1, .ny = 3, .nx = 4, .mask = mask, .axes = yx},
+            &err),
+        SCRY_EINVAL);
     assert_non_null(strstr(err.text, "coil 1, set 0"));
     assert_non_null(strstr(err.text, "(1, 1)"));
     err = (scry_error){0};
@@ -361,7 +432,13 @@ static void refused_memory_is_reported(void **state)
     float complex *maps = make_complex(60, 51);
     const unsigned yx = SCRY_FOURIER_YX;
     CHECK_ALLOCATIONS(scry_fourier_create(&A, &image, mask, yx, &err), scry_op_free(A));
-    CHECK_ALLOCATIONS(scry_sense_create(&A, maps, 2, 1, 6, 5, mask, yx, &err), scry_op_free(A));
+    CHECK_ALLOCATIONS(
+        scry_sense_create(
+            &A,
+            &(scry_sense_params){
+                .maps = maps, .coils = 2, .sets = 1, .ny = 6, .nx = 5, .mask = mask, .axes = yx},
+            &err),
+        scry_op_free(A));
     CHECK_ALLOCATIONS(scry_fourier_transform(maps, 2, 6, 5, yx, true, &err), (void)0);
     scry_free(mask);
     scry_free(maps);

@@ -39,7 +39,15 @@ static struct scan scan_read(double factor)
     for (size_t i = 0; i < PIXELS; i++)
         s.mask[i] = s.k[i] != 0;
     assert_ok(scry_kspace_scale(&s.scale, s.k, COILS, N, N, SCRY_FOURIER_YX, &err));
-    assert_ok(scry_sense_create(&s.A, s.maps, COILS, 1, N, N, s.mask, SCRY_FOURIER_YX, &err));
+    assert_ok(scry_sense_create(&s.A,
+                                &(scry_sense_params){.maps = s.maps,
+                                                     .coils = COILS,
+                                                     .sets = 1,
+                                                     .ny = N,
+                                                     .nx = N,
+                                                     .mask = s.mask,
+                                                     .axes = SCRY_FOURIER_YX},
+                                &err));
     s.y = scry_alloc(scry_space_floats(scry_op_cod(s.A)), sizeof *s.y);
     assert_ok(scry_fourier_gather(s.A, (float complex *)s.y, s.k, &err));
     return s;

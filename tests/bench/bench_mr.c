@@ -81,7 +81,15 @@ static void sample(struct scan *s)
         const size_t y = i / n, x = i % n, h = n / 2;
         s->mask[i] = r[i] < 0.2f || (y + 12 >= h && y < h + 12 && x + 12 >= h && x < h + 12);
     }
-    check(scry_sense_create(&s->A, s->maps, s->coils, 1, n, n, s->mask, SCRY_FOURIER_YX, &err),
+    check(scry_sense_create(&s->A,
+                            &(scry_sense_params){.maps = s->maps,
+                                                 .coils = s->coils,
+                                                 .sets = 1,
+                                                 .ny = n,
+                                                 .nx = n,
+                                                 .mask = s->mask,
+                                                 .axes = SCRY_FOURIER_YX},
+                            &err),
           &err);
     const size_t m = scry_space_floats(scry_op_cod(s->A));
     void *work = scry_alloc(1, scry_op_work_bytes(s->A));

@@ -94,7 +94,14 @@ static void bench(struct problem *p, char pattern)
     scry_error err = {0};
     double fused = INFINITY, plain = INFINITY, cg = INFINITY;
     make_mask(p, pattern);
-    if (scry_sense_create(&p->A, p->maps, p->coils, 1, p->n, p->n, p->mask, SCRY_FOURIER_YX,
+    if (scry_sense_create(&p->A,
+                          &(scry_sense_params){.maps = p->maps,
+                                               .coils = p->coils,
+                                               .sets = 1,
+                                               .ny = p->n,
+                                               .nx = p->n,
+                                               .mask = p->mask,
+                                               .axes = SCRY_FOURIER_YX},
                           &err) != SCRY_OK) {
         fprintf(stderr, "%s: %s\n", err.where, err.text);
         exit(1);

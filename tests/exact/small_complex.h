@@ -79,7 +79,15 @@ static inline scry_op *sense(void)
         for (size_t c = 0; c < COILS; c++)
             maps[c * PIXELS + i] /= (float)sqrt(square);
     }
-    assert_ok(scry_sense_create(&A, maps, COILS, 1, NY, NX, mask, SCRY_FOURIER_YX, &err));
+    assert_ok(scry_sense_create(&A,
+                                &(scry_sense_params){.maps = maps,
+                                                     .coils = COILS,
+                                                     .sets = 1,
+                                                     .ny = NY,
+                                                     .nx = NX,
+                                                     .mask = mask,
+                                                     .axes = SCRY_FOURIER_YX},
+                                &err));
     return A;
 }
 

@@ -125,7 +125,15 @@ static void tmpd_does_not_overshoot_with_equal_coils(void **state)
     for (size_t i = 0; i < SAME * PIXELS; i++)
         maps[i] = cexpf(I * (float)(i / PIXELS)) / sqrtf(SAME);
     memset(mask, 1, sizeof mask);
-    assert_ok(scry_sense_create(&s.A, maps, SAME, 1, NY, NX, mask, SCRY_FOURIER_YX, &err));
+    assert_ok(scry_sense_create(&s.A,
+                                &(scry_sense_params){.maps = maps,
+                                                     .coils = SAME,
+                                                     .sets = 1,
+                                                     .ny = NY,
+                                                     .nx = NX,
+                                                     .mask = mask,
+                                                     .axes = SCRY_FOURIER_YX},
+                                &err));
     void *work = scry_alloc(1, scry_op_work_bytes(s.A));
     for (size_t i = 0; i < w.n; i++)
         u[i] = (float)w.mean[i] + (i % 2 ? 0.2f : 1);

@@ -55,8 +55,15 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
         for (size_t i = 0; i < plane->coils * n; i++)
             maps[i] = plane->maps[i] * phase[i % n];
     }
-    scry_status st = scry_sense_create(A, maps, plane->coils, plane->sets, plane->ny, plane->nx,
-                                       mask, plane->axes, err);
+    scry_status st = scry_sense_create(A,
+                                       &(scry_sense_params){.maps = maps,
+                                                            .coils = plane->coils,
+                                                            .sets = plane->sets,
+                                                            .ny = plane->ny,
+                                                            .nx = plane->nx,
+                                                            .mask = mask,
+                                                            .axes = plane->axes},
+                                       err);
     if (maps != plane->maps) scry_free(maps);
     return st;
 }
