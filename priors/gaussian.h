@@ -12,8 +12,17 @@ SCRY_BEGIN
  * `spectrum(f, ctx)` gives S at radial frequency f = |f|; it must be > 0 (the DC value is the
  * variance of the mean). Unit: variance per pixel, so white noise of sd s has S = s^2. */
 typedef double scry_spectrum_fn(double f, void *ctx);
-scry_status scry_gaussian_create(scry_prior **out, const scry_space *space, int rank, double mean,
-                                 scry_spectrum_fn *spectrum, void *ctx, scry_error *err);
+typedef struct scry_gaussian_params {
+    int rank;
+    double mean;
+    scry_spectrum_fn *spectrum; /* called during creation only */
+    void *ctx;
+} scry_gaussian_params;
+
+/* errors  EINVAL: rank, mean not finite, a power outside 1e-37 .. 1e37; EUNSUP: complex; ESHAPE:
+ * not a space; ENOMEM */
+scry_status scry_gaussian_create(scry_prior **out, const scry_space *space,
+                                 const scry_gaussian_params *params, scry_error *err);
 
 /* A radial spectrum as a table: power[i] at f = i * 0.5 * sqrt(2) / (count - 1), interpolated
  * linearly in log power. */

@@ -73,9 +73,15 @@ scry_status scryi_gaussian_value(const scry_prior *P, double *value, const float
  * (cycles per pixel along each of the `rank` last axes, slowest first) or words what is wrong; it
  * is called during creation only. EINVAL: rank, mean; EUNSUP: complex; ESHAPE; ENOMEM. */
 typedef scry_status scryi_precision_fn(double *q, const double f[3], void *ctx, scry_error *err);
+struct scryi_stationary_params {
+    int rank;
+    double mean;
+    scryi_precision_fn *precision;
+    void *ctx;
+};
 scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_ops *ops,
-                                    const scry_space *space, int rank, double mean,
-                                    scryi_precision_fn *precision, void *ctx, scry_error *err);
+                                    const scry_space *space,
+                                    const struct scryi_stationary_params *params, scry_error *err);
 void scryi_stationary_destroy(scry_prior *P);
 
 #endif

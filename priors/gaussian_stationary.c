@@ -124,12 +124,13 @@ static scry_status check_axes(const scry_space *space, int rank, double mean, sc
 }
 
 scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_ops *ops,
-                                    const scry_space *space, int rank, double mean,
-                                    scryi_precision_fn *precision, void *ctx, scry_error *err)
+                                    const scry_space *space,
+                                    const struct scryi_stationary_params *params, scry_error *err)
 {
+    const int rank = params->rank;
     struct stationary *s = NULL;
     *out = NULL;
-    scry_status st = check_axes(space, rank, mean, err);
+    scry_status st = check_axes(space, rank, params->mean, err);
     if (st != SCRY_OK) goto done;
     s = scry_alloc(1, sizeof *s);
     if (!s) {
@@ -147,7 +148,7 @@ scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_op
                                       .rank = rank,
                                       .spectrum = stationary_spectrum};
     s->rank = rank;
-    s->mean = mean;
+    s->mean = params->mean;
     for (int a = 0; a < rank; a++)
         s->dims[a] = space->dims[space->rank - rank + a];
     if ((st = scry_fft_create_real(&s->fft, rank, s->dims, err)) != SCRY_OK) goto done;
@@ -161,7 +162,7 @@ scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_op
         st = SCRY_FAIL(err, SCRY_ENOMEM, "spectrum of %zu frequencies", s->bins);
         goto done;
     }
-    if ((st = tabulate(s, precision, ctx, err)) != SCRY_OK) goto done;
+    if ((st = tabulate(s, params->precision, params->ctx, err)) != SCRY_OK) goto done;
     *out = &s->base.base;
     s = NULL;
 done:
@@ -178,16 +179,11 @@ static const struct scry_prior_ops stationary_ops = {
     .destroy = scryi_stationary_destroy,
 };
 
-struct spectrum {
-    scry_spectrum_fn *power;
-    void *ctx;
-};
-
 static scry_status precision_of_spectrum(double *q, const double f[3], void *ctx, scry_error *err)
 {
-    const struct spectrum *s = ctx;
+    const scry_gaussian_params *s = ctx;
     const double radius = sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
-    const double power = s->power(radius, s->ctx);
+    const double power = s->spectrum(radius, s->ctx);
     if (!(power > 1e-37 && power < 1e37)) /* 1 / power has to fit in a float */
         return SCRY_FAIL(err, SCRY_EINVAL, "power %g at frequency %g, expected 1e-37 to 1e37",
                          power, radius);
@@ -195,12 +191,17 @@ static scry_status precision_of_spectrum(double *q, const double f[3], void *ctx
     return SCRY_OK;
 }
 
-scry_status scry_gaussian_create(scry_prior **out, const scry_space *space, int rank, double mean,
-                                 scry_spectrum_fn *spectrum, void *ctx, scry_error *err)
+scry_status scry_gaussian_create(scry_prior **out, const scry_space *space,
+                                 const scry_gaussian_params *params, scry_error *err)
 {
-    struct spectrum s = {spectrum, ctx};
-    return scryi_stationary_create(out, &stationary_ops, space, rank, mean, precision_of_spectrum,
-                                   &s, err);
+    scry_gaussian_params copy = *params; /* the callback takes no const */
+    return scryi_stationary_create(
+        out, &stationary_ops, space,
+        &(struct scryi_stationary_params){.rank = params->rank,
+                                          .mean = params->mean,
+                                          .precision = precision_of_spectrum,
+                                          .ctx = &copy},
+        err);
 }
 
 double scry_radial_power(const scry_radial *radial, double f)
@@ -229,5 +230,9 @@ scry_status scry_gaussian_create_radial(scry_prior **out, const scry_space *spac
         if (!(radial->power[i] > 0 && isfinite(radial->power[i])))
             return SCRY_FAIL(err, SCRY_EINVAL, "radial power %zu is %g, expected > 0", i,
                              radial->power[i]);
-    return scry_gaussian_create(out, space, rank, radial->mean, power_of_radial, &table, err);
+    return scry_gaussian_create(
+        out, space,
+        &(scry_gaussian_params){
+            .rank = rank, .mean = radial->mean, .spectrum = power_of_radial, .ctx = &table},
+        err);
 }

@@ -51,6 +51,9 @@ scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space, int 
                              weights[a], a);
         e.weight[a] = weights[a];
     }
-    return scryi_stationary_create(out, &tikhonov_ops, space, rank, mean, energy_precision, &e,
-                                   err);
+    return scryi_stationary_create(
+        out, &tikhonov_ops, space,
+        &(struct scryi_stationary_params){
+            .rank = rank, .mean = mean, .precision = energy_precision, .ctx = &e},
+        err);
 }

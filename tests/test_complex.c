@@ -21,7 +21,10 @@ static scry_prior *stationary(double mean, double variance)
     const scry_space space = SCRY_SPACE(NY, NX);
     scry_error err = {0};
     scry_prior *P;
-    assert_ok(scry_gaussian_create(&P, &space, 2, mean, falling, &variance, &err));
+    assert_ok(scry_gaussian_create(
+        &P, &space,
+        &(scry_gaussian_params){.rank = 2, .mean = mean, .spectrum = falling, .ctx = &variance},
+        &err));
     return P;
 }
 
@@ -202,7 +205,10 @@ static void channels_are_parts(void **state)
     scry_error err = {0};
     scry_prior *inner, *P, *Q = pair(stationary(0.2, 0.7), stationary(0.2, 0.7));
     float *x = random_floats(N, 4), a[N], b[N];
-    assert_ok(scry_gaussian_create(&inner, &space, 2, 0.2, falling, &variance, &err));
+    assert_ok(scry_gaussian_create(
+        &inner, &space,
+        &(scry_gaussian_params){.rank = 2, .mean = 0.2, .spectrum = falling, .ctx = &variance},
+        &err));
     assert_ok(scry_channels_create(&P, inner, &err));
     assert_true(scry_space_equal(scry_prior_space(P), scry_prior_space(Q)));
     void *work = scry_alloc(1, scry_prior_work_bytes(P) + scry_prior_work_bytes(Q));
@@ -277,8 +283,12 @@ static void misfits_are_named(void **state)
     double variance = 1;
     scry_error err = {0};
     scry_prior *a = white(0, 1), *b, *c, *P;
-    assert_ok(scry_gaussian_create(&b, &other, 2, 0, falling, &variance, &err));
-    assert_ok(scry_gaussian_create(&c, &three, 2, 0, falling, &variance, &err));
+    assert_ok(scry_gaussian_create(
+        &b, &other, &(scry_gaussian_params){.rank = 2, .spectrum = falling, .ctx = &variance},
+        &err));
+    assert_ok(scry_gaussian_create(
+        &c, &three, &(scry_gaussian_params){.rank = 2, .spectrum = falling, .ctx = &variance},
+        &err));
     assert_fails(scry_complex_create(&P, a, b, &err), SCRY_ESHAPE);
     assert_fails(scry_channels_create(&P, c, &err), SCRY_ESHAPE);
     assert_fails(scry_channels_create(&P, a, &err), SCRY_ESHAPE);

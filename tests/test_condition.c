@@ -25,7 +25,11 @@ static scry_prior *model(void)
     scry_error err = {0};
     scry_prior *part[2], *P;
     for (int k = 0; k < 2; k++)
-        assert_ok(scry_gaussian_create(&part[k], &space, 2, 0.2, falling, &variance[k], &err));
+        assert_ok(scry_gaussian_create(
+            &part[k], &space,
+            &(scry_gaussian_params){
+                .rank = 2, .mean = 0.2, .spectrum = falling, .ctx = &variance[k]},
+            &err));
     assert_ok(scry_complex_create(&P, part[0], part[1], &err));
     return P;
 }

@@ -23,7 +23,8 @@ static scry_prior *gaussian(double mean)
     scry_error err = {0};
     scry_prior *P;
     const scry_space space = SCRY_SPACE(SIDE, SIDE);
-    assert_ok(scry_gaussian_create(&P, &space, 2, mean, spectrum, NULL, &err));
+    assert_ok(scry_gaussian_create(
+        &P, &space, &(scry_gaussian_params){.rank = 2, .mean = mean, .spectrum = spectrum}, &err));
     return P;
 }
 

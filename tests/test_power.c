@@ -30,7 +30,8 @@ static float *sample(scry_spectrum_fn *spectrum, double mean, uint64_t seed)
     const scry_space space = SCRY_SPACE(H, W);
     scry_error err = {0};
     scry_prior *P;
-    assert_ok(scry_gaussian_create(&P, &space, 2, 0, spectrum, NULL, &err));
+    assert_ok(scry_gaussian_create(&P, &space,
+                                   &(scry_gaussian_params){.rank = 2, .spectrum = spectrum}, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     float *x = random_floats(H * W, seed);
     assert_ok(scry_gaussian_apply(P, x, x, SCRY_GAUSSIAN_SQRT, 0, work, &err));

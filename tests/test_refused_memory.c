@@ -35,7 +35,8 @@ static scry_prior *gaussian(const scry_space *space)
 {
     scry_error err = {0};
     scry_prior *P;
-    assert_ok(scry_gaussian_create(&P, space, 2, 0.3, spectrum, NULL, &err));
+    assert_ok(scry_gaussian_create(
+        &P, space, &(scry_gaussian_params){.rank = 2, .mean = 0.3, .spectrum = spectrum}, &err));
     return P;
 }
 
@@ -234,7 +235,10 @@ static scry_status a_stationary_gaussian(size_t nth, scry_error *err)
 {
     scry_status st;
     scry_prior *P;
-    REFUSING(scry_gaussian_create(&P, &image, 2, 0.3, spectrum, NULL, err), P);
+    REFUSING(
+        scry_gaussian_create(
+            &P, &image, &(scry_gaussian_params){.rank = 2, .mean = 0.3, .spectrum = spectrum}, err),
+        P);
     scry_prior_free(P);
     return st;
 }

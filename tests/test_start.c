@@ -74,7 +74,8 @@ static void a_start_is_chosen_from_the_prior(void **state)
     scry_prior *P;
     const scry_gaussian_gap unknown = {0};
     double sigma;
-    assert_ok(scry_gaussian_create(&P, &SCRY_SPACE(4, 4), 2, 0, white, NULL, &err));
+    assert_ok(scry_gaussian_create(&P, &SCRY_SPACE(4, 4),
+                                   &(scry_gaussian_params){.rank = 2, .spectrum = white}, &err));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *r = &rows[i];
         const struct scry_method *method = scry_method_find(r->method);

@@ -89,8 +89,11 @@ static void equals_the_dense_prior(void **state)
     for (size_t s = 0; s < sizeof spaces / sizeof *spaces; s++) {
         scry_prior *P, *Q;
         double *C = circulant(&spaces[s], falling_radial, &scale);
-        assert_ok(
-            scry_gaussian_create(&P, &spaces[s], spaces[s].rank, -0.35, falling, &scale, &err));
+        assert_ok(scry_gaussian_create(
+            &P, &spaces[s],
+            &(scry_gaussian_params){
+                .rank = spaces[s].rank, .mean = -0.35, .spectrum = falling, .ctx = &scale},
+            &err));
         assert_ok(scry_gaussian_create_dense(&Q, &spaces[s], mean, C, &err));
         assert_true(scry_prior_is_gaussian(P));
         same_prior(P, Q);
@@ -109,8 +112,12 @@ static void copies_are_independent(void **state)
     scry_prior *P, *Q;
     double scale = 0.8, p, q, sum = 0;
     float *x = random_floats(90, 1), a[90], b[30];
-    assert_ok(scry_gaussian_create(&P, &three, 2, 0.4, falling, &scale, &err));
-    assert_ok(scry_gaussian_create(&Q, &one, 2, 0.4, falling, &scale, &err));
+    assert_ok(scry_gaussian_create(
+        &P, &three,
+        &(scry_gaussian_params){.rank = 2, .mean = 0.4, .spectrum = falling, .ctx = &scale}, &err));
+    assert_ok(scry_gaussian_create(
+        &Q, &one,
+        &(scry_gaussian_params){.rank = 2, .mean = 0.4, .spectrum = falling, .ctx = &scale}, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     assert_ok(scry_prior_denoise(P, a, x, 0.6f, work, &err));
     for (size_t c = 0; c < 3; c++) {
@@ -137,7 +144,9 @@ static void spectrum_holds_the_eigenvalues(void **state)
     double scale = 2.385;
     scry_prior *P, *Q;
     float wave[2 * H * W], out[2 * H * W], S[H * HALF];
-    assert_ok(scry_gaussian_create(&P, &space, 2, 0.3, falling, &scale, &err));
+    assert_ok(scry_gaussian_create(
+        &P, &space,
+        &(scry_gaussian_params){.rank = 2, .mean = 0.3, .spectrum = falling, .ctx = &scale}, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     assert_int_equal(scry_gaussian_rank(P), 2);
     assert_ok(scry_gaussian_spectrum(P, S, SCRY_GAUSSIAN_SHRINK, 0.7, &err));
@@ -257,12 +266,30 @@ static void refuses(void **state)
     scry_error err = {0};
     scry_prior *P;
     for (size_t i = 0; i < 4; i++)
-        assert_fails(scry_gaussian_create(&P, &space, 2, 0, bad_spectrum, &wrong[i], &err),
-                     SCRY_EINVAL);
-    assert_fails(scry_gaussian_create(&P, &bad, 1, 0, falling, &scale, &err), SCRY_ESHAPE);
-    assert_fails(scry_gaussian_create(&P, &space, 3, 0, falling, &scale, &err), SCRY_EINVAL);
-    assert_fails(scry_gaussian_create(&P, &space, 0, 0, falling, &scale, &err), SCRY_EINVAL);
-    assert_fails(scry_gaussian_create(&P, &space, 2, NAN, falling, &scale, &err), SCRY_EINVAL);
+        assert_fails(
+            scry_gaussian_create(
+                &P, &space,
+                &(scry_gaussian_params){.rank = 2, .spectrum = bad_spectrum, .ctx = &wrong[i]},
+                &err),
+            SCRY_EINVAL);
+    assert_fails(
+        scry_gaussian_create(
+            &P, &bad, &(scry_gaussian_params){.rank = 1, .spectrum = falling, .ctx = &scale}, &err),
+        SCRY_ESHAPE);
+    assert_fails(scry_gaussian_create(
+                     &P, &space,
+                     &(scry_gaussian_params){.rank = 3, .spectrum = falling, .ctx = &scale}, &err),
+                 SCRY_EINVAL);
+    assert_fails(scry_gaussian_create(
+                     &P, &space,
+                     &(scry_gaussian_params){.rank = 0, .spectrum = falling, .ctx = &scale}, &err),
+                 SCRY_EINVAL);
+    assert_fails(
+        scry_gaussian_create(
+            &P, &space,
+            &(scry_gaussian_params){.rank = 2, .mean = NAN, .spectrum = falling, .ctx = &scale},
+            &err),
+        SCRY_EINVAL);
     assert_fails(scry_gaussian_create_radial(&P, &space, 2, &zero, &err), SCRY_EINVAL);
     assert_fails(scry_gaussian_create_radial(&P, &space, 2, &one, &err), SCRY_EINVAL);
     assert_fails(scry_tikhonov_create(&P, &space, 2, 0, 0, 0, NULL, &err), SCRY_EINVAL);
@@ -270,10 +297,16 @@ static void refuses(void **state)
     assert_fails(scry_tikhonov_create(&P, &space, 2, 1, 0, 0, weights, &err), SCRY_EINVAL);
     assert_fails(scry_tikhonov_create(&P, &space, 4, 1, 0, 0, NULL, &err), SCRY_EINVAL);
     space.cplx = true;
-    assert_fails(scry_gaussian_create(&P, &space, 2, 0, falling, &scale, &err), SCRY_EUNSUP);
+    assert_fails(scry_gaussian_create(
+                     &P, &space,
+                     &(scry_gaussian_params){.rank = 2, .spectrum = falling, .ctx = &scale}, &err),
+                 SCRY_EUNSUP);
     assert_null(P);
     space.cplx = false;
-    check_refusals(P, scry_gaussian_create(&P, &space, 2, 0, falling, &scale, &err));
+    check_refusals(P, scry_gaussian_create(
+                          &P, &space,
+                          &(scry_gaussian_params){.rank = 2, .spectrum = falling, .ctx = &scale},
+                          &err));
     check_refusals(P, scry_tikhonov_create(&P, &space, 2, 1, 0, 0, NULL, &err));
 }
 
@@ -287,7 +320,9 @@ static void same_bytes(void **state)
     scry_error err = {0};
     scry_prior *P;
     const int before = omp_get_max_threads();
-    assert_ok(scry_gaussian_create(&P, &space, 2, 0.3, falling, &scale, &err));
+    assert_ok(scry_gaussian_create(
+        &P, &space,
+        &(scry_gaussian_params){.rank = 2, .mean = 0.3, .spectrum = falling, .ctx = &scale}, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     omp_set_num_threads(1);
     assert_ok(scry_prior_denoise(P, one, x, 0.5f, work, &err));

@@ -34,7 +34,9 @@ static void bench_setup(struct bench *b, scry_op *A, int rank, bool holes)
     scry_error err = {0};
     *b = (struct bench){.A = A, .t = 1.3f};
     if (rank)
-        assert_ok(scry_gaussian_create(&b->model, scry_op_dom(A), rank, 0, power, NULL, &err));
+        assert_ok(scry_gaussian_create(&b->model, scry_op_dom(A),
+                                       &(scry_gaussian_params){.rank = rank, .spectrum = power},
+                                       &err));
     assert_ok(scry_update_create(&b->update, A, rank, &err));
     b->n = scry_space_count(scry_op_dom(A));
     b->m = scry_space_count(scry_op_cod(A));

@@ -179,8 +179,11 @@ static void tiled_equals_the_whole(void **state)
     scry_error err = {0};
     scry_prior *whole, *inner, *P;
     double square = 0, largest = 0;
-    assert_ok(scry_gaussian_create(&whole, &space, 2, 0.3, smooth, NULL, &err));
-    assert_ok(scry_gaussian_create(&inner, &window, 2, 0.3, smooth, NULL, &err));
+    assert_ok(scry_gaussian_create(
+        &whole, &space, &(scry_gaussian_params){.rank = 2, .mean = 0.3, .spectrum = smooth}, &err));
+    assert_ok(scry_gaussian_create(
+        &inner, &window, &(scry_gaussian_params){.rank = 2, .mean = 0.3, .spectrum = smooth},
+        &err));
     assert_ok(scry_tiled_create(&P, &space, inner, 24, 2, &err));
     assert_int_equal(scry_tiled_count(P), 6 * 4);
     void *work = scry_alloc(1, scry_prior_work_bytes(P) + scry_prior_work_bytes(whole));

@@ -95,7 +95,11 @@ static scry_status make_stationary(struct part *p, const exact_spec *spec, const
                                      cos(2 * M_PI * (fy * dy + fx * dx)) / (double)n;
             }
     }
-    return scry_gaussian_create(&p->prior, space, spec->rank, mean, spectrum_at, &s, err);
+    return scry_gaussian_create(
+        &p->prior, space,
+        &(scry_gaussian_params){
+            .rank = spec->rank, .mean = mean, .spectrum = spectrum_at, .ctx = &s},
+        err);
 }
 
 /* C_ij = sd_i sd_j c^|i - j| with unequal sd. */

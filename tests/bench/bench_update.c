@@ -86,7 +86,9 @@ static void setup(struct bench *b, size_t size, double electrons)
              &(scry_blur_params){.psf = h, .psf_space = ps, .boundary = SCRY_OPEN, .multiple = 8},
              &err),
          &err);
-    must(scry_gaussian_create(&b->model, scry_op_dom(b->A), 2, 0, power, NULL, &err), &err);
+    must(scry_gaussian_create(&b->model, scry_op_dom(b->A),
+                              &(scry_gaussian_params){.rank = 2, .spectrum = power}, &err),
+         &err);
     must(scry_update_create(&b->update, b->A, 2, &err), &err);
     b->n = scry_space_count(scry_op_dom(b->A));
     b->m = size * size;
