@@ -36,9 +36,11 @@ static bool sensible(double x)
     return x > 1e-18 && x < 1e18;
 }
 
-scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space, int rank, double lambda,
-                                 double ridge, double mean, const double *weights, scry_error *err)
+scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space,
+                                 const scry_tikhonov_params *params, scry_error *err)
 {
+    const int rank = params->rank;
+    const double lambda = params->lambda, ridge = params->ridge, *weights = params->weights;
     struct energy e = {.rank = rank, .lambda = lambda, .ridge = ridge, .weight = {1, 1, 1}};
     *out = NULL;
     if (!sensible(lambda))
@@ -54,6 +56,6 @@ scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space, int 
     return scryi_stationary_create(
         out, &tikhonov_ops, space,
         &(struct scryi_stationary_params){
-            .rank = rank, .mean = mean, .precision = energy_precision, .ctx = &e},
+            .rank = rank, .mean = params->mean, .precision = energy_precision, .ctx = &e},
         err);
 }

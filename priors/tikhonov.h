@@ -3,6 +3,12 @@
 
 #include "priors/prior.h"
 
+typedef struct scry_tikhonov_params {
+    int rank;
+    double lambda, ridge, mean;
+    const double *weights; /* of the axes used, slowest first; NULL: all 1 */
+} scry_tikhonov_params;
+
 /* Gradient energy on a periodic grid,
  *
  *   -log p(u) = 1/2 lambda |D u|^2 + 1/2 ridge |u - mean|^2,
@@ -14,11 +20,10 @@
  * normalised, scry_prior_is_gaussian says no, and COV and SQRT do not exist (EINVAL); all else
  * does.
  *
- * weights  of the axes used, slowest first; NULL: all 1
  * EINVAL: lambda, a weight not > 0 or absurd (beyond 1e18, 1e6), ridge neither 0 nor such a number,
  * rank outside 1..min(3, space rank), mean not finite;
  * EUNSUP: a complex space; ESHAPE: a bad space; ENOMEM. Tikhonov 1963. */
-scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space, int rank, double lambda,
-                                 double ridge, double mean, const double *weights, scry_error *err);
+scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space,
+                                 const scry_tikhonov_params *params, scry_error *err);
 
 #endif

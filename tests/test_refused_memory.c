@@ -283,7 +283,9 @@ static scry_status a_tikhonov(size_t nth, scry_error *err)
 {
     scry_status st;
     scry_prior *P;
-    REFUSING(scry_tikhonov_create(&P, &image, 2, 1.7, 0.1, 0, NULL, err), P);
+    REFUSING(scry_tikhonov_create(
+                 &P, &image, &(scry_tikhonov_params){.rank = 2, .lambda = 1.7, .ridge = 0.1}, err),
+             P);
     scry_prior_free(P);
     return st;
 }

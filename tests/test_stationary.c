@@ -206,7 +206,11 @@ static void tikhonov_is_a_gaussian(void **state)
     for (int i = 0; i < 60; i++)
         mean[i] = 0.25;
     double *C = circulant(&space, tikhonov_power, &ridge);
-    assert_ok(scry_tikhonov_create(&P, &space, 3, 0.7, ridge, 0.25, tikhonov_weights, &err));
+    assert_ok(scry_tikhonov_create(
+        &P, &space,
+        &(scry_tikhonov_params){
+            .rank = 3, .lambda = 0.7, .ridge = ridge, .mean = 0.25, .weights = tikhonov_weights},
+        &err));
     assert_ok(scry_gaussian_create_dense(&Q, &space, mean, C, &err));
     same_prior(P, Q);
     scry_prior_free(P);
@@ -224,7 +228,8 @@ static void tikhonov_improper(void **state)
     scry_prior *P;
     float *u = random_floats(H * W, 2), out[H * W];
     double energy = 0, value;
-    assert_ok(scry_tikhonov_create(&P, &space, 2, 0.7, 0, 0, NULL, &err));
+    assert_ok(
+        scry_tikhonov_create(&P, &space, &(scry_tikhonov_params){.rank = 2, .lambda = 0.7}, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     for (size_t y = 0; y < H; y++)
         for (size_t x = 0; x < W; x++) {
@@ -292,10 +297,20 @@ static void refuses(void **state)
         SCRY_EINVAL);
     assert_fails(scry_gaussian_create_radial(&P, &space, 2, &zero, &err), SCRY_EINVAL);
     assert_fails(scry_gaussian_create_radial(&P, &space, 2, &one, &err), SCRY_EINVAL);
-    assert_fails(scry_tikhonov_create(&P, &space, 2, 0, 0, 0, NULL, &err), SCRY_EINVAL);
-    assert_fails(scry_tikhonov_create(&P, &space, 2, 1, -1, 0, NULL, &err), SCRY_EINVAL);
-    assert_fails(scry_tikhonov_create(&P, &space, 2, 1, 0, 0, weights, &err), SCRY_EINVAL);
-    assert_fails(scry_tikhonov_create(&P, &space, 4, 1, 0, 0, NULL, &err), SCRY_EINVAL);
+    assert_fails(
+        scry_tikhonov_create(&P, &space, &(scry_tikhonov_params){.rank = 2, .lambda = 0}, &err),
+        SCRY_EINVAL);
+    assert_fails(scry_tikhonov_create(&P, &space,
+                                      &(scry_tikhonov_params){.rank = 2, .lambda = 1, .ridge = -1},
+                                      &err),
+                 SCRY_EINVAL);
+    assert_fails(
+        scry_tikhonov_create(
+            &P, &space, &(scry_tikhonov_params){.rank = 2, .lambda = 1, .weights = weights}, &err),
+        SCRY_EINVAL);
+    assert_fails(
+        scry_tikhonov_create(&P, &space, &(scry_tikhonov_params){.rank = 4, .lambda = 1}, &err),
+        SCRY_EINVAL);
     space.cplx = true;
     assert_fails(scry_gaussian_create(
                      &P, &space,
@@ -307,7 +322,8 @@ static void refuses(void **state)
                           &P, &space,
                           &(scry_gaussian_params){.rank = 2, .spectrum = falling, .ctx = &scale},
                           &err));
-    check_refusals(P, scry_tikhonov_create(&P, &space, 2, 1, 0, 0, NULL, &err));
+    check_refusals(
+        P, scry_tikhonov_create(&P, &space, &(scry_tikhonov_params){.rank = 2, .lambda = 1}, &err));
 }
 
 static void same_bytes(void **state)

@@ -236,7 +236,9 @@ static void wrong_arguments_are_refused(void **state)
     assert_below(scry_distance(s.z, s.u, s.n), 1e-6 * scry_norm(s.u, s.n));
     s.u[5] = INFINITY;
     assert_fails(scry_wavelet_shrink(s.W, s.z, s.u, 1, 0, 0, s.work, &err), SCRY_ENUMERIC);
-    assert_ok(scry_tikhonov_create(&other, &SCRY_SPACE(40, 33), 2, 1, 0.1, 0, NULL, &err));
+    assert_ok(scry_tikhonov_create(&other, &SCRY_SPACE(40, 33),
+                                   &(scry_tikhonov_params){.rank = 2, .lambda = 1, .ridge = 0.1},
+                                   &err));
     assert_fails(scry_wavelet_shrink(other, s.z, s.u, 1, 0, 0, s.work, &err), SCRY_EINVAL);
     assert_fails(scry_wavelet_analyse(other, s.z, s.u, s.work, &err), SCRY_EINVAL);
     assert_fails(scry_wavelet_synthesise(other, s.z, s.u, s.work, &err), SCRY_EINVAL);
