@@ -224,9 +224,11 @@ done:
     return st;
 }
 
-scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p, int rank,
-                            const size_t *limit, scry_psf_info *info, scry_error *err)
+scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p,
+                            const scry_psf_grid *grid, scry_psf_info *info, scry_error *err)
 {
+    const int rank = grid->rank;
+    const size_t *limit = grid->limit;
     scry_psf_params all = *p;
     scry_psf_info found = {0};
     *psf = NULL;

@@ -124,18 +124,23 @@ typedef struct scry_psf_info {
     scry_psf_stats stats;
 } scry_psf_info;
 
-/* Computes a PSF: (y, x) for rank 2, (z, y, x) for rank 3. Completes a copy of p.
- *   limit  largest size an automatic support may take on each axis (rank entries, 0: 129), or NULL.
- *          In a plane (rank 2) it is at most 129 all the same. The size becomes odd by rounding
- *          down. Sizes that p gives win.
+/* Where a PSF is computed. */
+typedef struct scry_psf_grid {
+    int rank;            /* 2: (y, x), 3: (z, y, x) */
+    const size_t *limit; /* largest size that an automatic support may take on each axis (rank
+                            entries, 0: 129), or NULL. In a plane it is at most 129 all the same.
+                            The size becomes odd by rounding down. Sizes of the params win. */
+} scry_psf_grid;
+
+/* Computes a PSF. Completes a copy of p.
  *   *psf   from scry_alloc, release with scry_free;  info may be NULL
  * An automatic support holds `energy` of the light in its planes. A widefield PSF has the same
  * energy in each plane, so that no energy can bound it: without `size_z` it takes the planes that
  * the limit allows. Confocal ones, and any without a limit, end where the on-axis intensity stays
  * below 1 % of its maximum. EINVAL: as scry_psf_complete, find_width, or so large or aberrated a
  * PSF that the integrals would take more than 4096 nodes. */
-scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p, int rank,
-                            const size_t *limit, scry_psf_info *info, scry_error *err);
+scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p,
+                            const scry_psf_grid *grid, scry_psf_info *info, scry_error *err);
 
 /* What was found in a measured PSF, as bits. */
 enum {

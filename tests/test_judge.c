@@ -37,7 +37,7 @@ static void expose(double photons)
     for (size_t i = 0; i < N; i++)
         truth[i] = (float)(photons * (truth[i] + 0.02));
     assert_ok(scry_psf_parse(&params, psf_model, &err));
-    assert_ok(scry_psf_create(&psf, &ps, &params, 2, NULL, NULL, &err));
+    assert_ok(scry_psf_create(&psf, &ps, &params, &(scry_psf_grid){.rank = 2}, NULL, &err));
     assert_ok(scry_blur_create(&A, &space, &(scry_blur_params){.psf = psf, .psf_space = ps}, &err));
     void *work = scry_alloc(1, scry_op_work_bytes(A));
     assert_ok(scry_op_forward(A, blurred, truth, work, &err));

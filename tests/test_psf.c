@@ -17,7 +17,7 @@ static float *make(const char *spec, int rank, scry_space *s, scry_psf_info *inf
     scry_psf_params p;
     float *psf;
     assert_ok(scry_psf_parse(&p, spec, &err));
-    assert_ok(scry_psf_create(&psf, s, &p, rank, NULL, info, &err));
+    assert_ok(scry_psf_create(&psf, s, &p, &(scry_psf_grid){.rank = rank}, info, &err));
     assert_int_equal(s->rank, rank);
     assert_near(info->stats.sum, 1, 1e-5);
     assert_true(info->stats.min >= 0);
@@ -257,19 +257,22 @@ static void automatic_supports_are_sane(void **state)
     scry_free(psf);
     const size_t deep[3] = {61, 401, 401}, limit[3] = {8, 31, 24};
     assert_ok(scry_psf_parse(&p, "born-wolf:na=1.2,wavelength=520,pixel=100,spacing=300", &err));
-    assert_ok(scry_psf_create(&psf, &s, &p, 3, deep, &info, &err));
+    assert_ok(
+        scry_psf_create(&psf, &s, &p, &(scry_psf_grid){.rank = 3, .limit = deep}, &info, &err));
     assert_int_equal(s.dims[0], 61); /* each plane of a widefield psf holds the same light */
     assert_true(s.dims[1] > 129 && info.energy > 0.98);
     scry_free(psf);
     assert_ok(scry_psf_parse(&p, "born-wolf:na=1.4,wavelength=520,pixel=65,spacing=200", &err));
-    assert_ok(scry_psf_create(&psf, &s, &p, 3, limit, &info, &err));
+    assert_ok(
+        scry_psf_create(&psf, &s, &p, &(scry_psf_grid){.rank = 3, .limit = limit}, &info, &err));
     assert_int_equal(s.dims[0], 7);
     assert_int_equal(s.dims[1], 23);
     assert_int_equal(s.dims[2], 23);
     scry_free(psf);
     assert_ok(
         scry_psf_parse(&p, "gibson-lanni:na=1.3,wavelength=100,pixel=65,ns=2.5,depth=5000", &err));
-    assert_fails(scry_psf_create(&psf, &s, &p, 2, NULL, NULL, &err), SCRY_EINVAL);
+    assert_fails(scry_psf_create(&psf, &s, &p, &(scry_psf_grid){.rank = 2}, NULL, &err),
+                 SCRY_EINVAL);
     assert_null(psf);
 }
 
@@ -375,7 +378,8 @@ static void memory_is_returned(void **state)
             float *psf;
             assert_ok(scry_psf_parse(&p, specs[i], &err));
             scry_memory_fail_at(nth);
-            const scry_status st = scry_psf_create(&psf, &s, &p, 2, NULL, NULL, &err);
+            const scry_status st =
+                scry_psf_create(&psf, &s, &p, &(scry_psf_grid){.rank = 2}, NULL, &err);
             scry_memory_fail_at(0);
             if (st == SCRY_OK) {
                 done = 1;

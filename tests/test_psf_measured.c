@@ -87,7 +87,7 @@ static void a_normalised_psf_keeps_its_tail(void **state)
     float *psf, *again;
     const scry_psf_prepare_opts all = {.background = NAN, .energy = 1};
     assert_ok(scry_psf_parse(&p, "airy:na=1.2,wavelength=510,pixel=90,size=31", &err));
-    assert_ok(scry_psf_create(&psf, &s, &p, 2, NULL, NULL, &err));
+    assert_ok(scry_psf_create(&psf, &s, &p, &(scry_psf_grid){.rank = 2}, NULL, &err));
     assert_ok(scry_psf_prepare(&again, &os, psf, &s, &all, &r, &err));
     assert_true(scry_space_equal(&s, &os));
     for (size_t i = 0; i < scry_space_count(&s); i++)

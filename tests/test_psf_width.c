@@ -20,7 +20,7 @@ static float *gaussian(scry_space *ps, double sigma)
     float *psf;
     scry_psf_params_init(&p, SCRY_PSF_GAUSSIAN);
     assert_ok(scry_psf_set(&p, SCRY_PSF_SIGMA, sigma, &err));
-    assert_ok(scry_psf_create(&psf, ps, &p, 2, NULL, NULL, &err));
+    assert_ok(scry_psf_create(&psf, ps, &p, &(scry_psf_grid){.rank = 2}, NULL, &err));
     return psf;
 }
 

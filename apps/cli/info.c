@@ -187,7 +187,8 @@ static scry_status info_model(const char *spec, scry_error *err)
     char text[64];
     scry_status st = scry_psf_parse(&p, spec, err);
     const int rank = p.model == SCRY_PSF_AIRY || p.model == SCRY_PSF_GAUSSIAN ? 2 : 3;
-    if (st == SCRY_OK) st = scry_psf_create(&psf, &space, &p, rank, NULL, NULL, err);
+    if (st == SCRY_OK)
+        st = scry_psf_create(&psf, &space, &p, &(scry_psf_grid){.rank = rank}, NULL, err);
     if (st != SCRY_OK) return st;
     printf("%s\n  %-14s %s\n", spec, "support", scry_space_print(&space, text, sizeof text));
     st = print_psf(psf, &space, false, err);

@@ -45,7 +45,8 @@ int main(void)
 
     scry_status st = scry_phantom_cells(truth, &space, 16, 1, &err);
     if (st == SCRY_OK) st = scry_psf_parse(&params, "gaussian:sigma=1.5", &err);
-    if (st == SCRY_OK) st = scry_psf_create(&psf, &psf_space, &params, 2, NULL, NULL, &err);
+    if (st == SCRY_OK)
+        st = scry_psf_create(&psf, &psf_space, &params, &(scry_psf_grid){.rank = 2}, NULL, &err);
     if (st == SCRY_OK)
         st = scry_blur_create(&A, &space, &(scry_blur_params){.psf = psf, .psf_space = psf_space},
                               &err);

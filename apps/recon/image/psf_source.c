@@ -133,7 +133,8 @@ static scry_status make_model(float **psf, scry_space *space, const scry_psf_sou
                                  .excitation_nm = image->excitation_nm};
     scry_psf_info made;
     scry_psf_merge(&p, &m);
-    scry_status st = scry_psf_create(psf, space, &p, rank, limit, &made, err);
+    scry_status st =
+        scry_psf_create(psf, space, &p, &(scry_psf_grid){.rank = rank, .limit = limit}, &made, err);
     if (st != SCRY_OK || !log) return st;
     if ((st = scry_psf_complete(&p, rank, err)) != SCRY_OK) return st;
     const size_t n = scry_psf_describe(&p, NULL, 0);
