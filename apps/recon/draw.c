@@ -11,7 +11,8 @@ static scry_status make_priors(scry_problem *out, scry_prior **prior, scry_prior
     const scry_space space = SCRY_SPACE(q->ny, q->nx);
     const scry_radial *power = &pool->info->radial;
     scry_prior_layout layout;
-    scry_status st = scry_prior_pool_make(prior, &layout, pool, &space, q->tile, false, 1, err);
+    scry_status st = scry_prior_pool_make(prior, &layout, pool, &space,
+                                          &(scry_prior_plan){.tile = q->tile, .threads = 1}, err);
     if (st == SCRY_OK && power->count)
         st = scry_gaussian_create_radial(model, &space, space.rank, power, err);
     *out = (scry_problem){.prior = *prior, .model = *model, .gap = &pool->info->departure};

@@ -109,11 +109,11 @@ static scry_status wrapped(scry_prior **P, scry_prior *outer, scry_status st)
 }
 
 scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
-                                 const scry_prior_pool *pool, const scry_space *space, size_t tile,
-                                 bool vjp, int threads, scry_error *err)
+                                 const scry_prior_pool *pool, const scry_space *space,
+                                 const scry_prior_plan *plan, scry_error *err)
 {
     const size_t m = scry_network_multiple(pool->network);
-    if (!tile) tile = DEFAULT_TILE;
+    const size_t tile = plan->tile ? plan->tile : DEFAULT_TILE;
     const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
     const scry_space plane = SCRY_SPACE(y, x);
     const scry_space small = SCRY_SPACE(window(y, tile, m), window(x, tile, m));
@@ -122,8 +122,8 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
         SCRY_SPACE(y > small.dims[0] ? y : small.dims[0], x > small.dims[1] ? x : small.dims[1]);
     scry_unet_opts opts;
     scry_unet_opts_init(&opts);
-    opts.vjp = vjp;
-    opts.threads = threads;
+    opts.vjp = plan->vjp;
+    opts.threads = plan->threads;
     scry_prior *P = NULL, *outer = NULL;
     *out = NULL;
     *layout =

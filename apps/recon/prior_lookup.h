@@ -43,11 +43,16 @@ typedef struct scry_prior_pool {
 scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err);
 void scry_prior_pool_close(scry_prior_pool *pool); /* accepts a zeroed one */
 
+typedef struct scry_prior_plan {
+    size_t tile; /* pixels; 0: 512 */
+    bool vjp;    /* plan the vector-Jacobian product (more memory) */
+    int threads; /* inside one call */
+} scry_prior_plan;
+
 /* A prior on (y, x) or (z, y, x), one channel, any size: the network padded to its multiple, in
- * overlapping windows of `tile` pixels (0: 512) where a side is longer than 1.5 tiles, plane by
- * plane. vjp      plan the vector-Jacobian product (more memory) threads  inside one call */
+ * overlapping windows of `tile` pixels where a side is longer than 1.5 tiles, plane by plane. */
 scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
-                                 const scry_prior_pool *pool, const scry_space *space, size_t tile,
-                                 bool vjp, int threads, scry_error *err);
+                                 const scry_prior_pool *pool, const scry_space *space,
+                                 const scry_prior_plan *plan, scry_error *err);
 
 #endif

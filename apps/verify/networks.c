@@ -98,7 +98,8 @@ static scry_status make_priors(verify_network_trial *net, bool pairs, scry_error
     scry_prior_layout layout;
     scry_status st = scry_prior_pool_open(&net->pool, net->trial.name, err);
     if (st == SCRY_OK)
-        st = scry_prior_pool_make(&net->prior, &layout, &net->pool, &space, SIDE, true, 1, err);
+        st = scry_prior_pool_make(&net->prior, &layout, &net->pool, &space,
+                                  &(scry_prior_plan){.tile = SIDE, .vjp = true, .threads = 1}, err);
     if (st == SCRY_OK && pairs) st = verify_networks_join(&net->prior, &space, err);
     if (st == SCRY_OK && net->pool.info->radial.count) {
         st = scry_gaussian_create_radial(&net->model, &space, 2, &net->pool.info->radial, err);

@@ -155,8 +155,12 @@ static scry_status take_prior(struct scryi_image_setup *run, const scry_space *d
     /* A method that is about to be refused for its operator: the prior has all it can have, so that
      * the message names every method that would serve. */
     const bool refused = (run->method->needs & SCRY_NEEDS_SVD) && run->blurred;
-    return scry_prior_pool_make(&run->prior, &run->layout, &run->pool, dom, run->request->tile,
-                                (run->method->needs & SCRY_NEEDS_VJP) || refused, 1, err);
+    return scry_prior_pool_make(
+        &run->prior, &run->layout, &run->pool, dom,
+        &(scry_prior_plan){.tile = run->request->tile,
+                           .vjp = (run->method->needs & SCRY_NEEDS_VJP) || refused,
+                           .threads = 1},
+        err);
 }
 
 /* Likelihood and Gaussian model for a map of intensities, in place of those before. */

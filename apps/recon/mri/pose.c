@@ -134,8 +134,9 @@ static scry_status make_priors(struct scryi_mri_parts *p, scry_error *err)
     /* A method that is about to be refused for its operator: the prior has all it can have, so that
      * the message names every method that would serve. */
     const bool refused = (needs & SCRY_NEEDS_SVD) && plane->coils > 1;
-    scry_status st = scry_prior_pool_make(&real, &layout, &p->r->pool, &space, 0,
-                                          (needs & SCRY_NEEDS_VJP) || refused, 1, err);
+    scry_status st = scry_prior_pool_make(
+        &real, &layout, &p->r->pool, &space,
+        &(scry_prior_plan){.vjp = (needs & SCRY_NEEDS_VJP) || refused, .threads = 1}, err);
     if (st == SCRY_OK) st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
     if (st == SCRY_OK) real = imaginary = NULL;
