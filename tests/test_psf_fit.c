@@ -48,7 +48,9 @@ static double width_for(const scry_psf_request *request, enum content what, doub
     assert_ok(scry_psf_fit_ask(&widths, &s, &image, known, &noise, SCRY_OPEN, &ears, &err));
     const double factor = scry_psf_fit_of(&widths, 0)->used;
     s.request.width = factor * (s.request.width > 0 ? s.request.width : 1);
-    assert_ok(scry_psf_source_make(&psf, &ps, &s, &image, SCRY_OPEN, &ears, &err));
+    assert_ok(scry_psf_source_make(
+        &psf, &ps, &s, &(scry_psf_setting){.image = &image, .boundary = SCRY_OPEN, .log = &ears},
+        &err));
     assert_ok(scry_psf_measure(&stats, psf, &ps, &err));
     assert_near(stats.sum, 1, 1e-5);
     if (used) *used = factor;

@@ -95,7 +95,9 @@ static scry_status expose(float *adu, const float *x, double peak, const scry_ps
     void *work = NULL;
     const bool open = !s->boundary || strcmp(s->boundary, "periodic") != 0;
     const scry_boundary boundary = open ? SCRY_OPEN : SCRY_PERIODIC;
-    scry_status st = scry_psf_source_make(&psf, &ps, source, scan, boundary, &log, err);
+    scry_status st = scry_psf_source_make(
+        &psf, &ps, source, &(scry_psf_setting){.image = scan, .boundary = boundary, .log = &log},
+        err);
     if (st != SCRY_OK) goto done;
     if ((st = scry_blur_domain(&window, space, &ps, boundary, 1, err)) != SCRY_OK) goto done;
     if ((st = scry_blur_create(

@@ -217,7 +217,9 @@ scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_set
     p->outside = scry_alloc(n, 1);
     if (!p->known || !p->outside) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     if (run->blurred)
-        st = scry_psf_source_make(&p->psf, &p->ps, &run->psf, image, boundary, log, err);
+        st = scry_psf_source_make(
+            &p->psf, &p->ps, &run->psf,
+            &(scry_psf_setting){.image = image, .boundary = boundary, .log = log}, err);
     if (st == SCRY_OK)
         st = scry_known_find(p->known, p->outside, &p->excluded, image, request->defects, p->psf,
                              &p->ps, &request->log, err);
@@ -250,8 +252,11 @@ scry_status scryi_image_ask(scry_noise *noise, unsigned char *known, const scry_
     if (!outside) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     if (blurred) st = scry_psf_source_init(&source, &q->psf, NULL, err);
     if (st == SCRY_OK && blurred)
-        st = scry_psf_source_make(&psf, &ps, &source, image,
-                                  scry_boundary_of(q->boundary, image->space.rank), NULL, err);
+        st = scry_psf_source_make(
+            &psf, &ps, &source,
+            &(scry_psf_setting){.image = image,
+                                .boundary = scry_boundary_of(q->boundary, image->space.rank)},
+            err);
     if (st == SCRY_OK && blurred) st = scry_transfer_create_lateral(&lateral, psf, &ps, err);
     if (st == SCRY_OK)
         st = scry_known_find(known, outside, &excluded, image, q->defects, psf, &ps, NULL, err);

@@ -137,7 +137,9 @@ scry_status scry_psf_fit_ask(scry_psf_widths *widths, const scry_psf_source *s,
     float *psf = NULL;
     scry_space space;
     scry_status st = channel_of(&fit, widths, image->channel, err);
-    if (st == SCRY_OK) st = scry_psf_source_make(&psf, &space, s, image, boundary, NULL, err);
+    if (st == SCRY_OK)
+        st = scry_psf_source_make(&psf, &space, s,
+                                  &(scry_psf_setting){.image = image, .boundary = boundary}, err);
     if (st == SCRY_OK) st = ask_image(&fit->found, image, known, psf, &space, noise, err);
     scry_free(psf);
     if (st != SCRY_OK) return st;

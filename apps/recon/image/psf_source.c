@@ -301,9 +301,11 @@ scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank)
 }
 
 scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
-                                 const scry_image *image, scry_boundary boundary,
-                                 const scry_log *log, scry_error *err)
+                                 const scry_psf_setting *setting, scry_error *err)
 {
+    const scry_image *image = setting->image;
+    const scry_boundary boundary = setting->boundary;
+    const scry_log *log = setting->log;
     size_t limit[3] = {0};
     const double factor = s->request.width > 0 ? s->request.width : 1;
     const bool gaussian = s->request.model && s->params.model == SCRY_PSF_GAUSSIAN;

@@ -70,6 +70,13 @@ int scry_psf_source_rank(const scry_psf_source *s, size_t nz);
 
 scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank);
 
+/* Where a PSF is used. */
+typedef struct scry_psf_setting {
+    const scry_image *image;
+    scry_boundary boundary;
+    const scry_log *log; /* NULL: silent */
+} scry_psf_setting;
+
 /* The PSF for an image, of its rank. On an axis of n pixels it has at most 2 n - 1 entries, as far
  * as one pixel of the image sees another, or n with a periodic boundary: computed ones are limited
  * to it, a measured one that is larger is cut or an error. Model parameters that are not given come
@@ -77,7 +84,6 @@ scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank);
  * is logged. *psf from scry_alloc; its sum is 1. errors  those of scry_psf_create, scry_psf_prepare
  * and scry_psf_resample, with the PSF's name; ESHAPE: larger than that */
 scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
-                                 const scry_image *image, scry_boundary boundary,
-                                 const scry_log *log, scry_error *err);
+                                 const scry_psf_setting *setting, scry_error *err);
 
 #endif
