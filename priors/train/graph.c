@@ -406,21 +406,21 @@ static scry_status train_place(scryi_train_builder *b)
     return scryi_arrange(g->buffers, g->buffer_count, &g->floats, b->err);
 }
 
-scry_status scryi_graph_create(scryi_graph **out, scry_network *net, size_t batch, size_t height,
-                               size_t width, size_t workers, scry_error *err)
+scry_status scryi_graph_create(scryi_graph **out, scry_network *net,
+                               const struct scryi_graph_params *params, scry_error *err)
 {
     bool has;
     scryi_train_builder b = {.err = err};
     *out = NULL;
-    scry_status st = train_check(net, height, width, err);
+    scry_status st = train_check(net, params->height, params->width, err);
     if (st != SCRY_OK) return st;
     scryi_graph *g = b.g = scry_alloc(1, sizeof *g);
     if (!g) return SCRY_FAIL(err, SCRY_ENOMEM, "graph of the training");
     g->net = net;
-    g->batch = batch;
-    g->height = height;
-    g->width = width;
-    g->workers = workers;
+    g->batch = params->batch;
+    g->height = params->height;
+    g->width = params->width;
+    g->workers = params->workers;
     g->layers = scry_alloc(SCRYI_TRAIN_LAYERS, sizeof *g->layers);
     g->rows = scry_alloc(SCRYI_TRAIN_LAYERS, sizeof *g->rows);
     if (!g->layers || !g->rows) {

@@ -84,10 +84,15 @@ typedef struct scryi_graph {
     double flops;           /* of an image, forward and back, as direct sums */
 } scryi_graph;
 
+struct scryi_graph_params {
+    size_t batch, height, width; /* images of a group, and their sides */
+    size_t workers;
+};
+
 /* Borrows net. EUNSUP: what training has no gradients for, named: attention, widths that are no
  * multiples of 16. */
-scry_status scryi_graph_create(scryi_graph **out, scry_network *net, size_t batch, size_t height,
-                               size_t width, size_t workers, scry_error *err);
+scry_status scryi_graph_create(scryi_graph **out, scry_network *net,
+                               const struct scryi_graph_params *params, scry_error *err);
 void scryi_graph_free(scryi_graph *g); /* accepts NULL */
 
 /* The network's present weights, into the layouts they run in. */

@@ -206,8 +206,12 @@ scry_status scry_trainer_create(scry_trainer **out, const scry_train_opts *opts,
     t->pixels = t->opts.channels * t->opts.crop * t->opts.crop;
     t->group_count = t->opts.batch / t->opts.group;
     if ((st = scryi_network_entries(&t->entries, &t->entry_count, t->net, err)) != SCRY_OK ||
-        (st = scryi_graph_create(&t->graph, t->net, t->opts.group, side, side,
-                                 (size_t)t->opts.threads, err)) != SCRY_OK ||
+        (st = scryi_graph_create(&t->graph, t->net,
+                                 &(struct scryi_graph_params){.batch = t->opts.group,
+                                                              .height = side,
+                                                              .width = side,
+                                                              .workers = (size_t)t->opts.threads},
+                                 err)) != SCRY_OK ||
         (st = trainer_arrays(t, err)) != SCRY_OK)
         goto done;
     if (!init) trainer_draw(t);
