@@ -9,7 +9,8 @@
 
 static void info_of(scry_tiff_info *info)
 {
-    scry_tiff_info_init(info, SCRY_TIFF_PLAIN, SCRY_TIFF_U16, 2, 3, 4, 5, 7);
+    scry_tiff_info_init(info, SCRY_TIFF_PLAIN, SCRY_TIFF_U16,
+                        &(scry_tiff_axes){.c = 2, .z = 3, .t = 4, .y = 5, .x = 7});
 }
 
 static void planes_are_numbered_as_they_are_written(void **state)
@@ -67,7 +68,8 @@ static void a_mask_serves_all_slices_or_each_its_own(void **state)
     const scry_image_stack planes = {"a.tif", &info, 2, 0};
     const scry_stack_image at = scry_image_stack_at(&planes, info.c); /* slice 1 */
     assert_int_equal(at.z, 1);
-    scry_tiff_info_init(&one, SCRY_TIFF_PLAIN, SCRY_TIFF_U8, 1, info.z, 1, 5, 7);
+    scry_tiff_info_init(&one, SCRY_TIFF_PLAIN, SCRY_TIFF_U8,
+                        &(scry_tiff_axes){.z = info.z, .y = 5, .x = 7});
     mask[35 + 4] = 2;
     assert_ok(scry_image_stack_mask(known, &planes, &at, "m.tif", &one, mask, &err));
     for (size_t i = 0; i < 35; i++)

@@ -101,7 +101,11 @@ static void every_type_and_flavour(void **state)
                                               .force = true,
                                               .size = (scry_tiff_size)(type % 2)};
                     scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, (scry_tiff_type)type,
-                                        samples == 3 ? 3 : C, Z, flavour ? T : 1, Y, X);
+                                        &(scry_tiff_axes){.c = samples == 3 ? 3 : C,
+                                                          .z = Z,
+                                                          .t = flavour ? T : 1,
+                                                          .y = Y,
+                                                          .x = X});
                     like.samples = (size_t)samples;
                     like.rgb = samples == 3;
                     write_all(at("all.tif"), &like, &opts);
@@ -119,7 +123,8 @@ static void presentation_is_kept(void **state)
             scry_tiff_reader *r;
             scry_tiff_info like;
             const scry_tiff_options opts = {.packing = (scry_tiff_packing)packing, .force = true};
-            scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_U8, 4, 1, 1, Y, X);
+            scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_U8,
+                                &(scry_tiff_axes){.c = 4, .y = Y, .x = X});
             like.samples = 4;
             like.rgb = true;
             like.orientation = 6;
@@ -143,7 +148,8 @@ static void rectangles(void **state)
         scry_tiff_writer *w;
         float v[N], part[N];
         scry_tiff_options opts = {.packing = (scry_tiff_packing)packing, .force = true};
-        scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_U16, 3, 1, 1, Y, X);
+        scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_U16,
+                            &(scry_tiff_axes){.c = 3, .y = Y, .x = X});
         like.samples = 3;
         like.rgb = true;
         assert_ok(scry_tiff_create(&w, at("rect.tif"), &like, &opts, &err));
@@ -178,7 +184,7 @@ static void counted_conversions(void **state)
     v[2] = 2.5f;  /* rounded, to even */
     v[3] = 3.5f;
     v[4] = 65535.4f;
-    scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_U16, 1, 1, 1, Y, X);
+    scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_U16, &(scry_tiff_axes){.y = Y, .x = X});
     assert_ok(scry_tiff_create(&w, at("count.tif"), &like, &opts, &err));
     assert_ok(scry_tiff_write_plane(w, 0, 0, 0, v, &err));
     assert_ok(scry_tiff_finish(w, &result, &err));
@@ -214,7 +220,8 @@ static void metadata(void **state)
         scry_tiff_reader *r;
         const scry_tiff_channel channels[2] = {{"nuclei", 461, 358, 0}, {"actin", 520, 0, 40}};
         const scry_tiff_options opts = {.force = true, .provenance = "deblur a b --seed 1"};
-        scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_I16, C, Z, T, Y, X);
+        scry_tiff_info_init(&like, (scry_tiff_flavour)flavour, SCRY_TIFF_I16,
+                            &(scry_tiff_axes){.c = C, .z = Z, .t = T, .y = Y, .x = X});
         memcpy(like.pixel_um, (double[3]){0.25, 0.065, 0.0651}, sizeof like.pixel_um);
         like.frame_s = 1.5;
         like.na = 1.4;
@@ -263,7 +270,8 @@ static void equal_runs_equal_bytes(void **state)
     for (int k = 0; k < 2; k++) {
         scry_tiff_info like;
         const scry_tiff_options opts = {.force = true};
-        scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_F32, C, Z, T, Y, X);
+        scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_F32,
+                            &(scry_tiff_axes){.c = C, .z = Z, .t = T, .y = Y, .x = X});
         write_all(at("same.tif"), &like, &opts);
         struct stat info;
         stat(path, &info);
@@ -284,7 +292,8 @@ static void refused(void **state)
     scry_tiff_info like;
     scry_tiff_writer *w = NULL;
     float v[N] = {0};
-    scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_U8, 1, 2, 1, Y, X);
+    scry_tiff_info_init(&like, SCRY_TIFF_OME, SCRY_TIFF_U8,
+                        &(scry_tiff_axes){.z = 2, .y = Y, .x = X});
     FILE *f = fopen(at("precious.tif"), "w");
     fputs("precious", f);
     fclose(f);
@@ -349,7 +358,8 @@ static void full_disk(void **state)
             const scry_tiff_options opts = {.packing = (scry_tiff_packing)packing};
             for (size_t i = 0; i < N; i++)
                 v[i] = (float)sin((double)(i * i));
-            scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32, 1, 8, 1, Y, X);
+            scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32,
+                                &(scry_tiff_axes){.z = 8, .y = Y, .x = X});
             tight = before;
             tight.rlim_cur = limit;
             setrlimit(RLIMIT_FSIZE, &tight);
@@ -380,7 +390,8 @@ static void failed_allocations(void **state)
             float v[N] = {0};
             const scry_tiff_options opts = {
                 .packing = (scry_tiff_packing)packing, .force = true, .provenance = "p"};
-            scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_U8, 2, 1, 1, Y, X);
+            scry_tiff_info_init(&like, SCRY_TIFF_IMAGEJ, SCRY_TIFF_U8,
+                                &(scry_tiff_axes){.c = 2, .y = Y, .x = X});
             like.description = "ImageJ=1.53t\n";
             scry_memory_fail_at(n);
             scry_status st = scry_tiff_create(&w, at("alloc.tif"), &like, &opts, &err);

@@ -57,7 +57,7 @@ static scry_status open_png(image_file *f, const char *path, scry_error *err)
     if (st != SCRY_OK) return st;
     const scry_png_image *p = &f->png;
     scry_tiff_info_init(&f->info, SCRY_TIFF_PLAIN, p->bits > 8 ? SCRY_TIFF_U16 : SCRY_TIFF_U8,
-                        p->channels, 1, 1, p->ny, p->nx);
+                        &(scry_tiff_axes){.c = p->channels, .y = p->ny, .x = p->nx});
     f->info.rgb = p->channels == 3;
     f->info.samples = p->channels;
     f->info.pages = 1;

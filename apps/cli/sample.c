@@ -34,7 +34,8 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
     snprintf(provenance, sizeof provenance, "sample %s, prior %s, seed %lld", s->sampler, s->prior,
              (long long)s->seed);
     const scry_tiff_options options = {.force = s->force, .provenance = provenance};
-    scry_tiff_info_init(&info, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32, 1, 1, c->done, y, x);
+    scry_tiff_info_init(&info, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32,
+                        &(scry_tiff_axes){.t = c->done, .y = y, .x = x});
     scry_status st = scry_tiff_create(&w, path, &info, &options, err);
     for (size_t k = 0; st == SCRY_OK && k < c->done; k++)
         st = scry_tiff_write_plane(w, 0, 0, k, c->samples + k * y * x, err);

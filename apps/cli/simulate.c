@@ -57,7 +57,8 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "phantom of %zu pixels", n);
     st = head ? scry_phantom_shepp_logan(x, ny, nx, err)
               : scry_phantom_cells(x, &space, 0, (uint64_t)s->seed, err);
-    scry_tiff_info_init(&info, SCRY_TIFF_OME, SCRY_TIFF_F32, 1, nz, 1, ny, nx);
+    scry_tiff_info_init(&info, SCRY_TIFF_OME, SCRY_TIFF_F32,
+                        &(scry_tiff_axes){.z = nz, .y = ny, .x = nx});
     snprintf(provenance, sizeof provenance, "phantom %s, seed %lld", s->phantom,
              (long long)s->seed);
     const scry_tiff_options options = {.force = s->force, .provenance = provenance};

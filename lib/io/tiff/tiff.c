@@ -99,18 +99,18 @@ const char *scry_tiff_compression_name(uint16_t compression)
 }
 
 void scry_tiff_info_init(scry_tiff_info *info, scry_tiff_flavour flavour, scry_tiff_type type,
-                         size_t c, size_t z, size_t t, size_t y, size_t x)
+                         const scry_tiff_axes *size)
 {
     const int bits = 8 * (int)scry_tiff_type_bytes(type);
     *info = (scry_tiff_info){.flavour = flavour,
                              .type = type,
                              .bits = bits,
                              .significant_bits = bits,
-                             .c = c,
-                             .z = z,
-                             .t = t,
-                             .y = y,
-                             .x = x,
+                             .c = size->c ? size->c : 1,
+                             .z = size->z ? size->z : 1,
+                             .t = size->t ? size->t : 1,
+                             .y = size->y,
+                             .x = size->x,
                              .samples = 1,
                              .order = "czt",
                              .orientation = ORIENTATION_TOPLEFT,

@@ -99,9 +99,14 @@ typedef struct scry_tiff_info {
     size_t imagej_lut_count;
 } scry_tiff_info;
 
+typedef struct scry_tiff_axes {
+    size_t c, z, t; /* 0: 1 */
+    size_t y, x;
+} scry_tiff_axes;
+
 /* An info for a file that is modelled on no other: `like` for scry_tiff_create. */
 void scry_tiff_info_init(scry_tiff_info *info, scry_tiff_flavour flavour, scry_tiff_type type,
-                         size_t c, size_t z, size_t t, size_t y, size_t x);
+                         const scry_tiff_axes *size);
 
 /* Whether channel c holds transparency, which is no light. */
 bool scry_tiff_is_alpha(const scry_tiff_info *info, size_t c);
