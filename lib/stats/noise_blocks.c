@@ -156,14 +156,13 @@ static double blocks_variance(const struct block_grid *g, double step, double t[
 }
 
 scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
-                                    const struct scryi_noise_mask *m, size_t planes, size_t ny,
-                                    size_t nx, scry_error *err)
+                                    const struct scryi_noise_mask *m, scry_error *err)
 {
-    struct block_grid g = {image, m->state, planes, ny, nx, 0, 0};
+    struct block_grid g = {image, m->state, m->planes, m->ny, m->nx, 0, 0};
     double t[SIDE][SIDE];
     *found = false;
     *variance = 0;
-    if (m->step <= 0 || ny < 4 * SIDE || nx < 4 * SIDE) return SCRY_OK;
+    if (m->step <= 0 || m->ny < 4 * SIDE || m->nx < 4 * SIDE) return SCRY_OK;
     cosine_table(t);
     if (!find_grid(&g, m->step, t)) return SCRY_OK;
     float *values = scry_alloc(CELLS * MAX_BLOCKS, sizeof *values);

@@ -224,8 +224,8 @@ void scryi_noise_choice_free(struct scryi_noise_choice *ch)
 }
 
 scry_status scryi_noise_study(scry_noise_model *out, struct scryi_noise_choice *ch,
-                              const float *image, const struct scryi_noise_mask *m, size_t planes,
-                              size_t ny, size_t nx, const scry_noise_context *c, scry_error *err)
+                              const float *image, const struct scryi_noise_mask *m,
+                              const scry_noise_context *c, scry_error *err)
 {
     struct scryi_noise_windows w = {0};
     struct scryi_noise_spectra s = {0};
@@ -234,7 +234,7 @@ scry_status scryi_noise_study(scry_noise_model *out, struct scryi_noise_choice *
     scry_status st = fits ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "fits of treatments");
     for (size_t side = 32; st == SCRY_OK && side >= 16 && w.count < ENOUGH_WINDOWS; side /= 2) {
         scryi_noise_windows_free(&w);
-        st = scryi_noise_windows_create(&w, image, m, planes, ny, nx, side, err);
+        st = scryi_noise_windows_create(&w, image, m, side, err);
         if (w.count >= ENOUGH_WINDOWS) break;
     }
     if (st != SCRY_OK || !w.count) goto done;

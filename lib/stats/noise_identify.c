@@ -107,8 +107,7 @@ static void law_measure(struct law *l, const struct scryi_noise_windows *w, cons
 }
 
 static scry_status fit_law(struct law *l, const float *image, const struct scryi_noise_mask *m,
-                           size_t planes, size_t ny, size_t nx, size_t k,
-                           const scry_noise_context *c, scry_error *err)
+                           size_t k, const scry_noise_context *c, scry_error *err)
 {
     struct scryi_noise_windows w = {0};
     struct scryi_noise_spectra s = {0};
@@ -117,7 +116,7 @@ static scry_status fit_law(struct law *l, const float *image, const struct scryi
     size_t *list = NULL;
     double mean, inband;
     const double floor = m->step * m->step / 12;
-    scry_status st = scryi_noise_windows_create(&w, image, m, planes, ny, nx, 16, err);
+    scry_status st = scryi_noise_windows_create(&w, image, m, 16, err);
     if (st != SCRY_OK || !w.count) goto done;
     if ((st = scryi_noise_spectra_create(&s, &w, floor, err)) != SCRY_OK) goto done;
     fits = scry_alloc(scryi_noise_shape_count(), sizeof *fits);
@@ -263,14 +262,14 @@ static void write_line(scry_noise_model *out)
 
 /* Too few windows: the median residual of good pixels, or what rounding leaves. */
 static scry_status only_sigma(scry_noise_model *out, const float *image,
-                              const struct scryi_noise_mask *m, size_t planes, size_t ny, size_t nx,
-                              scry_error *err)
+                              const struct scryi_noise_mask *m, scry_error *err)
 {
     double sigma = 0, sum = 0, squares = 0;
     size_t n = 0;
-    float *copy = scry_copy(image, planes * ny * nx * sizeof *copy);
-    if (!copy) return SCRY_FAIL(err, SCRY_ENOMEM, "copy of %zu pixels", planes * ny * nx);
-    for (size_t i = 0; i < planes * ny * nx; i++) {
+    const size_t pixels = m->planes * m->ny * m->nx;
+    float *copy = scry_copy(image, pixels * sizeof *copy);
+    if (!copy) return SCRY_FAIL(err, SCRY_ENOMEM, "copy of %zu pixels", pixels);
+    for (size_t i = 0; i < pixels; i++) {
         if (m->state[i] == SCRYI_PIXEL_BAD) {
             copy[i] = (float)m->mean;
             continue;
@@ -279,7 +278,8 @@ static scry_status only_sigma(scry_noise_model *out, const float *image,
         squares += (double)image[i] * image[i];
         n++;
     }
-    if (ny >= 3 && nx >= 3 && scry_noise_sigma(&sigma, copy, planes, ny, nx, NULL) != SCRY_OK)
+    if (m->ny >= 3 && m->nx >= 3 &&
+        scry_noise_sigma(&sigma, copy, m->planes, m->ny, m->nx, NULL) != SCRY_OK)
         sigma = 0;
     scry_free(copy);
     if (!(sigma > 0) && n)
@@ -293,8 +293,8 @@ static scry_status only_sigma(scry_noise_model *out, const float *image,
 }
 
 static scry_status identify(scry_noise_model *out, const float *image,
-                            const struct scryi_noise_mask *m, size_t planes, size_t ny, size_t nx,
-                            const scry_noise_context *c, scry_error *err)
+                            const struct scryi_noise_mask *m, const scry_noise_context *c,
+                            scry_error *err)
 {
     struct scryi_noise_choice ch = {.inflation = 1, .reach = 1};
     struct law law = {.blocks = {0}};
@@ -302,12 +302,11 @@ static scry_status identify(scry_noise_model *out, const float *image,
         out->findings |= SCRY_NOISE_NONLINEAR;
     if (out->lowest) out->findings |= SCRY_NOISE_CLIPPED;
     bool blocks;
-    scry_status st = scryi_noise_blocks_find(&blocks, &ch.blocks, image, m, planes, ny, nx, err);
+    scry_status st = scryi_noise_blocks_find(&blocks, &ch.blocks, image, m, err);
     if (st != SCRY_OK) return st;
     if (blocks) out->findings |= SCRY_NOISE_BLOCKS;
-    st = scryi_noise_study(out, &ch, image, m, planes, ny, nx, c, err);
-    if (st == SCRY_OK && out->windows)
-        st = fit_law(&law, image, m, planes, ny, nx, ch.best, c, err);
+    st = scryi_noise_study(out, &ch, image, m, c, err);
+    if (st == SCRY_OK && out->windows) st = fit_law(&law, image, m, ch.best, c, err);
     if (st != SCRY_OK) goto done;
     out->treatment = scryi_noise_shape(ch.best);
     scryi_noise_shape_spectrum(&out->spectrum, ch.best);
@@ -317,7 +316,7 @@ static scry_status identify(scry_noise_model *out, const float *image,
     if (out->windows && (law.blocks.count >= 4 || !law.blocks.count))
         conclude_law(out, &law, &ch, m, c);
     else
-        st = only_sigma(out, image, m, planes, ny, nx, err);
+        st = only_sigma(out, image, m, err);
     if (st == SCRY_OK) write_line(out);
 done:
     scry_free(law.blocks.mean);
@@ -345,7 +344,7 @@ scry_status scry_noise_identify(scry_noise_model *out, const float *image,
     m.state = scry_alloc(planes * ny * nx, 1);
     if (!m.state) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", planes * ny * nx);
     scry_status st = scryi_noise_mask(&m, out, image, known, planes, ny, nx, &c, err);
-    if (st == SCRY_OK) st = identify(out, image, &m, planes, ny, nx, &c, err);
+    if (st == SCRY_OK) st = identify(out, image, &m, &c, err);
     scry_free(m.state);
     return st;
 }

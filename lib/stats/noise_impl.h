@@ -26,6 +26,7 @@ void scryi_noise_conclude(scry_camera_estimate *e, const struct scryi_noise_bloc
 enum scryi_noise_pixel { SCRYI_PIXEL_BAD = 0, SCRYI_PIXEL_GOOD = 1, SCRYI_PIXEL_LOWEST = 2 };
 
 struct scryi_noise_mask {
+    size_t planes, ny, nx;
     unsigned char *state; /* planes x ny x nx, enum scryi_noise_pixel */
     double step;          /* distance of values, 0: continuous */
     double lowest;        /* the smallest good value */
@@ -34,7 +35,7 @@ struct scryi_noise_mask {
     double ties, ties_expected; /* share of pixels equal to their right neighbour, and by chance */
 };
 
-/* Fills state (caller's) and the counts of *out. */
+/* Fills state (caller's), the size and the counts of *out. */
 scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, const float *image,
                              const unsigned char *known, size_t planes, size_t ny, size_t nx,
                              const scry_noise_context *context, scry_error *err);
@@ -54,8 +55,8 @@ struct scryi_noise_windows {
     size_t censored; /* windows with many of them that had to be used */
 };
 scry_status scryi_noise_windows_create(struct scryi_noise_windows *w, const float *image,
-                                       const struct scryi_noise_mask *m, size_t planes, size_t ny,
-                                       size_t nx, size_t side, scry_error *err);
+                                       const struct scryi_noise_mask *m, size_t side,
+                                       scry_error *err);
 void scryi_noise_windows_free(struct scryi_noise_windows *w);
 
 /* Independent exponentials per bin of the half-plane: 1 / 1.944^2, the noise bandwidth of cos^4. */
@@ -119,8 +120,7 @@ scry_status scryi_noise_fit_model(float *signal, float *noise, const struct scry
 /* Whether the image was compressed in blocks of 8 x 8, at any offset; and what its noise is then:
  * of the pixels before, and of the rounding of coefficients in the passband. */
 scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
-                                    const struct scryi_noise_mask *m, size_t planes, size_t ny,
-                                    size_t nx, scry_error *err);
+                                    const struct scryi_noise_mask *m, scry_error *err);
 
 /* ---- choices, noise_choice.c ---- */
 
@@ -147,8 +147,8 @@ struct scryi_noise_choice {
 /* Fills *ch, which starts as {.inflation = 1, .reach = 1}, and the rings, windows, evidence and
  * findings of *out. scryi_noise_choice_free releases it. No window: out->windows stays 0. */
 scry_status scryi_noise_study(scry_noise_model *out, struct scryi_noise_choice *ch,
-                              const float *image, const struct scryi_noise_mask *m, size_t planes,
-                              size_t ny, size_t nx, const scry_noise_context *c, scry_error *err);
+                              const float *image, const struct scryi_noise_mask *m,
+                              const scry_noise_context *c, scry_error *err);
 
 void scryi_noise_choice_free(struct scryi_noise_choice *ch);
 

@@ -173,6 +173,9 @@ scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, 
 {
     const size_t n = planes * ny * nx;
     size_t finite = 0;
+    m->planes = planes;
+    m->ny = ny;
+    m->nx = nx;
     const size_t every = n / SAMPLE + 1; /* values of large images are studied on a sample */
     float *scratch = scry_alloc(2 * n, sizeof *scratch);
     if (!scratch) return SCRY_FAIL(err, SCRY_ENOMEM, "values of %zu pixels", n);

@@ -134,10 +134,10 @@ static size_t choose_windows(size_t *corners, const struct grid *g, const unsign
 }
 
 scry_status scryi_noise_windows_create(struct scryi_noise_windows *w, const float *image,
-                                       const struct scryi_noise_mask *m, size_t planes, size_t ny,
-                                       size_t nx, size_t side, scry_error *err)
+                                       const struct scryi_noise_mask *m, size_t side,
+                                       scry_error *err)
 {
-    const struct grid g = {planes, ny, nx, side, starts(nx, side), starts(ny, side)};
+    const struct grid g = {m->planes, m->ny, m->nx, side, starts(m->nx, side), starts(m->ny, side)};
     const size_t dims[2] = {side, side}, half = side / 2 + 1;
     double t[SCRYI_WINDOW_MAX];
     float *v = NULL;
