@@ -35,6 +35,7 @@
 #include "lib/canvas.h"         /* rectangles, letters, colour maps */
 #include "lib/io/cfl.h"         /* arrays of the BART toolbox */
 #include "lib/io/hdf5.h"        /* arrays in HDF5 files */
+#include "lib/io/html.h"        /* pages to read */
 #include "lib/io/json.h"        /* documents and reports */
 #include "lib/io/nifti.h"       /* images in the space of a patient */
 #include "lib/io/png.h"         /* previews */

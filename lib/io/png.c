@@ -95,6 +95,102 @@ scry_status scry_png_write_rgb(const char *path, const uint8_t *rgb, size_t ny, 
     return write_file(path, rgb, ny, nx, 3, err);
 }
 
+/* ---- into memory ---- */
+
+/* In one place that a longjmp does not roll back. */
+struct encoder {
+    struct report report;
+    png_structp png;
+    png_infop info;
+    uint8_t *bytes;
+    size_t count, room;
+};
+
+static void take_bytes(png_structp png, png_bytep data, size_t n)
+{
+    struct encoder *e = png_get_io_ptr(png);
+    if (e->count + n > e->room) {
+        const size_t room = 2 * (e->count + n) + 1024;
+        uint8_t *larger = scry_alloc(1, room);
+        if (!larger) png_error(png, "no memory");
+        if (e->count) memcpy(larger, e->bytes, e->count);
+        scry_free(e->bytes);
+        e->bytes = larger;
+        e->room = room;
+    }
+    memcpy(e->bytes + e->count, data, n);
+    e->count += n;
+}
+
+static void flush_nothing(png_structp png)
+{
+    (void)png;
+}
+
+static scry_status encode_memory(struct encoder *e, const uint8_t *pixels, size_t ny, size_t nx,
+                                 const png_color *palette, int colours, scry_error *err)
+{
+    const size_t row = palette ? nx : 3 * nx;
+    if (setjmp(e->report.jump)) return SCRY_FAIL(err, SCRY_ENOMEM, "PNG: %s", e->report.text);
+    png_set_write_fn(e->png, e, take_bytes, flush_nothing);
+    png_set_compression_level(e->png, 9);
+    png_set_IHDR(e->png, e->info, (png_uint_32)nx, (png_uint_32)ny, 8,
+                 palette ? PNG_COLOR_TYPE_PALETTE : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (palette) png_set_PLTE(e->png, e->info, palette, colours);
+    png_write_info(e->png, e->info);
+    for (size_t y = 0; y < ny; y++)
+        png_write_row(e->png, pixels + y * row);
+    png_write_end(e->png, e->info);
+    return SCRY_OK;
+}
+
+static scry_status encode_to(uint8_t **png, size_t *bytes, const uint8_t *pixels, size_t ny,
+                             size_t nx, const png_color *palette, int colours, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    *png = NULL;
+    *bytes = 0;
+    if (!ny || !nx || ny > SIDE_MAX || nx > SIDE_MAX)
+        return SCRY_FAIL(err, SCRY_ESHAPE, "%zu x %zu pixels, expected 1 to %d a side", ny, nx,
+                         SIDE_MAX);
+    struct encoder *e = scry_alloc(1, sizeof *e);
+    if (!e) return SCRY_FAIL(err, SCRY_ENOMEM, "PNG encoder");
+    e->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &e->report, on_error, on_warning);
+    e->info = e->png ? png_create_info_struct(e->png) : NULL;
+    st = e->info ? encode_memory(e, pixels, ny, nx, palette, colours, err)
+                 : SCRY_FAIL(err, SCRY_ENOMEM, "PNG encoder");
+    png_destroy_write_struct(&e->png, &e->info);
+    if (st == SCRY_OK) {
+        *png = e->bytes;
+        *bytes = e->count;
+    } else {
+        scry_free(e->bytes);
+    }
+    scry_free(e);
+    return st;
+}
+
+scry_status scry_png_encode_indexed(uint8_t **png, size_t *bytes, const uint8_t *pixels, size_t ny,
+                                    size_t nx, const scry_colour *palette, size_t colours,
+                                    scry_error *err)
+{
+    png_color entries[256] = {{0}};
+    if (!colours || colours > 256)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu colours, expected 1 to 256", colours);
+    for (size_t i = 0; i < colours; i++)
+        entries[i] = (png_color){palette[i].r, palette[i].g, palette[i].b};
+    return encode_to(png, bytes, pixels, ny, nx, entries, (int)colours, err);
+}
+
+scry_status scry_png_encode_rgb(uint8_t **png, size_t *bytes, const uint8_t *rgb, size_t ny,
+                                size_t nx, scry_error *err)
+{
+    return encode_to(png, bytes, rgb, ny, nx, NULL, 0, err);
+}
+
+/* ---- reading ---- */
+
 /* What decode allocates, in one place that a longjmp does not roll back. */
 struct decoder {
     struct report report;

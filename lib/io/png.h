@@ -18,6 +18,15 @@ scry_status scry_png_write_gray(const char *path, const uint8_t *gray, size_t ny
 scry_status scry_png_write_rgb(const char *path, const uint8_t *rgb, size_t ny, size_t nx,
                                scry_error *err);
 
+/* A PNG in memory: rows top to bottom of one byte a pixel, which counts colours of the palette (at
+ * most 256). *png from scry_alloc. ESHAPE as above; EINVAL: no colours, or too many. */
+scry_status scry_png_encode_indexed(uint8_t **png, size_t *bytes, const uint8_t *pixels, size_t ny,
+                                    size_t nx, const scry_colour *palette, size_t colours,
+                                    scry_error *err);
+/* The same of 3 bytes a pixel. */
+scry_status scry_png_encode_rgb(uint8_t **png, size_t *bytes, const uint8_t *rgb, size_t ny,
+                                size_t nx, scry_error *err);
+
 /* *pixels = (channels, ny, nx) floats in file units (0..255 or 0..65535), for scry_free. Palettes
  * and 1, 2, 4 bits are expanded to 8; an alpha channel is dropped. channels is 1 or 3, bits 8 or
  * 16. */
