@@ -7,6 +7,7 @@
 #include "apps/cli/report.h"
 #include "apps/cli/restore_output.h"
 #include "apps/recon/image/blank.h"
+#include "apps/recon/image/residual.h"
 #include "apps/recon/image/stack.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
@@ -54,12 +55,19 @@ static scry_status check_file(const struct run *run, const image_file *f,
     const scry_tiff_type to = type ? scry_tiff_type_parse(type) : f->info.type;
     const bool integer = to != SCRY_TIFF_F32 && to != SCRY_TIFF_F64;
     scry_image_survey survey = {0};
+    double low, high;
+    uint64_t at_low = 0, at_high = 0, count = 0;
+    scry_tiff_type_range(to, &low, &high);
     for (size_t k = 0; k < scry_image_stack_count(stack); k++) {
         const scry_stack_image at = scry_image_stack_at(stack, k);
         scry_status st = read_image(f, &at, y, err);
         if (st != SCRY_OK) return st;
-        if (scry_image_survey_add(&survey, y, scry_space_count(&at.image.space)) &&
-            survey.last_missing && integer && f->tiff)
+        const size_t n = scry_space_count(&at.image.space);
+        for (size_t i = 0; i < n && !scry_tiff_is_alpha(stack->info, at.c); i++, count++) {
+            at_low += (double)y[i] <= low;
+            at_high += (double)y[i] >= high;
+        }
+        if (scry_image_survey_add(&survey, y, n) && survey.last_missing && integer && f->tiff)
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "%s, channel %zu, slice %zu, frame %zu: nothing but one value and %zu "
                              "NaN or infinite pixels, which cannot be handed on as %s; --type "
@@ -67,6 +75,10 @@ static scry_status check_file(const struct run *run, const image_file *f,
                              stack->name, at.c, at.z, at.t, survey.last_missing,
                              scry_tiff_type_name(to));
     }
+    /* the deconvolution of a constant is itself */
+    if (run->task == RESTORE_DEBLUR && survey.finite && survey.constant == survey.images)
+        return SCRY_OK;
+    if (!type) result_file_expect(stack->name, to, at_low, at_high, count, &run->request.log);
     return scry_image_survey_check(&survey, stack->name,
                                    run->task == RESTORE_INPAINT && !run->has_mask, err);
 }
@@ -122,6 +134,13 @@ static scry_status solve_image(scry_restore_result *out, struct run *run,
     return st;
 }
 
+/* The residual of an image, in the place of its prediction. */
+static float *take_residual(scry_restore_result *r, const float *pixels, size_t n)
+{
+    if (r->predicted) scry_residual_map(r->predicted, pixels, r->predicted, &r->noise, n);
+    return r->predicted;
+}
+
 /* Image k of the stack, from file to file; y: room for its pixels. */
 static scry_status restore_image(struct run *run, const image_file *file, restore_output *out,
                                  const scry_image_stack *stack, size_t k, float *y, scry_error *err)
@@ -130,16 +149,17 @@ static scry_status restore_image(struct run *run, const image_file *file, restor
     scry_restore_result result = {0};
     scry_stack_image at = scry_image_stack_at(stack, k);
     const scry_output_maps *maps = &run->maps;
+    const size_t n = scry_space_count(&at.image.space);
     scry_status st = read_image(file, &at, y, err);
     at.image.pixels = y;
     if (st == SCRY_OK) st = solve_image(&result, run, stack, &at, err);
     if (st == SCRY_OK && k == 0 && out->preview_path)
-        st = report_preview(
-            out->preview_path, run->settings->force, &at.image, result.mean,
-            scry_output_maps_sd(maps, result.maps, scry_space_count(&at.image.space)), err);
+        st = report_preview(out->preview_path, run->settings->force, &at.image, result.mean,
+                            scry_output_maps_sd(maps, result.maps, n), err);
     if (st == SCRY_OK && run->task != RESTORE_INPAINT)
         scry_restore_keep_missing(&result, &at.image, maps->count, restore_output_has_nan(out));
-    if (st == SCRY_OK) st = restore_output_write(out, &at, &result, err);
+    if (st == SCRY_OK)
+        st = restore_output_write(out, &at, &result, take_residual(&result, y, n), err);
     if (st == SCRY_OK) report_item(&run->report, at.c, at.z, at.t, &result);
     if (st == SCRY_OK)
         scry_diagnosis_add(&run->summary, &result.diagnosis,
@@ -157,16 +177,6 @@ static void note_file(const struct run *run, const image_file *file, const char 
                   info->x, info->z, info->z == 1 ? "" : "s", info->c, info->c == 1 ? "" : "s",
                   info->t, info->t == 1 ? "" : "s", scry_tiff_type_name(info->type),
                   file->tiff ? scry_tiff_flavour_name(info->flavour) : "PNG");
-}
-
-static void warn_clipped(const char *path, const scry_tiff_written *written)
-{
-    if (!written->clipped) return;
-    fprintf(stderr,
-            "scry: warning: %s: %.2g %% of the pixels are clipped to the range of %s; --type "
-            "float32 keeps them\n",
-            path, 100 * (double)written->clipped / (double)written->pixels,
-            scry_tiff_type_name(written->type));
 }
 
 static scry_status restore_file(struct run *run, size_t i, scry_error *err)
@@ -196,10 +206,10 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     run->summary = (scry_diagnosis_summary){0};
     for (size_t k = 0; k < scry_image_stack_count(&stack); k++)
         if ((st = restore_image(run, &file, &out, &stack, k, y, err)) != SCRY_OK) goto done;
-    if ((st = restore_output_finish(&out, &written, err)) != SCRY_OK) goto done;
+    st = restore_output_finish(&out, &written, &run->request.log, err);
+    if (st != SCRY_OK) goto done;
     report_file_end(&run->report, &written);
     log_diagnosis(run, path);
-    warn_clipped(to, &written);
 done:
     if (st != SCRY_OK) scry_error_name(err, path);
     restore_output_abort(&out);
@@ -241,9 +251,9 @@ static scry_status run_open(struct run *run, restore_settings *s, const cli_pars
     if ((st = choose_method(run, err)) != SCRY_OK) return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
-    const char *const names[] = {words->args[words->count - 1], s->report,
+    const char *const names[] = {words->args[words->count - 1], s->report, s->residual,
                                  run->files.folder ? NULL : s->preview}; /* PNGs among TIFFs */
-    if ((st = map_files_distinct(&run->maps, &run->map_files, names, 3, err)) != SCRY_OK) return st;
+    if ((st = map_files_distinct(&run->maps, &run->map_files, names, 4, err)) != SCRY_OK) return st;
     if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
     if (run->task == RESTORE_DEBLUR &&
         (st = image_load_psf(&run->request.psf, &run->psf, s->psf, err)) != SCRY_OK)

@@ -11,7 +11,7 @@ typedef enum restore_task { RESTORE_DEBLUR, RESTORE_INPAINT, RESTORE_DENOISE } r
 
 typedef struct restore_settings {
     const char *method, *prior, *psf, *psf_width, *mask, *boundary, *defects, *fft;
-    const char *report, *preview;
+    const char *report, *preview, *residual;
     map_options maps;
     const char *type, *compress, *range, *noise;
     const char *level; /* --sigma of denoise, a number or "auto" */

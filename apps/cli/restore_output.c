@@ -5,7 +5,8 @@
 
 void restore_output_abort(restore_output *o)
 {
-    scry_tiff_abort(o->mean);
+    result_file_abort(o->mean);
+    scry_tiff_abort(o->residual);
     for (size_t k = 0; k < o->maps; k++)
         scry_tiff_abort(o->map[k]);
     free(o->preview_path);
@@ -40,15 +41,17 @@ scry_status restore_output_open(restore_output *o, const restore_output_request 
     for (size_t k = 0; st == SCRY_OK && k < o->maps; k++)
         if (q->map_files->name[k][0])
             st = open_map(&o->map[k], q, i, q->map_files->name[k], info, options, err);
+    if (st == SCRY_OK && s->residual)
+        st = open_map(&o->residual, q, i, s->residual, info, options, err);
     if (s->type) options.type = scry_tiff_type_parse(s->type);
-    if (st == SCRY_OK) st = scry_tiff_create(&o->mean, q->files->files[i].out, info, &options, err);
+    if (st == SCRY_OK)
+        st = result_file_create(&o->mean, q->files->files[i].out, info, &options, err);
     return st;
 }
 
 bool restore_output_has_nan(const restore_output *o)
 {
-    const scry_tiff_type type = scry_tiff_planned(o->mean)->type;
-    return type == SCRY_TIFF_F32 || type == SCRY_TIFF_F64;
+    return result_file_holds_nan(o->mean);
 }
 
 static scry_status write_planes(scry_tiff_writer *w, const scry_stack_image *at,
@@ -61,17 +64,29 @@ static scry_status write_planes(scry_tiff_writer *w, const scry_stack_image *at,
     return st;
 }
 
-scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
-                                 const scry_restore_result *r, scry_error *err)
+/* Of the image, background removed, in the unit of the file. */
+static double flux_of(const scry_restore_result *r)
 {
-    const size_t n = scry_space_count(&at->image.space);
-    scry_status st = write_planes(o->mean, at, r->mean, err);
+    return r->noise.kind == SCRY_NOISE_GAUSSIAN ? r->flux_out : r->flux_out / r->noise.gain;
+}
+
+scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
+                                 const scry_restore_result *r, const float *residual,
+                                 scry_error *err)
+{
+    const size_t n = scry_space_count(&at->image.space), plane = n / at->planes;
+    scry_status st = SCRY_OK;
+    for (size_t z = 0; st == SCRY_OK && z < at->planes; z++)
+        st = result_file_write(o->mean, at->c, at->z + z, at->t, r->mean + z * plane,
+                               z ? 0 : flux_of(r), err);
+    if (st == SCRY_OK) st = write_planes(o->residual, at, residual, err);
     for (size_t k = 0; st == SCRY_OK && k < o->maps; k++)
         st = write_planes(o->map[k], at, r->maps + k * n, err);
     return st;
 }
 
-scry_status restore_output_finish(restore_output *o, scry_tiff_written *written, scry_error *err)
+scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
+                                  const scry_log *log, scry_error *err)
 {
     scry_status st = SCRY_OK;
     scry_tiff_writer *w;
@@ -80,8 +95,13 @@ scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
         o->map[k] = NULL;
         if (w) st = scry_tiff_finish(w, NULL, err);
     }
+    if (st == SCRY_OK && o->residual) {
+        w = o->residual;
+        o->residual = NULL;
+        st = scry_tiff_finish(w, NULL, err);
+    }
     if (st != SCRY_OK) return st;
-    w = o->mean;
+    result_file *mean = o->mean;
     o->mean = NULL;
-    return scry_tiff_finish(w, written, err);
+    return result_file_finish(mean, written, log, err);
 }

@@ -3,13 +3,17 @@
 
 #include "apps/cli/batch.h"
 #include "apps/cli/restore.h"
+#include "apps/cli/result_file.h"
 #include "apps/recon/image/stack.h"
 #include "lib/io/tiff/tiff.h"
 
-/* The TIFFs of one input: the mean and the maps. They are finished together or not at all. */
+/* The TIFFs of one input: the mean, the maps and the residual. They are finished together or not at
+ * all. */
 typedef struct restore_output {
-    scry_tiff_writer *mean, *map[SCRY_OUTPUT_MAX]; /* a map that only the preview shows: NULL */
-    char *preview_path;                            /* NULL: none */
+    result_file *mean;
+    scry_tiff_writer *map[SCRY_OUTPUT_MAX]; /* a map that only the preview shows: NULL */
+    scry_tiff_writer *residual;             /* NULL: not asked for */
+    char *preview_path;                     /* NULL: none */
     size_t maps;
 } restore_output;
 
@@ -25,12 +29,15 @@ typedef struct restore_output_request {
 /* For input i of the files. *o is to be aborted in any case. */
 scry_status restore_output_open(restore_output *o, const restore_output_request *q, size_t i,
                                 const scry_tiff_info *info, scry_error *err);
-/* The file of the mean has a type that can say NaN. */
+/* The file of the mean has a type that can say NaN, whatever comes. */
 bool restore_output_has_nan(const restore_output *o);
+/* residual: NULL where it is not asked for. */
 scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
-                                 const scry_restore_result *r, scry_error *err);
+                                 const scry_restore_result *r, const float *residual,
+                                 scry_error *err);
 /* Maps first: the mean appears when all else is in place. */
-scry_status restore_output_finish(restore_output *o, scry_tiff_written *written, scry_error *err);
+scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
+                                  const scry_log *log, scry_error *err);
 void restore_output_abort(restore_output *o); /* removes what is not finished */
 
 #endif

@@ -14,18 +14,21 @@
 #include "apps/recon/draw.h"           /* images drawn from a prior */
 #include "apps/recon/transfer.h"       /* spectra for the Gaussian model of an image */
 
-#include "apps/recon/image/image.h"      /* an image and what is known of it */
-#include "apps/recon/image/stack.h"      /* the images of a file */
-#include "apps/recon/image/noise.h"      /* its noise, given or estimated */
-#include "apps/recon/image/psf_source.h" /* its point-spread function */
-#include "apps/recon/image/psf_fit.h"    /* and what the image says of its width */
-#include "apps/recon/image/known.h"      /* its mask and defects */
-#include "apps/recon/image/padding.h"    /* pixels that a rotation or a stitching left */
-#include "apps/recon/image/intensity.h"  /* its intensities, for a prior */
-#include "apps/recon/image/judgement.h"  /* which method predicts unseen light best */
-#include "apps/recon/image/judge.h"      /* how that is found out */
-#include "apps/recon/image/restore.h"    /* images of a microscope, restored */
-#include "apps/recon/image/blank.h"      /* those without content, and missing pixels */
+#include "apps/recon/image/image.h"       /* an image and what is known of it */
+#include "apps/recon/image/stack.h"       /* the images of a file */
+#include "apps/recon/image/noise.h"       /* its noise, given or estimated */
+#include "apps/recon/image/psf_source.h"  /* its point-spread function */
+#include "apps/recon/image/psf_fit.h"     /* and what the image says of its width */
+#include "apps/recon/image/known.h"       /* its mask and defects */
+#include "apps/recon/image/padding.h"     /* pixels that a rotation or a stitching left */
+#include "apps/recon/image/intensity.h"   /* its intensities, for a prior */
+#include "apps/recon/image/judgement.h"   /* which method predicts unseen light best */
+#include "apps/recon/image/judge.h"       /* how that is found out */
+#include "apps/recon/image/restore.h"     /* images of a microscope, restored */
+#include "apps/recon/image/improvement.h" /* whether anything can be gained by it */
+#include "apps/recon/image/improvable.h"  /* and how that is found out */
+#include "apps/recon/image/residual.h"    /* what it leaves unexplained, in units of the noise */
+#include "apps/recon/image/blank.h"       /* those without content, and missing pixels */
 
 #include "apps/recon/mri/scan.h"        /* k-space in memory */
 #include "apps/recon/mri/reconstruct.h" /* images from it */

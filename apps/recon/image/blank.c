@@ -54,9 +54,12 @@ scry_status scry_restore_unchanged(scry_restore_result *out, const scry_image *i
 {
     const size_t n = scry_space_count(&image->space);
     out->mean = scry_copy(image->pixels, n * sizeof *out->mean);
+    out->predicted = scry_alloc(n, sizeof *out->predicted);
     if (maps->count) out->maps = scry_alloc(n * maps->count, sizeof *out->maps);
-    if (!out->mean || (maps->count && !out->maps))
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + maps->count, n);
+    if (!out->mean || !out->predicted || (maps->count && !out->maps))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 2 + maps->count, n);
+    for (size_t i = 0; i < n; i++)
+        out->predicted[i] = NAN;
     out->diagnosis =
         (scry_diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
     for (size_t k = 0; k < maps->count; k++) {

@@ -24,7 +24,7 @@ scry_status scry_image_survey_check(const scry_image_survey *s, const char *name
                                     scry_error *err);
 
 /* The result of an image without content: itself, without spread. Nothing was measured and no chain
- * was followed, so that chi2, R-hat and ESS are not numbers. ENOMEM. */
+ * was followed, so that chi2, R-hat, ESS and the prediction are not numbers. ENOMEM. */
 scry_status scry_restore_unchanged(scry_restore_result *out, const scry_image *image,
                                    const scry_output_maps *maps, scry_error *err);
 
