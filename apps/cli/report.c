@@ -139,6 +139,24 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
     }
 }
 
+/* Whether anything could be gained, as the default asks. */
+static void put_improvement(scry_json *d, scry_json_node *to, const scry_improvement *i)
+{
+    static const char *const verdicts[] = {[SCRY_IMPROVABLE] = "improvable",
+                                           [SCRY_ONLY_NOISE] = "only noise",
+                                           [SCRY_SHARPER_THAN_PSF] = "sharper than the psf"};
+    scry_json_node *o = scry_json_put_object(d, to, "improvement");
+    scry_json_put_string(d, o, "verdict", verdicts[i->verdict]);
+    if (i->verdict) scry_json_put_string(d, o, "returned", "unchanged");
+    if (i->line[0]) scry_json_put_string(d, o, "line", i->line);
+    scry_json_put_number(d, o, "detail_standard_errors", i->detail);
+    scry_json_put_number(d, o, "detail_width_px", i->detail_width);
+    if (isnan(i->misfit.mean)) return;
+    scry_json_put_number(d, o, "misfit_variances", i->misfit.mean);
+    scry_json_put_number(d, o, "misfit_error", i->misfit.error);
+    scry_json_put_number(d, o, "own_misfit_variances", i->own_misfit);
+}
+
 /* What the image says of its PSF: factors on the width that was given; sigma is that width. */
 static void put_width(scry_json *d, scry_json_node *to, const scry_restore_result *r)
 {
@@ -162,6 +180,7 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "frame", frame);
     put_noise(d, o, &result->noise, &result->noise_model);
     if (result->judgement.count) put_judgement(d, o, result);
+    if (result->improvement.detail_width > 0) put_improvement(d, o, &result->improvement);
     put_width(d, o, result);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");
     scry_json_put_number(d, map, "scale", result->map.scale);

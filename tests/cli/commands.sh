@@ -217,8 +217,8 @@ refuses "one file" 2 "expected an input and an output" "$scry" deblur in.tif $d
 refuses "missing file" 1 "nowhere.tif" "$scry" deblur nowhere.tif x.tif $d
 refuses "text" 1 "text.tif" "$scry" deblur text.tif x.tif $d
 refuses "empty file" 1 "empty.tif" "$scry" deblur empty.tif x.tif $d
-refuses "constant image" 1 "constant.tif: all pixels are equal \(0\)" "$scry" deblur constant.tif \
-    x.tif $d
+refuses "constant image" 1 "constant.tif: all pixels are equal \(0\)" "$scry" denoise constant.tif \
+    x.tif
 refuses "constant psf" 1 "constant.tif.*1024 values equal 0" "$scry" deblur in.tif x.tif --psf \
     constant.tif $fast
 refuses "zero width" 1 "nothing.tif.*size is zero" "$scry" deblur nothing.tif x.tif $d

@@ -1,5 +1,6 @@
 #include "apps/recon/image/restore.h"
 
+#include "apps/recon/image/improvable.h"
 #include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
 #include "apps/recon/image/psf_fit.h"
@@ -24,6 +25,8 @@ struct scry_restorer {
     size_t contenders, channel;
     bool judged;
     scry_judgement judgement;
+    size_t sharp_channel;         /* 1 + the channel of which sharpness was asked; 0: none */
+    bool too_sharp;               /* for its psf */
     double share[SCRY_JUDGE_MAX]; /* of each in the result: one, or two that are averaged */
     scry_restore_request quiet;   /* the request, for the second: all was said for the first */
 };
@@ -227,13 +230,81 @@ static void average(scry_restore_result *to, const scry_restore_result *from, do
     to->counts.adjoint += from->counts.adjoint;
 }
 
+/* The contender that needs no network. */
+static const scry_options *classical_contender(const scry_restorer *r)
+{
+    for (size_t k = 0; k < r->contenders; k++)
+        if (!(r->contender[k].method->needs & SCRY_NEEDS_DENOISER)) return &r->contender[k];
+    return NULL;
+}
+
+/* Asks the image; its channel, as to its sharpness, once. */
+static scry_status ask_improvement(scry_improvement *out, scry_restorer *r, const struct job *job,
+                                   scry_error *err)
+{
+    const scry_image *image = job->image;
+    const struct scry_psf_fit *fit = scry_psf_fit_of(&r->widths, image->channel);
+    const bool asked = r->sharp_channel == image->channel + 1;
+    const bool given = fit && fit->used >= 1 && fit->used <= 1;
+    scry_status st =
+        scry_improvement_ask(out, r->setup.request, image, asked ? NULL : classical_contender(r),
+                             given ? &fit->found : NULL, job->seed, err);
+    if (st != SCRY_OK || out->verdict == SCRY_ONLY_NOISE) return st;
+    if (!asked) r->too_sharp = out->verdict == SCRY_SHARPER_THAN_PSF;
+    if (!asked) r->sharp_channel = image->channel + 1;
+    if (r->too_sharp) out->verdict = SCRY_SHARPER_THAN_PSF;
+    return st;
+}
+
+/* The image as its own result: nothing can be gained. */
+static scry_status keep_image(scry_restore_result *out, scry_restorer *r, const struct job *job,
+                              scry_error *err)
+{
+    const scry_image *image = job->image;
+    struct scryi_image_parts p = {0};
+    float *u = NULL;
+    use_method(r, classical_contender(r));
+    scry_status st = scryi_image_pose(&p, &r->setup, image, err);
+    if (st == SCRY_OK) st = scry_improvement_keep(out, image, &p.noise, &r->maps, err);
+    if (st == SCRY_OK && !(u = scry_alloc(scry_space_count(&p.window.outer), sizeof *u)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels", scry_space_count(&image->space));
+    if (st == SCRY_OK) {
+        scry_window_extend(&p.window, u, image->pixels);
+        for (size_t i = 0; i < scry_space_count(&p.window.outer); i++)
+            u[i] = (float)((scry_noise_to_physical(&p.noise, (double)u[i]) - p.physical.shift) /
+                           p.physical.scale);
+        st = predict_data(&out->predicted, &p, u, err);
+    }
+    out->noise = p.noise;
+    out->noise_model = p.noise_model;
+    out->map = p.physical;
+    out->excluded = p.excluded;
+    for (size_t i = 0; i < scry_space_count(&image->space) && st == SCRY_OK; i++)
+        if (p.known[i]) out->flux_in += scry_noise_to_physical(&p.noise, (double)image->pixels[i]);
+    out->flux_out = out->flux_in;
+    scryi_image_parts_free(&p);
+    scry_free(u);
+    return st;
+}
+
 /* The method of the request; or the one that is chosen, or the two, averaged. */
 static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const struct job *job,
                                scry_error *err)
 {
     double first = 0;
-    scry_status st = choose_method(r, job, err);
-    if (st == SCRY_OK && !r->contenders) return run_method(out, r, &r->named, job, err);
+    if (!r->contenders) return run_method(out, r, &r->named, job, err);
+    scry_improvement improvement = {0};
+    scry_status st = SCRY_OK;
+    if (classical_contender(r)) st = ask_improvement(&improvement, r, job, err);
+    if (st == SCRY_OK && improvement.verdict) {
+        scry_log_warn(&r->setup.request->log, "%s is returned unchanged%s%s",
+                      job->image->name ? job->image->name : "the image",
+                      improvement.line[0] ? ": " : "", improvement.line);
+        st = keep_image(out, r, job, err);
+        out->improvement = improvement;
+        return st;
+    }
+    if (st == SCRY_OK) st = choose_method(r, job, err);
     for (size_t k = 0; k < r->contenders && st == SCRY_OK; k++) {
         scry_restore_result other;
         if (!(r->share[k] > 0)) continue;
@@ -251,6 +322,7 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const
         if (st == SCRY_OK) average(out, &other, first, r->share[k], job->image);
         scry_restore_result_free(&other);
     }
+    if (st == SCRY_OK) out->improvement = improvement;
     return st;
 }
 
@@ -300,7 +372,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK) st = run_methods(out, r, &job, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
-    if (r->judged) out->judgement = r->judgement;
+    if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
     scry_free(pixels);
     scry_free(known);
     if (st != SCRY_OK) {

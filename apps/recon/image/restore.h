@@ -3,6 +3,7 @@
 
 #include "apps/recon/diagnosis.h"
 #include "apps/recon/image/image.h"
+#include "apps/recon/image/improvement.h"
 #include "apps/recon/image/judgement.h"
 #include "apps/recon/image/known.h"
 #include "apps/recon/image/noise.h"
@@ -45,7 +46,8 @@ typedef struct scry_restore_request {
     const char *method;           /* by name; NULL: for images with holes the default, for blurred
                                      ones that of the registry's contenders which predicts held-out
                                      light best, judged once a channel; or the average of two; where
-                                     maps are asked for, one that draws */
+                                     maps are asked for, one that draws; or none, and the image is
+                                     its own result, where nothing can be gained */
     const scry_options *options;  /* a method with its options, in place of `method`; NULL: its
                                      defaults */
     const char *prior;            /* name or folder of a network, for methods that need one. NULL: a
@@ -66,7 +68,9 @@ typedef struct scry_restore_result {
     float *predicted;     /* what the mean predicts of the measurement, A mean; NaN where no pixel
                              was measured; NULL: not asked for */
     scry_options options; /* that were used */
-    scry_judgement judgement; /* that chose them; count 0: the request named the method */
+    scry_judgement judgement;     /* that chose them; count 0: the request named the method */
+    scry_improvement improvement; /* whether the image is its own result, and why; its options then
+                                     name no method */
     size_t samples, failed;
     scry_noise noise;
     scry_noise_model noise_model; /* what an estimate found; zeros without one */

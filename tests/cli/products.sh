@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# What a restoration leaves beside the image, and in which sample type the image is written.
+# usage: products.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
+set -u
+scry=$(realpath "$1")
+source "$(dirname "$0")/checks.sh"
+export OMP_NUM_THREADS=1
+
+p="--psf gaussian:sigma=1.5 --psf-width 1"
+rl="$p --method richardson-lucy --iterations 10"
+camera="--gain 0.5 --offset 100 --read-noise 1.5"
+
+works "phantom" "$scry" simulate --phantom cells --size 64x72 --seed 3 truth.ome.tif
+works "camera" "$scry" simulate truth.ome.tif camera.tif --psf gaussian:sigma=1.5 --photons 300 \
+    $camera --seed 1
+works "a dim one without offset" "$scry" simulate truth.ome.tif dim.tif \
+    --psf gaussian:sigma=1.5 --photons 8 --gain 1 --offset 0 --read-noise 0.5 --seed 1
+
+# ---- the residual ----
+works "residual" "$scry" deblur camera.tif a.tif $rl $camera --residual r.tif
+works "info" "$scry" info r.tif
+holds "it is float32, in the shape of the image" grep -qE "72 x 64|64 x 72|float32" stdout
+works "statistics" "$scry" compare r.tif r.tif
+refuses "it exists" 1 "r.tif.*exists" "$scry" deblur camera.tif b.tif $rl $camera --residual r.tif
+refuses "the name of the result" 2 "r2.tif" "$scry" deblur camera.tif r2.tif $rl $camera \
+    --residual r2.tif
+works "of a denoiser" "$scry" denoise camera.tif d.tif $camera --residual rd.tif
+works "of filled holes" "$scry" inpaint camera.tif i.tif --mask truth.ome.tif \
+    --method biharmonic --residual ri.tif
+
+# ---- sample types ----
+works "a camera's type is kept" "$scry" info a.tif
+holds "as uint16" grep -q uint16 stdout
+works "few counts" "$scry" deblur dim.tif wide.tif $rl
+holds "are said to be written as float32" grep -q "wide.tif: written as float32: as uint16" stderr
+holds "and what may come was said before" grep -q "dim.tif: .* at 0 .* the ends of uint16" stderr
+works "float32" "$scry" info wide.tif
+holds "they are" grep -q float32 stdout
+works "a type that is asked for" "$scry" deblur dim.tif kept.tif $rl --type uint16
+holds "wins, and its cost is told" grep -q "kept.tif: .* the flux changes by" stderr
+works "uint16" "$scry" info kept.tif
+holds "it is" grep -q uint16 stdout
+holds "nothing else is left" test "$(ls | grep -c part)" = 0
+
+# ---- what cannot be improved ----
+bytes() { # bytes COUNT NUMBER: little-endian
+    local i
+    for ((i = 0; i < $1; i++)); do printf "\\x$(printf %02x $((($2 >> 8 * i) & 255)))"; done
+}
+tag() { bytes 2 "$1"; bytes 2 4; bytes 4 1; bytes 4 "$2"; }
+gray() { # gray SIDE < pixels: an 8-bit TIFF
+    printf 'II*\0'
+    bytes 4 8
+    bytes 2 9
+    tag 256 "$1"; tag 257 "$1"; tag 258 8; tag 259 1; tag 262 1; tag 273 122; tag 277 1
+    tag 278 "$1"; tag 279 $(($1 * $1))
+    bytes 4 0
+    cat
+}
+awk 'BEGIN { srand(5); for (i = 0; i < 4096; i++)
+    printf "%c", 40 + 20 * (rand() + rand() + rand() + rand()) }' | gray 64 >noise.tif
+head -c 4096 /dev/zero | tr '\0' 7 | gray 64 >constant.tif
+works "noise" "$scry" deblur noise.tif n.tif $p --report n.json --sd nsd.tif
+holds "says why it is left as it is" \
+    grep -q "noise.tif is returned unchanged: nothing stands" stderr
+holds "the report says it" grep -q '"verdict":.*"only noise"' n.json
+works "the same pixels" "$scry" compare n.tif noise.tif --tol 0
+works "constant" "$scry" deblur constant.tif c.tif $p
+holds "is handed on" grep -q "is constant and is handed on" stderr
+works "the same constant" "$scry" compare c.tif constant.tif --range 1 --tol 0
+works "a psf that is far too wide" "$scry" deblur camera.tif w.tif \
+    --psf gaussian:sigma=6 --report w.json
+holds "is said to be" grep -q "is returned unchanged: the image is sharper than the psf" stderr
+works "unchanged" "$scry" compare w.tif camera.tif --tol 0
+
+[ "$failures" = 0 ]
