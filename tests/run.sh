@@ -2,13 +2,16 @@
 # Installs what is missing, builds, and runs every test three times: compiled by gcc; by gcc with
 # address and undefined-behaviour sanitizers, on one thread; and by clang, on two. Goes on after a
 # failure and says at the end what each run gave; exit status 1 when one failed.
+# usage: tests/run.sh [gcc] [sanitize] [clang]   only these builds
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-export SCRY_PACKAGES="clang clang-format libomp-dev python3-numpy python3-tifffile python3-h5py"
+export SCRY_PACKAGES="clang clang-format libomp-dev dpkg-dev groff-base mandoc python3-numpy
+    python3-tifffile python3-h5py"
 export CTEST_OUTPUT_ON_FAILURE=1
 jobs=$(nproc)
 summary=
 failed=0
+[ $# -gt 0 ] || set -- gcc sanitize clang
 
 # suite NAME THREADS CMAKE OPTIONS...
 suite() {
@@ -35,9 +38,14 @@ suite() {
     summary+="$(grep -h '^skipped: ' "$log" | sort -u | sed 's/^/    /')"$'\n'
 }
 
-suite gcc "$jobs"
-suite sanitize 1 -DSCRY_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
-suite clang 2 -DCMAKE_C_COMPILER=clang
+for build; do
+    case $build in
+    gcc) suite gcc "$jobs" ;;
+    sanitize) suite sanitize 1 -DSCRY_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo ;;
+    clang) suite clang 2 -DCMAKE_C_COMPILER=clang ;;
+    *) echo "'$build' is not a build, expected gcc, sanitize or clang" >&2; exit 2 ;;
+    esac
+done
 
 echo "== summary"
 printf '%s' "$summary" | grep .

@@ -79,33 +79,32 @@ static bool same_help(const scry_option *a, const scry_option *b)
            !strcmp(a->alias ? a->alias : "", b->alias ? b->alias : "");
 }
 
-/* "diffpir, jfps: levels of the noise schedule [16]": methods that say the same are named
- * together. */
-static void print_method_option(const char *name, unsigned kinds)
+const char *cli_method_option_help(char *text, size_t size, const char *name, unsigned kinds)
 {
     size_t total;
     const struct scry_method *const *list = scry_methods(&total);
-    char text[4096] = "", value[40];
+    char value[40];
     size_t at = 0;
+    text[0] = '\0';
     for (size_t m = 0; m < total; m++) {
         const scry_option *o = named_option(list[m], kinds, name);
         bool told = !o;
         for (size_t e = 0; e < m && !told; e++)
             told = same_help(named_option(list[e], kinds, name), o);
         if (told) continue;
-        for (size_t l = m; l < total && at < sizeof text; l++)
+        for (size_t l = m; l < total && at < size; l++)
             if (same_help(named_option(list[l], kinds, name), o))
-                at += (size_t)snprintf(text + at, sizeof text - at, "%s%s",
+                at += (size_t)snprintf(text + at, size - at, "%s%s",
                                        l > m ? ", "
                                        : at  ? "\n"
                                              : "",
                                        list[l]->name);
-        if (at < sizeof text)
-            at += (size_t)snprintf(text + at, sizeof text - at, ": %s [%s]%s%s", o->help,
+        if (at < size)
+            at += (size_t)snprintf(text + at, size - at, ": %s [%s]%s%s", o->help,
                                    scry_option_print(o, o->value, value, sizeof value),
                                    o->alias ? ", or --" : "", o->alias ? o->alias : "");
     }
-    if (at) print_option(name, "X", text);
+    return text;
 }
 
 static void print_help(const cli_command *command, const cli_option *options,
@@ -124,8 +123,23 @@ static void print_help(const cli_command *command, const cli_option *options,
     if (!methods || !methods->count) return;
     printf(
         "\noptions of methods (defaults in brackets; 'scry methods' says what each method is):\n");
+    char text[4096];
     for (size_t i = 0; i < methods->count; i++)
-        print_method_option(methods->names[i], methods->kinds);
+        if (*cli_method_option_help(text, sizeof text, methods->names[i], methods->kinds))
+            print_option(methods->names[i], "X", text);
+}
+
+/* Who reads the tables where --help would print them. */
+static cli_reader *tables_reader;
+static void *tables_ctx;
+
+void cli_read_tables(const cli_command *command, cli_reader *reader, void *ctx)
+{
+    char name[] = "scry", help[] = "--help", *argv[] = {name, help, NULL};
+    tables_reader = reader;
+    tables_ctx = ctx;
+    command->run(command, 2, argv);
+    tables_reader = NULL;
 }
 
 static void collect_name(cli_method_values *v, const char *name)
@@ -271,7 +285,10 @@ int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
         char *text = poptGetOptArg(c);
         if (text) *value++ = text;
         if (id == help) {
-            print_help(command, options, methods);
+            if (tables_reader)
+                tables_reader(tables_ctx, command, options, methods);
+            else
+                print_help(command, options, methods);
             status = -1;
         } else if (id <= n_options) {
             const cli_option *o = &options[id - 1];

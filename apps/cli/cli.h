@@ -59,6 +59,14 @@ typedef struct cli_parse {
 int cli_begin(cli_parse *p, const cli_command *command, int argc, char **argv,
               const cli_option *options, cli_method_values *methods, unsigned kinds);
 void cli_end(cli_parse *p);
+/* Gives the tables of a command that has some, those that its --help prints, to `reader`; they live
+ * during the call. */
+typedef void cli_reader(void *ctx, const cli_command *command, const cli_option *options,
+                        const cli_method_values *methods);
+void cli_read_tables(const cli_command *command, cli_reader *reader, void *ctx);
+/* "diffpir, jfps: levels of the noise schedule [16]", a line for each wording that the methods of
+ * these kinds have for an option; "" for an alias. Returns text. */
+const char *cli_method_option_help(char *text, size_t size, const char *name, unsigned kinds);
 /* Whether the command line has this option of the command. */
 bool cli_given(const cli_parse *p, const char *name);
 

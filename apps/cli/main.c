@@ -1,4 +1,5 @@
 #include "apps/cli/cli.h"
+#include "apps/cli/pages.h"
 
 #include "lib/cancel.h"
 #include "lib/instructions.h"
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
                SCRY_VERSION, scry_instructions());
         return CLI_OK;
     }
+    if (!strcmp(argv[1], "--pages")) return pages_main(argc - 1, argv + 1);
     /* SA_RESETHAND: a second Ctrl-C ends the program at once. */
     struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);

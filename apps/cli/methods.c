@@ -1,3 +1,5 @@
+#include "apps/cli/methods.h"
+
 #include "apps/cli/cli.h"
 
 #include "solvers/calibration_labels.h"
@@ -37,19 +39,12 @@ static void print_measured(const struct scry_method *m)
     }
 }
 
-/* "--fresh-noise  share of fresh noise in a step [0.8; 0 to 1; or --zeta]" */
-static void print_option(const scry_option *o)
+const char *method_kind_name(const struct scry_method *method)
 {
-    char value[40];
-    printf("    --%-16s %s [%s; ", o->name, o->help,
-           scry_option_print(o, o->value, value, sizeof value));
-    if (!o->words) printf("%g to %g", o->low, o->high);
-    for (int w = (int)o->low; o->words && w <= (int)o->high; w++)
-        printf("%s%s", o->words[w], w < (int)o->high ? ", " : "");
-    printf("%s%s]\n", o->alias ? "; or --" : "", o->alias ? o->alias : "");
+    return kind_names[method->kind];
 }
 
-static void print_method(const struct scry_method *m)
+const char *method_needs(char *text, size_t size, const struct scry_method *method)
 {
     static const struct {
         unsigned bit;
@@ -60,17 +55,41 @@ static void print_method(const struct scry_method *m)
                  {SCRY_NEEDS_GAUSSIAN, "Gaussian noise (others by their local Gaussian)"},
                  {SCRY_NEEDS_MODEL, "a Gaussian model of the images"},
                  {SCRY_NEEDS_POSITIVE, "non-negative intensities"}};
-    printf("%s  (%s)\n    what it is  %s\n    needs       ", m->name, m->title, m->exact);
-    int n = 0;
-    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-        if (m->needs & needs[i].bit) printf("%s%s", n++ ? ", " : "", needs[i].text);
-    printf("%s\n    source      %s\n", n ? "" : "nothing more than the likelihood", m->citation);
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof needs / sizeof *needs && used < size; i++)
+        if (method->needs & needs[i].bit)
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", needs[i].text);
+    if (!used) snprintf(text, size, "nothing more than the likelihood");
+    return text;
+}
+
+const char *method_option_range(char *text, size_t size, const scry_option *o)
+{
+    char value[40];
+    size_t used =
+        (size_t)snprintf(text, size, "%s; ", scry_option_print(o, o->value, value, sizeof value));
+    if (!o->words && used < size)
+        used += (size_t)snprintf(text + used, size - used, "%g to %g", o->low, o->high);
+    for (int w = (int)o->low; o->words && w <= (int)o->high && used < size; w++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", o->words[w],
+                                 w < (int)o->high ? ", " : "");
+    if (o->alias && used < size) snprintf(text + used, size - used, "; or --%s", o->alias);
+    return text;
+}
+
+static void print_method(const struct scry_method *m)
+{
+    char text[256];
+    printf("%s  (%s)\n    what it is  %s\n    needs       %s\n    source      %s\n", m->name,
+           m->title, m->exact, method_needs(text, sizeof text, m), m->citation);
     print_measured(m);
     if (scry_method_multi_draw(m))
         printf("    draws       a chain goes on from its first draw to --draws of them, "
                "--thin steps apart\n");
     for (const scry_option *o = m->options; o->name; o++)
-        print_option(o);
+        printf("    --%-16s %s [%s]\n", o->name, o->help,
+               method_option_range(text, sizeof text, o));
     printf("\n");
 }
 
