@@ -1,19 +1,20 @@
 #include "datasets/levy.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
+#include "lib/sort.h"
 #include "operators/dense.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Streams of (seed, chain, step): what a number is for. */
 enum { STREAM_SIGNAL = 1, STREAM_NOISE, STREAM_ROWS, STREAM_SCALE };
 enum { SCALE_SIGNALS = 1001, MAX_N = 4096 };
-static const double KERNEL_SD = 2, SHARE = 0.4, PI = 3.14159265358979323846;
+static const double KERNEL_SD = 2, SHARE = 0.4;
 static const size_t KERNEL_REACH = 6, LOWEST = 5;
 
 static const char *const kinds[] = {"denoise", "deconvolve", "impute", "fourier", NULL};
@@ -33,11 +34,11 @@ static gsl_rng *generator(uint64_t seed, uint32_t k, uint32_t stream, scry_error
     return rng;
 }
 
-static void cumulate(double *x, size_t n, const scry_increments *law, gsl_rng *rng)
+static void cumulate(double *x, size_t n, const scry_increments *increments, gsl_rng *rng)
 {
     double at = 0;
     for (size_t i = 0; i < n; i++)
-        x[i] = at += scry_increments_draw(law, rng);
+        x[i] = at += scry_increments_draw(increments, rng);
 }
 
 /* ---- operators ---- */
@@ -71,7 +72,7 @@ static bool fourier_row(double *row, size_t n, size_t f, bool sine)
     if (sine && edge) return false;
     const double scale = sqrt((edge ? 1.0 : 2.0) / (double)n);
     for (size_t i = 0; i < n; i++) {
-        const double angle = 2 * PI * (double)(f * i % n) / (double)n;
+        const double angle = 2 * SCRY_PI * (double)(f * i % n) / (double)n;
         row[i] = scale * (sine ? sin(angle) : cos(angle));
     }
     return true;
@@ -113,15 +114,9 @@ static void levy_apply(double *y, const double *A, size_t m, size_t n, const dou
     }
 }
 
-static int levy_ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median over fixed signals of the mean square of A x; A NULL: of x. */
 static scry_status median_power(double *power, const double *A, size_t m, size_t n,
-                                const scry_increments *law, scry_error *err)
+                                const scry_increments *increments, scry_error *err)
 {
     gsl_rng *rng = generator(0, 0, STREAM_SCALE, err);
     double *x = scry_alloc(2 * n, sizeof *x), *all = scry_alloc(SCALE_SIGNALS, sizeof *all);
@@ -132,12 +127,12 @@ static scry_status median_power(double *power, const double *A, size_t m, size_t
     }
     for (size_t k = 0; k < SCALE_SIGNALS; k++) {
         const double *y = A ? x + n : x;
-        cumulate(x, n, law, rng);
+        cumulate(x, n, increments, rng);
         if (A) levy_apply(x + n, A, m, n, x);
         for (size_t j = 0; j < m; j++)
             all[k] += y[j] * y[j] / (double)m;
     }
-    qsort(all, SCALE_SIGNALS, sizeof *all, levy_ascending);
+    scry_sort_double(all, SCALE_SIGNALS);
     *power = all[SCALE_SIGNALS / 2];
     if (!(*power > 0))
         st = SCRY_FAIL(err, SCRY_EINVAL, "more than half of all signals measure as 0");
@@ -148,30 +143,31 @@ done:
     return st;
 }
 
-static scry_status levy_check(size_t n, const scry_increments *law, scry_error *err)
+static scry_status levy_check(size_t n, const scry_increments *increments, scry_error *err)
 {
     if (!n || n > MAX_N)
         return SCRY_FAIL(err, SCRY_EINVAL, "signals of %zu values, expected 1 to %d", n, MAX_N);
-    return scry_increments_check(law, err);
+    return scry_increments_check(increments, err);
 }
 
-scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_increments *law,
+scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_increments *increments,
                                 scry_error *err)
 {
-    scry_status st = levy_check(n, law, err);
-    if (st != SCRY_OK || (st = median_power(amplitude, NULL, n, n, law, err)) != SCRY_OK) return st;
+    scry_status st = levy_check(n, increments, err);
+    if (st != SCRY_OK || (st = median_power(amplitude, NULL, n, n, increments, err)) != SCRY_OK)
+        return st;
     *amplitude = sqrt(*amplitude);
     return SCRY_OK;
 }
 
-scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *law,
+scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *increments,
                               scry_levy_kind kind, double snr, uint64_t seed, scry_error *err)
 {
-    scry_levy p = {.n = n, .law = *law};
+    scry_levy p = {.n = n, .increments = *increments};
     unsigned char *taken = NULL;
     gsl_rng *rng = NULL;
     double power = 0;
-    scry_status st = levy_check(n, law, err);
+    scry_status st = levy_check(n, increments, err);
     if (st != SCRY_OK) return st;
     if (!isfinite(snr) || kind > SCRY_LEVY_FOURIER)
         return SCRY_FAIL(err, SCRY_EINVAL, "operator %d at %g dB, expected 0 to 3 at a finite one",
@@ -184,7 +180,7 @@ scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *l
         goto done;
     }
     p.m = fill_operator(p.A, n, kind, taken, rng);
-    if ((st = median_power(&power, p.A, p.m, n, law, err)) != SCRY_OK) goto done;
+    if ((st = median_power(&power, p.A, p.m, n, increments, err)) != SCRY_OK) goto done;
     p.sigma = sqrt(power * pow(10, -snr / 10));
     st = scry_dense_create(&p.op, &SCRY_SPACE(n), &SCRY_SPACE(p.m), p.A, err);
     if (st != SCRY_OK) goto done;
@@ -204,16 +200,16 @@ void scry_levy_clear(scry_levy *problem)
     *problem = (scry_levy){0};
 }
 
-scry_status scry_levy_signal(float *x, size_t n, const scry_increments *law, uint64_t seed,
+scry_status scry_levy_signal(float *x, size_t n, const scry_increments *increments, uint64_t seed,
                              uint32_t k, scry_error *err)
 {
     double at = 0;
-    scry_status st = scry_increments_check(law, err);
+    scry_status st = scry_increments_check(increments, err);
     if (st != SCRY_OK) return st;
     gsl_rng *rng = generator(seed, k, STREAM_SIGNAL, err);
     if (!rng) return SCRY_ENOMEM;
     for (size_t i = 0; i < n; i++)
-        x[i] = (float)(at += scry_increments_draw(law, rng));
+        x[i] = (float)(at += scry_increments_draw(increments, rng));
     gsl_rng_free(rng);
     return SCRY_OK;
 }

@@ -30,33 +30,33 @@ const char *const *scry_levy_kinds(void); /* "denoise", ..., in that order; NULL
 
 typedef struct scry_levy {
     size_t n, m;
-    scry_increments law;
+    scry_increments increments;
     double *A;   /* m x n row-major */
     scry_op *op; /* the same, with its singular value decomposition */
     double sigma;
 } scry_levy;
 
 /* `seed` chooses the entries or frequencies; snr in decibels, 25 in the paper. Filled and owned by
- * the caller on success only. EINVAL: n 0 or above 4096, the law, snr not finite; ENOMEM */
-scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *law,
+ * the caller on success only. EINVAL: n 0 or above 4096, the distribution, snr not finite; ENOMEM
+ */
+scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *increments,
                               scry_levy_kind kind, double snr, uint64_t seed, scry_error *err);
 void scry_levy_clear(scry_levy *problem); /* what it points to */
 
 /* Root of the median, over signals, of mean_i x_i^2: what to divide by for a range near [-1, 1]. */
-scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_increments *law,
+scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_increments *increments,
                                 scry_error *err);
 
 /* Signal number k of a seed, and y (m) for a signal x (n). */
-scry_status scry_levy_signal(float *x, size_t n, const scry_increments *law, uint64_t seed,
+scry_status scry_levy_signal(float *x, size_t n, const scry_increments *increments, uint64_t seed,
                              uint32_t k, scry_error *err);
 scry_status scry_levy_measure(float *y, const scry_levy *problem, const float *x, uint64_t seed,
                               uint32_t k, scry_error *err);
 
 /* The posterior of x given y by Gibbs sampling in the increments u: latent variances given u, jumps
- * of Bernoulli-Laplace laws one by one with u integrated out (rank-one updates of the information
- * of y about u), and an exact draw of u given both by Cholesky factors of
- *   (A C)^T (A C) / sigma^2 + diag(1 / w),   x = C u.
- * Cost of a sweep n^3 / 3. */
+ * of Bernoulli-Laplace distributions one by one with u integrated out (rank-one updates of the
+ * information of y about u), and an exact draw of u given both by Cholesky factors of (A C)^T (A C)
+ * / sigma^2 + diag(1 / w),   x = C u. Cost of a sweep n^3 / 3. */
 typedef struct scry_levy_gibbs {
     size_t burn_in, sweeps; /* left out; used, a multiple of 20 */
     size_t keep;            /* samples kept, evenly spaced; at most sweeps */
@@ -71,7 +71,7 @@ typedef struct scry_levy_posterior {
     double *samples; /* kept x n */
 } scry_levy_posterior;
 
-/* errors  EINVAL: sweeps, keep; ENUMERIC: a factorization broke down; ENOMEM. *out is filled on
+/* errors  EINVAL: sweeps, keep; ENUMERIC: a factorisation broke down; ENOMEM. *out is filled on
  * success only. */
 scry_status scry_levy_condition(scry_levy_posterior *out, const scry_levy *problem, const float *y,
                                 const scry_levy_gibbs *gibbs, scry_error *err);

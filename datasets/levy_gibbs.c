@@ -15,7 +15,7 @@ enum { BATCHES = 20 };
 
 struct gibbs {
     size_t n;
-    const scry_increments *law;
+    const scry_increments *increments;
     gsl_rng *rng;
     double *Q, *c;     /* n x n, n */
     double *u, *w;     /* increments and their latent variances */
@@ -162,7 +162,7 @@ static void gibbs_marginal(struct gibbs *g)
 static void gibbs_switch(struct gibbs *g)
 {
     const size_t n = g->n;
-    const double prior = log(g->law->rate / (1 - g->law->rate));
+    const double prior = log(g->increments->rate / (1 - g->increments->rate));
     for (size_t k = 0; k < n; k++) {
         double *column = g->T; /* free by now */
         const double tau = g->G[k * n + k], beta = g->h[k], w = g->w[k];
@@ -207,9 +207,9 @@ static scry_status gibbs_sweep(struct gibbs *g, scry_error *err)
 {
     scry_status st;
     for (size_t i = 0; i < g->n; i++)
-        g->w[i] = scry_increments_latent(g->law, g->v[i], g->u[i], g->rng);
+        g->w[i] = scry_increments_latent(g->increments, g->v[i], g->u[i], g->rng);
     if ((st = gibbs_factor(g, err)) != SCRY_OK) return st;
-    if (scry_increments_sparse(g->law)) {
+    if (scry_increments_sparse(g->increments)) {
         gibbs_marginal(g);
         gibbs_switch(g);
         if ((st = gibbs_factor(g, err)) != SCRY_OK) return st;
@@ -224,7 +224,7 @@ static scry_status gibbs_run(struct gibbs *g, scry_levy_posterior *out, const sc
     const size_t n = g->n;
     for (size_t i = 0; i < n; i++) {
         g->v[i] = 1;
-        g->w[i] = scry_increments_typical(g->law);
+        g->w[i] = scry_increments_typical(g->increments);
     }
     scry_status st = gibbs_factor(g, err);
     if (st != SCRY_OK) return st;
@@ -266,7 +266,7 @@ scry_status scry_levy_condition(scry_levy_posterior *out, const scry_levy *probl
                                 const scry_levy_gibbs *opts, scry_error *err)
 {
     const size_t n = problem->n;
-    struct gibbs g = {.law = &problem->law};
+    struct gibbs g = {.increments = &problem->increments};
     scry_levy_posterior p = {.n = n};
     scry_status st;
     if (!opts->sweeps || opts->sweeps % BATCHES || opts->keep > opts->sweeps)

@@ -85,10 +85,10 @@ static void take_range(unsigned char *line, size_t n, double offset, double step
     }
 }
 
-static scry_status fastmri(unsigned char *line, size_t n, size_t centre, double accel,
+static scry_status fastmri(unsigned char *line, size_t n, size_t central, double accel,
                            scry_pattern pattern, scryi_mt19937 *g, scry_error *err)
 {
-    const double width = (double)n, low = (double)centre;
+    const double width = (double)n, low = (double)central;
     if (pattern == SCRY_PATTERN_RANDOM) {
         const double p = (width / accel - low) / (width - low);
         for (size_t i = 0; i < n; i++)
@@ -102,7 +102,7 @@ static scry_status fastmri(unsigned char *line, size_t n, size_t centre, double 
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "acceleration %g of %zu lines leaves %.4g, expected "
                              "more than the %zu of the centre",
-                             accel, n, width / accel, centre);
+                             accel, n, width / accel, central);
         const double step = accel * (low - width) / (low * accel - width);
         take_range(line, n, scryi_mt_randint(g, (uint32_t)rint(step)), step);
     }
@@ -122,24 +122,24 @@ static gsl_rng *generator(uint64_t seed_number, scry_error *err)
 }
 
 /* How many of n places `accel` leaves, with words when the centre alone is more. */
-static scry_status target(size_t *out, size_t n, size_t centre, double accel, const char *what,
+static scry_status target(size_t *out, size_t n, size_t central, double accel, const char *what,
                           scry_error *err)
 {
     *out = (size_t)rint((double)n / accel);
-    if (*out < centre || !*out)
+    if (*out < central || !*out)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "acceleration %g leaves %zu of %zu %s, expected at "
                          "least the %zu of the centre",
-                         accel, *out, n, what, centre);
+                         accel, *out, n, what, central);
     return SCRY_OK;
 }
 
-static scry_status sampling_gaussian(unsigned char *line, size_t n, size_t centre,
+static scry_status sampling_gaussian(unsigned char *line, size_t n, size_t central,
                                      const scry_sampling *s, scry_error *err)
 {
     size_t wanted, taken = 0;
     double total = 0;
-    scry_status st = target(&wanted, n, centre, s->accel, "lines", err);
+    scry_status st = target(&wanted, n, central, s->accel, "lines", err);
     if (st != SCRY_OK) return st;
     double *weight = scry_alloc(n, sizeof *weight);
     gsl_rng *r = generator(s->seed, err);
@@ -172,7 +172,7 @@ done:
 
 /* ---- whole lines ---- */
 
-static scry_status sampling_check(const scry_sampling *s, size_t n, double accel, double center,
+static scry_status sampling_check(const scry_sampling *s, size_t n, double accel, double centre,
                                   scry_error *err)
 {
     if ((unsigned)s->pattern > SCRY_PATTERN_GAUSSIAN)
@@ -185,14 +185,14 @@ static scry_status sampling_check(const scry_sampling *s, size_t n, double accel
                          "acceleration %g of %zu lines, expected more than 1 and "
                          "at most %zu",
                          accel, n, n);
-    if (!(center >= 0 && center < 1))
+    if (!(centre >= 0 && centre < 1))
         return SCRY_FAIL(err, SCRY_EINVAL, "centre %g, expected a share of the lines from 0 to 1",
-                         center);
-    if (center > 0 && rint((double)n * center) < 1)
+                         centre);
+    if (centre > 0 && rint((double)n * centre) < 1)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "acceleration %g with centre %g of %zu lines leaves no "
                          "line in the centre, expected a centre of at least %.3g",
-                         accel, center, n, .5 / (double)n);
+                         accel, centre, n, .5 / (double)n);
     return SCRY_OK;
 }
 
@@ -200,7 +200,7 @@ scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampli
                                 scry_error *err)
 {
     scryi_mt19937 g = {.at = 0};
-    scry_sampling_choice picked = {s->accel, s->center};
+    scry_sampling_choice picked = {s->accel, s->centre};
     scry_status st = SCRY_OK;
     if (!scry_pattern_of_lines(s->pattern) || (s->n_choices && !of_fastmri(s->pattern)))
         return SCRY_FAIL(err, SCRY_EUNSUP, "pattern %s has no %s", names[s->pattern],
@@ -209,24 +209,24 @@ scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampli
         if ((st = seed(&g, s, err)) != SCRY_OK) return st;
         if (s->n_choices) picked = s->choices[scryi_mt_randint(&g, (uint32_t)s->n_choices)];
     }
-    if ((st = sampling_check(s, n, picked.accel, picked.center, err)) != SCRY_OK) return st;
-    const size_t centre = (size_t)rint((double)n * picked.center), first = (n - centre + 1) / 2;
+    if ((st = sampling_check(s, n, picked.accel, picked.centre, err)) != SCRY_OK) return st;
+    const size_t central = (size_t)rint((double)n * picked.centre), first = (n - central + 1) / 2;
     memset(line, 0, n);
-    if (of_fastmri(s->pattern)) st = fastmri(line, n, centre, picked.accel, s->pattern, &g, err);
+    if (of_fastmri(s->pattern)) st = fastmri(line, n, central, picked.accel, s->pattern, &g, err);
     if (st != SCRY_OK) return st;
-    for (size_t i = first; i < first + centre; i++)
+    for (size_t i = first; i < first + central; i++)
         line[i] = 1;
     for (size_t k = 0; s->pattern == SCRY_PATTERN_REGULAR; k++) {
         const double at = rint((double)k * picked.accel);
         if (at >= (double)n) break;
         line[(size_t)at] = 1;
     }
-    if (s->pattern == SCRY_PATTERN_GAUSSIAN) st = sampling_gaussian(line, n, centre, s, err);
+    if (s->pattern == SCRY_PATTERN_GAUSSIAN) st = sampling_gaussian(line, n, central, s, err);
     if (st == SCRY_OK && !line[n / 2])
         st = SCRY_FAIL(err, SCRY_EINVAL,
                        "acceleration %g with centre %g of %zu lines leaves out "
                        "line %zu, the centre of k-space: raise the centre",
-                       picked.accel, picked.center, n, n / 2);
+                       picked.accel, picked.centre, n, n / 2);
     return st;
 }
 
@@ -245,10 +245,10 @@ static double eccentricity(const struct grid *g, size_t y, size_t x)
     return sqrt(dy * dy + dx * dx);
 }
 
-static size_t take_block(const struct grid *g, double center)
+static size_t take_block(const struct grid *g, double centre)
 {
-    const size_t cy = (size_t)rint((double)g->ny * center), y0 = (g->ny - cy + 1) / 2;
-    const size_t cx = (size_t)rint((double)g->nx * center), x0 = (g->nx - cx + 1) / 2;
+    const size_t cy = (size_t)rint((double)g->ny * centre), y0 = (g->ny - cy + 1) / 2;
+    const size_t cx = (size_t)rint((double)g->nx * centre), x0 = (g->nx - cx + 1) / 2;
     memset(g->mask, 0, g->ny * g->nx);
     for (size_t y = y0; y < y0 + cy; y++)
         memset(g->mask + y * g->nx + x0, 1, cx);
@@ -276,10 +276,10 @@ struct darts {
 
 /* Points in their order, each taken unless it is blocked, until `wanted` are. */
 static size_t throw_darts(const struct grid *g, const struct darts *d, double r0, size_t wanted,
-                          double center)
+                          double centre)
 {
     const size_t n = g->ny * g->nx;
-    size_t taken = take_block(g, center);
+    size_t taken = take_block(g, centre);
     memset(d->blocked, 0, n);
     for (size_t i = 0; i < n; i++)
         if (g->mask[i]) block(g, d->blocked, i / g->nx, i % g->nx, r0 * d->radius[i]);
@@ -295,7 +295,7 @@ static size_t throw_darts(const struct grid *g, const struct darts *d, double r0
 
 static void sampling_prepare(const struct grid *g, const struct darts *d, gsl_rng *r)
 {
-    const size_t n = g->ny * g->nx, centre = g->ny / 2 * g->nx + g->nx / 2;
+    const size_t n = g->ny * g->nx, central = g->ny / 2 * g->nx + g->nx / 2;
     for (size_t i = 0; i < n; i++) {
         d->order[i] = i;
         d->radius[i] = (float)((1 + 2 * eccentricity(g, i / g->nx, i % g->nx)) *
@@ -304,9 +304,9 @@ static void sampling_prepare(const struct grid *g, const struct darts *d, gsl_rn
     gsl_ran_shuffle(r, d->order, n, sizeof *d->order);
     /* The centre of k-space first: it is there without a block, too. */
     for (size_t k = 0; k < n; k++)
-        if (d->order[k] == centre) {
+        if (d->order[k] == central) {
             d->order[k] = d->order[0];
-            d->order[0] = centre;
+            d->order[0] = central;
         }
 }
 
@@ -328,12 +328,12 @@ static scry_status poisson(const struct grid *g, size_t wanted, const scry_sampl
     double low = .2, high = 3 * sqrt(s->accel);
     for (int i = 0; i < 16; i++) { /* to 1e-4 of a sample or so: the count is made up exactly */
         const double r0 = .5 * (low + high);
-        if (throw_darts(g, &d, r0, wanted, s->center) == wanted)
+        if (throw_darts(g, &d, r0, wanted, s->centre) == wanted)
             low = r0;
         else
             high = r0;
     }
-    throw_darts(g, &d, low, wanted, s->center);
+    throw_darts(g, &d, low, wanted, s->centre);
 done:
     gsl_rng_free(r);
     scry_free(d.blocked);
@@ -360,10 +360,10 @@ static size_t add_spoke(const struct grid *g, double angle)
     return added;
 }
 
-static size_t spokes(const struct grid *g, size_t count, double first, double center)
+static size_t spokes(const struct grid *g, size_t count, double first, double centre)
 {
     const double golden = acos(-1) * (sqrt(5) - 1) / 2;
-    size_t taken = take_block(g, center);
+    size_t taken = take_block(g, centre);
     for (size_t k = 0; k < count; k++)
         taken += add_spoke(g, first + (double)k * golden);
     return taken;
@@ -372,14 +372,14 @@ static size_t spokes(const struct grid *g, size_t count, double first, double ce
 static scry_status radial(const struct grid *g, size_t wanted, const scry_sampling *s,
                           scry_error *err)
 {
-    const size_t most = 4 * (g->ny > g->nx ? g->ny : g->nx); /* the ellipse is full by then */
+    const size_t max = 4 * (g->ny > g->nx ? g->ny : g->nx); /* the ellipse is full by then */
     const double n = (double)g->ny * (double)g->nx;
     gsl_rng *r = generator(s->seed, err);
     if (!r) return SCRY_ENOMEM;
     const double first = acos(-1) * gsl_rng_uniform(r), golden = acos(-1) * (sqrt(5) - 1) / 2;
-    size_t taken = take_block(g, s->center), before = taken, count = 0;
+    size_t taken = take_block(g, s->centre), before = taken, count = 0;
     gsl_rng_free(r);
-    for (; taken < wanted && count < most; count++) {
+    for (; taken < wanted && count < max; count++) {
         before = taken;
         taken += add_spoke(g, first + (double)count * golden);
     }
@@ -388,7 +388,7 @@ static scry_status radial(const struct grid *g, size_t wanted, const scry_sampli
                          "acceleration %g: spokes fill the ellipse inside %zu x "
                          "%zu, expected at least %.3g",
                          s->accel, g->ny, g->nx, n / (double)taken);
-    if (count > 1 && wanted - before < taken - wanted) spokes(g, count - 1, first, s->center);
+    if (count > 1 && wanted - before < taken - wanted) spokes(g, count - 1, first, s->centre);
     return SCRY_OK;
 }
 
@@ -396,7 +396,7 @@ scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int re
                                const scry_sampling *s, scry_error *err)
 {
     const struct grid g = {mask, ny, nx};
-    size_t n, wanted = 0, centre;
+    size_t n, wanted = 0, central;
     if (readout != 1 && readout != 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "readout axis %d, expected 1 (y) or 2 (x)", readout);
     if (!scry_mul(&n, ny, nx) || n > 1u << 30)
@@ -414,10 +414,10 @@ scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int re
     if (s->n_choices)
         return SCRY_FAIL(err, SCRY_EUNSUP, "pattern %s has no list of accelerations",
                          names[s->pattern]);
-    scry_status st = sampling_check(s, ny < nx ? ny : nx, s->accel, s->center, err);
+    scry_status st = sampling_check(s, ny < nx ? ny : nx, s->accel, s->centre, err);
     if (st != SCRY_OK) return st;
-    centre = take_block(&g, s->center);
-    if ((st = target(&wanted, n, centre, s->accel, "points", err)) != SCRY_OK) return st;
+    central = take_block(&g, s->centre);
+    if ((st = target(&wanted, n, central, s->accel, "points", err)) != SCRY_OK) return st;
     return s->pattern == SCRY_PATTERN_POISSON ? poisson(&g, wanted, s, err)
                                               : radial(&g, wanted, s, err);
 }

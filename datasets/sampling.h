@@ -46,12 +46,12 @@ typedef enum scry_pattern {
 
 typedef struct scry_sampling_choice {
     double accel;  /* R > 1, at most the number of lines */
-    double center; /* c in [0, 1) */
+    double centre; /* c in [0, 1) */
 } scry_sampling_choice;
 
 typedef struct scry_sampling {
     scry_pattern pattern;
-    double accel, center; /* where there is no list of choices */
+    double accel, centre; /* where there is no list of choices */
     /* fastMRI trains with several: the generator's first draw picks one. fastMRI patterns only. */
     const scry_sampling_choice *choices;
     size_t n_choices; /* 0: no list */

@@ -8,6 +8,7 @@
 
 #include "datasets/phantom_impl.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
 #include "lib/space.h"
@@ -20,11 +21,9 @@ enum {
     FIT = 33,      /* points of the fit along an axis */
     SEGMENTS = 96, /* of a loop */
     WAVES = 6,
-    MOST_COILS = 64
+    MAX_COILS = 64
 };
 enum { STEP_COILS = 1, STEP_PHASE = 2 }; /* of the generator, apart from masks of the same seed */
-
-static const double pi = 3.14159265358979323846;
 
 /* CMPLX, which clang on glibc lacks, and exp(i x) */
 static double complex cd(double re, double im)
@@ -52,22 +51,22 @@ struct loop {
  * the field of view, so that low orders can follow their field. */
 static void scanner_place(struct loop *loops, size_t coils, gsl_rng *r)
 {
-    const double start = 2 * pi * gsl_rng_uniform(r);
+    const double start = 2 * SCRY_PI * gsl_rng_uniform(r);
     for (size_t c = 0; c < coils; c++) {
         const double jitter = .3 * (gsl_rng_uniform(r) - .5);
-        loops[c].angle = start + 2 * pi * ((double)c + jitter) / (double)coils;
+        loops[c].angle = start + 2 * SCRY_PI * ((double)c + jitter) / (double)coils;
         loops[c].distance = 1.8 + .15 * gsl_rng_uniform(r);
-        loops[c].radius = fmin(fmax(1.2 * pi * 1.8 / (double)coils, .6), 1);
-        loops[c].gain = (.85 + .3 * gsl_rng_uniform(r)) * turn(2 * pi * gsl_rng_uniform(r));
+        loops[c].radius = fmin(fmax(1.2 * SCRY_PI * 1.8 / (double)coils, .6), 1);
+        loops[c].gain = (.85 + .3 * gsl_rng_uniform(r)) * turn(2 * SCRY_PI * gsl_rng_uniform(r));
     }
 }
 
 /* B_x - i B_y at (x, y, 0) by the law of Biot and Savart, in arbitrary units: what the loop
- * receives of transverse magnetization, by reciprocity (Hoult & Richards 1976, J. Magn. Reson.
+ * receives of transverse magnetisation, by reciprocity (Hoult & Richards 1976, J. Magn. Reson.
  * 24:71). The loop looks at the middle; its axis e lies in the plane. */
 static double complex field(const struct loop *l, double x, double y)
 {
-    const double ex = cos(l->angle), ey = sin(l->angle), ds = 2 * pi / SEGMENTS;
+    const double ex = cos(l->angle), ey = sin(l->angle), ds = 2 * SCRY_PI / SEGMENTS;
     double bx = 0, by = 0;
     for (int i = 0; i < SEGMENTS; i++) {
         const double t = (i + .5) * ds, side = l->radius * cos(t), up = l->radius * sin(t);
@@ -97,7 +96,7 @@ static scry_status invert_basis(double complex inverse[SIDE][FIT], scry_error *e
         for (int q = 0; q < SIDE; q++) {
             double complex s = p == q ? 1e-8 * FIT : 0;
             for (int i = 0; i < FIT; i++)
-                s += turn(pi * (q - p) * (i / (FIT - 1.) - .5));
+                s += turn(SCRY_PI * (q - p) * (i / (FIT - 1.) - .5));
             gsl_matrix_complex_set(gram, (size_t)p, (size_t)q,
                                    gsl_complex_rect(creal(s), cimag(s)));
         }
@@ -107,7 +106,7 @@ static scry_status invert_basis(double complex inverse[SIDE][FIT], scry_error *e
     }
     for (int i = 0; i < FIT; i++) {
         for (int p = 0; p < SIDE; p++) {
-            const double complex e = turn(-pi * (p - ORDER) * (i / (FIT - 1.) - .5));
+            const double complex e = turn(-SCRY_PI * (p - ORDER) * (i / (FIT - 1.) - .5));
             gsl_vector_complex_set(b, (size_t)p, gsl_complex_rect(creal(e), cimag(e)));
         }
         gsl_linalg_complex_cholesky_svx(gram, b);
@@ -142,10 +141,10 @@ static void scanner_fit(double complex a[TERMS], const struct loop *l,
 
 static double complex sensitivity(const double complex a[TERMS], double y, double x)
 {
-    const double complex step = turn(pi * x), down = turn(pi * y);
-    double complex s = 0, wy = turn(-pi * ORDER * y);
+    const double complex step = turn(SCRY_PI * x), down = turn(SCRY_PI * y);
+    double complex s = 0, wy = turn(-SCRY_PI * ORDER * y);
     for (int q = 0; q < SIDE; q++, wy *= down) {
-        double complex row = 0, wx = turn(-pi * ORDER * x);
+        double complex row = 0, wx = turn(-SCRY_PI * ORDER * x);
         for (int p = 0; p < SIDE; p++, wx *= step)
             row += a[q * SIDE + p] * wx;
         s += row * wy;
@@ -153,7 +152,7 @@ static double complex sensitivity(const double complex a[TERMS], double y, doubl
     return s;
 }
 
-static void normalize(double complex *a, size_t coils)
+static void scanner_normalise(double complex *a, size_t coils)
 {
     double top = 0;
     for (int i = 0; i < FIT; i++)
@@ -173,8 +172,8 @@ static void normalize(double complex *a, size_t coils)
 static scry_status scanner_check(size_t coils, size_t ny, size_t nx, scry_error *err)
 {
     size_t n;
-    if (!coils || coils > MOST_COILS)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%zu coils, expected 1 to %d", coils, MOST_COILS);
+    if (!coils || coils > MAX_COILS)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu coils, expected 1 to %d", coils, MAX_COILS);
     if (!ny || !nx || !scry_mul(&n, ny, nx) || n > 1u << 30)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%zu x %zu pixels, expected 1 to 2^30 of them", ny, nx);
     return SCRY_OK;
@@ -188,7 +187,7 @@ static double position(size_t i, size_t n)
 scry_status scry_scanner_coils(float complex *maps, double complex *coefficients, size_t coils,
                                size_t ny, size_t nx, uint64_t seed, scry_error *err)
 {
-    struct loop loops[MOST_COILS];
+    struct loop loops[MAX_COILS];
     double complex inverse[SIDE][FIT];
     scry_status st = scanner_check(coils, ny, nx, err);
     if (st != SCRY_OK) return st;
@@ -203,7 +202,7 @@ scry_status scry_scanner_coils(float complex *maps, double complex *coefficients
     if ((st = invert_basis(inverse, err)) != SCRY_OK) goto done;
     for (size_t c = 0; c < coils; c++)
         scanner_fit(a + c * TERMS, &loops[c], inverse);
-    normalize(a, coils);
+    scanner_normalise(a, coils);
     if (coefficients) memcpy(coefficients, a, coils * TERMS * sizeof *a);
 #pragma omp parallel for collapse(2) schedule(static) if (maps)
     for (size_t c = 0; c < (maps ? coils : 0); c++)
@@ -224,13 +223,14 @@ static double complex head(double ky, double kx)
 {
     double complex sum = 0;
     for (int i = 0; i < SCRYI_HEAD_ELLIPSES; i++) {
-        const double *e = scryi_head[i], c = cos(e[5] * pi / 180), s = sin(e[5] * pi / 180);
+        const double *e = scryi_head[i], c = cos(e[5] * SCRY_PI / 180),
+                     s = sin(e[5] * SCRY_PI / 180);
         const double a = .5 * e[1], b = .5 * e[2]; /* of [-1, 1]: half a field of view */
         const double u = a * (kx * c - ky * s), v = b * (kx * s + ky * c);
-        const double q = 2 * pi * sqrt(u * u + v * v);
+        const double q = 2 * SCRY_PI * sqrt(u * u + v * v);
         /* J1(q)/q is 1/2 - q^2/16 + ...; GSL calls the smallest arguments an underflow */
         const double disc = q < 1e-6 ? .5 : gsl_sf_bessel_J1(q) / q;
-        sum += e[0] * 2 * pi * a * b * disc * turn(-pi * (kx * e[3] - ky * e[4]));
+        sum += e[0] * 2 * SCRY_PI * a * b * disc * turn(-SCRY_PI * (kx * e[3] - ky * e[4]));
     }
     return sum;
 }
@@ -309,10 +309,10 @@ void scry_scanner_phase(float complex *image, size_t ny, size_t nx, double radia
                 double phi = 0;
                 for (int w = 0; w < WAVES; w++) {
                     const float *d = draw + 4 * w;
-                    const double k = 2 * pi * d[0], at = 2 * pi * d[1];
+                    const double k = 2 * SCRY_PI * d[0], at = 2 * SCRY_PI * d[1];
                     phi += (.2 + d[3]) *
                            cos(k * (cos(at) * position(j, nx) + sin(at) * position(i, ny)) +
-                               2 * pi * d[2]);
+                               2 * SCRY_PI * d[2]);
                 }
                 if (!pass)
                     top = fmax(top, fabs(phi));

@@ -1,11 +1,11 @@
 #include "datasets/scorecard.h"
 
 #include "lib/memory.h"
+#include "lib/sort.h"
 
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_eigen.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What one measurement leaves: these numbers, and behind them n ratios of variances. */
@@ -16,15 +16,15 @@ enum { BIAS_PRIOR, BIAS_POST, WEIGHTS, COVER50, COVER90, INSIDE50, INSIDE90, RAT
 enum { BORDER_DRAWS = 2048 };
 
 struct scry_scorecard {
-    const scry_law *prior;
-    size_t n, room, count;
+    const scry_gaussian_mixture *prior;
+    size_t n, capacity, count;
     double *variance; /* n: of the prior */
     double *stats;    /* room x (RATIOS + n) */
 };
 
 /* What is computed of one posterior and one set of samples. */
 struct view {
-    const scry_law *law;
+    const scry_gaussian_mixture *mixture;
     const float *samples;
     size_t n, K;
     double *mean, *cov;       /* exact: n, n x n */
@@ -34,8 +34,8 @@ struct view {
     float *sorted; /* K */
 };
 
-scry_status scry_scorecard_create(scry_scorecard **out, const scry_law *prior, size_t measurements,
-                                  scry_error *err)
+scry_status scry_scorecard_create(scry_scorecard **out, const scry_gaussian_mixture *prior,
+                                  size_t measurements, scry_error *err)
 {
     const size_t n = prior->n;
     *out = NULL;
@@ -44,7 +44,7 @@ scry_status scry_scorecard_create(scry_scorecard **out, const scry_law *prior, s
     scry_scorecard *card = scry_alloc(1, sizeof *card);
     double *cov = scry_alloc(n * n, sizeof *cov);
     if (card) {
-        *card = (scry_scorecard){.prior = prior, .n = n, .room = measurements};
+        *card = (scry_scorecard){.prior = prior, .n = n, .capacity = measurements};
         card->variance = scry_alloc(n, sizeof(double));
         card->stats = scry_alloc(measurements * (RATIOS + n), sizeof(double));
     }
@@ -53,7 +53,7 @@ scry_status scry_scorecard_create(scry_scorecard **out, const scry_law *prior, s
         scry_scorecard_free(card);
         return SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu measurements", measurements);
     }
-    scry_law_moments(prior, NULL, cov);
+    scry_gaussian_mixture_moments(prior, NULL, cov);
     for (size_t i = 0; i < n; i++)
         card->variance[i] = cov[i * n + i];
     scry_free(cov);
@@ -105,22 +105,22 @@ static scry_status decompose(struct view *v, scry_error *err)
     return st;
 }
 
-static scry_status view_init(struct view *v, const scry_law *law, const float *samples, size_t K,
-                             scry_error *err)
+static scry_status view_init(struct view *v, const scry_gaussian_mixture *mixture,
+                             const float *samples, size_t K, scry_error *err)
 {
-    const size_t n = law->n;
+    const size_t n = mixture->n;
     double **vectors[] = {&v->mean, &v->average, &v->spread, &v->value, &v->x, &v->work};
     bool ok = true;
-    *v = (struct view){.law = law, .samples = samples, .n = n, .K = K};
+    *v = (struct view){.mixture = mixture, .samples = samples, .n = n, .K = K};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         ok = (*vectors[i] = scry_alloc(n, sizeof(double))) && ok;
     ok = (v->cov = scry_alloc(n * n, sizeof(double))) && ok;
     ok = (v->vector = scry_alloc(n * n, sizeof(double))) && ok;
-    ok = (v->share = scry_alloc(3 * law->count, sizeof(double))) && ok;
-    ok = (v->column = scry_alloc(law->count > 1 ? BORDER_DRAWS : 1, sizeof(double))) && ok;
+    ok = (v->share = scry_alloc(3 * mixture->count, sizeof(double))) && ok;
+    ok = (v->column = scry_alloc(mixture->count > 1 ? BORDER_DRAWS : 1, sizeof(double))) && ok;
     ok = (v->sorted = scry_alloc(K, sizeof(float))) && ok;
     if (!ok) return SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu samples of %zu values", K, n);
-    scry_law_moments(law, v->mean, v->cov);
+    scry_gaussian_mixture_moments(mixture, v->mean, v->cov);
     for (size_t k = 0; k < K; k++) /* Welford 1962, Technometrics 4:419 */
         for (size_t i = 0; i < n; i++) {
             const double d = samples[k * n + i] - v->average[i];
@@ -154,20 +154,8 @@ static void score_spread(const struct view *v, double *stats)
     }
 }
 
-static int scorecard_ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static int ascending_float(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* The value at rank p (K + 1) of K sorted ones, linear between ranks. A new draw of the same law
- * falls below rank r with probability r / (K + 1). */
+/* The value at rank p (K + 1) of K sorted ones, linear between ranks. A new draw of the same
+ * distribution falls below rank r with probability r / (K + 1). */
 static double at_rank(const float *sorted, size_t K, double p)
 {
     const double rank = p * (double)(K + 1);
@@ -182,11 +170,13 @@ static void score_intervals(struct view *v, double *stats)
     for (size_t i = 0; i < v->n; i++) {
         for (size_t k = 0; k < v->K; k++)
             v->sorted[k] = v->samples[k * v->n + i];
-        qsort(v->sorted, v->K, sizeof *v->sorted, ascending_float);
+        scry_sort_float(v->sorted, v->K);
         for (int wide = 0; wide < 2; wide++) {
             const double tail = wide ? 0.05 : 0.25;
-            const double low = scry_law_cdf(v->law, i, at_rank(v->sorted, v->K, tail));
-            const double high = scry_law_cdf(v->law, i, at_rank(v->sorted, v->K, 1 - tail));
+            const double low =
+                scry_gaussian_mixture_cdf(v->mixture, i, at_rank(v->sorted, v->K, tail));
+            const double high =
+                scry_gaussian_mixture_cdf(v->mixture, i, at_rank(v->sorted, v->K, 1 - tail));
             stats[wide ? COVER90 : COVER50] += (high - low) / (double)v->n;
         }
     }
@@ -195,57 +185,59 @@ static void score_intervals(struct view *v, double *stats)
 }
 
 /* log p at the border of the smallest regions of 50 and 90 %. */
-static void borders(struct view *v, double *half, double *most)
+static void borders(struct view *v, double *half, double *max)
 {
     const double n = (double)v->n;
-    if (v->law->count == 1) {
-        const double top = scry_law_log_density(v->law, v->law->mean, NULL, v->work);
+    if (v->mixture->count == 1) {
+        const double top =
+            scry_gaussian_mixture_log_density(v->mixture, v->mixture->mean, NULL, v->work);
         *half = top - 0.5 * gsl_cdf_chisq_Pinv(0.5, n);
-        *most = top - 0.5 * gsl_cdf_chisq_Pinv(0.9, n);
+        *max = top - 0.5 * gsl_cdf_chisq_Pinv(0.9, n);
         return;
     }
     for (uint32_t i = 0; i < BORDER_DRAWS; i++) {
-        scry_law_draw(v->law, v->x, 1, i);
-        v->column[i] = scry_law_log_density(v->law, v->x, NULL, v->work);
+        scry_gaussian_mixture_draw(v->mixture, v->x, 1, i);
+        v->column[i] = scry_gaussian_mixture_log_density(v->mixture, v->x, NULL, v->work);
     }
-    qsort(v->column, BORDER_DRAWS, sizeof *v->column, scorecard_ascending);
+    scry_sort_double(v->column, BORDER_DRAWS);
     *half = v->column[BORDER_DRAWS / 2];
-    *most = v->column[BORDER_DRAWS / 10];
+    *max = v->column[BORDER_DRAWS / 10];
 }
 
 static void score_density(struct view *v, double *stats)
 {
-    const size_t count = v->law->count;
+    const size_t count = v->mixture->count;
     const double K = (double)v->K;
-    double half, most, *average = v->share + count, *square = average + count;
-    borders(v, &half, &most);
+    double half, max, *average = v->share + count, *square = average + count;
+    borders(v, &half, &max);
     for (size_t k = 0; k < v->K; k++) {
         for (size_t i = 0; i < v->n; i++)
             v->x[i] = v->samples[k * v->n + i];
-        const double p = scry_law_log_density(v->law, v->x, v->share, v->work);
+        const double p = scry_gaussian_mixture_log_density(v->mixture, v->x, v->share, v->work);
         stats[INSIDE50] += (p >= half) / K;
-        stats[INSIDE90] += (p >= most) / K;
+        stats[INSIDE90] += (p >= max) / K;
         for (size_t c = 0; c < count; c++) {
             average[c] += v->share[c] / K;
             square[c] += v->share[c] * v->share[c] / K;
         }
     }
     for (size_t c = 0; c < count; c++) {
-        const double d = average[c] - v->law->weight[c];
+        const double d = average[c] - v->mixture->weight[c];
         const double variance = (square[c] - average[c] * average[c]) / (K - 1); /* of average */
         stats[WEIGHTS] += (d * d - variance) / (double)count;
     }
     if (count == 1) stats[WEIGHTS] = NAN;
 }
 
-scry_status scry_scorecard_add(scry_scorecard *card, const scry_law *posterior,
+scry_status scry_scorecard_add(scry_scorecard *card, const scry_gaussian_mixture *posterior,
                                const float *samples, size_t K, scry_error *err)
 {
     const size_t n = card->n;
     struct view v;
     if (K < 2) return SCRY_FAIL(err, SCRY_EINVAL, "%zu samples, expected 2 or more", K);
-    if (card->count == card->room)
-        return SCRY_FAIL(err, SCRY_EINVAL, "more than the %zu measurements announced", card->room);
+    if (card->count == card->capacity)
+        return SCRY_FAIL(err, SCRY_EINVAL, "more than the %zu measurements announced",
+                         card->capacity);
     if (posterior->n != n)
         return SCRY_FAIL(err, SCRY_EINVAL, "a posterior of %zu values, expected %zu", posterior->n,
                          n);
@@ -282,7 +274,7 @@ static void scorecard_summarise(const scry_scorecard *card, size_t skip, double 
             mean[i] += card->stats[b * width + i] / used;
     memcpy(result, mean, RATIOS * sizeof *mean);
     double *ratio = mean + RATIOS;
-    qsort(ratio, n, sizeof *ratio, scorecard_ascending);
+    scry_sort_double(ratio, n);
     result[SD_LOW] = sqrt(ratio[0]);
     result[SD_MEDIAN] = sqrt(0.5 * (ratio[(n - 1) / 2] + ratio[n / 2]));
     result[SD_HIGH] = sqrt(ratio[n - 1]);

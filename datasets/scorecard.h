@@ -1,7 +1,7 @@
 #ifndef SCRY_DATASETS_SCORECARD_H
 #define SCRY_DATASETS_SCORECARD_H
 
-#include "datasets/law.h"
+#include "datasets/gaussian_mixture.h"
 
 /* How right the samples of a posterior are. For each of B measurements y_b, drawn from the model, K
  * samples of the method under test meet the exact posterior p(x | y_b), of mean m, covariance P
@@ -35,13 +35,13 @@ typedef struct scry_scores {
 
 /* For at most `measurements` measurements of images drawn from prior, which is borrowed. EINVAL:
  * fewer than 2; ENOMEM */
-scry_status scry_scorecard_create(scry_scorecard **out, const scry_law *prior, size_t measurements,
-                                  scry_error *err);
+scry_status scry_scorecard_create(scry_scorecard **out, const scry_gaussian_mixture *prior,
+                                  size_t measurements, scry_error *err);
 void scry_scorecard_free(scry_scorecard *card); /* accepts NULL */
 
 /* One measurement: samples is K x n. EINVAL: K < 2, more measurements than announced, a posterior
  * of another size; ENUMERIC: a sample is not finite; ENOMEM */
-scry_status scry_scorecard_add(scry_scorecard *card, const scry_law *posterior,
+scry_status scry_scorecard_add(scry_scorecard *card, const scry_gaussian_mixture *posterior,
                                const float *samples, size_t K, scry_error *err);
 
 /* cover90 is NaN when some K was below 19, cover50 below 3; weights when there is one component.

@@ -80,7 +80,7 @@ size_t scry_canvas_text_length(const char *text, size_t dot)
     return letters ? (letters * ADVANCE - (ADVANCE - WIDTH)) * dot : 0;
 }
 
-scry_colour scry_colormap_at(scry_colormap map, double t)
+scry_colour scry_colour_map_at(scry_colour_map map, double t)
 {
     /* Colours at equal steps, linear in between. */
     static const uint8_t stops[3][5][3] = {

@@ -37,13 +37,13 @@ void scry_canvas_text(const scry_canvas *c, size_t y, size_t x, size_t length, s
                       scry_direction direction, scry_colour colour, const char *text);
 size_t scry_canvas_text_length(const char *text, size_t dot); /* pixels */
 
-typedef enum scry_colormap {
-    SCRY_MAP_GRAY = 0,
+typedef enum scry_colour_map {
+    SCRY_MAP_GREY = 0,
     SCRY_MAP_HEAT,     /* dark violet, red, yellow, white: lightness grows steadily; for sd maps */
     SCRY_MAP_DIVERGING /* blue, white in the middle, red; for errors: give low = -high */
-} scry_colormap;
+} scry_colour_map;
 
 /* t from 0 (first colour) to 1 (last), clamped; NaN is magenta. */
-scry_colour scry_colormap_at(scry_colormap map, double t);
+scry_colour scry_colour_map_at(scry_colour_map map, double t);
 
 #endif

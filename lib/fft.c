@@ -362,13 +362,13 @@ struct scry_fft_many {
 scry_status scry_fft_many_create(scry_fft_many **out, size_t n, size_t count, size_t distance,
                                  scry_error *err)
 {
-    const size_t most = INT_MAX / (2 * STRIP);
+    const size_t max = INT_MAX / (2 * STRIP);
     *out = NULL;
-    if (!n || !count || distance < n || distance > most / count)
+    if (!n || !count || distance < n || distance > max / count)
         return SCRY_FAIL(err, SCRY_ESHAPE,
                          "%zu FFTs of %zu entries, %zu apart: expected 1 to %zu in all, and no "
                          "overlap",
-                         count, n, distance, most);
+                         count, n, distance, max);
     const size_t all = count * distance;
     scry_fft_many *f = scry_alloc(1, sizeof *f);
     float complex *s0 = scry_alloc(all, sizeof *s0), *s1 = scry_alloc(all, sizeof *s1);

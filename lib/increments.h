@@ -16,10 +16,10 @@
  *   student            u = scale t_dof             1/w ~ gamma(dof/2, rate dof scale^2 / 2)
  *   bernoulli-laplace  0 with probability 1 - rate, else Laplace    v ~ Bernoulli(rate), w as there
  *
- * (v = 1 but for the last.) Given w the increments are Gaussian, and given u each w has a law that
- * is drawn exactly, so that Gibbs sampling alternates between the two.
- * Andrews & Mallows 1974, JRSS B 36:99; Unser & Tafti 2014, An Introduction to Sparse Stochastic
- * Processes, ch. 4. */
+ * (v = 1 but for the last.) Given w the increments are Gaussian, and given u each w has a
+ * distribution that is drawn exactly, so that Gibbs sampling alternates between the two. Andrews &
+ * Mallows 1974, JRSS B 36:99; Unser & Tafti 2014, An Introduction to Sparse Stochastic Processes,
+ * ch. 4. */
 typedef enum scry_increment_kind {
     SCRY_INCREMENT_GAUSSIAN = 0,
     SCRY_INCREMENT_LAPLACE,
@@ -35,26 +35,26 @@ typedef struct scry_increments {
 } scry_increments;
 
 /* EINVAL with the number that is out of range. */
-scry_status scry_increments_check(const scry_increments *law, scry_error *err);
+scry_status scry_increments_check(const scry_increments *increments, scry_error *err);
 
 /* "gaussian", "laplace", "student", "bernoulli-laplace" */
-const char *scry_increments_name(const scry_increments *law);
+const char *scry_increments_name(const scry_increments *increments);
 
-/* Of one increment; infinite for Student laws of 2 degrees of freedom or fewer. */
-double scry_increments_variance(const scry_increments *law);
+/* Of one increment; infinite for Student distributions of 2 degrees of freedom or fewer. */
+double scry_increments_variance(const scry_increments *increments);
 
 /* true when v may be 0 */
-bool scry_increments_sparse(const scry_increments *law);
+bool scry_increments_sparse(const scry_increments *increments);
 
 /* One increment. */
-double scry_increments_draw(const scry_increments *law, gsl_rng *rng);
+double scry_increments_draw(const scry_increments *increments, gsl_rng *rng);
 
-/* w given v and u: inverse gamma, or generalized inverse Gaussian with index 1/2 for Laplace laws,
- * drawn through its reciprocal (Michael, Schucany & Haas 1976, Am. Stat. 30:88); the prior of w
- * where v = 0. Any finite u, 0 included. */
-double scry_increments_latent(const scry_increments *law, bool v, double u, gsl_rng *rng);
+/* w given v and u: inverse gamma, or generalised inverse Gaussian with index 1/2 for Laplace
+ * distributions, drawn through its reciprocal (Michael, Schucany & Haas 1976, Am. Stat. 30:88); the
+ * prior of w where v = 0. Any finite u, 0 included. */
+double scry_increments_latent(const scry_increments *increments, bool v, double u, gsl_rng *rng);
 
 /* A typical w, where a chain may start. */
-double scry_increments_typical(const scry_increments *law);
+double scry_increments_typical(const scry_increments *increments);
 
 #endif

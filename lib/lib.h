@@ -14,13 +14,15 @@
 #include "lib/rng.h"            /* counter-based random numbers */
 #include "lib/rng_gsl.h"        /* the same for GSL */
 #include "lib/numbers.h"        /* constants */
+#include "lib/sort.h"           /* sorting numbers */
+#include "lib/text.h"           /* endings of names */
 #include "lib/nearest.h"        /* what a mistyped name means */
 #include "lib/space.h"          /* shapes */
 #include "lib/cancel.h"         /* one flag that ends all long work */
 #include "lib/status.h"         /* how failure is reported */
 #include "lib/vector.h"         /* sums, norms, quantiles */
 #include "lib/vector_complex.h" /* products of complex numbers */
-#include "lib/increments.h"     /* laws of the jumps of a Levy process */
+#include "lib/increments.h"     /* distributions of the jumps of a Levy process */
 
 #include "lib/fft.h"                   /* Fourier transforms */
 #include "lib/stats/fission.h"         /* a measurement in two independent parts */

@@ -30,13 +30,13 @@ static size_t distance(const char *a, size_t na, const char *b, size_t nb)
 const char *scry_nearest_name(const char *word, size_t n, const char *const *names, size_t count)
 {
     const char *best = NULL;
-    size_t least = (n + 2) / 3 + 1; /* one more than what still counts as near */
+    size_t min = (n + 2) / 3 + 1; /* one more than what still counts as near */
     if (!n || n > LONGEST) return NULL;
     for (size_t i = 0; i < count; i++) {
         const size_t m = strlen(names[i]);
-        const size_t steps = m <= LONGEST ? distance(word, n, names[i], m) : least;
-        if (steps >= least) continue;
-        least = steps;
+        const size_t steps = m <= LONGEST ? distance(word, n, names[i], m) : min;
+        if (steps >= min) continue;
+        min = steps;
         best = names[i];
     }
     return best;

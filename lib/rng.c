@@ -1,4 +1,5 @@
 #include "lib/parallel.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
 
@@ -29,8 +30,7 @@ static double unit(uint32_t bits)
 static void normal4(double out[4], philox4x32_ctr_t b)
 {
     for (int i = 0; i < 4; i += 2) { /* Box and Muller, Ann. Math. Stat. 29:610 (1958) */
-        double r = sqrt(-2 * log(unit(b.v[i]))),
-               phi = 2 * 3.14159265358979323846 * unit(b.v[i + 1]);
+        double r = sqrt(-2 * log(unit(b.v[i]))), phi = 2 * SCRY_PI * unit(b.v[i + 1]);
         out[i] = r * cos(phi);
         out[i + 1] = r * sin(phi);
     }

@@ -62,7 +62,8 @@ void scry_sha256_add(scry_sha256 *h, const void *data, size_t bytes)
 {
     const unsigned char *from = data;
     while (bytes) {
-        const size_t filled = h->bytes % 64, room = 64 - filled, n = bytes < room ? bytes : room;
+        const size_t filled = h->bytes % 64, capacity = 64 - filled,
+                     n = bytes < capacity ? bytes : capacity;
         memcpy(h->block + filled, from, n);
         h->bytes += n;
         from += n;

@@ -16,7 +16,7 @@ typedef struct scry_sha256 {
 
 void scry_sha256_init(scry_sha256 *h);
 void scry_sha256_add(scry_sha256 *h, const void *data, size_t bytes);
-/* 64 lower-case hexadecimal digits and a NUL; h must be initialized again before further use. */
+/* 64 lower-case hexadecimal digits and a NUL; h must be initialised again before further use. */
 void scry_sha256_hex(scry_sha256 *h, char hex[65]);
 
 /* Of a whole file. EIO: not readable. */

@@ -24,16 +24,16 @@ struct blur {
 };
 
 /* Parts of the caller's work block. */
-struct parts {
+struct blur_scratch {
     float *X; /* pairs, bins of them */
     float *x; /* one domain */
     void *fft;
 };
 
-static struct parts blur_parts(const struct blur *B, void *work)
+static struct blur_scratch blur_scratch_of(const struct blur *B, void *work)
 {
     char *at = work;
-    struct parts p = {.X = work};
+    struct blur_scratch p = {.X = work};
     at += scry_align_up(2 * B->bins * sizeof(float));
     p.x = (void *)at;
     p.fft = at + scry_align_up(B->n * sizeof(float));
@@ -65,13 +65,13 @@ static bool is_aligned(const float *x)
     return (uintptr_t)x % SCRY_ALIGN == 0;
 }
 
-static void transform(const struct blur *B, const struct parts *p, const float *x)
+static void transform(const struct blur *B, const struct blur_scratch *p, const float *x)
 {
     if (!is_aligned(x)) x = memcpy(p->x, x, B->n * sizeof *x);
     scry_fft_forward_real(B->fft, (float complex *)(void *)p->X, x, p->fft);
 }
 
-static void invert(const struct blur *B, const struct parts *p, float *x)
+static void invert(const struct blur *B, const struct blur_scratch *p, float *x)
 {
     float *to = is_aligned(x) ? x : p->x;
     scry_fft_backward_real(B->fft, to, (float complex *)(void *)p->X, p->fft);
@@ -83,7 +83,7 @@ static scry_status periodic_forward(const scry_op *A, float *y, const float *x, 
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
         scry_complex_multiply(p.X, B->H, p.X, B->bins);
@@ -97,7 +97,7 @@ static scry_status periodic_adjoint(const scry_op *A, float *x, const float *y, 
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, y + b * B->n);
         scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
@@ -111,7 +111,7 @@ static scry_status periodic_normal(const scry_op *A, float *out, const float *x,
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
         times_power(p.X, B->H, B->bins, B->n);
@@ -125,7 +125,7 @@ static scry_status open_forward(const scry_op *A, float *y, const float *x, void
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
@@ -141,7 +141,7 @@ static scry_status open_adjoint(const scry_op *A, float *x, const float *y, void
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
         scry_window_pad(&B->w, p.x, y + b * m);
@@ -158,7 +158,7 @@ static scry_status open_normal(const scry_op *A, float *out, const float *x, voi
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
         scry_complex_multiply(p.X, B->H, p.X, B->bins);
@@ -219,7 +219,7 @@ static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work,
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         half_from_hartley(&B->w.outer, p.X, c + b * B->n, scale);
@@ -232,7 +232,7 @@ static scry_status svd_vh(const scry_op *A, float *c, const float *x, void *work
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, x + b * B->n);
@@ -246,7 +246,7 @@ static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
-    const struct parts p = blur_parts(B, work);
+    const struct blur_scratch p = blur_scratch_of(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         transform(B, &p, y + b * B->n);
@@ -390,11 +390,11 @@ scry_status scry_blur_domain(scry_window *out, const scry_space *image, const sc
         /* y[0] needs x down to c - (k - 1), the last pixel up to c more; see the sum in blur.h */
         const size_t below = k - 1 - k / 2, above = k / 2;
         const size_t margin = boundary == SCRY_OPEN ? below + above : above;
-        const size_t least = image->dims[a] + margin;
-        const size_t size = scry_fft_good_size(least, round);
+        const size_t min = image->dims[a] + margin;
+        const size_t size = scry_fft_good_size(min, round);
         out->outer.dims[a] = size;
         out->offset[a] =
-            boundary == SCRY_OPEN ? below + (size - least) / 2 : (size - image->dims[a]) / 2;
+            boundary == SCRY_OPEN ? below + (size - min) / 2 : (size - image->dims[a]) / 2;
     }
     return scry_window_check(out, err);
 }

@@ -295,7 +295,7 @@ scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_er
 struct stack {
     scry_op base;
     size_t count, image_bytes, data_bytes;
-    scry_op *parts[];
+    scry_op *operators[];
 };
 
 static scry_status stack_forward(const scry_op *A, float *y, const float *x, void *work,
@@ -305,8 +305,8 @@ static scry_status stack_forward(const scry_op *A, float *y, const float *x, voi
     float *data = after(work, S->image_bytes);
     void *rest = after(data, S->data_bytes);
     for (size_t i = 0; i < S->count; i++) {
-        const size_t m = scry_space_floats(&S->parts[i]->cod);
-        scry_status st = scry_op_forward(S->parts[i], data, x, rest, err);
+        const size_t m = scry_space_floats(&S->operators[i]->cod);
+        scry_status st = scry_op_forward(S->operators[i], data, x, rest, err);
         if (st != SCRY_OK) return st;
         memcpy(y, data, m * sizeof *y);
         y += m;
@@ -322,9 +322,9 @@ static scry_status stack_adjoint(const scry_op *A, float *x, const float *y, voi
     float *image = work, *data = after(work, S->image_bytes);
     void *rest = after(data, S->data_bytes);
     for (size_t i = 0; i < S->count; i++) {
-        const size_t m = scry_space_floats(&S->parts[i]->cod);
+        const size_t m = scry_space_floats(&S->operators[i]->cod);
         memcpy(data, y, m * sizeof *data);
-        scry_status st = scry_op_adjoint(S->parts[i], i ? image : x, data, rest, err);
+        scry_status st = scry_op_adjoint(S->operators[i], i ? image : x, data, rest, err);
         if (st != SCRY_OK) return st;
         if (i) scry_axpy(x, 1, image, n);
         y += m;
@@ -340,7 +340,7 @@ static scry_status stack_normal(const scry_op *A, float *out, const float *x, vo
     float *image = work;
     void *rest = after(work, S->image_bytes + S->data_bytes);
     for (size_t i = 0; i < S->count; i++) {
-        scry_status st = scry_op_normal(S->parts[i], i ? image : out, x, rest, err);
+        scry_status st = scry_op_normal(S->operators[i], i ? image : out, x, rest, err);
         if (st != SCRY_OK) return st;
         if (i) scry_axpy(out, 1, image, n);
     }
@@ -352,7 +352,7 @@ static void stack_destroy(scry_op *A)
     struct stack *S = (struct stack *)A;
     if (!S) return;
     for (size_t i = 0; i < S->count; i++)
-        scry_op_free(S->parts[i]);
+        scry_op_free(S->operators[i]);
     scry_free(S);
 }
 
@@ -364,35 +364,36 @@ static const struct scry_op_ops stack_ops = {
     .destroy = stack_destroy,
 };
 
-scry_status scry_stack_create(scry_op **out, scry_op *const *parts, size_t count, scry_error *err)
+scry_status scry_stack_create(scry_op **out, scry_op *const *operators, size_t count,
+                              scry_error *err)
 {
     size_t entries = 0, work = 0, data = 0;
     char a[96], b[96];
     *out = NULL;
     if (!count) return SCRY_FAIL(err, SCRY_EINVAL, "a stack of no operators");
     for (size_t i = 0; i < count; i++) {
-        if (!scry_space_equal(&parts[i]->dom, &parts[0]->dom) ||
-            parts[i]->cod.cplx != parts[0]->cod.cplx)
+        if (!scry_space_equal(&operators[i]->dom, &operators[0]->dom) ||
+            operators[i]->cod.cplx != operators[0]->cod.cplx)
             return SCRY_FAIL(err, SCRY_ESHAPE,
                              "part %zu takes %s and gives %s data, expected %s and %s as part 0", i,
-                             scry_space_print(&parts[i]->dom, a, sizeof a),
-                             parts[i]->cod.cplx ? "complex" : "real",
-                             scry_space_print(&parts[0]->dom, b, sizeof b),
-                             parts[0]->cod.cplx ? "complex" : "real");
-        entries += scry_space_count(&parts[i]->cod);
-        work = compose_largest(work, scry_op_work_bytes(parts[i]));
-        data =
-            compose_largest(data, scry_align_up(scry_space_floats(&parts[i]->cod) * sizeof(float)));
+                             scry_space_print(&operators[i]->dom, a, sizeof a),
+                             operators[i]->cod.cplx ? "complex" : "real",
+                             scry_space_print(&operators[0]->dom, b, sizeof b),
+                             operators[0]->cod.cplx ? "complex" : "real");
+        entries += scry_space_count(&operators[i]->cod);
+        work = compose_largest(work, scry_op_work_bytes(operators[i]));
+        data = compose_largest(
+            data, scry_align_up(scry_space_floats(&operators[i]->cod) * sizeof(float)));
     }
-    struct stack *S = scry_alloc(1, sizeof *S + count * sizeof *S->parts);
+    struct stack *S = scry_alloc(1, sizeof *S + count * sizeof *S->operators);
     if (!S) return SCRY_FAIL(err, SCRY_ENOMEM, "stack of %zu operators", count);
-    S->base = (scry_op){.ops = &stack_ops, .dom = parts[0]->dom, .cod = SCRY_SPACE(entries)};
-    S->base.cod.cplx = parts[0]->cod.cplx;
+    S->base = (scry_op){.ops = &stack_ops, .dom = operators[0]->dom, .cod = SCRY_SPACE(entries)};
+    S->base.cod.cplx = operators[0]->cod.cplx;
     S->count = count;
-    S->image_bytes = scry_align_up(scry_space_floats(&parts[0]->dom) * sizeof(float));
+    S->image_bytes = scry_align_up(scry_space_floats(&operators[0]->dom) * sizeof(float));
     S->data_bytes = data;
     S->base.work_bytes = S->image_bytes + data + work;
-    memcpy(S->parts, parts, count * sizeof *parts);
+    memcpy(S->operators, operators, count * sizeof *operators);
     *out = &S->base;
     return SCRY_OK;
 }

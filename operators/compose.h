@@ -18,7 +18,8 @@ scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_er
 
 /* Several measurements of one image, one after the other: y = (A_0 x, A_1 x, ...), cod a vector.
  * errors  EINVAL: count 0; ESHAPE: parts differ in dom, or mix real and complex data; ENOMEM */
-scry_status scry_stack_create(scry_op **out, scry_op *const *parts, size_t count, scry_error *err);
+scry_status scry_stack_create(scry_op **out, scry_op *const *operators, size_t count,
+                              scry_error *err);
 
 SCRY_END
 

@@ -1,13 +1,13 @@
 #include "operators/defects.h"
 
 #include "lib/memory.h"
+#include "lib/sort.h"
 #include "lib/vector.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* sd of a normal law from its median absolute deviation: 1 / Phi^-1(3/4) */
+/* sd of a normal distribution from its median absolute deviation: 1 / Phi^-1(3/4) */
 static const double mad_to_sd = 1.482602;
 /* and from the 80 % quantile of the same: 1 / Phi^-1(9/10) */
 static const double p80_to_sd = .780304;
@@ -25,12 +25,6 @@ void scry_defect_opts_init(scry_defect_opts *opts)
 {
     *opts = (scry_defect_opts){
         .find = SCRY_DEFECT_ALL, .saturation = INFINITY, .threshold = 8, .block = 4};
-}
-
-static int defects_ascending(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
 }
 
 /* What the values of the whole image tell, from a sorted copy of the finite ones. */
@@ -238,7 +232,7 @@ static int defects_judge(const struct plane *p, size_t y, size_t x, double thres
     if (far <= threshold * local) return 0;
     for (size_t i = 0; i < m; i++)
         next[i] = (float)(sign * (next[i] - median));
-    qsort(next, m, sizeof *next, defects_ascending);
+    scry_sort_float(next, m);
     return far > 3 * next[m - 3] ? sign : 0;
 }
 
@@ -299,7 +293,7 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
     for (size_t i = 0; i < n; i++)
         if ((known[i] = isfinite(y[i]) != 0)) sorted[finite++] = y[i];
     found->invalid = n - finite;
-    qsort(sorted, finite, sizeof *sorted, defects_ascending);
+    scry_sort_float(sorted, finite);
     const struct values v = study_values(sorted, finite, o.saturation);
     for (size_t i = 0; i < n; i++)
         if (known[i] && (o.find & SCRY_DEFECT_SATURATED) && y[i] >= v.top) {

@@ -4,6 +4,7 @@
 #include "operators/sensitivity.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
 
@@ -156,7 +157,7 @@ static void wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
     for (size_t e = 0; e < 2 * k - 1; e++)
         for (size_t i = 0; i < n; i++) {
             const double lag = (double)e - (double)(k - 1), r = (double)i - (double)(n / 2);
-            const double phase = -2 * M_PI * lag * r / (double)n;
+            const double phase = -2 * SCRY_PI * lag * r / (double)n;
             const size_t at = along_rows ? e * w->ld + i : i * w->ld + e;
             w->re[at] = (float)cos(phase);
             w->im[at] = (float)sin(phase);

@@ -1,14 +1,13 @@
 #include "operators/fourier_impl.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 #include "lib/vector_complex.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
-
-#define PI 3.14159265358979323846
 
 enum { LINES = SCRYI_LINES };
 
@@ -234,7 +233,7 @@ static scry_status make_weight(scryi_fourier *F, const unsigned char *mask, scry
 static double complex phase_of(size_t f, size_t n, bool transformed)
 {
     if (!transformed) return 1;
-    const double angle = 2 * PI * (double)(n / 2 * f % n) / (double)n;
+    const double angle = 2 * SCRY_PI * (double)(n / 2 * f % n) / (double)n;
     return (cos(angle) + I * sin(angle)) / sqrt((double)n);
 }
 
@@ -340,10 +339,10 @@ static scry_status fourier_check(size_t ny, size_t nx, unsigned axes, size_t sam
 /* Indices are 32 bits, of an image padded to LINES on both axes. */
 static scry_status fourier_check_size(size_t ny, size_t nx, scry_error *err)
 {
-    const size_t most = 1u << 25;
-    if (ny && nx && ny <= most / nx) return SCRY_OK;
+    const size_t max = 1u << 25;
+    if (ny && nx && ny <= max / nx) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ESHAPE, "an image of %zu x %zu, expected 1 to %zu pixels", ny, nx,
-                     most);
+                     max);
 }
 
 /* p->maps NULL: one channel. */

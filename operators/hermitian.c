@@ -127,10 +127,10 @@ scry_status scryi_hermitian_eigen(double *values, double complex *vectors, doubl
         ;
     for (size_t k = 0; k < n; k++) { /* selection: n is small */
         size_t best = 0;
-        double most = -INFINITY;
+        double max = -INFINITY;
         for (size_t i = 0; i < n; i++)
-            if (w.are[i * n + i] > most) most = w.are[(best = i) * n + i];
-        values[k] = most;
+            if (w.are[i * n + i] > max) max = w.are[(best = i) * n + i];
+        values[k] = max;
         put_vector(vectors + k * n, &w, best);
         w.are[best * n + best] = -INFINITY;
     }

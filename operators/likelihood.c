@@ -407,9 +407,9 @@ static scry_status prox_gaussian(const scry_likelihood *L, float *z, const float
     return st;
 }
 
-/* Curvature for a Newton step: the second derivative k / s^2 where the law is Poisson's, but never
- * below a tenth of Fisher's 1/s. Pixels that counted nothing (k <= 0) have no curvature of their
- * own, and without some a step may leap far beyond s = 0. */
+/* Curvature for a Newton step: the second derivative k / s^2 where the distribution is Poisson's,
+ * but never below a tenth of Fisher's 1/s. Pixels that counted nothing (k <= 0) have no curvature
+ * of their own, and without some a step may leap far beyond s = 0. */
 static void newton_weights(const scry_likelihood *L, float *W, const float *Az)
 {
     const double scale2 = L->map.scale * L->map.scale;

@@ -21,15 +21,15 @@ SCRY_BEGIN
  *
  *   e + r^2 ~ Poisson(m + r^2),    -log p = m + r^2 - (e + r^2) log(m + r^2),
  *
- * which has the right mean and variance for every m, tends to the exact law for r -> 0 and for
- * large m, and has a score of mean zero at the truth; nothing is clipped, so dark pixels stay
+ * which has the right mean and variance for every m, tends to the exact distribution for r -> 0 and
+ * for large m, and has a score of mean zero at the truth; nothing is clipped, so dark pixels stay
  * unbiased. For r = 1 to 2.5 e-, log p between means one sd apart is right to 4 % at 1 e-, 1.2 % at
  * 20 e- and 0.2 % at 100 e- (tests/test_likelihood.c, against the exact sum).
  *
- * Below v0 = max(r^2, 0.01 e-^2) of variance (m < 0 when r >= 0.1) no count has this law, but
- * iterates pass there: -log p continues as the parabola of curvature 1/v0 with the same value and
- * slope, so it is finite, and every function below agrees with every other, for all u. In short,
- *   d(-log p)/dm = (m - e) / v,    v(m) = max(m + r^2, v0). */
+ * Below v0 = max(r^2, 0.01 e-^2) of variance (m < 0 when r >= 0.1) no count has this distribution,
+ * but iterates pass there: -log p continues as the parabola of curvature 1/v0 with the same value
+ * and slope, so it is finite, and every function below agrees with every other, for all u. In
+ * short, d(-log p)/dm = (m - e) / v,    v(m) = max(m + r^2, v0). */
 typedef enum scry_noise_kind {
     SCRY_NOISE_GAUSSIAN = 0,
     SCRY_NOISE_POISSON,

@@ -6,13 +6,13 @@
 #include "operators/psf.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "operators/psf_impl.h"
 
 #include <gsl/gsl_integration.h>
 #include <math.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
 #define DEFAULT_HALF 64 /* an automatic support ends at 129 voxels unless a limit is given */
 #define MAX_POINTS 64   /* of the rule along one side of a pixel */
 
@@ -144,7 +144,7 @@ static scry_status integrate_pixels(float *psf, const scry_psf_params *p, const 
     if (p->model == SCRY_PSF_CONFOCAL) /* the band limits of both add up */
         wavelength = 1 / (1 / wavelength + 1e3 / p->value[SCRY_PSF_EXCITATION]);
     struct rule rule;
-    scry_status st = rule_for(&rule, 4 * PI * p->value[SCRY_PSF_NA] / wavelength * pixel, err);
+    scry_status st = rule_for(&rule, 4 * SCRY_PI * p->value[SCRY_PSF_NA] / wavelength * pixel, err);
     if (st != SCRY_OK) return st;
     const size_t w = 2 * half + 1, rows = t->planes * (half + 1);
 #pragma omp parallel for schedule(dynamic, 4)

@@ -3,6 +3,7 @@
 #include "operators/psf_beads.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 #include "operators/psf_impl.h"
 
@@ -23,7 +24,7 @@ static const double cluster = 3;        /* times the median brightness */
 static const double other_width = 0.25; /* relative difference */
 static const double alike = 0.8;        /* correlation with the mean */
 
-enum { MOST_SPOTS = 20000, FEW = 3, FIRST = 20, SMALLEST_FIELD = 8 };
+enum { MAX_SPOTS = 20000, FEW = 3, FIRST = 20, SMALLEST_FIELD = 8 };
 
 enum fate { GOOD = 0, CLOSE, BORDER, SATURATED, UNLIKE };
 
@@ -134,7 +135,7 @@ static scry_status list_peaks(struct bead_field *f, double limit, scry_error *er
     size_t n = 0;
     for (size_t i = 0; i < f->count; i++)
         n += f->smooth[i] > limit && is_peak(f, i);
-    if (n > MOST_SPOTS)
+    if (n > MAX_SPOTS)
         return SCRY_FAIL(err, SCRY_EFORMAT,
                          "%zu bright places, more than beads that lie apart can be", n);
     if (!n)
@@ -197,9 +198,9 @@ static void merge_spots(struct bead_field *f)
 
 static size_t bright_ones(const struct bead_field *f)
 {
-    const double least = faint * f->spots[f->spot_count / 3].bright;
+    const double min = faint * f->spots[f->spot_count / 3].bright;
     size_t n = 0;
-    while (n < f->spot_count && f->spots[n].bright >= least)
+    while (n < f->spot_count && f->spots[n].bright >= min)
         n++;
     return n;
 }
@@ -312,7 +313,7 @@ static void shift_line(double *out, const float *line, size_t n, size_t step, do
     for (size_t i = 0; i < n; i++) {
         double sum = 0;
         for (size_t j = 0; j < n; j++) {
-            const double t = M_PI * ((double)i - (double)j + by), s = sin(t / (double)n);
+            const double t = SCRY_PI * ((double)i - (double)j + by), s = sin(t / (double)n);
             const double kernel = fabs(s) < 1e-9 ? 1 : sin(t) / ((double)n * s);
             sum += kernel * line[j * step];
         }

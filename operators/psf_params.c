@@ -123,8 +123,9 @@ append(struct text *t, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    const bool room = t->used < t->size;
-    const int n = vsnprintf(room ? t->at + t->used : NULL, room ? t->size - t->used : 0, fmt, args);
+    const bool has_space = t->used < t->size;
+    const int n =
+        vsnprintf(has_space ? t->at + t->used : NULL, has_space ? t->size - t->used : 0, fmt, args);
     va_end(args);
     if (n > 0) t->used += (size_t)n;
 }

@@ -8,12 +8,12 @@
 #include "operators/psf_impl.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 
 #include <gsl/gsl_integration.h>
 #include <math.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
 #define MAX_NODES 4096 /* the rule itself costs n^2 */
 
 /* Phase / k and its slope in s at one node. */
@@ -178,7 +178,7 @@ static double depth_of_focus(const scryi_pupil *P)
         low = fmin(low, P->axial[i]);
         high = fmax(high, P->axial[i]);
     }
-    return 2 * PI / P->k / (high - low);
+    return 2 * SCRY_PI / P->k / (high - low);
 }
 
 /* Moves P->focus from the flattest wavefront to the brightest plane. An aberration of m waves
@@ -187,7 +187,7 @@ static double depth_of_focus(const scryi_pupil *P)
 static void find_focus(scryi_pupil *P, double residual)
 {
     const double dof = depth_of_focus(P);
-    const double waves = residual * P->k / (2 * PI);
+    const double waves = residual * P->k / (2 * SCRY_PI);
     const double half = (2 + 2 * waves) * dof, step = dof / 16;
     double best = 0, brightest = scryi_pupil_on_axis(P, 0);
     for (double z = step; waves > 1e-9 && z <= half; z += step)
@@ -219,7 +219,7 @@ static scry_status nodes_for(size_t *n, double phase, scry_error *err)
             err, SCRY_EINVAL,
             "psf: its phase varies by %.3g waves over the pupil; expected at most %.3g "
             "(smaller size, size_z, depth or index mismatch)",
-            phase / (2 * PI), MAX_NODES / 0.65 / (2 * PI));
+            phase / (2 * SCRY_PI), MAX_NODES / 0.65 / (2 * SCRY_PI));
     *n = (size_t)count;
     return SCRY_OK;
 }
@@ -229,13 +229,13 @@ scry_status scryi_pupil_create(scryi_pupil *P, const scry_psf_params *p, double 
 {
     scry_status st = SCRY_OK;
     size_t n = 0;
-    *P = (scryi_pupil){.k = 2 * PI / (lambda_nm * 1e-3)};
+    *P = (scryi_pupil){.k = 2 * SCRY_PI / (lambda_nm * 1e-3)};
     if (p->model != SCRY_PSF_BORN_WOLF) P->depth = p->value[SCRY_PSF_DEPTH];
     if ((st = place_nodes(P, p, 64, err)) != SCRY_OK) goto done;
     P->focus = flattest(P);
     const double residual = span_at(P, P->focus), dof = depth_of_focus(P);
-    const double waves = residual * P->k / (2 * PI);
-    const double search = residual * P->k + (2 + 2 * waves) * 2 * PI;
+    const double waves = residual * P->k / (2 * SCRY_PI);
+    const double search = residual * P->k + (2 + 2 * waves) * 2 * SCRY_PI;
     if ((st = nodes_for(&n, search, err)) != SCRY_OK) goto done;
     if ((st = place_nodes(P, p, n, err)) != SCRY_OK) goto done;
     find_focus(P, residual);
@@ -249,7 +249,7 @@ scry_status scryi_pupil_create(scryi_pupil *P, const scry_psf_params *p, double 
     /* int |h| 2 pi r dr = 2 pi int |pupil|^2 rho d rho / (k NA)^2, the Hankel transform's
      * Parseval */
     const double radius = edge / x.na;
-    P->light = PI * radius * radius / (P->k * x.na) / (P->k * x.na);
+    P->light = SCRY_PI * radius * radius / (P->k * x.na) / (P->k * x.na);
 done:
     if (st != SCRY_OK) scryi_pupil_free(P);
     return st;

@@ -6,13 +6,13 @@
 #include "operators/psf_impl.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 
 #include <gsl/gsl_integration.h>
 #include <gsl/gsl_sf_bessel.h>
 #include <math.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
 #define STEPS_PER_RESOLUTION 64 /* radii per lambda / NA */
 
 double scryi_radial_at(const double *h, size_t n, double x)
@@ -122,7 +122,7 @@ static scry_status airy(scryi_radial *t, const scry_psf_params *p, size_t planes
                         scry_error *err)
 {
     const double na = p->value[SCRY_PSF_NA], lambda = p->value[SCRY_PSF_WAVELENGTH];
-    const double k = 2 * PI * na / (lambda * 1e-3);
+    const double k = 2 * SCRY_PI * na / (lambda * 1e-3);
     scry_status st = radial_alloc(t, planes, step_for(lambda, na), reach, err);
     if (st != SCRY_OK) return st;
     for (size_t j = 0; j < t->n; j++) {
@@ -132,7 +132,7 @@ static scry_status airy(scryi_radial *t, const scry_psf_params *p, size_t planes
     }
     for (size_t m = 1; m < planes; m++)
         memcpy(t->h + m * t->n, t->h, t->n * sizeof *t->h);
-    t->light = 4 * PI / (k * k) * (double)planes;
+    t->light = 4 * SCRY_PI / (k * k) * (double)planes;
     return SCRY_OK;
 }
 
@@ -161,7 +161,7 @@ static scry_status disc_create(struct disc *d, double a, double step, scry_error
         for (size_t l = 0; l < angles; l++) {
             const size_t i = m * angles + l;
             d->radius[i] = a * sqrt(u) / step;
-            d->cosine[i] = cos(PI * ((double)l + 0.5) / (double)angles);
+            d->cosine[i] = cos(SCRY_PI * ((double)l + 0.5) / (double)angles);
             d->weight[i] = w / (double)angles;
         }
     }
@@ -188,7 +188,7 @@ static void disc_convolve(double *out, size_t n, const double *in, size_t in_n,
 /* Integral of h 2 pi r dr over the table, trapezoids, up to radius index j. */
 static void cumulate(double *total, const scryi_radial *t)
 {
-    const double area = 2 * PI * t->step * t->step;
+    const double area = 2 * SCRY_PI * t->step * t->step;
     for (size_t j = 0; j < t->n; j++) {
         double h = 0;
         for (size_t m = 0; m < t->planes; m++)
@@ -263,7 +263,7 @@ scry_status scryi_radial_create(scryi_radial *t, const scry_psf_params *p, size_
 double scryi_radial_support(const scryi_radial *t, double energy, double *held)
 {
     double sum = 0, before = 0;
-    const double area = 2 * PI * t->step * t->step;
+    const double area = 2 * SCRY_PI * t->step * t->step;
     size_t j = 0;
     for (; j < t->n && sum < energy * t->light; j++) {
         double h = 0;
@@ -309,7 +309,7 @@ scry_status scryi_lateral_bound(double *bound, const scry_psf_params *p, double 
 {
     /* Diffraction at a sharp edge: 1 - E(v) ~ 2 / (pi v), Born & Wolf 8.5.2. */
     const double lambda = bounding_wavelength(p), na = p->value[SCRY_PSF_NA];
-    *bound = lambda * 1e-3 / na / (PI * PI * (1 - energy));
+    *bound = lambda * 1e-3 / na / (SCRY_PI * SCRY_PI * (1 - energy));
     if (p->model == SCRY_PSF_AIRY) return SCRY_OK;
     scryi_pupil P = {0};
     scry_status st = scryi_pupil_create(&P, p, lambda, 0, z, err);

@@ -5,6 +5,7 @@
 
 #include "lib/fft.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 #include "operators/psf.h"
 
@@ -18,8 +19,8 @@ enum {
 
 static const double misfit = 0.4; /* of a power law, relative, for one ring */
 static const double slope_mean = 1.3, slope_sd = 0.3;
-static const double width_error = 0.12; /* relative, of the estimate, one sd */
-static const double specimen_mean = 0.2, specimen_most = 0.7; /* px^2; px */
+static const double width_error = 0.12;                      /* relative, of the estimate, one sd */
+static const double specimen_mean = 0.2, specimen_max = 0.7; /* px^2; px */
 static const double widest_interval = 2.4;
 static const double too_wide = 8; /* of -2 log L: what is above is out, with 2 % of false alarms */
 static const double steepest = 2.2, largest = 4.3;   /* slope of the specimen's spectrum; px */
@@ -50,7 +51,7 @@ static void flatten(float *out, size_t columns, const float *in, const scry_spac
 
 static double hann(size_t i, size_t n)
 {
-    const double s = sin(M_PI * ((double)i + 0.5) / (double)n);
+    const double s = sin(SCRY_PI * ((double)i + 0.5) / (double)n);
     return s * s;
 }
 
@@ -193,7 +194,7 @@ static double transfer_log(const double *h, double f)
 
 /* ---- the likelihood ---- */
 
-/* Minimizes -2 log L over log c by Newton's method from *log_c; g: the specimen's spectrum through
+/* Minimises -2 log L over log c by Newton's method from *log_c; g: the specimen's spectrum through
  * the psf for c = 1, in units of its largest value. */
 static double fit_scale(double *log_c, const struct width_rings *r, const double *g)
 {
@@ -230,19 +231,19 @@ static struct fit fit_specimen(double (*scale)[SLOPES], const struct width_rings
         for (size_t j = 0; j < SLOPES; j++) {
             const double p = first_slope + slope_step * (double)j,
                          off = (p - slope_mean) / slope_sd;
-            double most = -INFINITY, light = 0, shape = 0;
+            double max = -INFINITY, light = 0, shape = 0;
             for (size_t i = 0; i < r->n; i++) {
                 g[i] = h[i] - p * r->log_base[k][i];
-                most = fmax(most, g[i]);
+                max = fmax(max, g[i]);
             }
             for (size_t i = 0; i < r->n; i++) {
-                g[i] = exp(g[i] - most);
+                g[i] = exp(g[i] - max);
                 light += r->m[i] * fmax(r->P[i] - r->S[i], 0);
                 shape += r->m[i] * g[i];
             }
-            double log_c = isnan(scale[k][j]) ? log(light / shape) : scale[k][j] + most;
+            double log_c = isnan(scale[k][j]) ? log(light / shape) : scale[k][j] + max;
             const double value = fit_scale(&log_c, r, g) + off * off;
-            scale[k][j] = log_c - most;
+            scale[k][j] = log_c - max;
             if (value < best.value) best = (struct fit){value, p, knees[k]};
         }
     return best;
@@ -275,16 +276,15 @@ static void conclude(scry_psf_width *out, const double *profile, size_t best)
     const double low = width * exp(-down), high = width * exp(up);
     /* The slope of the specimen's spectrum, -d log S / d log f, where the psf starts to act. Points
      * and lines, which have a flat one, are not smooth by themselves. */
-    const double f2 = gsl_pow_2(1 / (4 * M_PI * width));
+    const double f2 = gsl_pow_2(1 / (4 * SCRY_PI * width));
     const double slope = 2 * out->slope * f2 / (f2 + out->knee * out->knee);
     const double own = specimen_mean * fmin(slope / 1.5, 1);
     const double sigma = sqrt(fmax(width * width - own, width * width / 4));
     const bool soft = slope > steepest || sigma > largest;
-    out->told = from > 0 && to < WIDTHS - 1 && high / low < widest_interval && !soft;
+    out->determined = from > 0 && to < WIDTHS - 1 && high / low < widest_interval && !soft;
     out->factor = sigma / out->sigma;
-    out->low = from > 0 && !soft
-                   ? sqrt(fmax(low * low - specimen_most * specimen_most, 0)) / out->sigma
-                   : 0;
+    out->low =
+        from > 0 && !soft ? sqrt(fmax(low * low - specimen_max * specimen_max, 0)) / out->sigma : 0;
     out->high = to < WIDTHS - 1 ? high / out->sigma : INFINITY;
 }
 
@@ -351,5 +351,5 @@ done:
 
 bool scry_psf_width_contradicts(const scry_psf_width *w)
 {
-    return w->high < 1 || (w->told && w->low > 1);
+    return w->high < 1 || (w->determined && w->low > 1);
 }

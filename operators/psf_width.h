@@ -38,7 +38,7 @@ SCRY_BEGIN
 typedef struct scry_psf_width {
     double factor, low, high; /* of the width of the psf: the best, and where it can be */
     double sigma;             /* px: of a Gaussian as wide at half maximum as the psf, factor 1 */
-    bool told;                /* the interval is narrow enough to rely on: high / low below 2.4 */
+    bool determined;          /* the interval is narrow enough to rely on: high / low below 2.4 */
     double slope, knee;       /* p and f0 (cycles/px) that go with the best factor */
 } scry_psf_width;
 

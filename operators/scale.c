@@ -2,14 +2,14 @@
 
 #include "lib/fft.h"
 #include "lib/memory.h"
+#include "lib/sort.h"
 #include "operators/fourier.h"
 #include "operators/sensitivity.h"
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
-enum { MIDDLE = 32, LEAST = 8 }; /* samples along an axis */
+enum { MIDDLE_SIDE = 32, MIN_SIDE = 8 }; /* samples along an axis */
 
 /* The part of k-space that is looked at, and how it is transformed. */
 struct middle {
@@ -47,12 +47,12 @@ static scry_status middle_of(struct middle *m, const float complex *kspace, size
     unsigned char *mask = scry_alloc(ky * kx, 1);
     if (!mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu x %zu samples", ky, kx);
     sampled(mask, kspace, coils, ny, nx, axes);
-    const scry_status st = scry_calibration_region(&cy, &cx, mask, ky, kx, MIDDLE, 1, &few);
+    const scry_status st = scry_calibration_region(&cy, &cx, mask, ky, kx, MIDDLE_SIDE, 1, &few);
     scry_free(mask);
     if (st == SCRY_ENOMEM) return SCRY_FAIL(err, st, "%s", few.text);
-    if (cy < at_most(ky, LEAST) || cx < at_most(kx, LEAST)) {
-        cy = at_most(ky, MIDDLE);
-        cx = at_most(kx, MIDDLE);
+    if (cy < at_most(ky, MIN_SIDE) || cx < at_most(kx, MIN_SIDE)) {
+        cy = at_most(ky, MIDDLE_SIDE);
+        cx = at_most(kx, MIDDLE_SIDE);
     }
     *m = (struct middle){.ny = along_y ? cy : ny, .nx = along_x ? cx : nx, .count = 1};
     m->y0 = ny / 2 - m->ny / 2;
@@ -84,12 +84,6 @@ static void add_energy(double *energy, float complex *block, const float complex
     }
 }
 
-static int scale_ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static scry_status scale_judge(double *scale, double *energy, size_t n, scry_error *err)
 {
     double sum = 0;
@@ -104,7 +98,7 @@ static scry_status scale_judge(double *scale, double *energy, size_t n, scry_err
                          "the middle of k-space, %zu samples of each coil, is "
                          "0 throughout: it has no scale",
                          n);
-    qsort(energy, n, sizeof *energy, scale_ascending);
+    scry_sort_double(energy, n);
     const double median = sqrt(energy[n / 2]), p90 = sqrt(energy[(size_t)(0.9 * (double)n)]);
     const double max = sqrt(energy[n - 1]);
     *scale = max - p90 < 2 * (p90 - median) ? p90 : max;

@@ -3,6 +3,7 @@
 #include "operators/fourier.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 
 #include <gsl/gsl_math.h>
@@ -30,21 +31,21 @@ static size_t *integral(const unsigned char *mask, size_t ny, size_t nx)
 }
 
 scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
-                                    size_t nx, size_t limit, size_t least, scry_error *err)
+                                    size_t nx, size_t limit, size_t min, scry_error *err)
 {
     *cy = *cx = 0;
     size_t *sum = integral(mask, ny, nx);
     if (!sum) return SCRY_FAIL(err, SCRY_ENOMEM, "sampling mask of %zu x %zu", ny, nx);
-    const size_t most_y = limit && limit < ny ? limit : ny;
-    const size_t most_x = limit && limit < nx ? limit : nx;
-    size_t best_y = 0, best_x = 0, width = most_x;
+    const size_t max_y = limit && limit < ny ? limit : ny;
+    const size_t max_x = limit && limit < nx ? limit : nx;
+    size_t best_y = 0, best_x = 0, width = max_x;
     bool enough = false;
     /* A taller block is never wider: one walk along the border of what is full. */
-    for (size_t y = 1; y <= most_y && width; y++) {
+    for (size_t y = 1; y <= max_y && width; y++) {
         while (width &&
                block_sum(sum, nx, ny / 2 - y / 2, nx / 2 - width / 2, y, width) != y * width)
             width--;
-        const bool fits = y >= least && width >= least;
+        const bool fits = y >= min && width >= min;
         if (width && fits >= enough && (y * width >= best_y * best_x || fits > enough)) {
             best_y = y;
             best_x = width;
@@ -58,14 +59,14 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "the centre of k-space is not fully sampled: found %zu x %zu lines, at "
                          "least %zu x %zu are needed",
-                         best_y, best_x, least, least);
+                         best_y, best_x, min, min);
     return SCRY_OK;
 }
 
 /* cos^2, 1 at k = 0 and 0 one sample beyond the ends */
 static double taper(size_t i, size_t n)
 {
-    const double c = cos(M_PI * ((double)i - (double)(n / 2)) / (double)(n + 1));
+    const double c = cos(SCRY_PI * ((double)i - (double)(n / 2)) / (double)(n + 1));
     return c * c;
 }
 

@@ -18,7 +18,7 @@ SCRY_BEGIN
  * `limit` along each axis (0: no limit). EINVAL: less than `least` along an axis: "the centre of
  * k-space is not fully sampled: found 0 x 0 ...". */
 scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
-                                    size_t nx, size_t limit, size_t least, scry_error *err);
+                                    size_t nx, size_t limit, size_t min, scry_error *err);
 
 /* ESPIRiT (Uecker et al. 2014, MRM 71:990). calibration (coils, cy, cx), the block above, k-space
  * on all of its axes; maps[coil][set][y][x] and eigenvalue[set][y][x] (may be NULL) are written.

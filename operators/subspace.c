@@ -83,7 +83,7 @@ struct iteration {
     scryi_planes Q, Z, T, U; /* basis; its image; T (k, k) the rotation; a spare for the basis */
     double complex *ritz, *vectors;
     double *values;
-    size_t room; /* rows that there is memory for */
+    size_t capacity; /* rows that there is memory for */
 };
 
 static void iteration_clear(struct iteration *w)
@@ -104,7 +104,7 @@ static scry_status enlarge(struct iteration *w, size_t k, scry_error *err)
 {
     const size_t n = w->G_T->rows, had = w->Q.rows;
     struct iteration old = *w;
-    *w = (struct iteration){.G_T = old.G_T, .room = k};
+    *w = (struct iteration){.G_T = old.G_T, .capacity = k};
     w->Q = scryi_planes_alloc(k, n);
     w->Z = scryi_planes_alloc(k, n);
     w->U = scryi_planes_alloc(k, n);
@@ -200,7 +200,7 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
         found = count_over(w.values, w.Q.rows, threshold * w.values[0]);
         const size_t k = w.Q.rows;
         /* None left over, and not because the rank is used up: there may be more. */
-        if (found == k && k == w.room && k < n) {
+        if (found == k && k == w.capacity && k < n) {
             st = enlarge(&w, 2 * k < n ? 2 * k : n, err);
             if (st == SCRY_OK) {
                 w.Z.rows = w.Q.rows;

@@ -11,7 +11,7 @@ struct complex_prior {
     struct scry_prior_ops ops;  /* only the hooks that all parts have */
     size_t count;               /* parts: 2 or 1 */
     size_t pixels, floats;      /* of an image; floats of a part */
-    scry_prior *part[2];
+    scry_prior *plane[2];
     float *mean; /* Gaussian: pairs */
 };
 
@@ -28,7 +28,7 @@ static float *planes(const struct complex_prior *p, void *work, size_t i)
     return (float *)(void *)((char *)work + i * scry_align_up(2 * p->pixels * sizeof(float)));
 }
 
-static void *part_work(const struct complex_prior *p, void *work)
+static void *complex_plane_work(const struct complex_prior *p, void *work)
 {
     return planes(p, work, PLANES);
 }
@@ -57,8 +57,8 @@ static scry_status complex_denoise(const scry_prior *P, float *x0, const float *
     scry_status st = SCRY_OK;
     to_planes(p, u, x);
     for (size_t k = 0; k < p->count && st == SCRY_OK; k++) {
-        float *part = u + k * p->floats;
-        st = scry_prior_denoise(p->part[k], part, part, sigma, part_work(p, work), err);
+        float *plane = u + k * p->floats;
+        st = scry_prior_denoise(p->plane[k], plane, plane, sigma, complex_plane_work(p, work), err);
     }
     if (st == SCRY_OK) to_pairs(p, x0, u);
     return st;
@@ -75,8 +75,8 @@ static scry_status complex_vjp(const scry_prior *P, float *g, float *x0, const f
     to_planes(p, vs, v);
     for (size_t k = 0; k < p->count && st == SCRY_OK; k++) {
         const size_t at = k * p->floats;
-        st = scry_prior_vjp(p->part[k], gs + at, x0 ? x0s + at : NULL, xs + at, vs + at, sigma,
-                            part_work(p, work), err);
+        st = scry_prior_vjp(p->plane[k], gs + at, x0 ? x0s + at : NULL, xs + at, vs + at, sigma,
+                            complex_plane_work(p, work), err);
     }
     if (st != SCRY_OK) return st;
     to_pairs(p, g, gs);
@@ -92,8 +92,8 @@ static scry_status complex_prox(const scry_prior *P, float *z, const float *v, d
     scry_status st = SCRY_OK;
     to_planes(p, u, v);
     for (size_t k = 0; k < p->count && st == SCRY_OK; k++) {
-        float *part = u + k * p->floats;
-        st = scry_prior_prox(p->part[k], part, part, t, part_work(p, work), err);
+        float *plane = u + k * p->floats;
+        st = scry_prior_prox(p->plane[k], plane, plane, t, complex_plane_work(p, work), err);
     }
     if (st == SCRY_OK) to_pairs(p, z, u);
     return st;
@@ -107,8 +107,8 @@ static scry_status complex_value(const scry_prior *P, double *value, const float
     double sum = 0, one;
     to_planes(p, us, u);
     for (size_t k = 0; k < p->count; k++) {
-        const scry_status st =
-            scry_prior_value(p->part[k], &one, us + k * p->floats, part_work(p, work), err);
+        const scry_status st = scry_prior_value(p->plane[k], &one, us + k * p->floats,
+                                                complex_plane_work(p, work), err);
         if (st != SCRY_OK) return st;
         sum += one;
     }
@@ -118,9 +118,9 @@ static scry_status complex_value(const scry_prior *P, double *value, const float
 
 /* Gaussian parts: the covariance is block-diagonal, so every function of it acts part by part. */
 
-static const struct scryi_gaussian *gaussian_part(const struct complex_prior *p, size_t k)
+static const struct scryi_gaussian *complex_gaussian(const struct complex_prior *p, size_t k)
 {
-    return (const struct scryi_gaussian *)p->part[k];
+    return (const struct scryi_gaussian *)p->plane[k];
 }
 
 static void pair_filter(const struct scryi_gaussian *G, float *out, const float *in,
@@ -130,9 +130,9 @@ static void pair_filter(const struct scryi_gaussian *G, float *out, const float 
     float *u = planes(p, work, 0);
     to_planes(p, u, in);
     for (size_t k = 0; k < p->count; k++) {
-        const struct scryi_gaussian *part = gaussian_part(p, k);
+        const struct scryi_gaussian *plane = complex_gaussian(p, k);
         float *at = u + k * p->floats;
-        part->filter(part, at, at, kind, t, about_mean, part_work(p, work));
+        plane->filter(plane, at, at, kind, t, about_mean, complex_plane_work(p, work));
     }
     to_pairs(p, out, u);
 }
@@ -144,8 +144,8 @@ static double pair_energy(const struct scryi_gaussian *G, const float *u, void *
     double energy = 0;
     to_planes(p, us, u);
     for (size_t k = 0; k < p->count; k++) {
-        const struct scryi_gaussian *part = gaussian_part(p, k);
-        energy += part->energy(part, us + k * p->floats, part_work(p, work));
+        const struct scryi_gaussian *plane = complex_gaussian(p, k);
+        energy += plane->energy(plane, us + k * p->floats, complex_plane_work(p, work));
     }
     return energy;
 }
@@ -169,8 +169,8 @@ static void complex_destroy(scry_prior *P)
 {
     struct complex_prior *p = (struct complex_prior *)P;
     if (!p) return;
-    if (p->part[1] != p->part[0]) scry_prior_free(p->part[1]);
-    scry_prior_free(p->part[0]);
+    if (p->plane[1] != p->plane[0]) scry_prior_free(p->plane[1]);
+    scry_prior_free(p->plane[0]);
     complex_release(p);
 }
 
@@ -194,11 +194,11 @@ static void choose_hooks(struct complex_prior *p, const char *name)
     p->ops = complex_ops;
     p->ops.name = name;
     for (size_t k = 0; k < p->count; k++) {
-        if (!scry_prior_has_denoise(p->part[k])) p->ops.denoise = NULL;
-        if (!scry_prior_has_vjp(p->part[k])) p->ops.vjp = NULL;
-        if (!scry_prior_has_prox(p->part[k])) p->ops.prox = NULL;
-        if (!scry_prior_has_value(p->part[k])) p->ops.value = NULL;
-        gaussian = gaussian && has_gaussian_hooks(p->part[k]);
+        if (!scry_prior_has_denoise(p->plane[k])) p->ops.denoise = NULL;
+        if (!scry_prior_has_vjp(p->plane[k])) p->ops.vjp = NULL;
+        if (!scry_prior_has_prox(p->plane[k])) p->ops.prox = NULL;
+        if (!scry_prior_has_value(p->plane[k])) p->ops.value = NULL;
+        gaussian = gaussian && has_gaussian_hooks(p->plane[k]);
     }
     if (!gaussian) return;
     p->ops.denoise = scryi_gaussian_denoise;
@@ -221,9 +221,9 @@ static scry_status fill_gaussian(struct complex_prior *p, scry_error *err)
     G->energy = pair_energy;
     G->mean = pair_mean;
     for (size_t k = 0; k < p->count; k++) {
-        const struct scryi_gaussian *part = gaussian_part(p, k);
-        G->proper = G->proper && part->proper;
-        part->mean(part, u + k * p->floats);
+        const struct scryi_gaussian *plane = complex_gaussian(p, k);
+        G->proper = G->proper && plane->proper;
+        plane->mean(plane, u + k * p->floats);
     }
     to_pairs(p, p->mean, u);
     scry_free(u);
@@ -232,7 +232,7 @@ static scry_status fill_gaussian(struct complex_prior *p, scry_error *err)
 
 /* `space` is that of the complex image; count parts of equal size. */
 static scry_status complex_create(scry_prior **out, const char *name, const scry_space *space,
-                                  scry_prior *const part[], size_t count, scry_error *err)
+                                  scry_prior *const plane[], size_t count, scry_error *err)
 {
     struct complex_prior *p = scry_alloc(1, sizeof *p);
     if (!p) return SCRY_FAIL(err, SCRY_ENOMEM, "%s prior", name);
@@ -243,11 +243,11 @@ static scry_status complex_create(scry_prior **out, const char *name, const scry
     p->floats = 2 * p->pixels / count;
     *base = (scry_prior){.ops = &p->ops, .space = *space, .sigma_high = INFINITY};
     for (size_t k = 0; k < count; k++) {
-        p->part[k] = part[k];
-        bytes = part[k]->work_bytes > bytes ? part[k]->work_bytes : bytes;
-        base->sigma_low = fmax(base->sigma_low, part[k]->sigma_low);
-        base->sigma_high = fmin(base->sigma_high, part[k]->sigma_high);
-        base->batch = part[k]->batch > base->batch ? part[k]->batch : base->batch;
+        p->plane[k] = plane[k];
+        bytes = plane[k]->work_bytes > bytes ? plane[k]->work_bytes : bytes;
+        base->sigma_low = fmax(base->sigma_low, plane[k]->sigma_low);
+        base->sigma_high = fmin(base->sigma_high, plane[k]->sigma_high);
+        base->batch = plane[k]->batch > base->batch ? plane[k]->batch : base->batch;
     }
     base->work_bytes = PLANES * scry_align_up(2 * p->pixels * sizeof(float)) + bytes;
     choose_hooks(p, name);
@@ -263,7 +263,7 @@ scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *
                                 scry_error *err)
 {
     char re[96], im[96];
-    scry_prior *const part[2] = {real, imaginary};
+    scry_prior *const plane[2] = {real, imaginary};
     scry_space space = real->space;
     *out = NULL;
     if (space.cplx || !scry_space_equal(&space, &imaginary->space))
@@ -279,19 +279,19 @@ scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *
                          real->ops->name, real->sigma_low, real->sigma_high, imaginary->ops->name,
                          imaginary->sigma_low, imaginary->sigma_high);
     space.cplx = true;
-    return complex_create(out, "complex", &space, part, 2, err);
+    return complex_create(out, "complex", &space, plane, 2, err);
 }
 
 scry_status scry_channels_create(scry_prior **out, scry_prior *inner, scry_error *err)
 {
     char text[96];
     const scry_space *s = &inner->space;
-    scry_prior *const part[1] = {inner};
+    scry_prior *const plane[1] = {inner};
     *out = NULL;
     if (s->cplx || s->rank != 3 || s->dims[0] != 2)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%s prior of %s, expected real channels 2 x y x x",
                          inner->ops->name, scry_space_print(s, text, sizeof text));
     scry_space space = SCRY_SPACE(s->dims[1], s->dims[2]);
     space.cplx = true;
-    return complex_create(out, "channels", &space, part, 1, err);
+    return complex_create(out, "channels", &space, plane, 1, err);
 }

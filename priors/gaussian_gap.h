@@ -17,7 +17,7 @@ typedef struct scry_gaussian_gap {
     const double *sigma, *value;
 } scry_gaussian_gap;
 
-/* The least level from which on the departure stays at or below `amount`, linear in log sigma
+/* The least level from which on the gap stays at or below `amount`, linear in log sigma
  * between entries: sigma[0] where that holds everywhere, the last where it does not hold even
  * there. count >= 2. */
 double scry_gaussian_gap_switch(const scry_gaussian_gap *d, double amount);

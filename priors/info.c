@@ -12,7 +12,7 @@
 struct holder {
     scry_prior_info info; /* first: the public pointer is the holder's */
     scry_json *doc;       /* owns the strings */
-    double *power, *departure[2];
+    double *power, *gap[2];
     char name[128];
 };
 
@@ -22,8 +22,8 @@ void scry_prior_info_free(scry_prior_info *info)
     if (!h) return;
     scry_json_free(h->doc);
     scry_free(h->power);
-    scry_free(h->departure[0]);
-    scry_free(h->departure[1]);
+    scry_free(h->gap[0]);
+    scry_free(h->gap[1]);
     scry_free(h);
 }
 
@@ -134,36 +134,36 @@ static scry_status read_spectrum(struct holder *h, const scry_json_node *root, s
     return SCRY_OK;
 }
 
-static scry_status read_departure(struct holder *h, const scry_json_node *root, scry_error *err)
+static scry_status read_gap(struct holder *h, const scry_json_node *root, scry_error *err)
 {
     static const char *const keys[2] = {"sigma", "value"};
-    const char *name = h->info.name;
+    static const char *const names[2] = {"gaussian_gap", "gaussian_departure"}; /* now, before */
+    const char *name = h->info.name, *key = NULL;
     const scry_json_node *curve = NULL, *list = NULL;
     size_t count[2];
-    scry_status st =
-        scry_json_object(h->doc, root, "gaussian_departure", SCRY_JSON_OPTIONAL, &curve, err);
+    scry_status st = SCRY_OK;
+    for (size_t k = 0; k < 2 && st == SCRY_OK && !curve; k++)
+        st = scry_json_object(h->doc, root, key = names[k], SCRY_JSON_OPTIONAL, &curve, err);
     if (st != SCRY_OK || !curve) return st;
     for (size_t k = 0; k < 2; k++) {
         st = scry_json_array(h->doc, curve, keys[k], SCRY_JSON_REQUIRED, &list, err);
-        if (st == SCRY_OK) st = read_numbers(&h->departure[k], &count[k], h, list, keys[k], err);
+        if (st == SCRY_OK) st = read_numbers(&h->gap[k], &count[k], h, list, keys[k], err);
         if (st != SCRY_OK) return st;
     }
     if (count[0] != count[1])
         return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: gaussian_departure has %zu levels and %zu values, expected as many",
-                         name, count[0], count[1]);
+                         "%s: %s has %zu levels and %zu values, expected as many", name, key,
+                         count[0], count[1]);
     for (size_t i = 0; i < count[0]; i++) {
-        const double s = h->departure[0][i], last = i ? h->departure[0][i - 1] : 0;
+        const double s = h->gap[0][i], last = i ? h->gap[0][i - 1] : 0;
         if (!(s > last))
-            return SCRY_FAIL(err, SCRY_EFORMAT,
-                             "%s: gaussian_departure.sigma[%zu] is %g, expected more than %g", name,
-                             i, s, last);
-        if (!(h->departure[1][i] <= 1))
-            return SCRY_FAIL(err, SCRY_EFORMAT,
-                             "%s: gaussian_departure.value[%zu] is %g, expected at most 1", name, i,
-                             h->departure[1][i]);
+            return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s.sigma[%zu] is %g, expected more than %g",
+                             name, key, i, s, last);
+        if (!(h->gap[1][i] <= 1))
+            return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s.value[%zu] is %g, expected at most 1", name,
+                             key, i, h->gap[1][i]);
     }
-    h->info.departure = (scry_gaussian_gap){count[0], h->departure[0], h->departure[1]};
+    h->info.gap = (scry_gaussian_gap){count[0], h->gap[0], h->gap[1]};
     return SCRY_OK;
 }
 
@@ -196,7 +196,7 @@ scry_status scry_prior_info_read(scry_prior_info **out, const char *folder, scry
         if ((st = read_words(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_intensity(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_spectrum(h, root, err)) != SCRY_OK) goto done;
-        if ((st = read_departure(h, root, err)) != SCRY_OK) goto done;
+        if ((st = read_gap(h, root, err)) != SCRY_OK) goto done;
     }
     *out = &h->info;
     h = NULL;

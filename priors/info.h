@@ -12,9 +12,9 @@ typedef struct scry_prior_info {
     size_t channels;                                          /* 0: not stated */
     /* x = 2 g (v - lo) / (hi - lo) - 1, lo and hi these percentiles of an image, g of this range */
     double low_percentile, high_percentile, gain_low, gain_high;
-    double variance;             /* per pixel, in x; 0: not stated */
-    scry_radial radial;          /* in x; count 0: not stated. radial.mean is the mean of x */
-    scry_gaussian_gap departure; /* from the Gaussian of `radial`; count 0: not stated */
+    double variance;       /* per pixel, in x; 0: not stated */
+    scry_radial radial;    /* in x; count 0: not stated. radial.mean is the mean of x */
+    scry_gaussian_gap gap; /* from the Gaussian of `radial`; count 0: not stated */
 } scry_prior_info;
 
 /* Of a folder. Without a prior.json there: OK, with the name of the folder, the percentiles .5 and

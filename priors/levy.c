@@ -12,7 +12,7 @@
 struct levy {
     scry_prior base;
     size_t n;
-    scry_increments law;
+    scry_increments increments;
     scry_levy_opts opts;
 };
 
@@ -20,7 +20,7 @@ struct levy {
  *   log p(measured i .. n | x_i) = eta_i x_i - lambda_i x_i^2 / 2 + const,
  * and passes g_i = 1 / (1 + q_i lambda_i) of it across increment i. q_i = 0 needs no exception. */
 struct chain {
-    const scry_increments *law;
+    const scry_increments *increments;
     gsl_rng rng;
     size_t n;
     double precision; /* 1 / s^2 of the measurement */
@@ -42,7 +42,7 @@ static struct chain chain_carve(const struct levy *P, void *work)
 {
     const size_t n = P->n;
     char *at = work;
-    struct chain c = {.law = &P->law, .n = n, .rng = {scry_rng_gsl(), work}};
+    struct chain c = {.increments = &P->increments, .n = n, .rng = {scry_rng_gsl(), work}};
     double *p = (double *)(void *)(at + scry_align_up(scry_rng_gsl()->size));
     double **const vectors[] = {&c.h,   &c.w,    &c.u,   &c.q,  &c.lambda, &c.g,
                                 &c.eta, &c.mean, &c.sum, &c.cv, &c.sum_cv, &c.sum_mv};
@@ -80,7 +80,7 @@ static void chain_start(struct chain *c, const float *x, float sigma, uint64_t s
     c->precision = 1 / ((double)sigma * sigma);
     for (size_t i = 0; i < c->n; i++) {
         c->h[i] = x[i] * c->precision;
-        c->w[i] = c->q[i] = scry_increments_typical(c->law);
+        c->w[i] = c->q[i] = scry_increments_typical(c->increments);
         c->v[i] = 1;
         c->sum[i] = c->sum_cv[i] = c->sum_mv[i] = 0;
     }
@@ -137,7 +137,7 @@ static double evidence(double V, double m, double lambda, double eta)
  * before it and the v already drawn; eta, lambda is what comes after with the v of old. */
 static void chain_switch(struct chain *c)
 {
-    const double prior = log(c->law->rate / (1 - c->law->rate));
+    const double prior = log(c->increments->rate / (1 - c->increments->rate));
     double m = 0, V = 0;
     for (size_t i = 0; i < c->n; i++) {
         const double odds = prior + evidence(V + c->w[i], m, c->lambda[i], c->eta[i]) -
@@ -155,12 +155,12 @@ static void chain_sweep(struct chain *c)
 {
     chain_draw(c);
     for (size_t i = 0; i < c->n; i++) {
-        c->w[i] = scry_increments_latent(c->law, c->v[i], c->u[i], &c->rng);
+        c->w[i] = scry_increments_latent(c->increments, c->v[i], c->u[i], &c->rng);
         c->q[i] = c->v[i] ? c->w[i] : 0;
     }
     chain_pass_back(c);
     chain_inform(c, c->h);
-    if (!scry_increments_sparse(c->law)) return;
+    if (!scry_increments_sparse(c->increments)) return;
     chain_switch(c);
     chain_pass_back(c);
     chain_inform(c, c->h);
@@ -193,7 +193,7 @@ static void levy_moments(const struct levy *P, float *x0, float *g, const float 
                          float sigma, void *work)
 {
     struct chain c = chain_carve(P, work);
-    const bool exact = P->law.kind == SCRY_INCREMENT_GAUSSIAN;
+    const bool exact = P->increments.kind == SCRY_INCREMENT_GAUSSIAN;
     const size_t sweeps = exact ? 1 : P->opts.sweeps;
     double along = 0;
     chain_start(&c, x, sigma, P->opts.seed);
@@ -249,11 +249,11 @@ void scry_levy_opts_init(scry_levy_opts *opts)
     *opts = (scry_levy_opts){.burn_in = 20, .sweeps = 100};
 }
 
-scry_status scry_levy_create(scry_prior **out, size_t n, const scry_increments *law,
+scry_status scry_levy_create(scry_prior **out, size_t n, const scry_increments *increments,
                              const scry_levy_opts *opts, scry_error *err)
 {
     *out = NULL;
-    const scry_status st = scry_increments_check(law, err);
+    const scry_status st = scry_increments_check(increments, err);
     if (st != SCRY_OK) return st;
     if (!n || n > 1u << 24)
         return SCRY_FAIL(err, SCRY_EINVAL, "signal of %zu values, expected 1 to %u", n, 1u << 24);
@@ -267,7 +267,7 @@ scry_status scry_levy_create(scry_prior **out, size_t n, const scry_increments *
                            .sigma_low = SCRYI_SIGMA_LOW,
                            .sigma_high = SCRYI_SIGMA_HIGH};
     P->n = n;
-    P->law = *law;
+    P->increments = *increments;
     P->opts = *opts;
     *out = &P->base;
     return SCRY_OK;

@@ -1,6 +1,6 @@
 #include "priors/perplane.h"
 
-#include "priors/jobs_impl.h"
+#include "priors/parallel_map_impl.h"
 #include "priors/prior_impl.h"
 
 #include "lib/memory.h"
@@ -20,12 +20,14 @@ struct call {
     double t;
 };
 
-static scry_status each_plane(scryi_job *job, struct call *call, void *work, scry_error *err)
+static scry_status each_plane(scryi_parallel_task *task, struct call *call, void *work,
+                              scry_error *err)
 {
     const struct perplane *p = call->p;
     for (size_t first = 0; first < p->planes; first += p->workers) {
         const size_t left = p->planes - first, count = left < p->workers ? left : p->workers;
-        const scry_status st = scryi_jobs_run(job, call, first, count, work, p->slot_bytes, err);
+        const scry_status st =
+            scryi_parallel_map(task, call, first, count, work, p->slot_bytes, err);
         if (st != SCRY_OK) return st;
     }
     return SCRY_OK;
@@ -130,7 +132,7 @@ scry_status scry_perplane_create(scry_prior **out, const scry_space *space, scry
 {
     *out = NULL;
     scry_status st = check_trailing(space, inner, err);
-    if (st != SCRY_OK || (st = scryi_jobs_check(workers, err)) != SCRY_OK) return st;
+    if (st != SCRY_OK || (st = scryi_parallel_map_check(workers, err)) != SCRY_OK) return st;
     struct perplane *p = scry_alloc(1, sizeof *p);
     if (!p) return SCRY_FAIL(err, SCRY_ENOMEM, "perplane prior");
     p->ops = perplane_ops;

@@ -4,6 +4,7 @@
 
 #include "lib/fft.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 
 #include <gsl/gsl_math.h>
@@ -25,7 +26,7 @@ static double ring_width(void)
 
 static double hann(size_t i, size_t n)
 {
-    const double s = sin(M_PI * ((double)i + 0.5) / (double)n);
+    const double s = sin(SCRY_PI * ((double)i + 0.5) / (double)n);
     return n > 1 ? s * s : 1;
 }
 

@@ -1,6 +1,7 @@
 #include "priors/schedule.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 
 #include <math.h>
 #include <string.h>
@@ -73,7 +74,7 @@ scry_status scry_schedule_copy(scry_schedule **out, const scry_schedule *s, scry
 static double cosine_alpha_bar(double t)
 {
     const double offset = .008; /* Nichol & Dhariwal 2021, sec. 3.2 */
-    const double c = cos((t + offset) / (1 + offset) * .5 * 3.14159265358979323846);
+    const double c = cos((t + offset) / (1 + offset) * .5 * SCRY_PI);
     return c * c;
 }
 

@@ -1,5 +1,7 @@
 #include "priors/tikhonov.h"
 
+#include "lib/numbers.h"
+
 #include "priors/gaussian_impl.h"
 
 #include <gsl/gsl_math.h>
@@ -15,7 +17,7 @@ static scry_status energy_precision(double *q, const double f[3], void *ctx, scr
     (void)err;
     *q = e->ridge;
     for (int a = 0; a < e->rank; a++) {
-        const double d = 2 * e->weight[a] * sin(M_PI * f[a]);
+        const double d = 2 * e->weight[a] * sin(SCRY_PI * f[a]);
         *q += e->lambda * d * d;
     }
     return SCRY_OK;

@@ -1,9 +1,10 @@
 #include "priors/tiled.h"
 
-#include "priors/jobs_impl.h"
+#include "priors/parallel_map_impl.h"
 #include "priors/prior_impl.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 
 #include <gsl/gsl_math.h>
 #include <math.h>
@@ -147,7 +148,7 @@ static scry_status denoise_waves(struct call *call, float *sum, void *slots, scr
     for (size_t first = 0; first < p->count; first += p->workers) {
         const size_t left = p->count - first, n = left < p->workers ? left : p->workers;
         const scry_status st =
-            scryi_jobs_run(denoise_tile, call, first, n, slots, p->slot_bytes, err);
+            scryi_parallel_map(denoise_tile, call, first, n, slots, p->slot_bytes, err);
         if (st != SCRY_OK) return st;
         for (size_t i = 0; i < n; i++)
             tiled_scatter(p, first + i, sum, slot_part(p, (char *)slots + i * p->slot_bytes, 0),
@@ -179,7 +180,8 @@ static scry_status tiled_vjp(const scry_prior *P, float *g, float *x0, const flo
     if (x0) memset(x0, 0, bytes);
     for (size_t first = 0; first < p->count; first += p->workers) {
         const size_t left = p->count - first, n = left < p->workers ? left : p->workers;
-        const scry_status st = scryi_jobs_run(vjp_tile, &call, first, n, slots, p->slot_bytes, err);
+        const scry_status st =
+            scryi_parallel_map(vjp_tile, &call, first, n, slots, p->slot_bytes, err);
         if (st != SCRY_OK) return st;
         for (size_t i = 0; i < n; i++) {
             char *slot = slots + i * p->slot_bytes;
@@ -215,7 +217,7 @@ static double ramp(size_t i, size_t overlap)
 {
     if (!overlap) return 1;
     const double o = (double)overlap, t = ((double)i + 0.5 - o / 4) / (o / 2);
-    const double s = sin(M_PI_2 * (t < 0 ? 0 : t > 1 ? 1 : t));
+    const double s = sin((SCRY_PI / 2) * (t < 0 ? 0 : t > 1 ? 1 : t));
     return s * s;
 }
 
@@ -294,7 +296,7 @@ scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_pr
     struct tiled *p = NULL;
     *out = NULL;
     scry_status st = tiled_check_spaces(space, inner, overlap, err);
-    if (st != SCRY_OK || (st = scryi_jobs_check(workers, err)) != SCRY_OK) return st;
+    if (st != SCRY_OK || (st = scryi_parallel_map_check(workers, err)) != SCRY_OK) return st;
     p = scry_alloc(1, sizeof *p);
     if (!p) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tiled prior");

@@ -21,7 +21,7 @@
  * A level goes through x from the image to a buffer, then through y and back, so that no pass
  * copies; the first one reads, and the last one writes, lines rotated by the shift. */
 
-enum { LEAST = 16 }; /* entries in a low band, as in BART: fewer say little about sparsity */
+enum { MIN_BAND = 16 }; /* entries in a low band, as in BART: fewer say little about sparsity */
 
 /* (1 + s, 3 + s, 3 - s, 1 - s) / (4 sqrt 2), s = sqrt 3 */
 #define H0 0.48296291314453414337f
@@ -39,7 +39,7 @@ struct wavelet {
 static int levels_of(size_t n)
 {
     int levels = 0;
-    for (; n / 2 >= LEAST; n /= 2)
+    for (; n / 2 >= MIN_BAND; n /= 2)
         levels++;
     return levels;
 }

@@ -272,7 +272,7 @@ static scry_status chains_summarise(scry_chains *c, const struct chains_run *run
         c->above[i] = (float)(all->above[i] / (double)c->draws);
     if (c->rhat)
         st = scryi_regions_mixing(&run->regions, run->rows, c->done, run->draws, c->rhat, c->ess,
-                                  &c->worst_rhat, &c->least_ess, err);
+                                  &c->worst_rhat, &c->min_ess, err);
     return st == SCRY_OK && c->quantile ? find_quantiles(c, run, err) : st;
 }
 

@@ -63,7 +63,7 @@ typedef struct scry_chains {
     float *above;       /* thresholds x n: share of the draws with u > threshold; or NULL */
     float *rhat, *ess;  /* n each, every pixel has the value of its region; NULL unless asked */
     double worst_rhat;  /* the largest; NaN where chains give fewer than 4 draws, as is rhat */
-    double least_ess;   /* the smallest */
+    double min_ess;     /* the smallest */
     float *samples;     /* draws x n in order of chain, then of draw; NULL unless kept */
 } scry_chains;
 

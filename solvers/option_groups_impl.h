@@ -29,7 +29,7 @@ struct scryi_schedule {
 };
 
 enum scryi_start { SCRYI_START_NOISE = 0, SCRYI_START_GAUSSIAN, SCRYI_START_AUTO };
-extern const char *const scryi_start_words[];
+extern const char *const scryi_start_names[];
 
 struct scryi_start_options {
     enum scryi_start from;
@@ -56,7 +56,7 @@ struct scryi_cg_options {
 /* Whether the level at which a prior is known blurs the image, as published, or is taken out of the
  * noise of the data. */
 enum scryi_coupling { SCRYI_COUPLING_PAPER = 0, SCRYI_COUPLING_EXACT };
-extern const char *const scryi_coupling_words[];
+extern const char *const scryi_coupling_names[];
 
 /* An entry in a macro: braces there would be laid out one word a line. */
 #define SCRYI_OPTION(type, field, name, alias, ...)                                                \
@@ -88,7 +88,7 @@ extern const char *const scryi_coupling_words[];
 /* Where a chain starts: solvers/start.h. */
 #define SCRYI_START_OPTION(type, from_, help_)                                                     \
     SCRYI_OPTION(type, sampler.start.from, "start", NULL, from_, 0, SCRYI_START_AUTO,              \
-                 scryi_start_words, help_)
+                 scryi_start_names, help_)
 
 #define SCRYI_HANDOVER_OPTIONS(type)                                                               \
     SCRYI_OPTION(type, sampler.start.sigma, "start-sigma", NULL, 0, 0, 1e6, NULL,                  \

@@ -79,11 +79,12 @@ static scry_status options_find(const scry_option **out, const struct scry_metho
 }
 
 /* The words that a method takes for a choice, "steps, discrepancy, holdout". */
-static void option_list_words(char *list, size_t size, const scry_option *o)
+static void option_list_choices(char *list, size_t size, const scry_option *o)
 {
     size_t used = 0;
     for (int i = (int)o->low; i <= (int)o->high; i++) {
-        const int wrote = snprintf(list + used, size - used, "%s%s", used ? ", " : "", o->words[i]);
+        const int wrote =
+            snprintf(list + used, size - used, "%s%s", used ? ", " : "", o->choices[i]);
         if (wrote > 0 && used + (size_t)wrote < size) used += (size_t)wrote;
     }
 }
@@ -94,9 +95,9 @@ static scry_status option_check(const struct scry_method *method, const scry_opt
 {
     const bool whole = o->kind != SCRY_REAL;
     if (value >= o->low && value <= o->high && (!whole || value == floor(value))) return SCRY_OK;
-    if (o->words) {
+    if (o->choices) {
         char list[96];
-        option_list_words(list, sizeof list, o);
+        option_list_choices(list, sizeof list, o);
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s is %g, expected %s (%g to %g)", method->name,
                          o->name, value, list, o->low, o->high);
     }
@@ -125,8 +126,8 @@ scry_status scry_options_get(const scry_options *options, const char *name, doub
 bool scry_option_scan(const scry_option *option, const char *text, double *value)
 {
     char *end;
-    for (size_t i = 0; option->words && option->words[i]; i++)
-        if (!strcmp(option->words[i], text)) {
+    for (size_t i = 0; option->choices && option->choices[i]; i++)
+        if (!strcmp(option->choices[i], text)) {
             *value = (double)i;
             return true;
         }
@@ -142,11 +143,11 @@ scry_status scry_options_read(scry_options *options, const char *name, const cha
     scry_status st = options_find(&o, options->method, name, err);
     if (st != SCRY_OK) return st;
     if (scry_option_scan(o, text, &value)) return scry_options_set(options, name, value, err);
-    if (!o->words)
+    if (!o->choices)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s is '%s', expected a number",
                          options->method->name, o->name, text);
     char list[96];
-    option_list_words(list, sizeof list, o);
+    option_list_choices(list, sizeof list, o);
     return SCRY_FAIL(err, SCRY_EINVAL, "%s: %s is '%s', expected one of %s", options->method->name,
                      o->name, text, list);
 }
@@ -162,8 +163,8 @@ static void options_print_number(char *text, size_t size, double value)
 
 const char *scry_option_print(const scry_option *option, double value, char *text, size_t size)
 {
-    if (option->words)
-        snprintf(text, size, "%s", option->words[(size_t)value]);
+    if (option->choices)
+        snprintf(text, size, "%s", option->choices[(size_t)value]);
     else
         options_print_number(text, size, value);
     return text;

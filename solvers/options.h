@@ -26,10 +26,10 @@ typedef struct scry_option {
     const char *name;  /* "sigma-max": the command line's --sigma-max; NULL ends a table */
     const char *alias; /* another name of it: the letter of the paper, say; or NULL */
     scry_option_kind kind;
-    size_t offset;            /* of the field in the method's struct */
-    double value;             /* default */
-    double low, high;         /* legal, inclusive */
-    const char *const *words; /* of a choice, ends with NULL; else NULL */
+    size_t offset;              /* of the field in the method's struct */
+    double value;               /* default */
+    double low, high;           /* legal, inclusive */
+    const char *const *choices; /* of a choice, ends with NULL; else NULL */
     const char *help;
 } scry_option;
 

@@ -74,7 +74,7 @@ void scryi_regions_follow(const struct scryi_regions *r, double *row, const floa
 
 scry_status scryi_regions_mixing(const struct scryi_regions *r, const double *rows, size_t chains,
                                  size_t draws, float *rhat, float *ess, double *worst_rhat,
-                                 double *least_ess, scry_error *err)
+                                 double *min_ess, scry_error *err)
 {
     const size_t all = chains * draws;
     double *trace = scry_alloc(all, sizeof *trace);
@@ -83,7 +83,7 @@ scry_status scryi_regions_mixing(const struct scryi_regions *r, const double *ro
     if (!trace || !of)
         st = SCRY_FAIL(err, SCRY_ENOMEM, "traces of %zu draws in %zu regions", all, r->count);
     *worst_rhat = draws < 4 ? NAN : 0;
-    *least_ess = INFINITY;
+    *min_ess = INFINITY;
     for (size_t k = 0; k < 2 * r->count && st == SCRY_OK; k++) {
         for (size_t t = 0; t < all; t++)
             trace[t] = rows[t * 2 * r->count + k];
@@ -92,7 +92,7 @@ scry_status scryi_regions_mixing(const struct scryi_regions *r, const double *ro
         if (k < r->count || m.rhat > region->rhat) region->rhat = m.rhat;
         if (k < r->count || m.ess < region->ess) region->ess = m.ess;
         if (m.rhat > *worst_rhat) *worst_rhat = m.rhat;
-        if (m.ess < *least_ess) *least_ess = m.ess;
+        if (m.ess < *min_ess) *min_ess = m.ess;
     }
     for (size_t i = 0; i < r->n && st == SCRY_OK; i++) {
         rhat[i] = (float)of[r->of[i]].rhat;

@@ -29,6 +29,6 @@ void scryi_regions_follow(const struct scryi_regions *r, double *row, const floa
  * each), and the extremes over regions. ENOMEM */
 scry_status scryi_regions_mixing(const struct scryi_regions *r, const double *rows, size_t chains,
                                  size_t draws, float *rhat, float *ess, double *worst_rhat,
-                                 double *least_ess, scry_error *err);
+                                 double *min_ess, scry_error *err);
 
 #endif

@@ -41,18 +41,19 @@ static size_t option_bytes(const scry_option *o)
 }
 
 /* The words of a choice: as many as its range asks for. */
-static scry_status check_words(const struct scry_method *m, const scry_option *o, scry_error *err)
+static scry_status check_choices(const struct scry_method *m, const scry_option *o, scry_error *err)
 {
-    size_t words = 0;
-    while (o->words && o->words[words])
-        words++;
-    if ((o->kind == SCRY_CHOICE) != (words > 0))
+    size_t choices = 0;
+    while (o->choices && o->choices[choices])
+        choices++;
+    if ((o->kind == SCRY_CHOICE) != (choices > 0))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: option %s has %zu words, expected %s", m->name,
-                         o->name, words, words ? "none: it is a number" : "one for each choice");
-    if (words && !(o->low >= 0 && o->high < (double)words))
+                         o->name, choices,
+                         choices ? "none: it is a number" : "one for each choice");
+    if (choices && !(o->low >= 0 && o->high < (double)choices))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s: option %s goes from %g to %g, expected numbers of its %zu words",
-                         m->name, o->name, o->low, o->high, words);
+                         m->name, o->name, o->low, o->high, choices);
     return SCRY_OK;
 }
 
@@ -79,7 +80,7 @@ static scry_status check_option(const struct scry_method *m, const scry_option *
     if (!(o->value >= o->low && o->value <= o->high))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: option %s is %g by default, expected %g to %g",
                          m->name, o->name, o->value, o->low, o->high);
-    return check_words(m, o, err);
+    return check_choices(m, o, err);
 }
 
 scry_status scryi_method_check(const struct scry_method *m, scry_error *err)

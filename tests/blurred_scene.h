@@ -72,15 +72,15 @@ static inline double blurred_image(float *y, enum content what, double sigma, do
 {
     gsl_rng *r = gsl_rng_alloc(scry_rng_gsl());
     float *scene = scry_alloc(2 * N * N, sizeof *scene), *half = scene + N * N;
-    double most = 0, mean = 0;
+    double max = 0, mean = 0;
     scry_rng_gsl_seek(r, seed, 0, 0, 0);
     draw(scene, what, r);
     blur_axis(half, scene, sigma, 1, N);
     blur_axis(scene, half, sigma, N, 1);
     for (size_t i = 0; i < N * N; i++)
-        most = fmax(most, (double)scene[i]);
+        max = fmax(max, (double)scene[i]);
     for (size_t i = 0; i < N * N; i++) {
-        const double light = peak * (scene[i] / most + 0.02);
+        const double light = peak * (scene[i] / max + 0.02);
         mean += light / (N * N);
         y[i] = (float)(gsl_ran_poisson(r, light) + gsl_ran_gaussian(r, 1.5));
     }

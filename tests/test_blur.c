@@ -278,12 +278,12 @@ static void blur_refuses(void **state)
         h[4] = NAN;
         assert_fails(scry_blur_create(&A, &s, &params, &err), SCRY_EINVAL);
         h[4] = 1;
-        scry_error words = {0};
+        scry_error expected = {0};
         assert_int_equal(
             scry_blur_create(
-                &A, &s, &(scry_blur_params){.psf = h, .psf_space = wide, .boundary = b}, &words),
+                &A, &s, &(scry_blur_params){.psf = h, .psf_space = wide, .boundary = b}, &expected),
             SCRY_ESHAPE);
-        assert_string_equal(words.text,
+        assert_string_equal(expected.text,
                             open ? "axis 1: a psf of 16 for an image of 8, expected at most 15"
                                  : "axis 1: a psf of 16 for an image of 8, expected at most 8");
         s.cplx = true;

@@ -12,7 +12,7 @@ enum { MEMBERS = 9 };
 /* What was answered, and how. */
 struct book {
     pthread_mutex_t lock;
-    size_t running, most_running, runs, answers, largest, arrived, expected;
+    size_t running, max_running, runs, answers, largest, arrived, expected;
 };
 
 /* Requests for different kinds are not answered together. */
@@ -55,7 +55,7 @@ static void answer(const void *with, void *const *requests, size_t count)
     b->running++;
     b->runs++;
     b->answers += count;
-    if (b->running > b->most_running) b->most_running = b->running;
+    if (b->running > b->max_running) b->max_running = b->running;
     if (count > b->largest) b->largest = count;
     pthread_mutex_unlock(&b->lock);
     for (size_t i = 0; i < count; i++) {
@@ -150,7 +150,7 @@ static void members_are_answered_together(void **state)
     const struct book b = hold(5, 1, equal, 1, true);
     assert_int_equal(b.answers, 5 * 40);
     assert_int_equal(b.largest, 5);
-    assert_int_equal(b.most_running, 1);
+    assert_int_equal(b.max_running, 1);
     assert_in_range(b.runs, 40, 60);
 }
 
@@ -166,7 +166,7 @@ static void everyone_is_answered_once(void **state)
                 for (size_t i = 0; i < count; i++)
                     calls += uneven[i];
                 assert_int_equal(b.answers, calls);
-                assert_in_range(b.most_running, 1, threads);
+                assert_in_range(b.max_running, 1, threads);
                 assert_in_range(b.largest, 1, (count + threads - 1) / threads);
             }
 }

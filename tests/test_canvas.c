@@ -85,13 +85,13 @@ static void text_keeps_to_its_length(void **state)
 static void maps_begin_and_end_as_stated(void **state)
 {
     (void)state;
-    const scry_colour low = scry_colormap_at(SCRY_MAP_DIVERGING, -1);
-    const scry_colour middle = scry_colormap_at(SCRY_MAP_DIVERGING, 0.5);
-    const scry_colour high = scry_colormap_at(SCRY_MAP_DIVERGING, 2);
-    const scry_colour none = scry_colormap_at(SCRY_MAP_GRAY, NAN);
+    const scry_colour low = scry_colour_map_at(SCRY_MAP_DIVERGING, -1);
+    const scry_colour middle = scry_colour_map_at(SCRY_MAP_DIVERGING, 0.5);
+    const scry_colour high = scry_colour_map_at(SCRY_MAP_DIVERGING, 2);
+    const scry_colour none = scry_colour_map_at(SCRY_MAP_GREY, NAN);
     assert_true(low.b > low.r && high.r > high.b && middle.r == middle.b && middle.r > 240);
     assert_true(none.r == 255 && none.g == 0 && none.b == 255);
-    assert_int_equal(scry_colormap_at(SCRY_MAP_GRAY, 1).g, 255);
+    assert_int_equal(scry_colour_map_at(SCRY_MAP_GREY, 1).g, 255);
 }
 
 int main(void)

@@ -12,15 +12,15 @@ static void make(const char *text, size_t values)
     scratch_write("t.cfl", zeros, values);
 }
 
-static void refuse(const char *text, size_t values, scry_status code, const char *words)
+static void refuse(const char *text, size_t values, scry_status code, const char *expected)
 {
     scry_error err = {0};
     scry_cfl *f;
     make(text, values);
     assert_int_equal(scry_cfl_open(&f, scratch("t"), &err), code);
     assert_null(f);
-    if (!strstr(err.text, words)) {
-        print_error("\"%s\" does not say \"%s\"\n", err.text, words);
+    if (!strstr(err.text, expected)) {
+        print_error("\"%s\" does not say \"%s\"\n", err.text, expected);
         fail();
     }
 }

@@ -217,7 +217,7 @@ static void company_does_not_show(void **state)
     scry_chains_opts opts = seven();
     scry_options o;
     scry_chains alone, c;
-    size_t bytes, largest, most = 0;
+    size_t bytes, largest, max = 0;
     scry_options_init(&o, m);
     option_set(&o, "steps", 20);
     scry_threads_set(1);
@@ -238,10 +238,10 @@ static void company_does_not_show(void **state)
             assert_memory_equal(c.sd, alone.sd, N * sizeof(float));
             assert_in_range(largest, 1, prior.base.batch);
             if (opts.threads == 4) assert_int_equal(largest, 1);
-            most = largest > most ? largest : most;
+            max = largest > max ? largest : max;
             scry_chains_free(&c);
         }
-    assert_true(most > 1);
+    assert_true(max > 1);
     scry_chains_free(&alone);
     scry_threads_set(0);
 }

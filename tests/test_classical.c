@@ -224,13 +224,13 @@ static void test_tikhonov_weight(void **state)
     assert_near(end.residual * end.residual, 1, 0.02);
 
     run("tikhonov", &s.problem, NULL, x, NULL, NULL);
-    double least = INFINITY;
+    double min = INFINITY;
     for (double lambda = 1e-4; lambda < 1e2; lambda *= 2) {
         const struct setup at[] = {{"lambda", lambda}, {0}};
         run("tikhonov", &s.problem, at, best, NULL, NULL);
-        least = fmin(least, scry_distance(best, s.truth, N));
+        min = fmin(min, scry_distance(best, s.truth, N));
     }
-    assert_below(scry_distance(x, s.truth, N), 1.25 * least);
+    assert_below(scry_distance(x, s.truth, N), 1.25 * min);
     setting_free(&s);
 }
 
@@ -480,11 +480,11 @@ static void test_tv_discrepancy(void **state)
         const struct setup set[] = {{"tol", 0}, {"iterations", 4000}, {0}};
         scry_progress end = run("tv", &s.problem, set, x, NULL, NULL);
         assert_near(end.residual * end.residual, 1, 0.02);
-        const double least = variation(&s, x);
+        const double min = variation(&s, x);
         for (double lambda = 0.02; lambda < 10; lambda *= 3) {
             const struct setup at[] = {{"lambda", lambda}, {"tol", 0}, {"iterations", 3000}, {0}};
             end = run("tv", &s.problem, at, other, NULL, NULL);
-            if (end.residual < 0.98) assert_below(least, variation(&s, other) * (1 + 1e-2));
+            if (end.residual < 0.98) assert_below(min, variation(&s, other) * (1 + 1e-2));
         }
         setting_free(&s);
     }

@@ -386,9 +386,9 @@ static void tv_knows_what_it_cannot_reach(void **state)
     float *y = check_random(M2, 102), u[N2], fit[N2];
     scry_scale(y, 3, M2);
     scry_likelihood *L = whitened(A, y);
-    const struct setup least[] = {{"lambda", 0}, {"iterations", 200}, {0}};
+    const struct setup min[] = {{"lambda", 0}, {"iterations", 200}, {0}};
     const struct setup set[] = {{"iterations", 5000}, {"tol", 0}, {0}};
-    const double best = run("cg-sense", L, least, fit).residual;
+    const double best = run("cg-sense", L, min, fit).residual;
     const double left = run("tv", L, set, u).residual;
     assert_true(best > 1.5);
     assert_near(left * left, best * best + (double)N2 / M2, 0.02 * left * left);

@@ -2,6 +2,7 @@
 
 #include "lib/memory.h"
 #include "lib/nearest.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
 #include "lib/space.h"
@@ -98,12 +99,12 @@ static void memory_is_zeroed_aligned_and_counted(void **state)
 static void rng_is_philox(void **state)
 {
     (void)state;
-    const double words[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    const double bits[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
     float z[4];
     scry_rng_normal(z, 0, 4, 0, 0, 0);
     for (int i = 0; i < 4; i += 2) {
-        double r = sqrt(-2 * log((words[i] + .5) * 0x1p-32));
-        double phi = 2 * 3.14159265358979323846 * (words[i + 1] + .5) * 0x1p-32;
+        double r = sqrt(-2 * log((bits[i] + .5) * 0x1p-32));
+        double phi = 2 * SCRY_PI * (bits[i + 1] + .5) * 0x1p-32;
         assert_near(z[i], r * cos(phi), 1e-6);
         assert_near(z[i + 1], r * sin(phi), 1e-6);
     }

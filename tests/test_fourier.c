@@ -1,14 +1,13 @@
 #include "tests/check.h"
 #include "tests/op_check.h"
 
+#include "lib/numbers.h"
 #include "lib/parallel.h"
 #include "operators/fourier.h"
 #include "operators/identity.h"
 
 #include <complex.h>
 #include <string.h>
-
-#define PI 3.14159265358979323846
 
 enum kind { FULL, ROWS, COLUMNS, SCATTERED, KINDS };
 
@@ -55,7 +54,7 @@ static void direct(double complex *out, const float complex *in, size_t ny, size
             if (!(axes & SCRY_FOURIER_X) && x != kx) continue;
             const double turn = (axes & SCRY_FOURIER_Y ? y * ky / (double)ny : 0) +
                                 (axes & SCRY_FOURIER_X ? x * kx / (double)nx : 0);
-            sum += (double complex)in[j] * (cos(2 * PI * turn) - I * sin(2 * PI * turn));
+            sum += (double complex)in[j] * (cos(2 * SCRY_PI * turn) - I * sin(2 * SCRY_PI * turn));
         }
         out[k] = sum / sqrt(scale);
     }
@@ -115,7 +114,7 @@ static void a_point_has_a_flat_spectrum(void **state)
     x[5 * nx + 8] = 1;
     assert_ok(scry_fourier_transform(x, 1, ny, nx, SCRY_FOURIER_X, false, &err));
     for (size_t k = 0; k < nx; k++) {
-        const double turn = -2 * PI * ((double)k - 7) / 15;
+        const double turn = -2 * SCRY_PI * ((double)k - 7) / 15;
         assert_near(crealf(x[5 * nx + k]), cos(turn) / sqrt(15), 1e-7);
         assert_near(cimagf(x[5 * nx + k]), sin(turn) / sqrt(15), 1e-7);
         assert_true(x[4 * nx + k] == 0);

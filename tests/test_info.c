@@ -45,7 +45,7 @@ static void shipped_priors_tell_their_story(void **state)
                 sum += scry_radial_power(&info->radial, sqrt((double)(a * a + b * b)) / 128);
         assert_near(sum / (128 * 128) / info->variance, 1, .35);
         /* A network is worth its calls where there is little noise, and few where much. */
-        const scry_gaussian_gap *d = &info->departure;
+        const scry_gaussian_gap *d = &info->gap;
         assert_true(d->count == 12 && d->value[0] > .3 && d->value[11] < .1);
         const double at = scry_gaussian_gap_switch(d, .3);
         assert_true(at > 1 && at < 8);
@@ -62,7 +62,7 @@ static void a_folder_without_notes_has_defaults(void **state)
     assert_ok(scry_prior_info_read(&info, "/nonexistent/some-net//", &err));
     assert_string_equal(info->name, "some-net");
     assert_true(info->high_percentile == 99.9 && info->gain_low == .5);
-    assert_true(!info->radial.count && !info->departure.count);
+    assert_true(!info->radial.count && !info->gap.count);
     scry_prior_info_free(info);
 }
 
@@ -79,15 +79,15 @@ static void malformed_notes_are_refused(void **state)
         "{\"intensity\": {\"low_percentile\": 60, \"high_percentile\": 40}}",
         "{\"intensity\": {\"gain_low\": 0}}",
         "{\"channels\": 0}",
-        "{\"gaussian_departure\": 3}",
-        "{\"gaussian_departure\": {\"sigma\": [1, 2]}}",
-        "{\"gaussian_departure\": {\"sigma\": [1, 2], \"value\": \"small\"}}",
-        "{\"gaussian_departure\": {\"sigma\": [1], \"value\": [0.5]}}",
-        "{\"gaussian_departure\": {\"sigma\": [1, 2, 3], \"value\": [0.5, 0.1]}}",
-        "{\"gaussian_departure\": {\"sigma\": [0, 2], \"value\": [0.5, 0.1]}}",
-        "{\"gaussian_departure\": {\"sigma\": [2, 2], \"value\": [0.5, 0.1]}}",
-        "{\"gaussian_departure\": {\"sigma\": [1, \"two\"], \"value\": [0.5, 0.1]}}",
-        "{\"gaussian_departure\": {\"sigma\": [1, 2], \"value\": [1.5, 0.1]}}",
+        "{\"gaussian_gap\": 3}",
+        "{\"gaussian_gap\": {\"sigma\": [1, 2]}}",
+        "{\"gaussian_gap\": {\"sigma\": [1, 2], \"value\": \"small\"}}",
+        "{\"gaussian_gap\": {\"sigma\": [1], \"value\": [0.5]}}",
+        "{\"gaussian_gap\": {\"sigma\": [1, 2, 3], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_gap\": {\"sigma\": [0, 2], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_gap\": {\"sigma\": [2, 2], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_gap\": {\"sigma\": [1, \"two\"], \"value\": [0.5, 0.1]}}",
+        "{\"gaussian_gap\": {\"sigma\": [1, 2], \"value\": [1.5, 0.1]}}",
     };
     assert_non_null(mkdtemp(folder));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -107,8 +107,8 @@ static void malformed_notes_are_refused(void **state)
     }
     scry_memory_fail_at(0);
     assert_true(info->radial.count == 2 && info->radial.mean == -.5 && info->radial.power[1] == 2);
-    assert_true(info->departure.count == 2 && info->departure.sigma[1] == 4);
-    assert_true(info->departure.value[0] == 0.5 && info->departure.value[1] == -0.1);
+    assert_true(info->gap.count == 2 && info->gap.sigma[1] == 4);
+    assert_true(info->gap.value[0] == 0.5 && info->gap.value[1] == -0.1);
     scry_prior_info_free(info);
     char path[64];
     snprintf(path, sizeof path, "%s/prior.json", folder);

@@ -136,13 +136,13 @@ static void reports_survive_the_round_trip(void **state)
     assert_non_null(strstr(text, "-9223372036854775808"));
     scry_json *again = parsed(text);
     double sigma = 0;
-    const char *words;
+    const char *expected;
     assert_ok(
         scry_json_number(again, scry_json_root(again), "sigma", SCRY_JSON_REQUIRED, &sigma, &err));
     assert_true(sigma == .1);
-    assert_ok(
-        scry_json_string(again, scry_json_root(again), "text", SCRY_JSON_REQUIRED, &words, &err));
-    assert_string_equal(words, "a \"b\"\n\\");
+    assert_ok(scry_json_string(again, scry_json_root(again), "text", SCRY_JSON_REQUIRED, &expected,
+                               &err));
+    assert_string_equal(expected, "a \"b\"\n\\");
     assert_false(scry_json_has(scry_json_root(again), "nan"));
     scry_json_free(again);
     scry_free(text);

@@ -112,13 +112,13 @@ static void the_best_is_found(void **state)
         scry_judgement j;
         scry_error err = {0};
         const scry_restore_request q = request();
-        double error[3], least = INFINITY, weights = 0;
+        double error[3], min = INFINITY, weights = 0;
         expose(photons[p]);
         const scry_image im = image();
         assert_ok(scry_judge_methods(&j, &q, &im, options, 3, 7, NULL, NULL, &err));
         for (size_t k = 0; k < 3; k++) {
             error[k] = square_error(options[k]);
-            least = fmin(least, error[k]);
+            min = fmin(min, error[k]);
             assert_true(j.of[k].behind.mean >= 0 && !j.of[k].failure[0]);
             weights += j.of[k].weight;
         }
@@ -127,7 +127,7 @@ static void the_best_is_found(void **state)
         print_message("%g photons: rmse %.3g %.3g %.3g, behind %.4f %.4f %.4f\n", photons[p],
                       error[0], error[1], error[2], j.of[0].behind.mean, j.of[1].behind.mean,
                       j.of[2].behind.mean);
-        assert_below(error[j.best], 1.06 * least);
+        assert_below(error[j.best], 1.06 * min);
         different += j.best != last;
         last = j.best;
     }
@@ -137,7 +137,7 @@ static void the_best_is_found(void **state)
 static void a_method_that_fails_is_named(void **state)
 {
     (void)state;
-    char words[256];
+    char expected[256];
     const scry_options good = settings("tikhonov", ""), bad = settings("biharmonic", "");
     const scry_options *const both[] = {&bad, &good}, *const none[] = {&bad};
     scry_judgement j;
@@ -148,7 +148,8 @@ static void a_method_that_fails_is_named(void **state)
     assert_ok(scry_judge_methods(&j, &q, &im, both, 2, 7, NULL, NULL, &err));
     assert_int_equal(j.best, 1);
     assert_true(j.of[0].failure[0] != '\0');
-    assert_non_null(strstr(scry_judgement_words(&j, words, sizeof words), "biharmonic failed"));
+    assert_non_null(
+        strstr(scry_judgement_print(&j, expected, sizeof expected), "biharmonic failed"));
     assert_fails(scry_judge_methods(&j, &q, &im, none, 1, 7, NULL, NULL, &err), SCRY_EUNSUP);
     assert_fails(scry_judge_methods(&j, &q, &im, both, 0, 7, NULL, NULL, &err), SCRY_EINVAL);
 }

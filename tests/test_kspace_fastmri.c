@@ -291,7 +291,7 @@ static void refused_at_open(void **state)
     static const struct {
         const char *name;
         scry_status status;
-        const char *words[3]; /* all of them in the message */
+        const char *expected[3]; /* all of them in the message */
     } files[] = {
         {"bad_real", SCRY_EFORMAT, {"kspace is float32 of 3 x 2 x 10 x 6", "{r, i}"}},
         {"bad_pairs", SCRY_EFORMAT, {"(re, im) pairs"}},
@@ -317,9 +317,9 @@ static void refused_at_open(void **state)
         const scry_status st = scry_kspace_open(&r, golden(files[i].name), NULL, &err);
         if (st != files[i].status || r) fail_msg("%s: %d, \"%s\"", files[i].name, st, err.text);
         if (!strstr(err.text, golden(files[i].name))) fail_msg("no path in \"%s\"", err.text);
-        for (int k = 0; k < 3 && files[i].words[k]; k++)
-            if (!strstr(err.text, files[i].words[k]))
-                fail_msg("\"%s\" is not in \"%s\"", files[i].words[k], err.text);
+        for (int k = 0; k < 3 && files[i].expected[k]; k++)
+            if (!strstr(err.text, files[i].expected[k]))
+                fail_msg("\"%s\" is not in \"%s\"", files[i].expected[k], err.text);
         assert_int_equal(scry_memory_live(), 0);
     }
 }
@@ -328,7 +328,7 @@ static void refused_at_read(void **state)
 {
     (void)state;
     static const struct {
-        const char *name, *words[2];
+        const char *name, *expected[2];
     } files[] = {
         {"bad_nan", {"slice 0: 2 of 120 samples", "coil 1, z 0, y 7, x 2"}},
         {"bad_zeros", {"all samples are 0", "slice 0"}},
@@ -340,8 +340,8 @@ static void refused_at_read(void **state)
         scry_kspace_reader *r = open_golden(files[i].name);
         assert_int_equal(scry_kspace_read(r, 0, 0, data, NULL, &err), SCRY_ENUMERIC);
         for (int k = 0; k < 2; k++)
-            if (!strstr(err.text, files[i].words[k]))
-                fail_msg("\"%s\" is not in \"%s\"", files[i].words[k], err.text);
+            if (!strstr(err.text, files[i].expected[k]))
+                fail_msg("\"%s\" is not in \"%s\"", files[i].expected[k], err.text);
         err = (scry_error){0};
         assert_fails(scry_kspace_read(r, 0, 3, data, NULL, &err), SCRY_EINVAL);
         assert_fails(scry_kspace_read(r, 1, 0, data, NULL, &err), SCRY_EINVAL);

@@ -2,7 +2,7 @@
  * posteriors against importance sampling from the prior. Bounds are in standard errors. */
 #include "tests/prior_check.h"
 
-#include "datasets/law.h"
+#include "datasets/gaussian_mixture.h"
 #include "datasets/levy.h"
 #include "lib/memory_watch.h"
 #include "lib/rng_gsl.h"
@@ -10,14 +10,14 @@
 
 #include <gsl/gsl_randist.h>
 
-static const scry_increments laws[] = {
+static const scry_increments processes[] = {
     {SCRY_INCREMENT_GAUSSIAN, 0.5, 0, 0},
     {SCRY_INCREMENT_LAPLACE, 1.1, 0, 0},
     {SCRY_INCREMENT_STUDENT, 0.8, 1, 0},
     {SCRY_INCREMENT_STUDENT, 0.8, 3, 0},
     {SCRY_INCREMENT_BERNOULLI_LAPLACE, 1.3, 0, 0.3},
 };
-enum { LAWS = sizeof laws / sizeof *laws, SMALL = 4, GRID = 1201 };
+enum { PROCESSES = sizeof processes / sizeof *processes, SMALL = 4, GRID = 1201 };
 
 static gsl_rng *generator(uint64_t seed)
 {
@@ -27,32 +27,33 @@ static gsl_rng *generator(uint64_t seed)
     return rng;
 }
 
-static double density(const scry_increments *law, double u) /* without the mass at 0 */
+static double density(const scry_increments *increments, double u) /* without the mass at 0 */
 {
-    switch (law->kind) {
+    switch (increments->kind) {
     case SCRY_INCREMENT_LAPLACE:
-        return gsl_ran_laplace_pdf(u, law->scale);
+        return gsl_ran_laplace_pdf(u, increments->scale);
     case SCRY_INCREMENT_STUDENT:
-        return gsl_ran_tdist_pdf(u / law->scale, law->dof) / law->scale;
+        return gsl_ran_tdist_pdf(u / increments->scale, increments->dof) / increments->scale;
     case SCRY_INCREMENT_BERNOULLI_LAPLACE:
-        return law->rate * gsl_ran_laplace_pdf(u, law->scale);
+        return increments->rate * gsl_ran_laplace_pdf(u, increments->scale);
     default:
-        return gsl_ran_gaussian_pdf(u, law->scale);
+        return gsl_ran_gaussian_pdf(u, increments->scale);
     }
 }
 
 /* E[x0 | x], and the sd of each entry: sums over a grid that holds 0 and all of the posterior. */
-static void quadrature(const scry_increments *law, const double *x, double s, double *mean,
+static void quadrature(const scry_increments *increments, const double *x, double s, double *mean,
                        double *sd)
 {
-    const double zero = law->kind == SCRY_INCREMENT_BERNOULLI_LAPLACE ? 1 - law->rate : 0;
+    const double zero =
+        increments->kind == SCRY_INCREMENT_BERNOULLI_LAPLACE ? 1 - increments->rate : 0;
     static double forward[SMALL][GRID], back[SMALL][GRID], kernel[GRID];
     double reach = 0;
     for (int i = 0; i < SMALL; i++)
         reach = fmax(reach, fabs(x[i]) + 7 * s);
     const double h = 2 * reach / (GRID - 1);
     for (int k = 0; k < GRID; k++)
-        kernel[k] = h * density(law, k * h) + (k ? 0 : zero);
+        kernel[k] = h * density(increments, k * h) + (k ? 0 : zero);
     for (int i = 0; i < SMALL; i++) {
         for (int k = 0; k < GRID; k++) {
             const double at = (k - GRID / 2) * h, r = (x[i] - at) / s;
@@ -82,8 +83,8 @@ static void quadrature(const scry_increments *law, const double *x, double s, do
 }
 
 /* Averages of `runs` seeds of D and of the product with v, with their standard errors. */
-static void average(const scry_increments *law, const float *x, const float *v, float s, double *D,
-                    double *D_error, double *g, double *g_error)
+static void average(const scry_increments *increments, const float *x, const float *v, float s,
+                    double *D, double *D_error, double *g, double *g_error)
 {
     enum { RUNS = 60 };
     scry_error err = {0};
@@ -95,7 +96,7 @@ static void average(const scry_increments *law, const float *x, const float *v, 
         float x0[SMALL], product[SMALL];
         scry_levy_opts_init(&opts);
         opts.seed = seed;
-        assert_ok(scry_levy_create(&P, SMALL, law, &opts, &err));
+        assert_ok(scry_levy_create(&P, SMALL, increments, &opts, &err));
         void *work = scry_alloc(1, scry_prior_work_bytes(P));
         assert_ok(scry_prior_vjp(P, product, x0, x, v, s, work, &err));
         for (int i = 0; i < SMALL; i++) {
@@ -117,21 +118,21 @@ static void denoiser_is_the_posterior_mean(void **state)
 {
     (void)state;
     const float x[SMALL] = {0.37f, 1.61f, 1.84f, -0.93f}, v[SMALL] = {0.7f, -1.2f, 0.4f, 0.9f};
-    for (int l = 0; l < LAWS; l++)
+    for (int l = 0; l < PROCESSES; l++)
         for (int level = 0; level < 3; level++) {
             const double s = (double[]){0.2, 0.55, 2.3}[level], step = 1e-3;
             double mean[SMALL], sd[SMALL], up[SMALL], down[SMALL], moved[SMALL];
             double D[SMALL], D_error[SMALL], g[SMALL], g_error[SMALL], share = 0;
             for (int i = 0; i < SMALL; i++)
                 moved[i] = x[i] + step * v[i];
-            quadrature(&laws[l], moved, s, up, sd);
+            quadrature(&processes[l], moved, s, up, sd);
             for (int i = 0; i < SMALL; i++)
                 moved[i] = x[i] - step * v[i];
-            quadrature(&laws[l], moved, s, down, sd);
+            quadrature(&processes[l], moved, s, down, sd);
             for (int i = 0; i < SMALL; i++)
                 moved[i] = x[i];
-            quadrature(&laws[l], moved, s, mean, sd);
-            average(&laws[l], x, v, (float)s, D, D_error, g, g_error);
+            quadrature(&processes[l], moved, s, mean, sd);
+            average(&processes[l], x, v, (float)s, D, D_error, g, g_error);
             for (int i = 0; i < SMALL; i++) {
                 /* J is symmetric: J^T v = J v. The grid is good to 1e-4. */
                 const double product = (up[i] - down[i]) / (2 * step);
@@ -140,9 +141,9 @@ static void denoiser_is_the_posterior_mean(void **state)
                 share += 60 * D_error[i] * D_error[i] / (sd[i] * sd[i]) / SMALL;
             }
             print_message("%s, sigma %g: error of D %.3f posterior sd\n",
-                          scry_increments_name(&laws[l]), s, sqrt(share));
+                          scry_increments_name(&processes[l]), s, sqrt(share));
             assert_below(sqrt(share), 0.25);
-            if (laws[l].kind == SCRY_INCREMENT_GAUSSIAN) assert_below(share, 1e-12);
+            if (processes[l].kind == SCRY_INCREMENT_GAUSSIAN) assert_below(share, 1e-12);
         }
 }
 
@@ -155,10 +156,10 @@ static void denoiser_repeats_and_decorrelates(void **state)
     scry_prior *P;
     float x[N], a[N], b[N], c[N];
     scry_levy_opts_init(&opts);
-    assert_ok(scry_levy_create(&P, N, &laws[1], &opts, &err));
+    assert_ok(scry_levy_create(&P, N, &processes[1], &opts, &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(P)),
          *other = scry_alloc(1, scry_prior_work_bytes(P));
-    assert_ok(scry_levy_signal(x, N, &laws[1], 3, 0, &err));
+    assert_ok(scry_levy_signal(x, N, &processes[1], 3, 0, &err));
     assert_ok(scry_prior_denoise(P, a, x, 0.7f, work, &err));
     assert_ok(scry_prior_denoise(P, c, x, 0.9f, work, &err));
     assert_ok(scry_prior_denoise(P, b, x, 0.7f, other, &err));
@@ -175,7 +176,7 @@ static void denoiser_repeats_and_decorrelates(void **state)
     scry_free(work);
     scry_free(other);
     scry_prior_free(P);
-    check_refusals(P, scry_levy_create(&P, N, &laws[1], &opts, &err));
+    check_refusals(P, scry_levy_create(&P, N, &processes[1], &opts, &err));
 }
 
 /* E[x | y] by self-normalised importance sampling from the prior; error: its standard errors. */
@@ -188,7 +189,7 @@ static void importance(const scry_levy *p, const float *y, double *mean, double 
     for (int k = 0; k < DRAWS; k++) {
         double x[8], at = 0, chi2 = 0;
         for (size_t i = 0; i < p->n; i++)
-            x[i] = at += scry_increments_draw(&p->law, rng);
+            x[i] = at += scry_increments_draw(&p->increments, rng);
         for (size_t j = 0; j < p->m; j++) {
             double r = y[j];
             for (size_t i = 0; i < p->n; i++)
@@ -219,14 +220,15 @@ static void posterior_matches_importance_sampling(void **state)
     enum { N = 5 };
     scry_error err = {0};
     const scry_levy_gibbs opts = {.burn_in = 200, .sweeps = 8000, .keep = 4, .seed = 5};
-    for (int l = 0; l < LAWS; l++)
+    for (int l = 0; l < PROCESSES; l++)
         for (int kind = 0; kind < 4; kind++) {
             scry_levy p;
             scry_levy_posterior gold;
             float x[N], y[N];
             double mean[N], error[N];
-            assert_ok(scry_levy_problem(&p, N, &laws[l], (scry_levy_kind)kind, 3, 1, &err));
-            assert_ok(scry_levy_signal(x, N, &laws[l], 9, (uint32_t)(l == 2 ? 3 : kind), &err));
+            assert_ok(scry_levy_problem(&p, N, &processes[l], (scry_levy_kind)kind, 3, 1, &err));
+            assert_ok(
+                scry_levy_signal(x, N, &processes[l], 9, (uint32_t)(l == 2 ? 3 : kind), &err));
             assert_ok(scry_levy_measure(y, &p, x, 9, 0, &err));
             assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
             importance(&p, y, mean, error);
@@ -246,24 +248,24 @@ static void gaussian_posterior_is_exact(void **state)
     static double cov[N * N], exact[N], y2[N];
     static const double zero[N], whole = 1;
     static float x[N], y[N];
-    const scry_increments law = {SCRY_INCREMENT_GAUSSIAN, 0.13, 0, 0};
+    const scry_increments increments = {SCRY_INCREMENT_GAUSSIAN, 0.13, 0, 0};
     const scry_levy_gibbs opts = {.burn_in = 20, .sweeps = SWEEPS, .keep = 20, .seed = 3};
     scry_error err = {0};
     for (int kind = 0; kind < 4; kind++) {
         scry_levy p;
         scry_levy_posterior gold;
-        scry_law *prior, *posterior;
-        assert_ok(scry_levy_problem(&p, N, &law, (scry_levy_kind)kind, 25, 1, &err));
-        assert_ok(scry_levy_signal(x, N, &law, 9, (uint32_t)kind, &err));
+        scry_gaussian_mixture *prior, *posterior;
+        assert_ok(scry_levy_problem(&p, N, &increments, (scry_levy_kind)kind, 25, 1, &err));
+        assert_ok(scry_levy_signal(x, N, &increments, 9, (uint32_t)kind, &err));
         assert_ok(scry_levy_measure(y, &p, x, 9, 0, &err));
         assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
         for (int i = 0; i < N * N; i++)
-            cov[i] = law.scale * law.scale * (fmin(i / N, i % N) + 1);
+            cov[i] = increments.scale * increments.scale * (fmin(i / N, i % N) + 1);
         for (size_t j = 0; j < p.m; j++)
             y2[j] = y[j];
-        assert_ok(scry_law_create(&prior, N, 1, &whole, zero, cov, &err));
-        assert_ok(scry_law_condition(&posterior, prior, p.A, p.m, y2, p.sigma, &err));
-        scry_law_moments(posterior, exact, cov);
+        assert_ok(scry_gaussian_mixture_create(&prior, N, 1, &whole, zero, cov, &err));
+        assert_ok(scry_gaussian_mixture_condition(&posterior, prior, p.A, p.m, y2, p.sigma, &err));
+        scry_gaussian_mixture_moments(posterior, exact, cov);
         double worst = 0;
         for (int i = 0; i < N; i++) {
             /* no latent variable varies: every sweep knows the mean */
@@ -271,30 +273,30 @@ static void gaussian_posterior_is_exact(void **state)
             worst = fmax(worst, fabs(gold.sd[i] / sqrt(cov[i * N + i]) - 1));
         }
         assert_true(worst < 5 / sqrt(2.0 * SWEEPS)); /* the most of 64 normal deviates */
-        scry_law_free(prior);
-        scry_law_free(posterior);
+        scry_gaussian_mixture_free(prior);
+        scry_gaussian_mixture_free(posterior);
         scry_levy_posterior_clear(&gold);
         scry_levy_clear(&p);
     }
 }
 
-/* On signals drawn from the law itself, (x - mean) / sd has mean square 1 and the 90 % interval of
- * the samples holds 90 % of the entries; both follow from p(x, y) alone, whatever n. */
+/* On signals drawn from the distribution itself, (x - mean) / sd has mean square 1 and the 90 %
+ * interval of the samples holds 90 % of the entries; both follow from p(x, y) alone, whatever n. */
 static void posterior_is_calibrated(void **state)
 {
     (void)state;
     enum { N = 24, SIGNALS = 40, KEEP = 39 };
     scry_error err = {0};
-    for (int l = 0; l < LAWS; l++) {
+    for (int l = 0; l < PROCESSES; l++) {
         scry_levy p;
         double below = 0, square = 0;
-        if (laws[l].kind == SCRY_INCREMENT_STUDENT && laws[l].dof < 2) continue;
-        assert_ok(scry_levy_problem(&p, N, &laws[l], SCRY_LEVY_DECONVOLVE, 15, 1, &err));
+        if (processes[l].kind == SCRY_INCREMENT_STUDENT && processes[l].dof < 2) continue;
+        assert_ok(scry_levy_problem(&p, N, &processes[l], SCRY_LEVY_DECONVOLVE, 15, 1, &err));
         for (uint32_t k = 0; k < SIGNALS; k++) {
             const scry_levy_gibbs opts = {.burn_in = 50, .sweeps = 780, .keep = KEEP, .seed = k};
             scry_levy_posterior gold;
             float x[N], y[N];
-            assert_ok(scry_levy_signal(x, N, &laws[l], 4, k, &err));
+            assert_ok(scry_levy_signal(x, N, &processes[l], 4, k, &err));
             assert_ok(scry_levy_measure(y, &p, x, 4, k, &err));
             assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
             size_t rank = 0; /* of one entry a signal: these are independent */
@@ -312,7 +314,8 @@ static void posterior_is_calibrated(void **state)
     }
 }
 
-/* Mixing over w gives the law back: draws of u | w, w | u, in turn, have the law's tails. */
+/* Mixing over w gives the distribution back: draws of u | w, w | u, in turn, have the
+ * distribution's tails. */
 static void latents_leave_the_law_unchanged(void **state)
 {
     (void)state;
@@ -323,9 +326,10 @@ static void latents_leave_the_law_unchanged(void **state)
         double u = 0;
         for (int k = 0; k < DRAWS; k++) {
             for (int again = 0; again < 4; again++)
-                u = sqrt(scry_increments_latent(&laws[l], true, u, rng)) * gsl_ran_gaussian(rng, 1);
-            chain += fabs(u) > 1.5 * laws[l].scale;
-            direct += fabs(scry_increments_draw(&laws[l], rng)) > 1.5 * laws[l].scale;
+                u = sqrt(scry_increments_latent(&processes[l], true, u, rng)) *
+                    gsl_ran_gaussian(rng, 1);
+            chain += fabs(u) > 1.5 * processes[l].scale;
+            direct += fabs(scry_increments_draw(&processes[l], rng)) > 1.5 * processes[l].scale;
         }
         const double p = (double)direct / DRAWS;
         /* Thinned by 4, the chain is worth at least a sixth of its length. */
@@ -341,7 +345,7 @@ static void operators_are_as_described(void **state)
     scry_error err = {0};
     scry_levy p;
     for (int kind = 0; kind < 4; kind++) {
-        assert_ok(scry_levy_problem(&p, N, &laws[0], (scry_levy_kind)kind, 25, 2, &err));
+        assert_ok(scry_levy_problem(&p, N, &processes[0], (scry_levy_kind)kind, 25, 2, &err));
         for (size_t j = 0; j < p.m; j++) {
             double sum = 0, square = 0, next = 0;
             for (size_t i = 0; i < N; i++) {
@@ -368,7 +372,7 @@ static void operators_are_as_described(void **state)
     }
     /* Brownian motion of 64 steps of variance 1/4: mean power 8.1, its median somewhat less. */
     double amplitude;
-    assert_ok(scry_levy_amplitude(&amplitude, N, &laws[0], &err));
+    assert_ok(scry_levy_amplitude(&amplitude, N, &processes[0], &err));
     assert_true(amplitude > 1.9 && amplitude < 2.7);
 }
 
@@ -380,24 +384,25 @@ static void bad_numbers_are_named(void **state)
     scry_levy p;
     scry_levy_posterior gold;
     scry_levy_opts opts;
-    scry_increments law = laws[4];
+    scry_increments increments = processes[4];
     float y[4] = {0};
     scry_levy_opts_init(&opts);
-    law.rate = 1;
-    assert_fails(scry_levy_create(&P, 4, &law, &opts, &err), SCRY_EINVAL);
-    law = laws[2];
-    law.dof = 0;
-    assert_fails(scry_levy_create(&P, 4, &law, &opts, &err), SCRY_EINVAL);
-    law.scale = NAN;
-    assert_fails(scry_levy_create(&P, 4, &law, &opts, &err), SCRY_EINVAL);
-    assert_fails(scry_levy_create(&P, 0, &laws[1], &opts, &err), SCRY_EINVAL);
+    increments.rate = 1;
+    assert_fails(scry_levy_create(&P, 4, &increments, &opts, &err), SCRY_EINVAL);
+    increments = processes[2];
+    increments.dof = 0;
+    assert_fails(scry_levy_create(&P, 4, &increments, &opts, &err), SCRY_EINVAL);
+    increments.scale = NAN;
+    assert_fails(scry_levy_create(&P, 4, &increments, &opts, &err), SCRY_EINVAL);
+    assert_fails(scry_levy_create(&P, 0, &processes[1], &opts, &err), SCRY_EINVAL);
     opts.sweeps = 1;
-    assert_fails(scry_levy_create(&P, 4, &laws[1], &opts, &err), SCRY_EINVAL);
+    assert_fails(scry_levy_create(&P, 4, &processes[1], &opts, &err), SCRY_EINVAL);
     assert_null(P);
-    assert_fails(scry_levy_problem(&p, 4, &laws[1], SCRY_LEVY_IMPUTE, INFINITY, 0, &err),
+    assert_fails(scry_levy_problem(&p, 4, &processes[1], SCRY_LEVY_IMPUTE, INFINITY, 0, &err),
                  SCRY_EINVAL);
-    assert_fails(scry_levy_problem(&p, 0, &laws[1], SCRY_LEVY_IMPUTE, 25, 0, &err), SCRY_EINVAL);
-    assert_ok(scry_levy_problem(&p, 4, &laws[1], SCRY_LEVY_DENOISE, 25, 0, &err));
+    assert_fails(scry_levy_problem(&p, 0, &processes[1], SCRY_LEVY_IMPUTE, 25, 0, &err),
+                 SCRY_EINVAL);
+    assert_ok(scry_levy_problem(&p, 4, &processes[1], SCRY_LEVY_DENOISE, 25, 0, &err));
     assert_fails(
         scry_levy_condition(&gold, &p, y, &(scry_levy_gibbs){.burn_in = 1, .sweeps = 30}, &err),
         SCRY_EINVAL);

@@ -259,7 +259,7 @@ static double exact_log(double e, double m, double r)
     return log(p);
 }
 
-static void shifted_poisson_is_close_to_the_exact_law(void **state)
+static void shifted_poisson_is_close_to_exact(void **state)
 {
     (void)state;
     scry_error err = {0};
@@ -436,7 +436,7 @@ int main(void)
         cmocka_unit_test(linearise_has_the_gradient_of_the_score),
         cmocka_unit_test(bright_light_stays_uncertain),
         cmocka_unit_test(prox_is_the_minimum),
-        cmocka_unit_test(shifted_poisson_is_close_to_the_exact_law),
+        cmocka_unit_test(shifted_poisson_is_close_to_exact),
         cmocka_unit_test(deviance_of_the_truth_is_one),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(refuses_bad_settings),

@@ -72,12 +72,12 @@ static void wrong_maps_are_refused(void **state)
                                    {SLICES, COILS, NX, NY},
                                    {SLICES, COILS, NY, NX + 1},
                                    {5, COILS, NY, NX}};
-        const char *words[] = {"3 coils, expected 4", "4 x 5 (y, x), expected 5 x 4",
-                               "expected 4 x 6", "2 slices, expected 5"};
+        const char *expected[] = {"3 coils, expected 4", "4 x 5 (y, x), expected 5 x 4",
+                                  "expected 4 x 6", "2 slices, expected 5"};
         for (int i = 0; i < 4; i++) {
             const scry_status st = scry_maps_read(&back, &sets, path, 0, wrong[i][0], wrong[i][1],
                                                   wrong[i][2], wrong[i][3], &err);
-            assert_non_null(strstr(err.text, words[i]));
+            assert_non_null(strstr(err.text, expected[i]));
             assert_null(back);
             assert_fails(st, SCRY_ESHAPE);
         }

@@ -3,14 +3,15 @@
 #include "lib/stats/mixing.h"
 #include "lib/rng.h"
 
-enum { MOST = 40000 };
-static double trace[MOST];
+enum { MAX_VALUES = 40000 };
+static double trace[MAX_VALUES];
 
-/* x[t] = r x[t-1] + e[t], from its own law on: e ~ N(0, 1), x ~ N(0, 1 / (1 - r^2)). */
+/* x[t] = r x[t-1] + e[t], from its stationary distribution on: e ~ N(0, 1), x ~ N(0, 1 / (1 -
+ * r^2)). */
 static void autoregress(double r, size_t chains, size_t draws, uint64_t seed)
 {
-    static float e[MOST];
-    assert_true(chains * draws <= MOST);
+    static float e[MAX_VALUES];
+    assert_true(chains * draws <= MAX_VALUES);
     for (size_t c = 0; c < chains; c++) {
         double *x = trace + c * draws;
         scry_rng_normal(e, 0, draws, seed, (uint32_t)c, 0);

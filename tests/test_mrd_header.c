@@ -125,7 +125,7 @@ static void too_many_encodings_are_refused(void **state)
     scry_error err = {0};
     scryi_mrd_header h;
     strcpy(text, ROOT);
-    for (int i = 0; i <= SCRYI_MRD_MOST_ENCODINGS; i++)
+    for (int i = 0; i <= SCRYI_MRD_MAX_ENCODINGS; i++)
         strcat(text, "<encoding>" GOOD "</encoding>");
     strcat(text, "</ismrmrdHeader>");
     assert_fails(parse(&h, text, &err), SCRY_EUNSUP);

@@ -130,7 +130,7 @@ static void settings_are_named(void **state)
     const struct {
         const char *file, *from, *to;
         scry_status code;
-        const char *words;
+        const char *expected;
     } cases[] = {
         {CONFIG, "\"UNet2DModel\"", "\"UNet2DConditionModel\"", SCRY_EUNSUP,
          "_class_name \"UNet2DConditionModel\" is not supported, expected UNet2DModel"},
@@ -164,7 +164,7 @@ static void settings_are_named(void **state)
         {SCHEDULE, "\"beta_start\": 0.0001", "\"beta_start\": -1", SCRY_EINVAL, "beta from -1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        change(cases[i].file, cases[i].from, cases[i].to, cases[i].code, cases[i].words);
+        change(cases[i].file, cases[i].from, cases[i].to, cases[i].code, cases[i].expected);
 }
 
 static void absent_files_are_named(void **state)
@@ -201,7 +201,7 @@ static void inputs_are_read(void **state)
     scry_network *net;
     double low[2], high[2];
     const struct {
-        const char *notes, *words;
+        const char *notes, *expected;
     } bad[] = {
         {"{\"input\": 3}", "input is a number"},
         {"{\"input\": {\"unshuffle\": 0}}", "unshuffle"},
@@ -211,7 +211,7 @@ static void inputs_are_read(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put("prior.json", bad[i].notes, strlen(bad[i].notes));
-        expect(SCRY_EFORMAT, bad[i].words);
+        expect(SCRY_EFORMAT, bad[i].expected);
     }
     const char *const good[] = {"{}", "{\"input\": {\"mean\": -0.5, \"std\": 0.25}}"};
     for (size_t i = 0; i < 2; i++) {

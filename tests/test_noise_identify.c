@@ -1,7 +1,9 @@
 #include "tests/check.h"
 
 #include "lib/lib.h"
+#include "lib/numbers.h"
 #include "lib/rng_gsl.h"
+#include "lib/sort.h"
 
 #include <gsl/gsl_randist.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 
 enum { N = 128, PIXELS = N * N };
 
-static const double psf_sd = 1.6, pi = 3.14159265358979323846;
+static const double psf_sd = 1.6, pi = SCRY_PI;
 
 static double transfer(double f, void *ctx)
 {
@@ -165,12 +167,6 @@ static void smoothed_images_are_noticed(void **state)
     scry_free(e);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static void median3(float *to, const float *from)
 {
     for (size_t i = 0; i < PIXELS; i++) {
@@ -178,7 +174,7 @@ static void median3(float *to, const float *from)
         for (ptrdiff_t k = 0; k < 9; k++)
             v[k] = from[mirror((ptrdiff_t)(i / N) + k / 3 - 1, N) * N +
                         mirror((ptrdiff_t)(i % N) + k % 3 - 1, N)];
-        qsort(v, 9, sizeof *v, ascending);
+        scry_sort_float(v, 9);
         to[i] = v[4];
     }
 }
@@ -266,8 +262,8 @@ static void noise_below_the_rounding_is_not_believed(void **state)
     scry_free(e);
 }
 
-/* Borders, hot pixels, pixels that are not numbers and clipping leave the law as it is. */
-static void pixels_that_obey_no_law_are_left_out(void **state)
+/* Borders, hot pixels, pixels that are not numbers and clipping leave the noise model as it is. */
+static void pixels_without_a_noise_model_are_left_out(void **state)
 {
     (void)state;
     float *e = scry_alloc(3 * PIXELS, sizeof *e), *y = e + PIXELS, *z = y + PIXELS;
@@ -423,7 +419,7 @@ static void errors_are_worded(void **state)
     scry_noise_context_init(&c);
     c.known.gain = -1;
     assert_fails(scry_noise_identify(&m, y, NULL, 1, 20, 20, &c, &err), SCRY_EINVAL);
-    y[0] = 8; /* too few windows for a law, but a standard deviation */
+    y[0] = 8; /* too few windows for a noise model, but a standard deviation */
     assert_ok(scry_noise_identify(&m, y, NULL, 1, 5, 5, NULL, &err));
     assert_true((m.findings & SCRY_NOISE_UNTOLD) && m.sigma > 0);
 }
@@ -435,7 +431,7 @@ int main(void)
         cmocka_unit_test(smoothed_images_are_noticed),
         cmocka_unit_test(medians_enlargements_and_interlacing),
         cmocka_unit_test(noise_below_the_rounding_is_not_believed),
-        cmocka_unit_test(pixels_that_obey_no_law_are_left_out),
+        cmocka_unit_test(pixels_without_a_noise_model_are_left_out),
         cmocka_unit_test(compression_is_noticed),
         cmocka_unit_test(known_gains_win_and_memory_may_be_refused),
         cmocka_unit_test(draws_have_the_spectrum),

@@ -34,7 +34,7 @@ static void what_is_written_is_read(void **state)
         px[i] = (uint8_t)(i * 37);
     for (size_t channels = 1; channels <= 3; channels += 2) {
         if (channels == 1)
-            assert_ok(scry_png_write_gray(path, px, 5, 7, &err));
+            assert_ok(scry_png_write_grey(path, px, 5, 7, &err));
         else
             assert_ok(scry_png_write_rgb(path, px, 5, 7, &err));
         assert_ok(scry_png_read(&m, path, &err));
@@ -76,7 +76,7 @@ static void panels_lie_side_by_side(void **state)
     (void)state;
     scry_error err = {0};
     float a[6] = {0, .25f, .5f, .75f, 1, NAN};
-    const scry_panel p[2] = {{a, 2, 3, 0, 1, SCRY_MAP_GRAY, "Input 20 e-"},
+    const scry_panel p[2] = {{a, 2, 3, 0, 1, SCRY_MAP_GREY, "Input 20 e-"},
                              {a, 2, 3, 0, 0, SCRY_MAP_DIVERGING, NULL}};
     scry_png_image m;
     assert_ok(scry_png_panels(path, p, 2, 0, &err));
@@ -102,8 +102,8 @@ static void damage_is_told(void **state)
     scry_png_image m;
     uint8_t px[64] = {1, 2, 3};
     const size_t live = scry_memory_live();
-    assert_fails(scry_png_write_gray("/nowhere/a.png", px, 8, 8, &err), SCRY_EIO);
-    assert_fails(scry_png_write_gray(path, px, 0, 8, &err), SCRY_ESHAPE);
+    assert_fails(scry_png_write_grey("/nowhere/a.png", px, 8, 8, &err), SCRY_EIO);
+    assert_fails(scry_png_write_grey(path, px, 0, 8, &err), SCRY_ESHAPE);
     assert_fails(scry_png_panels(path, NULL, 0, 0, &err), SCRY_EINVAL);
     const float one = 1;
     const scry_panel flat = {.values = &one, .ny = 0, .nx = 1};
@@ -111,7 +111,7 @@ static void damage_is_told(void **state)
     assert_fails(scry_png_panels(path, &flat, 1, 0, &err), SCRY_ESHAPE);
     assert_fails(scry_png_panels(path, &bare, 1, 0, &err), SCRY_EINVAL);
     assert_fails(scry_png_read(&m, "/nowhere/a.png", &err), SCRY_EIO);
-    assert_ok(scry_png_write_gray(path, px, 8, 8, &err));
+    assert_ok(scry_png_write_grey(path, px, 8, 8, &err));
     for (off_t keep = 60; keep >= 0; keep -= 12) {
         assert_int_equal(truncate(path, keep), 0);
         assert_fails(scry_png_read(&m, path, &err), SCRY_EFORMAT);

@@ -1,5 +1,6 @@
 #include "tests/prior_check.h"
 #include "lib/memory_watch.h"
+#include "lib/numbers.h"
 
 #include "priors/gaussian.h"
 #include "priors/power.h"
@@ -16,7 +17,7 @@ static double truth(double f, void *ctx)
 static double blur(double f, void *ctx)
 {
     (void)ctx;
-    const double a = 2 * 3.14159265358979323846 * f * 1.5;
+    const double a = 2 * SCRY_PI * f * 1.5;
     return exp(-a * a);
 }
 

@@ -1,14 +1,13 @@
 #include "tests/check.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "operators/psf.h"
 #include "operators/psf_keys.h"
 #include "tests/golden/psf_values.h"
 
 #include <gsl/gsl_sf_bessel.h>
 #include <string.h>
-
-static const double pi = 3.14159265358979323846;
 
 /* A PSF from its specification, with the sum, size and centre that every one must have. */
 static float *make(const char *spec, int rank, scry_space *s, scry_psf_info *info)
@@ -81,9 +80,9 @@ static void airy_vanishes_at_its_zero(void **state)
     int darkest = 50;
     for (int x = 50; x < 130; x++)
         if (value(psf, &s, 0, 0, x) < value(psf, &s, 0, 0, darkest)) darkest = x;
-    assert_near(darkest * 4, 3.8317 / (2 * pi) * 500 / 0.8, 4);
+    assert_near(darkest * 4, 3.8317 / (2 * SCRY_PI) * 500 / 0.8, 4);
     for (int x = 0; x < 200; x += 13) {
-        const double v = 2 * pi * 0.8 * x * 4 / 500;
+        const double v = 2 * SCRY_PI * 0.8 * x * 4 / 500;
         const double exact = x ? pow(2 * gsl_sf_bessel_J1(v) / v, 2) : 1;
         assert_near(value(psf, &s, 0, 0, x) / value(psf, &s, 0, 0, 0), exact, 1e-3);
     }
@@ -105,7 +104,7 @@ static void airy_holds_the_energy_of_rayleigh(void **state)
         for (int y = -75; y <= 75; y++)
             for (int x = -75; x <= 75; x++)
                 if (y * y + x * x <= r * r) sum += value(psf, &s, 0, y, x);
-        const double v = 2 * pi * 1.37 * r * 61 / 523;
+        const double v = 2 * SCRY_PI * 1.37 * r * 61 / 523;
         const double j0 = gsl_sf_bessel_J0(v), j1 = gsl_sf_bessel_J1(v);
         off += sum * info.energy - (1 - j0 * j0 - j1 * j1);
     }
@@ -144,12 +143,12 @@ static void born_wolf_meets_its_closed_forms(void **state)
             assert_near(value(bw, &s, 0, y, x), value(airy, &f, 0, y, x), 2e-5 * info.stats.max);
     scry_free(bw);
     scry_free(airy);
-    /* On axis sinc^2(k NA^2 z / 4 n): first zero where the argument is pi. Each plane holds the
-     * same energy, so that values of different planes compare. */
+    /* On axis sinc^2(k NA^2 z / 4 n): first zero where the argument is SCRY_PI. Each plane holds
+     * the same energy, so that values of different planes compare. */
     bw = make("born-wolf:na=0.73,wavelength=611,pixel=4,spacing=230,ni=1.1,size=3,size_z=61", 3, &s,
               &info);
     for (int z = -30; z <= 30; z++) {
-        const double u = 2 * pi / 0.611 * 0.73 * 0.73 * z * 0.23 / (4 * 1.1);
+        const double u = 2 * SCRY_PI / 0.611 * 0.73 * 0.73 * z * 0.23 / (4 * 1.1);
         const double exact = z ? pow(sin(u) / u, 2) : 1;
         assert_near(value(bw, &s, z, 0, 0) / value(bw, &s, 0, 0, 0), exact, 2e-4);
     }

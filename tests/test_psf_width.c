@@ -51,7 +51,7 @@ static void lines_and_points_tell(void **state)
                 const scry_psf_width w = ask((enum content)what, widths[i], 1.6, peaks[k], 7 + i);
                 const double px = w.factor * w.sigma;
                 asked++;
-                if (!w.told) continue;
+                if (!w.determined) continue;
                 told++;
                 right += w.low * w.sigma <= widths[i] && w.high * w.sigma >= widths[i];
                 assert_true(px > 0.6 * widths[i] && px < 1.35 * widths[i]);
@@ -67,7 +67,7 @@ static void soft_nuclei_give_an_upper_bound_only(void **state)
     for (size_t i = 0; i < 3; i++) {
         const double sigma = 0.8 + 0.8 * (double)i;
         const scry_psf_width w = ask(NUCLEI, sigma, 1.6, i % 2 ? 300 : 30000, 3 + i);
-        assert_false(w.told);
+        assert_false(w.determined);
         assert_near(w.low, 0, 0);
         assert_true(w.high * w.sigma > sigma);
     }
@@ -86,14 +86,14 @@ static void a_wrong_psf_is_contradicted(void **state)
     }
     /* too wide for soft nuclei as well: their upper bound is enough */
     const scry_psf_width w = ask(NUCLEI, 1, 5, 3000, 5);
-    assert_true(scry_psf_width_contradicts(&w) && !w.told);
+    assert_true(scry_psf_width_contradicts(&w) && !w.determined);
 }
 
 static void little_light_tells_little(void **state)
 {
     (void)state;
     scry_psf_width dim = ask(LINES, 2.4, 2.4, 8, 5), bright = ask(LINES, 2.4, 2.4, 3000, 5);
-    assert_false(dim.told);
+    assert_false(dim.determined);
     assert_true(dim.high / fmax(dim.low, 0.1) > bright.high / bright.low);
     assert_false(scry_psf_width_contradicts(&dim));
 }
@@ -134,13 +134,13 @@ static void nothing_to_see(void **state)
     const scry_space one = SCRY_SPACE(1, 1);
     float *y = scry_alloc(N * N, sizeof *y), *psf = gaussian(&ps, 1.6);
     assert_ok(scry_psf_width_estimate(&w, y, &s, psf, &ps, white, &noise, &err)); /* constant */
-    assert_false(w.told || scry_psf_width_contradicts(&w));
+    assert_false(w.determined || scry_psf_width_contradicts(&w));
     assert_near(w.factor, 1, 0);
     blurred_image(y, LINES, 1.6, 300, 1);
     assert_ok(scry_psf_width_estimate(&w, y, &small, psf, &ps, white, &noise, &err));
-    assert_false(w.told || scry_psf_width_contradicts(&w));
+    assert_false(w.determined || scry_psf_width_contradicts(&w));
     assert_ok(scry_psf_width_estimate(&w, y, &s, &dot, &one, white, &noise, &err));
-    assert_false(w.told);
+    assert_false(w.determined);
     assert_fails(scry_psf_width_estimate(&w, y, &s, psf, &ps, white, &negative, &err), SCRY_EINVAL);
     assert_fails(scry_psf_width_estimate(&w, y, &line, psf, &ps, white, &noise, &err), SCRY_ESHAPE);
     s.cplx = true;

@@ -1,19 +1,12 @@
-/* Ranks of a truth among samples: uniform for the same law, even where the entries of an image
- * depend on each other; not for other laws. */
+/* Ranks of a truth among samples: uniform for the same distribution, even where the entries of an
+ * image depend on each other; not for other distributions. */
 #include "tests/check.h"
 
+#include "lib/sort.h"
 #include "lib/stats/rank_statistics.h"
 #include "lib/rng.h"
 
-#include <stdlib.h>
-
 enum { K = 19, IMAGES = 12, ENTRIES = 30, TRIALS = 200 };
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* p of samples shift + width z, z as the truth: entries of an image share half of their variance.
  * *inside: mean share of truths in the 90 % interval. */
@@ -35,7 +28,7 @@ static double trial(double shift, double width, uint64_t seed, double *inside)
                 rank += sample[k] < truth;
             }
             share[g][scry_rank_bin(rank, K)] += 1.0 / ENTRIES;
-            qsort(sample, K, sizeof *sample, ascending);
+            scry_sort_double(sample, K);
             assert_true(scry_rank_interval(&low, &high, sample, K, 0.9));
             *inside += (truth > low && truth < high) / (double)(IMAGES * ENTRIES * TRIALS);
         }

@@ -7,7 +7,7 @@
 #include "lib/io/nifti.h"
 #include "lib/io/recon_file.h"
 
-enum { NX = 5, NY = 4, MOST = 2 * 3 * 2 * 3 * NX * NY };
+enum { NX = 5, NY = 4, MAX_VALUES = 2 * 3 * 2 * 3 * NX * NY };
 
 /* frames, slices, z, and whether complex. */
 static scry_recon example(float *values, size_t frames, size_t slices, size_t nz, bool cplx)
@@ -26,7 +26,7 @@ static scry_recon example(float *values, size_t frames, size_t slices, size_t nz
                                  .along = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
                                  .slice_gap = {0, 0, slices > 1 ? 6 : 0}},
                     .description = "scry test"};
-    for (int i = 0; i < MOST; i++)
+    for (int i = 0; i < MAX_VALUES; i++)
         values[i] = 2.385f * (float)i - 7;
     return r;
 }
@@ -39,7 +39,7 @@ static void round_trip(const char *name, bool shape_too)
 {
     for (int k = 0; k < 2 * SHAPES; k++) {
         scry_error err = {0};
-        float values[MOST];
+        float values[MAX_VALUES];
         const size_t *s = shapes[k / 2];
         scry_recon r = example(values, s[0], s[1], s[2], k % 2), back;
         const size_t count = s[0] * s[1] * s[2] * NY * NX;
@@ -73,7 +73,7 @@ static void shapes_are_those_of_the_formats(void **state)
 {
     (void)state;
     scry_error err = {0};
-    float values[MOST];
+    float values[MAX_VALUES];
     scry_recon r = example(values, 2, 3, 1, false);
     scry_hdf5 *h;
     scry_hdf5_info i;
@@ -118,7 +118,7 @@ static void what_is_known_comes_back(void **state)
 {
     (void)state;
     scry_error err = {0};
-    float values[MOST];
+    float values[MAX_VALUES];
     scry_recon r = example(values, 2, 3, 1, false), back;
     assert_ok(scry_recon_write(scratch("o.h5"), &r, &err));
     assert_ok(scry_recon_read(&back, scratch("o.h5"), NULL, &err));
@@ -166,7 +166,7 @@ static void bad_files_are_refused(void **state)
 {
     (void)state;
     scry_error err = {0};
-    float values[MOST];
+    float values[MAX_VALUES];
     scry_recon r = example(values, 1, 1, 1, false), back;
     scry_recon_format format;
     assert_fails(scry_recon_format_of(&format, "a.tif", &err), SCRY_EINVAL);
@@ -231,7 +231,7 @@ static void refused_memory_is_reported(void **state)
     for (int k = 0; k < 3; k++)
         for (size_t nth = 1;; nth++) {
             scry_error err = {0};
-            float values[MOST];
+            float values[MAX_VALUES];
             scry_recon r = example(values, 2, 3, 1, false), back = {0};
             scry_memory_fail_at(nth);
             scry_status st = scry_recon_write(scratch(names[k]), &r, &err);

@@ -47,7 +47,7 @@ static void images_are_cut_into_blocks(void **state)
     const scry_space space = complex_space();
     static double rows[ALL * 2 * REGIONS];
     float x[N], rhat[N], ess[N];
-    double worst, least, mean[ALL], square[ALL];
+    double worst, min, mean[ALL], square[ALL];
     assert_int_equal(scryi_regions_count(&space, SIDE), REGIONS);
     assert_ok(scryi_regions_init(&r, &space, SIDE, &err));
     for (size_t k = 0; k < ALL; k++) {
@@ -55,7 +55,7 @@ static void images_are_cut_into_blocks(void **state)
             x[i] = value(i, k);
         scryi_regions_follow(&r, rows + k * 2 * REGIONS, x);
     }
-    assert_ok(scryi_regions_mixing(&r, rows, CHAINS, DRAWS, rhat, ess, &worst, &least, &err));
+    assert_ok(scryi_regions_mixing(&r, rows, CHAINS, DRAWS, rhat, ess, &worst, &min, &err));
     for (size_t which = 0; which < REGIONS; which++) {
         for (size_t k = 0; k < ALL; k++) {
             directly(&mean[k], &square[k], which, k);
@@ -70,7 +70,7 @@ static void images_are_cut_into_blocks(void **state)
             assert_near(ess[i], fmin(a.ess, b.ess), 1e-5 * ess[i]);
         }
         assert_true(fmax(a.rhat, b.rhat) <= worst * (1 + 1e-9));
-        assert_true(fmin(a.ess, b.ess) >= least * (1 - 1e-9));
+        assert_true(fmin(a.ess, b.ess) >= min * (1 - 1e-9));
     }
     scryi_regions_clear(&r);
 }
@@ -95,7 +95,7 @@ static void lack_of_memory_is_told(void **state)
     const scry_space space = complex_space();
     const double rows[2 * REGIONS] = {0};
     float rhat[N], ess[N];
-    double worst, least;
+    double worst, min;
     const size_t live = scry_memory_live();
     for (size_t nth = 1; nth <= 2; nth++) {
         scry_error err = {0};
@@ -107,7 +107,7 @@ static void lack_of_memory_is_told(void **state)
         scry_memory_fail_at(0);
         assert_ok(scryi_regions_init(&r, &space, SIDE, &err));
         scry_memory_fail_at(nth);
-        assert_fails(scryi_regions_mixing(&r, rows, 1, 1, rhat, ess, &worst, &least, &err),
+        assert_fails(scryi_regions_mixing(&r, rows, 1, 1, rhat, ess, &worst, &min, &err),
                      SCRY_ENOMEM);
         scry_memory_fail_at(0);
         scryi_regions_clear(&r);

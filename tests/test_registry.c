@@ -65,7 +65,7 @@ static void choices_have_words(void **state)
     const struct scry_method *rl = scry_method_find("richardson-lucy");
     scry_options_init(&opts, rl);
     for (const scry_option *o = rl->options; o->name; o++) {
-        const char *const *words = o->words;
+        const char *const *words = o->choices;
         assert_int_equal(words != NULL,
                          !strcmp(o->name, "stop") || !strcmp(o->name, "acceleration"));
         for (int i = 0; words && i <= (int)o->high; i++)

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static scry_sampling pattern_of(scry_pattern p, double accel, double center)
+static scry_sampling pattern_of(scry_pattern p, double accel, double centre)
 {
-    return (scry_sampling){.pattern = p, .accel = accel, .center = center, .seed = 7};
+    return (scry_sampling){.pattern = p, .accel = accel, .centre = centre, .seed = 7};
 }
 
 /* First words of the reference implementation: mt19937ar.out of Matsumoto & Nishimura for the key
@@ -54,7 +54,7 @@ static void masks_are_those_of_fastmri(void **state)
         unsigned char line[372];
         scry_sampling s = {.pattern = golden[k].pattern, .seed_name = "file1000000.h5"};
         s.accel = both[n == 320].accel;
-        s.center = both[n == 320].center;
+        s.centre = both[n == 320].centre;
         if (n == 372) {
             s.choices = both;
             s.n_choices = 2;
@@ -120,9 +120,9 @@ static void masks_are_those_of_numpy(void **state)
             for (unsigned kind = 0; kind < 3; kind++)
                 for (int c = 0; c < 3; c++) {
                     unsigned char line[368];
-                    scry_sampling s = pattern_of((scry_pattern)kind, all[c].accel, all[c].center);
+                    scry_sampling s = pattern_of((scry_pattern)kind, all[c].accel, all[c].centre);
                     s.accel = c ? 8 : 4;
-                    s.center = c ? .04 : .08;
+                    s.centre = c ? .04 : .08;
                     s.seed = k < 3 ? 99 : numbers[k - 3];
                     s.seed_name = k < 3 ? texts[k] : NULL;
                     if (c == 2) {
@@ -152,14 +152,14 @@ static void regular_lines_are_where_they_are_said(void **state)
     scry_error err = {0};
     unsigned char line[131];
     static const struct {
-        size_t n, centre, first;
-        double accel, center;
+        size_t n, central, first;
+        double accel, centre;
     } cases[] = {{128, 10, 59, 4, .08}, {131, 8, 62, 8, .06}, {37, 3, 17, 2.5, .08}};
     for (int k = 0; k < 3; k++) {
-        const scry_sampling s = pattern_of(SCRY_PATTERN_REGULAR, cases[k].accel, cases[k].center);
+        const scry_sampling s = pattern_of(SCRY_PATTERN_REGULAR, cases[k].accel, cases[k].centre);
         assert_ok(scry_sampling_lines(line, cases[k].n, &s, &err));
         for (size_t i = 0; i < cases[k].n; i++) {
-            bool on = i >= cases[k].first && i < cases[k].first + cases[k].centre;
+            bool on = i >= cases[k].first && i < cases[k].first + cases[k].central;
             for (int j = 0; j < 64; j++)
                 on = on || rint(j * cases[k].accel) == (double)i;
             assert_int_equal(line[i], on);
@@ -205,13 +205,13 @@ static void poisson_discs_keep_their_distance(void **state)
     scry_error err = {0};
     static const struct {
         size_t ny, nx;
-        double accel, center;
+        double accel, centre;
     } cases[] = {{128, 131, 4, .1}, {96, 60, 8, .08}, {73, 150, 15, .05},
                  {64, 64, 2, 0},    {9, 97, 3, 0},    {320, 368, 6, .07}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const size_t ny = cases[k].ny, nx = cases[k].nx, n = ny * nx;
         unsigned char *mask = scry_alloc(n, 1), *again = scry_alloc(n, 1);
-        scry_sampling s = pattern_of(SCRY_PATTERN_POISSON, cases[k].accel, cases[k].center);
+        scry_sampling s = pattern_of(SCRY_PATTERN_POISSON, cases[k].accel, cases[k].centre);
         assert_ok(scry_sampling_mask(mask, ny, nx, 1, &s, &err));
         assert_ok(scry_sampling_mask(again, ny, nx, 2, &s, &err));
         assert_memory_equal(mask, again, n);
@@ -243,12 +243,12 @@ static void spokes_pass_through_the_centre(void **state)
     scry_error err = {0};
     static const struct {
         size_t ny, nx;
-        double accel, center;
+        double accel, centre;
     } cases[] = {{256, 256, 8, 0}, {255, 192, 4, .1}, {320, 368, 12, 0}, {64, 64, 1.5, 0}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const size_t ny = cases[k].ny, nx = cases[k].nx, n = ny * nx;
         unsigned char *mask = scry_alloc(n, 1);
-        const scry_sampling s = pattern_of(SCRY_PATTERN_RADIAL, cases[k].accel, cases[k].center);
+        const scry_sampling s = pattern_of(SCRY_PATTERN_RADIAL, cases[k].accel, cases[k].centre);
         assert_ok(scry_sampling_mask(mask, ny, nx, 1, &s, &err));
         /* within one half of the points of a spoke */
         const double longest = (double)(ny > nx ? ny : nx);

@@ -1,18 +1,13 @@
 #include "tests/check.h"
+
+#include "lib/numbers.h"
+#include "lib/sort.h"
 #include "tests/op_check.h"
 
 #include "operators/fourier.h"
 #include "operators/scale.h"
 
 #include <string.h>
-
-static const double pi = 3.14159265358979323846;
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static float complex *random_kspace(size_t n)
 {
@@ -48,12 +43,12 @@ static double by_hand(const float complex *k, size_t coils, size_t ny, size_t nx
                                  ((double)(q / nx) - (double)(ny / 2)) / (double)ny;
                 const double x = ((double)(p % nx) - (double)(nx / 2)) *
                                  ((double)(q % nx) - (double)(nx / 2)) / (double)nx;
-                sum += (double complex)k[c * ny * nx + q] * cexp(2 * pi * (y + x) * I);
+                sum += (double complex)k[c * ny * nx + q] * cexp(2 * SCRY_PI * (y + x) * I);
             }
             r[p] += creal(sum * conj(sum)) / n;
         }
     }
-    qsort(r, ny * nx, sizeof *r, ascending);
+    scry_sort_double(r, ny * nx);
     const double median = sqrt(r[ny * nx / 2]), p90 = sqrt(r[ny * nx * 9 / 10]);
     const double max = sqrt(r[ny * nx - 1]);
     return max - p90 < 2 * (p90 - median) ? p90 : max;
@@ -108,7 +103,7 @@ static void to_image(float complex *line, size_t n, size_t step)
         double complex sum = 0;
         for (size_t k = 0; k < n; k++) {
             const double turn = ((double)j - (double)(n / 2)) * ((double)k - (double)(n / 2));
-            sum += (double complex)line[k * step] * cexp(2 * pi * turn / (double)n * I);
+            sum += (double complex)line[k * step] * cexp(2 * SCRY_PI * turn / (double)n * I);
         }
         out[j] = (float complex)(sum / sqrt((double)n));
     }

@@ -1,6 +1,6 @@
 #include "tests/exact/closed_form.h"
 
-#include "datasets/law.h"
+#include "datasets/gaussian_mixture.h"
 #include "datasets/scorecard.h"
 #include "lib/memory_watch.h"
 #include "lib/rng.h"
@@ -22,33 +22,34 @@ static void components(double *mean, double *cov)
         }
 }
 
-static scry_law *make_law(size_t count)
+static scry_gaussian_mixture *make_mixture(size_t count)
 {
     static const double weight[2] = {3, 5};
     double mean[2 * N], cov[2 * N * N];
     scry_error err = {0};
-    scry_law *law;
+    scry_gaussian_mixture *mixture;
     components(mean, cov);
-    assert_ok(scry_law_create(&law, N, count, weight, mean, cov, &err));
-    return law;
+    assert_ok(scry_gaussian_mixture_create(&mixture, N, count, weight, mean, cov, &err));
+    return mixture;
 }
 
 /* A measurement of a draw, and the posterior. */
-static scry_law *measure(const scry_law *prior, double *y, uint32_t number)
+static scry_gaussian_mixture *measure(const scry_gaussian_mixture *prior, double *y,
+                                      uint32_t number)
 {
     const double sigma = 0.3;
     double x[N];
     float z[M];
     scry_error err = {0};
-    scry_law *posterior;
-    scry_law_draw(prior, x, 11, number);
+    scry_gaussian_mixture *posterior;
+    scry_gaussian_mixture_draw(prior, x, 11, number);
     scry_rng_normal(z, 0, M, 11, number, 2);
     for (size_t i = 0; i < M; i++) {
         y[i] = sigma * z[i];
         for (size_t j = 0; j < N; j++)
             y[i] += A[i * N + j] * x[j];
     }
-    assert_ok(scry_law_condition(&posterior, prior, A, M, y, sigma, &err));
+    assert_ok(scry_gaussian_mixture_condition(&posterior, prior, A, M, y, sigma, &err));
     return posterior;
 }
 
@@ -62,7 +63,7 @@ static void posterior_agrees_with_gsl(void **state)
         {.weight = weight[0], .mean = mean, .cov = cov},
         {.weight = weight[1], .mean = mean + N, .cov = cov + N * N},
     };
-    scry_law *prior = make_law(2), *posterior = measure(prior, y, 3);
+    scry_gaussian_mixture *prior = make_mixture(2), *posterior = measure(prior, y, 3);
     closed_form f = closed_form_prior(c, 2, N), g = closed_form_posterior(&f, A, y, noise, M);
     for (size_t k = 0; k < 2; k++)
         assert_near(posterior->weight[k], g.weight[k], 1e-12);
@@ -70,7 +71,7 @@ static void posterior_agrees_with_gsl(void **state)
         assert_near(posterior->mean[i], g.mean[i], 1e-12);
     for (size_t i = 0; i < 2 * N * N; i++)
         assert_near(posterior->cov[i], g.cov[i], 1e-12);
-    scry_law_moments(posterior, m1, P1);
+    scry_gaussian_mixture_moments(posterior, m1, P1);
     closed_form_moments(&g, m2, P2);
     for (size_t i = 0; i < N; i++)
         assert_near(m1[i], m2[i], 1e-12);
@@ -78,8 +79,8 @@ static void posterior_agrees_with_gsl(void **state)
         assert_near(P1[i], P2[i], 1e-12);
     closed_form_free(&f);
     closed_form_free(&g);
-    scry_law_free(prior);
-    scry_law_free(posterior);
+    scry_gaussian_mixture_free(prior);
+    scry_gaussian_mixture_free(posterior);
 }
 
 /* The density integrates to what the distribution function says, and its shares to one. */
@@ -90,19 +91,20 @@ static void density_and_distribution_agree(void **state)
     const double cov[8] = {0.5, 0.1, 0.1, 0.3, 0.4, -0.2, -0.2, 0.6};
     double below = 0, first = 0, share[2], work[2];
     scry_error err = {0};
-    scry_law *law;
-    assert_ok(scry_law_create(&law, 2, 2, weight, mean, cov, &err));
+    scry_gaussian_mixture *mixture;
+    assert_ok(scry_gaussian_mixture_create(&mixture, 2, 2, weight, mean, cov, &err));
     for (int i = 0; i < 200; i++)
         for (int j = 0; j < 200; j++) {
             const double x[2] = {-6 + 0.06 * (i + 0.5), -6 + 0.06 * (j + 0.5)};
-            const double p = exp(scry_law_log_density(law, x, share, work)) * 0.06 * 0.06;
+            const double p =
+                exp(scry_gaussian_mixture_log_density(mixture, x, share, work)) * 0.06 * 0.06;
             assert_near(share[0] + share[1], 1, 1e-12);
             if (i < 115) below += p; /* x_0 < 0.9 */
             first += share[0] * p;
         }
-    assert_near(below, scry_law_cdf(law, 0, 0.9), 1e-4);
+    assert_near(below, scry_gaussian_mixture_cdf(mixture, 0, 0.9), 1e-4);
     assert_near(first, 0.3, 1e-4);
-    scry_law_free(law);
+    scry_gaussian_mixture_free(mixture);
 }
 
 /* Samples of the posterior itself, moved by `shift` sd of the prior and spread by `factor` about
@@ -111,27 +113,27 @@ static scry_scores score(size_t count, double shift, double factor)
 {
     static float samples[K * N];
     scry_error err = {0};
-    scry_law *prior = make_law(count);
+    scry_gaussian_mixture *prior = make_mixture(count);
     scry_scorecard *card;
     scry_scores s;
     double cov[N * N], mean[N], x[N], y[M];
-    scry_law_moments(prior, NULL, cov);
+    scry_gaussian_mixture_moments(prior, NULL, cov);
     assert_ok(scry_scorecard_create(&card, prior, B, &err));
     for (uint32_t b = 0; b < B; b++) {
-        scry_law *posterior = measure(prior, y, b);
-        scry_law_moments(posterior, mean, NULL);
+        scry_gaussian_mixture *posterior = measure(prior, y, b);
+        scry_gaussian_mixture_moments(posterior, mean, NULL);
         for (uint32_t k = 0; k < K; k++) {
-            scry_law_draw(posterior, x, 29, b * K + k);
+            scry_gaussian_mixture_draw(posterior, x, 29, b * K + k);
             for (size_t i = 0; i < N; i++)
                 samples[k * N + i] =
                     (float)(mean[i] + factor * (x[i] - mean[i]) + shift * sqrt(cov[i * N + i]));
         }
         assert_ok(scry_scorecard_add(card, posterior, samples, K, &err));
-        scry_law_free(posterior);
+        scry_gaussian_mixture_free(posterior);
     }
     assert_ok(scry_scorecard_read(card, &s, &err));
     scry_scorecard_free(card);
-    scry_law_free(prior);
+    scry_gaussian_mixture_free(prior);
     return s;
 }
 
@@ -185,34 +187,35 @@ static void wrong_weights_are_found_wrong(void **state)
     const double mean[2] = {-3, 3}, cov[2] = {0.1, 0.1}, weight[2] = {0.2, 0.8};
     float samples[100];
     scry_error err = {0};
-    scry_law *law;
+    scry_gaussian_mixture *mixture;
     scry_scorecard *card;
     scry_scores s;
-    assert_ok(scry_law_create(&law, 1, 2, weight, mean, cov, &err));
-    assert_ok(scry_scorecard_create(&card, law, 2, &err));
+    assert_ok(scry_gaussian_mixture_create(&mixture, 1, 2, weight, mean, cov, &err));
+    assert_ok(scry_scorecard_create(&card, mixture, 2, &err));
     for (size_t k = 0; k < 100; k++)
         samples[k] = (k % 2 ? 3.f : -3.f) + 0.01f * (float)(k % 11);
     for (size_t b = 0; b < 2; b++)
-        assert_ok(scry_scorecard_add(card, law, samples, 100, &err));
+        assert_ok(scry_scorecard_add(card, mixture, samples, 100, &err));
     assert_ok(scry_scorecard_read(card, &s, &err));
     assert_near(s.weights.value, sqrt(0.09 - 0.25 / 99), 1e-6);
     scry_scorecard_free(card);
-    scry_law_free(law);
+    scry_gaussian_mixture_free(mixture);
 }
 
 static void bad_input_is_refused(void **state)
 {
     (void)state;
     scry_error err = {0};
-    scry_law *prior = make_law(1), *law;
+    scry_gaussian_mixture *prior = make_mixture(1), *mixture;
     scry_scorecard *card;
     scry_scores s;
     float samples[2 * N] = {0};
     double cov[4] = {1, 2, 2, 1}, mean[2] = {0}, weight[1] = {-1}, y[M] = {0};
-    assert_fails(scry_law_create(&law, 2, 1, NULL, mean, cov, &err), SCRY_EINVAL);
-    assert_fails(scry_law_create(&law, 2, 1, weight, mean, cov, &err), SCRY_EINVAL);
-    assert_fails(scry_law_create(&law, 0, 1, NULL, mean, cov, &err), SCRY_EINVAL);
-    assert_fails(scry_law_condition(&law, prior, A, M, y, 0, &err), SCRY_EINVAL);
+    assert_fails(scry_gaussian_mixture_create(&mixture, 2, 1, NULL, mean, cov, &err), SCRY_EINVAL);
+    assert_fails(scry_gaussian_mixture_create(&mixture, 2, 1, weight, mean, cov, &err),
+                 SCRY_EINVAL);
+    assert_fails(scry_gaussian_mixture_create(&mixture, 0, 1, NULL, mean, cov, &err), SCRY_EINVAL);
+    assert_fails(scry_gaussian_mixture_condition(&mixture, prior, A, M, y, 0, &err), SCRY_EINVAL);
     assert_fails(scry_scorecard_create(&card, prior, 1, &err), SCRY_EINVAL);
     assert_ok(scry_scorecard_create(&card, prior, 2, &err));
     assert_fails(scry_scorecard_add(card, prior, samples, 1, &err), SCRY_EINVAL);
@@ -226,7 +229,7 @@ static void bad_input_is_refused(void **state)
     assert_true(isnan(s.cover90.value)); /* two samples have no 5 % quantile */
     assert_fails(scry_scorecard_add(card, prior, samples, 2, &err), SCRY_EINVAL);
     scry_scorecard_free(card);
-    scry_law_free(prior);
+    scry_gaussian_mixture_free(prior);
 }
 
 static void refused_memory_is_reported(void **state)
@@ -236,29 +239,29 @@ static void refused_memory_is_reported(void **state)
     float samples[4 * N];
     for (size_t i = 0; i < 4 * N; i++)
         samples[i] = 0.1f * (float)(i % 7);
-    scry_law *prior = make_law(2), *posterior = measure(prior, y, 0);
+    scry_gaussian_mixture *prior = make_mixture(2), *posterior = measure(prior, y, 0);
     const size_t live = scry_memory_live();
     for (size_t nth = 1;; nth++) {
         scry_error err = {0};
         scry_scorecard *card = NULL;
-        scry_law *law = NULL;
+        scry_gaussian_mixture *mixture = NULL;
         scry_scores s;
         scry_memory_fail_at(nth);
-        scry_status st = scry_law_condition(&law, prior, A, M, y, 0.3, &err);
+        scry_status st = scry_gaussian_mixture_condition(&mixture, prior, A, M, y, 0.3, &err);
         if (st == SCRY_OK) st = scry_scorecard_create(&card, prior, 2, &err);
         for (int b = 0; b < 2 && st == SCRY_OK; b++)
             st = scry_scorecard_add(card, posterior, samples, 4, &err);
         if (st == SCRY_OK) st = scry_scorecard_read(card, &s, &err);
         scry_memory_fail_at(0);
-        scry_law_free(law);
+        scry_gaussian_mixture_free(mixture);
         scry_scorecard_free(card);
         assert_int_equal(scry_memory_live(), live);
         if (st == SCRY_OK) break;
         assert_int_equal(st, SCRY_ENOMEM);
         assert_true(err.text[0]);
     }
-    scry_law_free(prior);
-    scry_law_free(posterior);
+    scry_gaussian_mixture_free(prior);
+    scry_gaussian_mixture_free(posterior);
 }
 
 int main(void)

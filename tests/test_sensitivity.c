@@ -95,7 +95,7 @@ static void espirit_finds_the_coils(void **state)
     float complex *maps = scry_alloc(COILS * NY * NX, sizeof *maps);
     float *value = scry_alloc(NY * NX, sizeof *value);
     assert_ok(scry_espirit(maps, value, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, NULL, &err));
-    double sum = 0, inside = 0, least = 1, wrong = 0;
+    double sum = 0, inside = 0, min = 1, wrong = 0;
     for (size_t y = 0; y < NY; y++)
         for (size_t x = 0; x < NX; x++) {
             double energy = 0;
@@ -109,12 +109,12 @@ static void espirit_finds_the_coils(void **state)
             const double one = similarity(s, maps, NY * NX, y, x);
             sum += one;
             inside++;
-            least = fmin(least, one);
+            min = fmin(min, one);
         }
     print_message("similarity to the truth: mean %.6f, least %.5f; %g of the object lost\n",
-                  sum / inside, least, wrong / inside);
+                  sum / inside, min, wrong / inside);
     assert_true(sum / inside > .9995);
-    assert_true(least > .98);
+    assert_true(min > .98);
     assert_below(wrong / inside, .01);
     scry_free(maps);
     scry_free(value);

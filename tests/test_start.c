@@ -9,7 +9,7 @@ static const double levels[] = {0.1, 1, 2, 8, 32};
 static const double values[] = {0.6, 0.05, 0.2, -0.1, -3};
 static const scry_gaussian_gap curve = {5, levels, values};
 
-static void the_switch_is_where_the_departure_stays_small(void **state)
+static void the_switch_is_where_the_gap_stays_small(void **state)
 {
     (void)state;
     /* not at 1, where it is small and rises again */
@@ -49,7 +49,7 @@ struct row {
     const char *method;
     bool model, curve;
     const char *start;
-    double start_sigma, departure, sigma_max, sigma_min, expected;
+    double start_sigma, gap, sigma_max, sigma_min, expected;
 };
 
 static const struct row rows[] = {
@@ -85,7 +85,7 @@ static void a_start_is_chosen_from_the_prior(void **state)
         scry_options_init(&o, method);
         option_word(&o, "start", r->start);
         option_set(&o, "start-sigma", r->start_sigma);
-        option_set(&o, "start-departure", r->departure);
+        option_set(&o, "start-departure", r->gap);
         option_set(&o, "sigma-max", r->sigma_max);
         option_set(&o, "sigma-min", r->sigma_min);
         assert_ok(scry_start_sigma(&sigma, &problem, &o, &err));
@@ -104,7 +104,7 @@ static void a_start_is_chosen_from_the_prior(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_switch_is_where_the_departure_stays_small),
+        cmocka_unit_test(the_switch_is_where_the_gap_stays_small),
         cmocka_unit_test(the_curve_is_linear_in_the_logarithm),
         cmocka_unit_test(a_start_is_chosen_from_the_prior),
     };

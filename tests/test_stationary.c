@@ -1,5 +1,7 @@
 #include "tests/prior_check.h"
 
+#include "lib/numbers.h"
+
 #include "priors/gaussian.h"
 #include "priors/tikhonov.h"
 
@@ -35,7 +37,7 @@ static double *circulant(const scry_space *s, double (*power)(const double f[3],
                     ri /= s->dims[a];
                     rj /= s->dims[a];
                 }
-                C[i * n + j] += S * cos(2 * 3.14159265358979323846 * phase) / (double)n;
+                C[i * n + j] += S * cos(2 * SCRY_PI * phase) / (double)n;
             }
     }
     return C;
@@ -190,7 +192,7 @@ static double tikhonov_power(const double f[3], void *ctx)
 {
     double q = *(double *)ctx;
     for (int a = 0; a < 3; a++) {
-        const double d = 2 * tikhonov_weights[a] * sin(3.14159265358979323846 * f[a]);
+        const double d = 2 * tikhonov_weights[a] * sin(SCRY_PI * f[a]);
         q += 0.7 * d * d;
     }
     return 1 / q;

@@ -1,5 +1,5 @@
-/* The Stein discrepancy of Gaussian samples: of the right law it averages to 0 and p is uniform;
- * of a shifted, a narrow or a correlated one it is seen. */
+/* The Stein discrepancy of Gaussian samples: of the right distribution it averages to 0 and p is
+ * uniform; of a shifted, a narrow or a correlated one it is seen. */
 #include "tests/check.h"
 
 #include "lib/memory.h"

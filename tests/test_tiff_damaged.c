@@ -101,7 +101,7 @@ static void unsupported(void **state)
         .x = X, .y = Y, .bits = 16, .photometric = 1, .pixels = v, .bytes = N * 2};
     struct {
         struct made_page page;
-        const char *words;
+        const char *expected;
     } rows[6] = {{p, "16-bit float"},  {p, "JPEG 2000"}, {p, "photometric interpretation 8"},
                  {p, "complex float"}, {p, "24-bit"},    {p, "old-style JPEG"}};
     rows[0].page.format = 3;
@@ -117,7 +117,7 @@ static void unsupported(void **state)
         struct made f = made_begin(false);
         made_add(&f, &rows[i].page);
         made_end(&f, at("odd.tif"));
-        expect_failure(path, SCRY_EUNSUP, rows[i].words);
+        expect_failure(path, SCRY_EUNSUP, rows[i].expected);
     }
 }
 

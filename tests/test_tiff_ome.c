@@ -67,7 +67,7 @@ static void ome_refused(void **state)
 {
     (void)state;
     static const struct {
-        const char *text, *words;
+        const char *text, *expected;
         scry_status code;
     } rows[] = {
         {"<OME UUID=\"u\"><BinaryOnly MetadataFile=\"master.ome.tif\" UUID=\"v\"/></OME>",
@@ -91,7 +91,7 @@ static void ome_refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct made f = stack(false, 2, rows[i].text);
         made_end(&f, at("c.ome.tif"));
-        expect_failure(path, rows[i].code, rows[i].words);
+        expect_failure(path, rows[i].code, rows[i].expected);
     }
     scry_error err = {0};
     scry_tiff_reader *r; /* renamed, but itself by its UUID */

@@ -179,7 +179,7 @@ static void regions_are_those_of_the_traces(void **state)
     const scry_options o = short_walk("sk-rock");
     const scry_chains_opts opts = five();
     scry_chains c = run(&s->problem, &o, &opts);
-    double worst = 0, least = INFINITY;
+    double worst = 0, min = INFINITY;
     for (size_t region = 0; region < 2; region++) {
         double mean[CHAINS * DRAWS], square[CHAINS * DRAWS];
         const size_t first = region * 4, count = region ? 2 : 4;
@@ -197,16 +197,16 @@ static void regions_are_those_of_the_traces(void **state)
             assert_near(c.ess[i], fmin(a.ess, b.ess), 1e-4 * c.ess[i]);
         }
         worst = fmax(worst, c.rhat[first]);
-        least = fmin(least, c.ess[first]);
+        min = fmin(min, c.ess[first]);
     }
     assert_near(c.worst_rhat, worst, 1e-6);
-    assert_near(c.least_ess, least, 1e-5 * least);
+    assert_near(c.min_ess, min, 1e-5 * min);
     scry_chains_free(&c);
     scry_options one = o;
     option_set(&one, "draws", 1);
     c = run(&s->problem, &one, &opts);
     assert_true(isnan(c.worst_rhat) && isnan(c.rhat[0]));
-    assert_near(c.least_ess, CHAINS, 0);
+    assert_near(c.min_ess, CHAINS, 0);
     scry_chains_free(&c);
 }
 

@@ -76,20 +76,20 @@ static void lines_agree_with_gsl(void **state)
     const scry_space space = SCRY_SPACE(N);
     struct setting s = setting_of(&space);
     gsl_wavelet *w = gsl_wavelet_alloc(gsl_wavelet_daubechies, 4);
-    gsl_wavelet_workspace *room = gsl_wavelet_workspace_alloc(N);
+    gsl_wavelet_workspace *workspace = gsl_wavelet_workspace_alloc(N);
     double whole[N], low[LOW];
     assert_ok(scry_wavelet_analyse(s.W, s.c, s.u, s.work, &err));
     for (size_t i = 0; i < N; i++)
         whole[i] = s.u[i];
     for (size_t i = 0; i < LOW; i++)
         low[i] = s.c[i];
-    gsl_wavelet_transform_forward(w, whole, 1, N, room);
-    gsl_wavelet_transform_forward(w, low, 1, LOW, room);
+    gsl_wavelet_transform_forward(w, whole, 1, N, workspace);
+    gsl_wavelet_transform_forward(w, low, 1, LOW, workspace);
     for (size_t i = 0; i < LOW; i++)
         assert_near(low[i], whole[i], 3e-6);
     for (size_t i = LOW; i < N; i++)
         assert_near(s.c[i], whole[i], 3e-6);
-    gsl_wavelet_workspace_free(room);
+    gsl_wavelet_workspace_free(workspace);
     gsl_wavelet_free(w);
     setting_free(&s);
 }
@@ -103,7 +103,7 @@ static void images_agree_with_gsl(void **state)
     const scry_space space = {2, {N, N}, true};
     struct setting s = setting_of(&space);
     gsl_wavelet *w = gsl_wavelet_alloc(gsl_wavelet_daubechies, 4);
-    gsl_wavelet_workspace *room = gsl_wavelet_workspace_alloc(N);
+    gsl_wavelet_workspace *workspace = gsl_wavelet_workspace_alloc(N);
     static double whole[N * N], low[LOW * LOW];
     assert_ok(scry_wavelet_analyse(s.W, s.c, s.u, s.work, &err));
     for (size_t part = 0; part < 2; part++) {
@@ -111,8 +111,8 @@ static void images_agree_with_gsl(void **state)
             whole[i] = s.u[2 * i + part];
         for (size_t i = 0; i < LOW * LOW; i++)
             low[i] = s.c[2 * (i / LOW * N + i % LOW) + part];
-        gsl_wavelet2d_nstransform_forward(w, whole, N, N, N, room);
-        gsl_wavelet2d_nstransform_forward(w, low, LOW, LOW, LOW, room);
+        gsl_wavelet2d_nstransform_forward(w, whole, N, N, N, workspace);
+        gsl_wavelet2d_nstransform_forward(w, low, LOW, LOW, LOW, workspace);
         for (size_t y = 0; y < N; y++)
             for (size_t x = 0; x < N; x++) {
                 const bool inner = y < LOW && x < LOW;
@@ -120,7 +120,7 @@ static void images_agree_with_gsl(void **state)
                 assert_near(ours, whole[y * N + x], 5e-6);
             }
     }
-    gsl_wavelet_workspace_free(room);
+    gsl_wavelet_workspace_free(workspace);
     gsl_wavelet_free(w);
     setting_free(&s);
 }

@@ -110,23 +110,23 @@ static scry_status add_pattern(batch *b, const char *word, const char *out, bool
     return st;
 }
 
-scry_status batch_open(batch *b, const char *const *words, int count, bool force, scry_error *err)
+scry_status batch_open(batch *b, const char *const *paths, int count, bool force, scry_error *err)
 {
     *b = (batch){0};
     if (count < 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "%d file%s given, expected an input and an output",
                          count, count == 1 ? "" : "s");
-    const char *out = words[count - 1];
+    const char *out = paths[count - 1];
     const bool slash = *out && out[strlen(out) - 1] == '/';
     b->folder = is_folder(out);
     if (slash && !b->folder) return SCRY_FAIL(err, SCRY_EIO, "there is no folder %s", out);
-    const bool pattern = count == 2 && access(words[0], F_OK) && strpbrk(words[0], "*?[");
+    const bool pattern = count == 2 && access(paths[0], F_OK) && strpbrk(paths[0], "*?[");
     if ((count > 2 || pattern) && !b->folder)
         return SCRY_FAIL(err, SCRY_EINVAL, "several inputs, but the output '%s' is not a folder",
                          out);
     scry_status st = SCRY_OK;
     for (int i = 0; st == SCRY_OK && i < count - 1; i++)
-        st = add_pattern(b, words[i], out, force, err);
+        st = add_pattern(b, paths[i], out, force, err);
     if (st != SCRY_OK) batch_free(b);
     return st;
 }

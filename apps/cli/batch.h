@@ -20,7 +20,7 @@ typedef struct batch {
  * not a folder, two inputs of the same name, an output in .png, an output that is its own input;
  * EIO: an input that cannot be read, or an output that exists when force is not set. Nothing is
  * created. */
-scry_status batch_open(batch *b, const char *const *words, int count, bool force, scry_error *err);
+scry_status batch_open(batch *b, const char *const *paths, int count, bool force, scry_error *err);
 void batch_free(batch *b);
 
 /* Where a side output (sd, preview, quantile) of file i goes: `option` itself for a single pair;

@@ -186,10 +186,10 @@ static int method_value(const cli_command *command, cli_method_values *v, size_t
             v->texts[i] = text;
             return CLI_OK;
         }
-        for (size_t w = 0; o && o->words && o->words[w]; w++)
-            if (!strstr(list, o->words[w]))
+        for (size_t w = 0; o && o->choices && o->choices[w]; w++)
+            if (!strstr(list, o->choices[w]))
                 snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "",
-                         o->words[w]);
+                         o->choices[w]);
     }
     return cli_usage(command, "--%s '%s', expected %s%s", v->names[i], text,
                      *list ? "one of " : "a number", list);

@@ -57,8 +57,8 @@ static scry_status load_hole(float **hole, const char *path, const image *truth,
     return st;
 }
 
-/* Half the width of a central 90 % interval, in sd, for a normal law: with samples > 0 for one more
- * draw from it when mean and sd are those of so many, by Student's law, which is wider. */
+/* Half the width of a central 90 % interval, in sd, for a normal distribution: with samples > 0 for
+ * one more draw from it when mean and sd are those of so many, by Student's t, which is wider. */
 static double interval(int64_t samples)
 {
     if (samples == 0) return 1.645;
@@ -224,7 +224,7 @@ static int compare_run(const cli_command *self, int argc, char **argv)
          "1.645 of it, 0.9 for honest error bars"},
         {"samples", CLI_INTEGER, &s.samples, "K",
          "chains that mean and sd were taken over: few of them know neither well, and 90 % "
-         "intervals are wider by Student's law [many]"},
+         "intervals are wider by Student's t [many]"},
         {"range", CLI_REAL, &s.range, "R",
          "span of values that PSNR and SSIM refer to [max - min of truth; volumes: max]"},
         {"uniform", CLI_FLAG, &s.uniform, NULL,

@@ -99,9 +99,9 @@ static void completion_method_options(FILE *to)
         for (const scry_option *o = list[i]->options; o->name; o++)
             for (const char *name = o->name; name; name = name == o->name ? o->alias : NULL) {
                 fprintf(to, "%s%s=", gap, name);
-                if (!o->words) putc('X', to);
-                for (int w = (int)o->low; o->words && w <= (int)o->high; w++)
-                    fprintf(to, "%s%s", w > (int)o->low ? "|" : "", o->words[w]);
+                if (!o->choices) putc('X', to);
+                for (int w = (int)o->low; o->choices && w <= (int)o->high; w++)
+                    fprintf(to, "%s%s", w > (int)o->low ? "|" : "", o->choices[w]);
                 gap = " ";
             }
         fputs("' ;;\n", to);

@@ -65,7 +65,7 @@ static void free_panel(struct panel *p)
     image_free(&p->other);
 }
 
-static scry_status figure_draw(const struct settings *s, const char *const *words, int count,
+static scry_status figure_draw(const struct settings *s, const char *const *paths, int count,
                                scry_error *err)
 {
     struct panel *p = scry_alloc(MAX_PANELS, sizeof *p);
@@ -81,7 +81,7 @@ static scry_status figure_draw(const struct settings *s, const char *const *word
     }
     if (s->map && (st = affine_parse(s->map, &a, &b, err)) != SCRY_OK) goto done;
     for (int i = 0; i < count; i++) {
-        if ((st = figure_load(&p[i], words[i], s, a, b, err)) != SCRY_OK) goto done;
+        if ((st = figure_load(&p[i], paths[i], s, a, b, err)) != SCRY_OK) goto done;
         const size_t plane = p[i].im.info.y * p[i].im.info.x;
         panels[i] = (scry_panel){.values = p[i].im.pixels + (size_t)s->slice * plane,
                                  .ny = p[i].im.info.y,
@@ -92,15 +92,15 @@ static scry_status figure_draw(const struct settings *s, const char *const *word
         if (p[i].spread) panels[i].map = SCRY_MAP_HEAT;
         if (p[i].spread || p[i].minus) panels[i].low = panels[i].high = 0;
         if (p[i].minus) {
-            double most = 0;
+            double max = 0;
             for (size_t k = 0; k < plane; k++)
-                most = fmax(most, fabs((double)panels[i].values[k]));
+                max = fmax(max, fabs((double)panels[i].values[k]));
             panels[i].map = SCRY_MAP_DIVERGING;
-            panels[i].low = -most / 2;
-            panels[i].high = most / 2;
+            panels[i].low = -max / 2;
+            panels[i].high = max / 2;
         }
     }
-    st = scry_png_panels(words[-1], panels, (size_t)count, (size_t)s->columns, err);
+    st = scry_png_panels(paths[-1], panels, (size_t)count, (size_t)s->columns, err);
 done:
     for (int i = 0; i < MAX_PANELS; i++)
         free_panel(&p[i]);

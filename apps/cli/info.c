@@ -168,11 +168,11 @@ static scry_status info_prior(const char *folder, scry_error *err)
                about->description ? about->description : "");
         if (about->training_data) printf("  %-14s %s\n", "trained on", about->training_data);
         if (about->licence) printf("  %-14s %s\n", "licence", about->licence);
-        if (about->departure.count)
+        if (about->gap.count)
             printf("  %-14s by 0.1 down to sigma %.3g, by 0.2 to %.3g, by 0.3 to %.3g\n",
-                   "not Gaussian", scry_gaussian_gap_switch(&about->departure, 0.1),
-                   scry_gaussian_gap_switch(&about->departure, 0.2),
-                   scry_gaussian_gap_switch(&about->departure, 0.3));
+                   "not Gaussian", scry_gaussian_gap_switch(&about->gap, 0.1),
+                   scry_gaussian_gap_switch(&about->gap, 0.2),
+                   scry_gaussian_gap_switch(&about->gap, 0.3));
     }
     scry_prior_info_free(about);
     scry_network_free(net);

@@ -1,5 +1,6 @@
 #include "apps/cli/kspace.h"
 #include "lib/io/kspace/kspace_write.h"
+#include "lib/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,28 +9,22 @@
 const cli_command *const kspace_subcommands[] = {
     &kspace_info, &kspace_convert, &kspace_undersample, &kspace_simulate, &kspace_maps, NULL};
 
-static bool kspace_ends_with(const char *path, const char *ending)
-{
-    const size_t n = strlen(path), m = strlen(ending);
-    return n > m && !strcmp(path + n - m, ending);
-}
-
 scry_status kspace_output_format(scry_kspace_format *f, const char *path, const char *word,
                                  scry_error *err)
 {
-    static const char *const words[] = {[SCRY_KSPACE_FASTMRI] = "fastmri",
+    static const char *const names[] = {[SCRY_KSPACE_FASTMRI] = "fastmri",
                                         [SCRY_KSPACE_ISMRMRD] = "ismrmrd",
                                         [SCRY_KSPACE_CFL] = "cfl"};
     for (int i = 0; i < 3 && word; i++)
-        if (!strcmp(word, words[i])) {
+        if (!strcmp(word, names[i])) {
             *f = (scry_kspace_format)i;
             return SCRY_OK;
         }
-    if (kspace_ends_with(path, ".cfl"))
+    if (scry_text_ends_with(path, ".cfl"))
         *f = SCRY_KSPACE_CFL;
-    else if (kspace_ends_with(path, ".mrd"))
+    else if (scry_text_ends_with(path, ".mrd"))
         *f = SCRY_KSPACE_ISMRMRD;
-    else if (!kspace_ends_with(path, ".h5") && !kspace_ends_with(path, ".hdf5"))
+    else if (!scry_text_ends_with(path, ".h5") && !scry_text_ends_with(path, ".hdf5"))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s: k-space is written to .h5, .hdf5, .mrd or .cfl, or "
                          "give --format",
@@ -45,7 +40,7 @@ static bool is_there(const char *path, scry_kspace_format f)
     struct stat about;
     char name[4096];
     const size_t n = strlen(path);
-    const bool ending = kspace_ends_with(path, ".cfl") || kspace_ends_with(path, ".hdr");
+    const bool ending = scry_text_ends_with(path, ".cfl") || scry_text_ends_with(path, ".hdr");
     if (f != SCRY_KSPACE_CFL) return !stat(path, &about);
     snprintf(name, sizeof name, "%.*s.cfl", (int)(ending ? n - 4 : n), path);
     if (!stat(name, &about)) return true;

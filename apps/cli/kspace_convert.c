@@ -13,8 +13,8 @@ struct settings {
 };
 
 /* What is in the input and has no place in the output is said, not dropped in silence. */
-static void tell_losses(const cli_command *self, const scry_kspace_info *in,
-                        scry_kspace_format format)
+static void kspace_convert_print_losses(const cli_command *self, const scry_kspace_info *in,
+                                        scry_kspace_format format)
 {
     const char *to = scry_kspace_format_name(format);
     const bool fastmri = format == SCRY_KSPACE_FASTMRI, cfl = format == SCRY_KSPACE_CFL;
@@ -85,7 +85,7 @@ done:
     kspace_warnings(self, r);
     const scry_status end = scry_kspace_finish(w, st == SCRY_OK, err);
     if (st == SCRY_OK) st = end;
-    if (st == SCRY_OK) tell_losses(self, described, info.format);
+    if (st == SCRY_OK) kspace_convert_print_losses(self, described, info.format);
     scry_kspace_close(r);
     return st;
 }

@@ -9,7 +9,7 @@
 
 void kspace_pattern_init(kspace_pattern *p)
 {
-    *p = (kspace_pattern){.accel = 4, .center = .08};
+    *p = (kspace_pattern){.accel = 4, .centre = .08};
 }
 
 void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pattern *p)
@@ -26,8 +26,9 @@ void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pat
         "angle)"};
     table[1] = (cli_option){"accel", CLI_REAL, &p->accel, "R",
                             "acceleration asked for; what comes out is printed [4]"};
-    table[2] = (cli_option){"center", CLI_REAL, &p->center, "C",
+    table[2] = (cli_option){"centre", CLI_REAL, &p->centre, "C",
                             "share of the lines in the fully sampled centre [0.08]"};
+    table[3] = (cli_option){"center", CLI_REAL, &p->centre, "C", "the same as --centre"};
 }
 
 /* The name is one of them: the table of options lists no others. */
@@ -57,7 +58,7 @@ scry_status kspace_pattern_mask(unsigned char *mask, size_t *taken, size_t *plac
     const int phase = info->readout == 1 ? 2 : 1;
     const scry_sampling s = {.pattern = kspace_sampling_pattern(p->name),
                              .accel = p->accel,
-                             .center = p->center,
+                             .centre = p->centre,
                              .seed = seed,
                              .seed_name = seed_name};
     const bool lines = scry_pattern_of_lines(s.pattern);

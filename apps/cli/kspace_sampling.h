@@ -10,11 +10,11 @@
 
 typedef struct kspace_pattern {
     const char *name; /* NULL: every sample is taken */
-    double accel, center;
+    double accel, centre;
 } kspace_pattern;
-enum { KSPACE_PATTERN_OPTIONS = 3 };
+enum { KSPACE_PATTERN_OPTIONS = 4 };
 void kspace_pattern_init(kspace_pattern *p);
-/* --pattern, --accel and --center, into a table */
+/* --pattern, --accel and --centre, into a table */
 void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pattern *p);
 
 /* mask[z][y][x] of one slice. Lines run along info->readout; points lie on the two phase-encoded

@@ -136,7 +136,8 @@ static scry_status open_job(struct job *j, const struct settings *s, const char 
                                s->seed < 0 ? slash ? slash + 1 : in : NULL, err);
 }
 
-static void tell(const struct job *j, const struct settings *s, const char *in, bool complete)
+static void kspace_undersample_log(const struct job *j, const struct settings *s, const char *in,
+                                   bool complete)
 {
     const scry_kspace_info *i = scry_kspace_describe(j->reader);
     const size_t n = i->nz * i->ny * i->nx;
@@ -171,7 +172,7 @@ static scry_status undersample(const cli_command *self, const struct settings *s
     const scry_status end = scry_kspace_finish(j.writer, st == SCRY_OK, err);
     if (st == SCRY_OK) st = end;
     if (j.reader) kspace_warnings(self, j.reader);
-    if (st == SCRY_OK) tell(&j, s, in, complete);
+    if (st == SCRY_OK) kspace_undersample_log(&j, s, in, complete);
     scry_kspace_close(j.reader);
     scry_free(j.data);
     scry_free(j.mask);

@@ -69,10 +69,10 @@ const char *method_option_range(char *text, size_t size, const scry_option *o)
     char value[40];
     size_t used =
         (size_t)snprintf(text, size, "%s; ", scry_option_print(o, o->value, value, sizeof value));
-    if (!o->words && used < size)
+    if (!o->choices && used < size)
         used += (size_t)snprintf(text + used, size - used, "%g to %g", o->low, o->high);
-    for (int w = (int)o->low; o->words && w <= (int)o->high && used < size; w++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", o->words[w],
+    for (int w = (int)o->low; o->choices && w <= (int)o->high && used < size; w++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", o->choices[w],
                                  w < (int)o->high ? ", " : "");
     if (o->alias && used < size) snprintf(text + used, size - used, "; or --%s", o->alias);
     return text;

@@ -4,7 +4,7 @@
 #include "apps/cli/choices.h"
 #include "apps/cli/monitor.h"
 #include "apps/cli/mri_output.h"
-#include "apps/cli/ranks.h"
+#include "apps/cli/processes.h"
 #include "lib/fft.h"
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
@@ -137,7 +137,7 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
     w->settings = s;
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
     mri_settings_request(&w->request, s);
-    if (!ranks_rank()) w->request.log = monitor_log(s->quiet);
+    if (!processes_rank()) w->request.log = monitor_log(s->quiet);
     if (words->count != 2)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%d files named, expected two: the k-space and the "
@@ -163,7 +163,7 @@ static void job_close(struct job *j)
 
 static void run_slices(struct job *j)
 {
-    FILE *to = j->work.settings->quiet || ranks_rank() ? NULL : stderr;
+    FILE *to = j->work.settings->quiet || processes_rank() ? NULL : stderr;
     monitor_begin(&j->meter, to, j->work.options.method->name);
     scry_mri_volume_run(&j->volume, j->work.rec, j->work.file, &j->what);
     monitor_end(&j->meter, SCRY_OK);
@@ -207,8 +207,8 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
         return cli_failed(command, &err);
     }
     scry_threads_set((int)s->threads);
-    if (!s->threads && ranks_size() > 1) {
-        const int each = scry_threads() / ranks_size();
+    if (!s->threads && processes_count() > 1) {
+        const int each = scry_threads() / processes_count();
         scry_threads_set(each > 1 ? each : 1);
     }
     j->what = (scry_mri_volume_request){.cplx = s->cplx,
@@ -216,31 +216,32 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
                                         .maps = &j->work.maps,
                                         .seed = (uint64_t)s->seed,
                                         .threads = (size_t)scry_threads(),
-                                        .rank = (size_t)ranks_rank(),
-                                        .ranks = (size_t)ranks_size(),
+                                        .rank = (size_t)processes_rank(),
+                                        .ranks = (size_t)processes_count(),
                                         .chains = monitor_chains,
                                         .planes = count_plane,
                                         .ctx = &j->meter};
     if (scry_machine_busy()) scry_threads_set(1);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
     const scry_status st = job_open(j, s, words, &err);
-    const scry_status worst = ranks_worst(st);
+    const scry_status worst = processes_worst(st);
     if (worst != SCRY_OK) {
         status = worst == SCRY_EINVAL && !j->reading ? CLI_USAGE : CLI_FAILED;
         if (j->reading) scry_error_name(&err, j->in);
-        if (st != SCRY_OK && (ranks_rank() == 0 || ranks_size() == 1)) cli_failed(command, &err);
+        if (st != SCRY_OK && (processes_rank() == 0 || processes_count() == 1))
+            cli_failed(command, &err);
         goto done;
     }
     run_slices(j);
-    if (ranks_worst(cli_interrupted ? SCRY_EIO : SCRY_OK) != SCRY_OK) {
+    if (processes_worst(cli_interrupted ? SCRY_EIO : SCRY_OK) != SCRY_OK) {
         fprintf(stderr, "scry mri: interrupted, nothing was written\n");
         status = CLI_FAILED;
         goto done;
     }
     mri_output_gather(&j->volume);
     warn(j);
-    if (!ranks_rank()) status = finish(j, command, began);
-    status = ranks_worst(status ? SCRY_EIO : SCRY_OK) == SCRY_OK ? CLI_OK : CLI_FAILED;
+    if (!processes_rank()) status = finish(j, command, began);
+    status = processes_worst(status ? SCRY_EIO : SCRY_OK) == SCRY_OK ? CLI_OK : CLI_FAILED;
 done:
     job_close(j);
     scry_free(j);
@@ -259,16 +260,16 @@ static int mri_command(const cli_command *self, int argc, char **argv)
     mri_settings s;
     cli_option options[MRI_OPTIONS];
     cli_parse words;
-    ranks_begin(&argc, &argv);
+    processes_begin(&argc, &argv);
     mri_settings_init(&s);
     mri_options(options, &s);
     int status = cli_begin(&words, self, argc, argv, options, &s.methods, ANY_KIND);
     if (status == CLI_OK) {
-        if (!ranks_rank()) method_warn_unused(&words, mri_uses, s.method);
+        if (!processes_rank()) method_warn_unused(&words, mri_uses, s.method);
         status = run_all(self, &s, &words);
         cli_end(&words);
     }
-    ranks_end();
+    processes_end();
     return status < 0 ? CLI_OK : status;
 }
 

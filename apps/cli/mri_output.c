@@ -1,6 +1,6 @@
 #include "apps/cli/mri_output.h"
 
-#include "apps/cli/ranks.h"
+#include "apps/cli/processes.h"
 #include "apps/recon/options_report.h"
 #include "lib/instructions.h"
 #include "lib/io/png.h"
@@ -15,10 +15,10 @@
 
 void mri_output_gather(scry_mri_volume *v)
 {
-    ranks_sum(v->mean, v->count * (v->cplx ? 2 : 1));
-    if (v->maps) ranks_sum(v->maps, v->asked->count * v->count);
-    if (v->zero_filled) ranks_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
-    ranks_merge(v->entries, scry_mri_volume_entries(v) * sizeof *v->entries);
+    processes_sum(v->mean, v->count * (v->cplx ? 2 : 1));
+    if (v->maps) processes_sum(v->maps, v->asked->count * v->count);
+    if (v->zero_filled) processes_sum(v->zero_filled, v->dims[0] * v->dims[1] * v->dims[2]);
+    processes_merge(v->entries, scry_mri_volume_entries(v) * sizeof *v->entries);
 }
 
 size_t mri_output_failures(const scry_mri_volume *v, const char *path)
@@ -50,7 +50,7 @@ void mri_output_log(const scry_mri_volume *v, const mri_work *work, const char *
                                 strcmp(work->settings->noise, "kspace") != 0
                             ? "--noise"
                             : "--noise: the outermost samples may hold signal";
-    const scry_diagnosis_words words = {.file = path,
+    const scry_diagnosis_texts words = {.file = path,
                                         .noise = noise,
                                         .model = "the coil maps are wrong (--maps)",
                                         .rhat = asked->rhat != NULL,

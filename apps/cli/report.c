@@ -63,7 +63,7 @@ void report_file_begin(report *r, const char *in, const char *out)
 /* What the estimate found (lib/stats/noise_identify.h). */
 static void put_noise_model(scry_json *d, scry_json_node *to, const scry_noise_model *m)
 {
-    static const char *const words[] = {"correlated",
+    static const char *const names[] = {"correlated",
                                         "directional",
                                         "nonlinear",
                                         "jpeg",
@@ -76,8 +76,8 @@ static void put_noise_model(scry_json *d, scry_json_node *to, const scry_noise_m
     scry_json_node *o = scry_json_put_object(d, to, "estimate");
     scry_json_put_string(d, o, "line", m->line);
     scry_json_node *list = scry_json_put_array(d, o, "findings");
-    for (size_t k = 0; k < sizeof words / sizeof *words; k++)
-        if (m->findings >> k & 1) scry_json_put_string(d, list, NULL, words[k]);
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (m->findings >> k & 1) scry_json_put_string(d, list, NULL, names[k]);
     if (m->treatment.name) scry_json_put_string(d, o, "treatment", m->treatment.name);
     scry_json_put_number(d, o, "treatment_size", m->treatment.size);
     scry_json_put_number(d, o, "evidence", m->evidence);
@@ -167,7 +167,7 @@ static void put_width(scry_json *d, scry_json_node *to, const scry_restore_resul
     scry_json_put_number(d, o, "preferred", r->psf_width.factor);
     scry_json_put_number(d, o, "low", r->psf_width.low);
     scry_json_put_number(d, o, "high", r->psf_width.high);
-    scry_json_put_bool(d, o, "told", r->psf_width.told);
+    scry_json_put_bool(d, o, "determined", r->psf_width.determined);
 }
 
 void report_item(report *r, size_t channel, size_t slice, size_t frame,

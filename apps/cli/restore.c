@@ -89,7 +89,7 @@ static void log_diagnosis(const struct run *run, const char *path)
     const restore_settings *s = run->settings;
     const bool exact = run->task == RESTORE_INPAINT && isnan(s->sigma) && isnan(s->gain) &&
                        (!s->noise || strcmp(s->noise, "auto") != 0);
-    const scry_diagnosis_words words = {
+    const scry_diagnosis_texts words = {
         .file = path,
         .noise = exact ? NULL : "--sigma, or --gain and --read-noise",
         .model = run->task == RESTORE_DEBLUR ? "the psf or --background is wrong"

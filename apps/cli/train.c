@@ -36,7 +36,7 @@ static bool train_go_on(void *ctx)
     return !cli_interrupted;
 }
 
-static void tell_found(const train_found *found, const scry_image_set *set, bool borrowed)
+static void train_print_found(const train_found *found, const scry_image_set *set, bool borrowed)
 {
     fprintf(stderr, "%zu images of %zu files, %.2f megapixels; %zu held out\n",
             scry_image_set_count(set, false) + scry_image_set_count(set, true), found->files,
@@ -108,7 +108,7 @@ static scry_status train_options(scry_train_opts *o, const struct train_settings
     return SCRY_OK;
 }
 
-static void tell_end(const scry_training_result *out, const char *folder)
+static void train_print_end(const scry_training_result *out, const char *folder)
 {
     printf("%s after %zu steps, %.0f crops, %.1f minutes; held-out PSNR at sigma",
            out->stopped ? "stopped" : "done", out->steps, out->crops, out->minutes);
@@ -118,7 +118,7 @@ static void tell_end(const scry_training_result *out, const char *folder)
     printf("%s is a prior: --prior %s%s\n", folder, strchr(folder, '/') ? "" : "./", folder);
 }
 
-static scry_status train(const struct train_settings *s, const char *const *words, size_t count,
+static scry_status train(const struct train_settings *s, const char *const *paths, size_t count,
                          const char *folder, scry_error *err)
 {
     scry_image_set *set = NULL;
@@ -145,14 +145,14 @@ static scry_status train(const struct train_settings *s, const char *const *word
     scry_status st = train_check(s, folder, err);
     if (st == SCRY_OK) st = train_options(&r.opts, s, err);
     if (st == SCRY_OK) st = scry_image_set_create(&set, &set_opts, err);
-    if (st == SCRY_OK) st = train_files_add(&found, set, words, count, err);
+    if (st == SCRY_OK) st = train_files_add(&found, set, paths, count, err);
     if (st == SCRY_OK) st = scry_image_set_seal(set, &borrowed, err);
     if (st != SCRY_OK) goto done;
-    if (!s->quiet) tell_found(&found, set, borrowed);
+    if (!s->quiet) train_print_found(&found, set, borrowed);
     if (s->init && (st = scry_prior_pool_open(&init, s->init, err)) != SCRY_OK) goto done;
     r.images = set;
     r.init = init.network;
-    if ((st = scry_training_run(&result, &r, err)) == SCRY_OK) tell_end(&result, folder);
+    if ((st = scry_training_run(&result, &r, err)) == SCRY_OK) train_print_end(&result, folder);
 done:
     scry_image_set_free(set);
     scry_prior_pool_close(&init);

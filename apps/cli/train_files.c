@@ -322,12 +322,12 @@ static scry_status add_word(train_collector *c, const char *word, scry_error *er
     return st;
 }
 
-scry_status train_files_add(train_found *found, scry_image_set *set, const char *const *words,
+scry_status train_files_add(train_found *found, scry_image_set *set, const char *const *paths,
                             size_t count, scry_error *err)
 {
     scry_status st = SCRY_OK;
     train_collector c = {.found = found, .set = set};
     for (size_t i = 0; i < count && st == SCRY_OK; i++)
-        st = add_word(&c, words[i], err);
+        st = add_word(&c, paths[i], err);
     return st;
 }

@@ -21,7 +21,7 @@ typedef struct train_found {
  * the folder in the folder named, or "all". What is no image, or none to train on, is named and
  * left out.
  * errors  EINVAL: a word that matches nothing; ENOMEM */
-scry_status train_files_add(train_found *found, scry_image_set *set, const char *const *words,
+scry_status train_files_add(train_found *found, scry_image_set *set, const char *const *paths,
                             size_t count, scry_error *err);
 
 #endif

@@ -28,14 +28,14 @@ scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method 
                             .chi2 = NAN,
                             .draws_chi2 = known ? c->residual * c->residual : NAN,
                             .worst_rhat = NAN,
-                            .least_ess = NAN};
+                            .min_ess = NAN};
 }
 
 void scry_diagnosis_follow(scry_diagnosis *d, const float *rhat, const float *ess, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (rhat) d->worst_rhat = fmax(d->worst_rhat, rhat[i]); /* fmax and fmin pass over NaN */
-        if (ess) d->least_ess = fmin(d->least_ess, ess[i]);
+        if (ess) d->min_ess = fmin(d->min_ess, ess[i]);
     }
 }
 
@@ -46,7 +46,7 @@ void scry_diagnosis_report(scry_json *doc, scry_json_node *to, const scry_diagno
     scry_json_put_unsigned(doc, to, "data_steps_unconverged", d->unconverged);
     if (d->draws_chi2 >= 0) scry_json_put_number(doc, to, "chi2_of_draws", d->draws_chi2);
     if (d->worst_rhat >= 0) scry_json_put_number(doc, to, "worst_rhat", d->worst_rhat);
-    if (d->least_ess >= 0) scry_json_put_number(doc, to, "least_ess", d->least_ess);
+    if (d->min_ess >= 0) scry_json_put_number(doc, to, "min_ess", d->min_ess);
 }
 
 /* Takes in `value`, which is the worse the larger sign * value is; NaN is passed over. */
@@ -77,7 +77,7 @@ void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, cons
     diagnosis_judge(&t->misfit, d->chi2, 1, fmax(CHI2_HIGH, 1 + scatter), where);
     diagnosis_judge(&t->overfit, d->draws_chi2, -1, fmin(CHI2_LOW, 1 - scatter), where);
     diagnosis_judge(&t->rhat, d->worst_rhat, 1, RHAT_HIGH, where);
-    diagnosis_judge(&t->ess, d->least_ess, -1, ESS_LOW, where);
+    diagnosis_judge(&t->ess, d->min_ess, -1, ESS_LOW, where);
 }
 
 double scry_diagnosis_chi2(const scry_diagnosis_summary *t)
@@ -87,7 +87,7 @@ double scry_diagnosis_chi2(const scry_diagnosis_summary *t)
 
 /* "a.tif, slice 3 (the worst of 4 of 20 images): ", for a warning to go on from. */
 static const char *name_place(char *buf, size_t size, const scry_diagnosis_summary *t,
-                              const scry_diagnosis_words *w, const scry_diagnosis_fault *f)
+                              const scry_diagnosis_texts *w, const scry_diagnosis_fault *f)
 {
     const int used = snprintf(buf, size, "%s%s%s", w->file, f->where[0] ? ", " : "", f->where);
     if (t->images > 1 && used >= 0 && (size_t)used < size)
@@ -96,7 +96,7 @@ static const char *name_place(char *buf, size_t size, const scry_diagnosis_summa
     return buf;
 }
 
-static void warn_of_noise(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+static void warn_of_noise(const scry_diagnosis_summary *t, const scry_diagnosis_texts *w,
                           const scry_log *log)
 {
     char place[512];
@@ -118,7 +118,7 @@ static void warn_of_noise(const scry_diagnosis_summary *t, const scry_diagnosis_
             name_place(place, sizeof place, t, w, &t->overfit), t->overfit.value, w->noise, end);
 }
 
-static void note_summary(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+static void note_summary(const scry_diagnosis_summary *t, const scry_diagnosis_texts *w,
                          const scry_log *log)
 {
     char chi2[160] = "", range[96] = "", rhat[48] = "", ess[48] = "", steps[96] = "";
@@ -137,7 +137,7 @@ static void note_summary(const scry_diagnosis_summary *t, const scry_diagnosis_w
                   ess, steps);
 }
 
-void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_texts *w,
                         const scry_log *log)
 {
     char place[512];

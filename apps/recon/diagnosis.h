@@ -13,7 +13,7 @@ typedef struct scry_diagnosis {
     size_t solves, unconverged; /* data steps, and those that ended before they converged */
     double chi2;       /* of the mean: its deviance over the number of measurements. NaN: unknown */
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
-    double worst_rhat, least_ess; /* NaN: not followed */
+    double worst_rhat, min_ess; /* NaN: not followed */
 } scry_diagnosis;
 
 SCRY_END
@@ -26,7 +26,7 @@ SCRY_END
 
 /* What chains of `method` say; chi2 and measured are the caller's to fill in. */
 scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method *method);
-/* worst_rhat and least_ess of the pixels that are written, one call for each stretch of n; NULL or
+/* worst_rhat and min_ess of the pixels that are written, one call for each stretch of n; NULL or
  * NaN: not followed. */
 void scry_diagnosis_follow(scry_diagnosis *d, const float *rhat, const float *ess, size_t n);
 
@@ -50,15 +50,15 @@ void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, cons
 /* Of all measurements; NaN when no image has one. */
 double scry_diagnosis_chi2(const scry_diagnosis_summary *t);
 
-typedef struct scry_diagnosis_words {
+typedef struct scry_diagnosis_texts {
     const char *file;
     const char *noise; /* options that tell the noise, for advice; NULL: chi2 is not judged */
     const char *model; /* what else may be: "the psf is wrong" */
     bool rhat, ess;    /* asked for: judged */
     bool multi_draw;   /* the method gives several draws a chain where asked */
-} scry_diagnosis_words;
+} scry_diagnosis_texts;
 /* A note, "file: chi2 1.02, ...", and a warning for each kind of fault. */
-void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_words *w,
+void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_texts *w,
                         const scry_log *log);
 
 #endif

@@ -15,7 +15,7 @@ static scry_status make_priors(scry_problem *out, scry_prior **prior, scry_prior
                                           &(scry_prior_plan){.tile = q->tile, .threads = 1}, err);
     if (st == SCRY_OK && power->count)
         st = scry_gaussian_create_radial(model, &space, space.rank, power, err);
-    *out = (scry_problem){.prior = *prior, .model = *model, .gap = &pool->info->departure};
+    *out = (scry_problem){.prior = *prior, .model = *model, .gap = &pool->info->gap};
     return st;
 }
 

@@ -7,7 +7,7 @@ void scry_options_report(scry_json *d, scry_json_node *to, const scry_options *o
         double value = 0;
         char word[40];
         scry_options_get(options, o->name, &value, NULL);
-        if (o->words)
+        if (o->choices)
             scry_json_put_string(d, list, o->name, scry_option_print(o, value, word, sizeof word));
         else
             scry_json_put_number(d, list, o->name, value);

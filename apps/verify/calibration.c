@@ -21,8 +21,8 @@ static const double STEIN_LEVEL = 0.03;
 /* Calls of networks that a method may cost by default, all problems together, a VJP counting as
  * two: some 3 ms each. It pays for fewer images, and where it does not pay for LEAST of them on
  * each problem, for fewer problems: those that come first. --method pays four times as
- * much, and for LEAST_ASKED images whatever they cost. */
-enum { BUDGET = 12000, VJP_COST = 2, LEAST = 3, LEAST_ASKED = 2 };
+ * much, and for MIN_IMAGES_ASKED images whatever they cost. */
+enum { BUDGET = 12000, VJP_COST = 2, MIN_IMAGES = 3, MIN_IMAGES_ASKED = 2 };
 
 static size_t count_chains(const verify_settings *settings)
 {
@@ -71,10 +71,10 @@ static scry_status afford(size_t *images, const verify_table *table, verify_row 
     if (st != SCRY_OK) return st;
     const double budget = settings->method ? 4.0 * BUDGET : BUDGET;
     const size_t paid = (size_t)(budget / cost / (double)t->chains);
-    size_t problems = paid / LEAST < count ? paid / LEAST : count;
+    size_t problems = paid / MIN_IMAGES < count ? paid / MIN_IMAGES : count;
     if (settings->method) problems = count; /* what is asked for is measured */
     *images = at < problems ? paid / problems : 0;
-    if (settings->method && *images < LEAST_ASKED) *images = LEAST_ASKED;
+    if (settings->method && *images < MIN_IMAGES_ASKED) *images = MIN_IMAGES_ASKED;
     if (*images > t->images) *images = t->images;
     if (!*images)
         snprintf(row->note, sizeof row->note,
@@ -123,12 +123,14 @@ static scry_status run_trial(verify_table *table, const verify_trial *t, size_t 
     return st;
 }
 
-static scry_status draw_truths(verify_trial *t, const scry_law *law, scry_error *err)
+static scry_status draw_truths(verify_trial *t, const scry_gaussian_mixture *mixture,
+                               scry_error *err)
 {
     double *x = scry_alloc(t->n, sizeof *x);
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "an image");
     for (size_t k = 0; k < t->images; k++) {
-        scry_law_draw(law, x, (uint64_t)t->settings->seed, VERIFY_TRUTHS + (uint32_t)k);
+        scry_gaussian_mixture_draw(mixture, x, (uint64_t)t->settings->seed,
+                                   VERIFY_TRUTHS + (uint32_t)k);
         for (size_t i = 0; i < t->n; i++)
             t->x[k * t->n + i] = (float)x[i];
     }
@@ -154,7 +156,7 @@ static scry_status run_control(verify_table *table, const exact_spec *spec, cons
                       .prior = p.prior,
                       .model = p.model};
     st = verify_trial_allocate(&t, err);
-    if (st == SCRY_OK) st = draw_truths(&t, p.law, err);
+    if (st == SCRY_OK) st = draw_truths(&t, p.mixture, err);
     if (st == SCRY_OK) st = verify_trial_measure(&t, err);
     if (st == SCRY_OK) st = run_trial(table, &t, 0, 1, err);
     verify_trial_clear(&t);

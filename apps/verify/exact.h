@@ -1,7 +1,7 @@
 #ifndef SCRY_APPS_VERIFY_EXACT_H
 #define SCRY_APPS_VERIFY_EXACT_H
 
-#include "datasets/law.h"
+#include "datasets/gaussian_mixture.h"
 #include "operators/op.h"
 #include "priors/prior.h"
 
@@ -26,9 +26,9 @@ typedef struct exact_problem {
     const exact_spec *spec;
     size_t n, m; /* floats of an image, of a measurement */
     scry_op *A;
-    double *matrix;            /* A as m x n */
-    scry_prior *prior, *model; /* model: a Gaussian of the prior's mean and covariance */
-    scry_law *law;             /* the prior again, for the exact posterior */
+    double *matrix;                 /* A as m x n */
+    scry_prior *prior, *model;      /* model: a Gaussian of the prior's mean and covariance */
+    scry_gaussian_mixture *mixture; /* the prior again, for the exact posterior */
 } exact_problem;
 
 extern const exact_spec exact_gaussian[], exact_mixture[]; /* end with operator_ NULL */
@@ -38,7 +38,8 @@ void exact_problem_close(exact_problem *p); /* accepts a zeroed one */
 
 /* Measurement `number`: an image from the prior, measured, noise added; and its posterior.
  * y: m floats. */
-scry_status exact_problem_measure(const exact_problem *p, float *y, scry_law **posterior,
-                                  uint64_t seed, uint32_t number, scry_error *err);
+scry_status exact_problem_measure(const exact_problem *p, float *y,
+                                  scry_gaussian_mixture **posterior, uint64_t seed, uint32_t number,
+                                  scry_error *err);
 
 #endif

@@ -13,7 +13,7 @@
 /* Samples of a posterior: enough that the mean is known to a hundredth of the prior's sd, but not
  * more than what BUDGET calls of the denoiser pay for, measurements together. A call of the VJP
  * counts as three, as with networks. */
-enum { MEASUREMENTS = 16, MOST_CHAINS = 256, LEAST_CHAINS = 32, BUDGET = 1 << 20 };
+enum { MEASUREMENTS = 16, MAX_CHAINS = 256, MIN_CHAINS = 32, BUDGET = 1 << 20 };
 enum { VJP_COST = 3 };
 
 /* One method on one problem. */
@@ -42,15 +42,15 @@ static scry_status plan_chains(struct run *r, scry_error *err)
     const verify_posterior posterior = posterior_of(r);
     const uint64_t seed = (uint64_t)r->settings->seed;
     double cost;
-    scry_law *exact;
+    scry_gaussian_mixture *exact;
     scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, 0, err);
     if (st != SCRY_OK) return st;
-    scry_law_free(exact);
+    scry_gaussian_mixture_free(exact);
     st = verify_cost(&cost, NULL, &posterior, &r->opts, VJP_COST, seed, err);
     if (st != SCRY_OK) return st;
     const double afford = BUDGET / cost / MEASUREMENTS;
     r->chains = r->settings->chains ? (size_t)r->settings->chains
-                                    : (size_t)fmax(LEAST_CHAINS, fmin(MOST_CHAINS, afford));
+                                    : (size_t)fmax(MIN_CHAINS, fmin(MAX_CHAINS, afford));
     return SCRY_OK;
 }
 
@@ -59,7 +59,7 @@ static scry_status verify_gaussian_measure(struct run *r, size_t number, scry_er
     const verify_posterior posterior = posterior_of(r);
     const uint64_t seed = (uint64_t)r->settings->seed;
     scry_chains c = {0};
-    scry_law *exact = NULL;
+    scry_gaussian_mixture *exact = NULL;
     scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, (uint32_t)number, err);
     if (st == SCRY_OK)
         st = verify_draw(&c, &posterior, &r->opts, number * r->chains, r->chains, seed, err);
@@ -68,7 +68,7 @@ static scry_status verify_gaussian_measure(struct run *r, size_t number, scry_er
         if (c.done >= 2) st = scry_scorecard_add(r->card, exact, c.samples, c.done, err);
     }
     scry_chains_free(&c);
-    scry_law_free(exact);
+    scry_gaussian_mixture_free(exact);
     return st;
 }
 
@@ -109,7 +109,7 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
     row->options = options;
     scry_options_init(&r.opts, method);
     scry_status st = scry_options_parse(&r.opts, options, &why);
-    if (st == SCRY_OK) st = scry_scorecard_create(&r.card, problem->law, r.measurements, &why);
+    if (st == SCRY_OK) st = scry_scorecard_create(&r.card, problem->mixture, r.measurements, &why);
     if (st == SCRY_OK) st = plan_chains(&r, &why);
     for (size_t b = 0; b < r.measurements && st == SCRY_OK && !cli_interrupted; b++)
         st = verify_gaussian_measure(&r, b, &why);

@@ -2,13 +2,13 @@
 
 #include "datasets/levy.h"
 #include "lib/memory.h"
+#include "lib/sort.h"
 #include "lib/stats/rank_statistics.h"
 #include "priors/gaussian.h"
 #include "priors/levy.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The Levy benchmark: signals whose posteriors Gibbs sampling knows, and the samplers on them with
@@ -26,31 +26,31 @@ enum { LENGTH = 64, CHAINS = 19, KEEP = 400 };
  * Bernoulli-Laplace. */
 enum { DENOISE_BURN_IN = 10, DENOISE_SWEEPS = 30 };
 
-/* A row costs `budget` calls of D and VJP, in units of those of laws that need sampling, so a dear
- * method gets fewer signals, but `least`, unless that costs more than twice the budget. Then it is
- * dear: by default it is measured with Gaussian increments, whose D costs next to nothing, and on
- * one problem with others; with --method or --full on all. */
+/* A row costs `budget` calls of D and VJP, in units of those of distributions that need sampling,
+ * so a dear method gets fewer signals, but `least`, unless that costs more than twice the budget.
+ * Then it is dear: by default it is measured with Gaussian increments, whose D costs next to
+ * nothing, and on one problem with others; with --method or --full on all. */
 struct size {
-    size_t signals, least, burn_in, sweeps; /* burn_in, sweeps: of the gold posteriors */
-    double budget, budget_one;              /* budget_one: of a single method */
+    size_t signals, min, burn_in, sweeps; /* burn_in, sweeps: of the gold posteriors */
+    double budget, budget_one;            /* budget_one: of a single method */
 };
 
-/* --full has the laws, operators, length, noise and Gibbs sweeps of the paper and at most 40 of its
- * 1000 signals: what two cores do in an hour, some 6000 s of processors with 18 methods at 0.13 ms
- * a call. */
+/* --full has the distributions, operators, length, noise and Gibbs sweeps of the paper and at most
+ * 40 of its 1000 signals: what two cores do in an hour, some 6000 s of processors with 18 methods
+ * at 0.13 ms a call. */
 static const struct size quick = {6, 2, 500, 2000, 12000, 48000};
 static const struct size full = {40, 4, 10000, 20000, 60000, 600000};
 static const double PRICE_GAUSSIAN = 0.1;
-static const char *const SAMPLE_OPERATOR = "deconvolve", *const SAMPLE_LAW = "laplace";
+static const char *const SAMPLE_OPERATOR = "deconvolve", *const SAMPLE_PROCESS = "laplace";
 
 static const double SNR = 25, LEVEL = 0.25;
 
-struct law_row {
+struct levy_process {
     const char *name;
-    scry_increments law;
+    scry_increments increments;
     bool always; /* also without --full */
 };
-static const struct law_row laws[] = {
+static const struct levy_process processes[] = {
     {"gaussian", {SCRY_INCREMENT_GAUSSIAN, 0.5, 0, 0}, true},
     {"laplace", {SCRY_INCREMENT_LAPLACE, 1, 0, 0}, true},
     {"student-1", {SCRY_INCREMENT_STUDENT, 1, 1, 0}, false},
@@ -58,26 +58,26 @@ static const struct law_row laws[] = {
     {"student-3", {SCRY_INCREMENT_STUDENT, 1, 3, 0}, true},
     {"bern-lapl", {SCRY_INCREMENT_BERNOULLI_LAPLACE, 1, 0, 0.1}, true},
 };
-enum { LAWS = sizeof laws / sizeof *laws };
+enum { PROCESSES = sizeof processes / sizeof *processes };
 
 enum metric { GAP, BIAS, SPREAD, COVER50, COVER90, TRUTH50, TRUTH90, METRICS };
 
-/* One operator and law: the signals, what was measured of them, and their posteriors. */
+/* One operator and distribution: the signals, what was measured of them, and their posteriors. */
 struct bench {
     const verify_settings *settings;
     const struct size *size;
-    const char *operator_, *law;
+    const char *operator_, *increments;
     double price; /* of a call of D */
     bool sample;  /* the problem that dear methods are measured on */
     scry_levy problem;
-    scry_prior *prior, *model; /* model NULL: the law has no variance */
+    scry_prior *prior, *model; /* model NULL: the distribution has no variance */
     size_t chains;
     float *x, *y;                        /* signals x n, signals x m */
     scry_levy_posterior *gold, *control; /* signals; a second run, judged as a method is */
 };
 
 /* Sums over signals of what makes the metrics, and of their squares. */
-struct tally {
+struct levy_sums {
     size_t signals;
     double first[METRICS], second[METRICS];
     verify_sum sum;
@@ -86,7 +86,7 @@ struct tally {
 static scry_status verify_levy_make_model(struct bench *b, scry_error *err)
 {
     const size_t n = b->problem.n;
-    const double variance = scry_increments_variance(&b->problem.law);
+    const double variance = scry_increments_variance(&b->problem.increments);
     if (!isfinite(variance)) return SCRY_OK;
     double *C = scry_alloc((n + 1) * n, sizeof *C); /* the covariance, and the mean 0 */
     if (!C) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu values", n);
@@ -106,7 +106,7 @@ static scry_status make_signal(struct bench *b, size_t k, scry_error *err)
     float *x = b->x + k * n, *y = b->y + k * m;
     scry_levy_gibbs gibbs = {
         .burn_in = b->size->burn_in, .sweeps = b->size->sweeps, .keep = KEEP, .seed = seed + 2 * k};
-    scry_status st = scry_levy_signal(x, n, &b->problem.law, seed, (uint32_t)k, err);
+    scry_status st = scry_levy_signal(x, n, &b->problem.increments, seed, (uint32_t)k, err);
     if (st == SCRY_OK) st = scry_levy_measure(y, &b->problem, x, seed, (uint32_t)k, err);
     if (st == SCRY_OK) st = scry_levy_condition(&b->gold[k], &b->problem, y, &gibbs, err);
     gibbs.seed++;
@@ -152,35 +152,30 @@ static void bench_close(struct bench *b)
     scry_levy_clear(&b->problem);
 }
 
-static scry_status bench_open(struct bench *b, const struct law_row *row, scry_levy_kind kind,
+static scry_status bench_open(struct bench *b, const struct levy_process *row, scry_levy_kind kind,
                               const verify_settings *settings, scry_error *err)
 {
     double amplitude;
-    scry_increments law = row->law;
+    scry_increments increments = row->increments;
     scry_levy_opts opts;
     scry_status st;
     *b = (struct bench){
-        .settings = settings, .operator_ = scry_levy_kinds()[kind], .law = row->name};
-    b->price = row->law.kind == SCRY_INCREMENT_GAUSSIAN ? PRICE_GAUSSIAN : 1;
-    b->sample = !strcmp(b->operator_, SAMPLE_OPERATOR) && !strcmp(b->law, SAMPLE_LAW);
+        .settings = settings, .operator_ = scry_levy_kinds()[kind], .increments = row->name};
+    b->price = row->increments.kind == SCRY_INCREMENT_GAUSSIAN ? PRICE_GAUSSIAN : 1;
+    b->sample = !strcmp(b->operator_, SAMPLE_OPERATOR) && !strcmp(b->increments, SAMPLE_PROCESS);
     b->size = settings->full ? &full : &quick;
     b->chains = settings->chains ? (size_t)settings->chains : CHAINS;
-    if ((st = scry_levy_amplitude(&amplitude, LENGTH, &law, err)) != SCRY_OK) return st;
-    law.scale /= amplitude;
+    if ((st = scry_levy_amplitude(&amplitude, LENGTH, &increments, err)) != SCRY_OK) return st;
+    increments.scale /= amplitude;
     scry_levy_opts_init(&opts);
     opts.burn_in = DENOISE_BURN_IN;
     opts.sweeps = DENOISE_SWEEPS;
-    st = scry_levy_problem(&b->problem, LENGTH, &law, kind, SNR, (uint64_t)settings->seed, err);
-    if (st == SCRY_OK) st = scry_levy_create(&b->prior, LENGTH, &law, &opts, err);
+    st = scry_levy_problem(&b->problem, LENGTH, &increments, kind, SNR, (uint64_t)settings->seed,
+                           err);
+    if (st == SCRY_OK) st = scry_levy_create(&b->prior, LENGTH, &increments, &opts, err);
     if (st == SCRY_OK) st = verify_levy_make_model(b, err);
     if (st == SCRY_OK) st = make_signals(b, err);
     return st;
-}
-
-static int verify_levy_ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* Of the central interval p of K sorted samples of entry i: probability under the gold
@@ -203,7 +198,7 @@ static void cover(const double *sorted, size_t K, double p, const scry_levy_post
 }
 
 /* K samples of signal k. `stride` n, in float or in double. */
-static scry_status verify_levy_judge(struct tally *t, const struct bench *b, size_t k,
+static scry_status verify_levy_judge(struct levy_sums *t, const struct bench *b, size_t k,
                                      const float *single, const double *precise, size_t K,
                                      scry_error *err)
 {
@@ -221,7 +216,7 @@ static scry_status verify_levy_judge(struct tally *t, const struct bench *b, siz
         }
         for (size_t s = 0; s < K; s++)
             square += pow(sorted[s] - mean, 2) / (double)(K - 1);
-        qsort(sorted, K, sizeof *sorted, verify_levy_ascending);
+        scry_sort_double(sorted, K);
         error += pow(mean - x[i], 2);
         best += pow(gold->mean[i] - x[i], 2);
         apart += pow(mean - gold->mean[i], 2) - square / (double)K - pow(gold->error[i], 2);
@@ -243,7 +238,7 @@ static scry_status verify_levy_judge(struct tally *t, const struct bench *b, siz
 }
 
 /* Means over signals with their standard errors; BIAS and SPREAD as roots. */
-static void verify_levy_fill(verify_row *row, const struct tally *t)
+static void verify_levy_fill(verify_row *row, const struct levy_sums *t)
 {
     for (int i = 0; i < METRICS; i++) {
         verify_value v = verify_mean(t->first[i], t->second[i], t->signals);
@@ -289,9 +284,9 @@ static scry_status afford(size_t *signals, const verify_table *table, verify_row
     if (st != SCRY_OK) return st;
     const double budget = b->settings->method ? size->budget_one : size->budget;
     const double paid = budget / b->price / cost / (double)b->chains;
-    const bool dear = 2 * paid < (double)size->least;
+    const bool dear = 2 * paid < (double)size->min;
     *signals = paid < (double)size->signals ? (size_t)paid : size->signals;
-    if (*signals < size->least) *signals = size->least;
+    if (*signals < size->min) *signals = size->min;
     if (dear && !b->settings->method && !b->settings->full && !b->sample && b->price >= 1) {
         *signals = 0;
         snprintf(row->note, sizeof row->note,
@@ -301,7 +296,7 @@ static scry_status afford(size_t *signals, const verify_table *table, verify_row
     return SCRY_OK;
 }
 
-static scry_status verify_levy_sample(struct tally *t, const struct bench *b, size_t k,
+static scry_status verify_levy_sample(struct levy_sums *t, const struct bench *b, size_t k,
                                       const scry_options *opts, scry_error *err)
 {
     const verify_posterior posterior = posterior_of(b, k);
@@ -316,7 +311,7 @@ static scry_status verify_levy_sample(struct tally *t, const struct bench *b, si
     return st;
 }
 
-static scry_status run_method(struct tally *t, const verify_table *table, verify_row *row,
+static scry_status run_method(struct levy_sums *t, const verify_table *table, verify_row *row,
                               const struct bench *b, const struct scry_method *method,
                               scry_error *err)
 {
@@ -330,7 +325,7 @@ static scry_status run_method(struct tally *t, const verify_table *table, verify
 }
 
 /* The second Gibbs run, which says how far the numbers are to be trusted. */
-static scry_status run_control(struct tally *t, const struct bench *b, scry_error *err)
+static scry_status run_control(struct levy_sums *t, const struct bench *b, scry_error *err)
 {
     scry_status st = SCRY_OK;
     for (size_t k = 0; k < b->size->signals && st == SCRY_OK; k++) {
@@ -345,9 +340,10 @@ static scry_status verify_levy_add_row(verify_table *table, const struct bench *
                                        const struct scry_method *method, scry_error *err)
 {
     const double begun = verify_clock();
-    struct tally t = {0};
+    struct levy_sums t = {0};
     scry_error why = {0};
-    verify_row *row = verify_add(table, method ? method->name : "gibbs", b->operator_, b->law);
+    verify_row *row =
+        verify_add(table, method ? method->name : "gibbs", b->operator_, b->increments);
     if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     if (method) row->options = b->settings->options;
     scry_status st =
@@ -363,13 +359,13 @@ static scry_status verify_levy_add_row(verify_table *table, const struct bench *
     return st;
 }
 
-static scry_status run_bench(verify_table *table, const struct law_row *law, scry_levy_kind kind,
-                             const verify_settings *settings, scry_error *err)
+static scry_status run_bench(verify_table *table, const struct levy_process *increments,
+                             scry_levy_kind kind, const verify_settings *settings, scry_error *err)
 {
     size_t count;
     struct bench b;
     const struct scry_method *const *methods = scry_methods(&count);
-    scry_status st = bench_open(&b, law, kind, settings, err);
+    scry_status st = bench_open(&b, increments, kind, settings, err);
     if (st == SCRY_OK && !cli_interrupted) st = verify_levy_add_row(table, &b, NULL, err);
     for (size_t i = 0; i < count && st == SCRY_OK && !cli_interrupted; i++)
         if (verify_selected(settings, methods[i]))
@@ -384,9 +380,9 @@ static scry_status verify_levy_run(verify_table *table, const verify_settings *s
     scry_status st = SCRY_OK;
     for (int kind = 0; scry_levy_kinds()[kind]; kind++) {
         if (!verify_operator(settings, scry_levy_kinds()[kind])) continue;
-        for (int l = 0; l < LAWS && st == SCRY_OK && !cli_interrupted; l++)
-            if (laws[l].always || settings->full)
-                st = run_bench(table, &laws[l], (scry_levy_kind)kind, settings, err);
+        for (int l = 0; l < PROCESSES && st == SCRY_OK && !cli_interrupted; l++)
+            if (processes[l].always || settings->full)
+                st = run_bench(table, &processes[l], (scry_levy_kind)kind, settings, err);
     }
     return st;
 }

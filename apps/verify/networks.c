@@ -107,7 +107,7 @@ static scry_status make_priors(verify_network_trial *net, bool pairs, scry_error
     }
     net->trial.prior = net->prior;
     net->trial.model = net->model;
-    net->trial.departure = st == SCRY_OK ? &net->pool.info->departure : NULL;
+    net->trial.gap = st == SCRY_OK ? &net->pool.info->gap : NULL;
     return st;
 }
 
@@ -131,14 +131,14 @@ static scry_status verify_networks_fill(verify_network_trial *net, bool pairs, s
 {
     verify_trial *t = &net->trial;
     scry_space space = SCRY_SPACE(SIDE, SIDE);
-    double least, most;
+    double min, max;
     space.cplx = pairs;
     scry_status st = make_priors(net, pairs, err);
     if (st == SCRY_OK) st = verify_networks_make_operator(net, &space, err);
     if (st == SCRY_OK) st = verify_trial_allocate(t, err);
     if (st != SCRY_OK) return st;
-    scry_prior_sigma_range(net->prior, &least, &most);
-    t->stein_sigma = fmax(STEIN_LEVEL, least);
+    scry_prior_sigma_range(net->prior, &min, &max);
+    t->stein_sigma = fmax(STEIN_LEVEL, min);
     st = draw_truths(t, err);
     return st == SCRY_OK && !cli_interrupted ? verify_trial_measure(t, err) : st;
 }

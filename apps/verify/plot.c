@@ -14,7 +14,7 @@ enum { WIDTH = 1800, MARGIN = 16, DOT = 2, LINE = 20, TITLE = 36 };
 enum { CELL_X = 44, CELL_Y = 16, GROUP_GAP = 12 };                /* heat map */
 enum { BAR = 13, BARS_Y = 60, BARS_GAP_X = 22, BARS_GAP_Y = 12 }; /* histograms */
 enum { LETTER = SCRY_GLYPH_ADVANCE * DOT, TALL = SCRY_GLYPH_HEIGHT * DOT };
-enum { MOST = 64 }; /* methods of a plot, and problems */
+enum { MAX_AXIS = 64 }; /* methods of a plot, and problems */
 
 /* Ratio at the top of a histogram; steps of tolerance at the ends of the colours; half the width of
  * a 95 % band in standard errors. */
@@ -32,7 +32,7 @@ struct page {
 
 /* The rows and columns of a plot: a row of the table for each. */
 struct axis {
-    const verify_row *first[MOST];
+    const verify_row *first[MAX_AXIS];
     size_t count;
 };
 
@@ -54,7 +54,7 @@ static void axis_fill(struct axis *axis, const verify_table *table,
         size_t k = 0;
         while (k < axis->count && !same(axis->first[k], &table->rows[r]))
             k++;
-        if (k == axis->count && k < MOST) axis->first[axis->count++] = &table->rows[r];
+        if (k == axis->count && k < MAX_AXIS) axis->first[axis->count++] = &table->rows[r];
     }
 }
 
@@ -68,23 +68,23 @@ static const verify_row *find_row(const verify_table *table, const verify_row *m
 }
 
 static void text(const struct page *p, size_t y, size_t x, size_t length, scry_colour colour,
-                 const char *words)
+                 const char *label)
 {
-    scry_canvas_text(&p->canvas, y, x, length, DOT, SCRY_TEXT_RIGHT, colour, words);
+    scry_canvas_text(&p->canvas, y, x, length, DOT, SCRY_TEXT_RIGHT, colour, label);
 }
 
 /* A line of text at the left, and the next one below it. */
-static void say(struct page *p, const char *words)
+static void say(struct page *p, const char *label)
 {
-    text(p, p->y, MARGIN, WIDTH - 2 * MARGIN, ink, words);
+    text(p, p->y, MARGIN, WIDTH - 2 * MARGIN, ink, label);
     p->y += LINE;
 }
 
-static void title(struct page *p, const char *words)
+static void title(struct page *p, const char *label)
 {
     p->y += TITLE / 2;
     scry_canvas_text(&p->canvas, p->y, MARGIN, WIDTH - 2 * MARGIN, DOT + 1, SCRY_TEXT_RIGHT, ink,
-                     words);
+                     label);
     p->y += TITLE;
 }
 
@@ -111,11 +111,11 @@ static void write_method(const struct page *p, size_t y, const verify_row *row)
 static void write_number(const struct page *p, size_t y, size_t x, double value, int decimals,
                          scry_colour colour)
 {
-    char words[32];
+    char label[32];
     do {
-        snprintf(words, sizeof words, "%.*f", decimals, value);
-    } while (decimals-- > 0 && scry_canvas_text_length(words, DOT) > CELL_X - 5);
-    text(p, y, x, CELL_X - 2, colour, words);
+        snprintf(label, sizeof label, "%.*f", decimals, value);
+    } while (decimals-- > 0 && scry_canvas_text_length(label, DOT) > CELL_X - 5);
+    text(p, y, x, CELL_X - 2, colour, label);
 }
 
 static void draw_cell(const struct page *p, size_t y, size_t x, const verify_value *v,
@@ -128,7 +128,7 @@ static void draw_cell(const struct page *p, size_t y, size_t x, const verify_val
         return;
     }
     scry_canvas_fill(&p->canvas, y, x, CELL_Y - 1, CELL_X - 1,
-                     scry_colormap_at(SCRY_MAP_DIVERGING, 0.5 + steps / (2 * STEPS)));
+                     scry_colour_map_at(SCRY_MAP_DIVERGING, 0.5 + steps / (2 * STEPS)));
     write_number(p, y + 3, x + 2, v->value, m->decimals, fabs(steps) > 0.7 * STEPS ? light : ink);
 }
 
@@ -150,9 +150,9 @@ static void draw_group_row(const struct page *p, size_t y, size_t x, const verif
 static void draw_group_head(const struct page *p, size_t y, size_t x, const verify_row *problem,
                             const verify_metric *metrics, size_t count, size_t height)
 {
-    char words[64];
-    snprintf(words, sizeof words, "%s, %s", problem->operator_, problem->problem);
-    text(p, y, x, count * CELL_X, ink, words);
+    char label[64];
+    snprintf(label, sizeof label, "%s, %s", problem->operator_, problem->problem);
+    text(p, y, x, count * CELL_X, ink, label);
     for (size_t i = 0; i < count; i++)
         scry_canvas_text(&p->canvas, y + height - 6, x + i * CELL_X + CELL_X / 2 - 6, height - LINE,
                          DOT, SCRY_TEXT_UP, ink, metrics[i].title);
@@ -187,17 +187,17 @@ static void draw_map(struct page *p, const verify_table *table, const struct axi
     size_t count = 0;
     while (table->part->metrics[count].key)
         count++;
-    const size_t room = WIDTH - 2 * MARGIN - label_width(methods) + GROUP_GAP;
-    const size_t fit = room / (count * CELL_X + GROUP_GAP), most = fit ? fit : 1;
-    const size_t bands = (problems->count + most - 1) / most;
+    const size_t width = WIDTH - 2 * MARGIN - label_width(methods) + GROUP_GAP;
+    const size_t fit = width / (count * CELL_X + GROUP_GAP), max = fit ? fit : 1;
+    const size_t bands = (problems->count + max - 1) / max;
     for (size_t b = 0; b < bands; b++)
         draw_band(p, table, methods, problems, b * problems->count / bands,
                   (b + 1) * problems->count / bands);
     for (const verify_metric *m = table->part->metrics; m->key; m++) {
-        char words[256];
-        snprintf(words, sizeof words, "%-10s  %s; ideal %g, a step of colour %g", m->title, m->help,
+        char label[256];
+        snprintf(label, sizeof label, "%-10s  %s; ideal %g, a step of colour %g", m->title, m->help,
                  m->ideal, m->tolerance);
-        say(p, words);
+        say(p, label);
     }
 }
 
@@ -272,11 +272,11 @@ static void draw_legend(struct page *p)
            "below each map; grey: not measured, and why");
     for (int k = -4; k <= 4; k++) {
         const size_t x = MARGIN + (size_t)(k + 4) * STEP;
-        char words[8];
-        snprintf(words, sizeof words, "%+d", k);
+        char label[8];
+        snprintf(label, sizeof label, "%+d", k);
         scry_canvas_fill(&p->canvas, p->y, x, CELL_Y, STEP,
-                         scry_colormap_at(SCRY_MAP_DIVERGING, 0.5 + k / (2 * STEPS)));
-        text(p, p->y + 3, x + STEP / 2 - LETTER, STEP, k > 2 || k < -2 ? light : ink, words);
+                         scry_colour_map_at(SCRY_MAP_DIVERGING, 0.5 + k / (2 * STEPS)));
+        text(p, p->y + 3, x + STEP / 2 - LETTER, STEP, k > 2 || k < -2 ? light : ink, label);
     }
     p->y += CELL_Y + LINE / 2;
 }
@@ -288,11 +288,11 @@ static void verify_plot_draw(struct page *p, const verify_table *tables, size_t 
     draw_legend(p);
     for (size_t i = 0; i < count; i++) {
         struct axis methods, problems;
-        char words[256];
+        char label[256];
         axis_fill(&methods, &tables[i], same_method);
         axis_fill(&problems, &tables[i], same_problem);
-        snprintf(words, sizeof words, "%s: %s", tables[i].part->name, tables[i].part->summary);
-        title(p, words);
+        snprintf(label, sizeof label, "%s: %s", tables[i].part->name, tables[i].part->summary);
+        title(p, label);
         draw_map(p, &tables[i], &methods, &problems);
         draw_histograms(p, &tables[i], &methods, &problems);
     }

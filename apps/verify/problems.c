@@ -1,6 +1,7 @@
 #include "apps/verify/exact.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "operators/blur.h"
 #include "operators/dense.h"
@@ -31,7 +32,7 @@ const exact_spec exact_mixture[] = {
     {0},
 };
 
-/* A prior of real images, next to the same law in numbers. */
+/* A prior of real images, next to the same distribution in numbers. */
 struct part {
     size_t n, count;
     double weight[2], *mean, *cov; /* count x n, count x n x n */
@@ -52,7 +53,8 @@ static scry_status part_alloc(struct part *p, size_t n, size_t count, scry_error
     if (count == 1) p->weight[0] = 1;
     p->mean = scry_alloc(count * n, sizeof(double));
     p->cov = scry_alloc(count * n * n, sizeof(double));
-    return p->mean && p->cov ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "a law in %zu dimensions", n);
+    return p->mean && p->cov ? SCRY_OK
+                             : SCRY_FAIL(err, SCRY_ENOMEM, "a prior in %zu dimensions", n);
 }
 
 /* Power falls with frequency as that of natural images does (Field 1987, JOSA A 4:2379), f^-2, from
@@ -92,7 +94,7 @@ static scry_status make_stationary(struct part *p, const exact_spec *spec, const
                 const double dy = (double)(i / nx) - (double)(j / nx);
                 const double dx = (double)(i % nx) - (double)(j % nx);
                 p->cov[i * n + j] += spectrum_at(hypot(fy, fx), &s) *
-                                     cos(2 * M_PI * (fy * dy + fx * dx)) / (double)n;
+                                     cos(2 * SCRY_PI * (fy * dy + fx * dx)) / (double)n;
             }
     }
     return scry_gaussian_create(
@@ -142,7 +144,8 @@ static scry_status make_mixture(struct part *p, const scry_space *space, scry_er
     return scry_mixture_create(&p->prior, space, c, 2, err);
 }
 
-/* re + i im, independent: pairs of the laws and the prior of the pairs. im has one component. */
+/* re + i im, independent: pairs of the distributions and the prior of the pairs. im has one
+ * component. */
 static scry_status verify_problems_join(exact_problem *p, struct part *re, struct part *im,
                                         scry_error *err)
 {
@@ -160,7 +163,8 @@ static scry_status verify_problems_join(exact_problem *p, struct part *re, struc
                 at[n + 1] = im->cov[i * half + j];
             }
         }
-    if (st == SCRY_OK) st = scry_law_create(&p->law, n, re->count, re->weight, mean, cov, err);
+    if (st == SCRY_OK)
+        st = scry_gaussian_mixture_create(&p->mixture, n, re->count, re->weight, mean, cov, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, re->prior, im->prior, err);
     if (st == SCRY_OK) re->prior = im->prior = NULL; /* they belong to it now */
     scry_free(mean);
@@ -189,7 +193,8 @@ static scry_status make_prior(exact_problem *p, const scry_space *space, bool pa
     if (st == SCRY_OK && pairs) st = make_stationary(&im, p->spec, space, 0, 0.25, err);
     if (st == SCRY_OK && pairs) st = verify_problems_join(p, &re, &im, err);
     if (st == SCRY_OK && !pairs) {
-        st = scry_law_create(&p->law, re.n, re.count, re.weight, re.mean, re.cov, err);
+        st = scry_gaussian_mixture_create(&p->mixture, re.n, re.count, re.weight, re.mean, re.cov,
+                                          err);
         p->prior = re.prior;
         re.prior = NULL;
     }
@@ -198,7 +203,7 @@ static scry_status make_prior(exact_problem *p, const scry_space *space, bool pa
     return st;
 }
 
-/* What is stored beside a trained prior: mean and covariance, whatever its true law. */
+/* What is stored beside a trained prior: mean and covariance, whatever its true distribution. */
 static scry_status verify_problems_make_model(exact_problem *p, scry_error *err)
 {
     const size_t n = p->n;
@@ -208,7 +213,7 @@ static scry_status verify_problems_make_model(exact_problem *p, scry_error *err)
     }
     double *mean = scry_alloc(n + n * n, sizeof *mean);
     if (!mean) return SCRY_FAIL(err, SCRY_ENOMEM, "a covariance of %zu x %zu", n, n);
-    scry_law_moments(p->law, mean, mean + n);
+    scry_gaussian_mixture_moments(p->mixture, mean, mean + n);
     scry_status st =
         scry_gaussian_create_dense(&p->model, scry_prior_space(p->prior), mean, mean + n, err);
     scry_free(mean);
@@ -279,19 +284,20 @@ void exact_problem_close(exact_problem *p)
 {
     if (p->model != p->prior) scry_prior_free(p->model);
     scry_prior_free(p->prior);
-    scry_law_free(p->law);
+    scry_gaussian_mixture_free(p->mixture);
     scry_free(p->matrix);
     scry_op_free(p->A);
     *p = (exact_problem){0};
 }
 
-scry_status exact_problem_measure(const exact_problem *p, float *y, scry_law **posterior,
-                                  uint64_t seed, uint32_t number, scry_error *err)
+scry_status exact_problem_measure(const exact_problem *p, float *y,
+                                  scry_gaussian_mixture **posterior, uint64_t seed, uint32_t number,
+                                  scry_error *err)
 {
     *posterior = NULL;
     double *x = scry_alloc(p->n + p->m, sizeof *x), *exact = x + p->n;
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu values", p->n);
-    scry_law_draw(p->law, x, seed, number);
+    scry_gaussian_mixture_draw(p->mixture, x, seed, number);
     scry_rng_normal(y, 0, p->m, seed, number, 2); /* the draw above took 0 and 1 */
     for (size_t i = 0; i < p->m; i++) {
         double s = p->spec->sigma * y[i];
@@ -299,8 +305,8 @@ scry_status exact_problem_measure(const exact_problem *p, float *y, scry_law **p
             s += p->matrix[i * p->n + j] * x[j];
         exact[i] = y[i] = (float)s;
     }
-    const scry_status st =
-        scry_law_condition(posterior, p->law, p->matrix, p->m, exact, p->spec->sigma, err);
+    const scry_status st = scry_gaussian_mixture_condition(posterior, p->mixture, p->matrix, p->m,
+                                                           exact, p->spec->sigma, err);
     scry_free(x);
     return st;
 }

@@ -2,10 +2,10 @@
 
 #include "lib/memory.h"
 #include "lib/rng.h"
+#include "lib/sort.h"
 #include "lib/stats/stein.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { STREAM_NOISE = 0x7fffff00, BOOTSTRAP = 200 };
 
@@ -55,28 +55,22 @@ verify_posterior verify_trial_posterior(const verify_trial *t, size_t k)
                               .sigma = t->sigma,
                               .prior = t->prior,
                               .model = t->model,
-                              .departure = t->departure};
+                              .gap = t->gap};
 }
 
 /* ---- ranks ---- */
 
-scry_status verify_ranks_open(verify_ranks *r, size_t room, scry_error *err)
+scry_status verify_ranks_open(verify_ranks *r, size_t capacity, scry_error *err)
 {
-    *r = (verify_ranks){.room = room};
-    r->fine = scry_alloc(room * VERIFY_BINS, sizeof *r->fine);
-    return r->fine ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "ranks of %zu images", room);
+    *r = (verify_ranks){.capacity = capacity};
+    r->fine = scry_alloc(capacity * VERIFY_BINS, sizeof *r->fine);
+    return r->fine ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "ranks of %zu images", capacity);
 }
 
 void verify_ranks_close(verify_ranks *r)
 {
     scry_free(r->fine);
     *r = (verify_ranks){0};
-}
-
-static int verify_ranks_ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static scry_status verify_ranks_rank(verify_ranks *r, const verify_trial *t, const float *x,
@@ -93,7 +87,7 @@ static scry_status verify_ranks_rank(verify_ranks *r, const verify_trial *t, con
             below += sorted[s] < x[i];
         }
         fine[below * VERIFY_BINS / (K + 1)] += 1 / asked;
-        qsort(sorted, K, sizeof *sorted, verify_ranks_ascending);
+        scry_sort_double(sorted, K);
         for (int level = 0; level < 2; level++) {
             double low, high;
             if (!scry_rank_interval(&low, &high, sorted, K, level ? 0.9 : 0.5))

@@ -31,7 +31,7 @@ scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,
     const scry_recon_problem problem = {.problem = {.L = L,
                                                     .prior = posterior->prior,
                                                     .model = posterior->model,
-                                                    .gap = posterior->departure},
+                                                    .gap = posterior->gap},
                                         .map = {1, 0}};
     const scry_recon_request request = {
         .options = options, .chains = count, .first = first, .seed = seed, .keep = true};

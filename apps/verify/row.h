@@ -11,8 +11,8 @@ typedef struct verify_posterior {
     const scry_op *A;
     const float *y;
     double sigma;
-    const scry_prior *prior, *model;    /* model may be NULL */
-    const scry_gaussian_gap *departure; /* of `prior`; NULL: not known */
+    const scry_prior *prior, *model; /* model may be NULL */
+    const scry_gaussian_gap *gap;    /* of `prior`; NULL: not known */
 } verify_posterior;
 
 /* Chains first .. first + count - 1 of a seed, samples kept; none where the run is interrupted. */

@@ -15,10 +15,10 @@ typedef struct verify_trial {
     size_t stride; /* of the entries whose ranks are asked: neighbours say much the same */
     double sigma, stein_sigma; /* noise; level of the score that samples are held against */
     const scry_op *A;
-    const scry_prior *prior, *model;    /* model may be NULL */
-    const scry_gaussian_gap *departure; /* of `prior`; NULL: not known */
-    float *x, *y;                       /* images x n, images x m */
-    bool network;                       /* calls of D are dear */
+    const scry_prior *prior, *model; /* model may be NULL */
+    const scry_gaussian_gap *gap;    /* of `prior`; NULL: not known */
+    float *x, *y;                    /* images x n, images x m */
+    bool network;                    /* calls of D are dear */
 } verify_trial;
 
 enum {
@@ -35,13 +35,13 @@ verify_posterior verify_trial_posterior(const verify_trial *t, size_t k);
 
 /* Ranks of all images so far. The fine histogram is for plots, the test has its bins in pairs. */
 typedef struct verify_ranks {
-    size_t images, room;
+    size_t images, capacity;
     size_t rejected;            /* by the kernel Stein discrepancy */
     double *fine;               /* room x VERIFY_BINS: shares of an image's entries */
     double first[2], second[2]; /* of the shares inside 50 and 90 % */
 } verify_ranks;
 
-scry_status verify_ranks_open(verify_ranks *r, size_t room, scry_error *err);
+scry_status verify_ranks_open(verify_ranks *r, size_t capacity, scry_error *err);
 void verify_ranks_close(verify_ranks *r); /* accepts a zeroed one */
 /* K samples (K x n) of the posterior of image k. */
 scry_status verify_ranks_add(verify_ranks *r, const verify_trial *t, size_t k, const float *samples,

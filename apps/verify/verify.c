@@ -29,14 +29,14 @@ struct command {
 verify_row *verify_add(verify_table *table, const char *method, const char *operator_,
                        const char *problem)
 {
-    if (table->count == table->room) {
-        const size_t room = table->room ? 2 * table->room : 64;
-        verify_row *rows = scry_alloc(room, sizeof *rows);
+    if (table->count == table->capacity) {
+        const size_t capacity = table->capacity ? 2 * table->capacity : 64;
+        verify_row *rows = scry_alloc(capacity, sizeof *rows);
         if (!rows) return NULL;
         if (table->count) memcpy(rows, table->rows, table->count * sizeof *rows);
         scry_free(table->rows);
         table->rows = rows;
-        table->room = room;
+        table->capacity = capacity;
     }
     verify_row *row = &table->rows[table->count++];
     *row =
@@ -176,9 +176,9 @@ static int verify_check_options(const cli_command *self, struct command *c, cons
     if (!known) return refuse_operator(self, c);
     for (const verify_part *const *part = verify_parts; *part; part++)
         if (chains != -1 && takes_part(c, *part) &&
-            (chains < (*part)->least_chains || chains > (*part)->most_chains))
+            (chains < (*part)->min_chains || chains > (*part)->max_chains))
             return cli_usage(self, "--chains %lld, expected %lld to %lld in %s", (long long)chains,
-                             (long long)(*part)->least_chains, (long long)(*part)->most_chains,
+                             (long long)(*part)->min_chains, (long long)(*part)->max_chains,
                              (*part)->name);
     if (s->seed < 0 || c->threads < 0 || c->threads > 1024)
         return cli_usage(self, "--seed %lld --threads %lld, expected 0 or more and 0 to 1024",
@@ -230,7 +230,8 @@ static int verify_run(const cli_command *self, int argc, char **argv)
         {"chains", CLI_INTEGER, &chains, "K",
          "samples of each posterior, 2 or more [as many as the part's precision needs]"},
         {"full", CLI_FLAG, &s->full, NULL,
-         "levy: all six laws of the paper, its Gibbs sampling and up to 40 of its 1000 signals, "
+         "levy: all six processes of the paper, its Gibbs sampling and up to 40 of its 1000 "
+         "signals, "
          "about an hour on two cores; elsewhere four times the measurements"},
         {"seed", CLI_INTEGER, &s->seed, "N", "of the problems and of the samplers [0]"},
         {"json", CLI_TEXT, &c.json, "FILE",

@@ -55,14 +55,14 @@ typedef struct verify_row {
 typedef struct verify_table {
     const struct verify_part *part;
     verify_row *rows;
-    size_t count, room;
+    size_t count, capacity;
 } verify_table;
 
 typedef struct verify_part {
     const char *name, *summary;
-    const char *const *operators;      /* ends with NULL: what --operator may say */
-    const verify_metric *metrics;      /* ends with key NULL; at most VERIFY_MAX_METRICS */
-    int64_t least_chains, most_chains; /* what --chains may say */
+    const char *const *operators;   /* ends with NULL: what --operator may say */
+    const verify_metric *metrics;   /* ends with key NULL; at most VERIFY_MAX_METRICS */
+    int64_t min_chains, max_chains; /* what --chains may say */
     bool labelled; /* labels of methods hold what it measures (solvers/calibration_labels.h) */
     /* Adds a row for each method (verify_selected) and problem. cli_interrupted ends it early with
      * SCRY_OK. */

@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "lib/atomic_file_impl.h"
 #include "lib/space.h"
+#include "lib/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -160,31 +161,25 @@ scry_status scry_cfl_parse(scry_cfl_header *out, const char *text, size_t n, con
 
 /* ---- names ---- */
 
-static bool cfl_ends_with(const char *path, const char *ending)
-{
-    const size_t n = strlen(path), m = strlen(ending);
-    return n > m && !strcmp(path + n - m, ending);
-}
-
 /* path without .cfl or .hdr, followed by `ending`; NULL without memory. */
 static char *name_of(const char *path, const char *ending)
 {
     size_t n = strlen(path);
-    if (cfl_ends_with(path, ".cfl") || cfl_ends_with(path, ".hdr")) n -= 4;
-    const size_t room = n + strlen(ending) + 1;
-    char *name = scry_alloc(room, 1);
-    if (name) snprintf(name, room, "%.*s%s", (int)n, path, ending);
+    if (scry_text_ends_with(path, ".cfl") || scry_text_ends_with(path, ".hdr")) n -= 4;
+    const size_t capacity = n + strlen(ending) + 1;
+    char *name = scry_alloc(capacity, 1);
+    if (name) snprintf(name, capacity, "%.*s%s", (int)n, path, ending);
     return name;
 }
 
 /* Up to `room` bytes of a file; -1: errno says why. */
-static ptrdiff_t slurp(const char *path, char *text, size_t room)
+static ptrdiff_t slurp(const char *path, char *text, size_t capacity)
 {
     ptrdiff_t n = -1;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return -1;
     size_t have = 0;
-    while (have < room && (n = read(fd, text + have, room - have)) > 0)
+    while (have < capacity && (n = read(fd, text + have, capacity - have)) > 0)
         have += (size_t)n;
     const int reason = errno;
     close(fd);
@@ -195,7 +190,7 @@ static ptrdiff_t slurp(const char *path, char *text, size_t room)
 bool scry_cfl_recognise(const char *path)
 {
     char name[4096], first;
-    if (cfl_ends_with(path, ".cfl") || cfl_ends_with(path, ".hdr")) return true;
+    if (scry_text_ends_with(path, ".cfl") || scry_text_ends_with(path, ".hdr")) return true;
     if ((size_t)snprintf(name, sizeof name, "%s.hdr", path) >= sizeof name) return false;
     return slurp(name, &first, 1) == 1 && first == '#';
 }
@@ -226,9 +221,9 @@ static char *data_path(const char *path, const scry_cfl_header *h)
     const char *slash = strrchr(path, '/');
     const int folder = slash ? (int)(slash - path) + 1 : 0;
     if (!h->data[0]) return name_of(path, ".cfl");
-    const size_t room = (size_t)folder + strlen(h->data) + 1;
-    char *name = scry_alloc(room, 1);
-    if (name) snprintf(name, room, "%.*s%s", folder, path, h->data);
+    const size_t capacity = (size_t)folder + strlen(h->data) + 1;
+    char *name = scry_alloc(capacity, 1);
+    if (name) snprintf(name, capacity, "%.*s%s", folder, path, h->data);
     return name;
 }
 

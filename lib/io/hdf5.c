@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Deflate makes at best 1 byte of 1032; nothing that HDF5 brings along packs better. */
-enum { MOST_PACKING = 1032 };
+enum { MAX_PACKING = 1032 };
 
 hid_t scryi_hdf5_id(const scry_hdf5 *f)
 {
@@ -227,9 +227,9 @@ static void describe_type(scry_hdf5_info *out, hid_t type)
         out->kind = SCRY_HDF5_TEXT;
         snprintf(out->type, size, "text");
     } else if (members) {
-        const size_t parts = 8 * (member_bytes(type, 0) + member_bytes(type, 1)); /* no gaps */
+        const size_t width = 8 * (member_bytes(type, 0) + member_bytes(type, 1)); /* no gaps */
         out->kind = SCRY_HDF5_COMPLEX;
-        snprintf(out->type, size, "complex%zu %s", parts, members);
+        snprintf(out->type, size, "complex%zu %s", width, members);
     } else if (class == H5T_COMPOUND) {
         snprintf(out->type, size, "compound of %d", H5Tget_nmembers(type));
     } else {
@@ -260,7 +260,7 @@ static scry_status check_extent(scry_hdf5_info *out, const scry_hdf5 *f, hid_t t
                              out->name, out->shape);
         out->count *= out->dims[i];
     }
-    if (!f->temp && bytes / MOST_PACKING > f->bytes)
+    if (!f->temp && bytes / MAX_PACKING > f->bytes)
         return SCRY_FAIL(err, SCRY_EFORMAT,
                          "%s: %s of %s %s is said to hold %zu MB, more than can be packed in a "
                          "file of %zu bytes",
@@ -309,27 +309,27 @@ scry_status scry_hdf5_describe(scry_hdf5_info *out, const scry_hdf5 *f, const ch
 /* ---- list ---- */
 
 /* Links may form cycles and share groups: the walk is bounded in depth and in steps. */
-enum { MOST_LISTED = 4096, MOST_DEPTH = 16, MOST_LINKS = 16384 };
+enum { MAX_LISTED = 4096, MAX_DEPTH = 16, MAX_LINKS = 16384 };
 
 struct listing {
     const scry_hdf5 *f;
     scry_hdf5_info *infos;
-    size_t count, room, links;
+    size_t count, capacity, links;
     scry_error *err;
 };
 
 static scry_status list_one(struct listing *l, const char *name)
 {
     scry_error reason = {0};
-    if (l->count == l->room) {
-        const size_t room = l->room ? 2 * l->room : 16;
-        scry_hdf5_info *more = scry_alloc(room, sizeof *more);
+    if (l->count == l->capacity) {
+        const size_t capacity = l->capacity ? 2 * l->capacity : 16;
+        scry_hdf5_info *more = scry_alloc(capacity, sizeof *more);
         if (!more)
-            return SCRY_FAIL(l->err, SCRY_ENOMEM, "%s: list of %zu datasets", l->f->path, room);
+            return SCRY_FAIL(l->err, SCRY_ENOMEM, "%s: list of %zu datasets", l->f->path, capacity);
         if (l->count) memcpy(more, l->infos, l->count * sizeof *more);
         scry_free(l->infos);
         l->infos = more;
-        l->room = room;
+        l->capacity = capacity;
     }
     scry_hdf5_info *info = &l->infos[l->count++];
     if (scry_hdf5_describe(info, l->f, name, &reason) != SCRY_OK) {
@@ -346,7 +346,7 @@ static scry_status list_group(struct listing *l, hid_t group, const char *prefix
     if (H5Gget_info(group, &about) < 0) return SCRY_OK;
     for (hsize_t i = 0; i < about.nlinks && st == SCRY_OK; i++) {
         char link[256], name[512];
-        if (++l->links > MOST_LINKS || l->count == MOST_LISTED) break;
+        if (++l->links > MAX_LINKS || l->count == MAX_LISTED) break;
         const ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, link,
                                                   sizeof link, H5P_DEFAULT);
         if (length < 0 || (size_t)length >= sizeof link) continue;
@@ -356,7 +356,7 @@ static scry_status list_group(struct listing *l, hid_t group, const char *prefix
         if (id < 0) continue;
         if (H5Iget_type(id) == H5I_DATASET)
             st = list_one(l, name);
-        else if (H5Iget_type(id) == H5I_GROUP && depth < MOST_DEPTH)
+        else if (H5Iget_type(id) == H5I_GROUP && depth < MAX_DEPTH)
             st = list_group(l, id, name, depth + 1);
         H5Oclose(id);
     }

@@ -8,6 +8,7 @@
 #include "lib/memory_watch.h"
 #include "lib/atomic_file_impl.h"
 #include "lib/space.h"
+#include "lib/text.h"
 
 #include <complex.h>
 #include <errno.h>
@@ -20,12 +21,6 @@
 _Static_assert(sizeof(nifti_1_header) == SCRY_NIFTI_HEADER, "layout of the header");
 
 enum { DATA_OFFSET = 352, CHUNK = 1 << 14 }; /* CHUNK: values converted at a time */
-
-static bool nifti_ends_with(const char *path, const char *ending)
-{
-    const size_t n = strlen(path), m = strlen(ending);
-    return n >= m && !strcmp(path + n - m, ending);
-}
 
 /* ---- writing ---- */
 
@@ -125,7 +120,7 @@ static bool nifti_put(znzFile f, const void *bytes, size_t n)
 scry_status scry_nifti_write(const char *path, const scry_nifti *n, scry_error *err)
 {
     static const char no_extension[DATA_OFFSET - SCRY_NIFTI_HEADER];
-    const bool packed = nifti_ends_with(path, ".gz");
+    const bool packed = scry_text_ends_with(path, ".gz");
     scryi_atomic_file p;
     nifti_1_header h;
     scry_status st = check_written(path, n, err);
@@ -361,11 +356,11 @@ static scry_status read_values(scry_nifti *n, znzFile f, const scry_nifti_layout
 {
     unsigned char raw[CHUNK * 8];
     const size_t pair = n->cplx ? 2 : 1,
-                 most = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
+                 max = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
     size_t count = n->nx, bytes;
     const bool fits = scry_mul(&count, count, n->ny) && scry_mul(&count, count, n->nz) &&
                       scry_mul(&count, count, n->nt) &&
-                      scry_mul(&bytes, count, pair * sizeof(float)) && bytes <= most;
+                      scry_mul(&bytes, count, pair * sizeof(float)) && bytes <= max;
     n->values = fits ? scry_alloc(count, pair * sizeof *n->values) : NULL;
     if (!n->values)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu x %zu x %zu x %zu voxels (t, z, y, x)", path,

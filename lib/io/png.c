@@ -67,10 +67,10 @@ static scry_status write_file(const char *path, const uint8_t *px, size_t ny, si
     if (!ny || !nx || ny > SIDE_MAX || nx > SIDE_MAX)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%s: %zu x %zu pixels, expected 1 to %d a side", path,
                          ny, nx, SIDE_MAX);
-    const size_t room = strlen(path) + 32;
-    char *temp = scry_alloc(1, room);
+    const size_t capacity = strlen(path) + 32;
+    char *temp = scry_alloc(1, capacity);
     if (!temp) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name", path);
-    snprintf(temp, room, "%s.%ld.part", path, (long)getpid());
+    snprintf(temp, capacity, "%s.%ld.part", path, (long)getpid());
     FILE *f = fopen(temp, "wb");
     scry_status st = f ? encode(f, path, px, ny, nx, channels, err)
                        : SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
@@ -83,10 +83,10 @@ static scry_status write_file(const char *path, const uint8_t *px, size_t ny, si
     return st;
 }
 
-scry_status scry_png_write_gray(const char *path, const uint8_t *gray, size_t ny, size_t nx,
+scry_status scry_png_write_grey(const char *path, const uint8_t *grey, size_t ny, size_t nx,
                                 scry_error *err)
 {
-    return write_file(path, gray, ny, nx, 1, err);
+    return write_file(path, grey, ny, nx, 1, err);
 }
 
 scry_status scry_png_write_rgb(const char *path, const uint8_t *rgb, size_t ny, size_t nx,
@@ -315,7 +315,7 @@ static void draw_panel(const scry_canvas *c, const struct layout *l, const scry_
                 for (size_t j = 0; j < l->down && sx + j < p->nx; j++, count++)
                     sum += p->values[(sy + i) * p->nx + sx + j];
             const double t = (sum / (double)count - low) / (high - low);
-            scry_canvas_fill(c, y0 + y, x0 + x, 1, 1, scry_colormap_at(p->map, t));
+            scry_canvas_fill(c, y0 + y, x0 + x, 1, 1, scry_colour_map_at(p->map, t));
         }
 }
 
@@ -328,7 +328,7 @@ static scry_status check_panels(const scry_panel *panels, size_t count, struct l
         const scry_panel *p = &panels[k];
         if (!p->ny || !p->nx || p->ny > SIDE_MAX || p->nx > SIDE_MAX)
             return SCRY_FAIL(err, SCRY_ESHAPE, "panel %zu: %zu x %zu pixels", k, p->ny, p->nx);
-        if (!p->values || p->map < SCRY_MAP_GRAY || p->map > SCRY_MAP_DIVERGING)
+        if (!p->values || p->map < SCRY_MAP_GREY || p->map > SCRY_MAP_DIVERGING)
             return SCRY_FAIL(err, SCRY_EINVAL, "panel %zu: no values, or colour map %d", k, p->map);
         ny = p->ny > ny ? p->ny : ny;
         nx = p->nx > nx ? p->nx : nx;

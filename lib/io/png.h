@@ -13,7 +13,7 @@
  * or over 2^28 bytes when unpacked; ENOMEM. */
 
 /* 8 bits, rows top to bottom; rgb holds 3 bytes a pixel. ESHAPE: a side of 0 or over 2^20. */
-scry_status scry_png_write_gray(const char *path, const uint8_t *gray, size_t ny, size_t nx,
+scry_status scry_png_write_grey(const char *path, const uint8_t *grey, size_t ny, size_t nx,
                                 scry_error *err);
 scry_status scry_png_write_rgb(const char *path, const uint8_t *rgb, size_t ny, size_t nx,
                                scry_error *err);
@@ -44,7 +44,7 @@ typedef struct scry_panel {
     const float *values;
     size_t ny, nx;
     double low, high;
-    scry_colormap map;
+    scry_colour_map map;
     const char *label;
 } scry_panel;
 

@@ -5,6 +5,7 @@
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/space.h"
+#include "lib/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +14,6 @@ void scry_recon_clear(scry_recon *r)
 {
     scry_free(r->values);
     *r = (scry_recon){0};
-}
-
-static bool recon_file_ends_with(const char *path, const char *ending)
-{
-    const size_t n = strlen(path), m = strlen(ending);
-    return n > m && !strcmp(path + n - m, ending);
 }
 
 scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_error *err)
@@ -32,7 +27,7 @@ scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_
                  {".nii", SCRY_RECON_NIFTI},
                  {".nii.gz", SCRY_RECON_NIFTI}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (recon_file_ends_with(path, known[i].ending)) {
+        if (scry_text_ends_with(path, known[i].ending)) {
             *out = known[i].format;
             return SCRY_OK;
         }
@@ -56,8 +51,8 @@ static size_t count_of(const scry_recon *r)
 static scry_status recon_file_allocate(scry_recon *r, const char *path, scry_error *err)
 {
     const size_t count = count_of(r), size = (r->cplx ? 2 : 1) * sizeof(float);
-    const size_t most = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
-    if (count && count <= most / size) r->values = scry_alloc(count, size);
+    const size_t max = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
+    if (count && count <= max / size) r->values = scry_alloc(count, size);
     if (r->values) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu frames of %zu slices of %zu x %zu x %zu", path,
                      r->frames, r->slices, r->nz, r->ny, r->nx);

@@ -66,19 +66,19 @@ static bool write_all(FILE *file, const char *text, const scry_tensor_out *tenso
 scry_status scry_safetensors_write(const char *path, const scry_tensor_out *tensors, size_t count,
                                    scry_error *err)
 {
-    scryi_atomic_file pending = {0};
+    scryi_atomic_file output = {0};
     char *text = NULL;
     scry_status st = header_text(&text, tensors, count, err);
-    if (st == SCRY_OK) st = scryi_atomic_file_create(&pending, path, "", err);
+    if (st == SCRY_OK) st = scryi_atomic_file_create(&output, path, "", err);
     if (st != SCRY_OK) goto done;
-    FILE *file = fopen(pending.temp, "wb");
+    FILE *file = fopen(output.temp, "wb");
     bool good = file && write_all(file, text, tensors, count);
     const int reason = errno;
     if (file && fclose(file)) good = false;
-    st = good ? scryi_atomic_file_commit(&pending, err)
+    st = good ? scryi_atomic_file_commit(&output, err)
               : SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(reason));
 done:
-    scryi_atomic_file_abandon(&pending);
+    scryi_atomic_file_abandon(&output);
     scry_free(text);
     return st;
 }

@@ -197,12 +197,12 @@ scry_status scry_volume_measure(scry_fidelity *out, double *ssim, const float *e
         return SCRY_FAIL(err, SCRY_ESHAPE, "a volume of rank %d%s, expected real (slice, y, x)",
                          s->rank, s->cplx ? " complex" : "");
     const size_t n = scry_space_count(s);
-    double most = 0;
+    double max = 0;
     for (size_t i = 0; i < n; i++)
-        most = fmax(most, ref[i]);
-    if (range == 0 && most == 0)
+        max = fmax(max, ref[i]);
+    if (range == 0 && max == 0)
         return SCRY_FAIL(err, SCRY_EINVAL, "no value of the reference is positive: give a range");
-    st = scry_fidelity_measure(out, est, ref, NULL, n, range == 0 ? most : range, err);
+    st = scry_fidelity_measure(out, est, ref, NULL, n, range == 0 ? max : range, err);
     if (st != SCRY_OK || s->dims[1] < 7 || s->dims[2] < 7) return st;
     /* slices are of one size: the mean over all pixels is the mean over slices */
     return scry_ssim(ssim, est, ref, NULL, s, out->range, SCRY_SSIM_UNIFORM, err);
@@ -322,11 +322,11 @@ static void frc_finish(scry_frc *f, double pixel)
     f->resolution = 1 / f->cutoff;
 }
 
-static scry_status frc_check(const float *x, size_t ny, size_t nx, size_t least, scry_error *err)
+static scry_status frc_check(const float *x, size_t ny, size_t nx, size_t min, scry_error *err)
 {
-    if (ny < least || nx < least)
+    if (ny < min || nx < min)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%zu x %zu pixels, Fourier rings need %zu x %zu", ny, nx,
-                         least, least);
+                         min, min);
     return scry_finite(x, ny * nx) ? SCRY_OK
                                    : SCRY_FAIL(err, SCRY_ENUMERIC, "a pixel is NaN or infinite");
 }

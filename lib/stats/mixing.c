@@ -48,13 +48,13 @@ static double mixing_covariance(const struct halves *h, size_t lag)
  * for a reversible chain are positive and fall. */
 static double correlation_time(const struct halves *h, double within, double total)
 {
-    double tau = -1, least = INFINITY;
+    double tau = -1, min = INFINITY;
     for (size_t t = 0; t + 1 < h->N; t += 2) {
         const double even = t ? 1 - (within - mixing_covariance(h, t)) / total : 1;
         const double pair = even + 1 - (within - mixing_covariance(h, t + 1)) / total;
         if (!(pair > 0)) break;
-        least = fmin(least, pair);
-        tau += 2 * least;
+        min = fmin(min, pair);
+        tau += 2 * min;
     }
     return tau;
 }

@@ -3,19 +3,13 @@
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
+#include "lib/sort.h"
 #include "lib/space.h"
 #include "lib/vector.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int stein_ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* What u is made of for one pair, in the scaled coordinates. */
 struct pair {
@@ -104,7 +98,7 @@ scry_status scry_ksd_measure(scry_ksd *out, const float *samples, const float *s
                 pair_of(samples + k * n, scores + k * n, samples + l * n, scores + l * n, scale, n);
             distance[at] = pair[at].r2;
         }
-    qsort(distance, pairs, sizeof *distance, stein_ascending);
+    scry_sort_double(distance, pairs);
     const double h2 = distance[pairs / 2];
     if (!(h2 > 0)) {
         st = SCRY_FAIL(err, SCRY_EINVAL, "half of all pairs of samples are equal");

@@ -18,7 +18,7 @@ typedef struct scryi_builder {
     scryi_plan *plan;
     scry_error *err;
     scry_status st;
-    size_t op_room, tensor_room, buffer_room;
+    size_t op_capacity, tensor_capacity, buffer_capacity;
     int embedding;
     size_t time_at; /* rows of the embedding given out so far */
 } scryi_builder;
@@ -29,12 +29,12 @@ static void failed(scryi_builder *b, scry_status st)
 }
 
 /* Room for one more; false, and the builder failed, when memory is refused. */
-static bool grow(scryi_builder *b, void *list, size_t *room, size_t count, size_t size)
+static bool grow(scryi_builder *b, void *list, size_t *capacity, size_t count, size_t size)
 {
     void *old = NULL, *now;
     if (b->st != SCRY_OK) return false;
-    if (count < *room) return true;
-    const size_t want = *room ? 2 * *room : 64;
+    if (count < *capacity) return true;
+    const size_t want = *capacity ? 2 * *capacity : 64;
     if (!(now = scry_alloc(want, size))) {
         failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "plan of the network"));
         return false;
@@ -43,7 +43,7 @@ static bool grow(scryi_builder *b, void *list, size_t *room, size_t count, size_
     if (count) memcpy(now, old, count * size);
     scry_free(old);
     memcpy(list, &now, sizeof now);
-    *room = want;
+    *capacity = want;
     return true;
 }
 
@@ -55,7 +55,7 @@ static scryi_tensor *tensor(const scryi_builder *b, int t)
 static int add_tensor(scryi_builder *b, scryi_tensor t)
 {
     scryi_plan *p = b->plan;
-    if (!grow(b, &p->tensors, &b->tensor_room, p->tensor_count, sizeof *p->tensors)) return 0;
+    if (!grow(b, &p->tensors, &b->tensor_capacity, p->tensor_count, sizeof *p->tensors)) return 0;
     t.grad = SCRYI_NONE;
     p->tensors[p->tensor_count] = t;
     return (int)p->tensor_count++;
@@ -65,7 +65,7 @@ static int add_tensor(scryi_builder *b, scryi_tensor t)
 static int plan_allocate(scryi_builder *b, size_t floats, scryi_tensor t)
 {
     scryi_plan *p = b->plan;
-    if (!grow(b, &p->buffers, &b->buffer_room, p->buffer_count, sizeof *p->buffers)) return 0;
+    if (!grow(b, &p->buffers, &b->buffer_capacity, p->buffer_count, sizeof *p->buffers)) return 0;
     p->buffers[p->buffer_count] = (scryi_buffer){
         .floats = scry_align_up(floats * sizeof(float)) / sizeof(float), .first = SCRYI_UNTOUCHED};
     t.buffer = (int)p->buffer_count++;
@@ -117,7 +117,7 @@ static void touch(scryi_plan *p, int t)
 static void emit(scryi_builder *b, scryi_op op)
 {
     scryi_plan *p = b->plan;
-    if (!grow(b, &p->ops, &b->op_room, p->op_count, sizeof *p->ops)) return;
+    if (!grow(b, &p->ops, &b->op_capacity, p->op_count, sizeof *p->ops)) return;
     touch(p, op.out);
     touch(p, op.in);
     touch(p, op.in2);

@@ -189,8 +189,8 @@ static scry_status build(scryi_model *m, bool vjp_too, scry_error *err)
  * its work, and above the limit weights no longer count beside it. */
 static size_t batch_of(size_t work_bytes)
 {
-    const size_t most = 4, fit = ((size_t)128 << 20) / work_bytes;
-    return fit < 1 ? 1 : fit < most ? fit : most;
+    const size_t max = 4, fit = ((size_t)128 << 20) / work_bytes;
+    return fit < 1 ? 1 : fit < max ? fit : max;
 }
 
 scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,

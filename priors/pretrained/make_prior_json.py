@@ -104,14 +104,14 @@ def gaussian_denoiser(x, sigma, mean, radial):
     return mean + np.fft.ifft2(np.fft.fft2(x - mean) * (power / (power + sigma**2))).real
 
 
-def departure(prior, archive, mean, radial, count):
+def gaussian_gap(prior, archive, mean, radial, count):
     rng = np.random.default_rng(1)
     tiles, weights, _ = crops(archive, "test/")
     tiles = tiles[rng.choice(len(tiles), min(count, len(tiles)), replace=False, p=weights)]
     x0 = 2 * rng.uniform(0.5, 1, (len(tiles), 1, 1)) * tiles - 1
     n = rng.standard_normal(x0.shape)
     values = []
-    print("   sigma   rms error of D    of D_G   departure (its standard error over crops)")
+    print("   sigma   rms error of D    of D_G   gap (its standard error over crops)")
     for s in LEVELS:
         x = x0 + s * n
         estimates = [prior.denoise(x[:, None], s)[:, 0], gaussian_denoiser(x, s, mean, radial)]
@@ -182,7 +182,7 @@ def main(folder, npz, count=32):
         mean=float("%.6g" % mean),
         variance=float("%.6g" % variance),
         radial_power=[float("%.5g" % p) for p in radial],
-        gaussian_departure=departure(prior, archive, mean, radial, int(count)),
+        gaussian_gap=gaussian_gap(prior, archive, mean, radial, int(count)),
         held_out=scores(prior, archive),
         weights_sha256=digest,
     )

@@ -1,10 +1,10 @@
 #include "priors/train/image_set_impl.h"
 
 #include "lib/memory.h"
+#include "lib/sort.h"
 #include "lib/stats/noise.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What an image is like before it is trained on. A network that sees noise learns noise, and from
@@ -18,12 +18,6 @@
 #define FACTOR_MAX 4
 #define BLOCK 32
 
-static int ascending(const void *a, const void *b)
-{
-    const float p = *(const float *)a, q = *(const float *)b;
-    return (p > q) - (p < q);
-}
-
 scry_status scryi_picture_scale(float *pixels, size_t n, scry_error *err)
 {
     for (size_t i = 0; i < n; i++)
@@ -31,7 +25,7 @@ scry_status scryi_picture_scale(float *pixels, size_t n, scry_error *err)
             return SCRY_FAIL(err, SCRY_ENUMERIC, "pixel %zu is not finite", i);
     float *sorted = scry_copy(pixels, n * sizeof *sorted);
     if (!sorted) return SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu pixels", n);
-    qsort(sorted, n, sizeof *sorted, ascending);
+    scry_sort_float(sorted, n);
     const float lo = sorted[(size_t)(.005 * (double)(n - 1) + .5)];
     const float hi = sorted[(size_t)(.999 * (double)(n - 1) + .5)];
     scry_free(sorted);
@@ -78,7 +72,7 @@ static double detail_of(float *sums, const float *x, size_t ny, size_t nx, doubl
             sums[b] += d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + d[3] * d[3];
         }
     }
-    qsort(sums, count, sizeof *sums, ascending);
+    scry_sort_float(sums, count);
     for (size_t b = count - busy; b < count; b++)
         total += (double)sums[b] / (BLOCK * BLOCK) / (double)busy;
     return sqrt(fmax(0, total - .75 * noise * noise));

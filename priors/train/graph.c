@@ -12,7 +12,7 @@ typedef struct scryi_train_builder {
     scryi_graph *g;
     scry_error *err;
     scry_status st;
-    size_t op_room, tensor_room, buffer_room;
+    size_t op_capacity, tensor_capacity, buffer_capacity;
 } scryi_train_builder;
 
 #define NONE 0 /* tensor 0 is nobody's */
@@ -23,12 +23,13 @@ static void train_failed(scryi_train_builder *b, scry_status st)
 }
 
 /* Room for one more; false, and the builder failed, when memory is refused. */
-static bool train_grow(scryi_train_builder *b, void *list, size_t *room, size_t count, size_t size)
+static bool train_grow(scryi_train_builder *b, void *list, size_t *capacity, size_t count,
+                       size_t size)
 {
     void *old = NULL, *now;
     if (b->st != SCRY_OK) return false;
-    if (count < *room) return true;
-    const size_t want = *room ? 2 * *room : 128;
+    if (count < *capacity) return true;
+    const size_t want = *capacity ? 2 * *capacity : 128;
     if (!(now = scry_alloc(want, size))) {
         train_failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "graph of the training"));
         return false;
@@ -37,7 +38,7 @@ static bool train_grow(scryi_train_builder *b, void *list, size_t *room, size_t 
     if (count) memcpy(now, old, count * size);
     scry_free(old);
     memcpy(list, &now, sizeof now);
-    *room = want;
+    *capacity = want;
     return true;
 }
 
@@ -49,8 +50,8 @@ static scryi_train_tensor *train_tensor(const scryi_train_builder *b, int t)
 static int train_vector(scryi_train_builder *b, size_t floats)
 {
     scryi_graph *g = b->g;
-    if (!train_grow(b, &g->buffers, &b->buffer_room, g->buffer_count, sizeof *g->buffers) ||
-        !train_grow(b, &g->tensors, &b->tensor_room, g->tensor_count, sizeof *g->tensors))
+    if (!train_grow(b, &g->buffers, &b->buffer_capacity, g->buffer_count, sizeof *g->buffers) ||
+        !train_grow(b, &g->tensors, &b->tensor_capacity, g->tensor_count, sizeof *g->tensors))
         return NONE;
     g->buffers[g->buffer_count] =
         (scryi_buffer){.floats = scry_align_up(floats * g->batch * sizeof(float)) / sizeof(float),
@@ -89,7 +90,7 @@ static void train_touch(scryi_graph *g, int t)
 static void train_emit(scryi_train_builder *b, scryi_train_op op)
 {
     scryi_graph *g = b->g;
-    if (!train_grow(b, &g->ops, &b->op_room, g->op_count, sizeof *g->ops)) return;
+    if (!train_grow(b, &g->ops, &b->op_capacity, g->op_count, sizeof *g->ops)) return;
     train_touch(g, op.out);
     train_touch(g, op.in);
     train_touch(g, op.in2);

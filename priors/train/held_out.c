@@ -35,10 +35,10 @@ static void collect(scry_held_out *out, const scry_image_set *s, size_t per_clas
         for (size_t i = 0; i < s->count && taken < per_class; i++) {
             const scryi_picture *p = &s->pictures[i];
             if (p->class != c || !takes_part(p, any)) continue;
-            const size_t least = (p->ny < p->nx ? p->ny : p->nx) / 8 * 8;
+            const size_t min = (p->ny < p->nx ? p->ny : p->nx) / 8 * 8;
             taken++;
             if (!out->x) {
-                if (out->side > least) out->side = least;
+                if (out->side > min) out->side = min;
             } else {
                 out->class_of[count] = c;
                 middle(out->x + count * out->side * out->side, p, out->side, gain);

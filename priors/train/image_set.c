@@ -299,9 +299,8 @@ scry_status scry_image_set_crop(void *context, float *x, size_t step, size_t ind
     scry_rng_uniform(u, 0, 8, o->seed, (uint32_t)index, scry_rng_step(step, 2));
     const scryi_picture *p = pick(s, (double)u[0]);
     const double zoom = o->zoom_low + (o->zoom_high - o->zoom_low) * (double)u[1];
-    const size_t least = p->ny < p->nx ? p->ny : p->nx,
-                 wish = (size_t)((double)o->crop / zoom + .5);
-    const size_t side = wish < o->crop ? o->crop : wish < least ? wish : least;
+    const size_t min = p->ny < p->nx ? p->ny : p->nx, wish = (size_t)((double)o->crop / zoom + .5);
+    const size_t side = wish < o->crop ? o->crop : wish < min ? wish : min;
     const size_t top = (size_t)((double)u[2] * (double)(p->ny - side + 1));
     const size_t left = (size_t)((double)u[3] * (double)(p->nx - side + 1));
     const unsigned turn = (unsigned)(8 * u[4]);

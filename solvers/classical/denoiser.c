@@ -14,10 +14,10 @@
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
+#include "lib/sort.h"
 #include "lib/vector.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RATIO (4. / 3) /* of the levels that pixels are read between */
@@ -85,19 +85,13 @@ static scry_status pixel_levels(struct denoiser *N, scry_error *err)
     return st;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const float p = *(const float *)a, q = *(const float *)b;
-    return (p > q) - (p < q);
-}
-
 /* x from D at a few levels. */
 static scry_status denoise_by_pixel(struct denoiser *N, scry_error *err)
 {
     const size_t n = N->base.n, cut = (size_t)(TRIM * (double)n);
     scry_status st = SCRY_OK;
     memcpy(N->z, N->level, n * sizeof *N->z);
-    qsort(N->z, n, sizeof *N->z, ascending);
+    scry_sort_float(N->z, n);
     const double low = (double)N->z[cut], high = (double)N->z[n - 1 - cut];
     size_t count = 1 + (size_t)ceil(log(high / low) / log(RATIO) - 1e-6);
     if (count > LEVELS) count = LEVELS;

@@ -6,9 +6,9 @@
 void scryi_difference_init(scryi_difference *G, const scry_space *space)
 {
     *G = (scryi_difference){.n = scry_space_floats(space), .parts = space->cplx ? 2 : 1};
-    const int most = space->cplx ? 2 : 3;
+    const int max = space->cplx ? 2 : 3;
     size_t stride = (size_t)G->parts;
-    for (int i = 0; i < space->rank && i < most; i++) {
+    for (int i = 0; i < space->rank && i < max; i++) {
         const size_t length = space->dims[space->rank - 1 - i];
         if (length > 1) {
             G->length[G->axes] = length;

@@ -73,13 +73,13 @@ enum rl_stop {
     RL_STOP_HOLDOUT,     /* the prediction of held-out data is best */
     RL_STOP_FRC          /* Fourier ring correlation of two independent halves stops improving */
 };
-static const char *const rl_stop_words[] = {[RL_STOP_STEPS] = "steps",
+static const char *const rl_stop_names[] = {[RL_STOP_STEPS] = "steps",
                                             [RL_STOP_DISCREPANCY] = "discrepancy",
                                             [RL_STOP_HOLDOUT] = "holdout",
                                             [RL_STOP_FRC] = "frc",
                                             NULL};
 enum rl_accelerate { RL_ACCELERATE_NONE = 0, RL_ACCELERATE_BIGGS, RL_ACCELERATE_NESTEROV };
-static const char *const rl_accelerate_words[] = {[RL_ACCELERATE_NONE] = "none",
+static const char *const rl_accelerate_names[] = {[RL_ACCELERATE_NONE] = "none",
                                                   [RL_ACCELERATE_BIGGS] = "biggs",
                                                   [RL_ACCELERATE_NESTEROV] = "nesterov",
                                                   NULL};
@@ -342,10 +342,10 @@ static scry_status em_factor(struct rl *R, const struct estimate *e, double alph
 {
     const float c = (float)R->c, a = (float)alpha, share = (float)e->share;
     /* FFTs leave rounding errors around 0: no mean is below one millionth of the start's */
-    const float least = fmaxf((float)R->floor, 1e-30f);
+    const float min = fmaxf((float)R->floor, 1e-30f);
     for (size_t i = 0; i < R->fit.m; i++) {
         const float mean = fmaxf(e->m[i] + a * (e->m[i] - e->mold[i]), 0) + c;
-        R->ratio[i] = e->d[i] / (share * fmaxf(mean, least));
+        R->ratio[i] = e->d[i] / (share * fmaxf(mean, min));
     }
     R->fit.counts->adjoint++;
     return scry_op_adjoint(R->fit.A, R->z, R->ratio, R->fit.work, err);
@@ -358,9 +358,9 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
     scry_status st;
     const size_t n = R->base.n;
     const double alpha = momentum(R, e);
-    const float a = (float)alpha, least = (float)R->floor, tv = (float)rl_settings(R)->tv;
+    const float a = (float)alpha, min = (float)R->floor, tv = (float)rl_settings(R)->tv;
     for (size_t i = 0; i < n; i++)
-        R->v[i] = fmaxf(e->x[i] + a * (e->x[i] - e->old[i]), least);
+        R->v[i] = fmaxf(e->x[i] + a * (e->x[i] - e->old[i]), min);
     if ((st = em_factor(R, e, alpha, err)) != SCRY_OK) return st;
     if (tv > 0) { /* u is scratch: G^T (G v / |G v|) = -div(grad v / |grad v|) */
         scryi_gradient(&R->G, R->p, R->v);
@@ -518,12 +518,12 @@ static const scry_option rl_options[] = {
     {"iterations", NULL, SCRY_FIELD(struct rl_options, iterations), 500, 1, 100000, NULL,
      "iterations at most (exactly, with stop steps)"},
     {"stop", NULL, SCRY_FIELD(struct rl_options, stop), RL_STOP_HOLDOUT, 0, RL_STOP_FRC,
-     rl_stop_words,
+     rl_stop_names,
      "steps: after the count; discrepancy: when chi2 per pixel reaches 1; holdout: when the "
      "likelihood of held-out counts peaks; frc: when the Fourier rings of estimates from two "
      "halves of the counts agree best"},
     {"acceleration", "accelerate", SCRY_FIELD(struct rl_options, accelerate), RL_ACCELERATE_BIGGS,
-     0, RL_ACCELERATE_NESTEROV, rl_accelerate_words,
+     0, RL_ACCELERATE_NESTEROV, rl_accelerate_names,
      "extrapolation between iterations: none, biggs (and Andrews) or nesterov"},
     {"tv-weight", "tv", SCRY_FIELD(struct rl_options, tv), 0, 0, 1, NULL,
      "weight of total variation against the fit (0.002 to 0.05 is usual)"},

@@ -40,7 +40,7 @@ struct trial {
 
 /* How the weight is found. */
 enum tikhonov_stop { TIKHONOV_DISCREPANCY = 0, TIKHONOV_HOLDOUT };
-static const char *const tikhonov_stop_words[] = {
+static const char *const tikhonov_stop_names[] = {
     [TIKHONOV_DISCREPANCY] = "discrepancy", [TIKHONOV_HOLDOUT] = "holdout", NULL};
 
 struct tikhonov_options {
@@ -271,7 +271,7 @@ static const scry_option tikhonov_options[] = {
     {"gradient-weight", "lambda", SCRY_FIELD(struct tikhonov_options, smoothness), 0, 0, 1e12, NULL,
      "weight of the squared gradient; 0: found from the data"},
     {"weight-by", "stop", SCRY_FIELD(struct tikhonov_options, stop), TIKHONOV_HOLDOUT, 0,
-     TIKHONOV_HOLDOUT, tikhonov_stop_words,
+     TIKHONOV_HOLDOUT, tikhonov_stop_names,
      "how gradient-weight is found from the data: discrepancy: chi2 per pixel is 1; holdout: "
      "generalised "
      "cross-validation"},

@@ -68,7 +68,7 @@ scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_pro
          SCRYI_COUPLING_PAPER,                                                                     \
          0,                                                                                        \
          SCRYI_COUPLING_EXACT,                                                                     \
-         scryi_coupling_words,                                                                     \
+         scryi_coupling_names,                                                                     \
          "paper: as published, the level blurs the prior; exact: it is taken out of the noise of " \
          "the data, and draws are denoised; Gaussian noise only"},                                 \
     {                                                                                              \

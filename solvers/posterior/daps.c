@@ -38,9 +38,9 @@ enum { POWER_STEPS = 30 };
 /* The covariance of the image given a state, and how the image is drawn given the data. */
 enum daps_variance { DAPS_VARIANCE_PAPER = 0, DAPS_VARIANCE_MATCHED };
 enum daps_draw { DAPS_DRAW_EXACT = 0, DAPS_DRAW_LANGEVIN, DAPS_DRAW_HMC };
-static const char *const daps_variance_words[] = {
+static const char *const daps_variance_names[] = {
     [DAPS_VARIANCE_PAPER] = "paper", [DAPS_VARIANCE_MATCHED] = "matched", NULL};
-static const char *const daps_draw_words[] = {
+static const char *const daps_draw_names[] = {
     [DAPS_DRAW_EXACT] = "exact", [DAPS_DRAW_LANGEVIN] = "langevin", [DAPS_DRAW_HMC] = "hmc", NULL};
 
 struct daps_options {
@@ -300,13 +300,13 @@ static scry_status daps_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct daps_options, 200),
     {"variance", NULL, SCRY_FIELD(struct daps_options, variance), DAPS_VARIANCE_PAPER, 0,
-     DAPS_VARIANCE_MATCHED, daps_variance_words,
+     DAPS_VARIANCE_MATCHED, daps_variance_names,
      "covariance of the image given a state; paper: s^2 around the end of the ODE, as "
      "published; matched: the covariance of the Gaussian model around the denoised state"},
     {"ode-steps", "inner", SCRY_FIELD(struct daps_options, ode_steps), 5, 1, MAX_INNER, NULL,
      "denoiser steps of the ODE (variance paper)"},
     {"image-draw", "inner-draw", SCRY_FIELD(struct daps_options, draw), DAPS_DRAW_EXACT, 0,
-     DAPS_DRAW_HMC, daps_draw_words,
+     DAPS_DRAW_HMC, daps_draw_names,
      "how an image is drawn given the data: exact: one linear solve, local Gaussian noise; "
      "langevin, hmc: a chain"},
     SCRYI_SOLVE_TOLERANCE_OPTION(struct daps_options, tolerance, 1e-3),

@@ -25,7 +25,7 @@
 
 /* What the weight of the data is relative to: the publication's constant, or the noise. */
 enum dds_weight { DDS_WEIGHT_PAPER = 0, DDS_WEIGHT_NOISE };
-static const char *const dds_weight_words[] = {
+static const char *const dds_weight_names[] = {
     [DDS_WEIGHT_PAPER] = "paper", [DDS_WEIGHT_NOISE] = "noise", NULL};
 
 struct dds_options {
@@ -98,7 +98,7 @@ static const scry_option options[] = {
     {"data-weight", "gamma", SCRY_FIELD(struct dds_options, data_weight), 1, 1e-6, 1e6, NULL,
      "weight of the data in the data step"},
     {"weighting", "weight", SCRY_FIELD(struct dds_options, weight), DDS_WEIGHT_NOISE, 0,
-     DDS_WEIGHT_NOISE, dds_weight_words,
+     DDS_WEIGHT_NOISE, dds_weight_names,
      "unit of data-weight; paper: 1 / |A|^2 at every level, as published; noise: what the noise of "
      "the "
      "measurement and that of the level are worth"},

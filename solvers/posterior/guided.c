@@ -132,9 +132,9 @@ static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covar
                                 struct scryi_cg_options cg, double perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
-    const float most = (float)largest_weight(G, V);
+    const float max = (float)largest_weight(G, V);
     for (size_t i = 0; i < G->m; i++) {
-        G->w_now[i] = fminf(G->w[i], most);
+        G->w_now[i] = fminf(G->w[i], max);
         G->r[i] = G->w_now[i] * (G->b[i] - G->Au[i]);
     }
     if (perturb > 0) {

@@ -55,7 +55,7 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
 /* u (in: D; out: D + V A^T w q), by scryi_condition_solve; G->u holds what was added.
  * linearise(G, D) comes first. The residual w (b - A D) gets - perturb n, n ~ N(0, I). With
  * perturb 1: if on entry u is a draw from N(D, V), on exit it is a draw from the posterior
- * (Matheron's rule; Orieux et al. 2012, perturbation-optimization). */
+ * (Matheron's rule; Orieux et al. 2012, perturbation-optimisation). */
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    struct scryi_cg_options cg, double perturb, scry_error *err);
 /* For V = t I, the same up to A^T w q, left in G->v: for methods that map it through something else

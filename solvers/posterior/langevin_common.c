@@ -15,7 +15,7 @@ static scry_status bound_data(struct scryi_langevin *L, scry_error *err)
 {
     struct scryi_guided *G = L->G;
     const scry_likelihood *likelihood = G->base.base.problem.L;
-    double norm2, most = 0, sum = 0;
+    double norm2, max = 0, sum = 0;
     scry_status st = scry_op_norm2(G->A, &norm2, NORM_TOL, err);
     if (st != SCRY_OK) return st;
     memset(G->Au, 0, G->m * sizeof *G->Au);
@@ -23,11 +23,11 @@ static scry_status bound_data(struct scryi_langevin *L, scry_error *err)
     if (st == SCRY_OK && !G->gaussian)
         st = scry_likelihood_linearise(likelihood, G->w, G->t, G->b, err);
     for (size_t i = 0; i < G->m && st == SCRY_OK; i++) {
-        most = fmax(most, G->w[i]);
+        max = fmax(max, G->w[i]);
         sum += G->w[i];
     }
     L->typical = sum / (double)G->m * norm2;
-    L->data = (G->gaussian ? 1 : 4) * most * norm2 * (1 + 2 * NORM_TOL);
+    L->data = (G->gaussian ? 1 : 4) * max * norm2 * (1 + 2 * NORM_TOL);
     return st;
 }
 

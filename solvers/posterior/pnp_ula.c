@@ -23,7 +23,7 @@
 
 /* How a step of Langevin's equation is made: as published, corrected, or with a velocity. */
 enum pnp_ula_scheme { PNP_ULA_PAPER = 0, PNP_ULA_POSTPROCESSED, PNP_ULA_KINETIC };
-static const char *const pnp_ula_scheme_words[] = {[PNP_ULA_PAPER] = "paper",
+static const char *const pnp_ula_scheme_names[] = {[PNP_ULA_PAPER] = "paper",
                                                    [PNP_ULA_POSTPROCESSED] = "postprocessed",
                                                    [PNP_ULA_KINETIC] = "kinetic",
                                                    NULL};
@@ -123,7 +123,7 @@ static const scry_option options[] = {
     {"step-size", "zeta", SCRY_FIELD(struct pnp_ula_options, step_size), 0.15, 1e-6, 2, NULL,
      "step, in units of the largest curvature; above 1 it may diverge"},
     {"scheme", NULL, SCRY_FIELD(struct pnp_ula_options, scheme), PNP_ULA_PAPER, 0, PNP_ULA_KINETIC,
-     pnp_ula_scheme_words,
+     pnp_ula_scheme_names,
      "paper: Euler steps, as published; postprocessed: steps whose spread is exact for Gaussian "
      "posteriors; kinetic: the same with a velocity, which slow directions need"},
     {"fresh-velocity", "eta", SCRY_FIELD(struct pnp_ula_options, fresh_velocity), 0.25, 1e-6, 1,

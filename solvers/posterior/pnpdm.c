@@ -1,4 +1,5 @@
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 #include "priors/gaussian.h"
 #include "priors/schedule.h"
@@ -37,7 +38,6 @@ enum { MAX_INNER = 1000, MAX_STEPS = 100000, DATA_CG = 200, TERMS = 16 };
 enum { STEPS_MAX = (1 << 28) / MAX_INNER - 2 }; /* each has MAX_INNER streams of random numbers */
 /* s^2 |A^H W A| at the last level, and the largest value for which the series is used. */
 static const double SHARE = 0.8, SHARE_MAX = 0.92;
-static const double PI = 3.14159265358979323846;
 static const double NORM_SLACK = 1.01; /* scry_op_norm2 is a lower bound */
 /* The largest last level, that of the publication; the last level relative to the noise of the data
  * with the published draw; the weight of the latest sample in the running mean. */
@@ -91,7 +91,7 @@ static scry_status draw_root(struct pnpdm *M, double s, double largest, scry_err
     double c[TERMS] = {0};
     for (int k = 0; k < TERMS; k++)
         for (int j = 0; j < TERMS; j++) {
-            const double t = PI * (j + 0.5) / TERMS;
+            const double t = SCRY_PI * (j + 0.5) / TERMS;
             c[k] += (k ? 2 : 1) * sqrt(1 - largest * (1 + cos(t)) / 2) * cos(k * t) / TERMS;
         }
     memset(M->past, 0, n * sizeof *M->past);
@@ -282,7 +282,7 @@ static const scry_option options[] = {
      NULL, "last coupling; 0: from the noise of the data, 0.3 at most; paper: 0.3 of that noise"},
     SCRYI_POWER_OPTION(struct pnpdm_options),
     {"coupling", NULL, SCRY_FIELD(struct pnpdm_options, coupling), SCRYI_COUPLING_EXACT, 0,
-     SCRYI_COUPLING_EXACT, scryi_coupling_words,
+     SCRYI_COUPLING_EXACT, scryi_coupling_names,
      "paper: as published, it blurs the data; exact: its noise is taken out of theirs"},
     {"prior-steps", "inner", SCRY_FIELD(struct pnpdm_options, prior_steps), 5, 1, MAX_INNER - 1,
      NULL, "denoiser steps of a draw from the prior"},

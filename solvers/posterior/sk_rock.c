@@ -29,7 +29,7 @@
 static const double ETA = 0.05; /* damping, as published */
 
 enum sk_rock_scheme { SK_ROCK_PAPER = 0, SK_ROCK_POSTPROCESSED };
-static const char *const sk_rock_scheme_words[] = {
+static const char *const sk_rock_scheme_names[] = {
     [SK_ROCK_PAPER] = "paper", [SK_ROCK_POSTPROCESSED] = "postprocessed", NULL};
 
 struct sk_rock_options {
@@ -172,7 +172,7 @@ static const scry_option options[] = {
     {"step-size", "zeta", SCRY_FIELD(struct sk_rock_options, step_size), 0.1, 1e-6, 1, NULL,
      "share of the longest stable step; 1 is the published choice"},
     {"scheme", NULL, SCRY_FIELD(struct sk_rock_options, scheme), SK_ROCK_PAPER, 0,
-     SK_ROCK_POSTPROCESSED, sk_rock_scheme_words,
+     SK_ROCK_POSTPROCESSED, sk_rock_scheme_names,
      "paper: as published; postprocessed: draws get the spread that a step loses, to second order"},
     SCRYI_LANGEVIN_START(struct sk_rock_options),
     SCRYI_DRAWS_OPTIONS(struct sk_rock_options, 20),

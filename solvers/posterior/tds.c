@@ -36,7 +36,7 @@
 
 /* What bends the moves and weights of particles: the published twist or the Gaussian model. */
 enum tds_twist { TDS_TWIST_PAPER = 0, TDS_TWIST_MODEL };
-static const char *const tds_twist_words[] = {
+static const char *const tds_twist_names[] = {
     [TDS_TWIST_PAPER] = "paper", [TDS_TWIST_MODEL] = "model", NULL};
 
 struct tds_options {
@@ -315,7 +315,7 @@ static const scry_option options[] = {
     {"resample-below", "zeta", SCRY_FIELD(struct tds_options, resample_below), 0.5, 0, 1, NULL,
      "effective share of the particles below which they are resampled"},
     {"twist", NULL, SCRY_FIELD(struct tds_options, twist), TDS_TWIST_PAPER, 0, TDS_TWIST_MODEL,
-     tds_twist_words,
+     tds_twist_names,
      "paper: as published, by derivatives; model: moves and weights by the Gaussian model of the "
      "images, exact for it, Gaussian noise only"},
     SCRYI_SOLVE_TOLERANCE_OPTION(struct tds_options, tolerance, 1e-3),

@@ -38,7 +38,7 @@ def measurements(build):
         "--read-noise 1.5 --seed 1",
         "kspace simulate full.h5 --size 256x256 --coils 8 --slices 1 --phase 1 --noise 0.01 "
         "--seed 1",
-        "kspace undersample full.h5 scan.h5 --pattern equispaced --accel 4 --center 0.08 --seed 7",
+        "kspace undersample full.h5 scan.h5 --pattern equispaced --accel 4 --centre 0.08 --seed 7",
     ):
         subprocess.run([f"{build}/scry", *line.split()], check=True, stdout=subprocess.DEVNULL)
 

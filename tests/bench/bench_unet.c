@@ -1,6 +1,7 @@
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/rng.h"
+#include "lib/sort.h"
 #include "priors/network/unet.h"
 #include "priors/network/network.h"
 
@@ -42,12 +43,6 @@ static double once(const bench *b, int what)
     return seconds() - start;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double p = *(const double *)a, q = *(const double *)b;
-    return (p > q) - (p < q);
-}
-
 static void report(const bench *b, int what, size_t rounds)
 {
     double times[1000];
@@ -56,7 +51,7 @@ static void report(const bench *b, int what, size_t rounds)
     once(b, what);
     for (size_t i = 0; i < rounds; i++)
         times[i] = once(b, what);
-    qsort(times, rounds, sizeof *times, ascending);
+    scry_sort_double(times, rounds);
     printf("%-12s best %7.1f ms  median %7.1f ms  %6.1f GFLOP  %6.1f GFLOP/s\n",
            what == 'd' ? "D" : "D with VJP", 1e3 * times[0], 1e3 * times[rounds / 2], flops * 1e-9,
            flops * 1e-9 / times[0]);

@@ -156,7 +156,7 @@ static void compare(struct bench *b, double t)
     scry_cg_result plain, fast, end;
     b->t = t;
     update(b, 1e-5, &end);
-    const double least = misfit(b, b->d);
+    const double min = misfit(b, b->d);
     scry_scale(b->q, 0, b->m);
     const double first = now();
     must(scry_cg(apply, b, b->q, b->r, b->m, 1e-2, 2000, b->cg_work, &plain, &err), &err);
@@ -169,9 +169,9 @@ static void compare(struct bench *b, double t)
     else
         must(scry_gaussian_apply(b->model, b->d, b->u, SCRY_GAUSSIAN_COV, 0, b->model_work, &err),
              &err);
-    const double above = misfit(b, b->d) - least, quick = update(b, 0.01, &fast);
+    const double above = misfit(b, b->d) - min, quick = update(b, 0.01, &fast);
     printf("%8.3g %7zu %9.1f ms %9.3g %7zu %9.1f ms %9.3g\n", t, plain.iterations, 1e3 * seconds,
-           above, fast.iterations, 1e3 * quick, misfit(b, b->d) - least);
+           above, fast.iterations, 1e3 * quick, misfit(b, b->d) - min);
 }
 
 int main(int argc, char **argv)

@@ -7,13 +7,13 @@ tests=$(realpath "$(dirname "$0")/..")
 volumes=$(realpath "$(dirname "$0")/../golden/kspace")
 source "$(dirname "$0")/checks.sh"
 
-# gray WIDTH HEIGHT COMMAND [COMPRESSION]: an 8-bit TIFF of nine tags; COMMAND prints the pixels
+# grey WIDTH HEIGHT COMMAND [COMPRESSION]: an 8-bit TIFF of nine tags; COMMAND prints the pixels
 bytes() { # bytes COUNT NUMBER: little-endian
     local i
     for ((i = 0; i < $1; i++)); do printf "\\x$(printf %02x $((($2 >> 8 * i) & 255)))"; done
 }
 tag() { bytes 2 "$1"; bytes 2 4; bytes 4 1; bytes 4 "$2"; }
-gray() {
+grey() {
     printf 'II*\0'
     bytes 4 8
     bytes 2 9
@@ -98,7 +98,7 @@ works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --samp
     --seed 1 s.tif
 works "sample from a Gaussian" "$scry" sample --prior microscopy --size 32x40 --samples 2 \
     --sampler heun --steps 3 --seed 1 --start gaussian --start-sigma 1.5 t.tif
-holds "its start is told" grep -q '^start: Gaussian model at sigma 1.5, departure 0' stderr
+holds "its start is told" grep -q '^start: Gaussian model at sigma 1.5, gap 0' stderr
 works "info" "$scry" info noisy.tif s.tif gaussian:sigma=2 microscopy
 works "methods" "$scry" methods
 works "version" "$scry" --version
@@ -156,8 +156,8 @@ done
 # ---- unusual, and right ----
 rl="--psf gaussian:sigma=1.5 --method richardson-lucy --iterations 2 --quiet"
 noise() { "$scry" --help | head -c "${1:-400}"; }
-gray 20 20 noise >small.tif
-gray 1 40 "noise 40" >line.tif
+grey 20 20 noise >small.tif
+grey 1 40 "noise 40" >line.tif
 works "a small image" "$scry" deblur small.tif small_out.tif $rl
 works "one column, noise given" "$scry" deblur line.tif line_out.tif $rl --sigma 5
 works "a figure to read back" "$scry" figure fig.png a=in.tif
@@ -197,9 +197,9 @@ head -c 300 noisy.tif >cut.tif
 : >empty.tif
 d="--psf gaussian:sigma=1.5"
 zeros() { head -c 1024 /dev/zero; }
-gray 32 32 zeros >constant.tif
-gray 0 32 true >nothing.tif
-gray 32 32 zeros 34712 >jpeg2000.tif
+grey 32 32 zeros >constant.tif
+grey 0 32 true >nothing.tif
+grey 32 32 zeros 34712 >jpeg2000.tif
 cp truth.ome.tif nan.tif # one of its floats becomes a NaN
 printf '\x00\x00\xc0\x7f' | dd of=nan.tif bs=4 seek=1250 conv=notrunc 2>/dev/null
 cp truth.ome.tif nans.tif # all of them do
@@ -255,7 +255,7 @@ refuses "too dark" 1 "offset 1e\+06 ADU is above" "$scry" deblur in.tif x.tif $d
 refuses "background above all" 1 "background 1e\+06 is above" "$scry" deblur in.tif x.tif $d \
     --background 1e6
 refuses "range upside down" 2 "range '5,1'" "$scry" deblur in.tif x.tif $d --range 5,1
-gray 53 37 "head -c 1961 /dev/zero" >none.tif
+grey 53 37 "head -c 1961 /dev/zero" >none.tif
 refuses "mask of nothing" 1 "none.tif: no pixel of 1961 is known" "$scry" inpaint odd.tif x.tif \
     --mask none.tif
 refuses "truncated" 1 "cut.tif" "$scry" deblur cut.tif x.tif $d

@@ -39,7 +39,7 @@ says "it is as large" '64 x 72'
 works "simulate, a target as image" $k simulate twice.h5 --image cells.h5 --coils 2
 
 # ---- undersampling ----
-works "equispaced" $k undersample full.h5 e.h5 --pattern equispaced --accel 4 --center 0.08 \
+works "equispaced" $k undersample full.h5 e.h5 --pattern equispaced --accel 4 --centre 0.08 \
     --seed 7
 says "measured" 'acceleration 3\.[0-9]+ \(equispaced, [0-9]+ of 72 lines\)'
 works "info of equispaced" $k info e.h5
@@ -47,10 +47,10 @@ says "lines are missing" 'acceleration 3\.[0-9]+ \([0-9]+ of 72 lines'
 says "the target stays" 'target'
 for p in random equispaced equispaced-fraction regular gaussian poisson radial; do
     works "$p" $k undersample full.h5 $p.h5 --pattern $p --accel 3 --center 0.1
-    works "$p, as cfl" $k undersample full.h5 $p.cfl --pattern $p --accel 3 --center 0.1
+    works "$p, as cfl" $k undersample full.h5 $p.cfl --pattern $p --accel 3 --centre 0.1
 done
 for p in random equispaced regular gaussian; do
-    works "$p, as ISMRMRD" $k undersample raw.h5 $p.raw.h5 --pattern $p --accel 3 --center 0.1
+    works "$p, as ISMRMRD" $k undersample raw.h5 $p.raw.h5 --pattern $p --accel 3 --centre 0.1
 done
 # fastMRI's mask follows the name of the file: the goldens are of this one
 works "the name of the goldens" $k simulate file1000000.h5 --size 16x368 --coils 1
@@ -72,7 +72,7 @@ done
 
 # ---- what is refused ----
 refuses "no centre" 1 'leaves no line in the centre' $k undersample full.h5 x.h5 \
-    --pattern equispaced --accel 8 --center 0.001
+    --pattern equispaced --accel 8 --centre 0.001
 refuses "an acceleration of 0" 1 'acceleration 0 ' $k undersample full.h5 x.h5 --pattern random \
     --accel 0
 refuses "more than there are lines" 1 'acceleration 100 of 72' $k undersample full.h5 x.h5 \
@@ -98,7 +98,7 @@ refuses "noise below 0" 2 'noise -1' $k simulate x.h5 --noise -1
 refuses "size of an image" 2 'those of --image' $k simulate x.h5 --image truth.tif --size 9x9
 refuses "an image that is not there" 1 'nowhere' $k simulate x.h5 --image nowhere.tif
 refuses "an acceleration without a centre" 1 'leaves no line' $k simulate x.h5 --pattern regular \
-    --center 0.001
+    --centre 0.001
 refuses "an output folder that is not there" 1 'nowhere' $k simulate nowhere/x.h5
 
 echo "$failures failed"

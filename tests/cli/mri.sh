@@ -25,7 +25,7 @@ dims() { holds "$1" grep -q "^$3 " "$2.hdr"; }
 
 # ---- the command lines ----
 works "simulate" $k simulate full.h5 --size 96x80 --coils 4 --noise 0.01 --seed 2
-works "undersample" $k undersample full.h5 scan.h5 --pattern equispaced --accel 3 --center 0.15 \
+works "undersample" $k undersample full.h5 scan.h5 --pattern equispaced --accel 3 --centre 0.15 \
     --seed 7
 works "info" $k info scan.h5
 says "info tells lines" 'acceleration 2\.[0-9]+ \([0-9]+ of 80 lines\)'
@@ -88,7 +88,7 @@ works "one coil" $mri one.h5 one_out.h5
 # ---- several slices, threads, ranks ----
 works "three slices" $k simulate three_full.h5 --size 96x80 --slices 3 --coils 4 --noise 0.01
 works "undersampled" $k undersample three_full.h5 three.h5 --pattern random --accel 2.5 \
-    --center 0.15 --seed 1
+    --centre 0.15 --seed 1
 for m in wavelet "dds --steps 4 --samples 2"; do
     works "${m%% *}, 1 thread" $mri three.h5 t1.h5 --method $m --threads 1 --force
     works "${m%% *}, 2 threads" $mri three.h5 t2.h5 --method $m --threads 2 --force
@@ -259,7 +259,7 @@ refuses "maps of another size" 1 'sens.cfl: maps of 80 x 96 \(y, x\), expected 9
     $mri scan.h5 x.h5 --maps sens.cfl
 refuses "no such maps" 1 'nowhere' $mri scan.h5 x.h5 --maps nowhere.cfl
 refuses "no such mask" 1 'nowhere.h5' $mri scan.h5 x.h5 --mask nowhere.h5
-works "no centre" $k undersample full.h5 sparse.h5 --pattern regular --accel 8 --center 0.02
+works "no centre" $k undersample full.h5 sparse.h5 --pattern regular --accel 8 --centre 0.02
 refuses "no centre for maps" 1 \
     'sparse.h5: the centre of k-space is not fully sampled: found .*at least' $mri sparse.h5 x.h5
 refuses "line outside the matrix" 1 'bad_line.h5' $mri "$golden/ismrmrd/bad_line.h5" x.h5

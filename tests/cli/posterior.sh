@@ -16,14 +16,14 @@ starts() { "$scry" methods "$1" | grep -q -e '--start '; }
 methods() { "$scry" methods | sed -n '/^== posterior/,/^== unc/s/^\([a-z-]*\)  (.*/\1/p'; }
 
 # ---- inputs ----
-gray() { "$scry" simulate --phantom cells --size "$1" --seed 3 "$2" --quiet; }
-works "truth" gray 32x32 truth.tif
+grey() { "$scry" simulate --phantom cells --size "$1" --seed 3 "$2" --quiet; }
+works "truth" grey 32x32 truth.tif
 works "camera" "$scry" simulate truth.tif in.tif --psf gaussian:sigma=1.5 --photons 100 \
     --gain 0.5 --offset 100 --read-noise 1.5 --seed 1 --quiet
 works "mask: pixels that no electron reached are 0" "$scry" simulate truth.tif mask.tif \
     --psf gaussian:sigma=0.5 --photons 3 --offset 0 --read-noise 0 --seed 1 --quiet
 works "k-space" "$scry" kspace simulate scan.h5 --size 32x32 --coils 2 --noise 0.01 --seed 2 \
-    --pattern equispaced --accel 2 --center 0.3
+    --pattern equispaced --accel 2 --centre 0.3
 deblur="$scry deblur in.tif --psf gaussian:sigma=1.5 --gain 0.5 --offset 100 --read-noise 1.5"
 periodic="--boundary periodic --defects none"
 inpaint="$scry inpaint truth.tif --mask mask.tif"
@@ -69,7 +69,7 @@ works "everything" $deblur all.tif $beside --seed 2 --sd sd.tif --ess ess.tif --
     --quantiles run2_q50.tif,q97.5.tif --above 110=above110.tif,130=above130.tif
 warns() { holds "$1" grep -qE -e "$2" stderr; }
 warns "six draws are few" "as few as 6 independent draws, expected 20 or more.*--samples"
-for key in draws chi2_of_draws least_ess; do
+for key in draws chi2_of_draws min_ess; do
     holds "report has $key" grep -q "\"$key\"" all.json
 done
 holds "no R-hat where no chain walks" test "$(grep -c worst_rhat all.json)" = 0
@@ -93,7 +93,7 @@ warns_not "are not judged by noise"
 
 # stacks, several files, windows
 works "a stack" "$scry" simulate --phantom cells --size 3x32x40 --seed 5 stack.ome.tif
-works "a plane" gray 32x40 plane.tif
+works "a plane" grey 32x40 plane.tif
 mkdir out sd above ess
 works "files to folders" "$scry" deblur stack.ome.tif plane.tif out/ --psf gaussian:sigma=1.5 \
     --sigma 0.02 $beside --tile 64 --sd sd/ --above 0.3=above --ess ess
@@ -104,13 +104,13 @@ holds "do not change a product" cmp -s one_above.tif above/stack.ome.tif
 
 # one coil, which sees all alike
 works "one coil" "$scry" kspace simulate one.h5 --size 32x32 --coils 1 --noise 0.01 --seed 2 \
-    --pattern gaussian --accel 2 --center 0.3
+    --pattern gaussian --accel 2 --centre 0.3
 works "without maps" "$scry" mri one.h5 one_mean.h5 --maps none --method dds --steps 2 --samples 2 \
     --quiet --sd one_sd.h5
 
 # volumes of images
 works "three slices" "$scry" kspace simulate three.h5 --size 40x32 --coils 2 --slices 3 \
-    --noise 0.01 --pattern equispaced --accel 2 --center 0.3
+    --noise 0.01 --pattern equispaced --accel 2 --centre 0.3
 volume="--method pnp-ula --steps 2 --draws 4 --thin 1 --samples 2 --region 8"
 for end in h5 nii cfl; do
     works "products in .$end" "$scry" mri three.h5 mean.$end $volume --sd msd.$end \

@@ -34,7 +34,7 @@ rhat, ess = read("rhat.tif"), read("walk_ess.tif")
 assert rhat.min() > 0.5 and 0 < ess.min() and len(np.unique(rhat)) > 4
 report = open("walk.json").read()
 worst = float(report.split('"worst_rhat":')[1].split(",")[0])
-least = float(report.split('"least_ess":')[1].split(",")[0])
+least = float(report.split('"min_ess":')[1].split(",")[0])
 assert np.isclose(worst, rhat.max()) and np.isclose(least, ess.min()), (worst, rhat.max(), least)
 
 # products are float32 on the axes of the mean

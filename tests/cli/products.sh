@@ -48,7 +48,7 @@ bytes() { # bytes COUNT NUMBER: little-endian
     for ((i = 0; i < $1; i++)); do printf "\\x$(printf %02x $((($2 >> 8 * i) & 255)))"; done
 }
 tag() { bytes 2 "$1"; bytes 2 4; bytes 4 1; bytes 4 "$2"; }
-gray() { # gray SIDE < pixels: an 8-bit TIFF
+grey() { # grey SIDE < pixels: an 8-bit TIFF
     printf 'II*\0'
     bytes 4 8
     bytes 2 9
@@ -58,8 +58,8 @@ gray() { # gray SIDE < pixels: an 8-bit TIFF
     cat
 }
 awk 'BEGIN { srand(5); for (i = 0; i < 4096; i++)
-    printf "%c", 40 + 20 * (rand() + rand() + rand() + rand()) }' | gray 64 >noise.tif
-head -c 4096 /dev/zero | tr '\0' 7 | gray 64 >constant.tif
+    printf "%c", 40 + 20 * (rand() + rand() + rand() + rand()) }' | grey 64 >noise.tif
+head -c 4096 /dev/zero | tr '\0' 7 | grey 64 >constant.tif
 works "noise" "$scry" deblur noise.tif n.tif $p --report n.json --sd nsd.tif
 holds "says why it is left as it is" \
     grep -q "noise.tif is returned unchanged: nothing stands" stderr

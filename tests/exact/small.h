@@ -79,11 +79,11 @@ static inline void world_mask(struct world *w, unsigned char *known)
 }
 
 /* Mean and sd of one pixel seen in counts, prior N(prior_mean, prior_var), by quadrature of the
- * shifted Poisson law of operators/likelihood.h. */
+ * shifted Poisson distribution of operators/likelihood.h. */
 static inline void quadrature(double *mean, double *sd, double y, const scry_noise *noise,
                               const scry_affine *map, double prior_mean, double prior_var)
 {
-    double sum[3] = {0}, most = -INFINITY;
+    double sum[3] = {0}, max = -INFINITY;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < 4000; i++) {
             const double u = -2 + 6 * (i + 0.5) / 4000, r2 = noise->read_noise * noise->read_noise;
@@ -91,9 +91,9 @@ static inline void quadrature(double *mean, double *sd, double y, const scry_noi
             if (m <= 0) continue;
             const double e = (y - noise->offset) * noise->gain + r2;
             const double lp = e * log(m) - m - pow(u - prior_mean, 2) / (2 * prior_var);
-            if (pass == 0) most = fmax(most, lp);
+            if (pass == 0) max = fmax(max, lp);
             for (int k = 0; k < 3 && pass == 1; k++)
-                sum[k] += exp(lp - most) * pow(u, k);
+                sum[k] += exp(lp - max) * pow(u, k);
         }
     *mean = sum[1] / sum[0];
     *sd = sqrt(sum[2] / sum[0] - *mean * *mean);

@@ -5,12 +5,13 @@
 
 /* Particle samplers estimate the evidence p(y) without bias, whatever their number, their twist and
  * the number of levels: not that of the prior, but that of the ancestral chain they run, which for
- * a Gaussian prior is a Gaussian law that follows level by level. A factor lost or counted twice in
- * a proposal or a weight moves the estimate, a z-test over independent runs says so. */
+ * a Gaussian prior is a Gaussian distribution that follows level by level. A factor lost or counted
+ * twice in a proposal or a weight moves the estimate, a z-test over independent runs says so. */
 enum { N = 6, LEVELS = 16, RUNS = 2000 };
 static const double FIRST = 10, LAST = 0.03;
 
-/* A law N(mean, cov) of the state, and the D(x; s) = mu + G (x - mu) of the prior N(mu, C). */
+/* A distribution N(mean, cov) of the state, and the D(x; s) = mu + G (x - mu) of the prior N(mu,
+ * C). */
 struct chain {
     double mean[N], cov[N * N];
     const struct world *prior;

@@ -1,5 +1,5 @@
-#include "tests/exact/annealed_law.h"
-#include "tests/exact/langevin_law.h"
+#include "tests/exact/annealed_exact.h"
+#include "tests/exact/langevin_exact.h"
 #include "tests/exact/small.h"
 
 #include "priors/prior_impl.h"

@@ -1,5 +1,5 @@
-#include "tests/exact/annealed_law.h"
-#include "tests/exact/langevin_law.h"
+#include "tests/exact/annealed_exact.h"
+#include "tests/exact/langevin_exact.h"
 #include "tests/exact/small_complex.h"
 
 /* Complex images, sigma per real component. The imaginary part is so narrow that the prior must be

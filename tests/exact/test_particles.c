@@ -152,7 +152,8 @@ static void modes_have_their_weights(void **state)
     scry_op_free(A);
 }
 
-/* Camera counts: TDS weighs with the law itself; MCGdiff has no place for it and says so. */
+/* Camera counts: TDS weighs with the distribution itself; MCGdiff has no place for it and says so.
+ */
 static void counts_are_weighed_or_refused(void **state)
 {
     (void)state;

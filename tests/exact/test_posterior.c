@@ -270,10 +270,10 @@ static void mmps_survives_a_bent_jacobian(void **state)
         option_set(&o, "steps", 40);
         option_set(&o, "inner", inner);
         draw(&c, &problem, &o, 20, 3);
-        double most = 0;
+        double max = 0;
         for (size_t i = 0; i < 20 * w.n; i++)
-            most = fmax(most, fabs(c.samples[i]));
-        assert_below(most, 10);
+            max = fmax(max, fabs(c.samples[i]));
+        assert_below(max, 10);
         scry_chains_free(&c);
     }
     drop(&s);

@@ -1,4 +1,4 @@
-#include "tests/exact/langevin_law.h"
+#include "tests/exact/langevin_exact.h"
 #include "tests/exact/small.h"
 
 /* Few chains with many draws, on posteriors that are known: mean and spread within the Monte Carlo
@@ -35,8 +35,8 @@ static scry_chains walk(const char *method, const struct setup *s, size_t draws,
     return c;
 }
 
-/* The law that the chain tends to: for PnP-ULA and SK-ROCK, which have a step and a blur of their
- * own, it is known to every digit; else it is the posterior. */
+/* The distribution that the chain tends to: for PnP-ULA and SK-ROCK, which have a step and a blur
+ * of their own, it is known to every digit; else it is the posterior. */
 static void limit(double *mean, double *sd, const char *method, const struct world *w,
                   const scry_op *A)
 {
@@ -47,7 +47,7 @@ static void limit(double *mean, double *sd, const char *method, const struct wor
                                                           : 0.05; /* as their option says */
     const struct band band = {method, 10000000, option_value(&o, "zeta"), blur, 0, 0, 0};
     const bool own = !strcmp(method, "pnp-ula") || !strcmp(method, "sk-rock");
-    if (own) law(mean, cov, w, A, &band);
+    if (own) langevin_exact(mean, cov, w, A, &band);
     for (size_t i = 0; i < w->n; i++) {
         if (!own) mean[i] = w->post[i];
         sd[i] = sqrt(own ? cov[i * w->n + i] : w->P[i * w->n + i]);
@@ -74,14 +74,14 @@ static void check_walk(const struct walker *k, const struct setup *s, const stru
     }
     print_message("%-24s mean off by %.3f sd, sd %.3f .. %.3f, R-hat %.4f, ess %.0f .. of %zu "
                   "draws: one in %.1f steps\n",
-                  k->method, bias, low, high, c.worst_rhat, c.least_ess, c.draws,
+                  k->method, bias, low, high, c.worst_rhat, c.min_ess, c.draws,
                   (double)c.draws * option_value(&o, "thin") / size);
     assert_below(c.worst_rhat, 1.05);
-    assert_true(c.least_ess > 200);
+    assert_true(c.min_ess > 200);
     scry_chains_free(&c);
 }
 
-static void walks_have_the_law_of_the_posterior(void **state)
+static void walks_draw_from_the_posterior(void **state)
 {
     (void)state;
     static struct world w;
@@ -130,7 +130,7 @@ static void the_effective_size_is_that_of_the_scatter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walks_have_the_law_of_the_posterior),
+        cmocka_unit_test(walks_draw_from_the_posterior),
         cmocka_unit_test(the_effective_size_is_that_of_the_scatter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MOST_SAMPLES = 1 << 18, MOST_SLICES = 4, MOST_VALUES = 4096 };
+enum { MAX_SAMPLES = 1 << 18, MAX_SLICES = 4, MAX_VALUES = 4096 };
 
 static void check(scry_status st, const scry_error *err)
 {
@@ -27,15 +27,15 @@ static void read_some(scry_kspace_reader *r)
     const size_t sizes[] = {info->coils, info->nz, info->ny, info->nx};
     size_t n = 1, image = info->recon[1];
     for (int i = 0; i < 4; i++) {
-        if (sizes[i] > MOST_SAMPLES / n) return;
+        if (sizes[i] > MAX_SAMPLES / n) return;
         n *= sizes[i];
     }
-    if (image > MOST_SAMPLES || info->recon[2] > MOST_SAMPLES / image) return;
+    if (image > MAX_SAMPLES || info->recon[2] > MAX_SAMPLES / image) return;
     image *= info->recon[2];
     float complex *samples = malloc(n * sizeof *samples);
     float *target = malloc(image * sizeof *target);
     if (!samples || !target) abort();
-    for (size_t s = 0; s < info->slices && s < MOST_SLICES; s++) {
+    for (size_t s = 0; s < info->slices && s < MAX_SLICES; s++) {
         scry_error err[3] = {0};
         check(scry_kspace_read(r, 0, s, samples, NULL, &err[0]), &err[0]);
         check(scry_kspace_read_calibration(r, s, samples, NULL, &err[1]), &err[1]);
@@ -60,15 +60,15 @@ static unsigned next(struct recipe *r)
 /* A dataset, often absent or odd; most values are whole, some 0, few not finite. */
 static void add(scry_hdf5 *f, struct recipe *r, const char *name)
 {
-    static float complex values[MOST_VALUES];
-    static unsigned char bits[MOST_VALUES];
+    static float complex values[MAX_VALUES];
+    static unsigned char bits[MAX_VALUES];
     const unsigned what = next(r);
     const scry_hdf5_type type = what % 8 < 5 ? SCRY_HDF5_C64 : (scry_hdf5_type)(what % 8 % 3);
     size_t dims[5], n = 1;
     const int rank = 1 + (int)(next(r) % 5);
     for (int i = 0; i < rank; i++) {
         dims[i] = next(r) % 12;
-        if (dims[i] > MOST_VALUES / (n ? n : 1)) dims[i] = 1;
+        if (dims[i] > MAX_VALUES / (n ? n : 1)) dims[i] = 1;
         n *= dims[i];
     }
     if (what > 250) {

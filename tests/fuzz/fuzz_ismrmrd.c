@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MOST_SAMPLES = 1 << 16, MOST_SLICES = 4, ROW = 18, MOST_ROWS = 256, MOST_NUMBERS = 4096 };
+enum { MAX_SAMPLES = 1 << 16, MAX_SLICES = 4, ROW = 18, MAX_ROWS = 256, MAX_NUMBERS = 4096 };
 
 /* A failure without words is a bug. */
 static scry_status worded(scry_status st, const scry_error *err)
@@ -58,16 +58,16 @@ static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers)
     h->read_dir[0] = h->phase_dir[1] = h->slice_dir[2] = 1;
     /* the last byte makes the samples too few or too many */
     const long count = 2L * h->number_of_samples * h->active_channels + (int8_t)b[17];
-    a->data = (hvl_t){.len = (size_t)(count < 0              ? 0
-                                      : count > MOST_NUMBERS ? MOST_NUMBERS
-                                                             : count),
+    a->data = (hvl_t){.len = (size_t)(count < 0             ? 0
+                                      : count > MAX_NUMBERS ? MAX_NUMBERS
+                                                            : count),
                       .p = numbers};
 }
 
 static void make_file(const char *path, const uint8_t *data, size_t size)
 {
-    static float numbers[MOST_NUMBERS];
-    static scryi_mrd_acquisition rows[MOST_ROWS];
+    static float numbers[MAX_NUMBERS];
+    static scryi_mrd_acquisition rows[MAX_ROWS];
     char text[1 << 16] = "";
     const char *xml = text;
     size_t length = size < 2 ? 0 : (size_t)data[0] << 8 | data[1];
@@ -75,9 +75,9 @@ static void make_file(const char *path, const uint8_t *data, size_t size)
     if (length > size) length = size;
     memcpy(text, data, length);
     hsize_t n = 0, one = 1;
-    for (size_t i = 0; i < MOST_NUMBERS; i++)
+    for (size_t i = 0; i < MAX_NUMBERS; i++)
         numbers[i] = (float)(i + 1);
-    for (size_t at = length; at + ROW <= size && n < MOST_ROWS; at += ROW)
+    for (size_t at = length; at + ROW <= size && n < MAX_ROWS; at += ROW)
         fill(&rows[n++], data + at, numbers);
     const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t group = H5Gcreate2(file, "dataset", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -117,12 +117,12 @@ static void read_some(scry_kspace_reader *r, const char *copied)
 {
     const scry_kspace_info *info = scry_kspace_describe(r);
     const size_t plane = info->nz * info->ny * info->nx;
-    const bool noisy = info->noise_samples && info->noise_samples < MOST_SAMPLES / info->coils;
-    if (plane > MOST_SAMPLES / info->coils) return;
+    const bool noisy = info->noise_samples && info->noise_samples < MAX_SAMPLES / info->coils;
+    if (plane > MAX_SAMPLES / info->coils) return;
     float complex *v = malloc(info->coils * (plane + info->noise_samples) * sizeof *v);
     unsigned char *mask = malloc(plane);
     if (!v || !mask) abort();
-    for (size_t i = 0; i < info->frames * info->slices && i < MOST_SLICES; i++) {
+    for (size_t i = 0; i < info->frames * info->slices && i < MAX_SLICES; i++) {
         scry_error err = {0};
         if (worded(scry_kspace_read(r, i / info->slices, i % info->slices, v, mask, &err), &err) ==
             SCRY_OK)

@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MOST_PIXELS = 1 << 16, MOST_PLANES = 8, MOST_BYTES = 1 << 20, MOST_SERIES = 3 };
+enum { MAX_PIXELS = 1 << 16, MAX_PLANES = 8, MAX_BYTES = 1 << 20, MAX_SERIES = 3 };
 
 static void copy(const scry_tiff_info *info, const float *v)
 {
@@ -38,13 +38,13 @@ static void copy(const scry_tiff_info *info, const float *v)
 static void read_some(scry_tiff_reader *r)
 {
     const scry_tiff_info *info = scry_tiff_describe(r);
-    if (info->y > MOST_PIXELS / info->x) return;
+    if (info->y > MAX_PIXELS / info->x) return;
     float *v = malloc(info->y * info->x * sizeof *v);
     size_t planes = 0;
     bool good = true;
-    for (size_t t = 0; t < info->t && planes < MOST_PLANES; t++)
-        for (size_t z = 0; z < info->z && planes < MOST_PLANES; z++)
-            for (size_t c = 0; c < info->c && planes < MOST_PLANES; c++, planes++) {
+    for (size_t t = 0; t < info->t && planes < MAX_PLANES; t++)
+        for (size_t z = 0; z < info->z && planes < MAX_PLANES; z++)
+            for (size_t c = 0; c < info->c && planes < MAX_PLANES; c++, planes++) {
                 scry_error err = {0};
                 if (scry_tiff_read_plane(r, c, z, t, v, &err) == SCRY_OK) continue;
                 if (err.text[0] == '\0') abort(); /* a failure without words */
@@ -59,11 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char path[64];
     scry_error err = {0};
     scry_tiff_reader *r;
-    if (size > MOST_BYTES) return 0;
+    if (size > MAX_BYTES) return 0;
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    for (size_t series = 0, count = 1; series < count && series < MOST_SERIES; series++) {
+    for (size_t series = 0, count = 1; series < count && series < MAX_SERIES; series++) {
         err = (scry_error){0};
         if (scry_tiff_open_series(&r, path, series, &err) == SCRY_OK) {
             count = scry_tiff_describe(r)->series;

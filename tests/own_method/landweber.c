@@ -37,13 +37,13 @@ static scry_status landweber_step(void *ctx, const scry_solver_call *call, scry_
                                   scry_error *err)
 {
     struct landweber *M = ctx;
-    float most = 0;
+    float max = 0;
     scry_status st = scry_op_forward(M->A, M->Ax, M->x, M->work, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < M->m; i++)
-        most = fmaxf(most, M->W[i]);
+        max = fmaxf(max, M->W[i]);
     for (size_t i = 0; i < M->m; i++)
-        M->Ax[i] = M->W[i] / most * (M->b[i] - M->Ax[i]);
+        M->Ax[i] = M->W[i] / max * (M->b[i] - M->Ax[i]);
     if ((st = scry_op_adjoint(M->A, M->g, M->Ax, M->work, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < M->n; i++)
         M->x[i] += (float)M->step * M->g[i];

@@ -114,7 +114,7 @@ static void wrong_tables_are_refused(void **state)
         if (i == 5) table[1].offset = 4;
         if (i == 6) table[0].value = 3;
         if (i == 7) table[1].kind = SCRY_CHOICE;
-        if (i == 8) table[1].words = words;
+        if (i == 8) table[1].choices = words;
         if (i == 9)
             table[1] = (scry_option){"turns", NULL, SCRY_CHOICE, 8, 1, 0, 2, words, "turns"};
         assert_int_equal(scry_method_register(&m, &err), SCRY_EINVAL);

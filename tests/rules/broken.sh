@@ -59,6 +59,8 @@ breach "not installed" apps/a.h 'SCRY_BEGIN'
 breach "no SCRY_BEGIN" lib/lib.h ''
 echo "/* nothing */" >lib/lib.h
 rm -r apps/package
+breach "American" solvers/a.c '/* the behavior */'
+breach "American" lib/a.c 'int color;'
 breach "outside" apps/a.c '"../shared/data"'
 touch lib/unlisted.h
 if bash "$rules" . >said || ! grep -q '^lib/lib.h:1: -- does not list lib/unlisted.h' said; then

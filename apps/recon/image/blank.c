@@ -61,7 +61,7 @@ scry_status scry_restore_unchanged(scry_restore_result *out, const scry_image *i
     for (size_t i = 0; i < n; i++)
         out->predicted[i] = NAN;
     out->diagnosis =
-        (scry_diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
+        (scry_diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .min_ess = NAN};
     for (size_t k = 0; k < maps->count; k++) {
         const scry_output_map *what = &maps->list[k];
         const float first = image->pixels[0];

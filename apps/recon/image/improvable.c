@@ -405,7 +405,7 @@ scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_reque
     *out = (scry_improvement){.misfit = {NAN, NAN}, .own_misfit = NAN};
     if (!known)
         return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", scry_space_count(&image->space));
-    scry_status st = scryi_image_ask(&noise, known, request, image, err);
+    scry_status st = scryi_image_study(&noise, known, request, image, err);
     if (st == SCRY_OK) st = subject_take(&s, image, known, &noise, err);
     if (st == SCRY_OK) st = find_detail(out, &s, seed, err);
     if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS)
@@ -448,6 +448,6 @@ scry_status scry_improvement_keep(scry_restore_result *out, const scry_image *im
                 map_value(&maps->list[k], value, sqrt(scry_noise_variance(noise, value)));
         }
     out->diagnosis =
-        (scry_diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
+        (scry_diagnosis){.chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .min_ess = NAN};
     return SCRY_OK;
 }

@@ -140,7 +140,7 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     if (st != SCRY_OK) return st;
     unsigned char *known = scry_alloc(count, 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", count);
-    st = scryi_image_ask(&p->noise, known, q, image, err);
+    st = scryi_image_study(&p->noise, known, q, image, err);
     for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
         const size_t z = i / (c.height * c.width), y = i / c.width % c.height, x = i % c.width;
         const size_t from = (z * c.ny + c.top + y) * c.nx + c.left + x;
@@ -343,7 +343,7 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
     return st;
 }
 
-const char *scry_judgement_words(const scry_judgement *j, char *to, size_t size)
+const char *scry_judgement_print(const scry_judgement *j, char *to, size_t size)
 {
     const scry_judged *best = &j->of[j->best];
     size_t used = (size_t)snprintf(to, size, "%s", best->method->name);

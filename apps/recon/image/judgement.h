@@ -29,7 +29,7 @@ typedef struct scry_judgement {
 
 /* "diffpir and richardson-lucy, averaged 0.5 to 0.5, predict light not seen before best; ...";
  * returns to. */
-const char *scry_judgement_words(const scry_judgement *j, char *to, size_t size);
+const char *scry_judgement_print(const scry_judgement *j, char *to, size_t size);
 
 SCRY_END
 

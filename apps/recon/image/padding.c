@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAST = 64, MIXED = 2, FAR = 4 };
+enum { MIN_PATCH = 64, MIXED = 2, FAR = 4 };
 
 /* One plane at work. */
 struct plane {
@@ -92,7 +92,7 @@ static size_t search_plane(unsigned char *outside, unsigned char *near, const st
         const size_t y = i / p->nx, x = i % p->nx;
         if (p->layer[i] || (y && x && y + 1 < p->ny && x + 1 < p->nx)) continue;
         const size_t size = grow_patch(p, i);
-        const bool large = size >= LEAST && size < p->ny * p->nx;
+        const bool large = size >= MIN_PATCH && size < p->ny * p->nx;
         const size_t end = large ? grow_layers(p, size) : size;
         const double by = distance_at(p, size, end, MIXED), far = distance_at(p, size, end, FAR);
         const bool padding = large && fabs(by) > 5 * sd && fabs(by) > .5 * fabs(far);

@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-void scryi_image_parts_free(struct scryi_image_parts *p)
+void scryi_image_posterior_free(struct scryi_image_posterior *p)
 {
     scry_likelihood_free(p->L);
     scry_prior_free(p->model);
@@ -30,8 +30,9 @@ void scryi_image_parts_free(struct scryi_image_parts *p)
 
 /* ---- the operator ---- */
 
-static scry_status build_operator(struct scryi_image_parts *p, const struct scryi_image_setup *run,
-                                  const scry_image *image, scry_error *err)
+static scry_status build_operator(struct scryi_image_posterior *p,
+                                  const struct scryi_image_setup *run, const scry_image *image,
+                                  scry_error *err)
 {
     scry_status st = SCRY_OK;
     const size_t n = scry_space_count(&image->space);
@@ -84,7 +85,7 @@ static scry_status build_operator(struct scryi_image_parts *p, const struct scry
 
 /* What the measurement tells of the image's spectrum, in the physical unit. Pixels that were not
  * measured are filled from their neighbours first. */
-static scry_status measure_power(scry_radial *power, const struct scryi_image_parts *p,
+static scry_status measure_power(scry_radial *power, const struct scryi_image_posterior *p,
                                  const scry_image *image, scry_error *err)
 {
     const size_t n = scry_space_count(&image->space);
@@ -129,7 +130,7 @@ static scry_status image_pose_make_model(scry_prior **model, const scry_radial *
 }
 
 /* v = the closed-form estimate under the Gaussian model: quiet enough to read intensities from. */
-static scry_status quiet_estimate(float *v, const struct scryi_image_parts *p, scry_error *err)
+static scry_status quiet_estimate(float *v, const struct scryi_image_posterior *p, scry_error *err)
 {
     scry_options opts;
     scry_solver *S = NULL;
@@ -164,7 +165,7 @@ static scry_status take_prior(struct scryi_image_setup *run, const scry_space *d
 }
 
 /* Likelihood and Gaussian model for a map of intensities, in place of those before. */
-static scry_status map_intensities(struct scryi_image_parts *p, scry_affine map,
+static scry_status map_intensities(struct scryi_image_posterior *p, scry_affine map,
                                    const scry_radial *power, scry_error *err)
 {
     scry_problem *problem = &p->problem.problem;
@@ -183,7 +184,7 @@ static scry_status map_intensities(struct scryi_image_parts *p, scry_affine map,
 }
 
 /* The network works in a variable of its own: the map to it comes from an estimate without it. */
-static scry_status pose_network(struct scryi_image_parts *p, struct scryi_image_setup *run,
+static scry_status pose_network(struct scryi_image_posterior *p, struct scryi_image_setup *run,
                                 const scry_radial *power, scry_error *err)
 {
     const scry_restore_request *request = run->request;
@@ -199,11 +200,11 @@ static scry_status pose_network(struct scryi_image_parts *p, struct scryi_image_
     if (st == SCRY_OK) st = take_prior(run, &p->window.outer, err);
     if (st != SCRY_OK) return st;
     p->problem.problem.prior = run->prior;
-    p->problem.problem.gap = &run->pool.info->departure;
+    p->problem.problem.gap = &run->pool.info->gap;
     return SCRY_OK;
 }
 
-scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_setup *run,
+scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image_setup *run,
                              const scry_image *image, scry_error *err)
 {
     const scry_restore_request *request = run->request;
@@ -237,8 +238,9 @@ scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_set
     return st;
 }
 
-scry_status scryi_image_ask(scry_noise *noise, unsigned char *known, const scry_restore_request *q,
-                            const scry_image *image, scry_error *err)
+scry_status scryi_image_study(scry_noise *noise, unsigned char *known,
+                              const scry_restore_request *q, const scry_image *image,
+                              scry_error *err)
 {
     const size_t n = scry_space_count(&image->space);
     const bool blurred = q->psf.model || q->psf.pixels;

@@ -23,7 +23,7 @@ struct scryi_image_setup {
 };
 
 /* The parts of one problem, freed together. */
-struct scryi_image_parts {
+struct scryi_image_posterior {
     scry_op *blur, *select, *chain; /* chain = select o blur */
     const scry_op *A;               /* the one that the likelihood uses */
     float *psf;                     /* NULL: no blur */
@@ -44,13 +44,14 @@ struct scryi_image_parts {
 };
 
 /* Fills *p, which is to be freed in any case. The prior is the setup's. */
-scry_status scryi_image_pose(struct scryi_image_parts *p, struct scryi_image_setup *setup,
+scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image_setup *setup,
                              const scry_image *image, scry_error *err);
-void scryi_image_parts_free(struct scryi_image_parts *p); /* accepts a zeroed one */
+void scryi_image_posterior_free(struct scryi_image_posterior *p); /* accepts a zeroed one */
 
 /* The noise of an image and its pixels that were measured, as scryi_image_pose finds them, without
  * a word to the log. known holds a byte for each pixel. */
-scry_status scryi_image_ask(scry_noise *noise, unsigned char *known, const scry_restore_request *q,
-                            const scry_image *image, scry_error *err);
+scry_status scryi_image_study(scry_noise *noise, unsigned char *known,
+                              const scry_restore_request *q, const scry_image *image,
+                              scry_error *err);
 
 #endif

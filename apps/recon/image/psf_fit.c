@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
-static const double least_known = 0.7; /* of the pixels: holes leave their own spectrum */
+static const double min_known = 0.7; /* of the pixels: holes leave their own spectrum */
 
 void scry_psf_widths_free(scry_psf_widths *w)
 {
@@ -52,9 +52,9 @@ static double mean_variance(const scry_noise *noise, const float *y, const unsig
     return electrons / (noise->gain * noise->gain);
 }
 
-static scry_status ask_image(scry_psf_width *out, const scry_image *image,
-                             const unsigned char *known, const float *psf, const scry_space *ps,
-                             const scry_noise *noise, scry_error *err)
+static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image,
+                                    const unsigned char *known, const float *psf,
+                                    const scry_space *ps, const scry_noise *noise, scry_error *err)
 {
     const size_t n = scry_space_count(&image->space);
     double variance = mean_variance(noise, image->pixels, known, n);
@@ -63,7 +63,7 @@ static scry_status ask_image(scry_psf_width *out, const scry_image *image,
     for (size_t i = 0; i < n; i++)
         missing += known[i] ? 0 : 1;
     *out = (scry_psf_width){.factor = 1, .high = INFINITY};
-    if ((double)missing > (1 - least_known) * (double)n) return SCRY_OK;
+    if ((double)missing > (1 - min_known) * (double)n) return SCRY_OK;
     if (missing) {
         filled = scry_copy(image->pixels, n * sizeof *filled);
         if (!filled) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of %zu pixels", n);
@@ -83,7 +83,7 @@ static scry_status ask_image(scry_psf_width *out, const scry_image *image,
 static double choose(const scry_psf_width *w, bool find, bool guess)
 {
     if (!find) return 1;
-    if (w->told) return w->factor;
+    if (w->determined) return w->factor;
     if (!guess) return w->high < 1 ? w->factor : 1;
     return isfinite(w->high) ? fmax(cautious * w->factor, narrowest / w->sigma)
                              : narrowest / w->sigma;
@@ -94,7 +94,7 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
     const scry_psf_width *w = &fit->found;
     const double px = w->sigma, used = px * fit->used;
     const bool find = s->request.width_choice == SCRY_WIDTH_FIND;
-    if (find && w->told)
+    if (find && w->determined)
         scry_log_note(log,
                       "PSF width %.3g px (%.2g to %.2g), as the sd of a Gaussian, by the spectrum "
                       "of the image",
@@ -110,7 +110,7 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
                       "PSF width cannot be told from this image: too little stands above its "
                       "noise; %.3g px is used, as the sd of a Gaussian",
                       used);
-    else if (scry_psf_width_contradicts(w) && w->told)
+    else if (scry_psf_width_contradicts(w) && w->determined)
         scry_log_warn(log,
                       "the image contradicts the width of the psf, %.3g px as the sd of a "
                       "Gaussian: its spectrum prefers %.3g px (%.2g to %.2g), which --psf-width "
@@ -125,13 +125,13 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
 
 const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t channel)
 {
-    return channel < w->count && w->channels[channel].asked ? &w->channels[channel] : NULL;
+    return channel < w->count && w->channels[channel].estimated ? &w->channels[channel] : NULL;
 }
 
-scry_status scry_psf_fit_ask(scry_psf_widths *widths, const scry_psf_source *s,
-                             const scry_image *image, const unsigned char *known,
-                             const scry_noise *noise, scry_boundary boundary, const scry_log *log,
-                             scry_error *err)
+scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
+                              const scry_image *image, const unsigned char *known,
+                              const scry_noise *noise, scry_boundary boundary, const scry_log *log,
+                              scry_error *err)
 {
     struct scry_psf_fit *fit = NULL;
     float *psf = NULL;
@@ -140,10 +140,10 @@ scry_status scry_psf_fit_ask(scry_psf_widths *widths, const scry_psf_source *s,
     if (st == SCRY_OK)
         st = scry_psf_source_make(&psf, &space, s,
                                   &(scry_psf_setting){.image = image, .boundary = boundary}, err);
-    if (st == SCRY_OK) st = ask_image(&fit->found, image, known, psf, &space, noise, err);
+    if (st == SCRY_OK) st = psf_fit_estimate(&fit->found, image, known, psf, &space, noise, err);
     scry_free(psf);
     if (st != SCRY_OK) return st;
-    fit->asked = true;
+    fit->estimated = true;
     fit->used =
         choose(&fit->found, s->request.width_choice == SCRY_WIDTH_FIND, s->params.find_width);
     log_width(log, s, fit);

@@ -10,7 +10,7 @@
 /* For each channel of a file: its planes and frames share it. */
 typedef struct scry_psf_widths {
     struct scry_psf_fit {
-        bool asked;
+        bool estimated;
         scry_psf_width found; /* relative to the psf as it was given */
         double used;          /* the factor to use, on the width that was given */
     } * channels;
@@ -30,9 +30,9 @@ const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t chan
  *   image   finite pixels; those of which `known` is 0 are replaced for this by scry_known_mirror
  *   noise   of the image
  * errors  those of scry_psf_source_make and scry_psf_width_estimate */
-scry_status scry_psf_fit_ask(scry_psf_widths *widths, const scry_psf_source *s,
-                             const scry_image *image, const unsigned char *known,
-                             const scry_noise *noise, scry_boundary boundary, const scry_log *log,
-                             scry_error *err);
+scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
+                              const scry_image *image, const unsigned char *known,
+                              const scry_noise *noise, scry_boundary boundary, const scry_log *log,
+                              scry_error *err);
 
 #endif

@@ -43,7 +43,7 @@ void scry_restore_result_free(scry_restore_result *r)
 
 /* *to = A x on the image's grid, in the unit of the file, NaN where nothing was measured; u is x in
  * the solver's variable. */
-static scry_status predict_data(float **to, const struct scryi_image_parts *p, const float *u,
+static scry_status predict_data(float **to, const struct scryi_image_posterior *p, const float *u,
                                 scry_error *err)
 {
     const size_t n = scry_space_count(&p->window.outer), m = scry_space_count(scry_op_cod(p->A));
@@ -80,7 +80,7 @@ static scry_status check_image(const scry_image *image, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status restore_collect(scry_restore_result *out, const struct scryi_image_parts *p,
+static scry_status restore_collect(scry_restore_result *out, const struct scryi_image_posterior *p,
                                    const scry_restorer *r, const scry_image *image,
                                    const scry_recon_result *run, scry_error *err)
 {
@@ -153,7 +153,7 @@ static scry_status choose_draws(scry_restorer *r, scry_error *err)
 static scry_status choose_method(scry_restorer *r, const struct job *job, scry_error *err)
 {
     const scry_options *list[SCRY_JUDGE_MAX];
-    char words[400];
+    char text[400];
     if (!r->contenders || (r->judged && r->channel == job->image->channel)) return SCRY_OK;
     for (size_t k = 0; k < r->contenders; k++)
         list[k] = &r->contender[k];
@@ -163,7 +163,7 @@ static scry_status choose_method(scry_restorer *r, const struct job *job, scry_e
     for (size_t k = 0; k < r->contenders; k++)
         r->share[k] = r->judgement.of[k].weight;
     scry_log_note(&r->setup.request->log, "method: %s",
-                  scry_judgement_words(&r->judgement, words, sizeof words));
+                  scry_judgement_print(&r->judgement, text, sizeof text));
     if (r->maps.count) st = choose_draws(r, err);
     r->judged = st == SCRY_OK;
     r->channel = job->image->channel;
@@ -184,14 +184,14 @@ static scry_status run_method(scry_restore_result *out, scry_restorer *r,
         .log = &q->log,
         .start = job->image->channel || job->image->number ? NULL : "Gaussian posterior",
         .forecast = true};
-    struct scryi_image_parts p = {0};
+    struct scryi_image_posterior p = {0};
     scry_recon_result run = {0};
     *out = (scry_restore_result){.options = *options};
     scry_status st = scryi_image_pose(&p, &r->setup, job->image, err);
     if (st == SCRY_OK) st = scry_recon_run(&run, &p.problem, &request, job->monitor, job->ctx, err);
     if (st == SCRY_OK) st = restore_collect(out, &p, r, job->image, &run, err);
     scry_recon_result_free(&run);
-    scryi_image_parts_free(&p);
+    scryi_image_posterior_free(&p);
     return st;
 }
 
@@ -261,7 +261,7 @@ static scry_status keep_image(scry_restore_result *out, scry_restorer *r, const 
                               scry_error *err)
 {
     const scry_image *image = job->image;
-    struct scryi_image_parts p = {0};
+    struct scryi_image_posterior p = {0};
     float *u = NULL;
     use_method(r, classical_contender(r));
     scry_status st = scryi_image_pose(&p, &r->setup, image, err);
@@ -282,7 +282,7 @@ static scry_status keep_image(scry_restore_result *out, scry_restorer *r, const 
     for (size_t i = 0; i < scry_space_count(&image->space) && st == SCRY_OK; i++)
         if (p.known[i]) out->flux_in += scry_noise_to_physical(&p.noise, (double)image->pixels[i]);
     out->flux_out = out->flux_in;
-    scryi_image_parts_free(&p);
+    scryi_image_posterior_free(&p);
     scry_free(u);
     return st;
 }
@@ -342,10 +342,10 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     if (!fit || !image->number) {
         unsigned char *known = scry_alloc(n, 1);
         if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-        st = scryi_image_ask(&noise, known, q, image, err);
+        st = scryi_image_study(&noise, known, q, image, err);
         if (st == SCRY_OK)
-            st = scry_psf_fit_ask(&r->widths, psf, image, known, &noise,
-                                  scry_boundary_of(q->boundary, image->space.rank), &q->log, err);
+            st = scry_psf_fit_find(&r->widths, psf, image, known, &noise,
+                                   scry_boundary_of(q->boundary, image->space.rank), &q->log, err);
         scry_free(known);
         fit = scry_psf_fit_of(&r->widths, image->channel);
     }

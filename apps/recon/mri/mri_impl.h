@@ -63,7 +63,7 @@ scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const stru
 enum { SCRYI_RINGS = 33 }; /* of the spectrum of the imaginary part */
 
 /* Freed together. */
-struct scryi_mri_parts {
+struct scryi_mri_posterior {
     const scry_reconstructor *r;
     const struct scryi_plane *plane;
     scry_op *A;
@@ -89,11 +89,11 @@ struct scryi_mri_watch {
 
 /* Operator, likelihood and, for methods that work by a network, its priors. *p is to be freed in
  * any case. */
-scry_status scryi_mri_pose(struct scryi_mri_parts *p, const scry_reconstructor *r,
+scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstructor *r,
                            const struct scryi_plane *plane, uint64_t seed, scry_error *err);
-void scryi_mri_parts_free(struct scryi_mri_parts *p); /* accepts a zeroed one */
+void scryi_mri_posterior_free(struct scryi_mri_posterior *p); /* accepts a zeroed one */
 /* Puts phase, map and imaginary part of *p into operator, likelihood and priors. */
-scry_status scryi_mri_apply_phase(struct scryi_mri_parts *p, scry_error *err);
+scry_status scryi_mri_apply_phase(struct scryi_mri_posterior *p, scry_error *err);
 /* The operator on the samples of `mask`, with the phase of the image in the maps (NULL: as it is).
  */
 scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
@@ -112,7 +112,7 @@ scry_status scryi_phase_smooth(float complex *phase, const float complex *u, siz
 scry_status scryi_phase_choose(float complex *phase, double *width, const float complex *u,
                                size_t ny, size_t nx, scry_error *err);
 /* Phase and imaginary part learnt from short chains, in place of those of a first estimate. */
-scry_status scryi_phase_learn(struct scryi_mri_parts *p, uint64_t seed,
+scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed,
                               const struct scryi_mri_watch *watch, scry_error *err);
 
 #endif

@@ -13,7 +13,7 @@
  * resolution is low also signal, which several coils share. The margins of the readout's image hold
  * no signal, but receivers filter them: the noise there has the right proportions between coils and
  * is too small. So the covariance is that of the image's margins, times the factor to the one of
- * k-space's margins: the median of the generalized eigenvalues of the two, of which signal raises
+ * k-space's margins: the median of the generalised eigenvalues of the two, of which signal raises
  * only a few. With one coil there is but the one of k-space. */
 
 static scry_status estimate(double complex *psi, const scry_mri_slice *s, const float complex *data,

@@ -11,7 +11,7 @@
 enum { PASSES = 2, CHAINS = 2 };
 
 /* Steps that a short chain has at least, where the method is given as many: it has half of them. */
-enum { LEAST_STEPS = 20 };
+enum { MIN_STEPS = 20 };
 
 /* Draws of the fast samplers have half of the variance that they should (scry verify gaussian). */
 static const double NARROW = 2;
@@ -69,7 +69,7 @@ scry_status scryi_phase_choose(float complex *phase, double *width, const float 
 
 /* The power of the chains' imaginary part beside `phase`, ring by ring: the spectrum that makes the
  * draws most probable, a step of expectation-maximisation. */
-static scry_status learn_imaginary(struct scryi_mri_parts *p, const scry_chains *chains,
+static scry_status learn_imaginary(struct scryi_mri_posterior *p, const scry_chains *chains,
                                    const float complex *phase, scry_error *err)
 {
     const size_t ny = p->plane->ny, nx = p->plane->nx, n = ny * nx;
@@ -101,7 +101,7 @@ static scry_status learn_imaginary(struct scryi_mri_parts *p, const scry_chains 
 }
 
 /* phase <- that of the mean of `chains`. */
-static scry_status learn_phase(struct scryi_mri_parts *p, const scry_chains *chains,
+static scry_status learn_phase(struct scryi_mri_posterior *p, const scry_chains *chains,
                                scry_error *err)
 {
     const size_t ny = p->plane->ny, nx = p->plane->nx, n = ny * nx;
@@ -126,7 +126,7 @@ static bool goes_on(const scry_chains_progress *p, void *ctx)
 }
 
 /* Two short chains, whose mean is a better place to read the phase from than the first estimate. */
-static scry_status refine(struct scryi_mri_parts *p, uint64_t seed,
+static scry_status refine(struct scryi_mri_posterior *p, uint64_t seed,
                           const struct scryi_mri_watch *watch, scry_error *err)
 {
     scry_options options = p->r->options;
@@ -138,7 +138,7 @@ static scry_status refine(struct scryi_mri_parts *p, uint64_t seed,
     scry_recon_result result = {0};
     scry_error why = {0};
     double steps = 0;
-    if (scry_options_get(&options, "steps", &steps, NULL) == SCRY_OK && steps > LEAST_STEPS)
+    if (scry_options_get(&options, "steps", &steps, NULL) == SCRY_OK && steps > MIN_STEPS)
         scry_options_set(&options, "steps", floor(steps / 2), NULL);
     scry_options_set(&options, "draws", 1, NULL);
     scry_status st = scry_recon_run(&result, &p->problem, &request, goes_on, (void *)watch, &why);
@@ -152,7 +152,7 @@ static scry_status refine(struct scryi_mri_parts *p, uint64_t seed,
     return st;
 }
 
-scry_status scryi_phase_learn(struct scryi_mri_parts *p, uint64_t seed,
+scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed,
                               const struct scryi_mri_watch *watch, scry_error *err)
 {
     scry_status st = SCRY_OK;

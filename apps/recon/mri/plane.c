@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DEFAULT_ACS = 24, LEAST_ACS = 6 }; /* lines that coil maps are made from */
+enum { DEFAULT_ACS = 24, MIN_ACS = 6 }; /* lines that coil maps are made from */
 
 void scryi_plane_free(struct scryi_plane *p)
 {
@@ -78,8 +78,7 @@ static scry_status calibration_block(float complex **block, size_t *cy, size_t *
     if (back) st = scry_fourier_transform(calibration, p->coils, p->ny, p->nx, back, false, err);
     if (st == SCRY_OK)
         st = scry_calibration_region(cy, cx, mask, p->ny, p->nx,
-                                     r->request->acs ? r->request->acs : DEFAULT_ACS, LEAST_ACS,
-                                     err);
+                                     r->request->acs ? r->request->acs : DEFAULT_ACS, MIN_ACS, err);
     if (st != SCRY_OK) return st;
     *block = scry_alloc(p->coils * *cy * *cx, sizeof **block);
     if (!*block) return SCRY_FAIL(err, SCRY_ENOMEM, "calibration block");
@@ -147,17 +146,17 @@ static scry_status whiten(float complex **data, size_t n, const scry_reconstruct
 static scry_status mri_prepare_normalise(struct scryi_plane *p, scry_error *err)
 {
     const size_t n = p->ny * p->nx, m = p->sets * n;
-    double most = 0;
+    double max = 0;
     for (size_t i = 0; i < m; i++) {
         double sum = 0;
         for (size_t c = 0; c < p->coils; c++) {
             const float complex v = p->maps[c * m + i];
             sum += (double)crealf(v) * crealf(v) + (double)cimagf(v) * cimagf(v);
         }
-        most = sum > most ? sum : most;
+        max = sum > max ? sum : max;
     }
-    if (!(most > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "the coil maps are 0 everywhere");
-    p->scale = sqrt(most);
+    if (!(max > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "the coil maps are 0 everywhere");
+    p->scale = sqrt(max);
     const float f = (float)(1 / p->scale);
     for (size_t i = 0; i < p->coils * m; i++)
         p->maps[i] *= f;

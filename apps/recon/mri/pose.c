@@ -19,12 +19,12 @@ static const double IMAGINARY = 0.1;
 
 /* The share of pixels that are darker than the brightest tissue; and its least intensity in the
  * unit of the scale rule, where an image is all but empty. */
-static const double BRIGHT = 0.999, LEAST_BRIGHT = 0.25;
+static const double BRIGHT = 0.999, MIN_BRIGHT = 0.25;
 
 /* Coils that are not whitened have a noise that is guessed: this share of the unit. */
 static const double GUESSED_NOISE = 1e-3;
 
-void scryi_mri_parts_free(struct scryi_mri_parts *p)
+void scryi_mri_posterior_free(struct scryi_mri_posterior *p)
 {
     scry_likelihood_free(p->L);
     scry_prior_free(p->prior);
@@ -76,7 +76,7 @@ scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct 
     return scry_fourier_gather(A, *y, plane->data, err);
 }
 
-static scry_status make_likelihood(struct scryi_mri_parts *p, scry_affine map, scry_error *err)
+static scry_status make_likelihood(struct scryi_mri_posterior *p, scry_affine map, scry_error *err)
 {
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = p->sigma};
     scry_likelihood_free(p->L);
@@ -91,7 +91,7 @@ static scry_status make_likelihood(struct scryi_mri_parts *p, scry_affine map, s
 /* ---- the phase of the image, and the prior of what is left ---- */
 
 /* An estimate without a prior; u is complex (n). */
-static scry_status first_estimate(float complex *u, const struct scryi_mri_parts *p,
+static scry_status first_estimate(float complex *u, const struct scryi_mri_posterior *p,
                                   scry_error *err)
 {
     const scry_problem problem = {.L = p->L};
@@ -119,7 +119,7 @@ static scry_status bright(double *value, const float complex *u, size_t n, scry_
 
 /* r + i q: the network on the magnitude r, a Gaussian on q, what the phase map got wrong.
  * The Gaussian model beside it has the network's mean and spectrum. */
-static scry_status make_priors(struct scryi_mri_parts *p, scry_error *err)
+static scry_status make_priors(struct scryi_mri_posterior *p, scry_error *err)
 {
     const struct scryi_plane *plane = p->plane;
     const scry_space space = SCRY_SPACE(plane->ny, plane->nx);
@@ -153,7 +153,7 @@ static scry_status make_priors(struct scryi_mri_parts *p, scry_error *err)
     return st;
 }
 
-scry_status scryi_mri_apply_phase(struct scryi_mri_parts *p, scry_error *err)
+scry_status scryi_mri_apply_phase(struct scryi_mri_posterior *p, scry_error *err)
 {
     scry_likelihood_free(p->L);
     p->L = NULL;
@@ -167,7 +167,7 @@ scry_status scryi_mri_apply_phase(struct scryi_mri_parts *p, scry_error *err)
 /* The variable becomes u with image = phase (scale u + scale): background at -1, as the prior has
  * it, and the brightest tissue where training images had theirs. Phase and intensity come from a
  * quick estimate. */
-static scry_status pose_diffusion(struct scryi_mri_parts *p, scry_error *err)
+static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err)
 {
     const struct scryi_plane *plane = p->plane;
     const scry_mri_request *request = p->r->request;
@@ -191,7 +191,7 @@ static scry_status pose_diffusion(struct scryi_mri_parts *p, scry_error *err)
                       : scryi_phase_choose(p->phase, &p->width, u, plane->ny, plane->nx, err);
     if (st != SCRY_OK) goto done;
     const double gain = request->gain > 0 ? request->gain : GAIN;
-    const double scale = p->r->unit * fmax(high, LEAST_BRIGHT) / (2 * gain);
+    const double scale = p->r->unit * fmax(high, MIN_BRIGHT) / (2 * gain);
     p->problem.map = (scry_affine){scale, scale};
     for (size_t k = 0; k < SCRYI_RINGS; k++)
         p->imaginary[k] = imaginary * imaginary;
@@ -202,7 +202,7 @@ done:
 }
 
 /* Where coils see something, in the regions of R-hat and ESS. */
-static scry_status mark_seen(struct scryi_mri_parts *p, scry_error *err)
+static scry_status mark_seen(struct scryi_mri_posterior *p, scry_error *err)
 {
     const size_t n = p->plane->ny * p->plane->nx;
     const scry_status st = scryi_plane_seen(&p->seen, p->plane, p->r->maps.region, err);
@@ -215,7 +215,7 @@ static scry_status mark_seen(struct scryi_mri_parts *p, scry_error *err)
     return SCRY_OK;
 }
 
-scry_status scryi_mri_pose(struct scryi_mri_parts *p, const scry_reconstructor *r,
+scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstructor *r,
                            const struct scryi_plane *plane, uint64_t seed, scry_error *err)
 {
     const double share = r->request->holdout;
@@ -223,7 +223,7 @@ scry_status scryi_mri_pose(struct scryi_mri_parts *p, const scry_reconstructor *
     p->r = r;
     p->plane = plane;
     p->problem.guessed_noise = !r->psi;
-    if (r->has_pool) p->problem.problem.gap = &r->pool.info->departure;
+    if (r->has_pool) p->problem.problem.gap = &r->pool.info->gap;
     p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
     p->sigma = r->psi ? sqrt(0.5) / plane->scale : r->unit * GUESSED_NOISE;

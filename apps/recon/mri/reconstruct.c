@@ -239,7 +239,7 @@ static scry_status forecast(size_t *bytes, const scry_reconstructor *r,
         .options = &r->options, .chains = r->chains, .threads = threads, .maps = &r->maps};
     scry_mri_request whole = *r->request;
     scry_reconstructor all = *r;
-    struct scryi_mri_parts p = {0};
+    struct scryi_mri_posterior p = {0};
     scry_start_point start;
     whole.holdout = 0;
     all.request = &whole;
@@ -252,7 +252,7 @@ static scry_status forecast(size_t *bytes, const scry_reconstructor *r,
     *bytes += posed;
     if (st == SCRY_OK) st = scry_start_find(&start, &p.problem.problem, &r->options, err);
     if (st == SCRY_OK) scry_start_log(&r->request->log, &start, "Gaussian posterior");
-    scryi_mri_parts_free(&p);
+    scryi_mri_posterior_free(&p);
     return st;
 }
 

@@ -19,7 +19,7 @@ void scry_mri_result_free(scry_mri_result *r)
 
 /* |y - A x| / |y| on the samples that were held out, and its chi2. x in the unit of the file,
  * without the phase. */
-static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_parts *p,
+static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_posterior *p,
                                      const float complex *x, scry_error *err)
 {
     scry_op *H = NULL;
@@ -66,7 +66,7 @@ static void blank_unseen(scry_mri_result *r, const unsigned char *seen, size_t n
     }
 }
 
-static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_parts *p,
+static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_posterior *p,
                                      const scry_recon_result *run, scry_error *err)
 {
     const struct scryi_plane *plane = p->plane;
@@ -128,7 +128,7 @@ static scry_status solve_rss(scry_mri_result *r, const struct scryi_plane *plane
     r->coils = plane->coils;
     r->holdout = r->holdout_chi2 = NAN;
     r->diagnosis = (scry_diagnosis){
-        .draws = 1, .chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .least_ess = NAN};
+        .draws = 1, .chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .min_ess = NAN};
     r->scale = 1;
     for (size_t i = 0; i < n; i++)
         r->diagnosis.measured += plane->mask[i] * plane->coils;
@@ -154,7 +154,7 @@ static void unshade(float complex *image, const struct scryi_plane *plane)
 }
 
 /* Poses and runs; what comes of it in *r. */
-static scry_status solve_posed(scry_mri_result *r, struct scryi_mri_parts *p, uint64_t seed,
+static scry_status solve_posed(scry_mri_result *r, struct scryi_mri_posterior *p, uint64_t seed,
                                size_t threads, const struct scryi_mri_watch *watch, scry_error *err)
 {
     const scry_reconstructor *rec = p->r;
@@ -179,11 +179,11 @@ static scry_status solve_plane(scry_mri_result *out, const scry_reconstructor *r
                                const struct scryi_plane *plane, uint64_t seed, size_t threads,
                                const struct scryi_mri_watch *watch, scry_error *err)
 {
-    struct scryi_mri_parts p = {0};
+    struct scryi_mri_posterior p = {0};
     if (!plane->maps && plane->coils > 1) return solve_rss(out, plane, err);
     scry_status st = scryi_mri_pose(&p, r, plane, seed, err);
     if (st == SCRY_OK) st = solve_posed(out, &p, seed, threads, watch, err);
-    scryi_mri_parts_free(&p);
+    scryi_mri_posterior_free(&p);
     return st;
 }
 

@@ -76,14 +76,14 @@ static void put_spectrum(scry_json *doc, scry_json_node *root, const scry_radial
 
 /* Sums of squared errors of two denoisers of the held-out images at one level. */
 static scry_status gap_at(double *gap, const scry_held_out *h, const scry_prior *D,
-                          const scry_prior *G, double sigma, float *room, void *work,
+                          const scry_prior *G, double sigma, float *scratch, void *work,
                           scry_error *err)
 {
     const size_t n = h->side * h->side, step = (h->count + GAP_CROPS - 1) / GAP_CROPS;
     double errors[2] = {0, 0};
     for (size_t i = 0; i < h->count; i += step) {
         const scry_prior *const priors[] = {D, G};
-        float *noisy = room, *x0 = room + n;
+        float *noisy = scratch, *x0 = scratch + n;
         scry_rng_normal(noisy, 0, n, 2, (uint32_t)i, 0);
         scry_axpby(noisy, 1, h->x + i * n, (float)sigma, noisy, n);
         for (size_t k = 0; k < 2; k++) {
@@ -105,11 +105,11 @@ static scry_status put_gap(scry_json *doc, scry_json_node *root, const scry_netw
     scry_unet_opts opts;
     double low, high;
     void *work = NULL;
-    float *room = scry_alloc(2 * h->side * h->side, sizeof *room);
+    float *scratch = scry_alloc(2 * h->side * h->side, sizeof *scratch);
     scry_unet_opts_init(&opts);
     opts.vjp = false;
     scry_network_sigma_range(net, &low, &high);
-    scry_status st = room ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "notes of the prior");
+    scry_status st = scratch ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "notes of the prior");
     if (st == SCRY_OK) st = scry_unet_create(&D, net, &space, &opts, err);
     if (st == SCRY_OK) st = scry_gaussian_create_radial(&G, &space, 2, radial, err);
     if (st != SCRY_OK) goto done;
@@ -118,19 +118,19 @@ static scry_status put_gap(scry_json *doc, scry_json_node *root, const scry_netw
         st = SCRY_FAIL(err, SCRY_ENOMEM, "notes of the prior");
         goto done;
     }
-    scry_json_node *table = scry_json_put_object(doc, root, "gaussian_departure");
+    scry_json_node *table = scry_json_put_object(doc, root, "gaussian_gap");
     scry_json_node *sigmas = scry_json_put_array(doc, table, "sigma");
     scry_json_node *values = scry_json_put_array(doc, table, "value");
     for (size_t k = 0; k < GAP_LEVELS && st == SCRY_OK; k++) {
         const double sigma = .25 * pow(128, (double)k / (GAP_LEVELS - 1));
         double gap = 0;
         if (sigma > high) break;
-        st = gap_at(&gap, h, D, G, sigma, room, work, err);
+        st = gap_at(&gap, h, D, G, sigma, scratch, work, err);
         scry_json_put_number(doc, sigmas, NULL, rounded(sigma, 5));
         scry_json_put_number(doc, values, NULL, rounded(gap, 4));
     }
 done:
-    scry_free(room);
+    scry_free(scratch);
     scry_free(work);
     scry_prior_free(D);
     scry_prior_free(G);
@@ -142,12 +142,12 @@ static void put_words(scry_json *doc, scry_json_node *root, const scry_training_
 {
     const struct {
         const char *key, *text;
-    } words[] = {{"name", r->name},
+    } texts[] = {{"name", r->name},
                  {"description", r->description},
                  {"training_data", r->data},
                  {"licence", r->licence}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        scry_json_put_string(doc, root, words[i].key, words[i].text);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        scry_json_put_string(doc, root, texts[i].key, texts[i].text);
     scry_json_put_unsigned(doc, root, "channels", scry_network_channels(net));
     const scry_network_input_info in = scry_network_input(net);
     scry_json_node *input = scry_json_put_object(doc, root, "input");

@@ -277,7 +277,7 @@ static const struct scryi_kspace_reader_ops volume_ops = {
 
 /* ---- open ---- */
 
-static scry_status open_volume(scry_kspace_reader *r, const char *name, int least, int most,
+static scry_status open_volume(scry_kspace_reader *r, const char *name, int min, int max,
                                const char *axes, scry_error *err)
 {
     r->ops = &volume_ops;
@@ -285,7 +285,7 @@ static scry_status open_volume(scry_kspace_reader *r, const char *name, int leas
     if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: reader", r->path);
     const scry_status st = scry_hdf5_describe(&v->set, r->file, name, err);
     if (st != SCRY_OK) return st;
-    if (v->set.kind != SCRY_HDF5_COMPLEX || v->set.rank < least || v->set.rank > most)
+    if (v->set.kind != SCRY_HDF5_COMPLEX || v->set.rank < min || v->set.rank > max)
         return SCRY_FAIL(err, SCRY_EFORMAT,
                          "%s: %s is %s of %s, expected complex numbers (a compound {r, i}) of %s%s",
                          r->path, name, v->set.type, v->set.shape, axes,

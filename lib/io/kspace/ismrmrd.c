@@ -325,7 +325,7 @@ static scry_status choose_encoding(scry_kspace_reader *r, const scryi_mrd_head *
                                    scry_error *err)
 {
     scryi_mrd_state *s = r->state;
-    size_t lines[SCRYI_MRD_MOST_ENCODINGS] = {0}, kinds[SCRYI_MRD_SKIPPED + 1] = {0};
+    size_t lines[SCRYI_MRD_MAX_ENCODINGS] = {0}, kinds[SCRYI_MRD_SKIPPED + 1] = {0};
     for (size_t i = 0; i < count; i++) {
         const scryi_mrd_kind kind = scryi_mrd_kind_of(&heads[i]);
         const size_t ref = heads[i].encoding_space_ref;

@@ -10,17 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_RANK = UINT16_MAX };
+enum { NO_PLACE = UINT16_MAX };
 
 /* Counters whose values in the file are numbered anew without gaps: slices, then what makes
  * frames, slowest first. Limits in headers do not tell their number reliably (the generator of
  * ismrmrd-tools states one repetition too many). */
-enum { SLICE, REPETITION, CONTRAST, PHASE, SET, RANKED };
+enum { SLICE, REPETITION, CONTRAST, PHASE, SET, COUNTERS };
 
-typedef struct ranks {
-    uint16_t *of[RANKED]; /* of each value below values; NO_RANK where it does not occur */
-    size_t values[RANKED], count[RANKED];
-} ranks;
+typedef struct places {
+    uint16_t *of[COUNTERS]; /* of each value below values; NO_PLACE where it does not occur */
+    size_t values[COUNTERS], count[COUNTERS];
+} places;
 
 scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head)
 {
@@ -57,10 +57,10 @@ static bool in_image(const scryi_mrd_state *s, const scryi_mrd_head *h, scryi_mr
     return scryi_mrd_kind_of(h) == kind && h->encoding_space_ref == s->encoding;
 }
 
-static scry_status make_ranks(ranks *k, const scry_kspace_reader *r, const scryi_mrd_head *heads,
-                              size_t count, scry_error *err)
+static scry_status make_places(places *k, const scry_kspace_reader *r, const scryi_mrd_head *heads,
+                               size_t count, scry_error *err)
 {
-    for (int c = 0; c < RANKED; c++) {
+    for (int c = 0; c < COUNTERS; c++) {
         for (size_t i = 0; i < count; i++)
             if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING) &&
                 counter(&heads[i], c) >= k->values[c])
@@ -71,23 +71,23 @@ static scry_status make_ranks(ranks *k, const scry_kspace_reader *r, const scryi
             if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING))
                 k->of[c][counter(&heads[i], c)] = 1;
         for (size_t v = 0; v < k->values[c]; v++)
-            k->of[c][v] = k->of[c][v] ? (uint16_t)k->count[c]++ : NO_RANK;
+            k->of[c][v] = k->of[c][v] ? (uint16_t)k->count[c]++ : NO_PLACE;
     }
     return SCRY_OK;
 }
 
 /* false: of a slice or frame without imaging lines */
-static bool ismrmrd_lines_rank(const ranks *k, const scryi_mrd_head *h, scryi_mrd_line *line)
+static bool ismrmrd_lines_find_place(const places *k, const scryi_mrd_head *h, scryi_mrd_line *line)
 {
-    uint16_t at[RANKED];
-    for (int c = 0; c < RANKED; c++) {
+    uint16_t at[COUNTERS];
+    for (int c = 0; c < COUNTERS; c++) {
         const uint16_t value = counter(h, c);
-        at[c] = value < k->values[c] ? k->of[c][value] : NO_RANK;
-        if (at[c] == NO_RANK) return false;
+        at[c] = value < k->values[c] ? k->of[c][value] : NO_PLACE;
+        if (at[c] == NO_PLACE) return false;
     }
     line->slice = at[SLICE];
     line->frame = 0;
-    for (int c = REPETITION; c < RANKED; c++)
+    for (int c = REPETITION; c < COUNTERS; c++)
         line->frame = line->frame * k->count[c] + at[c];
     return true;
 }
@@ -95,7 +95,7 @@ static bool ismrmrd_lines_rank(const ranks *k, const scryi_mrd_head *h, scryi_mr
 /* Slices are numbered in the order of acquisition, which is interleaved as a rule. Their ranks
  * become those of their positions along the normal, unless these rise or fall already, or coincide.
  */
-static scry_status order_slices(ranks *k, scry_kspace_reader *r, const scryi_mrd_head *heads,
+static scry_status order_slices(places *k, scry_kspace_reader *r, const scryi_mrd_head *heads,
                                 size_t count, scry_error *err)
 {
     const size_t n = k->count[SLICE];
@@ -114,9 +114,9 @@ static scry_status order_slices(ranks *k, scry_kspace_reader *r, const scryi_mrd
             *to += (double)h->position[a] * (double)first->slice_dir[a];
     }
     for (size_t s = 0; s < n; s++) {
-        double *rank = at + n + s;
+        double *place = at + n + s;
         for (size_t o = 0; o < n; o++)
-            *rank += at[o] < at[s];
+            *place += at[o] < at[s];
         rising += s && at[s] > at[s - 1];
         falling += s && at[s] < at[s - 1];
         bool alone = true;
@@ -126,7 +126,7 @@ static scry_status order_slices(ranks *k, scry_kspace_reader *r, const scryi_mrd
     }
     if (n > 2 && apart == n && rising != n - 1 && falling != n - 1) {
         for (size_t v = 0; v < k->values[SLICE]; v++)
-            if (k->of[SLICE][v] != NO_RANK) k->of[SLICE][v] = (uint16_t)at[n + k->of[SLICE][v]];
+            if (k->of[SLICE][v] != NO_PLACE) k->of[SLICE][v] = (uint16_t)at[n + k->of[SLICE][v]];
         scryi_kspace_warn(r,
                           "%zu slices are numbered in another order than they lie: they are "
                           "sorted by position",
@@ -136,13 +136,13 @@ static scry_status order_slices(ranks *k, scry_kspace_reader *r, const scryi_mrd
     return SCRY_OK;
 }
 
-static scry_status count_frames(scry_kspace_reader *r, const ranks *k, size_t lines,
+static scry_status count_frames(scry_kspace_reader *r, const places *k, size_t lines,
                                 scry_error *err)
 {
     size_t all = r->info.slices = k->count[SLICE];
     bool fits = true;
     r->info.frames = 1;
-    for (int c = REPETITION; c < RANKED && fits; c++) {
+    for (int c = REPETITION; c < COUNTERS && fits; c++) {
         r->info.frames *= k->count[c];
         fits = scry_mul(&all, all, k->count[c]);
     }
@@ -390,7 +390,7 @@ static scry_status count_averages(scry_kspace_reader *r, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status fill_lines(scry_kspace_reader *r, const ranks *k, const scryi_mrd_head *heads,
+static scry_status fill_lines(scry_kspace_reader *r, const places *k, const scryi_mrd_head *heads,
                               size_t count, const scryi_mrd_head *image, scry_error *err)
 {
     scryi_mrd_state *s = r->state;
@@ -403,7 +403,7 @@ static scry_status fill_lines(scry_kspace_reader *r, const ranks *k, const scryi
         if (line->kind == SCRYI_MRD_NOISY) take_noise(r, h, image, &noise, line);
         if (line->kind >= SCRYI_MRD_NOISY) continue;
         const bool here = h->encoding_space_ref == s->encoding,
-                   ranked = ismrmrd_lines_rank(k, h, line);
+                   ranked = ismrmrd_lines_find_place(k, h, line);
         elsewhere += !here;
         stray += here && !ranked;
         if (here && ranked) {
@@ -510,7 +510,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
     scry_status st = SCRY_OK;
     scryi_mrd_state *s = r->state;
     const scryi_mrd_head *image = NULL;
-    ranks k = {0};
+    places k = {0};
     size_t lines = 0;
     for (size_t i = 0; i < count; i++)
         if (in_image(s, &heads[i], SCRYI_MRD_IMAGING) && !lines++) image = &heads[i];
@@ -518,7 +518,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
     if (!r->info.coils)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: acquisition %zu: no active channels", r->path,
                          (size_t)(image - heads));
-    if ((st = make_ranks(&k, r, heads, count, err)) != SCRY_OK) goto done;
+    if ((st = make_places(&k, r, heads, count, err)) != SCRY_OK) goto done;
     if ((st = order_slices(&k, r, heads, count, err)) != SCRY_OK) goto done;
     if ((st = count_frames(r, &k, lines, err)) != SCRY_OK) goto done;
     if (!(s->lines = scry_alloc(count, sizeof *s->lines))) {
@@ -534,7 +534,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
     if ((st = count_averages(r, err)) != SCRY_OK) goto done;
     st = locate(r, heads, err);
 done:
-    for (int c = 0; c < RANKED; c++)
+    for (int c = 0; c < COUNTERS; c++)
         scry_free(k.of[c]);
     return st;
 }

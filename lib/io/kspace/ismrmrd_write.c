@@ -228,10 +228,10 @@ static scry_status add_header(const scry_kspace_writer *w, scry_error *err)
 
 static scry_status add_data(struct writer *s, scry_error *err)
 {
-    const hsize_t none = 0, most = H5S_UNLIMITED, chunk = CHUNK;
+    const hsize_t none = 0, max = H5S_UNLIMITED, chunk = CHUNK;
     const hid_t type = scryi_mrd_file_type();
     H5E_BEGIN_TRY
-    const hid_t space = H5Screate_simple(1, &none, &most);
+    const hid_t space = H5Screate_simple(1, &none, &max);
     const hid_t how = scryi_hdf5_creation();
     if (H5Pset_chunk(how, 1, &chunk) >= 0)
         s->data = H5Dcreate2(scryi_hdf5_id(s->file), SCRYI_MRD_DATA, type, space, H5P_DEFAULT, how,

@@ -54,13 +54,13 @@ static scry_status kspace_check_size(const scry_kspace_info *info, const char *p
     size_t image = sizeof(float complex);
     for (int i = 6; i < 9 && fits; i++)
         fits = scry_mul(&image, image, dims[i]);
-    const size_t most = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
-    if (fits && bytes <= most && image <= most) return SCRY_OK;
+    const size_t max = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
+    if (fits && bytes <= max && image <= max) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM,
                      "%s: a slice of %zu coils x %zu x %zu x %zu samples (image %zu x %zu x %zu) "
                      "does not fit in the %zu MB of this machine",
                      path, dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8],
-                     most >> 20);
+                     max >> 20);
 }
 
 /* ---- reading ---- */
@@ -192,14 +192,15 @@ void scryi_kspace_warn(scry_kspace_reader *r, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    for (size_t i = 0; i < r->warned; i++)
+    for (size_t i = 0; i < r->warning_count; i++)
         if (!strcmp(r->warnings[i], text)) return;
-    if (r->warned < SCRYI_KSPACE_WARNINGS) memcpy(r->warnings[r->warned++], text, sizeof text);
+    if (r->warning_count < SCRYI_KSPACE_WARNINGS)
+        memcpy(r->warnings[r->warning_count++], text, sizeof text);
 }
 
 const char *scry_kspace_warning(scry_kspace_reader *r)
 {
-    return r->told < r->warned ? r->warnings[r->told++] : NULL;
+    return r->warning_next < r->warning_count ? r->warnings[r->warning_next++] : NULL;
 }
 
 /* Is any coil's sample at i of a plane not 0? */

@@ -31,7 +31,7 @@ struct scry_kspace_reader {
     void *state;                               /* of the format */
     unsigned char *mask;                       /* of one slice, for callers that want none */
     char warnings[SCRYI_KSPACE_WARNINGS][256];
-    size_t warned, told;
+    size_t warning_count, warning_next;
 };
 
 /* Once per text; those after the sixteenth are dropped. */

@@ -4,6 +4,7 @@
 #include "lib/io/hdf5.h"
 #include "lib/memory.h"
 #include "lib/space.h"
+#include "lib/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -223,12 +224,6 @@ static scry_status write_hdf5(const char *path, const float complex *maps, const
     return st != SCRY_OK ? st : end;
 }
 
-static bool maps_ends_with(const char *path, const char *ending)
-{
-    const size_t n = strlen(path), m = strlen(ending);
-    return n > m && !strcmp(path + n - m, ending);
-}
-
 scry_status scry_maps_write(const char *path, const float complex *maps, size_t slices,
                             size_t coils, size_t sets, size_t ny, size_t nx, scry_error *err)
 {
@@ -238,8 +233,8 @@ scry_status scry_maps_write(const char *path, const float complex *maps, size_t 
                          "%s: maps of %zu slices, %zu coils, %zu sets, %zu x "
                          "%zu: expected none of them to be 0",
                          path, slices, coils, sets, ny, nx);
-    if (maps_ends_with(path, ".cfl")) return maps_write_cfl(path, maps, &s, err);
-    if (maps_ends_with(path, ".h5") || maps_ends_with(path, ".hdf5"))
+    if (scry_text_ends_with(path, ".cfl")) return maps_write_cfl(path, maps, &s, err);
+    if (scry_text_ends_with(path, ".h5") || scry_text_ends_with(path, ".hdf5"))
         return write_hdf5(path, maps, &s, err);
     return SCRY_FAIL(err, SCRY_EINVAL, "%s: maps are files that end in .cfl, .h5 or .hdf5", path);
 }

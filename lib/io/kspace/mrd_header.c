@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_TEXT = 1 << 24, MOST_COUNT = 65535 /* xs:unsignedShort */ };
+enum { MAX_TEXT = 1 << 24, MAX_COUNT = 65535 /* xs:unsignedShort */ };
 
 static const char namespace_uri[] = "http://www.ismrm.org/ISMRMRD";
 static const char axis_name[3][2] = {"z", "y", "x"};
@@ -83,14 +83,14 @@ static bool text_of(const xmlNode *n, char *out, size_t size)
 static scry_status wrong(const xmlNode *n, const char *found, const char *expected,
                          const char *name, scry_error *err)
 {
-    const char *parts[4] = {NULL};
+    const char *names[4] = {NULL};
     size_t depth = 0;
     for (; n && n->type == XML_ELEMENT_NODE && depth < 4; n = n->parent)
-        parts[depth++] = (const char *)n->name;
+        names[depth++] = (const char *)n->name;
     char path[128] = "";
     while (depth--) {
         const size_t at = strlen(path);
-        snprintf(path + at, sizeof path - at, "%.30s%s", parts[depth], depth ? "/" : "");
+        snprintf(path + at, sizeof path - at, "%.30s%s", names[depth], depth ? "/" : "");
     }
     return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s is \"%.40s\", expected %s", name, path, found,
                      expected);
@@ -113,11 +113,11 @@ static scry_status read_count(const xmlNode *n, size_t low, size_t *out, const c
     char text[64], expected[64];
     double v = 0;
     if (!text_of(n, text, sizeof text)) return SCRY_OK;
-    if (to_number(text, &v) && v == floor(v) && v >= (double)low && v <= MOST_COUNT) {
+    if (to_number(text, &v) && v == floor(v) && v >= (double)low && v <= MAX_COUNT) {
         *out = (size_t)v;
         return SCRY_OK;
     }
-    snprintf(expected, sizeof expected, "a whole number from %zu to %d", low, MOST_COUNT);
+    snprintf(expected, sizeof expected, "a whole number from %zu to %d", low, MAX_COUNT);
     return wrong(n, text, expected, name, err);
 }
 
@@ -195,9 +195,9 @@ static scry_status read_root(const xmlNode *root, scryi_mrd_header *h, const cha
     const xmlNode *system = child(root, "acquisitionSystemInformation");
     const xmlNode *sequence = child(root, "sequenceParameters");
     for (const xmlNode *n = child(root, "encoding"); n; n = first(n->next, "encoding")) {
-        if (h->encodings == SCRYI_MRD_MOST_ENCODINGS)
+        if (h->encodings == SCRYI_MRD_MAX_ENCODINGS)
             return SCRY_FAIL(err, SCRY_EUNSUP, "%s: more than %d <encoding> blocks", name,
-                             SCRYI_MRD_MOST_ENCODINGS);
+                             SCRYI_MRD_MAX_ENCODINGS);
         if ((st = read_encoding(n, &h->encoding[h->encodings], name, err)) != SCRY_OK) return st;
         h->encodings++;
     }
@@ -237,9 +237,9 @@ scry_status scryi_mrd_parse(scryi_mrd_header *h, const char *text, size_t bytes,
     *h = (scryi_mrd_header){0};
     while (bytes && text[bytes - 1] == '\0')
         bytes--; /* fixed-length strings are padded */
-    if (bytes > MOST_TEXT)
+    if (bytes > MAX_TEXT)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %zu characters, expected at most %d", name, bytes,
-                         MOST_TEXT);
+                         MAX_TEXT);
     if (holds(text, bytes, "<!DOCTYPE") || holds(text, bytes, "<!ENTITY"))
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: has a document type declaration", name);
     /* the encoding is given, so that a declared one cannot hide a DTD */

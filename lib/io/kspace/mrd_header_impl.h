@@ -19,7 +19,7 @@ typedef enum scryi_mrd_counter {
     SCRYI_MRD_COUNTERS
 } scryi_mrd_counter;
 
-enum { SCRYI_MRD_MOST_ENCODINGS = 16 };
+enum { SCRYI_MRD_MAX_ENCODINGS = 16 };
 
 typedef struct scryi_mrd_limit {
     bool stated;
@@ -37,7 +37,7 @@ typedef struct scryi_mrd_encoding {
 
 typedef struct scryi_mrd_header {
     size_t encodings;
-    scryi_mrd_encoding encoding[SCRYI_MRD_MOST_ENCODINGS];
+    scryi_mrd_encoding encoding[SCRYI_MRD_MAX_ENCODINGS];
     size_t channels;                          /* 0: not stated */
     double field_strength, tr, te;            /* T, ms, ms: the first of each; 0: not stated */
     double noise_bandwidth;                   /* relativeReceiverNoiseBandwidth; 0: not stated */
@@ -47,7 +47,7 @@ typedef struct scryi_mrd_header {
 /* Parses `bytes` characters of text. `name` starts the messages: "scan.h5: /dataset/xml".
  * errors  EFORMAT: not XML, a document type declaration (there would be entities to expand), not an
  *         ismrmrdHeader, no encoding, a size that is missing or not a number: which, found and
- *         expected; EUNSUP: more than SCRYI_MRD_MOST_ENCODINGS encodings; ENOMEM */
+ *         expected; EUNSUP: more than SCRYI_MRD_MAX_ENCODINGS encodings; ENOMEM */
 scry_status scryi_mrd_parse(scryi_mrd_header *h, const char *text, size_t bytes, const char *name,
                             scry_error *err);
 

@@ -102,7 +102,7 @@ scry_status scryi_tiff_lay(scry_tiff_writer *w, size_t plane, size_t c, size_t y
 
 /* ---- directories ---- */
 
-enum { MOST_ENTRIES = 24 };
+enum { MAX_ENTRIES = 24 };
 
 struct entry {
     uint16_t tag, type; /* a TIFFDataType */
@@ -112,10 +112,10 @@ struct entry {
 };
 
 struct directory {
-    struct entry entries[MOST_ENTRIES];
+    struct entry entries[MAX_ENTRIES];
     size_t count;
-    uint32_t longs[MOST_ENTRIES]; /* values of one number each */
-    uint64_t offset, stored;      /* of the pixels: widened or narrowed when written */
+    uint32_t longs[MAX_ENTRIES]; /* values of one number each */
+    uint64_t offset, stored;     /* of the pixels: widened or narrowed when written */
     uint16_t bits[UINT8_MAX], formats[UINT8_MAX], extra[UINT8_MAX];
     uint32_t resolution[4];
 };

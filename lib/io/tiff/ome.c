@@ -144,9 +144,9 @@ static void read_objective(scry_tiff_info *info, const xmlNode *root, const xmlN
 
 static scry_status read_channels(scry_tiff_reader *r, const xmlNode *pixels, scry_error *err)
 {
-    const size_t most = r->info.c / r->info.samples;
+    const size_t max = r->info.c / r->info.samples;
     size_t n = 0;
-    for (const xmlNode *c = scryi_ome_child(pixels, "Channel"); c && n < most;
+    for (const xmlNode *c = scryi_ome_child(pixels, "Channel"); c && n < max;
          c = scryi_ome_next(c, "Channel"))
         n++;
     if (!n) return SCRY_OK;

@@ -220,7 +220,7 @@ static scry_status decode(scry_tiff_reader *r, const struct scryi_tiff_page *p, 
     return SCRY_OK;
 }
 
-static size_t least(size_t a, size_t b)
+static size_t pixels_min(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -234,11 +234,11 @@ static scry_status decoded_rect(scry_tiff_reader *r, const struct scryi_tiff_pag
     const size_t plane = separate ? s * p->across * p->down : 0;
     scry_status st;
     for (size_t j = y0 / p->seg_y; j <= (y0 + h - 1) / p->seg_y; j++) {
-        const size_t top = j * p->seg_y, rows = least(p->seg_y, p->y - top);
-        const size_t ya = y0 > top ? y0 : top, yb = least(y0 + h, top + rows);
+        const size_t top = j * p->seg_y, rows = pixels_min(p->seg_y, p->y - top);
+        const size_t ya = y0 > top ? y0 : top, yb = pixels_min(y0 + h, top + rows);
         for (size_t i = x0 / p->seg_x; i <= (x0 + w - 1) / p->seg_x; i++) {
             const size_t left = i * p->seg_x;
-            const size_t xa = x0 > left ? x0 : left, xb = least(x0 + w, left + p->seg_x);
+            const size_t xa = x0 > left ? x0 : left, xb = pixels_min(x0 + w, left + p->seg_x);
             const uint32_t segment = (uint32_t)(plane + j * p->across + i);
             if ((st = decode(r, p, segment, rows, err)) != SCRY_OK) return st;
             for (size_t y = ya; y < yb; y++)

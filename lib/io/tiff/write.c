@@ -140,17 +140,17 @@ static bool own(const void **field, size_t bytes)
 
 static bool own_all(scry_tiff_info *info)
 {
-    const void *parts[4] = {info->description, info->channels, info->colormap, info->imagej_luts};
+    const void *owned[4] = {info->description, info->channels, info->colormap, info->imagej_luts};
     const size_t bytes[4] = {info->description ? strlen(info->description) + 1 : 0,
                              info->channel_count * sizeof *info->channels,
                              3 * 256 * sizeof *info->colormap, info->imagej_lut_count * 768};
     bool good = true;
     for (size_t i = 0; i < 4; i++)
-        good = own(&parts[i], bytes[i]) && good; /* all, to free all */
-    info->description = parts[0];
-    info->channels = parts[1];
-    info->colormap = parts[2];
-    info->imagej_luts = parts[3];
+        good = own(&owned[i], bytes[i]) && good; /* all, to free all */
+    info->description = owned[0];
+    info->channels = owned[1];
+    info->colormap = owned[2];
+    info->imagej_luts = owned[3];
     return good;
 }
 

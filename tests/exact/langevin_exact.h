@@ -5,14 +5,14 @@
 
 #include <gsl/gsl_eigen.h>
 
-/* Langevin samplers at one level. On a Gaussian posterior a step is linear, so the law of the last
- * state is known to every digit: the samples are tested against that law, within Monte Carlo error,
- * and the law against the posterior, without any. */
+/* Langevin samplers at one level. On a Gaussian posterior a step is linear, so the distribution of
+ * the last state is known to every digit: the samples are tested against that distribution, within
+ * Monte Carlo error, and the distribution against the posterior, without any. */
 struct band {
     const char *method;
     size_t steps;
     double zeta, sigma;
-    double bias, low, high; /* of the law, in exact sd */
+    double bias, low, high; /* of the distribution, in exact sd */
 };
 
 static inline void set_opts(scry_options *o, const struct band *band)
@@ -63,16 +63,16 @@ static inline double step_length(const struct band *band, const scry_options *o,
     scry_error err = {0};
     double norm2;
     assert_ok(scry_op_norm2(A, &norm2, 1e-3, &err));
-    const double most = 1 / (band->sigma * band->sigma) + norm2 * 1.002 / (sigma * sigma);
+    const double max = 1 / (band->sigma * band->sigma) + norm2 * 1.002 / (sigma * sigma);
     const double q = (double)option_value(o, "inner");
     const double longest = q > 0 ? (q - 0.5) * (q - 0.5) * (2 - 0.2 / 3) - 1.5 : 1;
-    return band->zeta * longest / most;
+    return band->zeta * longest / max;
 }
 
 /* Mean and covariance of the last state, from N(mean, s^2 I), along the eigenvectors of the
  * precision (C + s^2 I)^-1 + A^T A / sigma^2. */
-static inline void law(double *mean, double *cov, const struct world *w, const scry_op *A,
-                       const struct band *band)
+static inline void langevin_exact(double *mean, double *cov, const struct world *w,
+                                  const scry_op *A, const struct band *band)
 {
     static struct world blurred;
     scry_options o;
@@ -112,8 +112,9 @@ static inline void law(double *mean, double *cov, const struct world *w, const s
     }
 }
 
-/* `K` chains against the law, the law against the posterior. */
-/* Returns the excess of variance over that of the law, whitened, which pools over bands. */
+/* `K` chains against the distribution, the distribution against the posterior. */
+/* Returns the excess of variance over that of the distribution, whitened, which pools over bands.
+ */
 static inline double check_band(const struct band *band, const scry_problem *problem,
                                 const scry_op *A, const struct world *w, size_t K)
 {
@@ -122,7 +123,7 @@ static inline double check_band(const struct band *band, const scry_problem *pro
     double mean[EXACT_MAX];
     static double cov[EXACT_MAX * EXACT_MAX];
     struct verdict truth = {.low = 1e300};
-    law(mean, cov, w, A, band);
+    langevin_exact(mean, cov, w, A, band);
     for (size_t i = 0; i < w->n; i++) {
         const double sd = sqrt(w->P[i * w->n + i]), ratio = sqrt(cov[i * w->n + i]) / sd;
         truth.bias = fmax(truth.bias, fabs(mean[i] - w->post[i]) / sd);

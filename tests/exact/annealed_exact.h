@@ -5,13 +5,14 @@
 
 /* Annealed Langevin chains on a Gaussian posterior: every step is linear, so the mean and
  * covariance of the last state follow from those of the first, step by step. The samples are tested
- * against that law, within Monte Carlo error, and the law against the posterior, without any. */
+ * against that distribution, within Monte Carlo error, and the distribution against the posterior,
+ * without any. */
 struct annealed {
     const char *method;
     size_t steps, travel;
     double zeta, gamma;     /* of langevin, of preconditioned-langevin */
     double last;            /* level */
-    double bias, low, high; /* of the law, in exact sd */
+    double bias, low, high; /* of the distribution, in exact sd */
 };
 
 static const double ANNEALED_FIRST = 5;
@@ -29,7 +30,7 @@ static inline void annealed_opts(scry_options *o, const struct annealed *a)
     option_word(o, "start", "noise");
 }
 
-struct annealed_law {
+struct annealed_exact {
     size_t n;
     double mean[EXACT_MAX], cov[EXACT_MAX * EXACT_MAX];
     double data[EXACT_MAX * EXACT_MAX], pull[EXACT_MAX]; /* A^T A / sigma^2, A^T y / sigma^2 */
@@ -53,7 +54,7 @@ static inline void multiply(double *out, const double *a, const double *b, bool 
 }
 
 /* x' = x + B (c (pull - data x) + Q (mean - x)) + N(0, noise), `times` times. */
-static inline void annealed_level(struct annealed_law *L, const struct world *w, const double *B,
+static inline void annealed_level(struct annealed_exact *L, const struct world *w, const double *B,
                                   const double *Q, const double *noise, double c, size_t times)
 {
     static double H[EXACT_MAX * EXACT_MAX], M[EXACT_MAX * EXACT_MAX], T[EXACT_MAX * EXACT_MAX];
@@ -82,14 +83,15 @@ static inline void annealed_level(struct annealed_law *L, const struct world *w,
 }
 
 /* Step matrix and noise of one level s. `most`: the bound on the eigenvalues of `data`. */
-static inline void annealed_step(double *B, double *noise, double *c, const struct annealed_law *L,
-                                 const struct annealed *a, double s, double most)
+static inline void annealed_step(double *B, double *noise, double *c,
+                                 const struct annealed_exact *L, const struct annealed *a, double s,
+                                 double max)
 {
     static double T[EXACT_MAX * EXACT_MAX];
     const size_t n = L->n;
     if (strcmp(a->method, "langevin") == 0) {
-        *c = 1 / (1 + (s * s - a->last * a->last) * most);
-        const double d = a->zeta / (1 / (s * s) + *c * most);
+        *c = 1 / (1 + (s * s - a->last * a->last) * max);
+        const double d = a->zeta / (1 / (s * s) + *c * max);
         for (size_t i = 0; i < n * n; i++) {
             B[i] = i % (n + 1) ? 0 : d;
             noise[i] = 2 * B[i];
@@ -109,7 +111,7 @@ static inline void annealed_step(double *B, double *noise, double *c, const stru
         B[i] *= a->gamma;
 }
 
-static inline void annealed_run(struct annealed_law *L, const struct world *w, const scry_op *A,
+static inline void annealed_run(struct annealed_exact *L, const struct world *w, const scry_op *A,
                                 const struct annealed *a)
 {
     static double B[EXACT_MAX * EXACT_MAX], Q[EXACT_MAX * EXACT_MAX];
@@ -141,11 +143,12 @@ static inline void annealed_run(struct annealed_law *L, const struct world *w, c
     }
 }
 
-/* `K` chains against the law, the law against the posterior. Returns the excess of variance. */
+/* `K` chains against the distribution, the distribution against the posterior. Returns the excess
+ * of variance. */
 static inline double check_annealed(const struct annealed *a, const scry_problem *problem,
                                     const scry_op *A, const struct world *w, size_t K)
 {
-    static struct annealed_law L;
+    static struct annealed_exact L;
     scry_options o;
     scry_chains c;
     struct verdict truth = {.low = 1e300};

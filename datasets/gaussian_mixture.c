@@ -1,4 +1,4 @@
-#include "datasets/law.h"
+#include "datasets/gaussian_mixture.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -36,42 +36,43 @@ static void solve_lower(const double *L, size_t n, double *x, size_t columns)
     }
 }
 
-static scry_law *law_allocate(size_t n, size_t count)
+static scry_gaussian_mixture *mixture_allocate(size_t n, size_t count)
 {
-    scry_law *law = scry_alloc(1, sizeof *law);
-    if (!law) return NULL;
-    law->n = n;
-    law->count = count;
-    law->weight = scry_alloc(count, sizeof(double));
-    law->mean = scry_alloc(count * n, sizeof(double));
-    law->cov = scry_alloc(count * n * n, sizeof(double));
-    law->root = scry_alloc(count * n * n, sizeof(double));
-    if (law->weight && law->mean && law->cov && law->root) return law;
-    scry_law_free(law);
+    scry_gaussian_mixture *mixture = scry_alloc(1, sizeof *mixture);
+    if (!mixture) return NULL;
+    mixture->n = n;
+    mixture->count = count;
+    mixture->weight = scry_alloc(count, sizeof(double));
+    mixture->mean = scry_alloc(count * n, sizeof(double));
+    mixture->cov = scry_alloc(count * n * n, sizeof(double));
+    mixture->root = scry_alloc(count * n * n, sizeof(double));
+    if (mixture->weight && mixture->mean && mixture->cov && mixture->root) return mixture;
+    scry_gaussian_mixture_free(mixture);
     return NULL;
 }
 
-void scry_law_free(scry_law *law)
+void scry_gaussian_mixture_free(scry_gaussian_mixture *mixture)
 {
-    if (!law) return;
-    scry_free(law->weight);
-    scry_free(law->mean);
-    scry_free(law->cov);
-    scry_free(law->root);
-    scry_free(law);
+    if (!mixture) return;
+    scry_free(mixture->weight);
+    scry_free(mixture->mean);
+    scry_free(mixture->cov);
+    scry_free(mixture->root);
+    scry_free(mixture);
 }
 
-static scry_status factor_all(scry_law *law, scry_status code, scry_error *err)
+static scry_status factor_all(scry_gaussian_mixture *mixture, scry_status code, scry_error *err)
 {
-    const size_t nn = law->n * law->n;
-    for (size_t k = 0; k < law->count; k++)
-        if (!factor(law->root + k * nn, law->cov + k * nn, law->n))
+    const size_t nn = mixture->n * mixture->n;
+    for (size_t k = 0; k < mixture->count; k++)
+        if (!factor(mixture->root + k * nn, mixture->cov + k * nn, mixture->n))
             return SCRY_FAIL(err, code, "component %zu: covariance is not positive definite", k);
     return SCRY_OK;
 }
 
-scry_status scry_law_create(scry_law **out, size_t n, size_t count, const double *weight,
-                            const double *mean, const double *cov, scry_error *err)
+scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out, size_t n, size_t count,
+                                         const double *weight, const double *mean,
+                                         const double *cov, scry_error *err)
 {
     double total = 0;
     *out = NULL;
@@ -84,17 +85,18 @@ scry_status scry_law_create(scry_law **out, size_t n, size_t count, const double
             return SCRY_FAIL(err, SCRY_EINVAL, "component %zu: weight %g, expected > 0", k, w);
         total += w;
     }
-    scry_law *law = law_allocate(n, count);
-    if (!law) return SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
+    scry_gaussian_mixture *mixture = mixture_allocate(n, count);
+    if (!mixture)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
     for (size_t k = 0; k < count; k++)
-        law->weight[k] = (weight ? weight[k] : 1) / total;
-    memcpy(law->mean, mean, count * n * sizeof *mean);
-    memcpy(law->cov, cov, count * n * n * sizeof *cov);
-    const scry_status st = factor_all(law, SCRY_EINVAL, err);
+        mixture->weight[k] = (weight ? weight[k] : 1) / total;
+    memcpy(mixture->mean, mean, count * n * sizeof *mean);
+    memcpy(mixture->cov, cov, count * n * n * sizeof *cov);
+    const scry_status st = factor_all(mixture, SCRY_EINVAL, err);
     if (st == SCRY_OK)
-        *out = law;
+        *out = mixture;
     else
-        scry_law_free(law);
+        scry_gaussian_mixture_free(mixture);
     return st;
 }
 
@@ -159,118 +161,124 @@ static bool update_component(struct update *u, double *mean, double *cov, size_t
     return true;
 }
 
-scry_status scry_law_condition(scry_law **out, const scry_law *prior, const double *A, size_t m,
-                               const double *y, double sigma, scry_error *err)
+scry_status scry_gaussian_mixture_condition(scry_gaussian_mixture **out,
+                                            const scry_gaussian_mixture *prior, const double *A,
+                                            size_t m, const double *y, double sigma,
+                                            scry_error *err)
 {
     const size_t n = prior->n, count = prior->count;
-    double most = -INFINITY, total = 0;
+    double max = -INFINITY, total = 0;
     struct update u = {0};
     *out = NULL;
     if (!(sigma > 0 && isfinite(sigma)))
         return SCRY_FAIL(err, SCRY_EINVAL, "sigma %g, expected > 0", sigma);
-    scry_law *law = law_allocate(n, count);
+    scry_gaussian_mixture *mixture = mixture_allocate(n, count);
     scry_status st =
-        law ? update_alloc(&u, n, m, err)
-            : SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
+        mixture ? update_alloc(&u, n, m, err)
+                : SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
     if (st != SCRY_OK) goto done;
-    memcpy(law->mean, prior->mean, count * n * sizeof(double));
-    memcpy(law->cov, prior->cov, count * n * n * sizeof(double));
+    memcpy(mixture->mean, prior->mean, count * n * sizeof(double));
+    memcpy(mixture->cov, prior->cov, count * n * n * sizeof(double));
     for (size_t k = 0; k < count && st == SCRY_OK; k++) {
         double log_p = 0;
-        if (!update_component(&u, law->mean + k * n, law->cov + k * n * n, n, A, m, y, sigma,
-                              &log_p))
+        if (!update_component(&u, mixture->mean + k * n, mixture->cov + k * n * n, n, A, m, y,
+                              sigma, &log_p))
             st = SCRY_FAIL(err, SCRY_ENUMERIC, "A C A^T + %g^2 is not positive definite", sigma);
-        law->weight[k] = log(prior->weight[k]) + log_p;
-        most = fmax(most, law->weight[k]);
+        mixture->weight[k] = log(prior->weight[k]) + log_p;
+        max = fmax(max, mixture->weight[k]);
     }
     for (size_t k = 0; k < count; k++)
-        total += law->weight[k] = exp(law->weight[k] - most);
+        total += mixture->weight[k] = exp(mixture->weight[k] - max);
     for (size_t k = 0; k < count; k++)
-        law->weight[k] /= total;
-    if (st == SCRY_OK) st = factor_all(law, SCRY_ENUMERIC, err);
+        mixture->weight[k] /= total;
+    if (st == SCRY_OK) st = factor_all(mixture, SCRY_ENUMERIC, err);
 done:
     update_free(&u);
     if (st == SCRY_OK)
-        *out = law;
+        *out = mixture;
     else
-        scry_law_free(law);
+        scry_gaussian_mixture_free(mixture);
     return st;
 }
 
-void scry_law_moments(const scry_law *law, double *mean, double *cov)
+void scry_gaussian_mixture_moments(const scry_gaussian_mixture *mixture, double *mean, double *cov)
 {
-    const size_t n = law->n;
+    const size_t n = mixture->n;
     for (size_t i = 0; i < n; i++) {
         double mi = 0;
-        for (size_t k = 0; k < law->count; k++)
-            mi += law->weight[k] * law->mean[k * n + i];
+        for (size_t k = 0; k < mixture->count; k++)
+            mi += mixture->weight[k] * mixture->mean[k * n + i];
         if (mean) mean[i] = mi;
         for (size_t j = 0; cov && j <= i; j++) {
             double mj = 0, s = 0;
-            for (size_t k = 0; k < law->count; k++)
-                mj += law->weight[k] * law->mean[k * n + j];
-            for (size_t k = 0; k < law->count; k++)
-                s += law->weight[k] * (law->cov[(k * n + i) * n + j] +
-                                       (law->mean[k * n + i] - mi) * (law->mean[k * n + j] - mj));
+            for (size_t k = 0; k < mixture->count; k++)
+                mj += mixture->weight[k] * mixture->mean[k * n + j];
+            for (size_t k = 0; k < mixture->count; k++)
+                s += mixture->weight[k] *
+                     (mixture->cov[(k * n + i) * n + j] +
+                      (mixture->mean[k * n + i] - mi) * (mixture->mean[k * n + j] - mj));
             cov[i * n + j] = cov[j * n + i] = s;
         }
     }
 }
 
-void scry_law_draw(const scry_law *law, double *x, uint64_t seed, uint32_t number)
+void scry_gaussian_mixture_draw(const scry_gaussian_mixture *mixture, double *x, uint64_t seed,
+                                uint32_t number)
 {
     enum { BLOCK = 64 };
-    const size_t n = law->n;
+    const size_t n = mixture->n;
     float u, z[BLOCK];
     size_t k = 0;
     scry_rng_uniform(&u, 0, 1, seed, number, 0);
-    for (double left = u; k + 1 < law->count && left > law->weight[k]; k++)
-        left -= law->weight[k];
-    memcpy(x, law->mean + k * n, n * sizeof *x);
+    for (double left = u; k + 1 < mixture->count && left > mixture->weight[k]; k++)
+        left -= mixture->weight[k];
+    memcpy(x, mixture->mean + k * n, n * sizeof *x);
     for (size_t first = 0; first < n; first += BLOCK) {
         const size_t end = first + BLOCK < n ? first + BLOCK : n;
         scry_rng_normal(z, first, end - first, seed, number, 1);
         for (size_t i = first; i < n; i++)
             for (size_t j = first; j < end && j <= i; j++)
-                x[i] += law->root[(k * n + i) * n + j] * z[j - first];
+                x[i] += mixture->root[(k * n + i) * n + j] * z[j - first];
     }
 }
 
-double scry_law_cdf(const scry_law *law, size_t i, double t)
+double scry_gaussian_mixture_cdf(const scry_gaussian_mixture *mixture, size_t i, double t)
 {
-    const size_t n = law->n;
+    const size_t n = mixture->n;
     double p = 0;
-    for (size_t k = 0; k < law->count; k++) {
-        const double sd = sqrt(law->cov[(k * n + i) * n + i]);
-        p += law->weight[k] * 0.5 * erfc(-(t - law->mean[k * n + i]) / (sd * sqrt(2.0)));
+    for (size_t k = 0; k < mixture->count; k++) {
+        const double sd = sqrt(mixture->cov[(k * n + i) * n + i]);
+        p += mixture->weight[k] * 0.5 * erfc(-(t - mixture->mean[k * n + i]) / (sd * sqrt(2.0)));
     }
     return p;
 }
 
-static double component_log_density(const scry_law *law, size_t k, const double *x, double *work)
+static double component_log_density(const scry_gaussian_mixture *mixture, size_t k, const double *x,
+                                    double *work)
 {
-    const size_t n = law->n;
-    const double *L = law->root + k * n * n;
-    double log_p = log(law->weight[k]) - 0.5 * (double)n * log_2pi;
+    const size_t n = mixture->n;
+    const double *L = mixture->root + k * n * n;
+    double log_p = log(mixture->weight[k]) - 0.5 * (double)n * log_2pi;
     for (size_t i = 0; i < n; i++)
-        work[i] = x[i] - law->mean[k * n + i];
+        work[i] = x[i] - mixture->mean[k * n + i];
     solve_lower(L, n, work, 1);
     for (size_t i = 0; i < n; i++)
         log_p -= log(L[i * n + i]) + 0.5 * work[i] * work[i];
     return log_p;
 }
 
-double scry_law_log_density(const scry_law *law, const double *x, double *share, double *work)
+double scry_gaussian_mixture_log_density(const scry_gaussian_mixture *mixture, const double *x,
+                                         double *share, double *work)
 {
-    double most = -INFINITY, total = 0;
-    for (size_t k = 0; k < law->count; k++) { /* log of the sum, as it grows */
-        const double log_p = component_log_density(law, k, x, work);
+    double max = -INFINITY, total = 0;
+    for (size_t k = 0; k < mixture->count; k++) { /* log of the sum, as it grows */
+        const double log_p = component_log_density(mixture, k, x, work);
         if (share) share[k] = log_p;
         if (!(log_p > -INFINITY)) continue; /* a weight that vanished */
-        total = log_p > most ? total * exp(most - log_p) + 1 : total + exp(log_p - most);
-        most = fmax(most, log_p);
+        total = log_p > max ? total * exp(max - log_p) + 1 : total + exp(log_p - max);
+        max = fmax(max, log_p);
     }
-    for (size_t k = 0; share && k < law->count; k++)
-        share[k] = exp(share[k] - most) / total;
-    return most + log(total);
+    for (size_t k = 0; share && k < mixture->count; k++)
+        share[k] = exp(share[k] - max) / total;
+    return max + log(total);
 }

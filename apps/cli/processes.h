@@ -1,5 +1,5 @@
-#ifndef SCRY_APPS_CLI_RANKS_H
-#define SCRY_APPS_CLI_RANKS_H
+#ifndef SCRY_APPS_CLI_PROCESSES_H
+#define SCRY_APPS_CLI_PROCESSES_H
 
 #include "lib/status.h"
 
@@ -7,16 +7,16 @@
 
 /* The processes that mpirun started, or this one alone. Built without MPI, or not under mpirun,
  * there is one rank and all of the below do nothing. */
-void ranks_begin(int *argc, char ***argv);
-void ranks_end(void);
-int ranks_rank(void); /* 0 .. ranks_size() - 1; 0 writes and speaks */
-int ranks_size(void);
+void processes_begin(int *argc, char ***argv);
+void processes_end(void);
+int processes_rank(void); /* 0 .. processes_count() - 1; 0 writes and speaks */
+int processes_count(void);
 
 /* On the first rank: values[i] <- the sum over ranks. Each entry is 0 on all ranks but one. */
-void ranks_sum(float *values, size_t n);
+void processes_sum(float *values, size_t n);
 /* The same for plain records whose bytes are 0 on all ranks but one. */
-void ranks_merge(void *records, size_t bytes);
+void processes_merge(void *records, size_t bytes);
 /* The worst status of all ranks, on all of them. */
-scry_status ranks_worst(scry_status mine);
+scry_status processes_worst(scry_status mine);
 
 #endif

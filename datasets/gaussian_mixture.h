@@ -1,0 +1,54 @@
+#ifndef SCRY_DATASETS_GAUSSIAN_MIXTURE_H
+#define SCRY_DATASETS_GAUSSIAN_MIXTURE_H
+
+#include "lib/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A Gaussian mixture of R^n as plain numbers,  x ~ sum_k weight_k N(mean_k, cov_k),  and all that
+ * is known of it: the ground truth that posterior samplers are measured against. Dense, double,
+ * row-major, n up to some hundreds. Shares no code with the priors and operators that it judges.
+ * Immutable; threads share it. */
+typedef struct scry_gaussian_mixture {
+    size_t n, count;
+    double *weight; /* count, sum 1 */
+    double *mean;   /* count x n */
+    double *cov;    /* count x n x n */
+    double *root;   /* count x n x n: lower Cholesky factors of cov */
+} scry_gaussian_mixture;
+
+/* Copies. weight NULL: equal. EINVAL: n or count 0, a weight that is not > 0 and finite, a
+ * covariance that is not positive definite (lower triangles are read); ENOMEM */
+scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out, size_t n, size_t count,
+                                         const double *weight, const double *mean,
+                                         const double *cov, scry_error *err);
+void scry_gaussian_mixture_free(scry_gaussian_mixture *mixture); /* accepts NULL */
+
+/* p(x | y) for y = A x + e, e ~ N(0, sigma^2 I), A m x n: a mixture again. Component by component,
+ *   S = A C A^T + sigma^2 I,  G = C A^T S^-1,  mean' = mean + G (y - A mean),  C' = C - G A C,
+ *   weight' ~ weight N(y; A mean, S).
+ * EINVAL: sigma <= 0 or not finite; ENUMERIC: a C' that is not positive definite in double (sigma
+ * too small); ENOMEM */
+scry_status scry_gaussian_mixture_condition(scry_gaussian_mixture **out,
+                                            const scry_gaussian_mixture *prior, const double *A,
+                                            size_t m, const double *y, double sigma,
+                                            scry_error *err);
+
+/* Mean (n) and covariance (n x n) of the whole mixture; either may be NULL. */
+void scry_gaussian_mixture_moments(const scry_gaussian_mixture *mixture, double *mean, double *cov);
+
+/* x (n) ~ mixture, a function of (seed, number) alone: steps 0 and 1 of chain `number` (lib/rng.h).
+ */
+void scry_gaussian_mixture_draw(const scry_gaussian_mixture *mixture, double *x, uint64_t seed,
+                                uint32_t number);
+
+/* P(x_i <= t) */
+double scry_gaussian_mixture_cdf(const scry_gaussian_mixture *mixture, size_t i, double t);
+
+/* log p(x). share (count, may be NULL): p(component | x). work: n doubles. */
+double scry_gaussian_mixture_log_density(const scry_gaussian_mixture *mixture, const double *x,
+                                         double *share, double *work);
+
+#endif
