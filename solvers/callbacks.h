@@ -8,7 +8,7 @@ SCRY_BEGIN
 
 /* A solver from callbacks: how a method outside this library is written. Its scry_method.plan makes
  * a context that holds all its arrays, and returns scry_solver_create of it; the method itself goes
- * to scry_method_register. tests/own_method/ has one. */
+ * to scry_method_register. apps/examples/own_method.c is one. */
 
 /* What a callback is told of the run, and where it counts its calls. */
 typedef struct scry_solver_call {

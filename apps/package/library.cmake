@@ -44,6 +44,8 @@ add_library(scry::static ALIAS scry_static)
 install(TARGETS scry_shared EXPORT scry LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS scry_static EXPORT scry_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${SCRY_INSTALLED_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/scry)
+install(DIRECTORY apps/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+        FILES_MATCHING PATTERN "*.c")
 
 # find_package(scry), find_package(scry COMPONENTS static), pkg-config scry
 set(SCRY_CMAKE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/scry)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs a build into a folder of its own, moves that folder, and uses it as a stranger would:
-# every header alone, in C11 and in C++17, a program built through find_package(scry) and through
-# pkg-config, against libscry.so and libscry.a, and the installed `scry` with the installed priors.
+# every header alone, in C11 and in C++17, a program and the examples built through
+# find_package(scry) and through pkg-config, against libscry.so and libscry.a, and the installed
+# `scry`; all of them with the installed priors.
 # usage: install.sh build-folder C-compiler
 set -euo pipefail
 build=$(realpath "$1")
@@ -14,6 +15,8 @@ mv "$root/first" "$root/usr"
 prefix=$root/usr
 include=$prefix/include
 library=$(dirname "$(find "$prefix" -name 'libscry.so.0')")
+examples=$prefix/share/doc/scry/examples
+unset SCRY_PRIORS
 
 # ---- headers ----
 c=("$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include")
@@ -73,13 +76,28 @@ fi
 # ---- find_package, with the build tool that is known to be there ----
 generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$build/CMakeCache.txt")
 cmake -S "$here" -B "$root/cmake" -G "$generator" -DCMAKE_PREFIX_PATH="$prefix" \
-    -DCMAKE_C_COMPILER="$compiler" \
+    -DCMAKE_C_COMPILER="$compiler" -DEXAMPLES="$examples" \
     >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 cmake --build "$root/cmake" >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 for program in consumer consumer_static; do
     "$root/cmake/$program" >"$root/said"
     echo "find_package(scry), $program: $(cat "$root/said")"
 done
+# An example, and what makes its last line right: what it restored is better than what it was given.
+run_example() {
+    (cd "$root" && "$2/$1") >"$root/said" || { cat "$root/said"; echo "$1 failed"; exit 1; }
+    tail -1 "$root/said" | awk "$3" || { cat "$root/said"; echo "$1 says the wrong thing"; exit 1; }
+    echo "$1: $(tail -1 "$root/said")"
+}
+run_examples() {
+    [ "$(ls "$examples" | wc -l)" = 5 ]
+    run_example own_operator "$1" '{exit !($3 + 0 < 1e-5 && $8 > $5 + 1)}'
+    run_example own_prior "$1" '{exit !($NF < 0.08)}'
+    run_example own_method "$1" '{exit !($5 > $2 + 2)}'
+    run_example deblur "$1" '{exit !($5 > $2 + 2 && $NF > 1 && $NF < 200)}'
+    run_example mri "$1" '{exit !($NF < ($8 + 0) / 3)}'
+}
+run_examples "$root/cmake"
 
 # ---- pkg-config ----
 export PKG_CONFIG_PATH
@@ -88,6 +106,14 @@ PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name scry.pc)")
 "$compiler" -std=c11 "$here/consumer.c" -o "$root/consumer" $(pkg-config --cflags --libs scry)
 LD_LIBRARY_PATH=$library "$root/consumer" >"$root/said"
 echo "pkg-config scry: $(cat "$root/said")"
+mkdir "$root/examples"
+for example in "$examples"/*.c; do
+    name=${example##*/}
+    # shellcheck disable=SC2046
+    "$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror "$example" \
+        -o "$root/examples/${name%.c}" $(pkg-config --cflags --libs scry) -lm
+done
+LD_LIBRARY_PATH=$library run_examples "$root/examples"
 mkdir "$root/archive"
 mv "$library"/libscry.so* "$root/archive"
 # shellcheck disable=SC2046
