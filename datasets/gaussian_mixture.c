@@ -9,7 +9,7 @@
 static const double log_2pi = 1.8378770664093454836;
 
 /* L, lower, with L L^T = C; reads the lower triangle. false: not positive definite. */
-static bool factor(double *L, const double *C, size_t n)
+static bool mixture_factor(double *L, const double *C, size_t n)
 {
     memset(L, 0, n * n * sizeof *L);
     for (size_t j = 0; j < n; j++) {
@@ -25,7 +25,7 @@ static bool factor(double *L, const double *C, size_t n)
 }
 
 /* x = L^-1 x, x with `columns` columns (row-major). */
-static void solve_lower(const double *L, size_t n, double *x, size_t columns)
+static void mixture_solve_lower(const double *L, size_t n, double *x, size_t columns)
 {
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++)
@@ -65,7 +65,7 @@ static scry_status factor_all(scry_gaussian_mixture *mixture, scry_status code, 
 {
     const size_t nn = mixture->n * mixture->n;
     for (size_t k = 0; k < mixture->count; k++)
-        if (!factor(mixture->root + k * nn, mixture->cov + k * nn, mixture->n))
+        if (!mixture_factor(mixture->root + k * nn, mixture->cov + k * nn, mixture->n))
             return SCRY_FAIL(err, code, "component %zu: covariance is not positive definite", k);
     return SCRY_OK;
 }
@@ -144,10 +144,10 @@ static bool update_component(struct update *u, double *mean, double *cov, size_t
                 s += u->AC[i * n + k] * A[j * n + k];
             u->S[i * m + j] = s;
         }
-    if (!factor(u->L, u->S, m)) return false;
+    if (!mixture_factor(u->L, u->S, m)) return false;
     /* W = L^-1 A C and q = L^-1 r: mean' = mean + W^T q, C' = C - W^T W, symmetric. */
-    solve_lower(u->L, m, u->AC, n);
-    solve_lower(u->L, m, u->r, 1);
+    mixture_solve_lower(u->L, m, u->AC, n);
+    mixture_solve_lower(u->L, m, u->r, 1);
     *log_p = -0.5 * (double)m * log_2pi;
     for (size_t i = 0; i < m; i++) {
         *log_p -= log(u->L[i * m + i]) + 0.5 * u->r[i] * u->r[i];
@@ -261,7 +261,7 @@ static double component_log_density(const scry_gaussian_mixture *mixture, size_t
     double log_p = log(mixture->weight[k]) - 0.5 * (double)n * log_2pi;
     for (size_t i = 0; i < n; i++)
         work[i] = x[i] - mixture->mean[k * n + i];
-    solve_lower(L, n, work, 1);
+    mixture_solve_lower(L, n, work, 1);
     for (size_t i = 0; i < n; i++)
         log_p -= log(L[i * n + i]) + 0.5 * work[i] * work[i];
     return log_p;

@@ -24,7 +24,7 @@ const char *const *scry_levy_kinds(void)
     return kinds;
 }
 
-static gsl_rng *generator(uint64_t seed, uint32_t k, uint32_t stream, scry_error *err)
+static gsl_rng *levy_generator(uint64_t seed, uint32_t k, uint32_t stream, scry_error *err)
 {
     gsl_rng *rng = gsl_rng_alloc(scry_rng_gsl());
     if (!rng)
@@ -34,7 +34,7 @@ static gsl_rng *generator(uint64_t seed, uint32_t k, uint32_t stream, scry_error
     return rng;
 }
 
-static void cumulate(double *x, size_t n, const scry_increments *increments, gsl_rng *rng)
+static void levy_cumulate(double *x, size_t n, const scry_increments *increments, gsl_rng *rng)
 {
     double at = 0;
     for (size_t i = 0; i < n; i++)
@@ -57,7 +57,7 @@ static void fill_convolution(double *A, size_t n)
 }
 
 /* A random `count` of the `n` numbers, in order. */
-static void choose(unsigned char *taken, size_t n, size_t count, gsl_rng *rng)
+static void levy_choose(unsigned char *taken, size_t n, size_t count, gsl_rng *rng)
 {
     for (size_t i = 0; i < n; i++) {
         taken[i] = gsl_rng_uniform(rng) * (double)(n - i) < (double)count;
@@ -90,8 +90,8 @@ static size_t fill_operator(double *A, size_t n, scry_levy_kind kind, unsigned c
     if (kind == SCRY_LEVY_FOURIER) {
         const size_t frequencies = n / 2 + 1, low = frequencies < LOWEST ? frequencies : LOWEST;
         memset(taken, 1, low);
-        choose(taken + low, frequencies - low, (size_t)(SHARE * (double)(frequencies - low) + 0.5),
-               rng);
+        levy_choose(taken + low, frequencies - low,
+                    (size_t)(SHARE * (double)(frequencies - low) + 0.5), rng);
         for (size_t f = 0; f < frequencies; f++)
             for (int sine = 0; taken[f] && sine < 2; sine++)
                 m += fourier_row(A + m * n, n, f, sine);
@@ -99,7 +99,7 @@ static size_t fill_operator(double *A, size_t n, scry_levy_kind kind, unsigned c
     }
     memset(taken, 1, n);
     const size_t known = (size_t)(SHARE * (double)n + 0.5);
-    if (kind == SCRY_LEVY_IMPUTE) choose(taken, n, known ? known : 1, rng);
+    if (kind == SCRY_LEVY_IMPUTE) levy_choose(taken, n, known ? known : 1, rng);
     for (size_t i = 0; i < n; i++)
         if (taken[i]) A[m++ * n + i] = 1;
     return m;
@@ -115,10 +115,10 @@ static void levy_apply(double *y, const double *A, size_t m, size_t n, const dou
 }
 
 /* Median over fixed signals of the mean square of A x; A NULL: of x. */
-static scry_status median_power(double *power, const double *A, size_t m, size_t n,
-                                const scry_increments *increments, scry_error *err)
+static scry_status levy_median_power(double *power, const double *A, size_t m, size_t n,
+                                     const scry_increments *increments, scry_error *err)
 {
-    gsl_rng *rng = generator(0, 0, STREAM_SCALE, err);
+    gsl_rng *rng = levy_generator(0, 0, STREAM_SCALE, err);
     double *x = scry_alloc(2 * n, sizeof *x), *all = scry_alloc(SCALE_SIGNALS, sizeof *all);
     scry_status st = SCRY_OK;
     if (!rng || !x || !all) {
@@ -127,7 +127,7 @@ static scry_status median_power(double *power, const double *A, size_t m, size_t
     }
     for (size_t k = 0; k < SCALE_SIGNALS; k++) {
         const double *y = A ? x + n : x;
-        cumulate(x, n, increments, rng);
+        levy_cumulate(x, n, increments, rng);
         if (A) levy_apply(x + n, A, m, n, x);
         for (size_t j = 0; j < m; j++)
             all[k] += y[j] * y[j] / (double)m;
@@ -154,7 +154,8 @@ scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_incremen
                                 scry_error *err)
 {
     scry_status st = levy_check(n, increments, err);
-    if (st != SCRY_OK || (st = median_power(amplitude, NULL, n, n, increments, err)) != SCRY_OK)
+    if (st != SCRY_OK ||
+        (st = levy_median_power(amplitude, NULL, n, n, increments, err)) != SCRY_OK)
         return st;
     *amplitude = sqrt(*amplitude);
     return SCRY_OK;
@@ -174,13 +175,13 @@ scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *i
                          (int)kind, snr);
     p.A = scry_alloc(n * n, sizeof *p.A);
     taken = scry_alloc(n, 1);
-    rng = generator(seed, 0, STREAM_ROWS, err);
+    rng = levy_generator(seed, 0, STREAM_ROWS, err);
     if (!p.A || !taken || !rng) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "operator on %zu values", n);
         goto done;
     }
     p.m = fill_operator(p.A, n, kind, taken, rng);
-    if ((st = median_power(&power, p.A, p.m, n, increments, err)) != SCRY_OK) goto done;
+    if ((st = levy_median_power(&power, p.A, p.m, n, increments, err)) != SCRY_OK) goto done;
     p.sigma = sqrt(power * pow(10, -snr / 10));
     st = scry_dense_create(&p.op, &SCRY_SPACE(n), &SCRY_SPACE(p.m), p.A, err);
     if (st != SCRY_OK) goto done;
@@ -206,7 +207,7 @@ scry_status scry_levy_signal(float *x, size_t n, const scry_increments *incremen
     double at = 0;
     scry_status st = scry_increments_check(increments, err);
     if (st != SCRY_OK) return st;
-    gsl_rng *rng = generator(seed, k, STREAM_SIGNAL, err);
+    gsl_rng *rng = levy_generator(seed, k, STREAM_SIGNAL, err);
     if (!rng) return SCRY_ENOMEM;
     for (size_t i = 0; i < n; i++)
         x[i] = (float)(at += scry_increments_draw(increments, rng));
@@ -217,7 +218,7 @@ scry_status scry_levy_signal(float *x, size_t n, const scry_increments *incremen
 scry_status scry_levy_measure(float *y, const scry_levy *problem, const float *x, uint64_t seed,
                               uint32_t k, scry_error *err)
 {
-    gsl_rng *rng = generator(seed, k, STREAM_NOISE, err);
+    gsl_rng *rng = levy_generator(seed, k, STREAM_NOISE, err);
     if (!rng) return SCRY_ENOMEM;
     for (size_t j = 0; j < problem->m; j++) {
         double sum = gsl_ran_gaussian_ziggurat(rng, problem->sigma);

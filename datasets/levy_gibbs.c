@@ -77,7 +77,7 @@ static void gibbs_inform(struct gibbs *g, const scry_levy *p, const float *y)
 }
 
 /* Cholesky, right-looking: the inner loop runs along a column of L, which is contiguous. */
-static bool factor(double *L, size_t s)
+static bool gibbs_factorise(double *L, size_t s)
 {
     for (size_t j = 0; j < s; j++) {
         double *restrict column = L + j * s;
@@ -95,7 +95,7 @@ static bool factor(double *L, size_t s)
     return true;
 }
 
-static void solve_lower(const double *L, size_t s, double *b)
+static void gibbs_solve_lower(const double *L, size_t s, double *b)
 {
     for (size_t j = 0; j < s; j++) {
         const double f = b[j] /= L[j * s + j];
@@ -127,10 +127,10 @@ static scry_status gibbs_factor(struct gibbs *g, scry_error *err)
         g->L[j * g->s + j] += 1 / g->w[g->active[j]];
         g->a[j] = g->c[g->active[j]];
     }
-    if (!factor(g->L, g->s))
+    if (!gibbs_factorise(g->L, g->s))
         return SCRY_FAIL(err, SCRY_ENUMERIC,
                          "the precision of %zu increments is not positive definite", g->s);
-    solve_lower(g->L, g->s, g->a);
+    gibbs_solve_lower(g->L, g->s, g->a);
     return SCRY_OK;
 }
 

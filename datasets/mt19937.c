@@ -34,7 +34,7 @@ void scryi_mt_seed_array(scryi_mt19937 *g, const uint32_t *key, size_t n)
     s[0] = 0x80000000u; /* not all zero, which would stay zero */
 }
 
-static void refill(scryi_mt19937 *g)
+static void mt19937_refill(scryi_mt19937 *g)
 {
     uint32_t *s = g->state;
     for (size_t i = 0; i < N; i++) {
@@ -46,7 +46,7 @@ static void refill(scryi_mt19937 *g)
 
 uint32_t scryi_mt_word(scryi_mt19937 *g)
 {
-    if (g->at >= N) refill(g);
+    if (g->at >= N) mt19937_refill(g);
     uint32_t y = g->state[g->at++];
     y ^= y >> 11;
     y ^= y << 7 & 0x9d2c5680u;

@@ -27,7 +27,7 @@ struct box {
     size_t from[3], to[3];
 };
 
-static struct box around(const struct field *f, const double at[3], const double reach[3])
+static struct box phantom_around(const struct field *f, const double at[3], const double reach[3])
 {
     struct box b;
     for (int a = 0; a < 3; a++) {
@@ -38,7 +38,7 @@ static struct box around(const struct field *f, const double at[3], const double
     return b;
 }
 
-static double uniform(struct field *f, double low, double high)
+static double phantom_uniform(struct field *f, double low, double high)
 {
     return low + (high - low) * gsl_rng_uniform(f->r);
 }
@@ -52,12 +52,12 @@ static void draw_texture(struct field *f, struct texture *t, double wavelength)
 {
     for (int w = 0; w < WAVES; w++) {
         double d[3];
-        const double k = 2 * acos(-1) / (wavelength * uniform(f, .6, 2.2));
+        const double k = 2 * acos(-1) / (wavelength * phantom_uniform(f, .6, 2.2));
         gsl_ran_dir_3d(f->r, &d[0], &d[1], &d[2]);
         if (f->n[0] == 1) gsl_ran_dir_2d(f->r, &d[1], &d[2]);
         for (int a = 0; a < 3; a++)
             t->k[w][a] = k * d[a];
-        t->phase[w] = uniform(f, 0, 2 * acos(-1));
+        t->phase[w] = phantom_uniform(f, 0, 2 * acos(-1));
     }
 }
 
@@ -70,7 +70,7 @@ static double texture_at(const struct texture *t, const double p[3])
 }
 
 /* Distance from the centre of the cell in units of its half axes. */
-static double radius(const struct cell *c, const double p[3])
+static double phantom_radius(const struct cell *c, const double p[3])
 {
     const double dy = p[1] - c->at[1], dx = p[2] - c->at[2], dz = (p[0] - c->at[0]) / c->axis[0];
     const double u = (c->cos * dx + c->sin * dy) / c->axis[2];
@@ -85,28 +85,29 @@ static void add_nucleus(struct field *f, const struct cell *c)
     struct texture fine, coarse;
     struct cell nucleolus[3];
     const double reach[3] = {4 * c->axis[0], 3.2 * c->axis[2], 3.2 * c->axis[2]};
-    const struct box b = around(f, c->at, reach);
+    const struct box b = phantom_around(f, c->at, reach);
     draw_texture(f, &fine, .13 * f->scale);
     draw_texture(f, &coarse, .45 * f->scale);
     for (int k = 0; k < 3; k++) {
         nucleolus[k] = *c;
         for (int a = 1; a < 3; a++)
-            nucleolus[k].at[a] += uniform(f, -.5, .5) * c->axis[1];
+            nucleolus[k].at[a] += phantom_uniform(f, -.5, .5) * c->axis[1];
         for (int a = 0; a < 3; a++)
-            nucleolus[k].axis[a] *= uniform(f, .13, .22);
+            nucleolus[k].axis[a] *= phantom_uniform(f, .13, .22);
     }
     for (size_t z = b.from[0]; z < b.to[0]; z++)
         for (size_t y = b.from[1]; y < b.to[1]; y++)
             for (size_t x = b.from[2]; x < b.to[2]; x++) {
                 const double p[3] = {(double)z, (double)y, (double)x};
-                const double wobble = .06 * texture_at(&coarse, p), q = radius(c, p) + wobble;
+                const double wobble = .06 * texture_at(&coarse, p),
+                             q = phantom_radius(c, p) + wobble;
                 double v = .035 * exp(-.5 * q * q / 1.7);
                 if (q < 1.5) {
                     const double inside = .5 * erfc((q - 1) * c->axis[1] / 1.2);
                     double chromatin =
                         .62 + .12 * texture_at(&fine, p) + .1 * texture_at(&coarse, p);
                     for (int k = 0; k < 3; k++) {
-                        const double d = radius(&nucleolus[k], p);
+                        const double d = phantom_radius(&nucleolus[k], p);
                         chromatin *= 1 - .7 * exp(-.5 * pow(d, 4));
                     }
                     v += .45 * c->brightness * inside * fmax(chromatin, .08);
@@ -119,7 +120,7 @@ static void add_nucleus(struct field *f, const struct cell *c)
 static void add_spot(struct field *f, const double at[3], double sigma, double height)
 {
     const double reach[3] = {4 * sigma, 4 * sigma, 4 * sigma};
-    const struct box b = around(f, at, reach);
+    const struct box b = phantom_around(f, at, reach);
     for (size_t z = b.from[0]; z < b.to[0]; z++)
         for (size_t y = b.from[1]; y < b.to[1]; y++)
             for (size_t x = b.from[2]; x < b.to[2]; x++) {
@@ -133,14 +134,15 @@ static void add_spot(struct field *f, const double at[3], double sigma, double h
  * the nuclear envelope, leaves it roughly tangentially and bends back towards the cell. */
 static void add_filament(struct field *f, const struct cell *c)
 {
-    const double start = uniform(f, 0, 2 * acos(-1)), out = uniform(f, .95, 1.5);
+    const double start = phantom_uniform(f, 0, 2 * acos(-1)), out = phantom_uniform(f, .95, 1.5);
     const double side = gsl_rng_uniform(f->r) < .5 ? -1 : 1, step = .5;
-    double at[3] = {c->at[0] + uniform(f, -.5, .5) * c->axis[0] * (f->n[0] > 1),
+    double at[3] = {c->at[0] + phantom_uniform(f, -.5, .5) * c->axis[0] * (f->n[0] > 1),
                     c->at[1] + out * c->axis[2] * sin(start),
                     c->at[2] + out * c->axis[2] * cos(start)};
-    double heading = start + side * uniform(f, .1, 1.2), bend = 0;
-    const double height = uniform(f, .06, .2), width = uniform(f, .9, 1.3);
-    const double length = f->scale * uniform(f, .8, 2.6), climb = gsl_ran_gaussian(f->r, .04);
+    double heading = start + side * phantom_uniform(f, .1, 1.2), bend = 0;
+    const double height = phantom_uniform(f, .06, .2), width = phantom_uniform(f, .9, 1.3);
+    const double length = f->scale * phantom_uniform(f, .8, 2.6),
+                 climb = gsl_ran_gaussian(f->r, .04);
     const double stiff = 1 / f->scale;
     for (int i = 0; i < STEPS_MAX && i * step < length; i++) {
         const double t = i * step / length, fade = fmin(1, fmin(8 * t, 8 * (1 - t)));
@@ -156,11 +158,11 @@ static void add_filament(struct field *f, const struct cell *c)
 static void add_puncta(struct field *f, const struct cell *c, int count)
 {
     for (int i = 0; i < count; i++) {
-        const double turn = uniform(f, 0, 2 * acos(-1)), far = uniform(f, 1.1, 2.3);
-        const double at[3] = {c->at[0] + uniform(f, -.8, .8) * c->axis[0] * (f->n[0] > 1),
+        const double turn = phantom_uniform(f, 0, 2 * acos(-1)), far = phantom_uniform(f, 1.1, 2.3);
+        const double at[3] = {c->at[0] + phantom_uniform(f, -.8, .8) * c->axis[0] * (f->n[0] > 1),
                               c->at[1] + far * c->axis[2] * sin(turn),
                               c->at[2] + far * c->axis[2] * cos(turn)};
-        add_spot(f, at, uniform(f, .8, 1.3), uniform(f, .15, .65));
+        add_spot(f, at, phantom_uniform(f, .8, 1.3), phantom_uniform(f, .15, .65));
     }
 }
 
@@ -170,16 +172,16 @@ static void add_cell(struct field *f, uint64_t seed, uint32_t number, double y, 
 {
     struct cell c;
     scry_rng_gsl_seek(f->r, seed, 0, 0, number);
-    const double turn = uniform(f, 0, acos(-1));
+    const double turn = phantom_uniform(f, 0, acos(-1));
     c.at[0] = .5 * (double)(f->n[0] - 1);
-    c.at[1] = y + uniform(f, -.3, .3) * f->scale;
-    c.at[2] = x + uniform(f, -.3, .3) * f->scale;
-    c.axis[2] = .5 * f->scale * uniform(f, .95, 1.2);
-    c.axis[1] = c.axis[2] * uniform(f, .65, .9);
+    c.at[1] = y + phantom_uniform(f, -.3, .3) * f->scale;
+    c.at[2] = x + phantom_uniform(f, -.3, .3) * f->scale;
+    c.axis[2] = .5 * f->scale * phantom_uniform(f, .95, 1.2);
+    c.axis[1] = c.axis[2] * phantom_uniform(f, .65, .9);
     c.axis[0] = f->n[0] > 1 ? fmax(.3 * (double)f->n[0], 1) : c.axis[1];
     c.cos = cos(turn);
     c.sin = sin(turn);
-    c.brightness = uniform(f, .7, 1.3);
+    c.brightness = phantom_uniform(f, .7, 1.3);
     add_nucleus(f, &c);
     for (int i = 0; i < 14; i++)
         add_filament(f, &c);

@@ -54,7 +54,7 @@ static uint32_t code_point(const char **text)
     return more < 0 ? 0xdc00u + s[0] : c;
 }
 
-static scry_status seed(scryi_mt19937 *g, const scry_sampling *s, scry_error *err)
+static scry_status sampling_seed(scryi_mt19937 *g, const scry_sampling *s, scry_error *err)
 {
     if (s->seed_name && *s->seed_name) {
         size_t n = 0;
@@ -85,8 +85,8 @@ static void take_range(unsigned char *line, size_t n, double offset, double step
     }
 }
 
-static scry_status fastmri(unsigned char *line, size_t n, size_t central, double accel,
-                           scry_pattern pattern, scryi_mt19937 *g, scry_error *err)
+static scry_status sampling_fastmri(unsigned char *line, size_t n, size_t central, double accel,
+                                    scry_pattern pattern, scryi_mt19937 *g, scry_error *err)
 {
     const double width = (double)n, low = (double)central;
     if (pattern == SCRY_PATTERN_RANDOM) {
@@ -111,7 +111,7 @@ static scry_status fastmri(unsigned char *line, size_t n, size_t central, double
 
 /* ---- what other patterns draw from ---- */
 
-static gsl_rng *generator(uint64_t seed_number, scry_error *err)
+static gsl_rng *sampling_generator(uint64_t seed_number, scry_error *err)
 {
     gsl_rng *r = gsl_rng_alloc(scry_rng_gsl());
     if (r)
@@ -122,8 +122,8 @@ static gsl_rng *generator(uint64_t seed_number, scry_error *err)
 }
 
 /* How many of n places `accel` leaves, with words when the centre alone is more. */
-static scry_status target(size_t *out, size_t n, size_t central, double accel, const char *what,
-                          scry_error *err)
+static scry_status sampling_target(size_t *out, size_t n, size_t central, double accel,
+                                   const char *what, scry_error *err)
 {
     *out = (size_t)rint((double)n / accel);
     if (*out < central || !*out)
@@ -139,10 +139,10 @@ static scry_status sampling_gaussian(unsigned char *line, size_t n, size_t centr
 {
     size_t wanted, taken = 0;
     double total = 0;
-    scry_status st = target(&wanted, n, central, s->accel, "lines", err);
+    scry_status st = sampling_target(&wanted, n, central, s->accel, "lines", err);
     if (st != SCRY_OK) return st;
     double *weight = scry_alloc(n, sizeof *weight);
-    gsl_rng *r = generator(s->seed, err);
+    gsl_rng *r = sampling_generator(s->seed, err);
     if (!weight || !r) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "weights of %zu lines", n);
         goto done;
@@ -206,13 +206,14 @@ scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampli
         return SCRY_FAIL(err, SCRY_EUNSUP, "pattern %s has no %s", names[s->pattern],
                          s->n_choices ? "list of accelerations" : "lines");
     if (of_fastmri(s->pattern)) {
-        if ((st = seed(&g, s, err)) != SCRY_OK) return st;
+        if ((st = sampling_seed(&g, s, err)) != SCRY_OK) return st;
         if (s->n_choices) picked = s->choices[scryi_mt_randint(&g, (uint32_t)s->n_choices)];
     }
     if ((st = sampling_check(s, n, picked.accel, picked.centre, err)) != SCRY_OK) return st;
     const size_t central = (size_t)rint((double)n * picked.centre), first = (n - central + 1) / 2;
     memset(line, 0, n);
-    if (of_fastmri(s->pattern)) st = fastmri(line, n, central, picked.accel, s->pattern, &g, err);
+    if (of_fastmri(s->pattern))
+        st = sampling_fastmri(line, n, central, picked.accel, s->pattern, &g, err);
     if (st != SCRY_OK) return st;
     for (size_t i = first; i < first + central; i++)
         line[i] = 1;
@@ -238,7 +239,7 @@ struct grid {
 };
 
 /* Distance from the centre of k-space, 1 at the middle of an edge. */
-static double eccentricity(const struct grid *g, size_t y, size_t x)
+static double sampling_eccentricity(const struct grid *g, size_t y, size_t x)
 {
     const double dy = ((double)y - (double)(g->ny / 2)) / fmax((double)g->ny / 2, 1);
     const double dx = ((double)x - (double)(g->nx / 2)) / fmax((double)g->nx / 2, 1);
@@ -256,7 +257,8 @@ static size_t take_block(const struct grid *g, double centre)
 }
 
 /* blocked = 1 inside the disc of (y, x): nothing more is taken there. */
-static void block(const struct grid *g, unsigned char *blocked, size_t y, size_t x, double radius)
+static void sampling_block(const struct grid *g, unsigned char *blocked, size_t y, size_t x,
+                           double radius)
 {
     const size_t reach = (size_t)radius;
     const size_t y1 = y + reach < g->ny ? y + reach : g->ny - 1, x0 = x > reach ? x - reach : 0;
@@ -282,12 +284,12 @@ static size_t throw_darts(const struct grid *g, const struct darts *d, double r0
     size_t taken = take_block(g, centre);
     memset(d->blocked, 0, n);
     for (size_t i = 0; i < n; i++)
-        if (g->mask[i]) block(g, d->blocked, i / g->nx, i % g->nx, r0 * d->radius[i]);
+        if (g->mask[i]) sampling_block(g, d->blocked, i / g->nx, i % g->nx, r0 * d->radius[i]);
     for (size_t k = 0; k < n && taken < wanted; k++) {
         const size_t i = d->order[k];
         if (d->blocked[i]) continue;
         g->mask[i] = 1;
-        block(g, d->blocked, i / g->nx, i % g->nx, r0 * d->radius[i]);
+        sampling_block(g, d->blocked, i / g->nx, i % g->nx, r0 * d->radius[i]);
         taken++;
     }
     return taken;
@@ -298,7 +300,7 @@ static void sampling_prepare(const struct grid *g, const struct darts *d, gsl_rn
     const size_t n = g->ny * g->nx, central = g->ny / 2 * g->nx + g->nx / 2;
     for (size_t i = 0; i < n; i++) {
         d->order[i] = i;
-        d->radius[i] = (float)((1 + 2 * eccentricity(g, i / g->nx, i % g->nx)) *
+        d->radius[i] = (float)((1 + 2 * sampling_eccentricity(g, i / g->nx, i % g->nx)) *
                                (.75 + .5 * gsl_rng_uniform(r)));
     }
     gsl_ran_shuffle(r, d->order, n, sizeof *d->order);
@@ -310,14 +312,14 @@ static void sampling_prepare(const struct grid *g, const struct darts *d, gsl_rn
         }
 }
 
-static scry_status poisson(const struct grid *g, size_t wanted, const scry_sampling *s,
-                           scry_error *err)
+static scry_status sampling_poisson(const struct grid *g, size_t wanted, const scry_sampling *s,
+                                    scry_error *err)
 {
     const size_t n = g->ny * g->nx;
     scry_status st = SCRY_OK;
     const struct darts d = {scry_alloc(n, sizeof *d.order), scry_alloc(n, sizeof *d.radius),
                             scry_alloc(n, 1)};
-    gsl_rng *r = generator(s->seed, err);
+    gsl_rng *r = sampling_generator(s->seed, err);
     if (!d.order || !d.radius || !d.blocked || !r) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "order of %zu points", n);
         goto done;
@@ -360,7 +362,7 @@ static size_t add_spoke(const struct grid *g, double angle)
     return added;
 }
 
-static size_t spokes(const struct grid *g, size_t count, double first, double centre)
+static size_t sampling_spokes(const struct grid *g, size_t count, double first, double centre)
 {
     const double golden = acos(-1) * (sqrt(5) - 1) / 2;
     size_t taken = take_block(g, centre);
@@ -369,12 +371,12 @@ static size_t spokes(const struct grid *g, size_t count, double first, double ce
     return taken;
 }
 
-static scry_status radial(const struct grid *g, size_t wanted, const scry_sampling *s,
-                          scry_error *err)
+static scry_status sampling_radial(const struct grid *g, size_t wanted, const scry_sampling *s,
+                                   scry_error *err)
 {
     const size_t max = 4 * (g->ny > g->nx ? g->ny : g->nx); /* the ellipse is full by then */
     const double n = (double)g->ny * (double)g->nx;
-    gsl_rng *r = generator(s->seed, err);
+    gsl_rng *r = sampling_generator(s->seed, err);
     if (!r) return SCRY_ENOMEM;
     const double first = acos(-1) * gsl_rng_uniform(r), golden = acos(-1) * (sqrt(5) - 1) / 2;
     size_t taken = take_block(g, s->centre), before = taken, count = 0;
@@ -388,7 +390,8 @@ static scry_status radial(const struct grid *g, size_t wanted, const scry_sampli
                          "acceleration %g: spokes fill the ellipse inside %zu x "
                          "%zu, expected at least %.3g",
                          s->accel, g->ny, g->nx, n / (double)taken);
-    if (count > 1 && wanted - before < taken - wanted) spokes(g, count - 1, first, s->centre);
+    if (count > 1 && wanted - before < taken - wanted)
+        sampling_spokes(g, count - 1, first, s->centre);
     return SCRY_OK;
 }
 
@@ -417,7 +420,7 @@ scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int re
     scry_status st = sampling_check(s, ny < nx ? ny : nx, s->accel, s->centre, err);
     if (st != SCRY_OK) return st;
     central = take_block(&g, s->centre);
-    if ((st = target(&wanted, n, central, s->accel, "points", err)) != SCRY_OK) return st;
-    return s->pattern == SCRY_PATTERN_POISSON ? poisson(&g, wanted, s, err)
-                                              : radial(&g, wanted, s, err);
+    if ((st = sampling_target(&wanted, n, central, s->accel, "points", err)) != SCRY_OK) return st;
+    return s->pattern == SCRY_PATTERN_POISSON ? sampling_poisson(&g, wanted, s, err)
+                                              : sampling_radial(&g, wanted, s, err);
 }

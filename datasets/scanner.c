@@ -26,7 +26,7 @@ enum {
 enum { STEP_COILS = 1, STEP_PHASE = 2 }; /* of the generator, apart from masks of the same seed */
 
 /* CMPLX, which clang on glibc lacks, and exp(i x) */
-static double complex cd(double re, double im)
+static double complex scanner_cd(double re, double im)
 {
     union {
         double part[2];
@@ -35,9 +35,9 @@ static double complex cd(double re, double im)
     return u.z;
 }
 
-static double complex turn(double x)
+static double complex scanner_turn(double x)
 {
-    return cd(cos(x), sin(x));
+    return scanner_cd(cos(x), sin(x));
 }
 
 /* ---- coils ---- */
@@ -57,14 +57,15 @@ static void scanner_place(struct loop *loops, size_t coils, gsl_rng *r)
         loops[c].angle = start + 2 * SCRY_PI * ((double)c + jitter) / (double)coils;
         loops[c].distance = 1.8 + .15 * gsl_rng_uniform(r);
         loops[c].radius = fmin(fmax(1.2 * SCRY_PI * 1.8 / (double)coils, .6), 1);
-        loops[c].gain = (.85 + .3 * gsl_rng_uniform(r)) * turn(2 * SCRY_PI * gsl_rng_uniform(r));
+        loops[c].gain =
+            (.85 + .3 * gsl_rng_uniform(r)) * scanner_turn(2 * SCRY_PI * gsl_rng_uniform(r));
     }
 }
 
 /* B_x - i B_y at (x, y, 0) by the law of Biot and Savart, in arbitrary units: what the loop
  * receives of transverse magnetisation, by reciprocity (Hoult & Richards 1976, J. Magn. Reson.
  * 24:71). The loop looks at the middle; its axis e lies in the plane. */
-static double complex field(const struct loop *l, double x, double y)
+static double complex scanner_field(const struct loop *l, double x, double y)
 {
     const double ex = cos(l->angle), ey = sin(l->angle), ds = 2 * SCRY_PI / SEGMENTS;
     double bx = 0, by = 0;
@@ -77,7 +78,7 @@ static double complex field(const struct loop *l, double x, double y)
         bx += (dside * ex * rz - dup * ry) / cube; /* dl x r, dl = (-ey dside, ex dside, dup) */
         by += (dup * rx + dside * ey * rz) / cube;
     }
-    return l->gain * cd(bx, -by);
+    return l->gain * scanner_cd(bx, -by);
 }
 
 /* The pseudo-inverse (SIDE, FIT) of the polynomials on the points of the fit along one axis. Over
@@ -96,7 +97,7 @@ static scry_status invert_basis(double complex inverse[SIDE][FIT], scry_error *e
         for (int q = 0; q < SIDE; q++) {
             double complex s = p == q ? 1e-8 * FIT : 0;
             for (int i = 0; i < FIT; i++)
-                s += turn(SCRY_PI * (q - p) * (i / (FIT - 1.) - .5));
+                s += scanner_turn(SCRY_PI * (q - p) * (i / (FIT - 1.) - .5));
             gsl_matrix_complex_set(gram, (size_t)p, (size_t)q,
                                    gsl_complex_rect(creal(s), cimag(s)));
         }
@@ -106,13 +107,13 @@ static scry_status invert_basis(double complex inverse[SIDE][FIT], scry_error *e
     }
     for (int i = 0; i < FIT; i++) {
         for (int p = 0; p < SIDE; p++) {
-            const double complex e = turn(-SCRY_PI * (p - ORDER) * (i / (FIT - 1.) - .5));
+            const double complex e = scanner_turn(-SCRY_PI * (p - ORDER) * (i / (FIT - 1.) - .5));
             gsl_vector_complex_set(b, (size_t)p, gsl_complex_rect(creal(e), cimag(e)));
         }
         gsl_linalg_complex_cholesky_svx(gram, b);
         for (int p = 0; p < SIDE; p++) {
             const gsl_complex z = gsl_vector_complex_get(b, (size_t)p);
-            inverse[p][i] = cd(GSL_REAL(z), GSL_IMAG(z));
+            inverse[p][i] = scanner_cd(GSL_REAL(z), GSL_IMAG(z));
         }
     }
 done:
@@ -129,7 +130,8 @@ static void scanner_fit(double complex a[TERMS], const struct loop *l,
     memset(a, 0, TERMS * sizeof *a);
     for (int i = 0; i < FIT; i++)
         for (int j = 0; j < FIT; j++) {
-            const double complex f = field(l, 2 * j / (FIT - 1.) - 1, 2 * i / (FIT - 1.) - 1);
+            const double complex f =
+                scanner_field(l, 2 * j / (FIT - 1.) - 1, 2 * i / (FIT - 1.) - 1);
             for (int p = 0; p < SIDE; p++)
                 half[i][p] += inverse[p][j] * f;
         }
@@ -139,12 +141,12 @@ static void scanner_fit(double complex a[TERMS], const struct loop *l,
                 a[q * SIDE + p] += inverse[q][i] * half[i][p];
 }
 
-static double complex sensitivity(const double complex a[TERMS], double y, double x)
+static double complex scanner_sensitivity(const double complex a[TERMS], double y, double x)
 {
-    const double complex step = turn(SCRY_PI * x), down = turn(SCRY_PI * y);
-    double complex s = 0, wy = turn(-SCRY_PI * ORDER * y);
+    const double complex step = scanner_turn(SCRY_PI * x), down = scanner_turn(SCRY_PI * y);
+    double complex s = 0, wy = scanner_turn(-SCRY_PI * ORDER * y);
     for (int q = 0; q < SIDE; q++, wy *= down) {
-        double complex row = 0, wx = turn(-SCRY_PI * ORDER * x);
+        double complex row = 0, wx = scanner_turn(-SCRY_PI * ORDER * x);
         for (int p = 0; p < SIDE; p++, wx *= step)
             row += a[q * SIDE + p] * wx;
         s += row * wy;
@@ -160,7 +162,7 @@ static void scanner_normalise(double complex *a, size_t coils)
             double sum = 0;
             for (size_t c = 0; c < coils; c++) {
                 const double complex s =
-                    sensitivity(a + c * TERMS, i / (FIT - 1.) - .5, j / (FIT - 1.) - .5);
+                    scanner_sensitivity(a + c * TERMS, i / (FIT - 1.) - .5, j / (FIT - 1.) - .5);
                 sum += creal(s * conj(s));
             }
             top = fmax(top, sum);
@@ -179,7 +181,7 @@ static scry_status scanner_check(size_t coils, size_t ny, size_t nx, scry_error 
     return SCRY_OK;
 }
 
-static double position(size_t i, size_t n)
+static double scanner_position(size_t i, size_t n)
 {
     return ((double)i - (double)(n / 2)) / (double)n;
 }
@@ -208,8 +210,8 @@ scry_status scry_scanner_coils(float complex *maps, double complex *coefficients
     for (size_t c = 0; c < (maps ? coils : 0); c++)
         for (size_t i = 0; i < ny; i++)
             for (size_t j = 0; j < nx; j++)
-                maps[(c * ny + i) * nx + j] =
-                    (float complex)sensitivity(a + c * TERMS, position(i, ny), position(j, nx));
+                maps[(c * ny + i) * nx + j] = (float complex)scanner_sensitivity(
+                    a + c * TERMS, scanner_position(i, ny), scanner_position(j, nx));
 done:
     gsl_rng_free(r);
     scry_free(a);
@@ -219,7 +221,7 @@ done:
 /* ---- the head ---- */
 
 /* H(k), k in cycles per field of view. Rows grow downwards and the ellipses' y upwards. */
-static double complex head(double ky, double kx)
+static double complex scanner_head(double ky, double kx)
 {
     double complex sum = 0;
     for (int i = 0; i < SCRYI_HEAD_ELLIPSES; i++) {
@@ -230,7 +232,7 @@ static double complex head(double ky, double kx)
         const double q = 2 * SCRY_PI * sqrt(u * u + v * v);
         /* J1(q)/q is 1/2 - q^2/16 + ...; GSL calls the smallest arguments an underflow */
         const double disc = q < 1e-6 ? .5 : gsl_sf_bessel_J1(q) / q;
-        sum += e[0] * 2 * SCRY_PI * a * b * disc * turn(-SCRY_PI * (kx * e[3] - ky * e[4]));
+        sum += e[0] * 2 * SCRY_PI * a * b * disc * scanner_turn(-SCRY_PI * (kx * e[3] - ky * e[4]));
     }
     return sum;
 }
@@ -243,8 +245,8 @@ static double complex *half_cycles(size_t ny, size_t nx)
 #pragma omp parallel for schedule(static) if (h)
     for (size_t i = 0; i < (h ? hy : 0); i++)
         for (size_t j = 0; j < hx; j++)
-            h[i * hx + j] = head(.5 * ((double)i - ORDER) - (double)(ny / 2),
-                                 .5 * ((double)j - ORDER) - (double)(nx / 2));
+            h[i * hx + j] = scanner_head(.5 * ((double)i - ORDER) - (double)(ny / 2),
+                                         .5 * ((double)j - ORDER) - (double)(nx / 2));
     return h;
 }
 
@@ -261,8 +263,9 @@ scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex
 #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < ny; i++)
             for (size_t j = 0; j < nx; j++)
-                kspace[i * nx + j] = (float complex)(
-                    scale * head((double)i - (double)(ny / 2), (double)j - (double)(nx / 2)));
+                kspace[i * nx + j] =
+                    (float complex)(scale * scanner_head((double)i - (double)(ny / 2),
+                                                         (double)j - (double)(nx / 2)));
         return SCRY_OK;
     }
     double complex *h = half_cycles(ny, nx);
@@ -310,14 +313,14 @@ void scry_scanner_phase(float complex *image, size_t ny, size_t nx, double radia
                 for (int w = 0; w < WAVES; w++) {
                     const float *d = draw + 4 * w;
                     const double k = 2 * SCRY_PI * d[0], at = 2 * SCRY_PI * d[1];
-                    phi += (.2 + d[3]) *
-                           cos(k * (cos(at) * position(j, nx) + sin(at) * position(i, ny)) +
-                               2 * SCRY_PI * d[2]);
+                    phi += (.2 + d[3]) * cos(k * (cos(at) * scanner_position(j, nx) +
+                                                  sin(at) * scanner_position(i, ny)) +
+                                             2 * SCRY_PI * d[2]);
                 }
                 if (!pass)
                     top = fmax(top, fabs(phi));
                 else if (top > 0)
-                    image[i * nx + j] *= (float complex)turn(radians * phi / top);
+                    image[i * nx + j] *= (float complex)scanner_turn(radians * phi / top);
             }
 }
 

@@ -78,7 +78,7 @@ static void view_free(struct view *v)
 }
 
 /* Eigenvectors of P, one a row, and its eigenvalues in decreasing order. */
-static scry_status decompose(struct view *v, scry_error *err)
+static scry_status scorecard_decompose(struct view *v, scry_error *err)
 {
     const size_t n = v->n;
     gsl_eigen_symmv_workspace *w = gsl_eigen_symmv_alloc(n);
@@ -127,7 +127,7 @@ static scry_status view_init(struct view *v, const scry_gaussian_mixture *mixtur
             v->average[i] += d / (double)(k + 1);
             v->spread[i] += d * (samples[k * n + i] - v->average[i]) / (double)(K - 1);
         }
-    return decompose(v, err);
+    return scorecard_decompose(v, err);
 }
 
 static void score_bias(const struct view *v, const double *variance, double *stats)
@@ -156,7 +156,7 @@ static void score_spread(const struct view *v, double *stats)
 
 /* The value at rank p (K + 1) of K sorted ones, linear between ranks. A new draw of the same
  * distribution falls below rank r with probability r / (K + 1). */
-static double at_rank(const float *sorted, size_t K, double p)
+static double scorecard_value_at(const float *sorted, size_t K, double p)
 {
     const double rank = p * (double)(K + 1);
     const size_t low = (size_t)rank;
@@ -174,9 +174,9 @@ static void score_intervals(struct view *v, double *stats)
         for (int wide = 0; wide < 2; wide++) {
             const double tail = wide ? 0.05 : 0.25;
             const double low =
-                scry_gaussian_mixture_cdf(v->mixture, i, at_rank(v->sorted, v->K, tail));
-            const double high =
-                scry_gaussian_mixture_cdf(v->mixture, i, at_rank(v->sorted, v->K, 1 - tail));
+                scry_gaussian_mixture_cdf(v->mixture, i, scorecard_value_at(v->sorted, v->K, tail));
+            const double high = scry_gaussian_mixture_cdf(
+                v->mixture, i, scorecard_value_at(v->sorted, v->K, 1 - tail));
             stats[wide ? COVER90 : COVER50] += (high - low) / (double)v->n;
         }
     }
@@ -185,7 +185,7 @@ static void score_intervals(struct view *v, double *stats)
 }
 
 /* log p at the border of the smallest regions of 50 and 90 %. */
-static void borders(struct view *v, double *half, double *max)
+static void scorecard_borders(struct view *v, double *half, double *max)
 {
     const double n = (double)v->n;
     if (v->mixture->count == 1) {
@@ -209,7 +209,7 @@ static void score_density(struct view *v, double *stats)
     const size_t count = v->mixture->count;
     const double K = (double)v->K;
     double half, max, *average = v->share + count, *square = average + count;
-    borders(v, &half, &max);
+    scorecard_borders(v, &half, &max);
     for (size_t k = 0; k < v->K; k++) {
         for (size_t i = 0; i < v->n; i++)
             v->x[i] = v->samples[k * v->n + i];
@@ -282,7 +282,7 @@ static void scorecard_summarise(const scry_scorecard *card, size_t skip, double 
 
 /* The root of a square that scatters around 0: its error is how far the root of one standard error
  * more would be. */
-static scry_score rooted(double square, double error)
+static scry_score scorecard_rooted(double square, double error)
 {
     const double value = isnan(square) ? NAN : sqrt(fmax(square, 0));
     return (scry_score){value, sqrt(fmax(square, 0) + error) - value};
@@ -314,9 +314,9 @@ scry_status scry_scorecard_read(const scry_scorecard *card, scry_scores *out, sc
     scry_free(mean);
     scry_free(without);
     *out = (scry_scores){
-        .bias_prior = rooted(all[BIAS_PRIOR], error[BIAS_PRIOR]),
-        .bias_post = rooted(all[BIAS_POST], error[BIAS_POST]),
-        .weights = rooted(all[WEIGHTS], error[WEIGHTS]),
+        .bias_prior = scorecard_rooted(all[BIAS_PRIOR], error[BIAS_PRIOR]),
+        .bias_post = scorecard_rooted(all[BIAS_POST], error[BIAS_POST]),
+        .weights = scorecard_rooted(all[WEIGHTS], error[WEIGHTS]),
         .sd_low = {all[SD_LOW], error[SD_LOW]},
         .sd_median = {all[SD_MEDIAN], error[SD_MEDIAN]},
         .sd_high = {all[SD_HIGH], error[SD_HIGH]},

@@ -32,7 +32,7 @@ struct scry_call_batcher {
 
 static _Thread_local scry_call_batcher *mine;
 
-static void push(struct queue *q, struct ticket *t)
+static void batcher_push(struct queue *q, struct ticket *t)
 {
     t->next = NULL;
     *q->last = t;
@@ -40,7 +40,7 @@ static void push(struct queue *q, struct ticket *t)
     q->count++;
 }
 
-static struct ticket *take(struct queue *q, struct ticket **at)
+static struct ticket *batcher_take(struct queue *q, struct ticket **at)
 {
     struct ticket *t = *at;
     if (!t) return NULL;
@@ -75,11 +75,11 @@ void scry_call_batcher_free(scry_call_batcher *m)
 
 /* Free threads go to those who can go on, since these ask again and make batches large; then to
  * whoever has asked for longest, to answer. */
-static void dispatch(scry_call_batcher *m)
+static void batcher_dispatch(scry_call_batcher *m)
 {
     while (m->running < m->threads) {
-        struct ticket *t = take(&m->ready, &m->ready.first);
-        if (!t && (t = take(&m->asking, &m->asking.first))) t->answers = true;
+        struct ticket *t = batcher_take(&m->ready, &m->ready.first);
+        if (!t && (t = batcher_take(&m->asking, &m->asking.first))) t->answers = true;
         if (!t) return;
         t->called = true;
         m->running++;
@@ -87,11 +87,11 @@ static void dispatch(scry_call_batcher *m)
     }
 }
 
-static void await(scry_call_batcher *m, struct queue *q, struct ticket *t)
+static void batcher_await(scry_call_batcher *m, struct queue *q, struct ticket *t)
 {
     pthread_cond_init(&t->turn, NULL);
-    push(q, t);
-    dispatch(m);
+    batcher_push(q, t);
+    batcher_dispatch(m);
     while (!t->called)
         pthread_cond_wait(&t->turn, &m->lock);
     pthread_cond_destroy(&t->turn);
@@ -103,7 +103,7 @@ void scry_call_batcher_join(scry_call_batcher *m)
     mine = m;
     pthread_mutex_lock(&m->lock);
     m->workers++;
-    await(m, &m->ready, &t);
+    batcher_await(m, &m->ready, &t);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -113,29 +113,29 @@ void scry_call_batcher_leave(scry_call_batcher *m)
     pthread_mutex_lock(&m->lock);
     m->workers--;
     m->running--;
-    dispatch(m);
+    batcher_dispatch(m);
     pthread_mutex_unlock(&m->lock);
 }
 
 /* Of the workers, what falls to one thread. */
-static size_t share(const scry_call_batcher *m)
+static size_t batcher_share(const scry_call_batcher *m)
 {
     const size_t n = (m->workers + m->threads - 1) / m->threads;
     return n < SCRY_CALL_BATCHER_MAX ? n : SCRY_CALL_BATCHER_MAX;
 }
 
 /* Answers t and those who ask the same, oldest first, with the lock given up meanwhile. */
-static void answer(scry_call_batcher *m, struct ticket *t)
+static void batcher_answer(scry_call_batcher *m, struct ticket *t)
 {
     struct ticket *others[SCRY_CALL_BATCHER_MAX];
     void *requests[SCRY_CALL_BATCHER_MAX] = {t->request};
     size_t count = 1;
-    for (struct ticket **at = &m->asking.first; *at && count < share(m);) {
+    for (struct ticket **at = &m->asking.first; *at && count < batcher_share(m);) {
         if ((*at)->run != t->run || (*at)->with != t->with) {
             at = &(*at)->next;
             continue;
         }
-        others[count] = take(&m->asking, at);
+        others[count] = batcher_take(&m->asking, at);
         requests[count] = others[count]->request;
         count++;
     }
@@ -143,8 +143,8 @@ static void answer(scry_call_batcher *m, struct ticket *t)
     t->run(t->with, requests, count);
     pthread_mutex_lock(&m->lock);
     for (size_t i = 1; i < count; i++)
-        push(&m->ready, others[i]);
-    dispatch(m);
+        batcher_push(&m->ready, others[i]);
+    batcher_dispatch(m);
 }
 
 void scry_call_batcher_call(scry_call_batcher_run *run, const void *with, void *request)
@@ -156,11 +156,11 @@ void scry_call_batcher_call(scry_call_batcher_run *run, const void *with, void *
     }
     struct ticket t = {.run = run, .with = with, .request = request};
     pthread_mutex_lock(&m->lock);
-    t.answers = m->asking.count + 1 >= share(m);
+    t.answers = m->asking.count + 1 >= batcher_share(m);
     if (!t.answers) {
         m->running--;
-        await(m, &m->asking, &t);
+        batcher_await(m, &m->asking, &t);
     }
-    if (t.answers) answer(m, &t);
+    if (t.answers) batcher_answer(m, &t);
     pthread_mutex_unlock(&m->lock);
 }

@@ -54,13 +54,13 @@ void scry_fft_set_effort(scry_fft_effort effort)
 
 /* Lines of the scratch start on cache lines, an odd number of them apart: a distance that is a
  * power of two would put all lines into the same cache set. */
-static size_t pitch(size_t n)
+static size_t fft_pitch(size_t n)
 {
     return (n + 7) / 8 * 8 + (n / 8 % 2 ? 0 : 8);
 }
 
 /* The scratch was sized for the threads there were when the plan was made. */
-static int team(const scry_fft *f)
+static int fft_team(const scry_fft *f)
 {
     if (f->threads == 1) return 1;
     const int now = omp_get_max_threads();
@@ -75,7 +75,7 @@ static float complex *lines_of(const scry_fft *f, int threads, void *work)
     return (float complex *)((char *)work + slot * f->lines_bytes);
 }
 
-static size_t strips(size_t lines)
+static size_t fft_strips(size_t lines)
 {
     return (lines + STRIP - 1) / STRIP;
 }
@@ -83,8 +83,8 @@ static size_t strips(size_t lines)
 /* Every axis but the last, in place on X. */
 static void run_axis(const scry_fft *f, const struct axis *a, int dir, float complex *X, void *work)
 {
-    const size_t each = strips(a->inner), total = a->outer * each, ld = pitch(a->n);
-    const int threads = team(f);
+    const size_t each = fft_strips(a->inner), total = a->outer * each, ld = fft_pitch(a->n);
+    const int threads = fft_team(f);
     SCRY_PARALLEL_FOR(
         threads, for (size_t s = 0; s < total; s++) {
             const size_t first = s % each * STRIP;
@@ -110,8 +110,8 @@ void scry_fft_forward_real(const scry_fft *f, float complex *X, const float *x, 
         return;
     }
     const struct axis *a = &f->axes[f->rank - 1];
-    const size_t total = strips(a->outer), half = a->n / 2 + 1;
-    const int threads = team(f);
+    const size_t total = fft_strips(a->outer), half = a->n / 2 + 1;
+    const int threads = fft_team(f);
     SCRY_PARALLEL_FOR(
         threads, for (size_t s = 0; s < total; s++) {
             const size_t row = s * STRIP;
@@ -129,8 +129,8 @@ void scry_fft_backward_real(const scry_fft *f, float *x, float complex *X, void 
     }
     run_axes(f, 1, X, work);
     const struct axis *a = &f->axes[f->rank - 1];
-    const size_t total = strips(a->outer), half = a->n / 2 + 1;
-    const int threads = team(f);
+    const size_t total = fft_strips(a->outer), half = a->n / 2 + 1;
+    const int threads = fft_team(f);
     SCRY_PARALLEL_FOR(
         threads, for (size_t s = 0; s < total; s++) {
             const size_t row = s * STRIP;
@@ -148,8 +148,8 @@ static void run_complex(const scry_fft *f, int dir, float complex *out, const fl
         return;
     }
     const struct axis *a = &f->axes[f->rank - 1];
-    const size_t total = strips(a->outer);
-    const int threads = team(f);
+    const size_t total = fft_strips(a->outer);
+    const int threads = fft_team(f);
     SCRY_PARALLEL_FOR(
         threads, for (size_t s = 0; s < total; s++) {
             const size_t row = s * STRIP, left = a->outer - row, rows = left < STRIP ? left : STRIP;
@@ -225,7 +225,7 @@ static void wisdom_store(void)
 
 static bool plan_axis(scry_fft *f, struct axis *a, bool rows, float complex *s0, float complex *s1)
 {
-    const int n = (int)a->n, ld = rows ? n : (int)pitch(a->n), half = n / 2 + 1;
+    const int n = (int)a->n, ld = rows ? n : (int)fft_pitch(a->n), half = n / 2 + 1;
     const size_t lines = rows ? a->outer : a->inner;
     for (int part = 0; part < 2; part++) {
         const int many = part ? (int)(lines % STRIP) : STRIP;
@@ -256,7 +256,7 @@ static scry_status plan_rows(scry_fft *f, scry_error *err)
         outer *= f->dims[a];
         for (int b = a + 1; b < f->rank; b++)
             x->inner *= b == f->rank - 1 ? last : f->dims[b];
-        if (pitch(x->n) > longest) longest = pitch(x->n);
+        if (fft_pitch(x->n) > longest) longest = fft_pitch(x->n);
     }
     f->threads = f->count >= PARALLEL_FROM ? omp_get_max_threads() : 1;
     f->lines_bytes = 2 * STRIP * longest * sizeof(float complex);

@@ -12,7 +12,7 @@ enum { UNKNOWN = -1, BASELINE, AVX2, AVX512, COUNT };
 static const char *const names[COUNT] = {"baseline", "avx2", "avx512"};
 
 /* The compiler's own test also asks whether the system saves the wide registers. */
-static bool has(int variant)
+static bool instructions_has(int variant)
 {
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -24,7 +24,7 @@ static bool has(int variant)
 #else
 static const char *const names[COUNT] = {SCRYI_ONLY_VARIANT, "avx2", "avx512"};
 
-static bool has(int variant)
+static bool instructions_has(int variant)
 {
     return variant == BASELINE;
 }
@@ -36,7 +36,7 @@ int scryi_variant(void)
 {
     int v = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (v != UNKNOWN) return v;
-    for (v = AVX512; !has(v); v--) /* whoever asks at the same time finds the same */
+    for (v = AVX512; !instructions_has(v); v--) /* whoever asks at the same time finds the same */
         ;
     atomic_store_explicit(&chosen, v, memory_order_relaxed);
     return v;
@@ -55,7 +55,7 @@ scry_status scry_instructions_set(const char *name, scry_error *err)
     if (v < 0)
         return SCRY_FAIL(err, SCRY_EINVAL, "instructions '%s', expected %s, %s or %s", name,
                          names[0], names[1], names[2]);
-    if (!has(v))
+    if (!instructions_has(v))
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "instructions '%s': not in this processor or not in this build, which "
                          "has '%s'",

@@ -14,7 +14,7 @@ static atomic_size_t live;
 static atomic_size_t countdown;
 static _Thread_local size_t asked;
 
-static int refuse(void)
+static int memory_refuse(void)
 {
     size_t left = atomic_load(&countdown);
     while (left)
@@ -31,7 +31,8 @@ void *scry_alloc(size_t count, size_t size)
 {
     size_t bytes;
     void *p = NULL;
-    if (!scry_mul(&bytes, count, size) || bytes > PTRDIFF_MAX - SCRY_ALIGN || refuse()) return NULL;
+    if (!scry_mul(&bytes, count, size) || bytes > PTRDIFF_MAX - SCRY_ALIGN || memory_refuse())
+        return NULL;
     bytes = scry_align_up(bytes ? bytes : 1);
     if (posix_memalign(&p, SCRY_ALIGN, bytes)) return NULL;
     memset(p, 0, bytes);

@@ -14,7 +14,7 @@ double scry_clock(void)
 }
 
 /* "41 s", "12:05", "3 h 20 min" */
-static const char *duration(char *buf, size_t size, double seconds)
+static const char *progress_duration(char *buf, size_t size, double seconds)
 {
     const long s = (long)(seconds + .5);
     if (s < 60)
@@ -34,7 +34,7 @@ void scry_meter_start(scry_meter *m, FILE *to, const char *label)
 }
 
 /* Overwrites what a longer line left behind. A line that wraps could not be redrawn. */
-static void redraw(scry_meter *m, char *line)
+static void progress_redraw(scry_meter *m, char *line)
 {
     size_t length = strlen(line);
     if (length > COLUMNS) line[length = COLUMNS] = '\0';
@@ -56,7 +56,7 @@ void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *not
     m->drawn = t;
     m->tenths = (size_t)(part * 10);
     if (done && total > done)
-        duration(left, sizeof left, spent / (double)done * (double)(total - done));
+        progress_duration(left, sizeof left, spent / (double)done * (double)(total - done));
     for (int i = 0; i < CELLS; i++)
         bar[i] = i < (int)(part * CELLS) ? '=' : ' ';
     bar[CELLS] = '\0';
@@ -69,7 +69,7 @@ void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *not
         snprintf(line, sizeof line, "%s %3.0f %% (%zu/%zu) %s%s %s", m->label, part * 100, done,
                  total, left, left[0] ? " left" : "", note ? note : "");
     if (m->terminal)
-        redraw(m, line);
+        progress_redraw(m, line);
     else
         fprintf(m->to, "%s\n", line);
 }
@@ -79,9 +79,9 @@ void scry_meter_end(scry_meter *m, const char *note)
     char line[256], spent[32];
     if (!m->to) return;
     snprintf(line, sizeof line, "%s %s, %s", m->label, note,
-             duration(spent, sizeof spent, scry_clock() - m->begun));
+             progress_duration(spent, sizeof spent, scry_clock() - m->begun));
     if (m->terminal)
-        redraw(m, line);
+        progress_redraw(m, line);
     else
         fputs(line, m->to);
     fputc('\n', m->to);

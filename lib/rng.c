@@ -12,8 +12,8 @@
  * normal, uniform and GSL streams, which would otherwise share bits. */
 enum use { USE_NORMAL = 0, USE_UNIFORM = 1, USE_GSL = 2 };
 
-static philox4x32_ctr_t block(uint64_t seed, uint32_t chain, uint32_t step, uint64_t index,
-                              enum use use)
+static philox4x32_ctr_t rng_block(uint64_t seed, uint32_t chain, uint32_t step, uint64_t index,
+                                  enum use use)
 {
     philox4x32_ctr_t c = {
         {(uint32_t)index, (uint32_t)(index >> 32) | (uint32_t)use << 30, step, chain}};
@@ -22,24 +22,24 @@ static philox4x32_ctr_t block(uint64_t seed, uint32_t chain, uint32_t step, uint
 }
 
 /* Centre of one of 2^32 cells of (0, 1): never 0, so that its logarithm is finite. */
-static double unit(uint32_t bits)
+static double rng_unit(uint32_t bits)
 {
     return (bits + 0.5) * 0x1p-32;
 }
 
-static void normal4(double out[4], philox4x32_ctr_t b)
+static void rng_normal4(double out[4], philox4x32_ctr_t b)
 {
     for (int i = 0; i < 4; i += 2) { /* Box and Muller, Ann. Math. Stat. 29:610 (1958) */
-        double r = sqrt(-2 * log(unit(b.v[i]))), phi = 2 * SCRY_PI * unit(b.v[i + 1]);
+        double r = sqrt(-2 * log(rng_unit(b.v[i]))), phi = 2 * SCRY_PI * rng_unit(b.v[i + 1]);
         out[i] = r * cos(phi);
         out[i + 1] = r * sin(phi);
     }
 }
 
-static void uniform4(double out[4], philox4x32_ctr_t b)
+static void rng_uniform4(double out[4], philox4x32_ctr_t b)
 {
     for (int i = 0; i < 4; i++)
-        out[i] = unit(b.v[i]);
+        out[i] = rng_unit(b.v[i]);
 }
 
 static void rng_fill(float *out, size_t first, size_t n, uint64_t seed, uint32_t chain,
@@ -49,8 +49,8 @@ static void rng_fill(float *out, size_t first, size_t n, uint64_t seed, uint32_t
     SCRY_PARALLEL_FOR(
         n > 1u << 21 ? scry_threads() : 1, for (uint64_t k = begin; k < end; k++) {
             double v[4];
-            philox4x32_ctr_t b = block(seed, chain, step, k, use);
-            use == USE_NORMAL ? normal4(v, b) : uniform4(v, b);
+            philox4x32_ctr_t b = rng_block(seed, chain, step, k, use);
+            use == USE_NORMAL ? rng_normal4(v, b) : rng_uniform4(v, b);
             for (size_t j = 0; j < 4; j++) {
                 uint64_t i = 4 * k + j;
                 if (i >= first && i - first < n) out[i - first] = (float)v[j];
@@ -94,8 +94,8 @@ static unsigned long gsl_get(void *vstate)
 {
     struct gsl_state *s = vstate;
     if (s->at % 4 == 0) /* 30 bits of the element and 30 of the position: see `block` */
-        s->words = block(s->seed, s->chain, s->step,
-                         (uint64_t)s->element << 30 | (s->at / 4 & 0x3fffffffu), USE_GSL);
+        s->words = rng_block(s->seed, s->chain, s->step,
+                             (uint64_t)s->element << 30 | (s->at / 4 & 0x3fffffffu), USE_GSL);
     return s->words.v[s->at++ % 4];
 }
 

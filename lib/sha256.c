@@ -22,7 +22,7 @@ static uint32_t sha256_rotate(uint32_t x, int n)
 }
 
 /* 6.2.2, with its letters. */
-static void compress(uint32_t state[8], const unsigned char *block)
+static void sha256_compress(uint32_t state[8], const unsigned char *block)
 {
     uint32_t w[64], v[8];
     for (int t = 0; t < 16; t++)
@@ -68,7 +68,7 @@ void scry_sha256_add(scry_sha256 *h, const void *data, size_t bytes)
         h->bytes += n;
         from += n;
         bytes -= n;
-        if (filled + n == 64) compress(h->state, h->block);
+        if (filled + n == 64) sha256_compress(h->state, h->block);
     }
 }
 

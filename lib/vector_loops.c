@@ -37,40 +37,40 @@ enum { BLOCK = 4096 };
         free(part_);                                                                               \
     } while (0)
 
-static double dot(const float *a, const float *b, size_t n)
+static double vector_dot(const float *a, const float *b, size_t n)
 {
     double s = 0;
     BLOCKED_SUM(s, n, (double)a[i] * b[i]);
     return s;
 }
 
-static double distance2(const float *a, const float *b, size_t n)
+static double vector_distance2(const float *a, const float *b, size_t n)
 {
     double s = 0;
     BLOCKED_SUM(s, n, ((double)a[i] - b[i]) * ((double)a[i] - b[i]));
     return s;
 }
 
-static double sum(const float *a, size_t n)
+static double vector_sum(const float *a, size_t n)
 {
     double s = 0;
     BLOCKED_SUM(s, n, (double)a[i]);
     return s;
 }
 
-static void axpy(float *y, float alpha, const float *x, size_t n)
+static void vector_axpy(float *y, float alpha, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] += alpha * x[i];
 }
 
-static void axpby(float *out, float a, const float *x, float b, const float *y, size_t n)
+static void vector_axpby(float *out, float a, const float *x, float b, const float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = a * x[i] + b * y[i];
 }
 
-static void scale(float *x, float alpha, size_t n)
+static void vector_scale(float *x, float alpha, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] *= alpha;
@@ -131,7 +131,7 @@ static inline vec vector_load(const float *p)
 /* out = a b, or conj(a) b, or either added to out. By hand: the compiler's products follow Annex G
  * of C11, which costs a call each to tell infinities from NaNs. */
 static inline __attribute__((always_inline)) void
-product(float *out, const float *a, const float *b, size_t n, float sign, bool add)
+vector_product(float *out, const float *a, const float *b, size_t n, float sign, bool add)
 {
     const vec signs = sign * (vec)SIGNS;
     size_t i = 0;
@@ -149,31 +149,31 @@ product(float *out, const float *a, const float *b, size_t n, float sign, bool a
     }
 }
 
-static void multiply(float *out, const float *a, const float *b, size_t n)
+static void vector_multiply(float *out, const float *a, const float *b, size_t n)
 {
-    product(out, a, b, n, 1, false);
+    vector_product(out, a, b, n, 1, false);
 }
 
 static void multiply_add(float *out, const float *a, const float *b, size_t n)
 {
-    product(out, a, b, n, 1, true);
+    vector_product(out, a, b, n, 1, true);
 }
 
 static void multiply_conj(float *out, const float *a, const float *b, size_t n)
 {
-    product(out, a, b, n, -1, false);
+    vector_product(out, a, b, n, -1, false);
 }
 
 static void multiply_conj_add(float *out, const float *a, const float *b, size_t n)
 {
-    product(out, a, b, n, -1, true);
+    vector_product(out, a, b, n, -1, true);
 }
 
 /* Four complex numbers, moved as they are. */
 typedef int64_t four __attribute__((vector_size(32)));
 
-static inline void transpose4(float _Complex *restrict dst, size_t ld, const float _Complex *src,
-                              size_t ls)
+static inline void vector_transpose4(float _Complex *restrict dst, size_t ld,
+                                     const float _Complex *src, size_t ls)
 {
     four r[4], u[4];
     for (size_t i = 0; i < 4; i++)
@@ -192,14 +192,14 @@ static inline void transpose4(float _Complex *restrict dst, size_t ld, const flo
 
 /* Tiles of 4 x 4 in registers: entry by entry it took three times as long, and a third of a 2-D
  * transform. */
-static void transpose(float _Complex *restrict dst, size_t ld, const float _Complex *src, size_t ls,
-                      size_t rows, size_t cols)
+static void vector_transpose(float _Complex *restrict dst, size_t ld, const float _Complex *src,
+                             size_t ls, size_t rows, size_t cols)
 {
     size_t i = 0;
     for (; i + 4 <= rows; i += 4) {
         size_t j = 0;
         for (; j + 4 <= cols; j += 4)
-            transpose4(dst + j * ld + i, ld, src + i * ls + j, ls);
+            vector_transpose4(dst + j * ld + i, ld, src + i * ls + j, ls);
         for (; j < cols; j++)
             for (size_t k = i; k < i + 4; k++)
                 dst[j * ld + k] = src[k * ls + j];
@@ -210,16 +210,16 @@ static void transpose(float _Complex *restrict dst, size_t ld, const float _Comp
 }
 
 const struct scryi_vector_loops SCRYI_VARIANT(scryi_vector_loops) = {
-    .dot = dot,
-    .distance2 = distance2,
-    .sum = sum,
-    .axpy = axpy,
-    .axpby = axpby,
-    .scale = scale,
+    .dot = vector_dot,
+    .distance2 = vector_distance2,
+    .sum = vector_sum,
+    .axpy = vector_axpy,
+    .axpby = vector_axpby,
+    .scale = vector_scale,
     .finite = finite_all,
-    .multiply = multiply,
+    .multiply = vector_multiply,
     .multiply_add = multiply_add,
     .multiply_conj = multiply_conj,
     .multiply_conj_add = multiply_conj_add,
-    .transpose = transpose,
+    .transpose = vector_transpose,
 };

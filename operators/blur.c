@@ -65,13 +65,13 @@ static bool is_aligned(const float *x)
     return (uintptr_t)x % SCRY_ALIGN == 0;
 }
 
-static void transform(const struct blur *B, const struct blur_scratch *p, const float *x)
+static void blur_transform(const struct blur *B, const struct blur_scratch *p, const float *x)
 {
     if (!is_aligned(x)) x = memcpy(p->x, x, B->n * sizeof *x);
     scry_fft_forward_real(B->fft, (float complex *)(void *)p->X, x, p->fft);
 }
 
-static void invert(const struct blur *B, const struct blur_scratch *p, float *x)
+static void blur_invert(const struct blur *B, const struct blur_scratch *p, float *x)
 {
     float *to = is_aligned(x) ? x : p->x;
     scry_fft_backward_real(B->fft, to, (float complex *)(void *)p->X, p->fft);
@@ -85,9 +85,9 @@ static scry_status periodic_forward(const scry_op *A, float *y, const float *x, 
     const struct blur *B = (const struct blur *)A;
     const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, x + b * B->n);
+        blur_transform(B, &p, x + b * B->n);
         scry_complex_multiply(p.X, B->H, p.X, B->bins);
-        invert(B, &p, y + b * B->n);
+        blur_invert(B, &p, y + b * B->n);
     }
     return SCRY_OK;
 }
@@ -99,9 +99,9 @@ static scry_status periodic_adjoint(const scry_op *A, float *x, const float *y, 
     const struct blur *B = (const struct blur *)A;
     const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, y + b * B->n);
+        blur_transform(B, &p, y + b * B->n);
         scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
-        invert(B, &p, x + b * B->n);
+        blur_invert(B, &p, x + b * B->n);
     }
     return SCRY_OK;
 }
@@ -113,9 +113,9 @@ static scry_status periodic_normal(const scry_op *A, float *out, const float *x,
     const struct blur *B = (const struct blur *)A;
     const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, x + b * B->n);
+        blur_transform(B, &p, x + b * B->n);
         times_power(p.X, B->H, B->bins, B->n);
-        invert(B, &p, out + b * B->n);
+        blur_invert(B, &p, out + b * B->n);
     }
     return SCRY_OK;
 }
@@ -128,9 +128,9 @@ static scry_status open_forward(const scry_op *A, float *y, const float *x, void
     const struct blur_scratch p = blur_scratch_of(B, work);
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, x + b * B->n);
+        blur_transform(B, &p, x + b * B->n);
         scry_complex_multiply(p.X, B->H, p.X, B->bins);
-        invert(B, &p, p.x);
+        blur_invert(B, &p, p.x);
         scry_window_crop(&B->w, y + b * m, p.x);
     }
     return SCRY_OK;
@@ -145,9 +145,9 @@ static scry_status open_adjoint(const scry_op *A, float *x, const float *y, void
     const size_t m = scry_space_count(&B->w.inner);
     for (size_t b = 0; b < B->batch; b++) {
         scry_window_pad(&B->w, p.x, y + b * m);
-        transform(B, &p, p.x);
+        blur_transform(B, &p, p.x);
         scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
-        invert(B, &p, x + b * B->n);
+        blur_invert(B, &p, x + b * B->n);
     }
     return SCRY_OK;
 }
@@ -160,13 +160,13 @@ static scry_status open_normal(const scry_op *A, float *out, const float *x, voi
     const struct blur *B = (const struct blur *)A;
     const struct blur_scratch p = blur_scratch_of(B, work);
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, x + b * B->n);
+        blur_transform(B, &p, x + b * B->n);
         scry_complex_multiply(p.X, B->H, p.X, B->bins);
-        invert(B, &p, p.x);
+        blur_invert(B, &p, p.x);
         scry_window_clear_margin(&B->w, p.x);
-        transform(B, &p, p.x);
+        blur_transform(B, &p, p.x);
         scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
-        invert(B, &p, out + b * B->n);
+        blur_invert(B, &p, out + b * B->n);
     }
     return SCRY_OK;
 }
@@ -215,7 +215,8 @@ static void half_from_hartley(const scry_space *s, float *X, const float *c, flo
     }
 }
 
-static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work, scry_error *err)
+static scry_status blur_svd_v(const scry_op *A, float *x, const float *c, void *work,
+                              scry_error *err)
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
@@ -223,33 +224,35 @@ static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work,
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
         half_from_hartley(&B->w.outer, p.X, c + b * B->n, scale);
-        invert(B, &p, x + b * B->n);
+        blur_invert(B, &p, x + b * B->n);
     }
     return SCRY_OK;
 }
 
-static scry_status svd_vh(const scry_op *A, float *c, const float *x, void *work, scry_error *err)
+static scry_status blur_svd_vh(const scry_op *A, float *c, const float *x, void *work,
+                               scry_error *err)
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
     const struct blur_scratch p = blur_scratch_of(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, x + b * B->n);
+        blur_transform(B, &p, x + b * B->n);
         hartley_from_half(&B->w.outer, c + b * B->n, p.X, scale);
     }
     return SCRY_OK;
 }
 
 /* U = A V / S: the phase of H, then V. Where H = 0 any phase will do; 1 keeps U an isometry. */
-static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work, scry_error *err)
+static scry_status blur_svd_uh(const scry_op *A, float *c, const float *y, void *work,
+                               scry_error *err)
 {
     (void)err;
     const struct blur *B = (const struct blur *)A;
     const struct blur_scratch p = blur_scratch_of(B, work);
     const float scale = (float)(1 / sqrt((double)B->n));
     for (size_t b = 0; b < B->batch; b++) {
-        transform(B, &p, y + b * B->n);
+        blur_transform(B, &p, y + b * B->n);
         for (size_t i = 0; i < B->bins; i++) {
             const float hr = B->H[2 * i], hi = B->H[2 * i + 1], size = hypotf(hr, hi);
             const float re = p.X[2 * i], im = p.X[2 * i + 1];
@@ -320,7 +323,7 @@ static const struct scry_sampled_ops blur_sampled = {.rank = sampled_rank,
                                                      .sample = blur_sample,
                                                      .scatter = blur_scatter};
 static const struct scry_svd_ops periodic_svd = {
-    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = blur_describe};
+    .v = blur_svd_v, .vh = blur_svd_vh, .uh = blur_svd_uh, .describe = blur_describe};
 static const struct scry_op_ops periodic_ops = {
     .name = "periodic blur",
     .forward = periodic_forward,

@@ -11,8 +11,8 @@ struct callbacks_op {
 };
 
 /* What a callback left: its own words, or some for it; then whether values are finite. */
-static scry_status callbacks_after(const scry_op *A, scry_status st, const char *which,
-                                   const float *out, const scry_space *space, scry_error *err)
+static scry_status op_callbacks_after(const scry_op *A, scry_status st, const char *which,
+                                      const float *out, const scry_space *space, scry_error *err)
 {
     if (st != SCRY_OK)
         return SCRY_FAIL(err, st, "%s: %s failed: %s", A->ops->name, which, scry_status_name(st));
@@ -26,7 +26,7 @@ static scry_status own_forward(const scry_op *A, float *y, const float *x, void 
     const struct callbacks_op *C = (const struct callbacks_op *)A;
     (void)work;
     const scry_status st = C->own.forward(C->own.ctx, y, x, err);
-    return callbacks_after(A, st, "forward", y, &A->cod, err);
+    return op_callbacks_after(A, st, "forward", y, &A->cod, err);
 }
 
 static scry_status own_adjoint(const scry_op *A, float *x, const float *y, void *work,
@@ -35,7 +35,7 @@ static scry_status own_adjoint(const scry_op *A, float *x, const float *y, void 
     const struct callbacks_op *C = (const struct callbacks_op *)A;
     (void)work;
     const scry_status st = C->own.adjoint(C->own.ctx, x, y, err);
-    return callbacks_after(A, st, "adjoint", x, &A->dom, err);
+    return op_callbacks_after(A, st, "adjoint", x, &A->dom, err);
 }
 
 static scry_status own_normal(const scry_op *A, float *out, const float *x, void *work,
@@ -44,10 +44,10 @@ static scry_status own_normal(const scry_op *A, float *out, const float *x, void
     const struct callbacks_op *C = (const struct callbacks_op *)A;
     (void)work;
     const scry_status st = C->own.normal(C->own.ctx, out, x, err);
-    return callbacks_after(A, st, "normal", out, &A->dom, err);
+    return op_callbacks_after(A, st, "normal", out, &A->dom, err);
 }
 
-static void own_destroy(scry_op *A)
+static void op_callbacks_destroy(scry_op *A)
 {
     struct callbacks_op *C = (struct callbacks_op *)A;
     if (!C) return;
@@ -72,7 +72,7 @@ scry_status scry_op_from_callbacks(scry_op **out, const scry_space *dom, const s
                                   .forward = own_forward,
                                   .adjoint = own_adjoint,
                                   .normal = callbacks->normal ? own_normal : NULL,
-                                  .destroy = own_destroy};
+                                  .destroy = op_callbacks_destroy};
     C->base = (scry_op){.ops = &C->ops, .dom = *dom, .cod = *cod};
     if ((st = scry_op_check(&C->base, 1, 3, NULL, err)) != SCRY_OK) {
         scry_free(C);

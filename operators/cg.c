@@ -12,22 +12,22 @@
 
 enum { BLOCK = 4096 };
 
-static size_t blocks_of(size_t n)
+static size_t cg_blocks_of(size_t n)
 {
     return (n + BLOCK - 1) / BLOCK;
 }
 
 size_t scry_cg_work_bytes(size_t n)
 {
-    return 4 * scry_align_up(n * sizeof(float)) + scry_align_up(blocks_of(n) * sizeof(double));
+    return 4 * scry_align_up(n * sizeof(float)) + scry_align_up(cg_blocks_of(n) * sizeof(double));
 }
 
 /* x += alpha p, r -= alpha q, and |r|^2 in the same pass. Sums run over fixed blocks, so that the
  * result does not depend on the number of threads; below 512 a team costs more than it saves. */
-static double advance(float *x, float *r, const float *p, const float *q, double alpha, size_t n,
-                      double *part)
+static double cg_advance(float *x, float *r, const float *p, const float *q, double alpha, size_t n,
+                         double *part)
 {
-    const size_t blocks = blocks_of(n);
+    const size_t blocks = cg_blocks_of(n);
     const float a = (float)alpha;
     double sum = 0;
     SCRY_PARALLEL_FOR(
@@ -65,8 +65,8 @@ static scry_status first_residual(scry_cg_fn *H, void *ctx, float *r, const floa
 }
 
 /* z = M r, and <r, z>; without M, z is r itself. */
-static scry_status precondition(scry_cg_fn *M, void *ctx, float *z, const float *r, double rr,
-                                size_t n, double *rz, scry_error *err)
+static scry_status cg_precondition(scry_cg_fn *M, void *ctx, float *z, const float *r, double rr,
+                                   size_t n, double *rz, scry_error *err)
 {
     *rz = rr;
     if (!M) return SCRY_OK;
@@ -103,7 +103,7 @@ scry_status scry_cg_until(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, con
     }
     if ((st = first_residual(H, ctx, r, x, b, n, err)) != SCRY_OK) return st;
     rr = scry_dot(r, r, n);
-    if ((st = precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
+    if ((st = cg_precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
     memcpy(p, z, n * sizeof *p);
     while (sqrt(rr) > goal && small < 2 && end.iterations < stop->iterations) {
         if ((st = H(ctx, q, p, err)) != SCRY_OK) return st;
@@ -113,11 +113,11 @@ scry_status scry_cg_until(scry_cg_fn *H, scry_cg_fn *M, void *ctx, float *x, con
                              "iteration %zu: curvature %g, expected a positive number: the "
                              "operator is not positive definite",
                              end.iterations, curvature);
-        rr = advance(x, r, p, q, rz / curvature, n, part);
+        rr = cg_advance(x, r, p, q, rz / curvature, n, part);
         end.iterations++;
         small = before * before / curvature < stop->gain ? small + 1 : 0;
         if (sqrt(rr) <= goal) break; /* spares a product with M */
-        if ((st = precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
+        if ((st = cg_precondition(M, ctx, z, r, rr, n, &rz, err)) != SCRY_OK) return st;
         scry_axpby(p, 1, z, rz / before, p, n);
     }
     if (!isfinite(rr)) return SCRY_FAIL(err, SCRY_ENUMERIC, "residual is not finite");

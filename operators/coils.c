@@ -68,7 +68,7 @@ struct place {
     size_t at;
 };
 
-static int farther(const void *a, const void *b)
+static int coils_farther(const void *a, const void *b)
 {
     const struct place *p = a, *q = b;
     if (p->r2 != q->r2) return p->r2 < q->r2 ? 1 : -1;
@@ -101,7 +101,7 @@ static scry_status outer_samples(float complex **out, size_t *count, const float
                          "expected at least %zu",
                          acquired, coils, 64 * coils);
     }
-    qsort(places, acquired, sizeof *places, farther);
+    qsort(places, acquired, sizeof *places, coils_farther);
     float complex *x = scry_alloc(coils * m, sizeof *x);
     if (x)
         for (size_t c = 0; c < coils; c++)
@@ -115,8 +115,8 @@ static scry_status outer_samples(float complex **out, size_t *count, const float
 }
 
 /* d2[i] = n^H Psi^-1 n; L is Psi's Cholesky factor */
-static void distances(float *d2, const float complex *x, const double complex *L, size_t coils,
-                      size_t n, double complex *z)
+static void coils_distances(float *d2, const float complex *x, const double complex *L,
+                            size_t coils, size_t n, double complex *z)
 {
     for (size_t i = 0; i < n; i++) {
         double sum = 0;
@@ -154,12 +154,12 @@ static scry_status dead_coil(size_t coil, double variance, scry_error *err)
 }
 
 /* One step: Psi of the samples with d^2 <= limit, NAN: of the trimmed share. */
-static scry_status concentrate(double complex *psi, struct trimmed *t, double limit, double share,
-                               scry_error *err)
+static scry_status coils_concentrate(double complex *psi, struct trimmed *t, double limit,
+                                     double share, scry_error *err)
 {
     const size_t bad = scryi_cholesky(t->L, psi, t->coils);
     if (bad < t->coils) return dead_coil(bad, creal(psi[bad * (t->coils + 1)]), err);
-    distances(t->d2, t->x, t->L, t->coils, t->n, t->z);
+    coils_distances(t->d2, t->x, t->L, t->coils, t->n, t->z);
     if (isnan(limit)) limit = scry_quantile(t->d2, t->n, share, t->scratch);
     size_t count = 0;
     for (size_t i = 0; i < t->n; i++)
@@ -185,7 +185,7 @@ static scry_status minimum_covariance(double complex *psi, struct trimmed *t, sc
     }
     double before = 0;
     for (int i = 0; i < STEPS; i++) {
-        scry_status st = concentrate(psi, t, NAN, trimmed_share, err);
+        scry_status st = coils_concentrate(psi, t, NAN, trimmed_share, err);
         if (st != SCRY_OK) return st;
         double trace = 0;
         for (size_t c = 0; c < C; c++)
@@ -193,7 +193,8 @@ static scry_status minimum_covariance(double complex *psi, struct trimmed *t, sc
         if (fabs(trace - before) <= 1e-6 * trace) break;
         before = trace;
     }
-    return concentrate(psi, t, gsl_cdf_gamma_Pinv(final_share, (double)C, 1), final_share, err);
+    return coils_concentrate(psi, t, gsl_cdf_gamma_Pinv(final_share, (double)C, 1), final_share,
+                             err);
 }
 
 scry_status scry_noise_from_kspace(double complex *psi, const float complex *kspace,

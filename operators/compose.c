@@ -13,7 +13,7 @@ static size_t compose_largest(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static void *after(void *work, size_t bytes)
+static void *compose_after(void *work, size_t bytes)
 {
     return (char *)work + bytes;
 }
@@ -39,7 +39,7 @@ static scry_status chain_forward(const scry_op *A, float *y, const float *x, voi
                                  scry_error *err)
 {
     const struct chain *C = (const struct chain *)A;
-    void *rest = after(work, 2 * C->middle_bytes);
+    void *rest = compose_after(work, 2 * C->middle_bytes);
     scry_status st = scry_op_forward(C->first, work, x, rest, err);
     return st != SCRY_OK ? st : scry_op_forward(C->second, y, work, rest, err);
 }
@@ -48,7 +48,7 @@ static scry_status chain_adjoint(const scry_op *A, float *x, const float *y, voi
                                  scry_error *err)
 {
     const struct chain *C = (const struct chain *)A;
-    void *rest = after(work, 2 * C->middle_bytes);
+    void *rest = compose_after(work, 2 * C->middle_bytes);
     scry_status st = scry_op_adjoint(C->second, work, y, rest, err);
     return st != SCRY_OK ? st : scry_op_adjoint(C->first, x, work, rest, err);
 }
@@ -58,8 +58,8 @@ static scry_status chain_normal(const scry_op *A, float *out, const float *x, vo
                                 scry_error *err)
 {
     const struct chain *C = (const struct chain *)A;
-    float *other = after(work, C->middle_bytes);
-    void *rest = after(work, 2 * C->middle_bytes);
+    float *other = compose_after(work, C->middle_bytes);
+    void *rest = compose_after(work, 2 * C->middle_bytes);
     scry_status st = scry_op_forward(C->first, work, x, rest, err);
     if (st == SCRY_OK) st = scry_op_normal(C->second, other, work, rest, err);
     return st != SCRY_OK ? st : scry_op_adjoint(C->first, out, other, rest, err);
@@ -85,7 +85,7 @@ static scry_status chain_sample(const scry_op *A, float *y, const float *x, void
                                 scry_error *err)
 {
     const struct chain *C = (const struct chain *)A;
-    void *rest = after(work, 2 * C->middle_bytes);
+    void *rest = compose_after(work, 2 * C->middle_bytes);
     scry_status st = scry_op_sample(C->first, work, x, rest, err);
     return st != SCRY_OK ? st : scry_op_sample(C->second, y, work, rest, err);
 }
@@ -94,7 +94,7 @@ static scry_status chain_scatter(const scry_op *A, float *x, const float *y, voi
                                  scry_error *err)
 {
     const struct chain *C = (const struct chain *)A;
-    void *rest = after(work, 2 * C->middle_bytes);
+    void *rest = compose_after(work, 2 * C->middle_bytes);
     scry_status st = scry_op_scatter(C->second, work, y, rest, err);
     return st != SCRY_OK ? st : scry_op_scatter(C->first, x, work, rest, err);
 }
@@ -302,8 +302,8 @@ static scry_status stack_forward(const scry_op *A, float *y, const float *x, voi
                                  scry_error *err)
 {
     const struct stack *S = (const struct stack *)A;
-    float *data = after(work, S->image_bytes);
-    void *rest = after(data, S->data_bytes);
+    float *data = compose_after(work, S->image_bytes);
+    void *rest = compose_after(data, S->data_bytes);
     for (size_t i = 0; i < S->count; i++) {
         const size_t m = scry_space_floats(&S->operators[i]->cod);
         scry_status st = scry_op_forward(S->operators[i], data, x, rest, err);
@@ -319,8 +319,8 @@ static scry_status stack_adjoint(const scry_op *A, float *x, const float *y, voi
 {
     const struct stack *S = (const struct stack *)A;
     const size_t n = scry_space_floats(&A->dom);
-    float *image = work, *data = after(work, S->image_bytes);
-    void *rest = after(data, S->data_bytes);
+    float *image = work, *data = compose_after(work, S->image_bytes);
+    void *rest = compose_after(data, S->data_bytes);
     for (size_t i = 0; i < S->count; i++) {
         const size_t m = scry_space_floats(&S->operators[i]->cod);
         memcpy(data, y, m * sizeof *data);
@@ -338,7 +338,7 @@ static scry_status stack_normal(const scry_op *A, float *out, const float *x, vo
     const struct stack *S = (const struct stack *)A;
     const size_t n = scry_space_floats(&A->dom);
     float *image = work;
-    void *rest = after(work, S->image_bytes + S->data_bytes);
+    void *rest = compose_after(work, S->image_bytes + S->data_bytes);
     for (size_t i = 0; i < S->count; i++) {
         scry_status st = scry_op_normal(S->operators[i], i ? image : out, x, rest, err);
         if (st != SCRY_OK) return st;

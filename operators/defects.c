@@ -85,7 +85,7 @@ static bool is_constant(const struct plane *p, size_t first, size_t along, size_
 
 /* Runs of constant rows (or columns) of one value, told from a dark field by their neighbours: half
  * of those hold another. Returns the lines; their pixels become unknown and add to *pixels. */
-static size_t find_lines(const struct plane *p, bool columns, size_t *pixels)
+static size_t defects_find_lines(const struct plane *p, bool columns, size_t *pixels)
 {
     const size_t lines = columns ? p->nx : p->ny, length = columns ? p->ny : p->nx;
     const size_t along = columns ? p->nx : 1, across = columns ? 1 : p->nx;
@@ -303,8 +303,8 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
     for (size_t at = 0; at < n; at += ny * nx) {
         const struct plane p = {ny, nx, y + at, known + at, flat};
         if (o.find & SCRY_DEFECT_LINES) {
-            found->rows += find_lines(&p, false, &found->line_pixels);
-            found->columns += find_lines(&p, true, &found->line_pixels);
+            found->rows += defects_find_lines(&p, false, &found->line_pixels);
+            found->columns += defects_find_lines(&p, true, &found->line_pixels);
         }
         if (o.find & SCRY_DEFECT_BLOCKS) found->block_pixels += find_blocks(&p, o.block, queue);
         if (o.find & (SCRY_DEFECT_HOT | SCRY_DEFECT_DEAD))

@@ -92,7 +92,7 @@ static void dense_describe(const scry_op *A, scry_svd *out)
     *out = (scry_svd){.count = D->n, .floats_per = 1, .values = D->values};
 }
 
-static void dense_destroy(scry_op *A)
+static void dense_op_destroy(scry_op *A)
 {
     struct dense *D = (struct dense *)A;
     if (!D) return;
@@ -110,12 +110,12 @@ static const struct scry_op_ops dense_ops = {
     .forward = dense_forward,
     .adjoint = dense_adjoint,
     .svd = &dense_svd,
-    .destroy = dense_destroy,
+    .destroy = dense_op_destroy,
 };
 
 /* GSL wants at least as many rows as columns. Rows of zeros do not change M^T M, and make V square:
  * it then holds the null space that op.h asks for. */
-static scry_status decompose(struct dense *D, scry_error *err)
+static scry_status dense_decompose(struct dense *D, scry_error *err)
 {
     const size_t n = D->n, rows = D->m > n ? D->m : n;
     double *s = scry_alloc(n, sizeof *s);
@@ -175,11 +175,11 @@ scry_status scry_dense_create(scry_op **out, const scry_space *dom, const scry_s
     D->base = (scry_op){.ops = &dense_ops, .dom = *dom, .cod = *cod};
     D->m = m;
     D->n = n;
-    if ((st = decompose(D, err)) != SCRY_OK) goto done;
+    if ((st = dense_decompose(D, err)) != SCRY_OK) goto done;
     *out = &D->base;
     D = NULL;
 done:
-    dense_destroy((scry_op *)D);
+    dense_op_destroy((scry_op *)D);
     return st;
 }
 

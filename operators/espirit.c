@@ -78,8 +78,8 @@ static scry_status espirit_check(const struct espirit *e, const float complex *c
 }
 
 /* Row w of B is a_w, over the largest magnitude: k-space of 1e-7 has squares that floats lack. */
-static scry_status windows(scryi_planes *B, const struct espirit *e,
-                           const float complex *calibration, scry_error *err)
+static scry_status espirit_windows(scryi_planes *B, const struct espirit *e,
+                                   const float complex *calibration, scry_error *err)
 {
     const size_t k = e->k, wy = e->cy - k + 1, wx = e->cx - k + 1, n = e->cy * e->cx;
     float largest = 0;
@@ -118,11 +118,12 @@ static void sum_lags(struct espirit *e, const scryi_planes *P_T)
         }
 }
 
-static scry_status kernels(struct espirit *e, const float complex *calibration, scry_error *err)
+static scry_status espirit_kernels(struct espirit *e, const float complex *calibration,
+                                   scry_error *err)
 {
     const size_t n = e->coils * e->k * e->k;
     scryi_planes B = {0}, G = {0}, V = {0};
-    scry_status st = windows(&B, e, calibration, err);
+    scry_status st = espirit_windows(&B, e, calibration, err);
     if (st != SCRY_OK) goto done;
     G = scryi_planes_alloc(n, n);
     if (!G.re) {
@@ -152,7 +153,7 @@ static scry_status principal_coils(struct espirit *e, const float complex *calib
                             err);
 }
 
-static void wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
+static void espirit_wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
 {
     for (size_t e = 0; e < 2 * k - 1; e++)
         for (size_t i = 0; i < n; i++) {
@@ -168,8 +169,8 @@ static void wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
  * pixel starts from the virtual coils: from a neighbour it would be quicker, but where two
  * eigenvalues are equal (a wrapped field of view) the maps would show in what order pixels were
  * visited. */
-static void eigenvectors(const struct espirit *e, float *v, float *value, const float *m,
-                         float *scratch)
+static void espirit_eigenvectors(const struct espirit *e, float *v, float *value, const float *m,
+                                 float *scratch)
 {
     const struct scryi_espirit_loops *loops = SCRYI_BEST(scryi_espirit_loops);
     const size_t coils = e->coils, each = coils * 2 * PIXELS;
@@ -202,7 +203,7 @@ static float weight_of(const scry_espirit_opts *o, float value)
     return u * u * (3 - 2 * u);
 }
 
-static inline float complex entry(const float *v, size_t c, size_t x)
+static inline float complex espirit_entry(const float *v, size_t c, size_t x)
 {
     return v[c * 2 * PIXELS + x] + v[(c * 2 + 1) * PIXELS + x] * I;
 }
@@ -217,14 +218,15 @@ static void espirit_store(const struct espirit *e, float complex *maps, float *e
         for (size_t x = 0; x < count; x++) {
             float complex p = 0;
             for (size_t c = 0; c < coils; c++)
-                p += e->principal[c] * entry(v, c, x);
+                p += e->principal[c] * espirit_entry(v, c, x);
             const float size = cabsf(p), w = weight_of(e->o, value[x]);
             turn[x] = size > 0 ? w * conjf(p) / size : w;
             if (eigenvalue) eigenvalue[s * n + y * e->nx + x0 + x] = value[x];
         }
         for (size_t c = 0; c < coils; c++)
             for (size_t x = 0; x < count; x++)
-                maps[(c * e->o->sets + s) * n + y * e->nx + x0 + x] = turn[x] * entry(v, c, x);
+                maps[(c * e->o->sets + s) * n + y * e->nx + x0 + x] =
+                    turn[x] * espirit_entry(v, c, x);
     }
 }
 
@@ -249,7 +251,7 @@ static void solve_rows(const struct espirit *e, float complex *maps, float *eige
             w.re += x;
             w.im += x;
             scryi_product_tile(&chunk, &row, &w);
-            eigenvectors(e, v, value, m, spare);
+            espirit_eigenvectors(e, v, value, m, spare);
             espirit_store(e, maps, eigenvalue, from + y, x, v, value);
         }
     }
@@ -267,8 +269,8 @@ static scry_status espirit_allocate(struct espirit *e, scry_error *err)
     e->scratch = scry_alloc((size_t)e->threads * e->scratch_floats, sizeof(float));
     if (!e->h.re || !e->wave_y.re || !e->wave_x.re || !e->principal || !e->scratch)
         return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu coils, %zu x %zu", e->coils, e->ny, e->nx);
-    wave(&e->wave_y, false, e->ny, e->k);
-    wave(&e->wave_x, true, e->nx, e->k);
+    espirit_wave(&e->wave_y, false, e->ny, e->k);
+    espirit_wave(&e->wave_x, true, e->nx, e->k);
     return SCRY_OK;
 }
 
@@ -292,7 +294,7 @@ scry_status scry_espirit(float complex *maps, float *eigenvalue, const float com
     if (st != SCRY_OK) return st;
     if ((st = espirit_allocate(&e, err)) != SCRY_OK) goto done;
     if ((st = principal_coils(&e, calibration, err)) != SCRY_OK) goto done;
-    if ((st = kernels(&e, calibration, err)) != SCRY_OK) goto done;
+    if ((st = espirit_kernels(&e, calibration, err)) != SCRY_OK) goto done;
     const size_t blocks = (ny + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
 #pragma omp parallel for schedule(dynamic) num_threads(e.threads) if (e.threads > 1)
     for (size_t b = 0; b < blocks; b++)

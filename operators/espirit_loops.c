@@ -5,8 +5,8 @@
 
 enum { PIXELS = SCRYI_PIXELS };
 
-static void apply(float *restrict out, const float *restrict m, const float *restrict v,
-                  size_t coils)
+static void espirit_apply(float *restrict out, const float *restrict m, const float *restrict v,
+                          size_t coils)
 {
     memset(out, 0, coils * 2 * PIXELS * sizeof *out);
     for (size_t c = 0; c < coils; c++) {
@@ -60,8 +60,8 @@ static void pixel_scale(float *restrict b, const float *restrict factor, size_t 
             b[x] *= factor[x];
 }
 
-static float renew(float *restrict v, float *restrict w, const float *sets, size_t before,
-                   float *restrict value, size_t coils)
+static float espirit_renew(float *restrict v, float *restrict w, const float *sets, size_t before,
+                           float *restrict value, size_t coils)
 {
     const size_t each = coils * 2 * PIXELS;
     float dot[2 * PIXELS], norm[2 * PIXELS], inverse[PIXELS];
@@ -84,5 +84,5 @@ static float renew(float *restrict v, float *restrict w, const float *sets, size
     return worst;
 }
 
-const struct scryi_espirit_loops SCRYI_VARIANT(scryi_espirit_loops) = {.apply = apply,
-                                                                       .renew = renew};
+const struct scryi_espirit_loops SCRYI_VARIANT(scryi_espirit_loops) = {.apply = espirit_apply,
+                                                                       .renew = espirit_renew};

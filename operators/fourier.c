@@ -42,7 +42,8 @@ static scry_status fourier_normal(const scry_op *A, float *out, const float *x, 
 }
 
 /* The SVD of one channel without a map: V^H = F, coefficients all of k-space as (y, x). */
-static scry_status svd_vh(const scry_op *A, float *c, const float *x, void *work, scry_error *err)
+static scry_status fourier_svd_vh(const scry_op *A, float *c, const float *x, void *work,
+                                  scry_error *err)
 {
     (void)err;
     const scryi_fourier *F = (const scryi_fourier *)A;
@@ -50,7 +51,8 @@ static scry_status svd_vh(const scry_op *A, float *c, const float *x, void *work
     return SCRY_OK;
 }
 
-static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work, scry_error *err)
+static scry_status fourier_svd_v(const scry_op *A, float *x, const float *c, void *work,
+                                 scry_error *err)
 {
     (void)err;
     const scryi_fourier *F = (const scryi_fourier *)A;
@@ -58,7 +60,8 @@ static scry_status svd_v(const scry_op *A, float *x, const float *c, void *work,
     return SCRY_OK;
 }
 
-static scry_status svd_uh(const scry_op *A, float *c, const float *y, void *work, scry_error *err)
+static scry_status fourier_svd_uh(const scry_op *A, float *c, const float *y, void *work,
+                                  scry_error *err)
 {
     (void)work;
     return scry_fourier_scatter(A, (float complex *)c, (const float complex *)y, err);
@@ -89,7 +92,7 @@ static void fourier_destroy(scry_op *A)
 }
 
 static const struct scry_svd_ops fourier_svd = {
-    .v = svd_v, .vh = svd_vh, .uh = svd_uh, .describe = svd_describe};
+    .v = fourier_svd_v, .vh = fourier_svd_vh, .uh = fourier_svd_uh, .describe = svd_describe};
 static const struct scry_op_ops fourier_ops = {
     .name = "fourier",
     .forward = fourier_forward,
@@ -108,18 +111,18 @@ static const struct scry_op_ops sense_ops = {
 
 /* Between the centred index k of k-space and the index f = k - c of the plain transform; an axis
  * that is not transformed has its own index on both sides. */
-static size_t plain(size_t k, size_t n, bool transformed)
+static size_t fourier_plain(size_t k, size_t n, bool transformed)
 {
     return transformed ? (k + n - n / 2) % n : k;
 }
 
-static size_t centred(size_t f, size_t n, bool transformed)
+static size_t fourier_centred(size_t f, size_t n, bool transformed)
 {
     return transformed ? (f + n / 2) % n : f;
 }
 
 /* The mask at (a, b), centred indices. */
-static bool known(const scryi_fourier *F, const unsigned char *mask, size_t a, size_t b)
+static bool fourier_known(const scryi_fourier *F, const unsigned char *mask, size_t a, size_t b)
 {
     return mask[F->a_is_x ? b * F->nx + a : a * F->nx + b];
 }
@@ -131,7 +134,7 @@ struct shape {
     size_t samples, rows, columns;
 };
 
-static struct shape shape_of(const unsigned char *mask, size_t ny, size_t nx)
+static struct shape fourier_shape_of(const unsigned char *mask, size_t ny, size_t nx)
 {
     struct shape s = {0};
     for (size_t y = 0; y < ny; y++) {
@@ -167,7 +170,8 @@ static bool x_first(const struct shape *s, size_t ny, size_t nx, unsigned axes)
 
 /* The panel is written a cache line of each of its lines at a time: they are an odd number of cache
  * lines apart, or all would fall into the same cache sets. */
-static void arrange(scryi_fourier *F, const struct shape *s, size_t ny, size_t nx, unsigned axes)
+static void fourier_arrange(scryi_fourier *F, const struct shape *s, size_t ny, size_t nx,
+                            unsigned axes)
 {
     F->ny = ny;
     F->nx = nx;
@@ -189,14 +193,14 @@ static bool has_b(const scryi_fourier *F)
 }
 
 /* The frequencies of a that hold samples, ascending; all of them for the SVD. */
-static scry_status find_lines(scryi_fourier *F, const unsigned char *mask, scry_error *err)
+static scry_status fourier_find_lines(scryi_fourier *F, const unsigned char *mask, scry_error *err)
 {
     F->line = scry_alloc(F->na, sizeof *F->line);
     if (!F->line) return SCRY_FAIL(err, SCRY_ENOMEM, "index of %zu lines", F->na);
     for (size_t f = 0; f < F->na; f++) {
-        const size_t k = centred(f, F->na, true);
+        const size_t k = fourier_centred(f, F->na, true);
         size_t b = 0;
-        while (b < F->nb && !known(F, mask, k, b))
+        while (b < F->nb && !fourier_known(F, mask, k, b))
             b++;
         if (b < F->nb || !F->maps) F->line[F->lines++] = (uint32_t)f;
     }
@@ -211,7 +215,7 @@ static scry_status make_weight(scryi_fourier *F, const unsigned char *mask, scry
     bool alike = !F->normal_b;
     for (size_t b = 1; b < F->nb && alike; b++)
         for (size_t a = 0; a < F->na && alike; a++)
-            alike = !known(F, mask, a, b) == !known(F, mask, a, 0);
+            alike = !fourier_known(F, mask, a, b) == !fourier_known(F, mask, a, 0);
     const size_t count = F->normal_b ? F->lines : alike ? 1 : F->nb;
     F->weight_step = alike ? 0 : 2 * n;
     F->weight = scry_alloc((count + LINES - 1) / LINES * LINES, 2 * n * sizeof *F->weight);
@@ -220,10 +224,10 @@ static scry_status make_weight(scryi_fourier *F, const unsigned char *mask, scry
     const float scale = (float)(1 / (double)entries);
     for (size_t i = 0; i < count; i++)
         for (size_t t = 0; t < n; t++) {
-            const size_t a = centred(F->normal_b ? F->line[i] : t, F->na, true);
-            const size_t b = F->normal_b ? centred(t, F->nb, true) : i;
+            const size_t a = fourier_centred(F->normal_b ? F->line[i] : t, F->na, true);
+            const size_t b = F->normal_b ? fourier_centred(t, F->nb, true) : i;
             float *w = F->weight + 2 * (i * n + t);
-            w[0] = w[1] = known(F, mask, a, b) ? scale : 0;
+            w[0] = w[1] = fourier_known(F, mask, a, b) ? scale : 0;
         }
     return SCRY_OK;
 }
@@ -238,8 +242,8 @@ static double complex phase_of(size_t f, size_t n, bool transformed)
 }
 
 /* One entry for each nonzero byte of the mask, or for all of k-space with mask NULL. */
-static scry_status make_samples(scryi_fourier *F, scryi_samples *table, const unsigned char *mask,
-                                scry_error *err)
+static scry_status fourier_make_samples(scryi_fourier *F, scryi_samples *table,
+                                        const unsigned char *mask, scry_error *err)
 {
     size_t s = 0;
     uint32_t *place = scry_alloc(F->na, sizeof *place); /* of a frequency of a in the panel */
@@ -254,8 +258,8 @@ static scry_status make_samples(scryi_fourier *F, scryi_samples *table, const un
     for (size_t i = 0; i < F->ny * F->nx; i++) {
         if (mask && !mask[i]) continue;
         const size_t y = i / F->nx, x = i % F->nx;
-        const size_t fa = plain(F->a_is_x ? x : y, F->na, true);
-        const size_t fb = plain(F->a_is_x ? y : x, F->nb, has_b(F));
+        const size_t fa = fourier_plain(F->a_is_x ? x : y, F->na, true);
+        const size_t fb = fourier_plain(F->a_is_x ? y : x, F->nb, has_b(F));
         table->at[s] = (uint32_t)(place[fa] * F->pitch + fb);
         table->phase[s++] =
             (float complex)(phase_of(fa, F->na, true) * phase_of(fb, F->nb, has_b(F)));
@@ -320,7 +324,7 @@ static scry_status make_index(scryi_fourier *F, const unsigned char *mask, scry_
     for (size_t i = 0; i < n; i++)
         F->values[i] = mask[i] ? 1 : 0;
     F->grid.count = n;
-    return make_samples(F, &F->grid, NULL, err);
+    return fourier_make_samples(F, &F->grid, NULL, err);
 }
 
 static scry_status fourier_check(size_t ny, size_t nx, unsigned axes, size_t samples,
@@ -350,7 +354,7 @@ static scry_status fourier_create(scry_op **out, const scry_sense_params *p, scr
 {
     const size_t coils = p->coils, sets = p->sets, ny = p->ny, nx = p->nx;
     const unsigned char *mask = p->mask;
-    const struct shape s = shape_of(mask, ny, nx);
+    const struct shape s = fourier_shape_of(mask, ny, nx);
     scry_status st = fourier_check(ny, nx, p->axes, s.samples, err);
     if (st != SCRY_OK) return st;
     scryi_fourier *F = scry_alloc(1, sizeof *F);
@@ -359,16 +363,16 @@ static scry_status fourier_create(scry_op **out, const scry_sense_params *p, scr
     F->sets = sets;
     F->groups = coils < SCRYI_GROUPS ? coils : SCRYI_GROUPS;
     F->threads = coils >= PARALLEL_FROM / (ny * nx) ? omp_get_max_threads() : 1;
-    arrange(F, &s, ny, nx, p->axes);
+    fourier_arrange(F, &s, ny, nx, p->axes);
     F->base.ops = p->maps ? &sense_ops : &fourier_ops;
     F->base.dom = sets > 1 ? SCRY_SPACE(sets, ny, nx) : SCRY_SPACE(ny, nx);
     F->base.cod = p->maps ? SCRY_SPACE(coils, s.samples) : SCRY_SPACE(s.samples);
     F->base.dom.cplx = F->base.cod.cplx = true;
     if (p->maps && (st = copy_maps(F, p->maps, err)) != SCRY_OK) goto done;
-    if ((st = find_lines(F, mask, err)) != SCRY_OK) goto done;
+    if ((st = fourier_find_lines(F, mask, err)) != SCRY_OK) goto done;
     if ((st = make_plans(F, err)) != SCRY_OK) goto done;
     if ((st = make_weight(F, mask, err)) != SCRY_OK) goto done;
-    if ((st = make_samples(F, &F->samples, mask, err)) != SCRY_OK) goto done;
+    if ((st = fourier_make_samples(F, &F->samples, mask, err)) != SCRY_OK) goto done;
     if ((st = make_index(F, mask, err)) != SCRY_OK) goto done;
     scryi_fourier_size_work(F);
     *out = &F->base;
@@ -419,7 +423,7 @@ scry_status scry_sense_create(scry_op **out, const scry_sense_params *params, sc
     return fourier_create(out, params, err);
 }
 
-static const scryi_fourier *ours(const scry_op *A, scry_error *err)
+static const scryi_fourier *fourier_ours(const scry_op *A, scry_error *err)
 {
     if (A->ops == &fourier_ops || A->ops == &sense_ops) return (const scryi_fourier *)A;
     SCRY_FAIL(err, SCRY_EINVAL, "samples of the operator %s, expected fourier or sense",
@@ -430,7 +434,7 @@ static const scryi_fourier *ours(const scry_op *A, scry_error *err)
 scry_status scry_fourier_gather(const scry_op *A, float complex *samples, const float complex *grid,
                                 scry_error *err)
 {
-    const scryi_fourier *F = ours(A, err);
+    const scryi_fourier *F = fourier_ours(A, err);
     if (!F) return SCRY_EINVAL;
     for (size_t c = 0; c < F->coils; c++, grid += F->ny * F->nx)
         for (size_t s = 0; s < F->samples.count; s++)
@@ -441,7 +445,7 @@ scry_status scry_fourier_gather(const scry_op *A, float complex *samples, const 
 scry_status scry_fourier_scatter(const scry_op *A, float complex *grid,
                                  const float complex *samples, scry_error *err)
 {
-    const scryi_fourier *F = ours(A, err);
+    const scryi_fourier *F = fourier_ours(A, err);
     if (!F) return SCRY_EINVAL;
     memset(grid, 0, F->coils * F->ny * F->nx * sizeof *grid);
     for (size_t c = 0; c < F->coils; c++, grid += F->ny * F->nx)

@@ -52,7 +52,7 @@ static void hermitian_rotate(double *restrict pre, double *restrict pim, double 
 
 /* One rotation, which makes entry (p, q) zero: with a_pq = |a| e^(i phi),
  * p' = c p - s e^(-i phi) q, q' = s e^(i phi) p + c q. */
-static void annihilate(struct jacobi *w, size_t p, size_t q, double magnitude)
+static void hermitian_annihilate(struct jacobi *w, size_t p, size_t q, double magnitude)
 {
     const size_t n = w->n;
     const double app = w->are[p * n + p], aqq = w->are[q * n + q];
@@ -76,14 +76,14 @@ static void annihilate(struct jacobi *w, size_t p, size_t q, double magnitude)
 
 /* One pass over all pairs; true when nothing was left to do: every entry under 1e-14 of the
  * matrix. */
-static bool sweep(struct jacobi *w, double norm)
+static bool hermitian_sweep(struct jacobi *w, double norm)
 {
     bool clean = true;
     for (size_t p = 0; p < w->n; p++)
         for (size_t q = p + 1; q < w->n; q++) {
             const double a = hypot(w->are[p * w->n + q], w->aim[p * w->n + q]);
             if (a <= 1e-14 * norm) continue;
-            annihilate(w, p, q, a);
+            hermitian_annihilate(w, p, q, a);
             clean = false;
         }
     return clean;
@@ -123,7 +123,7 @@ scry_status scryi_hermitian_eigen(double *values, double complex *vectors, doubl
     }
     for (size_t i = 0; i < n; i++)
         w.xre[i * n + i] = 1;
-    for (int i = 0; i < 40 && !sweep(&w, norm); i++) /* converges in 6 to 10 */
+    for (int i = 0; i < 40 && !hermitian_sweep(&w, norm); i++) /* converges in 6 to 10 */
         ;
     for (size_t k = 0; k < n; k++) { /* selection: n is small */
         size_t best = 0;

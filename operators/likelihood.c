@@ -39,12 +39,12 @@ struct work {
     double *part; /* sums of blocks */
 };
 
-static size_t blocks_of(size_t n)
+static size_t likelihood_blocks_of(size_t n)
 {
     return (n + BLOCK - 1) / BLOCK;
 }
 
-static bool counts(const scry_likelihood *L)
+static bool likelihood_counts(const scry_likelihood *L)
 {
     return L->noise.kind != SCRY_NOISE_GAUSSIAN;
 }
@@ -74,7 +74,7 @@ size_t scry_likelihood_work_bytes(const scry_likelihood *L)
 {
     return scry_align_up(scry_op_work_bytes(L->A)) + 4 * scry_align_up(L->mm * sizeof(float)) +
            2 * scry_align_up(L->n * sizeof(float)) + scry_align_up(scry_cg_work_bytes(L->n)) +
-           scry_align_up(blocks_of(L->mm) * sizeof(double));
+           scry_align_up(likelihood_blocks_of(L->mm) * sizeof(double));
 }
 
 const scry_op *scry_likelihood_op(const scry_likelihood *L)
@@ -94,7 +94,7 @@ scry_affine scry_likelihood_map(const scry_likelihood *L)
 
 bool scry_likelihood_is_gaussian(const scry_likelihood *L)
 {
-    return !counts(L);
+    return !likelihood_counts(L);
 }
 
 static scry_status check_number(const char *name, double value, bool positive, scry_error *err)
@@ -130,7 +130,7 @@ static scry_status check_noise(const scry_noise *noise, const scry_affine *map, 
 }
 
 /* data = e, from ADU to electrons. */
-static scry_status fill_data(scry_likelihood *L, const float *y, scry_error *err)
+static scry_status likelihood_fill_data(scry_likelihood *L, const float *y, scry_error *err)
 {
     const scry_noise *noise = &L->noise;
     size_t below = 0, first = 0;
@@ -138,7 +138,7 @@ static scry_status fill_data(scry_likelihood *L, const float *y, scry_error *err
         if (!isfinite(y[i]))
             return SCRY_FAIL(err, SCRY_ENUMERIC, "measurement %zu is %g, expected a finite number",
                              i, (double)y[i]);
-        L->data[i] = counts(L) ? (float)((y[i] - noise->offset) * noise->gain) : y[i];
+        L->data[i] = likelihood_counts(L) ? (float)((y[i] - noise->offset) * noise->gain) : y[i];
         if (L->data[i] < 0 && !below++) first = i;
     }
     if (noise->kind == SCRY_NOISE_POISSON && below)
@@ -166,7 +166,8 @@ static scry_status fill_base(scry_likelihood *L, float *ones, void *work, scry_e
 }
 
 /* What a Gaussian likelihood uses again in every call. */
-static scry_status fill_gaussian(scry_likelihood *L, float *b, void *work, scry_error *err)
+static scry_status likelihood_fill_gaussian(scry_likelihood *L, float *b, void *work,
+                                            scry_error *err)
 {
     const double w = L->map.scale * L->map.scale / (L->noise.sigma * L->noise.sigma);
     scry_status st;
@@ -200,14 +201,14 @@ static scry_status likelihood_fill(scry_likelihood *L, const float *y, scry_erro
     void *work = scry_alloc(1, scry_op_work_bytes(L->A));
     L->data = scry_alloc(L->mm, sizeof *L->data);
     L->base = scry_alloc(L->mm, sizeof *L->base);
-    L->rhs = counts(L) ? NULL : scry_alloc(L->n, sizeof *L->rhs);
-    if (!scratch || !work || !L->data || !L->base || (!counts(L) && !L->rhs)) {
+    L->rhs = likelihood_counts(L) ? NULL : scry_alloc(L->n, sizeof *L->rhs);
+    if (!scratch || !work || !L->data || !L->base || (!likelihood_counts(L) && !L->rhs)) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "likelihood of %zu measurements", L->mm);
         goto done;
     }
-    if ((st = fill_data(L, y, err)) != SCRY_OK) goto done;
+    if ((st = likelihood_fill_data(L, y, err)) != SCRY_OK) goto done;
     if ((st = fill_base(L, scratch, work, err)) != SCRY_OK) goto done;
-    if (!counts(L)) st = fill_gaussian(L, scratch, work, err);
+    if (!likelihood_counts(L)) st = likelihood_fill_gaussian(L, scratch, work, err);
 done:
     scry_free(scratch);
     scry_free(work);
@@ -246,20 +247,20 @@ static inline double count_nll(double s, double k, double v0)
     return v0 - k * log(v0) + d * (v0 - k) / v0 + d * d / (2 * v0);
 }
 
-static inline double pixel_mean(const scry_likelihood *L, float Au, size_t i)
+static inline double likelihood_pixel_mean(const scry_likelihood *L, float Au, size_t i)
 {
     return L->map.scale * Au + L->base[i];
 }
 
-static inline double pixel_variance(const scry_likelihood *L, double m)
+static inline double likelihood_pixel_variance(const scry_likelihood *L, double m)
 {
-    return counts(L) ? fmax(m + L->r2, L->v0) : L->noise.sigma * L->noise.sigma;
+    return likelihood_counts(L) ? fmax(m + L->r2, L->v0) : L->noise.sigma * L->noise.sigma;
 }
 
 static double pixel_nll(const scry_likelihood *L, float Au, size_t i)
 {
-    const double m = pixel_mean(L, Au, i), e = L->data[i];
-    if (counts(L)) return count_nll(m + L->r2, e + L->r2, L->v0);
+    const double m = likelihood_pixel_mean(L, Au, i), e = L->data[i];
+    if (likelihood_counts(L)) return count_nll(m + L->r2, e + L->r2, L->v0);
     return (e - m) * (e - m) / (2 * L->noise.sigma * L->noise.sigma);
 }
 
@@ -267,14 +268,14 @@ static double pixel_nll(const scry_likelihood *L, float Au, size_t i)
 static double pixel_deviance(const scry_likelihood *L, float Au, size_t i)
 {
     const double k = L->data[i] + L->r2, nll = pixel_nll(L, Au, i);
-    return 2 * (counts(L) ? nll - count_nll(k, k, L->v0) : nll);
+    return 2 * (likelihood_counts(L) ? nll - count_nll(k, k, L->v0) : nll);
 }
 
 /* Sum over pixels in fixed blocks, added in order: independent of the number of threads. */
 static double sum_pixels(const scry_likelihood *L, const float *Au, double *part,
                          double (*pixel)(const scry_likelihood *, float, size_t))
 {
-    const size_t blocks = blocks_of(L->mm);
+    const size_t blocks = likelihood_blocks_of(L->mm);
     double sum = 0;
     SCRY_PARALLEL_FOR(
         blocks > 512 ? scry_threads() : 1, for (size_t b = 0; b < blocks; b++) {
@@ -295,8 +296,8 @@ static void score_data(const scry_likelihood *L, float *out, const float *Au)
     const double scale = L->map.scale;
     SCRY_PARALLEL_FOR(
         L->mm > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < L->mm; i++) {
-            const double m = pixel_mean(L, Au[i], i);
-            out[i] = (float)(scale * (L->data[i] - m) / pixel_variance(L, m));
+            const double m = likelihood_pixel_mean(L, Au[i], i);
+            out[i] = (float)(scale * (L->data[i] - m) / likelihood_pixel_variance(L, m));
         });
 }
 
@@ -334,15 +335,15 @@ scry_status scry_likelihood_linearise(const scry_likelihood *L, float *W, float 
                                       scry_error *err)
 {
     const double scale = L->map.scale;
-    if (counts(L) && !Au)
+    if (likelihood_counts(L) && !Au)
         return SCRY_FAIL(err, SCRY_EINVAL, "no point of expansion: counts have no global W");
     for (size_t i = 0; i < L->mm; i++) {
-        double m = counts(L) ? pixel_mean(L, Au[i], i) : 0;
+        double m = likelihood_counts(L) ? likelihood_pixel_mean(L, Au[i], i) : 0;
         /* A stray estimate of bright light as dark would claim a variance hundreds of times too
          * small, and the next estimate would stray further. */
         const double e = L->data[i];
-        if (counts(L)) m = fmax(m, e - 6 * sqrt(fmax(e, 0) + L->r2));
-        W[i] = (float)(scale * scale / pixel_variance(L, m));
+        if (likelihood_counts(L)) m = fmax(m, e - 6 * sqrt(fmax(e, 0) + L->r2));
+        W[i] = (float)(scale * scale / likelihood_pixel_variance(L, m));
         b[i] = (float)(((double)L->data[i] - L->base[i]) / scale);
     }
     return SCRY_OK;
@@ -414,7 +415,7 @@ static void newton_weights(const scry_likelihood *L, float *W, const float *Az)
 {
     const double scale2 = L->map.scale * L->map.scale;
     for (size_t i = 0; i < L->mm; i++) {
-        const double s = pixel_mean(L, Az[i], i) + L->r2, k = L->data[i] + L->r2;
+        const double s = likelihood_pixel_mean(L, Az[i], i) + L->r2, k = L->data[i] + L->r2;
         W[i] = (float)(scale2 * (s < L->v0 ? 1 / L->v0 : fmax(k / s, 0.1) / s));
     }
 }
@@ -487,7 +488,7 @@ scry_status scry_likelihood_prox(const scry_likelihood *L, float *z, const float
     scry_status st;
     if (!(t > 0) || !isfinite(t))
         return SCRY_FAIL(err, SCRY_EINVAL, "prox step %g, expected a number > 0", t);
-    if (counts(L)) {
+    if (likelihood_counts(L)) {
         st = prox_counts(L, z, v, t, iterations, tol, &k, &end, err);
     } else if (L->uhb) {
         const double w = L->map.scale * L->map.scale / (L->noise.sigma * L->noise.sigma);

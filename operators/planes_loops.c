@@ -6,8 +6,8 @@ enum { LANES = 16, ROWS = 4 };
 
 /* `rows` (ROWS or, for the last ones, 1) rows of a tile of TILE columns, kept in registers while k
  * runs. */
-static inline void tile(float *cre, float *cim, size_t ldc, const struct scryi_left *a,
-                        const float *bre, const float *bim, size_t ldb, const int rows)
+static inline void planes_tile(float *cre, float *cim, size_t ldc, const struct scryi_left *a,
+                               const float *bre, const float *bim, size_t ldb, const int rows)
 {
     lanes sr[ROWS][2] = {{{0}}}, si[ROWS][2] = {{{0}}};
     for (size_t k = 0; k < a->k; k++) {
@@ -35,7 +35,7 @@ static inline void tile(float *cre, float *cim, size_t ldc, const struct scryi_l
 }
 
 /* All rows of a tile. */
-static void product(scryi_planes *C, struct scryi_left a, const scryi_planes *B, size_t x)
+static void planes_product(scryi_planes *C, struct scryi_left a, const scryi_planes *B, size_t x)
 {
     const struct scryi_left all = a;
     for (size_t r = 0; r < C->rows;) {
@@ -43,17 +43,17 @@ static void product(scryi_planes *C, struct scryi_left a, const scryi_planes *B,
         a.re = all.re + r * a.row;
         a.im = all.im + r * a.row;
         if (r + ROWS <= C->rows) {
-            tile(cre, cim, C->ld, &a, B->re + x, B->im + x, B->ld, ROWS);
+            planes_tile(cre, cim, C->ld, &a, B->re + x, B->im + x, B->ld, ROWS);
             r += ROWS;
         } else {
-            tile(cre, cim, C->ld, &a, B->re + x, B->im + x, B->ld, 1);
+            planes_tile(cre, cim, C->ld, &a, B->re + x, B->im + x, B->ld, 1);
             r++;
         }
     }
 }
 
 /* Padding is zero, so whole registers will do. */
-static double complex inner(const scryi_planes *X, size_t x, const scryi_planes *Y, size_t y)
+static double complex planes_inner(const scryi_planes *X, size_t x, const scryi_planes *Y, size_t y)
 {
     const float *xr = X->re + x * X->ld, *xi = X->im + x * X->ld;
     const float *yr = Y->re + y * Y->ld, *yi = Y->im + y * Y->ld;
@@ -72,7 +72,8 @@ static double complex inner(const scryi_planes *X, size_t x, const scryi_planes 
     return sr + I * si;
 }
 
-static void subtract(scryi_planes *Y, size_t y, double complex z, const scryi_planes *X, size_t x)
+static void planes_subtract(scryi_planes *Y, size_t y, double complex z, const scryi_planes *X,
+                            size_t x)
 {
     const float zr = (float)creal(z), zi = (float)cimag(z);
     const float *xr = X->re + x * X->ld, *xi = X->im + x * X->ld;
@@ -84,7 +85,7 @@ static void subtract(scryi_planes *Y, size_t y, double complex z, const scryi_pl
     }
 }
 
-static void scale(scryi_planes *Y, size_t y, double factor)
+static void planes_scale(scryi_planes *Y, size_t y, double factor)
 {
     for (size_t i = 0; i < Y->ld; i++) {
         Y->re[y * Y->ld + i] *= (float)factor;
@@ -92,5 +93,7 @@ static void scale(scryi_planes *Y, size_t y, double factor)
     }
 }
 
-const struct scryi_planes_loops SCRYI_VARIANT(scryi_planes_loops) = {
-    .product = product, .inner = inner, .subtract = subtract, .scale = scale};
+const struct scryi_planes_loops SCRYI_VARIANT(scryi_planes_loops) = {.product = planes_product,
+                                                                     .inner = planes_inner,
+                                                                     .subtract = planes_subtract,
+                                                                     .scale = planes_scale};

@@ -108,8 +108,8 @@ static scry_status rule_for(struct rule *rule, double phase, scry_error *err)
 }
 
 /* Mean of the profile over the pixel (y, x); scale = pixel / radial step. */
-static double pixel_mean(const double *h, size_t n, const struct rule *rule, double y, double x,
-                         double scale)
+static double psf_pixel_mean(const double *h, size_t n, const struct rule *rule, double y, double x,
+                             double scale)
 {
     double sum = 0;
     for (size_t i = 0; i < rule->n; i++) {
@@ -124,7 +124,7 @@ static double pixel_mean(const double *h, size_t n, const struct rule *rule, dou
 }
 
 /* All eight images of (y, x), 0 <= x <= y, in a plane of (2 half + 1)^2. */
-static void mirror(float *plane, size_t half, size_t y, size_t x, float value)
+static void psf_mirror(float *plane, size_t half, size_t y, size_t x, float value)
 {
     const size_t w = 2 * half + 1;
     const size_t ys[2] = {half - y, half + y}, xs[2] = {half - x, half + x};
@@ -152,8 +152,8 @@ static scry_status integrate_pixels(float *psf, const scry_psf_params *p, const 
         const size_t m = row / (half + 1), y = row % (half + 1);
         for (size_t x = 0; x <= y; x++) {
             const double value =
-                pixel_mean(t->h + m * t->n, t->n, &rule, (double)y, (double)x, pixel / t->step);
-            mirror(psf + m * w * w, half, y, x, (float)value);
+                psf_pixel_mean(t->h + m * t->n, t->n, &rule, (double)y, (double)x, pixel / t->step);
+            psf_mirror(psf + m * w * w, half, y, x, (float)value);
         }
     }
     double sum = 0;
@@ -189,8 +189,8 @@ static scry_status choose_planes(size_t *half, const scry_psf_params *p, int ran
     return st;
 }
 
-static scry_status optical(float **psf, scry_space *s, const scry_psf_params *p, int rank,
-                           const size_t *limit, scry_psf_info *info, scry_error *err)
+static scry_status psf_optical(float **psf, scry_space *s, const scry_psf_params *p, int rank,
+                               const size_t *limit, scry_psf_info *info, scry_error *err)
 {
     const double pixel = p->value[SCRY_PSF_PIXEL] * 1e-3, energy = p->value[SCRY_PSF_ENERGY];
     const double dz = rank == 3 ? p->value[SCRY_PSF_SPACING] * 1e-3 : 0;
@@ -239,7 +239,7 @@ scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p
     if (all.model == SCRY_PSF_GAUSSIAN)
         st = psf_gaussian(psf, s, &all, rank, limit, &found.energy, err);
     else
-        st = optical(psf, s, &all, rank, limit, &found, err);
+        st = psf_optical(psf, s, &all, rank, limit, &found, err);
     if (st == SCRY_OK) st = scry_psf_measure(&found.stats, *psf, s, err);
     if (st != SCRY_OK) {
         scry_free(*psf);

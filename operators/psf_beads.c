@@ -55,7 +55,7 @@ static void beads_free(struct bead_field *f)
     scry_free(f->spots);
 }
 
-static size_t place(const struct bead_field *f, size_t z, size_t y, size_t x)
+static size_t psf_beads_place(const struct bead_field *f, size_t z, size_t y, size_t x)
 {
     return (z * f->n[1] + y) * f->n[2] + x;
 }
@@ -74,7 +74,8 @@ static void smooth_axis(float *out, const float *in, const struct bead_field *f,
 }
 
 /* Median, and 1.4826 times the median absolute deviation. */
-static void level_of(double *level, double *noise, const float *v, size_t n, float *scratch)
+static void psf_beads_level_of(double *level, double *noise, const float *v, size_t n,
+                               float *scratch)
 {
     *level = scry_quantile(v, n, 0.5, scratch);
     for (size_t i = 0; i < n; i++)
@@ -93,7 +94,7 @@ static scry_status prepare_field(struct bead_field *f, const float *in, double *
         scry_free(scratch);
         return SCRY_FAIL(err, SCRY_ENOMEM, "an image of beads of %zu voxels", f->count);
     }
-    level_of(&f->background, &f->noise, in, f->count, scratch);
+    psf_beads_level_of(&f->background, &f->noise, in, f->count, scratch);
     for (size_t i = 0; i < f->count; i++)
         f->h[i] = f->smooth[i] = (float)(in[i] - f->background);
     for (int a = 0; a < 3; a++)
@@ -101,7 +102,7 @@ static scry_status prepare_field(struct bead_field *f, const float *in, double *
             smooth_axis(scratch, f->smooth, f, a);
             memcpy(f->smooth, scratch, f->count * sizeof *scratch);
         }
-    level_of(&level, &noise, f->smooth, f->count, scratch);
+    psf_beads_level_of(&level, &noise, f->smooth, f->count, scratch);
     *limit = level + threshold * noise;
     f->top = f->h[0];
     for (size_t i = 1; i < f->count; i++)
@@ -117,7 +118,7 @@ static bool is_peak(const struct bead_field *f, size_t i)
     for (size_t z = c[0] ? c[0] - 1 : 0; z <= c[0] + 1 && z < f->n[0]; z++)
         for (size_t y = c[1] ? c[1] - 1 : 0; y <= c[1] + 1 && y < f->n[1]; y++)
             for (size_t x = c[2] ? c[2] - 1 : 0; x <= c[2] + 1 && x < f->n[2]; x++) {
-                const size_t j = place(f, z, y, x);
+                const size_t j = psf_beads_place(f, z, y, x);
                 if (f->smooth[j] > f->smooth[i] || (f->smooth[j] >= f->smooth[i] && j < i))
                     return false;
             }
@@ -157,7 +158,7 @@ static scry_status list_peaks(struct bead_field *f, double limit, scry_error *er
 static double fwhm_at(const struct bead_field *f, const size_t *at, int axis)
 {
     const size_t step = axis == 2 ? 1 : axis == 1 ? f->n[2] : f->n[1] * f->n[2];
-    const size_t i = place(f, at[0], at[1], at[2]);
+    const size_t i = psf_beads_place(f, at[0], at[1], at[2]);
     double half[2];
     scryi_half_widths(half, f->h + (i - at[axis] * step), f->n[axis], step, at[axis]);
     return half[0] > 0 && half[1] > 0 ? half[0] + half[1] : 0;
@@ -207,7 +208,7 @@ static size_t bright_ones(const struct bead_field *f)
 
 /* ---- which of them ---- */
 
-static bool disturbed(const struct bead_field *f, size_t k)
+static bool psf_beads_disturbed(const struct bead_field *f, size_t k)
 {
     const struct spot *s = &f->spots[k];
     for (size_t j = 0; j < f->spot_count && f->spots[j].bright > neighbour * s->bright; j++) {
@@ -234,12 +235,12 @@ static bool is_saturated(const struct bead_field *f, const struct spot *s)
     for (size_t z = s->at[0] ? s->at[0] - 1 : 0; z <= s->at[0] + 1 && z < f->n[0]; z++)
         for (size_t y = s->at[1] - 1; y <= s->at[1] + 1; y++)
             for (size_t x = s->at[2] - 1; x <= s->at[2] + 1; x++)
-                full += (double)f->h[place(f, z, y, x)] >= f->top;
+                full += (double)f->h[psf_beads_place(f, z, y, x)] >= f->top;
     return full > (f->n[0] > 1 ? 8 : 4);
 }
 
 /* Judges the first n spots for boxes of `widths` widths; returns how many are good. */
-static size_t judge(struct bead_field *f, size_t n, double widths)
+static size_t psf_beads_judge(struct bead_field *f, size_t n, double widths)
 {
     size_t good = 0;
     f->box_count = 1;
@@ -251,10 +252,10 @@ static size_t judge(struct bead_field *f, size_t n, double widths)
     }
     for (size_t k = 0; k < n; k++) {
         struct spot *s = &f->spots[k];
-        s->fate = leaves_field(f, s)   ? BORDER
-                  : is_saturated(f, s) ? SATURATED
-                  : disturbed(f, k)    ? CLOSE
-                                       : GOOD;
+        s->fate = leaves_field(f, s)          ? BORDER
+                  : is_saturated(f, s)        ? SATURATED
+                  : psf_beads_disturbed(f, k) ? CLOSE
+                                              : GOOD;
         good += s->fate == GOOD;
     }
     return good;
@@ -269,9 +270,10 @@ static void take_box(float *out, const struct bead_field *f, struct spot *s, flo
     for (size_t i = 0; i < f->box_count; i++) {
         const size_t y = i / f->box[2] % f->box[1], x = i % f->box[2];
         const size_t z = s->at[0] + i / f->box[2] / f->box[1] - f->half[0]; /* wraps below 0 */
-        out[i] = z < f->n[0]
-                     ? f->h[place(f, z, s->at[1] + y - f->half[1], s->at[2] + x - f->half[2])]
-                     : NAN;
+        out[i] =
+            z < f->n[0]
+                ? f->h[psf_beads_place(f, z, s->at[1] + y - f->half[1], s->at[2] + x - f->half[2])]
+                : NAN;
         if (z < f->n[0] && (!y || y + 1 == f->box[1] || !x || x + 1 == f->box[2]))
             scratch[edge++] = out[i];
     }
@@ -333,7 +335,7 @@ static void shift_axis(float *box, const struct bead_field *f, int axis, double 
 }
 
 /* Keys' cubic kernel, 1981, IEEE TASSP 29:1153. */
-static double keys(double t)
+static double psf_beads_keys(double t)
 {
     t = fabs(t);
     return t < 1 ? (1.5 * t - 2.5) * t * t + 1 : t < 2 ? ((-0.5 * t + 2.5) * t - 4) * t + 2 : 0;
@@ -354,7 +356,7 @@ static void add_box(struct bead_sum *sum, const struct bead_field *f, const stru
         if (stack < (double)f->half[0] || stack > (double)(f->half[0] + f->n[0] - 1)) continue;
         sum->light[z] += s->light;
         for (size_t k = 0; k < f->box[0]; k++) {
-            const double w = keys(at - (double)k);
+            const double w = psf_beads_keys(at - (double)k);
             for (size_t i = 0; w != 0 && i < plane; i++)
                 sum->value[z * plane + i] += w * box[k * plane + i];
         }
@@ -410,7 +412,7 @@ static void sum_good(struct bead_work *w, const struct bead_field *f, size_t n)
 }
 
 /* Correlation of a box with the sum where the sum's light is: within one and a half widths. */
-static double likeness(const struct bead_work *w, const struct bead_field *f)
+static double psf_beads_likeness(const struct bead_work *w, const struct bead_field *f)
 {
     double ab = 0, aa = 0, bb = 0, a1 = 0, b1 = 0, n = 0;
     for (size_t i = 0; i < f->box_count; i++) {
@@ -467,7 +469,8 @@ static void drop_outliers(struct bead_field *f, size_t n, float *scratch)
     }
 }
 
-static scry_status average(struct bead_work *w, struct bead_field *f, size_t n, scry_error *err)
+static scry_status psf_beads_average(struct bead_work *w, struct bead_field *f, size_t n,
+                                     scry_error *err)
 {
     const scry_status st = work_create(w, f, err);
     if (st != SCRY_OK) return st;
@@ -484,7 +487,7 @@ static scry_status average(struct bead_work *w, struct bead_field *f, size_t n, 
     for (size_t k = 0; k < n; k++) {
         if (f->spots[k].fate != GOOD) continue;
         centred_box(w, f, &f->spots[k]);
-        if (likeness(w, f) < alike) f->spots[k].fate = UNLIKE;
+        if (psf_beads_likeness(w, f) < alike) f->spots[k].fate = UNLIKE;
     }
     sum_good(w, f, n);
     return SCRY_OK;
@@ -508,7 +511,8 @@ static void count_fates(scry_psf_beads *b, const struct bead_field *f, size_t n,
         spots_middle(&b->fwhm[a - f->lead], &b->spread[a - f->lead], f, n, a, scratch);
     for (size_t k = 0; k < n; k++)
         f->spots[k].light =
-            (double)f->h[place(f, f->spots[k].at[0], f->spots[k].at[1], f->spots[k].at[2])];
+            (double)
+                f->h[psf_beads_place(f, f->spots[k].at[0], f->spots[k].at[1], f->spots[k].at[2])];
     spots_middle(&signal, &spread, f, n, -1, scratch);
     b->signal = f->noise > 0 ? signal / f->noise : INFINITY;
 }
@@ -550,8 +554,8 @@ scry_status scry_psf_distil(float **psf, scry_space *s, const float *in, const s
     if (st != SCRY_OK) goto done;
     const size_t n = bright_ones(&f);
     for (size_t k = 0; k < sizeof boxes / sizeof *boxes; k++)
-        if (judge(&f, n, boxes[k].widths) >= boxes[k].enough) break;
-    if ((st = average(&w, &f, n, err)) != SCRY_OK) goto done;
+        if (psf_beads_judge(&f, n, boxes[k].widths) >= boxes[k].enough) break;
+    if ((st = psf_beads_average(&w, &f, n, err)) != SCRY_OK) goto done;
     count_fates(&b, &f, n, w.scratch);
     if (beads) *beads = b;
     if (!b.used) {

@@ -28,19 +28,19 @@ static scry_status as_box(struct box *b, const scry_space *s, scry_error *err)
     return st;
 }
 
-static size_t at(const struct box *b, size_t z, size_t y, size_t x)
+static size_t psf_measured_at(const struct box *b, size_t z, size_t y, size_t x)
 {
     return (z * b->n[1] + y) * b->n[2] + x;
 }
 
-static size_t count(const struct box *b)
+static size_t psf_measured_count(const struct box *b)
 {
     return b->n[0] * b->n[1] * b->n[2];
 }
 
-static scry_status check_finite(const float *h, const struct box *b, scry_error *err)
+static scry_status psf_measured_check_finite(const float *h, const struct box *b, scry_error *err)
 {
-    for (size_t i = 0; i < count(b); i++)
+    for (size_t i = 0; i < psf_measured_count(b); i++)
         if (!isfinite(h[i]))
             return SCRY_FAIL(err, SCRY_ENUMERIC, "psf: value %g at z %zu, y %zu, x %zu",
                              (double)h[i], i / b->n[2] / b->n[1], i / b->n[2] % b->n[1],
@@ -49,7 +49,7 @@ static scry_status check_finite(const float *h, const struct box *b, scry_error 
 }
 
 /* Steps between neighbours on each axis. */
-static void strides(size_t *step, const struct box *b)
+static void psf_measured_strides(size_t *step, const struct box *b)
 {
     step[2] = 1;
     step[1] = b->n[2];
@@ -88,8 +88,8 @@ void scryi_half_widths(double width[2], const float *line, size_t n, size_t step
 static void core_centroid(double *centroid, const float *h, const struct box *b, const size_t *peak)
 {
     size_t step[3], low[3], high[3], start = 0;
-    const size_t i = at(b, peak[0], peak[1], peak[2]);
-    strides(step, b);
+    const size_t i = psf_measured_at(b, peak[0], peak[1], peak[2]);
+    psf_measured_strides(step, b);
     for (int a = 0; a < 3; a++) {
         double width[2];
         start = i - peak[a] * step[a];
@@ -102,7 +102,7 @@ static void core_centroid(double *centroid, const float *h, const struct box *b,
     for (size_t z = low[0]; z <= high[0]; z++)
         for (size_t y = low[1]; y <= high[1]; y++)
             for (size_t x = low[2]; x <= high[2]; x++) {
-                const double v = h[at(b, z, y, x)] - 0.5 * h[i];
+                const double v = h[psf_measured_at(b, z, y, x)] - 0.5 * h[i];
                 if (v <= 0) continue;
                 weight += v;
                 sum[0] += v * (double)z;
@@ -114,12 +114,12 @@ static void core_centroid(double *centroid, const float *h, const struct box *b,
 }
 
 /* |h - mirrored h|_1 / (2 |h|_1) along one axis about c; what mirrors outside counts whole. */
-static double asymmetry(const float *h, const struct box *b, int axis, size_t c)
+static double psf_measured_asymmetry(const float *h, const struct box *b, int axis, size_t c)
 {
     size_t step[3], where[3];
     double odd = 0, all = 0;
-    strides(step, b);
-    for (size_t i = 0; i < count(b); i++) {
+    psf_measured_strides(step, b);
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         psf_measured_split(where, i, b);
         const size_t twice = 2 * c;
         const bool inside = where[axis] <= twice && twice - where[axis] < b->n[axis];
@@ -143,12 +143,12 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
 {
     struct box b;
     scry_status st = as_box(&b, s, err);
-    if (st == SCRY_OK) st = check_finite(psf, &b, err);
+    if (st == SCRY_OK) st = psf_measured_check_finite(psf, &b, err);
     if (st != SCRY_OK) return st;
     size_t best = 0, peak[3], step[3], edge = 0;
     double border = 0, centroid[3];
-    *out = (scry_psf_stats){.min = psf[0], .sum = scry_sum(psf, count(&b))};
-    for (size_t i = 0; i < count(&b); i++) {
+    *out = (scry_psf_stats){.min = psf[0], .sum = scry_sum(psf, psf_measured_count(&b))};
+    for (size_t i = 0; i < psf_measured_count(&b); i++) {
         if (psf[i] > psf[best]) best = i;
         out->min = fmin(out->min, psf[i]);
         if (!on_border(&b, i)) continue;
@@ -158,7 +158,7 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
     out->max = psf[best];
     if (edge && out->max > 0) out->border = border / (double)edge / out->max;
     psf_measured_split(peak, best, &b);
-    strides(step, &b);
+    psf_measured_strides(step, &b);
     core_centroid(centroid, psf, &b, peak);
     for (int a = 0; a < s->rank; a++) {
         double width[2];
@@ -167,7 +167,7 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
         out->peak[a] = peak[k];
         out->centroid[a] = centroid[k];
         out->fwhm[a] = width[0] > 0 && width[1] > 0 ? width[0] + width[1] : 0;
-        out->asymmetry[a] = asymmetry(psf, &b, k, peak[k]);
+        out->asymmetry[a] = psf_measured_asymmetry(psf, &b, k, peak[k]);
     }
     return SCRY_OK;
 }
@@ -201,9 +201,9 @@ static scry_status find_background(double *level, double *noise, const float *h,
                                    const struct box *b, scry_error *err)
 {
     size_t n = 0;
-    float *edge = scry_alloc(count(b), sizeof *edge);
+    float *edge = scry_alloc(psf_measured_count(b), sizeof *edge);
     if (!edge) return SCRY_FAIL(err, SCRY_ENOMEM, "border of the psf");
-    for (size_t i = 0; i < count(b); i++)
+    for (size_t i = 0; i < psf_measured_count(b); i++)
         if (on_border(b, i)) edge[n++] = h[i];
     if (n) {
         *level = scry_quantile(edge, n, 0.5, edge);
@@ -219,16 +219,16 @@ static scry_status find_background(double *level, double *noise, const float *h,
  * alone or in pairs is noise, and would make the box larger. */
 static scry_status drop_specks(float *h, const struct box *b, double below, scry_error *err)
 {
-    float *copy = scry_copy(h, count(b) * sizeof *h);
+    float *copy = scry_copy(h, psf_measured_count(b) * sizeof *h);
     if (!copy) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of the psf");
-    for (size_t i = 0; i < count(b); i++) {
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         size_t c[3], others = 0;
         if (!(copy[i] > 0) || copy[i] > below) continue;
         psf_measured_split(c, i, b);
         for (size_t z = c[0] ? c[0] - 1 : 0; z <= c[0] + 1 && z < b->n[0]; z++)
             for (size_t y = c[1] ? c[1] - 1 : 0; y <= c[1] + 1 && y < b->n[1]; y++)
                 for (size_t x = c[2] ? c[2] - 1 : 0; x <= c[2] + 1 && x < b->n[2]; x++)
-                    others += copy[at(b, z, y, x)] > 0;
+                    others += copy[psf_measured_at(b, z, y, x)] > 0;
         if (others < 3) h[i] = 0; /* itself is one of them */
     }
     scry_free(copy);
@@ -237,25 +237,27 @@ static scry_status drop_specks(float *h, const struct box *b, double below, scry
 
 /* h minus background, without what is negative or drowned in the noise: a thousand voxels of
  * rectified noise would weigh as much as the PSF. */
-static scry_status subtract(float *h, const struct box *b, const scry_psf_prepare_opts *o,
-                            scry_psf_report *r, scry_error *err)
+static scry_status psf_measured_subtract(float *h, const struct box *b,
+                                         const scry_psf_prepare_opts *o, scry_psf_report *r,
+                                         scry_error *err)
 {
     double sum = 0, low = h[0], high = h[0], light = 0, negative = 0;
     scry_status st = SCRY_OK;
-    for (size_t i = 0; i < count(b); i++) {
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         sum += h[i];
         low = fmin(low, h[i]);
         high = fmax(high, h[i]);
     }
-    if (low == high && count(b) > 1)
-        return SCRY_FAIL(err, SCRY_EINVAL, "psf: all %zu values equal %g", count(b), low);
+    if (low == high && psf_measured_count(b) > 1)
+        return SCRY_FAIL(err, SCRY_EINVAL, "psf: all %zu values equal %g", psf_measured_count(b),
+                         low);
     const bool prepared = fabs(sum - 1) < 1e-3 && low > -1e-3 * high;
     if (!isnan(o->background))
         r->background = o->background;
     else if (!prepared)
         st = find_background(&r->background, &r->noise, h, b, err);
     if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < count(b); i++) {
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         const double v = h[i] - r->background;
         if (v > 0)
             light += v;
@@ -282,15 +284,15 @@ static size_t smooth_peak(const float *h, const struct box *b)
     double brightest = -INFINITY;
     for (int a = 0; a < 3; a++)
         reach[a] = b->n[a] > 2 ? 1 : 0;
-    for (size_t i = 0; i < count(b); i++) {
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         double sum = 0;
         psf_measured_split(c, i, b);
         for (size_t z = 0; z <= 2 * reach[0]; z++)
             for (size_t y = 0; y <= 2 * reach[1]; y++)
                 for (size_t x = 0; x <= 2 * reach[2]; x++)
-                    sum += h[at(b, (c[0] + b->n[0] + z - reach[0]) % b->n[0],
-                                (c[1] + b->n[1] + y - reach[1]) % b->n[1],
-                                (c[2] + b->n[2] + x - reach[2]) % b->n[2])];
+                    sum += h[psf_measured_at(b, (c[0] + b->n[0] + z - reach[0]) % b->n[0],
+                                             (c[1] + b->n[1] + y - reach[1]) % b->n[1],
+                                             (c[2] + b->n[2] + x - reach[2]) % b->n[2])];
         if (sum <= brightest) continue;
         brightest = sum;
         best = i;
@@ -301,14 +303,14 @@ static size_t smooth_peak(const float *h, const struct box *b)
 /* Undoes Fourier order: voxel 0 goes to n/2. */
 static scry_status roll_from_corner(float *h, const struct box *b, scry_error *err)
 {
-    float *copy = scry_copy(h, count(b) * sizeof *h);
+    float *copy = scry_copy(h, psf_measured_count(b) * sizeof *h);
     if (!copy) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of the psf");
-    for (size_t i = 0; i < count(b); i++) {
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         size_t c[3];
         psf_measured_split(c, i, b);
         for (int a = 0; a < 3; a++)
             c[a] = (c[a] + b->n[a] / 2) % b->n[a];
-        h[at(b, c[0], c[1], c[2])] = copy[i];
+        h[psf_measured_at(b, c[0], c[1], c[2])] = copy[i];
     }
     scry_free(copy);
     return SCRY_OK;
@@ -316,13 +318,14 @@ static scry_status roll_from_corner(float *h, const struct box *b, scry_error *e
 
 /* A PSF in Fourier order has its peak in the corner; its border is not its background, so that it
  * is rolled before that is measured. */
-static scry_status unroll(float *h, const struct box *b, scry_psf_report *r, scry_error *err)
+static scry_status psf_measured_unroll(float *h, const struct box *b, scry_psf_report *r,
+                                       scry_error *err)
 {
     size_t peak[3];
     psf_measured_split(peak, smooth_peak(h, b), b);
     for (int a = 0; a < 3; a++)
         if (b->n[a] > 3 && peak[a] > 1 && peak[a] + 1 < b->n[a]) return SCRY_OK;
-    if (count(b) <= 9) return SCRY_OK;
+    if (psf_measured_count(b) <= 9) return SCRY_OK;
     r->warnings |= SCRY_PSF_WARN_CORNER;
     return roll_from_corner(h, b, err);
 }
@@ -352,7 +355,7 @@ static scry_status half_size(size_t *half, const float *h, const struct box *b, 
     double *ring = scry_alloc(b->n[axis], sizeof *ring); /* light at each distance */
     if (!ring) return SCRY_FAIL(err, SCRY_ENOMEM, "profile of the psf");
     double total = 0, outside = 0;
-    for (size_t i = 0; i < count(b); i++) {
+    for (size_t i = 0; i < psf_measured_count(b); i++) {
         size_t where[3];
         psf_measured_split(where, i, b);
         ring[where[axis] > c ? where[axis] - c : c - where[axis]] += h[i];
@@ -368,12 +371,12 @@ static scry_status half_size(size_t *half, const float *h, const struct box *b, 
 
 /* Cuts a box of 2 half + 1 around the centre, zeros where it leaves the file; sum 1. Moving the
  * content inside the box, and not around its borders, keeps a tail on its own side. */
-static void cut(float *out, const struct box *ob, const float *h, const struct box *b,
-                const size_t *centre, double *energy)
+static void psf_measured_cut(float *out, const struct box *ob, const float *h, const struct box *b,
+                             const size_t *centre, double *energy)
 {
     double inside = 0;
-    const double all = scry_sum(h, count(b));
-    for (size_t i = 0; i < count(ob); i++) {
+    const double all = scry_sum(h, psf_measured_count(b));
+    for (size_t i = 0; i < psf_measured_count(ob); i++) {
         size_t c[3];
         bool ok = true;
         psf_measured_split(c, i, ob);
@@ -381,10 +384,10 @@ static void cut(float *out, const struct box *ob, const float *h, const struct b
             c[a] = c[a] + centre[a] - ob->n[a] / 2; /* wraps to huge below zero */
             ok = ok && c[a] < b->n[a];
         }
-        out[i] = ok ? h[at(b, c[0], c[1], c[2])] : 0;
+        out[i] = ok ? h[psf_measured_at(b, c[0], c[1], c[2])] : 0;
         inside += out[i];
     }
-    scry_scale(out, 1 / inside, count(ob));
+    scry_scale(out, 1 / inside, psf_measured_count(ob));
     *energy = inside / all;
 }
 
@@ -407,15 +410,15 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
         st = SCRY_FAIL(err, SCRY_ESHAPE, "a measured psf has 2 or 3 axes, not %d", is->rank);
     if (st == SCRY_OK && !(o.energy > 0 && o.energy <= 1))
         st = SCRY_FAIL(err, SCRY_EINVAL, "psf: energy to keep %g, expected 0 to 1", o.energy);
-    if (st == SCRY_OK) st = check_finite(in, &b, err);
+    if (st == SCRY_OK) st = psf_measured_check_finite(in, &b, err);
     if (st != SCRY_OK) goto done;
-    h = scry_copy(in, count(&b) * sizeof *h);
+    h = scry_copy(in, psf_measured_count(&b) * sizeof *h);
     if (!h) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "a copy of the psf");
         goto done;
     }
-    if ((st = unroll(h, &b, &r, err)) != SCRY_OK) goto done;
-    if ((st = subtract(h, &b, &o, &r, err)) != SCRY_OK) goto done;
+    if ((st = psf_measured_unroll(h, &b, &r, err)) != SCRY_OK) goto done;
+    if ((st = psf_measured_subtract(h, &b, &o, &r, err)) != SCRY_OK) goto done;
     find_centre(centre, h, &b, &r);
     *s = (scry_space){.rank = is->rank};
     for (int a = b.lead; a < 3; a++) {
@@ -426,12 +429,12 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
         if (limit && half > (limit - 1) / 2) half = (limit - 1) / 2;
         ob.n[a] = s->dims[a - b.lead] = 2 * half + 1;
     }
-    *psf = scry_alloc(count(&ob), sizeof **psf);
+    *psf = scry_alloc(psf_measured_count(&ob), sizeof **psf);
     if (!*psf) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "the prepared psf");
         goto done;
     }
-    cut(*psf, &ob, h, &b, centre, &r.energy);
+    psf_measured_cut(*psf, &ob, h, &b, centre, &r.energy);
     if ((st = scry_psf_measure(&r.stats, h, is, err)) != SCRY_OK) goto done;
     if (r.stats.border > 0.05) r.warnings |= SCRY_PSF_WARN_BORDER;
     if ((st = scry_psf_measure(&r.stats, *psf, s, err)) != SCRY_OK) goto done;

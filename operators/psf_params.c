@@ -119,7 +119,7 @@ struct text {
 __attribute__((format(printf, 2, 3)))
 #endif
 static void
-append(struct text *t, const char *fmt, ...)
+psf_params_append(struct text *t, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -134,7 +134,7 @@ static const char *list_models(char *buf, size_t size)
 {
     struct text t = {buf, size, 0};
     for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++)
-        append(&t, m ? ", %s" : "%s", models[m].name);
+        psf_params_append(&t, m ? ", %s" : "%s", models[m].name);
     return buf;
 }
 
@@ -143,13 +143,13 @@ static const char *list_keys(scry_psf_model model, char *buf, size_t size)
     struct text t = {buf, size, 0};
     for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++)
         if (scry_psf_model_uses(model, (scry_psf_key)k))
-            append(&t, t.used ? ", %s" : "%s", keys[k].name);
+            psf_params_append(&t, t.used ? ", %s" : "%s", keys[k].name);
     return buf;
 }
 
 /* " (did you mean \"sigma\"?)" in buf, or nothing where no name is near. */
-static const char *guess(const char *word, size_t n, const char *const *names, size_t count,
-                         char *buf, size_t size)
+static const char *psf_params_guess(const char *word, size_t n, const char *const *names,
+                                    size_t count, char *buf, size_t size)
 {
     const char *near = scry_nearest_name(word, n, names, count);
     buf[0] = '\0';
@@ -162,7 +162,7 @@ static const char *guess_model(const char *word, size_t n, char *buf, size_t siz
     const char *names[SCRY_PSF_MODEL_COUNT];
     for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++)
         names[m] = models[m].name;
-    return guess(word, n, names, SCRY_PSF_MODEL_COUNT, buf, size);
+    return psf_params_guess(word, n, names, SCRY_PSF_MODEL_COUNT, buf, size);
 }
 
 static const char *guess_key(scry_psf_model model, const char *word, size_t n, char *buf,
@@ -172,7 +172,7 @@ static const char *guess_key(scry_psf_model model, const char *word, size_t n, c
     size_t count = 0;
     for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++)
         if (scry_psf_model_uses(model, (scry_psf_key)k)) names[count++] = keys[k].name;
-    return guess(word, n, names, count, buf, size);
+    return psf_params_guess(word, n, names, count, buf, size);
 }
 
 /* The model that spec names up to its end or ':', or -1. */
@@ -263,7 +263,8 @@ scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err
     return SCRY_OK;
 }
 
-static void offer(scry_psf_params *p, scry_psf_key key, double value, scry_psf_origin origin)
+static void psf_params_offer(scry_psf_params *p, scry_psf_key key, double value,
+                             scry_psf_origin origin)
 {
     if (!scry_psf_model_uses(p->model, key) || p->origin[key] >= origin) return;
     if (!(value >= keys[key].low && value <= keys[key].high)) return;
@@ -273,12 +274,12 @@ static void offer(scry_psf_params *p, scry_psf_key key, double value, scry_psf_o
 
 void scry_psf_merge(scry_psf_params *p, const scry_psf_metadata *m)
 {
-    offer(p, SCRY_PSF_NA, m->na, SCRY_PSF_FILE);
-    offer(p, SCRY_PSF_NI, m->ni, SCRY_PSF_FILE);
-    offer(p, SCRY_PSF_WAVELENGTH, m->wavelength_nm, SCRY_PSF_FILE);
-    offer(p, SCRY_PSF_EXCITATION, m->excitation_nm, SCRY_PSF_FILE);
-    offer(p, SCRY_PSF_PIXEL, m->pixel_um * 1e3, SCRY_PSF_FILE);
-    offer(p, SCRY_PSF_SPACING, m->spacing_um * 1e3, SCRY_PSF_FILE);
+    psf_params_offer(p, SCRY_PSF_NA, m->na, SCRY_PSF_FILE);
+    psf_params_offer(p, SCRY_PSF_NI, m->ni, SCRY_PSF_FILE);
+    psf_params_offer(p, SCRY_PSF_WAVELENGTH, m->wavelength_nm, SCRY_PSF_FILE);
+    psf_params_offer(p, SCRY_PSF_EXCITATION, m->excitation_nm, SCRY_PSF_FILE);
+    psf_params_offer(p, SCRY_PSF_PIXEL, m->pixel_um * 1e3, SCRY_PSF_FILE);
+    psf_params_offer(p, SCRY_PSF_SPACING, m->spacing_um * 1e3, SCRY_PSF_FILE);
 }
 
 /* Defaults, in an order in which each may lean on those before it. */
@@ -287,22 +288,28 @@ static void fill_defaults(scry_psf_params *p)
     double *v = p->value;
     if (p->origin[SCRY_PSF_SIGMA] != SCRY_PSF_UNSET)
         for (int k = SCRY_PSF_SIGMA_X; k <= SCRY_PSF_SIGMA_Z; k++)
-            offer(p, (scry_psf_key)k, v[SCRY_PSF_SIGMA], SCRY_PSF_DEFAULT);
+            psf_params_offer(p, (scry_psf_key)k, v[SCRY_PSF_SIGMA], SCRY_PSF_DEFAULT);
     if (p->origin[SCRY_PSF_NA] != SCRY_PSF_UNSET) {
         /* Dry lenses end at 0.95; water lenses at about 1.27. */
         const double na = v[SCRY_PSF_NA];
-        offer(p, SCRY_PSF_NI, na <= 0.95 ? 1.0 : na <= 1.27 ? 1.333 : 1.518, SCRY_PSF_DEFAULT);
-        offer(p, SCRY_PSF_NI0, v[SCRY_PSF_NI], SCRY_PSF_DEFAULT);
-        offer(p, SCRY_PSF_NS, v[SCRY_PSF_NI], SCRY_PSF_DEFAULT);
+        psf_params_offer(p, SCRY_PSF_NI,
+                         na <= 0.95   ? 1.0
+                         : na <= 1.27 ? 1.333
+                                      : 1.518,
+                         SCRY_PSF_DEFAULT);
+        psf_params_offer(p, SCRY_PSF_NI0, v[SCRY_PSF_NI], SCRY_PSF_DEFAULT);
+        psf_params_offer(p, SCRY_PSF_NS, v[SCRY_PSF_NI], SCRY_PSF_DEFAULT);
     }
-    offer(p, SCRY_PSF_NG, 1.5255, SCRY_PSF_DEFAULT); /* ISO 8255-1: 1.5255 at 546.1 nm, 170 um */
-    offer(p, SCRY_PSF_NG0, v[SCRY_PSF_NG], SCRY_PSF_DEFAULT);
-    offer(p, SCRY_PSF_TG, 170, SCRY_PSF_DEFAULT);
-    offer(p, SCRY_PSF_TG0, v[SCRY_PSF_TG], SCRY_PSF_DEFAULT);
-    offer(p, SCRY_PSF_WD, 150, SCRY_PSF_DEFAULT);
-    offer(p, SCRY_PSF_DEPTH, 0, SCRY_PSF_DEFAULT);
-    offer(p, SCRY_PSF_PINHOLE, 1, SCRY_PSF_DEFAULT);
-    offer(p, SCRY_PSF_ENERGY, p->model == SCRY_PSF_GAUSSIAN ? 0.9997 : 0.99, SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_NG, 1.5255,
+                     SCRY_PSF_DEFAULT); /* ISO 8255-1: 1.5255 at 546.1 nm, 170 um */
+    psf_params_offer(p, SCRY_PSF_NG0, v[SCRY_PSF_NG], SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_TG, 170, SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_TG0, v[SCRY_PSF_TG], SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_WD, 150, SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_DEPTH, 0, SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_PINHOLE, 1, SCRY_PSF_DEFAULT);
+    psf_params_offer(p, SCRY_PSF_ENERGY, p->model == SCRY_PSF_GAUSSIAN ? 0.9997 : 0.99,
+                     SCRY_PSF_DEFAULT);
 }
 
 static bool only_in_3d(int key)
@@ -342,15 +349,15 @@ size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size)
 {
     static const char *const origins[] = {"automatic", "default", "from file", "given"};
     struct text t = {text, size, 0};
-    append(&t, "psf model %s\n", models[p->model].name);
+    psf_params_append(&t, "psf model %s\n", models[p->model].name);
     for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++) {
         if (!scry_psf_model_uses(p->model, (scry_psf_key)k)) continue;
         if (p->origin[k] == SCRY_PSF_UNSET)
-            append(&t, "  %-11s %-9s %-6s %s\n", keys[k].name, "-", keys[k].unit,
-                   (keys[k].required >> p->model) & 1 ? "not known" : origins[0]);
+            psf_params_append(&t, "  %-11s %-9s %-6s %s\n", keys[k].name, "-", keys[k].unit,
+                              (keys[k].required >> p->model) & 1 ? "not known" : origins[0]);
         else
-            append(&t, "  %-11s %-9g %-6s %s\n", keys[k].name, p->value[k], keys[k].unit,
-                   origins[p->origin[k]]);
+            psf_params_append(&t, "  %-11s %-9g %-6s %s\n", keys[k].name, p->value[k], keys[k].unit,
+                              origins[p->origin[k]]);
     }
     return t.used;
 }
@@ -358,15 +365,15 @@ size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size)
 size_t scry_psf_help(char *text, size_t size)
 {
     struct text t = {text, size, 0};
-    append(&t, "PSF models (model:key=value,...):\n");
+    psf_params_append(&t, "PSF models (model:key=value,...):\n");
     for (int m = 0; m < SCRY_PSF_MODEL_COUNT; m++) {
         char list[256];
-        append(&t, "  %-13s %s\n  %-13s keys: %s\n", models[m].name, models[m].help, "",
-               list_keys((scry_psf_model)m, list, sizeof list));
+        psf_params_append(&t, "  %-13s %s\n  %-13s keys: %s\n", models[m].name, models[m].help, "",
+                          list_keys((scry_psf_model)m, list, sizeof list));
     }
-    append(&t, "Keys (default; * a file's metadata may give it):\n");
+    psf_params_append(&t, "Keys (default; * a file's metadata may give it):\n");
     for (int k = 0; k < SCRY_PSF_KEY_COUNT; k++)
-        append(&t, "  %-10s %c %-6s %s\n", keys[k].name, keys[k].metadata ? '*' : ' ', keys[k].unit,
-               keys[k].help);
+        psf_params_append(&t, "  %-10s %c %-6s %s\n", keys[k].name, keys[k].metadata ? '*' : ' ',
+                          keys[k].unit, keys[k].help);
     return t.used;
 }

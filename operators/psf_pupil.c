@@ -23,7 +23,7 @@ struct wave {
 
 /* sqrt(n^2 - s^2) and its derivative. At s = n the derivative is infinite: bounded, because it only
  * says how far rays go. */
-static double q(double n, double s, double *slope)
+static double psf_pupil_q(double n, double s, double *slope)
 {
     const double root = sqrt(fmax(n * n - s * s, 0));
     *slope = -s / fmax(root, 1e-3);
@@ -40,9 +40,11 @@ static struct wave wave_at(const scry_psf_params *p, double s)
         w.slope_axial = -s / v[SCRY_PSF_NI];
         return w;
     }
-    const double qs = q(v[SCRY_PSF_NS], s, &d[0]), qi = q(v[SCRY_PSF_NI], s, &d[1]);
-    const double qi0 = q(v[SCRY_PSF_NI0], s, &d[2]), qg = q(v[SCRY_PSF_NG], s, &d[3]);
-    const double qg0 = q(v[SCRY_PSF_NG0], s, &d[4]);
+    const double qs = psf_pupil_q(v[SCRY_PSF_NS], s, &d[0]),
+                 qi = psf_pupil_q(v[SCRY_PSF_NI], s, &d[1]);
+    const double qi0 = psf_pupil_q(v[SCRY_PSF_NI0], s, &d[2]),
+                 qg = psf_pupil_q(v[SCRY_PSF_NG], s, &d[3]);
+    const double qg0 = psf_pupil_q(v[SCRY_PSF_NG0], s, &d[4]);
     const double depth = v[SCRY_PSF_DEPTH], wd = v[SCRY_PSF_WD];
     const double tg = v[SCRY_PSF_TG], tg0 = v[SCRY_PSF_TG0];
     w.base = depth * qs + tg * qg - tg0 * qg0 + wd * (qi - qi0);
@@ -123,7 +125,7 @@ done:
 }
 
 /* The z that leaves the smallest variance of the wavefront over the pupil. */
-static double flattest(const scryi_pupil *P)
+static double psf_pupil_flattest(const scryi_pupil *P)
 {
     double w = 0, b = 0, a = 0, ab = 0, aa = 0;
     for (size_t i = 0; i < P->n; i++) {
@@ -232,7 +234,7 @@ scry_status scryi_pupil_create(scryi_pupil *P, const scry_psf_params *p, double 
     *P = (scryi_pupil){.k = 2 * SCRY_PI / (lambda_nm * 1e-3)};
     if (p->model != SCRY_PSF_BORN_WOLF) P->depth = p->value[SCRY_PSF_DEPTH];
     if ((st = place_nodes(P, p, 64, err)) != SCRY_OK) goto done;
-    P->focus = flattest(P);
+    P->focus = psf_pupil_flattest(P);
     const double residual = span_at(P, P->focus), dof = depth_of_focus(P);
     const double waves = residual * P->k / (2 * SCRY_PI);
     const double search = residual * P->k + (2 + 2 * waves) * 2 * SCRY_PI;

@@ -105,8 +105,9 @@ static double step_for(double lambda_nm, double na)
     return lambda_nm * 1e-3 / na / STEPS_PER_RESOLUTION;
 }
 
-static scry_status lens(scryi_radial *t, const scry_psf_params *p, double lambda_nm, double step,
-                        size_t planes, double dz, double reach, scry_error *err)
+static scry_status psf_radial_lens(scryi_radial *t, const scry_psf_params *p, double lambda_nm,
+                                   double step, size_t planes, double dz, double reach,
+                                   scry_error *err)
 {
     scryi_pupil P = {0};
     const double reach_z = dz * (double)(planes / 2);
@@ -118,8 +119,8 @@ static scry_status lens(scryi_radial *t, const scry_psf_params *p, double lambda
 }
 
 /* [2 J1(v)/v]^2, whose integral over the plane is 4 pi / (k NA)^2; in every plane. */
-static scry_status airy(scryi_radial *t, const scry_psf_params *p, size_t planes, double reach,
-                        scry_error *err)
+static scry_status psf_radial_airy(scryi_radial *t, const scry_psf_params *p, size_t planes,
+                                   double reach, scry_error *err)
 {
     const double na = p->value[SCRY_PSF_NA], lambda = p->value[SCRY_PSF_WAVELENGTH];
     const double k = 2 * SCRY_PI * na / (lambda * 1e-3);
@@ -186,7 +187,7 @@ static void disc_convolve(double *out, size_t n, const double *in, size_t in_n,
 }
 
 /* Integral of h 2 pi r dr over the table, trapezoids, up to radius index j. */
-static void cumulate(double *total, const scryi_radial *t)
+static void psf_radial_cumulate(double *total, const scryi_radial *t)
 {
     const double area = 2 * SCRY_PI * t->step * t->step;
     for (size_t j = 0; j < t->n; j++) {
@@ -202,8 +203,8 @@ static void cumulate(double *total, const scryi_radial *t)
         total[j] += total[j - 1];
 }
 
-static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t planes, double dz,
-                            double reach, scry_error *err)
+static scry_status psf_radial_confocal(scryi_radial *t, const scry_psf_params *p, size_t planes,
+                                       double dz, double reach, scry_error *err)
 {
     const double na = p->value[SCRY_PSF_NA];
     const double excitation = p->value[SCRY_PSF_EXCITATION];
@@ -213,9 +214,10 @@ static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t pl
     scryi_radial detect = {0};
     struct disc disc = {0};
     double *sums = NULL;
-    scry_status st = lens(t, p, excitation, step, planes, dz, reach, err);
+    scry_status st = psf_radial_lens(t, p, excitation, step, planes, dz, reach, err);
     if (st == SCRY_OK)
-        st = lens(&detect, p, emission, step, planes, dz, reach + pinhole + 4 * step, err);
+        st = psf_radial_lens(&detect, p, emission, step, planes, dz, reach + pinhole + 4 * step,
+                             err);
     if (st == SCRY_OK) st = disc_create(&disc, pinhole, step, err);
     if (st != SCRY_OK) goto done;
     sums = scry_alloc(planes * t->n, sizeof *sums);
@@ -235,7 +237,7 @@ static scry_status confocal(scryi_radial *t, const scry_psf_params *p, size_t pl
     }
     /* No closed form for the light; the profile falls as r^-6, so the table holds all that
      * counts. */
-    cumulate(sums, t);
+    psf_radial_cumulate(sums, t);
     t->light = sums[t->n - 1];
 done:
     scryi_radial_free(&detect);
@@ -251,11 +253,12 @@ scry_status scryi_radial_create(scryi_radial *t, const scry_psf_params *p, size_
     scry_status st;
     *t = (scryi_radial){0};
     if (p->model == SCRY_PSF_AIRY)
-        st = airy(t, p, planes, reach, err);
+        st = psf_radial_airy(t, p, planes, reach, err);
     else if (p->model == SCRY_PSF_CONFOCAL)
-        st = confocal(t, p, planes, dz, reach, err);
+        st = psf_radial_confocal(t, p, planes, dz, reach, err);
     else
-        st = lens(t, p, lambda, step_for(lambda, p->value[SCRY_PSF_NA]), planes, dz, reach, err);
+        st = psf_radial_lens(t, p, lambda, step_for(lambda, p->value[SCRY_PSF_NA]), planes, dz,
+                             reach, err);
     if (st != SCRY_OK) scryi_radial_free(t);
     return st;
 }

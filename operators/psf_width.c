@@ -39,7 +39,7 @@ struct width_rings {
 /* ---- spectra ---- */
 
 /* A plane, or the sum of a stack's planes, from in to out (rows x columns, zeros beyond). */
-static void flatten(float *out, size_t columns, const float *in, const scry_space *s)
+static void psf_width_flatten(float *out, size_t columns, const float *in, const scry_space *s)
 {
     const size_t ny = s->dims[s->rank - 2], nx = s->dims[s->rank - 1];
     const size_t planes = scry_space_count(s) / (ny * nx);
@@ -49,24 +49,25 @@ static void flatten(float *out, size_t columns, const float *in, const scry_spac
                 out[y * columns + x] += in[(z * ny + y) * nx + x];
 }
 
-static double hann(size_t i, size_t n)
+static double psf_width_hann(size_t i, size_t n)
 {
     const double s = sin(SCRY_PI * ((double)i + 0.5) / (double)n);
     return s * s;
 }
 
 /* v = w (v - its weighted mean); returns sum w^2. */
-static double window(float *v, size_t ny, size_t nx)
+static double psf_width_window(float *v, size_t ny, size_t nx)
 {
     double total = 0, weights = 0, square = 0;
     for (size_t i = 0; i < ny * nx; i++) {
-        const double w = hann(i / nx, ny) * hann(i % nx, nx);
+        const double w = psf_width_hann(i / nx, ny) * psf_width_hann(i % nx, nx);
         total += w * v[i];
         weights += w;
         square += w * w;
     }
     for (size_t i = 0; i < ny * nx; i++)
-        v[i] = (float)(hann(i / nx, ny) * hann(i % nx, nx) * (v[i] - total / weights));
+        v[i] = (float)(psf_width_hann(i / nx, ny) * psf_width_hann(i % nx, nx) *
+                       (v[i] - total / weights));
     return square;
 }
 
@@ -124,8 +125,8 @@ static scry_status measure_rings(struct width_rings *r, const float *y, const sc
     struct bin bins[RINGS] = {{0, 0, 0}};
     float *v = scry_alloc(ny * nx, sizeof *v);
     if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "a plane of %zu x %zu pixels", ny, nx);
-    flatten(v, nx, y, s);
-    const double square = window(v, ny, nx);
+    psf_width_flatten(v, nx, y, s);
+    const double square = psf_width_window(v, ny, nx);
     const scry_status st = bin_spectrum(bins, RINGS, width, v, ny, nx, err);
     scry_free(v);
     for (size_t b = 2; st == SCRY_OK && b < RINGS; b++) {
@@ -171,7 +172,7 @@ static scry_status measure_transfer(double *h, const float *psf, const scry_spac
     struct bin bins[TRANSFER] = {{0, 0, 0}};
     float *v = scry_alloc(n[0] * n[1], sizeof *v);
     if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "transfer function");
-    flatten(v, n[1], psf, ps);
+    psf_width_flatten(v, n[1], psf, ps);
     const scry_status st = bin_spectrum(bins, TRANSFER, 0.5 / (TRANSFER - 1), v, n[0], n[1], err);
     scry_free(v);
     if (st != SCRY_OK) return st;
@@ -250,7 +251,7 @@ static struct fit fit_specimen(double (*scale)[SLOPES], const struct width_rings
 }
 
 /* Where the profile, linear between its points, crosses `level` on one side of its minimum. */
-static double crossing(const double *profile, size_t at, int dir, double level)
+static double psf_width_crossing(const double *profile, size_t at, int dir, double level)
 {
     for (size_t i = at; dir < 0 ? i > 0 : i + 1 < WIDTHS; i += (size_t)dir) {
         const double a = profile[i], b = profile[i + (size_t)dir];
@@ -260,7 +261,7 @@ static double crossing(const double *profile, size_t at, int dir, double level)
 }
 
 /* From the profile over the grid to the answer. */
-static void conclude(scry_psf_width *out, const double *profile, size_t best)
+static void psf_width_conclude(scry_psf_width *out, const double *profile, size_t best)
 {
     const double level = profile[best] + 3.84; /* 95 % of chi^2 with one degree of freedom */
     double at = (double)best;
@@ -268,8 +269,8 @@ static void conclude(scry_psf_width *out, const double *profile, size_t best)
         const double a = profile[best - 1], b = profile[best], c = profile[best + 1];
         at += a - 2 * b + c > 0 ? 0.5 * (a - c) / (a - 2 * b + c) : 0;
     }
-    const double from = crossing(profile, best, -1, level);
-    const double to = crossing(profile, best, 1, profile[best] + too_wide);
+    const double from = psf_width_crossing(profile, best, -1, level);
+    const double to = psf_width_crossing(profile, best, 1, profile[best] + too_wide);
     const double width = first_width * exp(step * at);
     const double down = hypot(step * (at - from), 2 * width_error);
     const double up = hypot(step * (to - at), 2 * width_error);
@@ -343,7 +344,7 @@ scry_status scry_psf_width_estimate(scry_psf_width *out, const float *y, const s
         out->slope = now.slope;
         out->knee = now.knee;
     }
-    conclude(out, profile, best);
+    psf_width_conclude(out, profile, best);
 done:
     scry_free(r);
     return st;

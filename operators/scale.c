@@ -22,8 +22,8 @@ struct middle {
 
 /* The mask of the axes that are k-space, the other one of length 1: sampled where any coil has
  * anything, in any place of the image. */
-static void sampled(unsigned char *mask, const float complex *kspace, size_t coils, size_t ny,
-                    size_t nx, unsigned axes)
+static void scale_sampled(unsigned char *mask, const float complex *kspace, size_t coils, size_t ny,
+                          size_t nx, unsigned axes)
 {
     for (size_t i = 0; i < coils * ny * nx; i++) {
         const size_t x = i % nx, y = i / nx % ny;
@@ -46,7 +46,7 @@ static scry_status middle_of(struct middle *m, const float complex *kspace, size
     scry_error few = {0}; /* a centre that is not fully sampled is no failure here */
     unsigned char *mask = scry_alloc(ky * kx, 1);
     if (!mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu x %zu samples", ky, kx);
-    sampled(mask, kspace, coils, ny, nx, axes);
+    scale_sampled(mask, kspace, coils, ny, nx, axes);
     const scry_status st = scry_calibration_region(&cy, &cx, mask, ky, kx, MIDDLE_SIDE, 1, &few);
     scry_free(mask);
     if (st == SCRY_ENOMEM) return SCRY_FAIL(err, st, "%s", few.text);

@@ -19,7 +19,7 @@ struct bench {
     float complex *panel;
 };
 
-static size_t padded(size_t lines)
+static size_t sense_padded(size_t lines)
 {
     return (lines + LINES - 1) / LINES * LINES;
 }
@@ -41,7 +41,8 @@ static size_t piece_entries(const scryi_fourier *A) /* a block, of the image or 
 
 static size_t bench_entries(const scryi_fourier *A)
 {
-    return 2 * A->sets * block_entries(A) + 2 * piece_entries(A) + padded(A->lines) * A->pitch;
+    return 2 * A->sets * block_entries(A) + 2 * piece_entries(A) +
+           sense_padded(A->lines) * A->pitch;
 }
 
 void scryi_fourier_size_work(scryi_fourier *A)
@@ -66,7 +67,7 @@ static struct bench bench_of(const scryi_fourier *A, int threads, void *work)
 }
 
 /* The scratch was sized for the threads there were at creation. */
-static int team(const scryi_fourier *A)
+static int sense_team(const scryi_fourier *A)
 {
     if (A->threads == 1) return 1;
     const int now = omp_get_max_threads();
@@ -141,7 +142,7 @@ static void combine_block(const scryi_fourier *A, float complex *sum, const floa
 }
 
 /* Lines of n entries, `distance` apart, times weights that stand twice. */
-static void weigh(float complex *x, size_t n, size_t distance, const float *w, size_t step)
+static void sense_weigh(float complex *x, size_t n, size_t distance, const float *w, size_t step)
 {
     for (size_t l = 0; l < LINES; l++, w += step, x += distance) {
         float *v = (float *)x;
@@ -151,8 +152,8 @@ static void weigh(float complex *x, size_t n, size_t distance, const float *w, s
 }
 
 /* The panel of one coil from the image in blocks: the transform along a. */
-static void spread(const scryi_fourier *A, const struct bench *b, const float complex *blocks,
-                   size_t coil)
+static void sense_spread(const scryi_fourier *A, const struct bench *b, const float complex *blocks,
+                         size_t coil)
 {
     const size_t step = A->sets * block_entries(A);
     for (size_t k = 0; k < A->blocks; k++) {
@@ -216,7 +217,7 @@ static void filter_panel(const scryi_fourier *A, const struct bench *b)
     float complex *lines = b->panel;
     for (size_t i = 0; i < A->lines; i += LINES, lines += LINES * A->pitch) {
         scry_fft_many_forward(A->fft_b, b->spectrum, lines);
-        weigh(b->spectrum, A->nb, A->pitch, A->weight + i * A->weight_step, A->weight_step);
+        sense_weigh(b->spectrum, A->nb, A->pitch, A->weight + i * A->weight_step, A->weight_step);
         scry_fft_many_backward(A->fft_b, lines, b->spectrum);
     }
 }
@@ -250,11 +251,11 @@ void scryi_fourier_forward(const scryi_fourier *A, const scryi_samples *table, f
 {
     float complex *blocks = work;
     load_image(A, blocks, x);
-    const int threads = team(A);
+    const int threads = sense_team(A);
     SCRY_PARALLEL_FOR(
         threads, for (size_t c = 0; c < A->coils; c++) {
             const struct bench b = bench_of(A, threads, work);
-            spread(A, &b, blocks, c);
+            sense_spread(A, &b, blocks, c);
             transform_panel(A, &b, false);
             sense_gather(table, y + c * table->count, b.panel);
         });
@@ -266,18 +267,18 @@ static void sum_coils(const scryi_fourier *A, const scryi_samples *table, float 
 {
     const size_t size = image_entries(A), step = A->sets * block_entries(A);
     float complex *blocks = work, *sums = blocks + size;
-    const int threads = team(A);
+    const int threads = sense_team(A);
     SCRY_PARALLEL_FOR(
         threads, for (size_t g = 0; g < A->groups; g++) {
             const struct bench b = bench_of(A, threads, work);
             memset(sums + g * size, 0, size * sizeof *sums);
             for (size_t c = g * A->coils / A->groups; c < (g + 1) * A->coils / A->groups; c++) {
                 if (y) {
-                    memset(b.panel, 0, padded(A->lines) * A->pitch * sizeof *b.panel);
+                    memset(b.panel, 0, sense_padded(A->lines) * A->pitch * sizeof *b.panel);
                     sense_scatter(table, b.panel, y + c * table->count);
                     transform_panel(A, &b, true);
                 } else {
-                    spread(A, &b, blocks, c);
+                    sense_spread(A, &b, blocks, c);
                     filter_panel(A, &b);
                 }
                 sense_collect(A, &b, sums + g * size, c);
@@ -311,10 +312,10 @@ static void normal_block(const scryi_fourier *A, float complex *out, const float
         see_block(A, b->image, b->x, k, c);
         if (A->normal_a) {
             scry_fft_many_forward(A->fft_a, b->spectrum, b->image);
-            weigh(b->spectrum, A->na, A->na, weight, A->weight_step);
+            sense_weigh(b->spectrum, A->na, A->na, weight, A->weight_step);
             scry_fft_many_backward(A->fft_a, b->image, b->spectrum);
         } else {
-            weigh(b->image, A->na, A->na, weight, A->weight_step);
+            sense_weigh(b->image, A->na, A->na, weight, A->weight_step);
         }
         combine_block(A, b->sum, b->image, k, c);
     }
@@ -329,7 +330,7 @@ void scryi_fourier_normal(const scryi_fourier *A, float complex *out, const floa
         sum_coils(A, NULL, out, NULL, work);
         return;
     }
-    const int threads = team(A);
+    const int threads = sense_team(A);
     SCRY_PARALLEL_FOR(
         threads, for (size_t k = 0; k < A->blocks; k++) {
             const struct bench b = bench_of(A, threads, work);

@@ -18,7 +18,7 @@ static size_t block_sum(const size_t *sum, size_t nx, size_t y, size_t x, size_t
            sum[y * ld + x];
 }
 
-static size_t *integral(const unsigned char *mask, size_t ny, size_t nx)
+static size_t *sensitivity_integral(const unsigned char *mask, size_t ny, size_t nx)
 {
     size_t *sum = scry_alloc((ny + 1) * (nx + 1), sizeof *sum);
     if (!sum) return NULL;
@@ -34,7 +34,7 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
                                     size_t nx, size_t limit, size_t min, scry_error *err)
 {
     *cy = *cx = 0;
-    size_t *sum = integral(mask, ny, nx);
+    size_t *sum = sensitivity_integral(mask, ny, nx);
     if (!sum) return SCRY_FAIL(err, SCRY_ENOMEM, "sampling mask of %zu x %zu", ny, nx);
     const size_t max_y = limit && limit < ny ? limit : ny;
     const size_t max_x = limit && limit < nx ? limit : nx;
@@ -64,7 +64,7 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
 }
 
 /* cos^2, 1 at k = 0 and 0 one sample beyond the ends */
-static double taper(size_t i, size_t n)
+static double sensitivity_taper(size_t i, size_t n)
 {
     const double c = cos(SCRY_PI * ((double)i - (double)(n / 2)) / (double)(n + 1));
     return c * c;
@@ -91,7 +91,7 @@ scry_status scry_lowres_maps(float complex *maps, const float complex *calibrati
         for (size_t y = 0; y < cy; y++)
             for (size_t x = 0; x < cx; x++)
                 maps[c * n + (ny / 2 - cy / 2 + y) * nx + nx / 2 - cx / 2 + x] =
-                    (float)(taper(y, cy) * taper(x, cx)) *
+                    (float)(sensitivity_taper(y, cy) * sensitivity_taper(x, cx)) *
                     (calibration[(c * cy + y) * cx + x] / largest);
     scry_status st = scry_fourier_transform(maps, coils, ny, nx, SCRY_FOURIER_YX, true, err);
     if (st == SCRY_OK) {

@@ -56,7 +56,7 @@ static void copy_row(scryi_planes *Y, size_t y, const scryi_planes *X, size_t x)
 
 /* Orthonormal rows, Gram-Schmidt twice. Rows that depend on the ones before, to float precision,
  * are left out: Q->rows shrinks to the rank. */
-static void orthonormalise(scryi_planes *Q)
+static void subspace_orthonormalise(scryi_planes *Q)
 {
     size_t kept = 0;
     for (size_t r = 0; r < Q->rows; r++) {
@@ -100,7 +100,7 @@ static void iteration_clear(struct iteration *w)
 }
 
 /* Room for k rows; the rows of the basis so far are kept, the rest is random. */
-static scry_status enlarge(struct iteration *w, size_t k, scry_error *err)
+static scry_status subspace_enlarge(struct iteration *w, size_t k, scry_error *err)
 {
     const size_t n = w->G_T->rows, had = w->Q.rows;
     struct iteration old = *w;
@@ -183,7 +183,7 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
     struct iteration w = {.G_T = G_T};
     *V = (scryi_planes){0};
     size_t found = 0;
-    scry_status st = enlarge(&w, guess < n ? guess : n, err);
+    scry_status st = subspace_enlarge(&w, guess < n ? guess : n, err);
     for (int i = 0; st == SCRY_OK && i < 30; i++) {
         /* A step is a product, but its result is not asked for values at first: spans converge
          * before they are worth a look. */
@@ -191,7 +191,7 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
         const scryi_planes next = w.Z;
         w.Z = w.Q;
         w.Q = next;
-        orthonormalise(&w.Q);
+        subspace_orthonormalise(&w.Q);
         if (!w.Q.rows) {
             st = SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are zero");
             break;
@@ -201,7 +201,7 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
         const size_t k = w.Q.rows;
         /* None left over, and not because the rank is used up: there may be more. */
         if (found == k && k == w.capacity && k < n) {
-            st = enlarge(&w, 2 * k < n ? 2 * k : n, err);
+            st = subspace_enlarge(&w, 2 * k < n ? 2 * k : n, err);
             if (st == SCRY_OK) {
                 w.Z.rows = w.Q.rows;
                 scryi_product(&w.Z, &w.Q, G_T, scry_threads());

@@ -90,7 +90,7 @@ size_t scry_update_work_bytes(const scry_update *U)
 }
 
 /* x = F^-1 C L y of one image. Complex products by hand, as in blur.c. */
-static void synthesise(const struct solve *s, const float *y)
+static void update_synthesise(const struct solve *s, const float *y)
 {
     const struct scry_update *U = s->U;
     for (size_t row = 0; row < U->bins; row += U->columns) {
@@ -106,7 +106,7 @@ static void synthesise(const struct solve *s, const float *y)
 }
 
 /* out = L C^* F x + y / P of one image; y NULL: 0 */
-static void analyse(const struct solve *s, float *out, const float *y)
+static void update_analyse(const struct solve *s, float *out, const float *y)
 {
     const struct scry_update *U = s->U;
     scry_fft_forward_real(U->fft, (float complex *)(void *)s->X, s->x, s->fft);
@@ -131,16 +131,16 @@ static scry_status update_apply(void *ctx, float *out, const float *in, scry_err
     const struct scry_update *U = s->U;
     for (size_t c = 0; c < U->copies; c++) {
         const float *weights = s->weights + c * U->n, *y = in + 2 * c * U->bins;
-        synthesise(s, y);
+        update_synthesise(s, y);
         for (size_t i = 0; i < U->n; i++)
             s->x[i] *= weights[i];
-        analyse(s, out + 2 * c * U->bins, y);
+        update_analyse(s, out + 2 * c * U->bins, y);
     }
     return SCRY_OK;
 }
 
 /* Between the arithmetic and the harmonic mean of the weights. */
-static double middle(const float *w, size_t m)
+static double update_middle(const float *w, size_t m)
 {
     double sum = 0, inverse = 0;
     for (size_t i = 0; i < m; i++) {
@@ -155,7 +155,7 @@ static double middle(const float *w, size_t m)
 static void fill_filters(struct solve *s, const float *w, const float *S, double t)
 {
     const struct scry_update *U = s->U;
-    const double c = U->wide ? middle(w, U->m) : 0, scale = 1 / sqrt((double)U->n);
+    const double c = U->wide ? update_middle(w, U->m) : 0, scale = 1 / sqrt((double)U->n);
     for (size_t i = 0; i < U->bins; i++) {
         const float *C = U->C + (U->op_rank ? 2 * i : 0);
         const double variance = t * (S ? S[i] : 1), re = C[0], im = C[1];
@@ -168,7 +168,8 @@ static void fill_filters(struct solve *s, const float *w, const float *S, double
 }
 
 /* weights = R^T w^2, rhs */
-static scry_status fill_data(struct solve *s, const float *r, const float *w, scry_error *err)
+static scry_status update_fill_data(struct solve *s, const float *r, const float *w,
+                                    scry_error *err)
 {
     const struct scry_update *U = s->U;
     for (size_t i = 0; i < U->m; i++)
@@ -179,7 +180,7 @@ static scry_status fill_data(struct solve *s, const float *r, const float *w, sc
     if (st == SCRY_OK) st = scry_op_scatter(U->A, s->domain, s->cod, s->op, err);
     for (size_t c = 0; c < U->copies && st == SCRY_OK; c++) {
         memcpy(s->x, s->domain + c * U->n, U->n * sizeof *s->x);
-        analyse(s, s->rhs + 2 * c * U->bins, NULL);
+        update_analyse(s, s->rhs + 2 * c * U->bins, NULL);
     }
     return st;
 }
@@ -230,7 +231,7 @@ scry_status scry_update_solve(const scry_update *U, float *d, const float *r, co
     if (U->rank == 0 || (U->op_rank == 0 && !S))
         return solve_diagonal(&s, d, r, w, S ? t * S[0] : t, result, err);
     fill_filters(&s, w, S, t);
-    if ((st = fill_data(&s, r, w, err)) != SCRY_OK) return st;
+    if ((st = update_fill_data(&s, r, w, err)) != SCRY_OK) return st;
     const size_t pairs = 2 * U->bins * U->copies;
     memset(s.y, 0, pairs * sizeof *s.y);
     st = scry_cg_until(update_apply, NULL, &s, s.y, s.rhs, pairs, stop, s.cg, result, err);

@@ -12,8 +12,8 @@ struct callbacks_prior {
 };
 
 /* The callback's own words, or some for it. */
-static scry_status callbacks_after(const scry_prior *P, scry_status st, const char *which,
-                                   scry_error *err)
+static scry_status prior_callbacks_after(const scry_prior *P, scry_status st, const char *which,
+                                         scry_error *err)
 {
     if (st == SCRY_OK) return st;
     return SCRY_FAIL(err, st, "%s: %s failed: %s", P->ops->name, which, scry_status_name(st));
@@ -24,7 +24,7 @@ static scry_status own_denoise(const scry_prior *P, float *x0, const float *x, f
 {
     const struct callbacks_prior *C = (const struct callbacks_prior *)P;
     (void)work;
-    return callbacks_after(P, C->own.denoise(C->own.ctx, x0, x, sigma, err), "denoise", err);
+    return prior_callbacks_after(P, C->own.denoise(C->own.ctx, x0, x, sigma, err), "denoise", err);
 }
 
 static scry_status own_vjp(const scry_prior *P, float *g, float *x0, const float *x, const float *v,
@@ -33,10 +33,10 @@ static scry_status own_vjp(const scry_prior *P, float *g, float *x0, const float
     const struct callbacks_prior *C = (const struct callbacks_prior *)P;
     scry_status st = x0 ? own_denoise(P, x0, x, sigma, work, err) : SCRY_OK;
     if (st != SCRY_OK) return st;
-    return callbacks_after(P, C->own.vjp(C->own.ctx, g, x, v, sigma, err), "vjp", err);
+    return prior_callbacks_after(P, C->own.vjp(C->own.ctx, g, x, v, sigma, err), "vjp", err);
 }
 
-static void own_destroy(scry_prior *P)
+static void prior_callbacks_destroy(scry_prior *P)
 {
     struct callbacks_prior *C = (struct callbacks_prior *)P;
     if (!C) return;
@@ -62,7 +62,7 @@ scry_status scry_prior_from_callbacks(scry_prior **out, const scry_space *space,
     C->ops = (struct scry_prior_ops){.name = callbacks->name,
                                      .denoise = own_denoise,
                                      .vjp = callbacks->vjp ? own_vjp : NULL,
-                                     .destroy = own_destroy};
+                                     .destroy = prior_callbacks_destroy};
     C->base = (scry_prior){.ops = &C->ops, .space = *space, .sigma_low = low, .sigma_high = high};
     *out = &C->base;
     return SCRY_OK;

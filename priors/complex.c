@@ -23,17 +23,17 @@ static const struct complex_prior *complex_of(const scry_prior *P)
 /* Work: `PLANES` images as planes, then what a part needs. */
 enum { PLANES = 4 };
 
-static float *planes(const struct complex_prior *p, void *work, size_t i)
+static float *complex_planes(const struct complex_prior *p, void *work, size_t i)
 {
     return (float *)(void *)((char *)work + i * scry_align_up(2 * p->pixels * sizeof(float)));
 }
 
 static void *complex_plane_work(const struct complex_prior *p, void *work)
 {
-    return planes(p, work, PLANES);
+    return complex_planes(p, work, PLANES);
 }
 
-static void to_planes(const struct complex_prior *p, float *out, const float *u)
+static void complex_to_planes(const struct complex_prior *p, float *out, const float *u)
 {
     for (size_t i = 0; i < p->pixels; i++) {
         out[i] = u[2 * i];
@@ -53,9 +53,9 @@ static scry_status complex_denoise(const scry_prior *P, float *x0, const float *
                                    void *work, scry_error *err)
 {
     const struct complex_prior *p = complex_of(P);
-    float *u = planes(p, work, 0);
+    float *u = complex_planes(p, work, 0);
     scry_status st = SCRY_OK;
-    to_planes(p, u, x);
+    complex_to_planes(p, u, x);
     for (size_t k = 0; k < p->count && st == SCRY_OK; k++) {
         float *plane = u + k * p->floats;
         st = scry_prior_denoise(p->plane[k], plane, plane, sigma, complex_plane_work(p, work), err);
@@ -68,11 +68,11 @@ static scry_status complex_vjp(const scry_prior *P, float *g, float *x0, const f
                                const float *v, float sigma, void *work, scry_error *err)
 {
     const struct complex_prior *p = complex_of(P);
-    float *gs = planes(p, work, 0), *x0s = planes(p, work, 1);
-    float *xs = planes(p, work, 2), *vs = planes(p, work, 3);
+    float *gs = complex_planes(p, work, 0), *x0s = complex_planes(p, work, 1);
+    float *xs = complex_planes(p, work, 2), *vs = complex_planes(p, work, 3);
     scry_status st = SCRY_OK;
-    to_planes(p, xs, x);
-    to_planes(p, vs, v);
+    complex_to_planes(p, xs, x);
+    complex_to_planes(p, vs, v);
     for (size_t k = 0; k < p->count && st == SCRY_OK; k++) {
         const size_t at = k * p->floats;
         st = scry_prior_vjp(p->plane[k], gs + at, x0 ? x0s + at : NULL, xs + at, vs + at, sigma,
@@ -88,9 +88,9 @@ static scry_status complex_prox(const scry_prior *P, float *z, const float *v, d
                                 scry_error *err)
 {
     const struct complex_prior *p = complex_of(P);
-    float *u = planes(p, work, 0);
+    float *u = complex_planes(p, work, 0);
     scry_status st = SCRY_OK;
-    to_planes(p, u, v);
+    complex_to_planes(p, u, v);
     for (size_t k = 0; k < p->count && st == SCRY_OK; k++) {
         float *plane = u + k * p->floats;
         st = scry_prior_prox(p->plane[k], plane, plane, t, complex_plane_work(p, work), err);
@@ -103,9 +103,9 @@ static scry_status complex_value(const scry_prior *P, double *value, const float
                                  scry_error *err)
 {
     const struct complex_prior *p = complex_of(P);
-    float *us = planes(p, work, 0);
+    float *us = complex_planes(p, work, 0);
     double sum = 0, one;
-    to_planes(p, us, u);
+    complex_to_planes(p, us, u);
     for (size_t k = 0; k < p->count; k++) {
         const scry_status st = scry_prior_value(p->plane[k], &one, us + k * p->floats,
                                                 complex_plane_work(p, work), err);
@@ -127,8 +127,8 @@ static void pair_filter(const struct scryi_gaussian *G, float *out, const float 
                         enum scryi_gaussian_gain kind, double t, bool about_mean, void *work)
 {
     const struct complex_prior *p = (const struct complex_prior *)G;
-    float *u = planes(p, work, 0);
-    to_planes(p, u, in);
+    float *u = complex_planes(p, work, 0);
+    complex_to_planes(p, u, in);
     for (size_t k = 0; k < p->count; k++) {
         const struct scryi_gaussian *plane = complex_gaussian(p, k);
         float *at = u + k * p->floats;
@@ -140,9 +140,9 @@ static void pair_filter(const struct scryi_gaussian *G, float *out, const float 
 static double pair_energy(const struct scryi_gaussian *G, const float *u, void *work)
 {
     const struct complex_prior *p = (const struct complex_prior *)G;
-    float *us = planes(p, work, 0);
+    float *us = complex_planes(p, work, 0);
     double energy = 0;
-    to_planes(p, us, u);
+    complex_to_planes(p, us, u);
     for (size_t k = 0; k < p->count; k++) {
         const struct scryi_gaussian *plane = complex_gaussian(p, k);
         energy += plane->energy(plane, us + k * p->floats, complex_plane_work(p, work));
@@ -183,7 +183,7 @@ static const struct scry_prior_ops complex_ops = {
     .destroy = complex_destroy,
 };
 
-static bool has_gaussian_hooks(const scry_prior *P)
+static bool complex_has_gaussian_hooks(const scry_prior *P)
 {
     return P->ops->denoise == scryi_gaussian_denoise;
 }
@@ -198,7 +198,7 @@ static void choose_hooks(struct complex_prior *p, const char *name)
         if (!scry_prior_has_vjp(p->plane[k])) p->ops.vjp = NULL;
         if (!scry_prior_has_prox(p->plane[k])) p->ops.prox = NULL;
         if (!scry_prior_has_value(p->plane[k])) p->ops.value = NULL;
-        gaussian = gaussian && has_gaussian_hooks(p->plane[k]);
+        gaussian = gaussian && complex_has_gaussian_hooks(p->plane[k]);
     }
     if (!gaussian) return;
     p->ops.denoise = scryi_gaussian_denoise;
@@ -207,7 +207,7 @@ static void choose_hooks(struct complex_prior *p, const char *name)
     p->ops.value = scryi_gaussian_value;
 }
 
-static scry_status fill_gaussian(struct complex_prior *p, scry_error *err)
+static scry_status complex_fill_gaussian(struct complex_prior *p, scry_error *err)
 {
     struct scryi_gaussian *G = &p->base;
     float *u = scry_alloc(2 * p->pixels, sizeof *u);
@@ -251,7 +251,8 @@ static scry_status complex_create(scry_prior **out, const char *name, const scry
     }
     base->work_bytes = PLANES * scry_align_up(2 * p->pixels * sizeof(float)) + bytes;
     choose_hooks(p, name);
-    const scry_status st = has_gaussian_hooks(base) ? fill_gaussian(p, err) : SCRY_OK;
+    const scry_status st =
+        complex_has_gaussian_hooks(base) ? complex_fill_gaussian(p, err) : SCRY_OK;
     if (st == SCRY_OK)
         *out = base;
     else

@@ -44,20 +44,20 @@ scry_status scryi_gaussian_value(const scry_prior *P, double *value, const float
     return SCRY_OK;
 }
 
-static bool has_gaussian_hooks(const scry_prior *P)
+static bool gaussian_has_hooks(const scry_prior *P)
 {
     return P->ops->denoise == scryi_gaussian_denoise;
 }
 
 bool scry_prior_is_gaussian(const scry_prior *P)
 {
-    return has_gaussian_hooks(P) && gaussian_gaussian(P)->proper;
+    return gaussian_has_hooks(P) && gaussian_gaussian(P)->proper;
 }
 
 static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, double t,
                                   scry_error *err)
 {
-    if (!has_gaussian_hooks(P))
+    if (!gaussian_has_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
     if ((int)f < SCRY_GAUSSIAN_COV || f > SCRY_GAUSSIAN_NOISED_SQRT)
         return SCRY_FAIL(err, SCRY_EINVAL, "function %d of the covariance, expected %d to %d",
@@ -84,7 +84,7 @@ scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in
 
 int scry_gaussian_rank(const scry_prior *P)
 {
-    return has_gaussian_hooks(P) ? gaussian_gaussian(P)->rank : 0;
+    return gaussian_has_hooks(P) ? gaussian_gaussian(P)->rank : 0;
 }
 
 scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,
@@ -100,7 +100,7 @@ scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaus
 
 scry_status scry_gaussian_mean(const scry_prior *P, float *mean, scry_error *err)
 {
-    if (!has_gaussian_hooks(P))
+    if (!gaussian_has_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
     gaussian_gaussian(P)->mean(gaussian_gaussian(P), mean);
     return SCRY_OK;

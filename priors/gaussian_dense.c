@@ -47,7 +47,7 @@ static void dense_mean(const struct scryi_gaussian *G, float *mean)
         mean[i] = (float)d->mean[i];
 }
 
-static void dense_destroy(scry_prior *P)
+static void gaussian_dense_destroy(scry_prior *P)
 {
     struct dense *d = (struct dense *)P;
     if (!d) return;
@@ -63,7 +63,7 @@ static const struct scry_prior_ops dense_ops = {
     .vjp = scryi_gaussian_vjp,
     .prox = scryi_gaussian_prox,
     .value = scryi_gaussian_value,
-    .destroy = dense_destroy,
+    .destroy = gaussian_dense_destroy,
 };
 
 static scry_status dense_allocate(struct dense **out, const scry_space *space, scry_error *err)
@@ -113,6 +113,6 @@ scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space
     *out = &d->base.base;
     d = NULL;
 done:
-    dense_destroy((scry_prior *)d);
+    gaussian_dense_destroy((scry_prior *)d);
     return st;
 }

@@ -84,13 +84,13 @@ void scryi_stationary_destroy(scry_prior *P)
 }
 
 /* Cycles per pixel of index k on an axis of n: 0, 1/n, ... 1/2 ... -1/n. */
-static double frequency(size_t k, size_t n)
+static double stationary_frequency(size_t k, size_t n)
 {
     return (k <= n / 2 ? (double)k : (double)k - (double)n) / (double)n;
 }
 
-static scry_status tabulate(struct stationary *s, scryi_precision_fn *precision, void *ctx,
-                            scry_error *err)
+static scry_status stationary_tabulate(struct stationary *s, scryi_precision_fn *precision,
+                                       void *ctx, scry_error *err)
 {
     const size_t half = s->dims[s->rank - 1] / 2 + 1;
     for (size_t k = 0; k < s->bins; k++) {
@@ -98,7 +98,7 @@ static scry_status tabulate(struct stationary *s, scryi_precision_fn *precision,
         size_t row = k / half;
         f[s->rank - 1] = (double)(k % half) / (double)s->dims[s->rank - 1];
         for (int a = s->rank - 2; a >= 0; a--) {
-            f[a] = frequency(row % s->dims[a], s->dims[a]);
+            f[a] = stationary_frequency(row % s->dims[a], s->dims[a]);
             row /= s->dims[a];
         }
         double q = 0;
@@ -162,7 +162,7 @@ scry_status scryi_stationary_create(scry_prior **out, const struct scry_prior_op
         st = SCRY_FAIL(err, SCRY_ENOMEM, "spectrum of %zu frequencies", s->bins);
         goto done;
     }
-    if ((st = tabulate(s, params->precision, params->ctx, err)) != SCRY_OK) goto done;
+    if ((st = stationary_tabulate(s, params->precision, params->ctx, err)) != SCRY_OK) goto done;
     *out = &s->base.base;
     s = NULL;
 done:

@@ -54,7 +54,7 @@ static struct chain chain_carve(const struct levy *P, void *work)
 }
 
 /* Sebastiano Vigna's splitmix64, which spreads each bit over all. */
-static uint64_t mix(uint64_t z)
+static uint64_t levy_prior_mix(uint64_t z)
 {
     z += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -66,10 +66,10 @@ static uint64_t key_of(const float *x, size_t n, float sigma, uint64_t seed)
 {
     uint32_t bits;
     memcpy(&bits, &sigma, sizeof bits);
-    uint64_t key = mix(mix(seed) ^ bits);
+    uint64_t key = levy_prior_mix(levy_prior_mix(seed) ^ bits);
     for (size_t i = 0; i < n; i++) {
         memcpy(&bits, &x[i], sizeof bits);
-        key = mix(key ^ bits);
+        key = levy_prior_mix(key ^ bits);
     }
     return key;
 }
@@ -127,7 +127,7 @@ static void chain_draw(struct chain *c)
 }
 
 /* log p(measured i .. n | x_i ~ N(m, V)) up to terms without V */
-static double evidence(double V, double m, double lambda, double eta)
+static double levy_prior_evidence(double V, double m, double lambda, double eta)
 {
     const double r = eta - lambda * m, d = 1 + V * lambda;
     return 0.5 * (r * r * V / d - log(d));
@@ -140,8 +140,8 @@ static void chain_switch(struct chain *c)
     const double prior = log(c->increments->rate / (1 - c->increments->rate));
     double m = 0, V = 0;
     for (size_t i = 0; i < c->n; i++) {
-        const double odds = prior + evidence(V + c->w[i], m, c->lambda[i], c->eta[i]) -
-                            evidence(V, m, c->lambda[i], c->eta[i]);
+        const double odds = prior + levy_prior_evidence(V + c->w[i], m, c->lambda[i], c->eta[i]) -
+                            levy_prior_evidence(V, m, c->lambda[i], c->eta[i]);
         c->v[i] = gsl_rng_uniform(&c->rng) * (1 + exp(-odds)) < 1;
         c->q[i] = c->v[i] ? c->w[i] : 0;
         V += c->q[i];

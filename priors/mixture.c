@@ -35,7 +35,7 @@ static struct scratch scratch_carve(const struct mixture *m, void *work)
                             .r = p + (m->count + 2) * m->n};
 }
 
-static void analyse(const struct component *c, double *out, const double *in, size_t n)
+static void mixture_analyse(const struct component *c, double *out, const double *in, size_t n)
 {
     if (c->vectors)
         scryi_eigen_analyse(out, c->vectors, in, n);
@@ -43,7 +43,7 @@ static void analyse(const struct component *c, double *out, const double *in, si
         memcpy(out, in, n * sizeof *out);
 }
 
-static void synthesise(const struct component *c, double *out, const double *in, size_t n)
+static void mixture_synthesise(const struct component *c, double *out, const double *in, size_t n)
 {
     if (c->vectors)
         scryi_eigen_synthesise(out, c->vectors, in, n);
@@ -58,21 +58,21 @@ static double component_pass(const struct component *c, double *d, const float *
     double log_p = c->log_weight;
     for (size_t i = 0; i < n; i++)
         a[i] = x[i] - c->mean[i];
-    analyse(c, b, a, n);
+    mixture_analyse(c, b, a, n);
     for (size_t i = 0; i < n; i++) {
         const double total = c->variances[i] + t;
         log_p -= 0.5 * (b[i] * b[i] / total + log(total));
         b[i] *= c->variances[i] / total;
     }
     if (!d) return log_p;
-    synthesise(c, d, b, n);
+    mixture_synthesise(c, d, b, n);
     for (size_t i = 0; i < n; i++)
         d[i] += c->mean[i];
     return log_p;
 }
 
 /* r_k <- exp(r_k) / sum, from logarithms far outside the range of exp; returns log of the sum. */
-static double softmax(double *r, size_t count)
+static double mixture_softmax(double *r, size_t count)
 {
     double largest = -INFINITY, sum = 0;
     for (size_t k = 0; k < count; k++)
@@ -91,7 +91,7 @@ static void posterior_mean(const struct mixture *m, const struct scratch *s, con
 {
     for (size_t k = 0; k < m->count; k++)
         s->r[k] = component_pass(&m->components[k], s->d + k * m->n, x, t, s->a, s->b, m->n);
-    softmax(s->r, m->count);
+    mixture_softmax(s->r, m->count);
     memset(s->a, 0, m->n * sizeof *s->a);
     for (size_t k = 0; k < m->count; k++)
         for (size_t i = 0; i < m->n; i++)
@@ -116,10 +116,10 @@ static void add_shrunk(const struct component *c, double *out, const float *v, d
 {
     for (size_t i = 0; i < n; i++)
         a[i] = v[i];
-    analyse(c, b, a, n);
+    mixture_analyse(c, b, a, n);
     for (size_t i = 0; i < n; i++)
         b[i] *= c->variances[i] / (c->variances[i] + t);
-    synthesise(c, a, b, n);
+    mixture_synthesise(c, a, b, n);
     for (size_t i = 0; i < n; i++)
         out[i] += r * a[i];
 }
@@ -162,7 +162,7 @@ static scry_status mixture_value(const scry_prior *P, double *value, const float
     const struct scratch s = scratch_carve(m, work);
     for (size_t k = 0; k < m->count; k++)
         s.r[k] = component_pass(&m->components[k], NULL, u, 0, s.a, s.b, m->n);
-    *value = -softmax(s.r, m->count);
+    *value = -mixture_softmax(s.r, m->count);
     return SCRY_OK;
 }
 
@@ -187,8 +187,8 @@ static const struct scry_prior_ops mixture_ops = {
     .destroy = mixture_destroy,
 };
 
-static scry_status check_numbers(const scry_mixture_component *c, size_t k, size_t n,
-                                 scry_error *err)
+static scry_status mixture_check_numbers(const scry_mixture_component *c, size_t k, size_t n,
+                                         scry_error *err)
 {
     if (!(c->weight > 0 && isfinite(c->weight)))
         return SCRY_FAIL(err, SCRY_EINVAL, "component %zu: weight %g, expected > 0", k, c->weight);
@@ -209,7 +209,7 @@ static scry_status check_numbers(const scry_mixture_component *c, size_t k, size
 static scry_status component_copy(struct component *c, const scry_mixture_component *from, size_t k,
                                   size_t n, double total, scry_error *err)
 {
-    scry_status st = check_numbers(from, k, n, err);
+    scry_status st = mixture_check_numbers(from, k, n, err);
     if (st != SCRY_OK) return st;
     size_t square;
     if (from->cov && !scry_mul(&square, n, n))

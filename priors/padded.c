@@ -17,7 +17,7 @@ struct padded {
 
 /* Reflection without repeating the border, for any distance: a triangle wave of period 2 (n - 1).
  * */
-static size_t reflect(ptrdiff_t i, size_t n)
+static size_t padded_reflect(ptrdiff_t i, size_t n)
 {
     const ptrdiff_t period = 2 * ((ptrdiff_t)n - 1);
     if (!period) return 0;
@@ -60,7 +60,7 @@ static size_t target_row(const struct padded *p, size_t r)
 }
 
 /* E x */
-static void extend(const struct padded *p, float *out, const float *x)
+static void padded_extend(const struct padded *p, float *out, const float *x)
 {
     const int last = p->base.space.rank - 1;
     const size_t width = p->inner->space.dims[last], rows = padded_rows(p), per = p->per;
@@ -90,7 +90,7 @@ static void extend_adjoint(const struct padded *p, float *out, const float *v)
 }
 
 /* R x when the image is the output, R^T v when it is the input. */
-static void crop(const struct padded *p, float *image, const float *large)
+static void padded_crop(const struct padded *p, float *image, const float *large)
 {
     const size_t row = p->base.space.dims[p->base.space.rank - 1] * p->per;
     const size_t rows = scry_space_floats(&p->base.space) / row;
@@ -118,9 +118,9 @@ static scry_status padded_denoise(const scry_prior *P, float *x0, const float *x
     const struct padded *p = (const struct padded *)P;
     float *large = work;
     char *rest = (char *)work + buffer_bytes(p);
-    extend(p, large, x);
+    padded_extend(p, large, x);
     const scry_status st = scry_prior_denoise(p->inner, large, large, sigma, rest, err);
-    if (st == SCRY_OK) crop(p, x0, large);
+    if (st == SCRY_OK) padded_crop(p, x0, large);
     return st;
 }
 
@@ -132,13 +132,13 @@ static scry_status padded_vjp(const scry_prior *P, float *g, float *x0, const fl
     char *w = work;
     float *large_x = (float *)w, *large_v = (float *)(w + step), *large_g = (float *)(w + 2 * step),
           *large_x0 = x0 ? (float *)(w + 3 * step) : NULL;
-    extend(p, large_x, x);
+    padded_extend(p, large_x, x);
     crop_adjoint(p, large_v, v);
     const scry_status st =
         scry_prior_vjp(p->inner, large_g, large_x0, large_x, large_v, sigma, w + 4 * step, err);
     if (st != SCRY_OK) return st;
     extend_adjoint(p, g, large_g);
-    if (x0) crop(p, x0, large_x0);
+    if (x0) padded_crop(p, x0, large_x0);
     return SCRY_OK;
 }
 
@@ -228,7 +228,8 @@ scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_p
             goto done;
         }
         for (size_t i = 0; i < large->dims[a]; i++)
-            p->source[a][i] = reflect((ptrdiff_t)i - (ptrdiff_t)p->before[a], space->dims[a]);
+            p->source[a][i] =
+                padded_reflect((ptrdiff_t)i - (ptrdiff_t)p->before[a], space->dims[a]);
     }
     p->inner = inner;
     *out = &p->base;

@@ -24,7 +24,7 @@ static double ring_width(void)
     return 0.5 * M_SQRT2 / (RINGS - 1);
 }
 
-static double hann(size_t i, size_t n)
+static double power_hann(size_t i, size_t n)
 {
     const double s = sin(SCRY_PI * ((double)i + 0.5) / (double)n);
     return n > 1 ? s * s : 1;
@@ -40,14 +40,14 @@ static double window_at(const struct grid *g, size_t i)
 {
     double w = 1;
     for (int a = g->rank - 1; a >= 0; a--) {
-        w *= hann(i % g->dims[a], g->dims[a]);
+        w *= power_hann(i % g->dims[a], g->dims[a]);
         i /= g->dims[a];
     }
     return w;
 }
 
 /* z = w (y - m), with m such that z sums to 0; returns sum w^2. */
-static double windowed(const struct grid *g, float *z, const float *y)
+static double power_windowed(const struct grid *g, float *z, const float *y)
 {
     double total = 0, weights = 0, square = 0;
     for (size_t i = 0; i < g->n; i++) {
@@ -183,7 +183,7 @@ static struct fit fit_shape(const struct rings *r)
 }
 
 /* log S / fit at each ring, shrunk by its standard error. */
-static void ring_ratios(double *ratio, const struct rings *r, const struct fit *fit)
+static void power_ring_ratios(double *ratio, const struct rings *r, const struct fit *fit)
 {
     const double spread = 0.5; /* of images about the parametric form, in log power */
     for (size_t b = 0; b < r->count; b++) {
@@ -208,7 +208,7 @@ static double ratio_at(const double *ratio, const struct rings *r, double f)
 }
 
 /* The closest non-increasing sequence in least squares: pool neighbours that rise. */
-static void isotonic(double *x, size_t n)
+static void power_isotonic(double *x, size_t n)
 {
     double level[RINGS], size[RINGS];
     size_t blocks = 0;
@@ -229,18 +229,18 @@ static void isotonic(double *x, size_t n)
             x[i++] = level[k];
 }
 
-static void table(double *power, const struct rings *r)
+static void power_table(double *power, const struct rings *r)
 {
     const struct fit fit = fit_shape(r);
     double ratio[RINGS], raw[RINGS], lg[RINGS];
-    ring_ratios(ratio, r, &fit);
+    power_ring_ratios(ratio, r, &fit);
     for (size_t i = 0; i < RINGS; i++)
         raw[i] = ratio_at(ratio, r, (double)i * ring_width());
     for (size_t i = 0; i < RINGS; i++) { /* 1 2 1, the ends as they are */
         const double low = raw[i ? i - 1 : 0], high = raw[i + 1 < RINGS ? i + 1 : RINGS - 1];
         lg[i] = log(fit_power(&fit, (double)i * ring_width())) + (low + 2 * raw[i] + high) / 4;
     }
-    isotonic(lg, RINGS);
+    power_isotonic(lg, RINGS);
     for (size_t i = 0; i < RINGS; i++)
         power[i] = exp(fmax(lg[i], lg[0] - 30));
 }
@@ -293,7 +293,7 @@ static scry_status power_measure(const struct grid *g, struct rings *r, const fl
     r->v = model->noise;
     r->lowest = 1 / (double)g->longest;
     for (size_t c = 0; c < g->copies; c++) {
-        const double norm = windowed(g, z, y + c * g->n);
+        const double norm = power_windowed(g, z, y + c * g->n);
         scry_fft_forward_real(fft, Z, z, work);
         add_rings(g, r, Z, norm);
     }
@@ -325,7 +325,7 @@ scry_status scry_power_estimate(scry_radial *out, const scry_space *space, int r
     if (st != SCRY_OK || (st = power_measure(&g, &r, y, model, err)) != SCRY_OK) return st;
     double *power = scry_alloc(RINGS, sizeof *power);
     if (!power) return SCRY_FAIL(err, SCRY_ENOMEM, "radial power spectrum");
-    table(power, &r);
+    power_table(power, &r);
     *out = (scry_radial){.count = RINGS,
                          .power = power,
                          .mean = scry_sum(y, g.n * g.copies) / (double)(g.n * g.copies)};

@@ -64,7 +64,8 @@ static scry_status check_sigma(const scry_prior *P, float sigma, scry_error *err
                      P->ops->name, (double)sigma, P->sigma_low, P->sigma_high);
 }
 
-static scry_status check_output(const scry_prior *P, const float *x, float sigma, scry_error *err)
+static scry_status prior_check_output(const scry_prior *P, const float *x, float sigma,
+                                      scry_error *err)
 {
     if (!x || scry_finite(x, scry_space_floats(&P->space))) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENUMERIC, "%s: output not finite at sigma %g", P->ops->name,
@@ -78,7 +79,7 @@ scry_status scry_prior_denoise(const scry_prior *P, float *x0, const float *x, f
     if (!P->ops->denoise) return SCRY_FAIL(err, SCRY_EUNSUP, "%s cannot denoise", P->ops->name);
     if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
     if ((st = P->ops->denoise(P, x0, x, sigma, work, err)) != SCRY_OK) return st;
-    return check_output(P, x0, sigma, err);
+    return prior_check_output(P, x0, sigma, err);
 }
 
 scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float *x, const float *v,
@@ -89,8 +90,8 @@ scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no vector-Jacobian product", P->ops->name);
     if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
     if ((st = P->ops->vjp(P, g, x0, x, v, sigma, work, err)) != SCRY_OK) return st;
-    if ((st = check_output(P, x0, sigma, err)) != SCRY_OK) return st;
-    return check_output(P, g, sigma, err);
+    if ((st = prior_check_output(P, x0, sigma, err)) != SCRY_OK) return st;
+    return prior_check_output(P, g, sigma, err);
 }
 
 scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, double t, void *work,

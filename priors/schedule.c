@@ -13,7 +13,7 @@ struct scry_schedule {
 
 /* log sigma = log((1 - abar) / abar) / 2, with 1 - abar carried as a sum: the first abar is within
  * 1e-4 of one, and a subtraction would lose half the digits of the smallest sigma. */
-static scry_status accumulate(scry_schedule *s, const double *betas, scry_error *err)
+static scry_status schedule_accumulate(scry_schedule *s, const double *betas, scry_error *err)
 {
     double keep = 1, lost = 0; /* abar and 1 - abar */
     for (size_t t = 0; t < s->steps; t++) {
@@ -54,7 +54,7 @@ scry_status scry_schedule_create_betas(scry_schedule **out, const double *betas,
         return SCRY_FAIL(err, SCRY_EINVAL, "%zu training steps, expected at least 2", steps);
     scry_schedule *s = schedule_alloc(steps, err);
     if (!s) return SCRY_ENOMEM;
-    if ((st = accumulate(s, betas, err)) != SCRY_OK) goto done;
+    if ((st = schedule_accumulate(s, betas, err)) != SCRY_OK) goto done;
     *out = s;
     s = NULL;
 done:
@@ -78,7 +78,7 @@ static double cosine_alpha_bar(double t)
     return c * c;
 }
 
-static double beta_at(scry_beta kind, size_t i, size_t steps, double start, double end)
+static double schedule_beta_at(scry_beta kind, size_t i, size_t steps, double start, double end)
 {
     const double at = (double)i / (double)(steps - 1), n = (double)steps;
     if (kind == SCRY_BETA_LINEAR) return start + at * (end - start);
@@ -101,7 +101,7 @@ scry_status scry_schedule_create(scry_schedule **out, scry_beta kind, size_t ste
     double *betas = scry_alloc(steps, sizeof *betas);
     if (!betas) return SCRY_FAIL(err, SCRY_ENOMEM, "noise schedule of %zu steps", steps);
     for (size_t i = 0; i < steps; i++)
-        betas[i] = beta_at(kind, i, steps, start, end);
+        betas[i] = schedule_beta_at(kind, i, steps, start, end);
     const scry_status st = scry_schedule_create_betas(out, betas, steps, err);
     scry_free(betas);
     return st;
@@ -168,7 +168,7 @@ static void pin_ends(double *sigma, size_t n, double low, double high)
     sigma[0] = high;
 }
 
-static double fraction(size_t i, size_t n)
+static double schedule_fraction(size_t i, size_t n)
 {
     return n > 1 ? (double)i / (double)(n - 1) : 0;
 }
@@ -182,7 +182,7 @@ scry_status scry_schedule_karras(double *sigma, size_t n, double low, double hig
         return SCRY_FAIL(err, SCRY_EINVAL, "rho %g, expected > 0", rho);
     const double a = pow(high, 1 / rho), b = pow(low, 1 / rho);
     for (size_t i = 0; i < n; i++)
-        sigma[i] = pow(a + fraction(i, n) * (b - a), rho);
+        sigma[i] = pow(a + schedule_fraction(i, n) * (b - a), rho);
     pin_ends(sigma, n, low, high);
     return SCRY_OK;
 }
@@ -192,7 +192,7 @@ scry_status scry_schedule_log(double *sigma, size_t n, double low, double high, 
     const scry_status st = check_levels(n, low, high, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < n; i++)
-        sigma[i] = high * pow(low / high, fraction(i, n));
+        sigma[i] = high * pow(low / high, schedule_fraction(i, n));
     pin_ends(sigma, n, low, high);
     return SCRY_OK;
 }
@@ -204,7 +204,7 @@ scry_status scry_schedule_uniform_time(double *sigma, size_t n, double low, doub
     if (st != SCRY_OK) return st;
     const double a = scry_schedule_time(s, high), b = scry_schedule_time(s, low);
     for (size_t i = 0; i < n; i++)
-        sigma[i] = scry_schedule_sigma(s, a + fraction(i, n) * (b - a));
+        sigma[i] = scry_schedule_sigma(s, a + schedule_fraction(i, n) * (b - a));
     pin_ends(sigma, n, low, high);
     return SCRY_OK;
 }

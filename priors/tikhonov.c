@@ -33,7 +33,7 @@ static const struct scry_prior_ops tikhonov_ops = {
 };
 
 /* Large enough for any use, small enough that a precision and its inverse fit in a float. */
-static bool sensible(double x)
+static bool tikhonov_sensible(double x)
 {
     return x > 1e-18 && x < 1e18;
 }
@@ -45,9 +45,9 @@ scry_status scry_tikhonov_create(scry_prior **out, const scry_space *space,
     const double lambda = params->lambda, ridge = params->ridge, *weights = params->weights;
     struct energy e = {.rank = rank, .lambda = lambda, .ridge = ridge, .weight = {1, 1, 1}};
     *out = NULL;
-    if (!sensible(lambda))
+    if (!tikhonov_sensible(lambda))
         return SCRY_FAIL(err, SCRY_EINVAL, "lambda %g, expected 1e-18 to 1e18", lambda);
-    if (ridge != 0 && !sensible(ridge))
+    if (ridge != 0 && !tikhonov_sensible(ridge))
         return SCRY_FAIL(err, SCRY_EINVAL, "ridge %g, expected 0 or 1e-18 to 1e18", ridge);
     for (int a = 0; weights && a < rank && a < 3; a++) {
         if (!(weights[a] > 1e-6 && weights[a] < 1e6))

@@ -213,7 +213,7 @@ static const struct scry_prior_ops tiled_ops = {
 
 /* Rise over an overlap: 0 in its first quarter, 1 in its last, sin^2 between, so that the fall of
  * the neighbour, mirrored, adds to 1. */
-static double ramp(size_t i, size_t overlap)
+static double tiled_ramp(size_t i, size_t overlap)
 {
     if (!overlap) return 1;
     const double o = (double)overlap, t = ((double)i + 0.5 - o / 4) / (o / 2);
@@ -233,7 +233,7 @@ static void axis_weights(struct axis *axis, size_t length, double *sum)
             const size_t left = t ? axis->start[t - 1] + window - at : 0;
             const size_t right = t + 1 < axis->count ? at + window - axis->start[t + 1] : 0;
             for (size_t i = 0; i < window; i++) {
-                const double w = ramp(i, left) * ramp(window - 1 - i, right);
+                const double w = tiled_ramp(i, left) * tiled_ramp(window - 1 - i, right);
                 if (!pass)
                     sum[at + i] += w;
                 else

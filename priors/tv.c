@@ -186,7 +186,8 @@ static double sum_partial(const double *partial, size_t rows, size_t stride)
     return s;
 }
 
-static void primal(const struct tv *tv, float *u, const float *v, float *const q[3], float tau)
+static void tv_prior_primal(const struct tv *tv, float *u, const float *v, float *const q[3],
+                            float tau)
 {
 #pragma omp parallel for schedule(static) if (tv->n > 16384)
     for (size_t r = 0; r < tv->rows; r++)
@@ -209,7 +210,7 @@ static double duality_gap(const struct tv *tv, const struct fields *f, float tau
     return tau * sum_partial(f->partial + 1, tv->rows, 2);
 }
 
-static double variance(const float *v, size_t n)
+static double tv_prior_variance(const float *v, size_t n)
 {
     double sum = 0, square = 0;
     for (size_t i = 0; i < n; i++)
@@ -224,7 +225,7 @@ static void prox_copy(const struct tv *tv, float *z, const float *v, double t, v
 {
     enum { LOOK = 10 };
     const struct fields f = fields_carve(tv, work);
-    const double tau = tv->lambda * t, scale = fmin(tau * tau, variance(v, tv->n));
+    const double tau = tv->lambda * t, scale = fmin(tau * tau, tv_prior_variance(v, tv->n));
     const double enough = 0.5 * (double)tv->n * tv->opts.tolerance * tv->opts.tolerance * scale;
     const float step = (float)(1 / (tau * tv->lipschitz));
     double theta = 1;
@@ -235,7 +236,7 @@ static void prox_copy(const struct tv *tv, float *z, const float *v, double t, v
     }
     for (size_t k = 1; k <= tv->opts.iterations; k++) {
         const double next = 0.5 * (1 + sqrt(1 + 4 * theta * theta));
-        primal(tv, f.u, v, f.q, (float)tau);
+        tv_prior_primal(tv, f.u, v, f.q, (float)tau);
         const double uphill = dual_step(tv, &f, step, (float)((theta - 1) / next));
         theta = next;
         if (uphill > 0) { /* forget the momentum: the next step starts from p alone */
@@ -244,7 +245,7 @@ static void prox_copy(const struct tv *tv, float *z, const float *v, double t, v
                 if (f.p[a]) memcpy(f.q[a], f.p[a], tv->n * sizeof(float));
         }
         if (k % LOOK && k < tv->opts.iterations) continue;
-        primal(tv, f.u, v, f.p, (float)tau);
+        tv_prior_primal(tv, f.u, v, f.p, (float)tau);
         if (duality_gap(tv, &f, (float)tau) <= enough) break;
     }
     memcpy(z, f.u, tv->n * sizeof *z);
@@ -276,7 +277,7 @@ static scry_status tv_value(const scry_prior *P, double *value, const float *u, 
     return SCRY_OK;
 }
 
-static void tv_destroy(scry_prior *P)
+static void tv_prior_destroy(scry_prior *P)
 {
     scry_free(P);
 }
@@ -285,7 +286,7 @@ static const struct scry_prior_ops tv_ops = {
     .name = "tv",
     .prox = tv_prox,
     .value = tv_value,
-    .destroy = tv_destroy,
+    .destroy = tv_prior_destroy,
 };
 
 void scry_tv_opts_init(scry_tv_opts *opts)

@@ -56,7 +56,7 @@ struct level {
     size_t dy, dx; /* shift: of the first level alone */
 };
 
-static struct level level_of(const struct wavelet *W, int i, size_t dy, size_t dx)
+static struct level wavelet_level_of(const struct wavelet *W, int i, size_t dy, size_t dx)
 {
     const int y = i < W->levels_y ? i : W->levels_y, x = i < W->levels_x ? i : W->levels_x;
     return (struct level){W->ny >> y,      W->nx >> x, i < W->levels_y,
@@ -125,9 +125,9 @@ static void wavelet_join(float *restrict line, const float *restrict even,
 }
 
 /* low and high from the samples 2i, 2i + 1, 2i + 2, 2i + 3, n floats of each */
-static void filter(float *restrict low, float *restrict high, const float *restrict a,
-                   const float *restrict b, const float *restrict c, const float *restrict d,
-                   size_t n)
+static void wavelet_filter(float *restrict low, float *restrict high, const float *restrict a,
+                           const float *restrict b, const float *restrict c,
+                           const float *restrict d, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         low[i] = H0 * a[i] + H1 * b[i] + H2 * c[i] + H3 * d[i];
@@ -136,9 +136,9 @@ static void filter(float *restrict low, float *restrict high, const float *restr
 }
 
 /* Its transpose: the samples 2i and 2i + 1 from the bands at i and at i - 1 */
-static void unfilter(float *restrict even, float *restrict odd, const float *restrict low,
-                     const float *restrict high, const float *restrict low1,
-                     const float *restrict high1, size_t n)
+static void wavelet_unfilter(float *restrict even, float *restrict odd, const float *restrict low,
+                             const float *restrict high, const float *restrict low1,
+                             const float *restrict high1, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         even[i] = H0 * low[i] + H3 * high[i] + H2 * low1[i] + H1 * high1[i];
@@ -158,7 +158,7 @@ static void row_analyse(const struct wavelet *W, const struct level *l, float *o
     wavelet_split(b->even, b->odd, b->line, half, per);
     memcpy(b->even + m, b->even, per * sizeof *out);
     memcpy(b->odd + m, b->odd, per * sizeof *out);
-    filter(out, out + m, b->even, b->odd, b->even + per, b->odd + per, m);
+    wavelet_filter(out, out + m, b->even, b->odd, b->even + per, b->odd + per, m);
     if (l->nx % 2) memcpy(out + 2 * m, b->line + 2 * m, per * sizeof *out);
 }
 
@@ -170,28 +170,28 @@ static void row_synthesise(const struct wavelet *W, const struct level *l, float
         memcpy(out, in, l->nx * per * sizeof *out);
         return;
     }
-    unfilter(b->even + per, b->odd + per, in + per, in + m + per, in, in + m, last);
-    unfilter(b->even, b->odd, in, in + m, in + last, in + m + last, per);
+    wavelet_unfilter(b->even + per, b->odd + per, in + per, in + m + per, in, in + m, last);
+    wavelet_unfilter(b->even, b->odd, in, in + m, in + last, in + m + last, per);
     wavelet_join(b->line, b->even, b->odd, half, per);
     if (l->nx % 2) memcpy(b->line + 2 * m, in + 2 * m, per * sizeof *out);
     wavelet_rotate(out, b->line, l->nx, l->dx ? l->nx - l->dx : 0, per);
 }
 
 /* c = W u for one image; c == u allowed */
-static void analyse(const struct wavelet *W, float *c, const float *u, size_t dy, size_t dx,
-                    const struct buffers *b)
+static void wavelet_analyse(const struct wavelet *W, float *c, const float *u, size_t dy, size_t dx,
+                            const struct buffers *b)
 {
     const size_t stride = W->nx * W->per;
     float *t = b->image;
     for (int i = 0; i < levels_max(W); i++, u = c) {
-        const struct level l = level_of(W, i, dy, dx);
+        const struct level l = wavelet_level_of(W, i, dy, dx);
         const size_t half = l.ny / 2, m = l.nx * W->per;
         for (size_t y = 0; y < l.ny; y++)
             row_analyse(W, &l, t + y * stride, u + (y + l.dy) % l.ny * stride, b);
         for (size_t y = 0; l.along_y && y < half; y++) {
             const float *rows = t + 2 * y * stride, *next = y + 1 < half ? rows + 2 * stride : t;
-            filter(c + y * stride, c + (half + y) * stride, rows, rows + stride, next,
-                   next + stride, m);
+            wavelet_filter(c + y * stride, c + (half + y) * stride, rows, rows + stride, next,
+                           next + stride, m);
         }
         for (size_t y = l.along_y ? 2 * half : 0; y < l.ny; y++)
             memcpy(c + y * stride, t + y * stride, m * sizeof *c);
@@ -199,19 +199,19 @@ static void analyse(const struct wavelet *W, float *c, const float *u, size_t dy
 }
 
 /* u = W^H c, in place */
-static void synthesise(const struct wavelet *W, float *u, size_t dy, size_t dx,
-                       const struct buffers *b)
+static void wavelet_synthesise(const struct wavelet *W, float *u, size_t dy, size_t dx,
+                               const struct buffers *b)
 {
     const size_t stride = W->nx * W->per;
     float *t = b->image;
     for (int i = levels_max(W) - 1; i >= 0; i--) {
-        const struct level l = level_of(W, i, dy, dx);
+        const struct level l = wavelet_level_of(W, i, dy, dx);
         const size_t half = l.ny / 2, m = l.nx * W->per;
         for (size_t y = 0; l.along_y && y < half; y++) {
             const float *low = u + y * stride, *high = low + half * stride;
             const ptrdiff_t back = (ptrdiff_t)stride * (y ? -1 : (ptrdiff_t)half - 1);
-            unfilter(t + 2 * y * stride, t + (2 * y + 1) * stride, low, high, low + back,
-                     high + back, m);
+            wavelet_unfilter(t + 2 * y * stride, t + (2 * y + 1) * stride, low, high, low + back,
+                             high + back, m);
         }
         for (size_t y = l.along_y ? 2 * half : 0; y < l.ny; y++)
             memcpy(t + y * stride, u + y * stride, m * sizeof *u);
@@ -221,7 +221,7 @@ static void synthesise(const struct wavelet *W, float *u, size_t dy, size_t dx,
 }
 
 /* c max(1 - t/|c|, 0); t = 0 leaves c as it is, and c = 0 is 0 / FLT_MIN */
-static void soft(float *c, float t, size_t entries, size_t per)
+static void wavelet_soft(float *c, float t, size_t entries, size_t per)
 {
     if (per == 2) {
         for (size_t i = 0; i < entries; i++) {
@@ -262,7 +262,7 @@ scry_status scry_wavelet_analyse(const scry_prior *P, float *c, const float *u, 
     const size_t n = W->ny * W->nx * W->per;
     if (levels_max(W) == 0) memmove(c, u, W->images * n * sizeof *c);
     for (size_t i = 0; i < W->images; i++)
-        analyse(W, c + i * n, u + i * n, 0, 0, &b);
+        wavelet_analyse(W, c + i * n, u + i * n, 0, 0, &b);
     return SCRY_OK;
 }
 
@@ -276,20 +276,20 @@ scry_status scry_wavelet_synthesise(const scry_prior *P, float *u, const float *
     const size_t n = W->ny * W->nx * W->per;
     memmove(u, c, W->images * n * sizeof *u);
     for (size_t i = 0; i < W->images; i++)
-        synthesise(W, u + i * n, 0, 0, &b);
+        wavelet_synthesise(W, u + i * n, 0, 0, &b);
     return SCRY_OK;
 }
 
-static void shrink(const struct wavelet *W, float *z, const float *v, double t, size_t dy,
-                   size_t dx, void *work)
+static void wavelet_shrink(const struct wavelet *W, float *z, const float *v, double t, size_t dy,
+                           size_t dx, void *work)
 {
     const struct buffers b = wavelet_carve(W, work);
     const size_t entries = W->ny * W->nx, n = entries * W->per;
     if (levels_max(W) == 0) memmove(z, v, W->images * n * sizeof *z);
     for (size_t i = 0; i < W->images; i++) {
-        analyse(W, z + i * n, v + i * n, dy % W->ny, dx % W->nx, &b);
-        soft(z + i * n, (float)t, entries, W->per);
-        synthesise(W, z + i * n, dy % W->ny, dx % W->nx, &b);
+        wavelet_analyse(W, z + i * n, v + i * n, dy % W->ny, dx % W->nx, &b);
+        wavelet_soft(z + i * n, (float)t, entries, W->per);
+        wavelet_synthesise(W, z + i * n, dy % W->ny, dx % W->nx, &b);
     }
 }
 
@@ -301,7 +301,7 @@ scry_status scry_wavelet_shrink(const scry_prior *P, float *z, const float *v, d
     if (st != SCRY_OK) return st;
     if (!(t >= 0 && isfinite(t)))
         return SCRY_FAIL(err, SCRY_EINVAL, "threshold %g, expected a number >= 0", t);
-    shrink(W, z, v, t, dy, dx, work);
+    wavelet_shrink(W, z, v, t, dy, dx, work);
     if (scry_finite(z, W->images * W->ny * W->nx * W->per)) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENUMERIC, "wavelet: not finite at the threshold %g", t);
 }
@@ -315,7 +315,7 @@ static scry_status wavelet_prox(const scry_prior *P, float *z, const float *v, d
                                 scry_error *err)
 {
     (void)err;
-    shrink((const struct wavelet *)P, z, v, t, 0, 0, work);
+    wavelet_shrink((const struct wavelet *)P, z, v, t, 0, 0, work);
     return SCRY_OK;
 }
 
@@ -332,7 +332,7 @@ static scry_status wavelet_value(const scry_prior *P, double *value, const float
     return st;
 }
 
-static void wavelet_destroy(scry_prior *P)
+static void wavelet_prior_destroy(scry_prior *P)
 {
     scry_free(P);
 }
@@ -341,7 +341,7 @@ static const struct scry_prior_ops wavelet_ops = {
     .name = "wavelet",
     .prox = wavelet_prox,
     .value = wavelet_value,
-    .destroy = wavelet_destroy,
+    .destroy = wavelet_prior_destroy,
 };
 
 scry_status scry_wavelet_create(scry_prior **out, const scry_space *space, scry_error *err)

@@ -84,21 +84,21 @@ static scry_status check_opts(const scry_chains_opts *opts, size_t draws, scry_e
     return SCRY_OK;
 }
 
-static size_t available(const scry_chains_opts *opts)
+static size_t chains_available(const scry_chains_opts *opts)
 {
     return opts->threads ? opts->threads : (size_t)omp_get_max_threads();
 }
 
 static size_t count_threads(const scry_chains_opts *opts)
 {
-    const size_t threads = available(opts);
+    const size_t threads = chains_available(opts);
     return threads < opts->chains ? threads : opts->chains;
 }
 
 /* As many workers for each thread as the prior answers faster together than one by one, or fewer,
  * so that the last batches are full too. One worker where OpenMP's other threads work inside it, or
  * on other problems at the same time. */
-static size_t count_workers(const scry_chains_opts *opts, const scry_prior *prior)
+static size_t chains_count_workers(const scry_chains_opts *opts, const scry_prior *prior)
 {
     const size_t threads = count_threads(opts), whole = opts->chains - opts->chains % threads;
     const size_t each = whole / threads, batch = prior ? scry_prior_batch(prior) : 1;
@@ -166,8 +166,8 @@ static void run_chain(struct chains_run *run, size_t worker, size_t index, size_
 }
 
 /* Adds the result of chain number `at` of the run. Called in order of chain, by one thread. */
-static scry_status combine(scry_chains *c, struct chains_run *run, size_t at, size_t index,
-                           scry_error *err)
+static scry_status chains_combine(scry_chains *c, struct chains_run *run, size_t at, size_t index,
+                                  scry_error *err)
 {
     const struct slot *slot = &run->slot[index];
     c->counts.denoise += slot->counts.denoise;
@@ -220,7 +220,7 @@ static scry_status run_rounds(scry_chains *c, struct chains_run *run, scry_error
         const size_t batch = left < run->threads ? 1 : whole < run->slots ? whole : run->slots;
         run_round(run, at, batch);
         for (size_t i = 0; i < batch; i++) {
-            scry_status st = combine(c, run, at + i, i, err);
+            scry_status st = chains_combine(c, run, at + i, i, err);
             if (st != SCRY_OK) return st;
         }
         at += batch;
@@ -233,7 +233,7 @@ static scry_status run_rounds(scry_chains *c, struct chains_run *run, scry_error
  * lie an image apart. */
 static scry_status find_quantiles(scry_chains *c, const struct chains_run *run, scry_error *err)
 {
-    const size_t n = c->n, K = c->draws, threads = available(run->opts);
+    const size_t n = c->n, K = c->draws, threads = chains_available(run->opts);
     float *columns = scry_alloc(threads, TILE * K * sizeof *columns);
     if (!columns) return SCRY_FAIL(err, SCRY_ENOMEM, "quantiles of %zu draws", K);
 #pragma omp parallel for num_threads((int)threads) schedule(static)
@@ -357,7 +357,7 @@ scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
     if (!space) return SCRY_EINVAL;
     c.n = run.n = scry_space_floats(space);
     run.threads = count_threads(opts);
-    run.workers = count_workers(opts, problem->prior);
+    run.workers = chains_count_workers(opts, problem->prior);
     run.slots = count_slots(opts, run.workers, c.n, run.draws);
     if ((st = run_prepare(&run, problem, options, err)) != SCRY_OK) goto done;
     if ((st = allocate_results(&c, &run, space, err)) != SCRY_OK) goto done;
@@ -398,12 +398,12 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
     const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;
     const size_t images = 2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) +
                           (keeps_samples(opts) ? all : 0);
-    const size_t workers = count_workers(opts, problem->prior);
+    const size_t workers = chains_count_workers(opts, problem->prior);
     *bytes = workers * solver + images * n * sizeof(float) +
              scryi_moments_bytes(n, false, opts->thresholds) +
              count_slots(opts, workers, n, draws) *
                  (sizeof(struct slot) + scryi_moments_bytes(n, draws == 1, opts->thresholds)) +
              (opts->region ? all * (2 * regions + 1) * sizeof(double) : 0) +
-             (opts->quantiles ? available(opts) * TILE * all * sizeof(float) : 0);
+             (opts->quantiles ? chains_available(opts) * TILE * all * sizeof(float) : 0);
     return SCRY_OK;
 }

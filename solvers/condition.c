@@ -180,9 +180,9 @@ static scry_status apply_image(void *ctx, float *out, const float *in, scry_erro
     return SCRY_OK;
 }
 
-static scry_status solve_image(struct scryi_condition *c, const float *r,
-                               const struct scryi_cg_options *cg, scry_cg_result *result,
-                               scry_error *err)
+static scry_status condition_solve_image(struct scryi_condition *c, const float *r,
+                                         const struct scryi_cg_options *cg, scry_cg_result *result,
+                                         scry_error *err)
 {
     scry_status st = condition_pull(c, c->v, r, c->w, err);
     if (st == SCRY_OK) st = scryi_condition_root(c, c->rhs, c->v, c->V, err);
@@ -226,7 +226,7 @@ scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, con
     if (c->added)
         st = solve_update(c, r, &cg, &result, err);
     else if (c->image)
-        st = solve_image(c, r, &cg, &result, err);
+        st = condition_solve_image(c, r, &cg, &result, err);
     else
         st = scry_cg(condition_apply, c, c->q, r, c->m, cg.tolerance, cg.iterations, c->work,
                      &result, err);

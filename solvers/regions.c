@@ -12,7 +12,7 @@ struct layout {
     size_t down, across; /* blocks of a plane */
 };
 
-static struct layout layout_of(const scry_space *s, size_t side)
+static struct layout regions_layout_of(const scry_space *s, size_t side)
 {
     struct layout l = {1, 1, 1, s->cplx ? 2 : 1, 0, 0};
     for (int a = 0; a + 2 < s->rank; a++)
@@ -26,14 +26,14 @@ static struct layout layout_of(const scry_space *s, size_t side)
 
 size_t scryi_regions_count(const scry_space *space, size_t side)
 {
-    const struct layout l = layout_of(space, side);
+    const struct layout l = regions_layout_of(space, side);
     return l.planes * l.down * l.across * l.parts;
 }
 
 scry_status scryi_regions_init(struct scryi_regions *r, const scry_space *space, size_t side,
                                scry_error *err)
 {
-    const struct layout l = layout_of(space, side);
+    const struct layout l = regions_layout_of(space, side);
     r->n = scry_space_floats(space);
     r->count = scryi_regions_count(space, side);
     if (r->count > UINT32_MAX)

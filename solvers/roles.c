@@ -32,7 +32,7 @@ const struct scry_method *scry_role_method(scry_role role)
     return scry_method_find(roles[role].method);
 }
 
-static void settle(scry_options *out, const struct scry_method *method, const char *settings)
+static void roles_settle(scry_options *out, const struct scry_method *method, const char *settings)
 {
     scry_options_init(out, method);
     const scry_status st = scry_options_parse(out, settings, NULL);
@@ -42,7 +42,7 @@ static void settle(scry_options *out, const struct scry_method *method, const ch
 
 void scry_role_options(scry_options *out, scry_role role)
 {
-    settle(out, scry_role_method(role), roles[role].settings);
+    roles_settle(out, scry_role_method(role), roles[role].settings);
 }
 
 void scry_scan_options(scry_options *out, const struct scry_method *method)
@@ -50,5 +50,5 @@ void scry_scan_options(scry_options *out, const struct scry_method *method)
     const char *settings = "";
     for (size_t i = 0; i < sizeof for_scans / sizeof *for_scans; i++)
         if (!strcmp(for_scans[i].method, method->name)) settings = for_scans[i].settings;
-    settle(out, method, settings);
+    roles_settle(out, method, settings);
 }

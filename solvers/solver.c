@@ -22,8 +22,8 @@ static void list_serving(char *list, size_t size, bool unconditional, const scry
     if (!used) snprintf(list, size, "none");
 }
 
-static scry_status check_space(const char *what, const scry_prior *P, const scry_space *u,
-                               scry_error *err)
+static scry_status solver_check_space(const char *what, const scry_prior *P, const scry_space *u,
+                                      scry_error *err)
 {
     char mine[96], theirs[96];
     if (!P || scry_space_equal(scry_prior_space(P), u)) return SCRY_OK;
@@ -50,21 +50,23 @@ scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s draws from the prior and would ignore the measurement", method->name);
     if (unconditional) {
-        st = check_space("Gaussian model", problem->model, scry_prior_space(problem->prior), err);
+        st = solver_check_space("Gaussian model", problem->model, scry_prior_space(problem->prior),
+                                err);
         if (st != SCRY_OK) return st;
     }
     if (problem->L) {
         const scry_space *u = scry_op_dom(scry_likelihood_op(problem->L));
-        if ((st = check_space("prior", problem->prior, u, err)) != SCRY_OK) return st;
-        if ((st = check_space("Gaussian model", problem->model, u, err)) != SCRY_OK) return st;
+        if ((st = solver_check_space("prior", problem->prior, u, err)) != SCRY_OK) return st;
+        if ((st = solver_check_space("Gaussian model", problem->model, u, err)) != SCRY_OK)
+            return st;
     }
     return method->plan(out, problem, options, err);
 }
 
 /* The message of start or step with the place and, of a divergence, the seed and the chain, so that
  * the user can repeat it. */
-static scry_status fail(const scry_solver *S, const char *where, scry_status st,
-                        const scry_error *why, scry_error *err)
+static scry_status solver_fail(const scry_solver *S, const char *where, scry_status st,
+                               const scry_error *why, scry_error *err)
 {
     const char *text = why->text[0] ? why->text : scry_status_name(st);
     if (st == SCRY_OK) return st;
@@ -84,7 +86,7 @@ scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scr
     S->counts = (scry_counts){0};
     S->limit = INFINITY;
     scry_error why = {0};
-    return fail(S, "at the start", S->start_fn(S, &why), &why, err);
+    return solver_fail(S, "at the start", S->start_fn(S, &why), &why, err);
 }
 
 /* Written so that a NaN fails. The sum of squares of finite floats is a finite double. */
@@ -118,7 +120,7 @@ scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
         *p = (scry_progress){.step = step, .steps = S->steps};
         if (st == SCRY_ENUMERIC) p->reason = SCRY_STOP_NAN;
         snprintf(where, sizeof where, "at step %zu of %zu", step, S->steps);
-        return fail(S, where, st, &why, err);
+        return solver_fail(S, where, st, &why, err);
     }
     p->step = S->step;
     p->draw = p->reason == SCRY_DONE || scryi_solver_drew(S);

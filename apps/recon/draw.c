@@ -4,9 +4,9 @@
 #include "priors/gaussian.h"
 
 /* The prior, and the Gaussian model with its mean and spectrum where it states them. */
-static scry_status make_priors(scry_problem *out, scry_prior **prior, scry_prior **model,
-                               const scry_prior_pool *pool, const scry_draw_request *q,
-                               scry_error *err)
+static scry_status draw_make_priors(scry_problem *out, scry_prior **prior, scry_prior **model,
+                                    const scry_prior_pool *pool, const scry_draw_request *q,
+                                    scry_error *err)
 {
     const scry_space space = SCRY_SPACE(q->ny, q->nx);
     const scry_radial *power = &pool->info->radial;
@@ -44,7 +44,7 @@ scry_status scry_draw(scry_recon_result *out, const scry_draw_request *q,
                          "and at least 1 x 1",
                          q->prior ? q->prior : "none", q->ny, q->nx);
     scry_status st = scry_prior_pool_open(&pool, q->prior, err);
-    if (st == SCRY_OK) st = make_priors(&problem.problem, &prior, &model, &pool, q, err);
+    if (st == SCRY_OK) st = draw_make_priors(&problem.problem, &prior, &model, &pool, q, err);
     if (st == SCRY_OK) st = scry_recon_run(out, &problem, &request, monitor, ctx, err);
     scry_prior_free(model);
     scry_prior_free(prior);

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void write_line(const scry_log *log, scry_log_kind kind, const char *fmt, va_list args)
+static void log_write_line(const scry_log *log, scry_log_kind kind, const char *fmt, va_list args)
 {
     va_list again;
     if (!log || !log->write) return;
@@ -23,7 +23,7 @@ void scry_log_note(const scry_log *log, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    write_line(log, SCRY_LOG_NOTE, fmt, args);
+    log_write_line(log, SCRY_LOG_NOTE, fmt, args);
     va_end(args);
 }
 
@@ -31,6 +31,6 @@ void scry_log_warn(const scry_log *log, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    write_line(log, SCRY_LOG_WARNING, fmt, args);
+    log_write_line(log, SCRY_LOG_WARNING, fmt, args);
     va_end(args);
 }

@@ -43,8 +43,8 @@ static void program_folder(char *out, size_t size)
 
 /* Priors that travel with a library or a program in `beside`: `installed` is where an installation
  * has them, seen from there; a build folder is one below the source tree. */
-static bool travels(char *folder, size_t size, const char *beside, const char *installed,
-                    const char *name)
+static bool lookup_travels(char *folder, size_t size, const char *beside, const char *installed,
+                           const char *name)
 {
     char parent[4200];
     snprintf(parent, sizeof parent, "%s/%s", beside, installed);
@@ -61,9 +61,9 @@ scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_er
     program_folder(program, sizeof program);
     if (is_prior(folder, size, "", name)) return SCRY_OK;
     if (user && is_prior(folder, size, user, name)) return SCRY_OK;
-    if (travels(folder, size, library, SCRY_PRIORS_FROM_LIBRARY, name)) return SCRY_OK;
+    if (lookup_travels(folder, size, library, SCRY_PRIORS_FROM_LIBRARY, name)) return SCRY_OK;
     if (is_prior(folder, size, SCRY_PRIOR_DIR, name)) return SCRY_OK;
-    if (travels(folder, size, program, SCRY_PRIORS_FROM_PROGRAM, name)) return SCRY_OK;
+    if (lookup_travels(folder, size, program, SCRY_PRIORS_FROM_PROGRAM, name)) return SCRY_OK;
     return SCRY_FAIL(
         err, SCRY_EINVAL,
         "prior '%s': no folder of this name with a config.json here, in $SCRY_PRIORS (%s), "
@@ -93,7 +93,7 @@ void scry_prior_pool_close(scry_prior_pool *pool)
 }
 
 /* Side of the window: the padded image, or a tile where that saves more than it costs. */
-static size_t window(size_t side, size_t tile, size_t multiple)
+static size_t lookup_window(size_t side, size_t tile, size_t multiple)
 {
     const size_t padded = (side + multiple - 1) / multiple * multiple;
     const size_t limit = (tile + multiple - 1) / multiple * multiple;
@@ -101,7 +101,7 @@ static size_t window(size_t side, size_t tile, size_t multiple)
 }
 
 /* Replaces *P by a wrapper around it; on failure *P is freed. */
-static scry_status wrapped(scry_prior **P, scry_prior *outer, scry_status st)
+static scry_status lookup_wrapped(scry_prior **P, scry_prior *outer, scry_status st)
 {
     if (st != SCRY_OK) scry_prior_free(*P);
     *P = outer;
@@ -116,7 +116,7 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
     const size_t tile = plan->tile ? plan->tile : DEFAULT_TILE;
     const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
     const scry_space plane = SCRY_SPACE(y, x);
-    const scry_space small = SCRY_SPACE(window(y, tile, m), window(x, tile, m));
+    const scry_space small = SCRY_SPACE(lookup_window(y, tile, m), lookup_window(x, tile, m));
     /* the windows cover at least the image, and at least one window */
     const scry_space large =
         SCRY_SPACE(y > small.dims[0] ? y : small.dims[0], x > small.dims[1] ? x : small.dims[1]);
@@ -131,16 +131,16 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
     scry_status st = scry_unet_create(&P, pool->network, &small, &opts, err);
     if (st == SCRY_OK && !scry_space_equal(&large, &small)) {
         st = scry_tiled_create(&outer, &large, P, tile / 4, 1, err);
-        st = wrapped(&P, outer, st);
+        st = lookup_wrapped(&P, outer, st);
         if (st == SCRY_OK) layout->windows = scry_tiled_count(P);
     }
     if (st == SCRY_OK && !scry_space_equal(&plane, &large)) {
         st = scry_padded_create(&outer, &plane, P, err);
-        st = wrapped(&P, outer, st);
+        st = lookup_wrapped(&P, outer, st);
     }
     if (st == SCRY_OK && layout->planes > 1) {
         st = scry_perplane_create(&outer, space, P, 1, err);
-        st = wrapped(&P, outer, st);
+        st = lookup_wrapped(&P, outer, st);
     }
     if (st == SCRY_OK) *out = P;
     return st;

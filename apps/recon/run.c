@@ -94,8 +94,8 @@ scry_status scry_recon_afford(size_t bytes, const char *what, const char *less, 
                      (double)bytes * 1e-9, (double)total * 1e-9, less);
 }
 
-static scry_status prepare(scry_recon_result *r, const scry_recon_problem *p,
-                           const scry_recon_request *q, scry_error *err)
+static scry_status run_prepare(scry_recon_result *r, const scry_recon_problem *p,
+                               const scry_recon_request *q, scry_error *err)
 {
     char what[48];
     scry_status st = SCRY_OK;
@@ -112,8 +112,8 @@ static scry_status prepare(scry_recon_result *r, const scry_recon_problem *p,
 /* ---- after them ---- */
 
 /* R-hat and ESS where they count. */
-static scry_status follow(scry_diagnosis *d, const scry_recon_problem *p, const scry_chains *c,
-                          scry_error *err)
+static scry_status run_follow(scry_diagnosis *d, const scry_recon_problem *p, const scry_chains *c,
+                              scry_error *err)
 {
     const size_t n = count_pixels(p);
     if (!c->rhat && !c->ess) return SCRY_OK;
@@ -129,8 +129,8 @@ static scry_status follow(scry_diagnosis *d, const scry_recon_problem *p, const 
     return SCRY_OK;
 }
 
-static scry_status diagnose(scry_diagnosis *d, const scry_recon_problem *p,
-                            const scry_recon_request *q, const scry_chains *c, scry_error *err)
+static scry_status run_diagnose(scry_diagnosis *d, const scry_recon_problem *p,
+                                const scry_recon_request *q, const scry_chains *c, scry_error *err)
 {
     const scry_likelihood *L = p->problem.L;
     double deviance;
@@ -145,11 +145,11 @@ static scry_status diagnose(scry_diagnosis *d, const scry_recon_problem *p,
         d->chi2 = deviance / (double)d->measured;
     }
     if (p->guessed_noise) d->chi2 = d->draws_chi2 = NAN;
-    return follow(d, p, c, err);
+    return run_follow(d, p, c, err);
 }
 
-static scry_status finish(scry_recon_result *r, const scry_recon_problem *p,
-                          const scry_recon_request *q, scry_error *err)
+static scry_status run_finish(scry_recon_result *r, const scry_recon_problem *p,
+                              const scry_recon_request *q, scry_error *err)
 {
     const scry_chains *c = &r->chains;
     scry_status st = SCRY_OK;
@@ -159,7 +159,7 @@ static scry_status finish(scry_recon_result *r, const scry_recon_problem *p,
         scry_log_warn(q->log, "%s%s%zu of %zu chains diverged and are left out: %s",
                       p->name ? p->name : "", p->name ? ": " : "", c->failed, q->chains,
                       c->failure.text);
-    return st == SCRY_OK ? diagnose(&r->diagnosis, p, q, c, err) : st;
+    return st == SCRY_OK ? run_diagnose(&r->diagnosis, p, q, c, err) : st;
 }
 
 scry_status scry_recon_run(scry_recon_result *out, const scry_recon_problem *problem,
@@ -171,11 +171,11 @@ scry_status scry_recon_run(scry_recon_result *out, const scry_recon_problem *pro
     scry_recon_result r = {0};
     *out = r;
     chain_options(&opts, threshold, problem, request);
-    scry_status st = prepare(&r, problem, request, err);
+    scry_status st = run_prepare(&r, problem, request, err);
     if (st == SCRY_OK)
         st = scry_chains_run(&r.chains, &problem->problem, request->options, &opts, monitor, ctx,
                              err);
-    if (st == SCRY_OK) st = finish(&r, problem, request, err);
+    if (st == SCRY_OK) st = run_finish(&r, problem, request, err);
     if (st == SCRY_OK)
         *out = r;
     else {

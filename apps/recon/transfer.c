@@ -90,8 +90,8 @@ double scry_transfer_at(double f, void *ctx)
 
 /* Weighted mean of the known pixels in the square of radius r about (y, x); false when there is
  * none. */
-static bool around(float *out, const float *plane, const unsigned char *known, size_t ny, size_t nx,
-                   size_t y, size_t x, size_t r)
+static bool transfer_around(float *out, const float *plane, const unsigned char *known, size_t ny,
+                            size_t nx, size_t y, size_t x, size_t r)
 {
     double sum = 0, weight = 0;
     const size_t y0 = y > r ? y - r : 0, y1 = y + r < ny ? y + r : ny - 1;
@@ -121,7 +121,7 @@ scry_status scry_transfer_fill(float *image, const unsigned char *known, const s
         memcpy(out, plane, ny * nx * sizeof *out);
         for (size_t i = 0; i < ny * nx; i++)
             for (size_t r = 2; !mask[i] && r <= 2 * reach; r *= 2)
-                if (around(&out[i], plane, mask, ny, nx, i / nx, i % nx, r)) break;
+                if (transfer_around(&out[i], plane, mask, ny, nx, i / nx, i % nx, r)) break;
         memcpy(plane, out, ny * nx * sizeof *out);
     }
     scry_free(out);

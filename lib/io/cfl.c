@@ -33,7 +33,7 @@ const char *scry_cfl_print(const size_t *dims, char *buf, size_t size)
 
 /* ---- header ---- */
 
-static bool blank(char c)
+static bool cfl_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
 }
@@ -51,9 +51,9 @@ static bool next_line(struct line *l, const char **text, const char *end)
     if (!stop) stop = end;
     *l = (struct line){*text, (size_t)(stop - *text)};
     *text = stop < end ? stop + 1 : end;
-    while (l->n && blank(l->at[0]))
+    while (l->n && cfl_blank(l->at[0]))
         l->at++, l->n--;
-    while (l->n && blank(l->at[l->n - 1]))
+    while (l->n && cfl_blank(l->at[l->n - 1]))
         l->n--;
     return true;
 }
@@ -75,15 +75,15 @@ static bool whole_number(const char *word, size_t n, size_t *out)
     return n > 0 && *out > 0;
 }
 
-static scry_status parse_dims(scry_cfl_header *h, const struct line *l, const char *name,
-                              scry_error *err)
+static scry_status cfl_parse_dims(scry_cfl_header *h, const struct line *l, const char *name,
+                                  scry_error *err)
 {
     size_t d = 0, bytes;
     for (size_t at = 0, n; at < l->n; at += n, d++) {
         size_t dim;
-        while (at < l->n && blank(l->at[at]))
+        while (at < l->n && cfl_blank(l->at[at]))
             at++;
-        for (n = 0; at + n < l->n && !blank(l->at[at + n]);)
+        for (n = 0; at + n < l->n && !cfl_blank(l->at[at + n]);)
             n++;
         if (!whole_number(l->at + at, n, &dim))
             return SCRY_FAIL(err, SCRY_EFORMAT,
@@ -144,7 +144,7 @@ scry_status scry_cfl_parse(scry_cfl_header *out, const char *text, size_t n, con
         if (!title.n || title.at[0] != '#') continue; /* of a section that is skipped */
         do
             title.at++, title.n--;
-        while (title.n && blank(title.at[0]));
+        while (title.n && cfl_blank(title.at[0]));
         if (is_word(&title, "MultiDimensions") || is_word(&title, "SizesDimensions"))
             return SCRY_FAIL(err, SCRY_EUNSUP,
                              "%s: holds several arrays ('# %.*s', as weights of "
@@ -152,7 +152,7 @@ scry_status scry_cfl_parse(scry_cfl_header *out, const char *text, size_t n, con
                              name, (int)title.n, title.at);
         const bool dims = is_word(&title, "Dimensions"), data = is_word(&title, "Data");
         if ((!dims && !data) || !next_line(&body, &at, end)) continue;
-        st = dims ? parse_dims(out, &body, name, err) : parse_data(out, &body, name, err);
+        st = dims ? cfl_parse_dims(out, &body, name, err) : parse_data(out, &body, name, err);
     }
     if (st == SCRY_OK && !out->count)
         st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: no section '# Dimensions'", name);
@@ -162,7 +162,7 @@ scry_status scry_cfl_parse(scry_cfl_header *out, const char *text, size_t n, con
 /* ---- names ---- */
 
 /* path without .cfl or .hdr, followed by `ending`; NULL without memory. */
-static char *name_of(const char *path, const char *ending)
+static char *cfl_name_of(const char *path, const char *ending)
 {
     size_t n = strlen(path);
     if (scry_text_ends_with(path, ".cfl") || scry_text_ends_with(path, ".hdr")) n -= 4;
@@ -173,7 +173,7 @@ static char *name_of(const char *path, const char *ending)
 }
 
 /* Up to `room` bytes of a file; -1: errno says why. */
-static ptrdiff_t slurp(const char *path, char *text, size_t capacity)
+static ptrdiff_t cfl_slurp(const char *path, char *text, size_t capacity)
 {
     ptrdiff_t n = -1;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -192,7 +192,7 @@ bool scry_cfl_recognise(const char *path)
     char name[4096], first;
     if (scry_text_ends_with(path, ".cfl") || scry_text_ends_with(path, ".hdr")) return true;
     if ((size_t)snprintf(name, sizeof name, "%s.hdr", path) >= sizeof name) return false;
-    return slurp(name, &first, 1) == 1 && first == '#';
+    return cfl_slurp(name, &first, 1) == 1 && first == '#';
 }
 
 /* ---- reading ---- */
@@ -203,12 +203,12 @@ struct scry_cfl {
     scry_cfl_header header;
 };
 
-static scry_status read_header(scry_cfl_header *h, const char *path, scry_error *err)
+static scry_status cfl_read_header(scry_cfl_header *h, const char *path, scry_error *err)
 {
     char text[HEADER_LIMIT + 1];
-    char *name = name_of(path, ".hdr");
+    char *name = cfl_name_of(path, ".hdr");
     if (!name) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of its header", path);
-    const ptrdiff_t n = slurp(name, text, sizeof text);
+    const ptrdiff_t n = cfl_slurp(name, text, sizeof text);
     const scry_status st = n < 0 ? SCRY_FAIL(err, SCRY_EIO, "%s: %s", name, strerror(errno))
                                  : scry_cfl_parse(h, text, (size_t)n, name, err);
     scry_free(name);
@@ -220,7 +220,7 @@ static char *data_path(const char *path, const scry_cfl_header *h)
 {
     const char *slash = strrchr(path, '/');
     const int folder = slash ? (int)(slash - path) + 1 : 0;
-    if (!h->data[0]) return name_of(path, ".cfl");
+    if (!h->data[0]) return cfl_name_of(path, ".cfl");
     const size_t capacity = (size_t)folder + strlen(h->data) + 1;
     char *name = scry_alloc(capacity, 1);
     if (name) snprintf(name, capacity, "%.*s%s", folder, path, h->data);
@@ -235,7 +235,7 @@ scry_status scry_cfl_open(scry_cfl **out, const char *path, scry_error *err)
     scry_cfl *f = scry_alloc(1, sizeof *f);
     if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", path);
     f->fd = -1;
-    if ((st = read_header(&f->header, path, err)) != SCRY_OK) goto done;
+    if ((st = cfl_read_header(&f->header, path, err)) != SCRY_OK) goto done;
     if (!(f->path = data_path(path, &f->header))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of its values", path);
         goto done;
@@ -374,7 +374,7 @@ struct scry_cfl_writer {
     size_t dims[SCRY_CFL_RANK];
 };
 
-static scry_status write_header(const scry_cfl_writer *w, scry_error *err)
+static scry_status cfl_write_header(const scry_cfl_writer *w, scry_error *err)
 {
     FILE *f = fopen(w->header.temp, "w");
     if (!f) return SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->header.path, strerror(errno));
@@ -421,8 +421,8 @@ scry_status scry_cfl_create(scry_cfl_writer **out, const char *path, const size_
     if (!w) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: writer", path);
     w->fd = -1;
     memcpy(w->dims, dims, sizeof w->dims);
-    header = name_of(path, ".hdr");
-    w->path = name_of(path, ".cfl");
+    header = cfl_name_of(path, ".hdr");
+    w->path = cfl_name_of(path, ".cfl");
     if (!header || !w->path) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: names of its files", path);
         goto done;
@@ -453,7 +453,7 @@ scry_status scry_cfl_finish(scry_cfl_writer *w, bool commit, scry_error *err)
     if (!w) return SCRY_OK;
     if (w->fd >= 0 && close(w->fd) && commit)
         st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->path, strerror(errno));
-    if (commit && st == SCRY_OK) st = write_header(w, err);
+    if (commit && st == SCRY_OK) st = cfl_write_header(w, err);
     if (commit && st == SCRY_OK) st = scryi_atomic_file_commit(&w->values, err);
     if (commit && st == SCRY_OK) st = scryi_atomic_file_commit(&w->header, err);
     scryi_atomic_file_abandon(&w->values);

@@ -248,8 +248,8 @@ static void describe_shape(scry_hdf5_info *out, const hsize_t *dims, int rank)
 }
 
 /* A few bytes of header can promise any amount of data, which nobody should allocate. */
-static scry_status check_extent(scry_hdf5_info *out, const scry_hdf5 *f, hid_t type,
-                                const hsize_t *dims, scry_error *err)
+static scry_status hdf5_check_extent(scry_hdf5_info *out, const scry_hdf5 *f, hid_t type,
+                                     const hsize_t *dims, scry_error *err)
 {
     size_t bytes = H5Tget_size(type);
     out->count = 1;
@@ -284,7 +284,7 @@ static scry_status describe_open(scry_hdf5_info *out, const scry_hdf5 *f, hid_t 
     if (out->rank > SCRY_HDF5_RANK)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s has %d axes (%s), at most %d are read", f->path,
                          out->name, out->rank, out->shape, SCRY_HDF5_RANK);
-    return check_extent(out, f, type, dims, err);
+    return hdf5_check_extent(out, f, type, dims, err);
 }
 
 scry_status scry_hdf5_describe(scry_hdf5_info *out, const scry_hdf5 *f, const char *name,

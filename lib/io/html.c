@@ -27,7 +27,7 @@ void scry_html_free(scry_html *page)
     scry_free(page);
 }
 
-static void put(scry_html *page, const char *text, size_t bytes)
+static void html_put(scry_html *page, const char *text, size_t bytes)
 {
     if (page->refused) return;
     if (page->bytes + bytes + 1 > page->room) {
@@ -49,7 +49,7 @@ static void put(scry_html *page, const char *text, size_t bytes)
 
 void scry_html_markup(scry_html *page, const char *markup)
 {
-    put(page, markup, strlen(markup));
+    html_put(page, markup, strlen(markup));
 }
 
 enum { FORMATTED = 4000 };
@@ -97,7 +97,7 @@ void scry_html_text(scry_html *page, const char *text)
         else if (!n)
             scry_html_markup(page, "\xef\xbf\xbd");
         else if (*s >= 0x20 ? *s != 0x7f : *s == '\n' || *s == '\t')
-            put(page, (const char *)s, n);
+            html_put(page, (const char *)s, n);
         s += n ? n : 1;
     }
 }
@@ -127,7 +127,7 @@ static void put_base64(scry_html *page, const uint8_t *data, size_t bytes)
         line[used++] = more > 1 ? digits[v >> 6 & 63] : '=';
         line[used++] = more > 2 ? digits[v & 63] : '=';
         if (used < sizeof line && i + 3 < bytes) continue;
-        put(page, line, used);
+        html_put(page, line, used);
         used = 0;
     }
 }
@@ -146,7 +146,7 @@ void scry_html_png(scry_html *page, const uint8_t *png, size_t bytes, size_t ny,
 void scry_html_append(scry_html *page, const scry_html *other)
 {
     if (other->refused) page->refused = true;
-    if (other->bytes) put(page, other->text, other->bytes);
+    if (other->bytes) html_put(page, other->text, other->bytes);
 }
 
 size_t scry_html_bytes(const scry_html *page)

@@ -18,7 +18,7 @@ struct scry_json {
     char name[256];
 };
 
-static scry_json *document(const char *name)
+static scry_json *json_document(const char *name)
 {
     scry_json *doc = scry_alloc(1, sizeof *doc);
     if (doc) snprintf(doc->name, sizeof doc->name, "%s", name);
@@ -80,7 +80,7 @@ scry_status scry_json_parse(scry_json **out, const char *text, size_t bytes, con
     scry_status st = SCRY_OK;
     const char *end = text;
     *out = NULL;
-    scry_json *doc = document(name);
+    scry_json *doc = json_document(name);
     if (!doc) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", name);
     doc->root = cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
     if (!doc->root) {
@@ -139,7 +139,7 @@ done:
 
 scry_status scry_json_create(scry_json **out, scry_error *err)
 {
-    *out = document("report");
+    *out = json_document("report");
     if (*out && !((*out)->root = cJSON_CreateObject())) {
         scry_json_free(*out);
         *out = NULL;
@@ -183,7 +183,7 @@ static scry_status wrong_kind(const scry_json *doc, const cJSON *node, const cha
                      path[0] ? path : "the document", kind_of(node), expected);
 }
 
-static const cJSON *member(const cJSON *object, const char *key)
+static const cJSON *json_member(const cJSON *object, const char *key)
 {
     const cJSON *node = cJSON_GetObjectItemCaseSensitive(object, key);
     return node && !cJSON_IsNull(node) ? node : NULL;
@@ -191,7 +191,7 @@ static const cJSON *member(const cJSON *object, const char *key)
 
 bool scry_json_has(const scry_json_node *object, const char *key)
 {
-    return member(object, key) != NULL;
+    return json_member(object, key) != NULL;
 }
 
 /* *out = NULL and OK for an optional key that is not there. */
@@ -199,7 +199,7 @@ static scry_status look_up(const scry_json *doc, const cJSON *object, const char
                            scry_json_need need, const cJSON **out, scry_error *err)
 {
     char path[200] = "";
-    *out = member(object, key);
+    *out = json_member(object, key);
     if (*out || need == SCRY_JSON_OPTIONAL) return SCRY_OK;
     find_path(doc->root, object, path, sizeof path);
     return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s%s%s is missing", doc->name, path,
@@ -326,7 +326,7 @@ const char *scry_json_key(const scry_json_node *node)
 }
 
 /* Takes the node over; NULL in marks the document. */
-static cJSON *attach(scry_json *doc, cJSON *to, const char *key, cJSON *node)
+static cJSON *json_attach(scry_json *doc, cJSON *to, const char *key, cJSON *node)
 {
     const bool done =
         node && to && (key ? cJSON_AddItemToObject(to, key, node) : cJSON_AddItemToArray(to, node));
@@ -338,7 +338,7 @@ static cJSON *attach(scry_json *doc, cJSON *to, const char *key, cJSON *node)
 
 void scry_json_put_number(scry_json *doc, scry_json_node *to, const char *key, double value)
 {
-    attach(doc, to, key, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
+    json_attach(doc, to, key, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
 }
 
 /* Raw digits: through a double, integers beyond 2^53 (a seed) would be rounded. */
@@ -346,34 +346,34 @@ void scry_json_put_integer(scry_json *doc, scry_json_node *to, const char *key, 
 {
     char digits[24];
     snprintf(digits, sizeof digits, "%" PRId64, value);
-    attach(doc, to, key, cJSON_CreateRaw(digits));
+    json_attach(doc, to, key, cJSON_CreateRaw(digits));
 }
 
 void scry_json_put_unsigned(scry_json *doc, scry_json_node *to, const char *key, uint64_t value)
 {
     char digits[24];
     snprintf(digits, sizeof digits, "%" PRIu64, value);
-    attach(doc, to, key, cJSON_CreateRaw(digits));
+    json_attach(doc, to, key, cJSON_CreateRaw(digits));
 }
 
 void scry_json_put_bool(scry_json *doc, scry_json_node *to, const char *key, bool value)
 {
-    attach(doc, to, key, cJSON_CreateBool(value));
+    json_attach(doc, to, key, cJSON_CreateBool(value));
 }
 
 void scry_json_put_string(scry_json *doc, scry_json_node *to, const char *key, const char *value)
 {
-    attach(doc, to, key, cJSON_CreateString(value));
+    json_attach(doc, to, key, cJSON_CreateString(value));
 }
 
 scry_json_node *scry_json_put_object(scry_json *doc, scry_json_node *to, const char *key)
 {
-    return attach(doc, to, key, cJSON_CreateObject());
+    return json_attach(doc, to, key, cJSON_CreateObject());
 }
 
 scry_json_node *scry_json_put_array(scry_json *doc, scry_json_node *to, const char *key)
 {
-    return attach(doc, to, key, cJSON_CreateArray());
+    return json_attach(doc, to, key, cJSON_CreateArray());
 }
 
 scry_status scry_json_text(const scry_json *doc, char **out, scry_error *err)

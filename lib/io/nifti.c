@@ -170,7 +170,7 @@ static size_t type_bytes(int type)
     }
 }
 
-static double value_of(const unsigned char *p, int type)
+static double nifti_value_of(const unsigned char *p, int type)
 {
     union {
         uint8_t u1;
@@ -237,8 +237,8 @@ static scry_status parse_place(scry_nifti *n, const nifti_1_header *h, const cha
     return SCRY_OK;
 }
 
-static scry_status parse_dims(scry_nifti *n, const nifti_1_header *h, const char *name,
-                              scry_error *err)
+static scry_status nifti_parse_dims(scry_nifti *n, const nifti_1_header *h, const char *name,
+                                    scry_error *err)
 {
     size_t dims[7];
     if (h->dim[0] < 1 || h->dim[0] > 7)
@@ -304,7 +304,7 @@ scry_status scry_nifti_parse(scry_nifti *out, scry_nifti_layout *layout, const v
                          "%s: keeps its values in another file (.img), expected "
                          "one file (.nii)",
                          name);
-    scry_status st = parse_dims(out, &h, name, err);
+    scry_status st = nifti_parse_dims(out, &h, name, err);
     if (st == SCRY_OK) st = parse_values(out, layout, &h, name, err);
     if (st == SCRY_OK) st = parse_place(out, &h, name, err);
     if (st != SCRY_OK) return st;
@@ -317,7 +317,7 @@ scry_status scry_nifti_parse(scry_nifti *out, scry_nifti_layout *layout, const v
 }
 
 /* Not further than the bytes that are there. */
-static bool get(znzFile f, void *bytes, size_t n)
+static bool nifti_get(znzFile f, void *bytes, size_t n)
 {
     char *at = bytes;
     while (n) {
@@ -334,7 +334,7 @@ static bool skip_bytes(znzFile f, size_t n)
     char waste[4096];
     for (size_t piece; n; n -= piece) {
         piece = n < sizeof waste ? n : sizeof waste;
-        if (!get(f, waste, piece)) return false;
+        if (!nifti_get(f, waste, piece)) return false;
     }
     return true;
 }
@@ -347,12 +347,12 @@ static void nifti_convert(float *out, unsigned char *raw, size_t n, const scry_n
     if (l->swapped && size > 1) nifti_swap_Nbytes(count, (int)size, raw);
     for (size_t i = 0; i < count; i++) {
         const double shift = pair && i % 2 ? 0 : l->intercept; /* a real offset */
-        out[i] = (float)(value_of(raw + i * size, type) * l->slope + shift);
+        out[i] = (float)(nifti_value_of(raw + i * size, type) * l->slope + shift);
     }
 }
 
-static scry_status read_values(scry_nifti *n, znzFile f, const scry_nifti_layout *l,
-                               const char *path, scry_error *err)
+static scry_status nifti_read_values(scry_nifti *n, znzFile f, const scry_nifti_layout *l,
+                                     const char *path, scry_error *err)
 {
     unsigned char raw[CHUNK * 8];
     const size_t pair = n->cplx ? 2 : 1,
@@ -368,7 +368,8 @@ static scry_status read_values(scry_nifti *n, znzFile f, const scry_nifti_layout
     bool good = skip_bytes(f, l->offset - SCRY_NIFTI_HEADER);
     for (size_t i = 0, now; i < count && good; i += now) {
         now = count - i < CHUNK ? count - i : CHUNK;
-        if ((good = get(f, raw, now * l->bytes))) nifti_convert(n->values + i * pair, raw, now, l);
+        if ((good = nifti_get(f, raw, now * l->bytes)))
+            nifti_convert(n->values + i * pair, raw, now, l);
     }
     if (good) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EFORMAT,
@@ -386,13 +387,13 @@ scry_status scry_nifti_read(scry_nifti *out, const char *path, scry_error *err)
     znzFile f = znzopen(path, "rb", 1); /* reads what is not compressed as it is */
     if (znz_isnull(f))
         return SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, errno ? strerror(errno) : "cannot be read");
-    scry_status st = get(f, header, sizeof header)
+    scry_status st = nifti_get(f, header, sizeof header)
                          ? scry_nifti_parse(out, &layout, header, path, err)
                          : SCRY_FAIL(err, SCRY_EFORMAT,
                                      "%s: truncated: shorter than the %d bytes "
                                      "of a NIfTI-1 header",
                                      path, SCRY_NIFTI_HEADER);
-    if (st == SCRY_OK) st = read_values(out, f, &layout, path, err);
+    if (st == SCRY_OK) st = nifti_read_values(out, f, &layout, path, err);
     Xznzclose(&f);
     if (st != SCRY_OK) scry_nifti_clear(out);
     return st;

@@ -41,7 +41,7 @@ struct scry_npy {
     char name[256];
 };
 
-static uint64_t little(const unsigned char *p, int n)
+static uint64_t npy_little(const unsigned char *p, int n)
 {
     uint64_t v = 0;
     for (int i = n - 1; i >= 0; i--)
@@ -111,7 +111,7 @@ static scry_status read_array_header(const scry_npy *f, npy_item *it, const unsi
     if (got < 12 || memcmp(head, "\x93NUMPY", 6))
         return npy_bad(f, it, "does not begin as numpy's arrays do", err);
     const size_t prefix = head[6] < 2 ? 10 : 12;
-    const size_t length = (size_t)little(head + 8, head[6] < 2 ? 2 : 4);
+    const size_t length = (size_t)npy_little(head + 8, head[6] < 2 ? 2 : 4);
     if (head[6] < 1 || head[6] > 3)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s: version %d of numpy's format, expected 1 to 3",
                          f->name, head[6]);
@@ -181,17 +181,17 @@ static bool find_directory(const scry_npy *f, size_t *at, size_t *count)
     if (f->size < 22) return false;
     for (size_t i = f->size - 22; i + 22 + 65535 >= f->size; i--) {
         const unsigned char *e = f->bytes + i;
-        if (little(e, 4) == 0x06054b50) {
-            *count = (size_t)little(e + 10, 2);
-            *at = (size_t)little(e + 16, 4);
+        if (npy_little(e, 4) == 0x06054b50) {
+            *count = (size_t)npy_little(e + 10, 2);
+            *at = (size_t)npy_little(e + 16, 4);
             if (*at != 0xffffffff && *count != 0xffff) return true;
-            if (i < 20 || little(e - 20, 4) != 0x07064b50) return false;
-            const uint64_t far = little(e - 20 + 8, 8);
+            if (i < 20 || npy_little(e - 20, 4) != 0x07064b50) return false;
+            const uint64_t far = npy_little(e - 20 + 8, 8);
             if (far > f->size - 22 || f->size - far < 56) return false;
             e = f->bytes + far;
-            if (little(e, 4) != 0x06064b50) return false;
-            *count = (size_t)little(e + 32, 8);
-            *at = (size_t)little(e + 48, 8);
+            if (npy_little(e, 4) != 0x06064b50) return false;
+            *count = (size_t)npy_little(e + 32, 8);
+            *at = (size_t)npy_little(e + 48, 8);
             return true;
         }
         if (!i) break;
@@ -203,11 +203,12 @@ static bool find_directory(const scry_npy *f, size_t *at, size_t *count)
 static void wide_fields(const unsigned char *extra, size_t length, uint64_t *const *fields)
 {
     for (size_t i = 0; i + 4 <= length;) {
-        const size_t id = (size_t)little(extra + i, 2), n = (size_t)little(extra + i + 2, 2);
+        const size_t id = (size_t)npy_little(extra + i, 2),
+                     n = (size_t)npy_little(extra + i + 2, 2);
         size_t at = i + 4;
         for (int k = 0; id == 1 && k < 3; k++)
             if (*fields[k] == 0xffffffff && at + 8 <= i + 4 + n && at + 8 <= length) {
-                *fields[k] = little(extra + at, 8);
+                *fields[k] = npy_little(extra + at, 8);
                 at += 8;
             }
         i += 4 + n;
@@ -217,11 +218,12 @@ static void wide_fields(const unsigned char *extra, size_t length, uint64_t *con
 static scry_status read_entry(scry_npy *f, size_t *at, npy_item *it, scry_error *err)
 {
     const unsigned char *e = f->bytes + *at;
-    if (*at > f->size || f->size - *at < 46 || little(e, 4) != 0x02014b50)
+    if (*at > f->size || f->size - *at < 46 || npy_little(e, 4) != 0x02014b50)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: its directory of arrays is damaged", f->name);
-    const size_t name = (size_t)little(e + 28, 2), extra = (size_t)little(e + 30, 2);
-    const size_t note = (size_t)little(e + 32, 2), method = (size_t)little(e + 10, 2);
-    uint64_t packed = little(e + 20, 4), whole = little(e + 24, 4), local = little(e + 42, 4);
+    const size_t name = (size_t)npy_little(e + 28, 2), extra = (size_t)npy_little(e + 30, 2);
+    const size_t note = (size_t)npy_little(e + 32, 2), method = (size_t)npy_little(e + 10, 2);
+    uint64_t packed = npy_little(e + 20, 4), whole = npy_little(e + 24, 4),
+             local = npy_little(e + 42, 4);
     if (f->size - *at - 46 < name + extra + note)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: its directory of arrays is truncated", f->name);
     wide_fields(e + 46 + name, extra, (uint64_t *const[]){&whole, &packed, &local});
@@ -232,10 +234,10 @@ static scry_status read_entry(scry_npy *f, size_t *at, npy_item *it, scry_error 
     if (method != 0 && method != 8)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s, array %s: compression %zu, expected 0 or 8",
                          f->name, it->info.name, method);
-    if (local > f->size || f->size - local < 30 || little(f->bytes + local, 4) != 0x04034b50)
+    if (local > f->size || f->size - local < 30 || npy_little(f->bytes + local, 4) != 0x04034b50)
         return npy_bad(f, it, "is not where the directory says", err);
     const unsigned char *l = f->bytes + local;
-    const uint64_t data = local + 30 + little(l + 26, 2) + little(l + 28, 2);
+    const uint64_t data = local + 30 + npy_little(l + 26, 2) + npy_little(l + 28, 2);
     if (data > f->size || packed > f->size - data) return npy_bad(f, it, "is truncated", err);
     if (whole / 1100 > packed) return npy_bad(f, it, "its sizes cannot be", err);
     it->from = f->bytes + data;
@@ -243,7 +245,7 @@ static scry_status read_entry(scry_npy *f, size_t *at, npy_item *it, scry_error 
     it->whole = (size_t)whole;
     it->deflated = method == 8;
     it->checked = true;
-    it->crc = (uint32_t)little(e + 16, 4);
+    it->crc = (uint32_t)npy_little(e + 16, 4);
     return add_item(f, it, err);
 }
 
@@ -338,7 +340,7 @@ const scry_npy_info *scry_npy_get(const scry_npy *f, size_t i)
 
 /* ---- values ---- */
 
-static float half(uint64_t bits)
+static float npy_half(uint64_t bits)
 {
     const int exponent = (int)(bits >> 10 & 31);
     const float fraction = (float)(bits & 1023), sign = bits >> 15 ? -1.f : 1.f;
@@ -358,7 +360,7 @@ static float value_at(const npy_item *it, const unsigned char *p)
         double d;
         memcpy(&f, &low, sizeof f);
         memcpy(&d, &v, sizeof d);
-        return it->bytes == 2 ? half(v) : it->bytes == 4 ? f : (float)d;
+        return it->bytes == 2 ? npy_half(v) : it->bytes == 4 ? f : (float)d;
     }
     if (it->kind != 'i') return (float)v;
     const unsigned unused = 64 - 8 * (unsigned)it->bytes;

@@ -35,8 +35,8 @@ static void on_warning(png_structp png, png_const_charp text)
 }
 
 /* No local changes between setjmp and longjmp: all that the cleanup needs is set before. */
-static scry_status encode(FILE *f, const char *path, const uint8_t *px, size_t ny, size_t nx,
-                          int channels, scry_error *err)
+static scry_status png_encode(FILE *f, const char *path, const uint8_t *px, size_t ny, size_t nx,
+                              int channels, scry_error *err)
 {
     struct report report = {.text = ""};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &report, on_error, on_warning);
@@ -72,7 +72,7 @@ static scry_status write_file(const char *path, const uint8_t *px, size_t ny, si
     if (!temp) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name", path);
     snprintf(temp, capacity, "%s.%ld.part", path, (long)getpid());
     FILE *f = fopen(temp, "wb");
-    scry_status st = f ? encode(f, path, px, ny, nx, channels, err)
+    scry_status st = f ? png_encode(f, path, px, ny, nx, channels, err)
                        : SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
     if (f && fclose(f) && st == SCRY_OK)
         st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
@@ -201,7 +201,7 @@ struct decoder {
     scry_png_image image;
 };
 
-static scry_status decode(struct decoder *d, FILE *f, const char *path, scry_error *err)
+static scry_status png_decode(struct decoder *d, FILE *f, const char *path, scry_error *err)
 {
     if (setjmp(d->report.jump))
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: broken PNG: %s", path, d->report.text);
@@ -256,7 +256,7 @@ scry_status scry_png_read(scry_png_image *out, const char *path, scry_error *err
     if (!d || !d->info)
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: PNG decoder", path);
     else
-        st = decode(d, f, path, err);
+        st = png_decode(d, f, path, err);
     fclose(f);
     if (d) {
         if (st == SCRY_OK)
@@ -275,7 +275,7 @@ enum { DOT = 2, LABEL = 9 * DOT, GAP = 6 };
 static const scry_colour BACKGROUND = {24, 24, 24}, INK = {235, 235, 235};
 
 /* Percentiles of the finite values. */
-static scry_status window(const scry_panel *p, double *low, double *high, scry_error *err)
+static scry_status png_window(const scry_panel *p, double *low, double *high, scry_error *err)
 {
     *low = p->low;
     *high = p->high;
@@ -297,7 +297,7 @@ struct layout {
     size_t columns, rows, up, down, ny, nx;
 };
 
-static size_t shown(size_t n, const struct layout *l)
+static size_t png_shown(size_t n, const struct layout *l)
 {
     return n * l->up / l->down > 0 ? n * l->up / l->down : 1;
 }
@@ -305,7 +305,7 @@ static size_t shown(size_t n, const struct layout *l)
 static void draw_panel(const scry_canvas *c, const struct layout *l, const scry_panel *p, size_t y0,
                        size_t x0, double low, double high)
 {
-    const size_t ny = shown(p->ny, l), nx = shown(p->nx, l);
+    const size_t ny = png_shown(p->ny, l), nx = png_shown(p->nx, l);
     for (size_t y = 0; y < ny; y++)
         for (size_t x = 0; x < nx; x++) {
             double sum = 0;
@@ -338,8 +338,8 @@ static scry_status check_panels(const scry_panel *panels, size_t count, struct l
     l->rows = (count + l->columns - 1) / l->columns;
     l->up = side < 256 ? (256 + side - 1) / side : 1;
     l->down = side > 1024 ? (side + 1023) / 1024 : 1;
-    l->ny = shown(ny, l);
-    l->nx = shown(nx, l);
+    l->ny = png_shown(ny, l);
+    l->nx = png_shown(nx, l);
     return SCRY_OK;
 }
 
@@ -356,7 +356,7 @@ scry_status scry_png_panels(const char *path, const scry_panel *panels, size_t c
     for (size_t k = 0; k < count && st == SCRY_OK; k++) {
         const size_t y0 = GAP + k / l.columns * cy, x0 = GAP + k % l.columns * cx;
         double low, high;
-        if ((st = window(&panels[k], &low, &high, err)) != SCRY_OK) break;
+        if ((st = png_window(&panels[k], &low, &high, err)) != SCRY_OK) break;
         draw_panel(&c, &l, &panels[k], y0, x0, low, high);
         if (panels[k].label)
             scry_canvas_text(&c, y0 + l.ny + 2 * DOT, x0, l.nx, DOT, SCRY_TEXT_RIGHT, INK,

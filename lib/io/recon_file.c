@@ -38,7 +38,7 @@ scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_
 }
 
 /* Values in all, complex ones once; 0 where a size is 0 or memory cannot hold them. */
-static size_t count_of(const scry_recon *r)
+static size_t recon_file_count_of(const scry_recon *r)
 {
     const size_t dims[] = {r->frames, r->slices, r->nz, r->ny, r->nx};
     size_t count = 1, bytes;
@@ -50,7 +50,7 @@ static size_t count_of(const scry_recon *r)
 /* Room for the values; what a header promises must fit in this machine. */
 static scry_status recon_file_allocate(scry_recon *r, const char *path, scry_error *err)
 {
-    const size_t count = count_of(r), size = (r->cplx ? 2 : 1) * sizeof(float);
+    const size_t count = recon_file_count_of(r), size = (r->cplx ? 2 : 1) * sizeof(float);
     const size_t max = scry_memory_total() ? scry_memory_total() : SIZE_MAX / 2;
     if (count && count <= max / size) r->values = scry_alloc(count, size);
     if (r->values) return SCRY_OK;
@@ -77,7 +77,7 @@ static int axes_of(const scry_recon *r, size_t *dims, char *words, size_t size)
     return rank;
 }
 
-static scry_status write_hdf5(const char *path, const scry_recon *r, scry_error *err)
+static scry_status recon_file_write_hdf5(const char *path, const scry_recon *r, scry_error *err)
 {
     size_t dims[5];
     char words[32];
@@ -103,8 +103,8 @@ done:;
     return st != SCRY_OK ? st : end;
 }
 
-static scry_status find_dataset(const char **name, const scry_hdf5 *f, const char *asked,
-                                scry_error *err)
+static scry_status recon_file_find_dataset(const char **name, const scry_hdf5 *f, const char *asked,
+                                           scry_error *err)
 {
     static const char *const known[] = {main_name, "reconstruction_rss", "reconstruction_esc"};
     *name = asked;
@@ -147,14 +147,15 @@ static scry_status place_axes(scry_recon *r, const scry_hdf5 *f, const scry_hdf5
     return SCRY_OK;
 }
 
-static scry_status read_hdf5(scry_recon *r, const char *path, const char *dataset, scry_error *err)
+static scry_status recon_file_read_hdf5(scry_recon *r, const char *path, const char *dataset,
+                                        scry_error *err)
 {
     scry_hdf5 *f;
     scry_hdf5_info i;
     const char *name;
     scry_status st = scry_hdf5_open(&f, path, err);
     if (st != SCRY_OK) return st;
-    if ((st = find_dataset(&name, f, dataset, err)) != SCRY_OK) goto done;
+    if ((st = recon_file_find_dataset(&name, f, dataset, err)) != SCRY_OK) goto done;
     if ((st = scry_hdf5_describe(&i, f, name, err)) != SCRY_OK) goto done;
     if (i.kind != SCRY_HDF5_NUMBER && i.kind != SCRY_HDF5_COMPLEX) {
         st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s is %s, expected numbers", path, name, i.type);
@@ -284,7 +285,7 @@ scry_status scry_recon_write(const char *path, const scry_recon *r, scry_error *
     scry_recon_format format = SCRY_RECON_HDF5;
     const scry_status st = scry_recon_format_of(&format, path, err);
     if (st != SCRY_OK) return st;
-    if (!count_of(r))
+    if (!recon_file_count_of(r))
         return SCRY_FAIL(err, SCRY_ESHAPE,
                          "%s: %zu frames of %zu slices of %zu x %zu x %zu: "
                          "expected none of them to be 0",
@@ -295,7 +296,7 @@ scry_status scry_recon_write(const char *path, const scry_recon *r, scry_error *
     case SCRY_RECON_NIFTI:
         return write_nifti(path, r, err);
     default:
-        return write_hdf5(path, r, err);
+        return recon_file_write_hdf5(path, r, err);
     }
 }
 
@@ -313,7 +314,7 @@ scry_status scry_recon_read(scry_recon *out, const char *path, const char *datas
         st = read_nifti(out, path, err);
         break;
     default:
-        st = read_hdf5(out, path, dataset, err);
+        st = recon_file_read_hdf5(out, path, dataset, err);
         break;
     }
     if (st != SCRY_OK) scry_recon_clear(out);

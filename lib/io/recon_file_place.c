@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-static double length(const double v[3])
+static double place_length(const double v[3])
 {
     return sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
 }
@@ -18,13 +18,13 @@ void scryi_nifti_place(scry_nifti *n, const scry_geometry *g, size_t slices)
         for (int r = 0; r < 3; r++)
             axis[a][r] = g->along[a][r] * n->step[a];
     }
-    if (slices > 1 && length(g->slice_gap) > 0) {
+    if (slices > 1 && place_length(g->slice_gap) > 0) {
         memcpy(axis[2], g->slice_gap, sizeof axis[2]);
-        n->step[2] = length(axis[2]);
+        n->step[2] = place_length(axis[2]);
     }
     n->placed = g->known;
     for (int a = 0; a < 3; a++)
-        n->placed = n->placed && length(axis[a]) > 0;
+        n->placed = n->placed && place_length(axis[a]) > 0;
     for (int a = 0; a < 3; a++)
         if (!(n->step[a] > 0)) n->step[a] = 1;
     if (!n->placed) return;
@@ -47,7 +47,7 @@ void scryi_nifti_geometry(scry_geometry *g, const scry_nifti *n)
         double axis[3];
         for (int r = 0; r < 3; r++)
             axis[r] = (r < 2 ? -1 : 1) * n->affine[r][a];
-        const double step = n->placed ? length(axis) : n->step[a];
+        const double step = n->placed ? place_length(axis) : n->step[a];
         g->fov[a] = step * (a < 2 ? (double)dims[a] : 1);
         for (int r = 0; r < 3; r++)
             g->along[a][r] = n->placed && step > 0 ? axis[r] / step : 0;

@@ -47,8 +47,8 @@ void scry_safetensors_free(scry_safetensors *s)
     scry_free(s);
 }
 
-static scry_status fetch(const scry_safetensors *s, uint64_t at, void *to, size_t bytes,
-                         scry_error *err)
+static scry_status safetensors_fetch(const scry_safetensors *s, uint64_t at, void *to, size_t bytes,
+                                     scry_error *err)
 {
     if (at > s->size || bytes > s->size - at)
         return SCRY_FAIL(err, SCRY_EFORMAT,
@@ -172,7 +172,7 @@ static scry_status parse_header(scry_safetensors *s, scry_error *err)
 {
     unsigned char word[8];
     uint64_t length = 0;
-    scry_status st = fetch(s, 0, word, sizeof word, err);
+    scry_status st = safetensors_fetch(s, 0, word, sizeof word, err);
     if (st != SCRY_OK) return st;
     for (int i = 7; i >= 0; i--)
         length = length << 8 | word[i];
@@ -184,7 +184,7 @@ static scry_status parse_header(scry_safetensors *s, scry_error *err)
     char *text = scry_alloc((size_t)length, 1);
     if (!text) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: header", s->name);
     s->data = 8 + length;
-    if ((st = fetch(s, 8, text, (size_t)length, err)) == SCRY_OK)
+    if ((st = safetensors_fetch(s, 8, text, (size_t)length, err)) == SCRY_OK)
         st = scry_json_parse(&s->header, text, (size_t)length, s->name, err);
     scry_free(text);
     if (st != SCRY_OK) return st;
@@ -282,7 +282,7 @@ static float from_half(uint32_t h)
     return sign ? -magnitude : magnitude;
 }
 
-static uint32_t little(const unsigned char *p, int bytes)
+static uint32_t safetensors_little(const unsigned char *p, int bytes)
 {
     uint32_t value = 0;
     while (bytes--)
@@ -294,15 +294,15 @@ static float safetensors_convert(const unsigned char *p, scry_dtype dtype)
 {
     switch (dtype) {
     case SCRY_DTYPE_F32:
-        return from_bits(little(p, 4));
+        return from_bits(safetensors_little(p, 4));
     case SCRY_DTYPE_BF16:
-        return from_bits(little(p, 2) << 16);
+        return from_bits(safetensors_little(p, 2) << 16);
     case SCRY_DTYPE_F16:
-        return from_half(little(p, 2));
+        return from_half(safetensors_little(p, 2));
     default:
         break;
     }
-    const uint64_t bits = (uint64_t)little(p + 4, 4) << 32 | little(p, 4);
+    const uint64_t bits = (uint64_t)safetensors_little(p + 4, 4) << 32 | safetensors_little(p, 4);
     double value;
     memcpy(&value, &bits, sizeof value);
     return (float)value;
@@ -321,7 +321,7 @@ scry_status scry_safetensors_float(const scry_safetensors *s, const scry_tensor_
     for (size_t i = 0; i < tensor->count; i += chunk) {
         const size_t n = tensor->count - i < chunk ? tensor->count - i : chunk;
         const uint64_t at = s->data + tensor->begin + i * bytes;
-        const scry_status st = fetch(s, at, buffer, n * bytes, err);
+        const scry_status st = safetensors_fetch(s, at, buffer, n * bytes, err);
         if (st != SCRY_OK) return st;
         for (size_t k = 0; k < n; k++)
             out[i + k] = safetensors_convert(buffer + k * bytes, tensor->dtype);

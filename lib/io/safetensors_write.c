@@ -37,7 +37,7 @@ static scry_status header_text(char **out, const scry_tensor_out *tensors, size_
     return st;
 }
 
-static size_t count_of(const scry_tensor_out *t)
+static size_t safetensors_count_of(const scry_tensor_out *t)
 {
     size_t n = 1;
     for (int a = 0; a < t->rank; a++)
@@ -57,7 +57,7 @@ static bool write_all(FILE *file, const char *text, const scry_tensor_out *tenso
     for (size_t i = length; i < padded; i++)
         good = good && fputc(' ', file) != EOF;
     for (size_t i = 0; i < count && good; i++) {
-        const size_t n = count_of(&tensors[i]);
+        const size_t n = safetensors_count_of(&tensors[i]);
         good = fwrite(tensors[i].values, sizeof(float), n, file) == n;
     }
     return good && !fflush(file) && !fsync(fileno(file));

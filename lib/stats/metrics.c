@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-static bool counts(const float *mask, size_t i)
+static bool metrics_counts(const float *mask, size_t i)
 {
     return !mask || mask[i] != 0;
 }
@@ -26,7 +26,7 @@ static scry_status metrics_check(double *range, size_t *count, const float *est,
                          "min of the reference",
                          *range);
     for (size_t i = 0; i < n; i++) {
-        if (!counts(mask, i)) continue;
+        if (!metrics_counts(mask, i)) continue;
         if (!isfinite(est[i]) || !isfinite(ref[i]))
             return SCRY_FAIL(err, SCRY_ENUMERIC, "entry %zu: estimate %g, reference %g", i,
                              (double)est[i], (double)ref[i]);
@@ -50,7 +50,7 @@ scry_status scry_fidelity_measure(scry_fidelity *out, const float *est, const fl
     const double N = (double)out->count;
     double se = 0, sr = 0, d1 = 0, d2 = 0, rr = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!counts(mask, i)) continue;
+        if (!metrics_counts(mask, i)) continue;
         const double d = (double)est[i] - ref[i];
         se += est[i];
         sr += ref[i];
@@ -61,7 +61,7 @@ scry_status scry_fidelity_measure(scry_fidelity *out, const float *est, const fl
     const double me = se / N, mr = sr / N;
     double vee = 0, ver = 0, vrr = 0; /* about the means: a second pass, against cancellation */
     for (size_t i = 0; i < n; i++) {
-        if (!counts(mask, i)) continue;
+        if (!metrics_counts(mask, i)) continue;
         vee += (est[i] - me) * (est[i] - me);
         ver += (est[i] - me) * (ref[i] - mr);
         vrr += (ref[i] - mr) * (ref[i] - mr);
@@ -139,7 +139,7 @@ static void ssim_plane(const struct ssim *q, const float *e, const float *r, con
     for (size_t y = 0; y < my; y++)
         for (size_t x = 0; x < mx; x++) {
             const size_t i = y * mx + x;
-            if (!counts(mask, (y + k / 2) * q->nx + x + k / 2)) continue;
+            if (!metrics_counts(mask, (y + k / 2) * q->nx + x + k / 2)) continue;
             const double me = q->mean[0][i], mr = q->mean[1][i];
             const double vee = q->norm * (q->mean[2][i] - me * me);
             const double vrr = q->norm * (q->mean[3][i] - mr * mr);

@@ -8,18 +8,18 @@ struct halves {
     size_t chains, draws, N;
 };
 
-static double *piece(const struct halves *h, size_t i)
+static double *mixing_piece(const struct halves *h, size_t i)
 {
     return h->trace + i / 2 * h->draws + (i % 2 ? h->draws - h->N : 0);
 }
 
 /* Takes the mean of every half from it, and returns the variance of these means. */
-static double centre(const struct halves *h)
+static double mixing_centre(const struct halves *h)
 {
     double mean = 0, spread = 0;
     const size_t M = 2 * h->chains;
     for (size_t i = 0; i < M; i++) {
-        double sum = 0, *x = piece(h, i);
+        double sum = 0, *x = mixing_piece(h, i);
         for (size_t t = 0; t < h->N; t++)
             sum += x[t];
         const double own = sum / (double)h->N, off = own - mean;
@@ -37,7 +37,7 @@ static double mixing_covariance(const struct halves *h, size_t lag)
     double sum = 0;
     const size_t M = 2 * h->chains;
     for (size_t i = 0; i < M; i++) {
-        const double *x = piece(h, i);
+        const double *x = mixing_piece(h, i);
         for (size_t t = lag; t < h->N; t++)
             sum += x[t] * x[t - lag];
     }
@@ -64,7 +64,7 @@ scry_mixing scry_mixing_measure(double *trace, size_t chains, size_t draws)
     if (draws < 4) return (scry_mixing){NAN, (double)chains};
     const struct halves h = {trace, chains, draws, draws / 2};
     const double all = (double)chains * (double)draws, N = (double)h.N;
-    const double between = centre(&h), within = mixing_covariance(&h, 0);
+    const double between = mixing_centre(&h), within = mixing_covariance(&h, 0);
     const double total = (N - 1) / N * within + between;
     if (!(total > 0)) return (scry_mixing){1, all};
     const double tau = correlation_time(&h, within, total);

@@ -6,7 +6,7 @@
 enum { BINS = SCRY_RANK_BINS };
 
 /* The value at rank r (from 1), linear between ranks. */
-static double at_rank(const double *sorted, size_t K, double r)
+static double rank_value_at(const double *sorted, size_t K, double r)
 {
     const size_t below = (size_t)fmax(1, fmin((double)K, r));
     const double share = r - (double)below;
@@ -18,8 +18,8 @@ bool scry_rank_interval(double *low, double *high, const double *sorted, size_t 
 {
     const double rank = (1 - p) / 2 * (double)(K + 1);
     if (!(rank >= 1 - 1e-9)) return false;
-    *low = at_rank(sorted, K, rank);
-    *high = at_rank(sorted, K, (double)(K + 1) - rank);
+    *low = rank_value_at(sorted, K, rank);
+    *high = rank_value_at(sorted, K, (double)(K + 1) - rank);
     return true;
 }
 

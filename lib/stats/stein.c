@@ -57,8 +57,8 @@ static scry_status stein_check(const float *samples, const float *scores, size_t
 
 /* Share of replicates sum_{k != l} (w_k - 1/K)(w_l - 1/K) u_kl, K w multinomial, that reach the
  * statistic sum_{k != l} u_kl / K^2. */
-static double bootstrap(const double *u, size_t K, double statistic, size_t draws, double *w,
-                        gsl_rng *rng)
+static double stein_bootstrap(const double *u, size_t K, double statistic, size_t draws, double *w,
+                              gsl_rng *rng)
 {
     size_t reached = 0;
     for (size_t d = 0; d < draws; d++) {
@@ -113,7 +113,7 @@ scry_status scry_ksd_measure(scry_ksd *out, const float *samples, const float *s
     const double count = (double)K;
     *out = (scry_ksd){.ksd2 = sum / (count * (count - 1)),
                       .bandwidth = sqrt(h2),
-                      .p = bootstrap(u, K, sum / (count * count), draws, w, rng)};
+                      .p = stein_bootstrap(u, K, sum / (count * count), draws, w, rng)};
 done:
     scry_free(pair);
     scry_free(distance);

@@ -27,7 +27,7 @@ static size_t attend_scratch(const scryi_attend *a, bool backward)
     return (planes + 2 * (size_t)a->threads) * row_floats(a);
 }
 
-static void to_planes(const scryi_attend *a, float *planes, const float *blocked)
+static void attention_to_planes(const scryi_attend *a, float *planes, const float *blocked)
 {
     const size_t row = row_floats(a);
 #pragma omp parallel for num_threads(a->threads) if (a->threads > 1)
@@ -53,8 +53,8 @@ static void from_planes(const scryi_attend *a, float *blocked, const float *plan
 }
 
 /* s_j = sum_c x_c k_cj, the x_c being column i of the planes x. */
-static void project(float *restrict s, const float *x, const float *k, size_t depth, size_t row,
-                    size_t pixels, size_t i, float scale)
+static void attention_project(float *restrict s, const float *x, const float *k, size_t depth,
+                              size_t row, size_t pixels, size_t i, float scale)
 {
     memset(s, 0, pixels * sizeof *s);
     for (size_t c = 0; c < depth; c++) {
@@ -81,7 +81,7 @@ static float attention_largest(const float *s, size_t n)
 }
 
 /* sum_j a_j b_j in lanes, whose order does not depend on anything but n. */
-static float dot(const float *restrict a, const float *restrict b, size_t n)
+static float attention_dot(const float *restrict a, const float *restrict b, size_t n)
 {
     float part[LANES] = {0};
     size_t j = 0;
@@ -99,7 +99,7 @@ static float dot(const float *restrict a, const float *restrict b, size_t n)
 static void softmax_row(float *s, const float *q, const float *k, size_t depth, size_t row,
                         size_t pixels, size_t i)
 {
-    project(s, q, k, depth, row, pixels, i, 1 / sqrtf((float)depth));
+    attention_project(s, q, k, depth, row, pixels, i, 1 / sqrtf((float)depth));
     const float top = attention_largest(s, pixels);
     for (size_t j = 0; j < pixels; j++)
         s[j] -= top;
@@ -113,9 +113,9 @@ static void attend_forward(const scryi_attend *a, float *o, const float *qkv, fl
     const size_t row = row_floats(a), depth = a->channels / a->heads, size = a->channels * row;
     const size_t part = attend_padded(a->channels) * a->pixels;
     float *q = scratch, *k = q + size, *v = k + size, *out = v + size, *rows = out + size;
-    to_planes(a, q, qkv);
-    to_planes(a, k, qkv + part);
-    to_planes(a, v, qkv + 2 * part);
+    attention_to_planes(a, q, qkv);
+    attention_to_planes(a, k, qkv + part);
+    attention_to_planes(a, v, qkv + 2 * part);
 #pragma omp parallel for num_threads(a->threads) if (a->threads > 1)
     for (size_t h = 0; h < a->heads; h++) {
         const size_t at = h * depth * row;
@@ -123,14 +123,14 @@ static void attend_forward(const scryi_attend *a, float *o, const float *qkv, fl
         for (size_t i = 0; i < a->pixels; i++) {
             softmax_row(s, q + at, k + at, depth, row, a->pixels, i);
             for (size_t c = 0; c < depth; c++)
-                out[at + c * row + i] = dot(s, v + at + c * row, a->pixels);
+                out[at + c * row + i] = attention_dot(s, v + at + c * row, a->pixels);
         }
     }
     from_planes(a, o, out);
 }
 
 /* y_j += alpha x_j */
-static void accumulate(float *restrict y, float alpha, const float *restrict x, size_t n)
+static void attention_accumulate(float *restrict y, float alpha, const float *restrict x, size_t n)
 {
     for (size_t j = 0; j < n; j++)
         y[j] += alpha * x[j];
@@ -146,14 +146,14 @@ static void head_backward(const scryi_attend *a, float *const g[3], const float 
     const float scale = 1 / sqrtf((float)depth);
     for (size_t i = 0; i < n; i++) {
         softmax_row(p, q, k, depth, row, n, i);
-        project(ds, go, v, depth, row, n, i, 1);
-        const float mean = dot(p, ds, n);
+        attention_project(ds, go, v, depth, row, n, i, 1);
+        const float mean = attention_dot(p, ds, n);
         for (size_t j = 0; j < n; j++)
             ds[j] = scale * p[j] * (ds[j] - mean);
         for (size_t c = 0; c < depth; c++) {
-            g[0][c * row + i] = dot(ds, k + c * row, n);
-            accumulate(g[1] + c * row, q[c * row + i], ds, n);
-            accumulate(g[2] + c * row, go[c * row + i], p, n);
+            g[0][c * row + i] = attention_dot(ds, k + c * row, n);
+            attention_accumulate(g[1] + c * row, q[c * row + i], ds, n);
+            attention_accumulate(g[2] + c * row, go[c * row + i], p, n);
         }
     }
 }
@@ -167,8 +167,8 @@ static void attend_backward(const scryi_attend *a, float *gqkv, const float *qkv
     for (size_t i = 0; i < 8; i++)
         plane[i] = scratch + i * size;
     for (size_t i = 0; i < 3; i++)
-        to_planes(a, plane[i], qkv + i * part);
-    to_planes(a, plane[3], go);
+        attention_to_planes(a, plane[i], qkv + i * part);
+    attention_to_planes(a, plane[3], go);
     memset(plane[4], 0, 3 * size * sizeof(float));
 #pragma omp parallel for num_threads(a->threads) if (a->threads > 1)
     for (size_t h = 0; h < a->heads; h++) {

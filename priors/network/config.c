@@ -23,7 +23,8 @@ typedef struct scryi_reader {
 } scryi_reader;
 
 /* `key`, if there, must be one of the given words ("a|b"); *index tells which. */
-static scry_status word(const scryi_reader *r, const char *key, const char *allowed, int *index)
+static scry_status config_word(const scryi_reader *r, const char *key, const char *allowed,
+                               int *index)
 {
     const char *value = NULL;
     const scry_status st =
@@ -42,7 +43,7 @@ static scry_status word(const scryi_reader *r, const char *key, const char *allo
     return SCRY_OK;
 }
 
-static scry_status absent(const scryi_reader *r, const char *key)
+static scry_status config_absent(const scryi_reader *r, const char *key)
 {
     if (!scry_json_has(r->root, key)) return SCRY_OK;
     return SCRY_FAIL(r->err, SCRY_EUNSUP, "%s: %s is set, which is not supported", r->file, key);
@@ -116,9 +117,9 @@ static scry_status read_fixed(const scryi_reader *r)
     };
     scry_status st;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if ((st = word(r, words[i][0], words[i][1], NULL)) != SCRY_OK) return st;
+        if ((st = config_word(r, words[i][0], words[i][1], NULL)) != SCRY_OK) return st;
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++)
-        if ((st = absent(r, unset[i])) != SCRY_OK) return st;
+        if ((st = config_absent(r, unset[i])) != SCRY_OK) return st;
     return number_is(r, "mid_block_scale_factor", 1);
 }
 
@@ -260,9 +261,11 @@ static scry_status read_schedule(const scryi_reader *r, scryi_config *c, scry_sc
     const scry_json_node *betas = NULL;
     scry_status st;
     /* In the order of the two enumerations. */
-    if ((st = word(r, "beta_schedule", "linear|scaled_linear|squaredcos_cap_v2", &beta)) != SCRY_OK)
+    if ((st = config_word(r, "beta_schedule", "linear|scaled_linear|squaredcos_cap_v2", &beta)) !=
+        SCRY_OK)
         return st;
-    if ((st = word(r, "prediction_type", "epsilon|v_prediction|sample", &prediction)) != SCRY_OK)
+    if ((st = config_word(r, "prediction_type", "epsilon|v_prediction|sample", &prediction)) !=
+        SCRY_OK)
         return st;
     if ((st = scry_json_bool(r->doc, r->root, "rescale_betas_zero_snr", SCRY_JSON_OPTIONAL,
                              &zero_snr, r->err)) != SCRY_OK)
@@ -286,8 +289,8 @@ static scry_status read_schedule(const scryi_reader *r, scryi_config *c, scry_sc
     return scry_schedule_create(out, (scry_beta)beta, (size_t)steps, start, end, r->err);
 }
 
-static scry_status open_file(scryi_reader *r, scry_json **doc, const char *folder, const char *file,
-                             scry_error *err)
+static scry_status config_open_file(scryi_reader *r, scry_json **doc, const char *folder,
+                                    const char *file, scry_error *err)
 {
     const int n = snprintf(r->file, sizeof r->file, "%s/%s", folder, file);
     if (n < 0 || (size_t)n >= sizeof r->file)
@@ -333,7 +336,7 @@ static scry_status read_notes(scryi_config *c, const char *folder, scry_error *e
     c->std = 1;
     snprintf(r.file, sizeof r.file, "%s/prior.json", folder);
     if (access(r.file, F_OK)) return SCRY_OK;
-    scry_status st = open_file(&r, &doc, folder, "prior.json", err);
+    scry_status st = config_open_file(&r, &doc, folder, "prior.json", err);
     if (st == SCRY_OK) st = read_input(&r, c);
     scry_json_free(doc);
     return st;
@@ -344,11 +347,11 @@ scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, co
 {
     scryi_reader r;
     scry_json *doc = NULL;
-    scry_status st = open_file(&r, &doc, folder, "config.json", err);
+    scry_status st = config_open_file(&r, &doc, folder, "config.json", err);
     if (st == SCRY_OK) st = read_model(&r, config);
     scry_json_free(doc);
     if (st != SCRY_OK) return st;
-    st = open_file(&r, &doc, folder, "scheduler_config.json", err);
+    st = config_open_file(&r, &doc, folder, "scheduler_config.json", err);
     if (st == SCRY_OK) st = read_schedule(&r, config, schedule);
     scry_json_free(doc);
     return st == SCRY_OK ? read_notes(config, folder, err) : st;

@@ -27,7 +27,7 @@ struct scryi_conv {
         if ((status = (call)) != dnnl_success) goto done;                                          \
     } while (0)
 
-static scry_status worded(dnnl_status_t status, const scryi_conv_shape *s, scry_error *err)
+static scry_status onednn_failed(dnnl_status_t status, const scryi_conv_shape *s, scry_error *err)
 {
     if (status == dnnl_success) return SCRY_OK;
     if (status == dnnl_out_of_memory)
@@ -130,7 +130,7 @@ static dnnl_status_t conv_describe(scryi_conv *c, const scryi_mds *m, dnnl_primi
 /* The library asks for the number of threads when a primitive is described and again when it runs,
  * and must hear the same both times. It hears one: with more, its Winograd sums in another order,
  * and the bytes of a result would depend on the machine. */
-static int one_thread(void)
+static int onednn_one_thread(void)
 {
     const int before = omp_get_max_threads();
     omp_set_num_threads(1);
@@ -141,7 +141,7 @@ static dnnl_status_t create_primitive(scryi_conv *c, const scryi_mds *m)
 {
     dnnl_status_t status;
     dnnl_primitive_attr_t attr = NULL;
-    const int before = one_thread();
+    const int before = onednn_one_thread();
     TRY(dnnl_primitive_attr_create(&attr));
     TRY(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
     status = dnnl_unimplemented;
@@ -155,7 +155,7 @@ done:
     return status;
 }
 
-static dnnl_status_t reorder(scryi_conv *c, const float *weights)
+static dnnl_status_t onednn_reorder(scryi_conv *c, const float *weights)
 {
     dnnl_status_t status;
     dnnl_memory_t from = NULL;
@@ -200,13 +200,13 @@ scry_status scryi_conv_create(scryi_conv **out, const scryi_conv_shape *shape, c
     scryi_mds mds = {0};
     *out = NULL;
     scryi_conv *c = scry_alloc(1, sizeof *c);
-    if (!c) return worded(status, shape, err);
+    if (!c) return onednn_failed(status, shape, err);
     c->shape = *shape;
     TRY(dnnl_engine_create(&c->engine, dnnl_cpu, 0));
     TRY(dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags));
     TRY(create_mds(&mds, shape));
     TRY(create_primitive(c, &mds));
-    TRY(reorder(c, weights));
+    TRY(onednn_reorder(c, weights));
     c->scratch_bytes = dnnl_memory_desc_get_size(
         dnnl_primitive_desc_query_md(c->desc, dnnl_query_scratchpad_md, 0));
     *out = c;
@@ -214,7 +214,7 @@ scry_status scryi_conv_create(scryi_conv **out, const scryi_conv_shape *shape, c
 done:
     free_mds(&mds);
     scryi_conv_free(c);
-    return worded(status, shape, err);
+    return onednn_failed(status, shape, err);
 }
 
 void scryi_conv_free(scryi_conv *c)
@@ -244,8 +244,8 @@ bool scryi_conv_is_winograd(const scryi_conv *c)
     return c->winograd;
 }
 
-static dnnl_status_t wrap(const scryi_conv *c, dnnl_memory_t *memory, dnnl_query_t what, int index,
-                          const void *data)
+static dnnl_status_t onednn_wrap(const scryi_conv *c, dnnl_memory_t *memory, dnnl_query_t what,
+                                 int index, const void *data)
 {
     return dnnl_memory_create(memory, dnnl_primitive_desc_query_md(c->desc, what, index), c->engine,
                               (void *)data);
@@ -259,10 +259,10 @@ scry_status scryi_conv_run(const scryi_conv *c, float *dst, const float *src, co
     dnnl_status_t status;
     dnnl_memory_t from = NULL, to = NULL, b = NULL, pad = NULL;
     const bool back = c->shape.transposed;
-    TRY(wrap(c, &from, back ? dnnl_query_diff_dst_md : dnnl_query_src_md, 0, src));
-    TRY(wrap(c, &to, back ? dnnl_query_diff_src_md : dnnl_query_dst_md, 0, dst));
-    TRY(wrap(c, &pad, dnnl_query_scratchpad_md, 0, scratch));
-    if (c->shape.bias) TRY(wrap(c, &b, dnnl_query_weights_md, 1, bias));
+    TRY(onednn_wrap(c, &from, back ? dnnl_query_diff_dst_md : dnnl_query_src_md, 0, src));
+    TRY(onednn_wrap(c, &to, back ? dnnl_query_diff_src_md : dnnl_query_dst_md, 0, dst));
+    TRY(onednn_wrap(c, &pad, dnnl_query_scratchpad_md, 0, scratch));
+    if (c->shape.bias) TRY(onednn_wrap(c, &b, dnnl_query_weights_md, 1, bias));
     const dnnl_exec_arg_t args[] = {
         {back ? DNNL_ARG_DIFF_DST : DNNL_ARG_SRC, from},
         {back ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, to},
@@ -270,7 +270,7 @@ scry_status scryi_conv_run(const scryi_conv *c, float *dst, const float *src, co
         {DNNL_ARG_SCRATCHPAD, pad},
         {DNNL_ARG_BIAS, b},
     };
-    const int before = one_thread();
+    const int before = onednn_one_thread();
     status = dnnl_primitive_execute(c->primitive, c->stream, c->shape.bias ? 5 : 4, args);
     if (status == dnnl_success) status = dnnl_stream_wait(c->stream);
     omp_set_num_threads(before);
@@ -279,5 +279,5 @@ done:
     dnnl_memory_destroy(pad);
     dnnl_memory_destroy(to);
     dnnl_memory_destroy(from);
-    return worded(status, &c->shape, err);
+    return onednn_failed(status, &c->shape, err);
 }

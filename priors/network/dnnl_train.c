@@ -52,7 +52,7 @@ static scry_status train_worded(dnnl_status_t status, const scryi_train_conv_sha
 
 /* As in dnnl.c: the library sums in an order that depends on the number of threads. Images are what
  * threads share here. */
-static int one_thread(void)
+static int onednn_train_one_thread(void)
 {
     const int before = omp_get_max_threads();
     omp_set_num_threads(1);
@@ -250,7 +250,7 @@ scry_status scryi_train_conv_create(scryi_train_conv **out, const scryi_train_co
     dnnl_status_t status = dnnl_out_of_memory;
     dnnl_primitive_attr_t attr = NULL;
     scryi_train_mds mds = {0};
-    const int before = one_thread();
+    const int before = onednn_train_one_thread();
     *out = NULL;
     scryi_train_conv *c = scry_alloc(1, sizeof *c);
     if (!c) goto done;
@@ -310,11 +310,11 @@ size_t scryi_train_conv_gradient(const scryi_train_conv *c)
     return c->gradient_bytes / sizeof(float);
 }
 
-static dnnl_status_t move(scryi_train_conv *c, scryi_direction d, bool back)
+static dnnl_status_t onednn_train_move(scryi_train_conv *c, scryi_direction d, bool back)
 {
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, back ? c->blocked[d] : c->plain},
                                     {DNNL_ARG_TO, back ? c->plain : c->blocked[d]}};
-    const int before = one_thread();
+    const int before = onednn_train_one_thread();
     dnnl_status_t status = dnnl_primitive_execute(c->reorder[d], c->stream, 2, args);
     if (status == dnnl_success) status = dnnl_stream_wait(c->stream);
     omp_set_num_threads(before);
@@ -325,8 +325,8 @@ scry_status scryi_train_conv_load(scryi_train_conv *c, const float *weights, scr
 {
     dnnl_status_t status;
     TRY(dnnl_memory_set_data_handle(c->plain, (void *)weights));
-    TRY(move(c, FORWARD, false));
-    TRY(move(c, DATA, false));
+    TRY(onednn_train_move(c, FORWARD, false));
+    TRY(onednn_train_move(c, DATA, false));
 done:
     return train_worded(status, &c->shape, err);
 }
@@ -337,20 +337,20 @@ scry_status scryi_train_conv_unload(scryi_train_conv *c, float *plain, const flo
     dnnl_status_t status;
     TRY(dnnl_memory_set_data_handle(c->plain, plain));
     TRY(dnnl_memory_set_data_handle(c->blocked[WEIGHTS], (void *)gw));
-    TRY(move(c, WEIGHTS, true));
+    TRY(onednn_train_move(c, WEIGHTS, true));
 done:
     return train_worded(status, &c->shape, err);
 }
 
 /* data: in the order of the direction's arguments. */
-static scry_status train_run(scryi_train_conv *c, scryi_direction d, void *const *data,
-                             size_t worker, scry_error *err)
+static scry_status onednn_train_execute(scryi_train_conv *c, scryi_direction d, void *const *data,
+                                        size_t worker, scry_error *err)
 {
     dnnl_status_t status;
     dnnl_exec_arg_t args[ARGUMENTS];
     dnnl_memory_t *memory = c->pass[d].memory + worker * ARGUMENTS;
     int n = 0;
-    const int before = one_thread();
+    const int before = onednn_train_one_thread();
     for (; n < ARGUMENTS && arguments[d][n].name; n++) {
         TRY(dnnl_memory_set_data_handle(memory[n], data[n]));
         args[n] = (dnnl_exec_arg_t){arguments[d][n].name, memory[n]};
@@ -366,21 +366,21 @@ scry_status scryi_train_conv_forward(scryi_train_conv *c, float *y, const float 
                                      void *scratch, size_t worker, scry_error *err)
 {
     void *const data[] = {y, (void *)x, c->weights[FORWARD], (void *)b, scratch};
-    return train_run(c, FORWARD, data, worker, err);
+    return onednn_train_execute(c, FORWARD, data, worker, err);
 }
 
 scry_status scryi_train_conv_data(scryi_train_conv *c, float *gx, const float *g, void *scratch,
                                   size_t worker, scry_error *err)
 {
     void *const data[] = {gx, (void *)g, c->weights[DATA], scratch};
-    return train_run(c, DATA, data, worker, err);
+    return onednn_train_execute(c, DATA, data, worker, err);
 }
 
 scry_status scryi_train_conv_weights(scryi_train_conv *c, float *gw, float *gb, const float *x,
                                      const float *g, void *scratch, size_t worker, scry_error *err)
 {
     void *const data[] = {gw, gb, (void *)x, (void *)g, scratch};
-    return train_run(c, WEIGHTS, data, worker, err);
+    return onednn_train_execute(c, WEIGHTS, data, worker, err);
 }
 
 scry_status scryi_matrix_product(float *C, const float *A, bool a_transposed, const float *B,
@@ -388,7 +388,7 @@ scry_status scryi_matrix_product(float *C, const float *A, bool a_transposed, co
                                  float beta, scry_error *err)
 {
     const dnnl_dim_t M = (dnnl_dim_t)m, N = (dnnl_dim_t)n, K = (dnnl_dim_t)k;
-    const int before = one_thread();
+    const int before = onednn_train_one_thread();
     const dnnl_status_t status =
         dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', M, N, K, alpha, A,
                    a_transposed ? M : K, B, b_transposed ? K : N, beta, C, N);

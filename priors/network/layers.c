@@ -16,7 +16,7 @@ static scry_status no_memory(const char *what, scry_error *err)
     return SCRY_FAIL(err, SCRY_ENOMEM, "%s of the network", what);
 }
 
-static float *spread(const scryi_layer *l, bool turned)
+static float *layers_spread(const scryi_layer *l, bool turned)
 {
     const size_t taps = l->parts[0]->kernel * l->parts[0]->kernel;
     float *w = scry_alloc(l->out_padded * l->in_padded * taps, sizeof *w);
@@ -33,7 +33,7 @@ static float *spread(const scryi_layer *l, bool turned)
     return w;
 }
 
-static scryi_conv_shape shape_of(const scryi_model *m, const scryi_layer *l)
+static scryi_conv_shape layers_shape_of(const scryi_model *m, const scryi_layer *l)
 {
     return (scryi_conv_shape){.in = l->in_padded,
                               .out = l->out_padded,
@@ -51,9 +51,9 @@ static scryi_conv_shape shape_of(const scryi_model *m, const scryi_layer *l)
 
 static scry_status layers_create(scryi_model *m, scryi_layer *l, scry_error *err)
 {
-    float *w = spread(l, false);
+    float *w = layers_spread(l, false);
     if (!w) return no_memory("weights", err);
-    const scryi_conv_shape shape = shape_of(m, l);
+    const scryi_conv_shape shape = layers_shape_of(m, l);
     const scry_status st = scryi_conv_create(&l->conv, &shape, w, err);
     scry_free(w);
     if (st != SCRY_OK) return st;
@@ -100,9 +100,9 @@ scry_status scryi_layer_need_adjoint(scryi_model *m, scryi_layer *l, scry_error 
 {
     if (l->adjoint) return SCRY_OK;
     const bool turned = l->stride == 1;
-    float *w = spread(l, turned);
+    float *w = layers_spread(l, turned);
     if (!w) return no_memory("weights", err);
-    scryi_conv_shape shape = shape_of(m, l);
+    scryi_conv_shape shape = layers_shape_of(m, l);
     shape.bias = false;
     shape.transposed = !turned;
     if (turned) {
@@ -154,7 +154,7 @@ scry_status scryi_norm_get(scryi_model *m, const scryi_norm_layer **out,
 
 /* 3x3 weights between `few` planes and blocked channels, as first_conv (by_block) or
  * last_conv takes them. few_is_out: the planes are the output of these weights. */
-static float *pack(const scryi_conv_weights *c, bool by_block, bool few_is_out)
+static float *layers_pack(const scryi_conv_weights *c, bool by_block, bool few_is_out)
 {
     const size_t few = few_is_out ? c->out : c->in, many = few_is_out ? c->in : c->out;
     const size_t lanes = scryi_lanes(), blocks = scryi_padded(many) / lanes;
@@ -175,10 +175,10 @@ static float *pack(const scryi_conv_weights *c, bool by_block, bool few_is_out)
 scry_status scryi_edges_create(scryi_model *m, scry_error *err)
 {
     const scry_network *net = m->net;
-    m->first = pack(&net->conv_in, true, false);
-    m->first_back = pack(&net->conv_in, false, false);
-    m->last = pack(&net->conv_out, false, true);
-    m->last_back = pack(&net->conv_out, true, true);
+    m->first = layers_pack(&net->conv_in, true, false);
+    m->first_back = layers_pack(&net->conv_in, false, false);
+    m->last = layers_pack(&net->conv_out, false, true);
+    m->last_back = layers_pack(&net->conv_out, true, true);
     m->first_bias = scry_alloc(scryi_padded(net->conv_in.out), sizeof *m->first_bias);
     if (!m->first || !m->first_back || !m->last || !m->last_back || !m->first_bias)
         return no_memory("first and last layer", err);

@@ -18,7 +18,7 @@ static void channel_sums(double *sums, size_t channels, size_t block, const doub
     }
 }
 
-static void flush(double *s, const vec *acc)
+static void loops_flush(double *s, const vec *acc)
 {
     float part[2 * LANES];
     memcpy(part, acc, sizeof part);
@@ -28,7 +28,7 @@ static void flush(double *s, const vec *acc)
 
 /* Sums of x and x^2. A per-channel pivot (its first pixel) is subtracted first: the variance of an
  * image with a large mean would otherwise be lost in cancellation. */
-static void moments(double *s, const float *x, size_t pixels)
+static void loops_moments(double *s, const float *x, size_t pixels)
 {
     const vec pivot = loops_load(x);
     memset(s, 0, 2 * LANES * sizeof *s);
@@ -40,7 +40,7 @@ static void moments(double *s, const float *x, size_t pixels)
             acc[0] += v;
             acc[1] += v * v;
         }
-        flush(s, acc);
+        loops_flush(s, acc);
     }
     for (size_t l = 0; l < LANES; l++) { /* back to sums of x and of (x - mean of channel)^2 */
         const double mean = s[l] / (double)pixels;
@@ -91,7 +91,7 @@ static void loops_norm_statistics(const scryi_norm *n, const float *x, int threa
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (size_t b = 0; b < blocks; b++) {
         double s[2 * LANES];
-        moments(s, x + b * n->pixels * LANES, n->pixels);
+        loops_moments(s, x + b * n->pixels * LANES, n->pixels);
         channel_sums(n->sums, n->channels, b, s);
     }
     group_statistics(n);
@@ -142,7 +142,7 @@ INLINE void activation_back(double *s, float *g, const float *x, const scryi_nor
             acc[0] += gz;
             acc[1] += gz * ((v - mean) * rstd);
         }
-        flush(s, acc);
+        loops_flush(s, acc);
     }
 }
 

@@ -30,8 +30,8 @@ typedef struct scryi_walk {
     char prefix[64];
 } scryi_walk;
 
-static void claim(scryi_walk *w, float **where, const char *name, const char *old_name,
-                  const char *part, int rank, const size_t *dims)
+static void network_claim(scryi_walk *w, float **where, const char *name, const char *old_name,
+                          const char *part, int rank, const size_t *dims)
 {
     if (w->claims) {
         scryi_claim *c = &w->claims[w->count];
@@ -51,7 +51,7 @@ static void claim(scryi_walk *w, float **where, const char *name, const char *ol
 __attribute__((format(printf, 2, 3)))
 #endif
 static void
-enter(scryi_walk *w, const char *fmt, ...)
+network_enter(scryi_walk *w, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -63,24 +63,24 @@ static void add_conv(scryi_walk *w, scryi_conv_weights *c, const char *name, siz
                      size_t kernel)
 {
     *c = (scryi_conv_weights){.in = in, .out = out, .kernel = kernel};
-    claim(w, &c->weight, name, NULL, "weight", 4, (size_t[]){out, in, kernel, kernel});
-    claim(w, &c->bias, name, NULL, "bias", 1, &out);
+    network_claim(w, &c->weight, name, NULL, "weight", 4, (size_t[]){out, in, kernel, kernel});
+    network_claim(w, &c->bias, name, NULL, "bias", 1, &out);
 }
 
 static void add_linear(scryi_walk *w, scryi_conv_weights *c, const char *name, const char *old_name,
                        size_t in, size_t out)
 {
     *c = (scryi_conv_weights){.in = in, .out = out, .kernel = 1};
-    claim(w, &c->weight, name, old_name, "weight", 2, (size_t[]){out, in});
-    claim(w, &c->bias, name, old_name, "bias", 1, &out);
+    network_claim(w, &c->weight, name, old_name, "weight", 2, (size_t[]){out, in});
+    network_claim(w, &c->bias, name, old_name, "bias", 1, &out);
 }
 
 static void add_norm(scryi_walk *w, scryi_norm_weights *n, const char *name, size_t channels,
                      size_t groups, double eps)
 {
     *n = (scryi_norm_weights){.channels = channels, .groups = groups, .eps = eps};
-    claim(w, &n->weight, name, NULL, "weight", 1, &channels);
-    claim(w, &n->bias, name, NULL, "bias", 1, &channels);
+    network_claim(w, &n->weight, name, NULL, "weight", 1, &channels);
+    network_claim(w, &n->bias, name, NULL, "bias", 1, &channels);
 }
 
 static void add_resnet(scryi_walk *w, scryi_resnet *r, const scryi_config *c, size_t in, size_t out)
@@ -113,12 +113,12 @@ static void walk_down(scryi_walk *w, scry_network *net)
         b->attends = c->down_attends[i];
         b->resamples = i + 1 < c->levels;
         for (size_t j = 0; j < b->count; j++) {
-            enter(w, "down_blocks.%zu.resnets.%zu.", i, j);
+            network_enter(w, "down_blocks.%zu.resnets.%zu.", i, j);
             add_resnet(w, &b->resnet[j], c, j || !i ? c->width[i] : c->width[i - 1], c->width[i]);
-            enter(w, "down_blocks.%zu.attentions.%zu.", i, j);
+            network_enter(w, "down_blocks.%zu.attentions.%zu.", i, j);
             if (b->attends) add_attention(w, &b->attention[j], c, c->width[i], c->groups);
         }
-        enter(w, "down_blocks.%zu.downsamplers.0.", i);
+        network_enter(w, "down_blocks.%zu.downsamplers.0.", i);
         if (b->resamples) add_conv(w, &b->sampler, "conv", c->width[i], c->width[i], 3);
     }
 }
@@ -131,10 +131,10 @@ static void walk_mid(scryi_walk *w, scry_network *net)
     net->mid.count = 2;
     net->mid.attends = c->mid_attends;
     for (size_t j = 0; j < 2; j++) {
-        enter(w, "mid_block.resnets.%zu.", j);
+        network_enter(w, "mid_block.resnets.%zu.", j);
         add_resnet(w, &net->mid.resnet[j], c, width, width);
     }
-    enter(w, "mid_block.attentions.0.");
+    network_enter(w, "mid_block.attentions.0.");
     if (c->mid_attends) add_attention(w, &net->mid.attention[0], c, width, c->attention_groups);
 }
 
@@ -153,28 +153,28 @@ static void walk_up(scryi_walk *w, scry_network *net)
         b->resamples = i + 1 < c->levels;
         for (size_t j = 0; j < b->count; j++) {
             const size_t skip = j == c->layers ? above : width;
-            enter(w, "up_blocks.%zu.resnets.%zu.", i, j);
+            network_enter(w, "up_blocks.%zu.resnets.%zu.", i, j);
             add_resnet(w, &b->resnet[j], c, (j ? width : before) + skip, width);
-            enter(w, "up_blocks.%zu.attentions.%zu.", i, j);
+            network_enter(w, "up_blocks.%zu.attentions.%zu.", i, j);
             if (b->attends) add_attention(w, &b->attention[j], c, width, c->groups);
         }
-        enter(w, "up_blocks.%zu.upsamplers.0.", i);
+        network_enter(w, "up_blocks.%zu.upsamplers.0.", i);
         if (b->resamples) add_conv(w, &b->sampler, "conv", width, width, 3);
     }
 }
 
-static void walk(scryi_walk *w, scry_network *net)
+static void network_walk(scryi_walk *w, scry_network *net)
 {
     const scryi_config *c = &net->config;
     const size_t width = c->width[0];
-    enter(w, "%s", "");
+    network_enter(w, "%s", "");
     add_conv(w, &net->conv_in, "conv_in", c->channels, width, 3);
     add_linear(w, &net->time1, "time_embedding.linear_1", NULL, width, 4 * width);
     add_linear(w, &net->time2, "time_embedding.linear_2", NULL, 4 * width, 4 * width);
     walk_down(w, net);
     walk_mid(w, net);
     walk_up(w, net);
-    enter(w, "%s", "");
+    network_enter(w, "%s", "");
     add_norm(w, &net->norm_out, "conv_norm_out", width, c->groups, c->eps);
     add_conv(w, &net->conv_out, "conv_out", width, c->channels, 3);
 }
@@ -191,14 +191,14 @@ static const char *shape_text(char *text, size_t size, int rank, const size_t *d
 }
 
 /* Trailing axes of length 1 do not count: attention was once stored as 1x1 convolutions. */
-static bool same_shape(const scryi_claim *c, const scry_tensor_info *t)
+static bool network_same_shape(const scryi_claim *c, const scry_tensor_info *t)
 {
     for (int i = 0; i < c->rank || i < t->rank; i++)
         if ((i < c->rank ? c->dims[i] : 1) != (i < t->rank ? t->dims[i] : 1)) return false;
     return true;
 }
 
-static const scry_tensor_info *find(const scry_safetensors *file, const scryi_claim *c)
+static const scry_tensor_info *network_find(const scry_safetensors *file, const scryi_claim *c)
 {
     const scry_tensor_info *t = scry_safetensors_find(file, c->name);
     return t || !c->old_name[0] ? t : scry_safetensors_find(file, c->old_name);
@@ -217,9 +217,9 @@ static scry_status check_tensors(const scryi_walk *w, const scry_safetensors *fi
     char expected[96], found[96];
     for (size_t i = 0; i < w->count; i++) {
         const scryi_claim *c = &w->claims[i];
-        const scry_tensor_info *t = find(file, c);
+        const scry_tensor_info *t = network_find(file, c);
         if (!t) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: tensor %s is missing", path, c->name);
-        if (!same_shape(c, t))
+        if (!network_same_shape(c, t))
             return SCRY_FAIL(err, SCRY_EFORMAT, "%s: tensor %s is %s, config.json asks for %s",
                              path, t->name, shape_text(found, sizeof found, t->rank, t->dims),
                              shape_text(expected, sizeof expected, c->rank, c->dims));
@@ -238,11 +238,11 @@ static scry_status check_tensors(const scryi_walk *w, const scry_safetensors *fi
 static scry_status list_claims(scryi_walk *w, scry_network *net, scry_error *err)
 {
     *w = (scryi_walk){.claims = NULL};
-    walk(w, net);
+    network_walk(w, net);
     if (!(w->claims = scry_alloc(w->count, sizeof *w->claims)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "table of %zu tensors", w->count);
     w->count = 0;
-    walk(w, net);
+    network_walk(w, net);
     return SCRY_OK;
 }
 
@@ -270,7 +270,8 @@ static scry_status load_weights(scry_network *net, const char *path, scry_error 
     if ((st = check_tensors(&w, file, path, err)) != SCRY_OK) goto done;
     if ((st = place_tensors(net, &w, err)) != SCRY_OK) goto done;
     for (size_t i = 0; i < w.count && st == SCRY_OK; i++)
-        st = scry_safetensors_float(file, find(file, &w.claims[i]), *w.claims[i].where, err);
+        st =
+            scry_safetensors_float(file, network_find(file, &w.claims[i]), *w.claims[i].where, err);
     if (st == SCRY_OK) st = scry_sha256_file(path, net->sha256, err);
 done:
     scry_free(w.claims);

@@ -23,20 +23,20 @@ typedef struct scryi_builder {
     size_t time_at; /* rows of the embedding given out so far */
 } scryi_builder;
 
-static void failed(scryi_builder *b, scry_status st)
+static void plan_failed(scryi_builder *b, scry_status st)
 {
     if (b->st == SCRY_OK) b->st = st;
 }
 
 /* Room for one more; false, and the builder failed, when memory is refused. */
-static bool grow(scryi_builder *b, void *list, size_t *capacity, size_t count, size_t size)
+static bool plan_grow(scryi_builder *b, void *list, size_t *capacity, size_t count, size_t size)
 {
     void *old = NULL, *now;
     if (b->st != SCRY_OK) return false;
     if (count < *capacity) return true;
     const size_t want = *capacity ? 2 * *capacity : 64;
     if (!(now = scry_alloc(want, size))) {
-        failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "plan of the network"));
+        plan_failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "plan of the network"));
         return false;
     }
     memcpy(&old, list, sizeof old);
@@ -47,7 +47,7 @@ static bool grow(scryi_builder *b, void *list, size_t *capacity, size_t count, s
     return true;
 }
 
-static scryi_tensor *tensor(const scryi_builder *b, int t)
+static scryi_tensor *plan_tensor(const scryi_builder *b, int t)
 {
     return &b->plan->tensors[t];
 }
@@ -55,7 +55,8 @@ static scryi_tensor *tensor(const scryi_builder *b, int t)
 static int add_tensor(scryi_builder *b, scryi_tensor t)
 {
     scryi_plan *p = b->plan;
-    if (!grow(b, &p->tensors, &b->tensor_capacity, p->tensor_count, sizeof *p->tensors)) return 0;
+    if (!plan_grow(b, &p->tensors, &b->tensor_capacity, p->tensor_count, sizeof *p->tensors))
+        return 0;
     t.grad = SCRYI_NONE;
     p->tensors[p->tensor_count] = t;
     return (int)p->tensor_count++;
@@ -65,7 +66,8 @@ static int add_tensor(scryi_builder *b, scryi_tensor t)
 static int plan_allocate(scryi_builder *b, size_t floats, scryi_tensor t)
 {
     scryi_plan *p = b->plan;
-    if (!grow(b, &p->buffers, &b->buffer_capacity, p->buffer_count, sizeof *p->buffers)) return 0;
+    if (!plan_grow(b, &p->buffers, &b->buffer_capacity, p->buffer_count, sizeof *p->buffers))
+        return 0;
     p->buffers[p->buffer_count] = (scryi_buffer){
         .floats = scry_align_up(floats * sizeof(float)) / sizeof(float), .first = SCRYI_UNTOUCHED};
     t.buffer = (int)p->buffer_count++;
@@ -74,12 +76,12 @@ static int plan_allocate(scryi_builder *b, size_t floats, scryi_tensor t)
     return add_tensor(b, t);
 }
 
-static int vector(scryi_builder *b, size_t floats)
+static int plan_vector(scryi_builder *b, size_t floats)
 {
     return floats ? plan_allocate(b, floats, (scryi_tensor){0}) : SCRYI_NONE;
 }
 
-static int image(scryi_builder *b, size_t lead, size_t channels, size_t height, size_t width)
+static int plan_image(scryi_builder *b, size_t lead, size_t channels, size_t height, size_t width)
 {
     const scryi_tensor t = {.lead = lead, .channels = channels, .height = height, .width = width};
     return plan_allocate(b, scryi_channels(lead, channels) * height * width, t);
@@ -88,15 +90,15 @@ static int image(scryi_builder *b, size_t lead, size_t channels, size_t height, 
 static int image_like(scryi_builder *b, int other)
 {
     if (b->st != SCRY_OK) return 0;
-    const scryi_tensor t = *tensor(b, other);
-    return image(b, t.lead, t.channels, t.height, t.width);
+    const scryi_tensor t = *plan_tensor(b, other);
+    return plan_image(b, t.lead, t.channels, t.height, t.width);
 }
 
 /* The first (second = false) or second part of a concatenation. */
-static int part(scryi_builder *b, int whole, bool second)
+static int plan_part(scryi_builder *b, int whole, bool second)
 {
     if (b->st != SCRY_OK) return 0;
-    scryi_tensor t = *tensor(b, whole);
+    scryi_tensor t = *plan_tensor(b, whole);
     const size_t skipped = second ? scryi_padded(t.lead) * t.height * t.width : 0;
     const size_t channels = second ? t.channels - t.lead : t.lead;
     t.parent = whole;
@@ -106,7 +108,7 @@ static int part(scryi_builder *b, int whole, bool second)
     return add_tensor(b, t);
 }
 
-static void touch(scryi_plan *p, int t)
+static void plan_touch(scryi_plan *p, int t)
 {
     if (t == SCRYI_NONE) return;
     scryi_buffer *buffer = &p->buffers[p->tensors[t].buffer];
@@ -114,15 +116,15 @@ static void touch(scryi_plan *p, int t)
     buffer->last = (int)p->op_count;
 }
 
-static void emit(scryi_builder *b, scryi_op op)
+static void plan_emit(scryi_builder *b, scryi_op op)
 {
     scryi_plan *p = b->plan;
-    if (!grow(b, &p->ops, &b->op_capacity, p->op_count, sizeof *p->ops)) return;
-    touch(p, op.out);
-    touch(p, op.in);
-    touch(p, op.in2);
-    touch(p, op.in3);
-    touch(p, op.scratch);
+    if (!plan_grow(b, &p->ops, &b->op_capacity, p->op_count, sizeof *p->ops)) return;
+    plan_touch(p, op.out);
+    plan_touch(p, op.in);
+    plan_touch(p, op.in2);
+    plan_touch(p, op.in3);
+    plan_touch(p, op.scratch);
     p->ops[p->op_count++] = op;
 }
 
@@ -130,23 +132,24 @@ static void emit(scryi_builder *b, scryi_op op)
 
 static int scratch_of(scryi_builder *b, const scryi_conv *conv)
 {
-    return vector(b, (scryi_conv_scratch(conv) + sizeof(float) - 1) / sizeof(float));
+    return plan_vector(b, (scryi_conv_scratch(conv) + sizeof(float) - 1) / sizeof(float));
 }
 
 /* out = conv(in); out NONE: a new tensor. bias_at: in the embedding, when `timed`. */
-static int convolve(scryi_builder *b, int in, int out, const scryi_conv_weights *const *parts,
-                    size_t count, size_t stride, bool timed, size_t bias_at)
+static int plan_convolve(scryi_builder *b, int in, int out, const scryi_conv_weights *const *parts,
+                         size_t count, size_t stride, bool timed, size_t bias_at)
 {
     scryi_layer *layer;
     if (b->st != SCRY_OK) return 0;
-    failed(b, scryi_layer_get(b->m, &layer, parts, count, tensor(b, in), stride, b->err));
+    plan_failed(b, scryi_layer_get(b->m, &layer, parts, count, plan_tensor(b, in), stride, b->err));
     if (b->st != SCRY_OK) return 0;
     if (out == SCRYI_NONE)
-        out = image(b, count > 1 ? 0 : parts[0]->out, count > 1 ? layer->out_padded : parts[0]->out,
-                    layer->out_height, layer->out_width);
-    emit(b,
-         OP(.kind = SCRYI_OP_CONV, .out = out, .in = in, .in2 = timed ? b->embedding : SCRYI_NONE,
-            .scratch = scratch_of(b, layer->conv), .layer = layer, .bias_at = bias_at));
+        out = plan_image(b, count > 1 ? 0 : parts[0]->out,
+                         count > 1 ? layer->out_padded : parts[0]->out, layer->out_height,
+                         layer->out_width);
+    plan_emit(b, OP(.kind = SCRYI_OP_CONV, .out = out, .in = in,
+                    .in2 = timed ? b->embedding : SCRYI_NONE, .scratch = scratch_of(b, layer->conv),
+                    .layer = layer, .bias_at = bias_at));
     b->plan->flops += layer->flops;
     return out;
 }
@@ -155,14 +158,14 @@ static int plan_normalise(scryi_builder *b, int in, const scryi_norm_weights *we
 {
     const scryi_norm_layer *norm;
     if (b->st != SCRY_OK) return 0;
-    failed(b, scryi_norm_get(b->m, &norm, weights, tensor(b, in), b->err));
+    plan_failed(b, scryi_norm_get(b->m, &norm, weights, plan_tensor(b, in), b->err));
     if (b->st != SCRY_OK) return 0;
     /* scale, shift, mean, rstd of each channel, then sums in double */
-    const int statistics = vector(b, 8 * norm->norm.channels + 4 * norm->norm.groups);
+    const int statistics = plan_vector(b, 8 * norm->norm.channels + 4 * norm->norm.groups);
     const int out = image_like(b, in);
-    emit(b, OP(.kind = SCRYI_OP_STATISTICS, .out = statistics, .in = in, .norm = norm));
-    emit(b, OP(.kind = SCRYI_OP_NORM, .out = out, .in = in, .in2 = statistics, .norm = norm,
-               .silu = silu));
+    plan_emit(b, OP(.kind = SCRYI_OP_STATISTICS, .out = statistics, .in = in, .norm = norm));
+    plan_emit(b, OP(.kind = SCRYI_OP_NORM, .out = out, .in = in, .in2 = statistics, .norm = norm,
+                    .silu = silu));
     return out;
 }
 
@@ -172,12 +175,12 @@ static int plan_residual(scryi_builder *b, int x, int out, const scryi_resnet *r
     const size_t row = b->time_at;
     b->time_at += scryi_padded(conv1->out);
     int h = plan_normalise(b, x, &r->norm1, true);
-    h = convolve(b, h, SCRYI_NONE, &conv1, 1, 1, true, row);
+    h = plan_convolve(b, h, SCRYI_NONE, &conv1, 1, 1, true, row);
     h = plan_normalise(b, h, &r->norm2, true);
-    h = convolve(b, h, SCRYI_NONE, &conv2, 1, 1, false, 0);
-    if (shortcut->weight) x = convolve(b, x, SCRYI_NONE, &shortcut, 1, 1, false, 0);
+    h = plan_convolve(b, h, SCRYI_NONE, &conv2, 1, 1, false, 0);
+    if (shortcut->weight) x = plan_convolve(b, x, SCRYI_NONE, &shortcut, 1, 1, false, 0);
     if (out == SCRYI_NONE) out = image_like(b, h);
-    emit(b, OP(.kind = SCRYI_OP_ADD, .out = out, .in = h, .in2 = x));
+    plan_emit(b, OP(.kind = SCRYI_OP_ADD, .out = out, .in = h, .in2 = x));
     return out;
 }
 
@@ -189,22 +192,23 @@ static scryi_attend attend_shape(const scryi_model *m, const scryi_tensor *t, si
                           .threads = m->threads};
 }
 
-static int attend(scryi_builder *b, int x, int out, const scryi_attention *a)
+static int plan_attend(scryi_builder *b, int x, int out, const scryi_attention *a)
 {
     const scryi_conv_weights *const qkv[] = {&a->qkv[0], &a->qkv[1], &a->qkv[2]};
     const scryi_conv_weights *last = &a->out;
     int h = plan_normalise(b, x, &a->norm, false);
-    const int all = convolve(b, h, SCRYI_NONE, qkv, 3, 1, false, 0);
+    const int all = plan_convolve(b, h, SCRYI_NONE, qkv, 3, 1, false, 0);
     h = image_like(b, x);
     if (b->st != SCRY_OK) return 0;
-    const scryi_attend shape = attend_shape(b->m, tensor(b, x), a->heads);
+    const scryi_attend shape = attend_shape(b->m, plan_tensor(b, x), a->heads);
     const double pixels = (double)shape.pixels;
-    emit(b, OP(.kind = SCRYI_OP_ATTEND, .out = h, .in = all, .heads = a->heads,
-               .scratch = vector(b, SCRYI_BEST(scryi_attention_loops)->scratch(&shape, false))));
+    plan_emit(b, OP(.kind = SCRYI_OP_ATTEND, .out = h, .in = all, .heads = a->heads,
+                    .scratch =
+                        plan_vector(b, SCRYI_BEST(scryi_attention_loops)->scratch(&shape, false))));
     b->plan->flops += 4 * pixels * pixels * (double)shape.channels;
-    h = convolve(b, h, SCRYI_NONE, &last, 1, 1, false, 0);
+    h = plan_convolve(b, h, SCRYI_NONE, &last, 1, 1, false, 0);
     if (out == SCRYI_NONE) out = image_like(b, h);
-    emit(b, OP(.kind = SCRYI_OP_ADD, .out = out, .in = h, .in2 = x));
+    plan_emit(b, OP(.kind = SCRYI_OP_ADD, .out = out, .in = h, .in2 = x));
     return out;
 }
 
@@ -222,8 +226,8 @@ static size_t make_concatenations(scryi_builder *b, int *whole)
         const size_t level = c->levels - 1 - i, width = c->width[level];
         const size_t before = i ? c->width[level + 1] : width;
         for (size_t j = 0; j < net->up[i].count; j++)
-            whole[--s] = image(b, j ? width : before, net->up[i].resnet[j].conv1.in,
-                               b->m->height >> level, b->m->width >> level);
+            whole[--s] = plan_image(b, j ? width : before, net->up[i].resnet[j].conv1.in,
+                                    b->m->height >> level, b->m->width >> level);
     }
     return skips;
 }
@@ -236,25 +240,25 @@ static int way_down(scryi_builder *b, const int *whole, int x)
         const scryi_block *block = &net->down[i];
         const scryi_conv_weights *sampler = &block->sampler;
         for (size_t j = 0; j < block->count; j++, s++) {
-            const int to = part(b, whole[s], true);
+            const int to = plan_part(b, whole[s], true);
             x = plan_residual(b, x, block->attends ? SCRYI_NONE : to, &block->resnet[j]);
-            if (block->attends) x = attend(b, x, to, &block->attention[j]);
+            if (block->attends) x = plan_attend(b, x, to, &block->attention[j]);
         }
         if (block->resamples)
-            x = convolve(b, x, part(b, whole[s++], true), &sampler, 1, 2, false, 0);
+            x = plan_convolve(b, x, plan_part(b, whole[s++], true), &sampler, 1, 2, false, 0);
     }
     return x;
 }
 
-static void middle(scryi_builder *b, int x, int to)
+static void plan_middle(scryi_builder *b, int x, int to)
 {
     const scryi_block *mid = &b->m->net->mid;
     if (!mid->count) {
-        emit(b, OP(.kind = SCRYI_OP_COPY, .out = to, .in = x));
+        plan_emit(b, OP(.kind = SCRYI_OP_COPY, .out = to, .in = x));
         return;
     }
     x = plan_residual(b, x, SCRYI_NONE, &mid->resnet[0]);
-    if (mid->attends) x = attend(b, x, SCRYI_NONE, &mid->attention[0]);
+    if (mid->attends) x = plan_attend(b, x, SCRYI_NONE, &mid->attention[0]);
     plan_residual(b, x, to, &mid->resnet[1]);
 }
 
@@ -267,15 +271,15 @@ static int way_up(scryi_builder *b, const int *whole, size_t s)
         const scryi_conv_weights *sampler = &block->sampler;
         for (size_t j = 0; j < block->count; j++) {
             const bool resamples = block->resamples && j + 1 == block->count;
-            const int here = whole[--s], next = s ? part(b, whole[s - 1], false) : SCRYI_NONE;
+            const int here = whole[--s], next = s ? plan_part(b, whole[s - 1], false) : SCRYI_NONE;
             const int to = resamples ? SCRYI_NONE : next;
             x = plan_residual(b, here, block->attends ? SCRYI_NONE : to, &block->resnet[j]);
-            if (block->attends) x = attend(b, x, to, &block->attention[j]);
+            if (block->attends) x = plan_attend(b, x, to, &block->attention[j]);
             if (!resamples || b->st != SCRY_OK) continue;
-            const scryi_tensor t = *tensor(b, x);
-            const int large = image(b, t.lead, t.channels, 2 * t.height, 2 * t.width);
-            emit(b, OP(.kind = SCRYI_OP_UP, .out = large, .in = x));
-            convolve(b, large, next, &sampler, 1, 1, false, 0);
+            const scryi_tensor t = *plan_tensor(b, x);
+            const int large = plan_image(b, t.lead, t.channels, 2 * t.height, 2 * t.width);
+            plan_emit(b, OP(.kind = SCRYI_OP_UP, .out = large, .in = x));
+            plan_convolve(b, large, next, &sampler, 1, 1, false, 0);
         }
     }
     return x;
@@ -292,17 +296,17 @@ static void enter_image(scryi_builder *b, int out, bool of_v)
 {
     const scryi_model *m = b->m;
     const size_t planes = m->net->config.channels;
-    const int bordered = vector(b, planes * (m->height + 2) * (m->width + 2));
-    emit(b, OP(.kind = SCRYI_OP_IMAGE, .out = bordered, .of_v = of_v));
-    emit(b, OP(.kind = SCRYI_OP_FIRST, .out = out, .in = bordered, .adjoint = of_v));
+    const int bordered = plan_vector(b, planes * (m->height + 2) * (m->width + 2));
+    plan_emit(b, OP(.kind = SCRYI_OP_IMAGE, .out = bordered, .of_v = of_v));
+    plan_emit(b, OP(.kind = SCRYI_OP_FIRST, .out = out, .in = bordered, .adjoint = of_v));
     b->plan->flops += edge_flops(m);
 }
 
 static int leave_image(scryi_builder *b, int in, bool adjoint)
 {
     const scryi_model *m = b->m;
-    const int planes = vector(b, m->net->config.channels * m->height * m->width);
-    emit(b, OP(.kind = SCRYI_OP_LAST, .out = planes, .in = in, .adjoint = adjoint));
+    const int planes = plan_vector(b, m->net->config.channels * m->height * m->width);
+    plan_emit(b, OP(.kind = SCRYI_OP_LAST, .out = planes, .in = in, .adjoint = adjoint));
     b->plan->flops += edge_flops(m);
     return planes;
 }
@@ -311,13 +315,13 @@ static void plan_forward(scryi_builder *b)
 {
     int whole[SKIPS];
     /* rows, and the vectors they are made from */
-    b->embedding = vector(b, b->m->time_floats + 9 * b->m->net->config.width[0]);
-    emit(b, OP(.kind = SCRYI_OP_EMBED, .out = b->embedding));
+    b->embedding = plan_vector(b, b->m->time_floats + 9 * b->m->net->config.width[0]);
+    plan_emit(b, OP(.kind = SCRYI_OP_EMBED, .out = b->embedding));
     const size_t skips = make_concatenations(b, whole);
-    int x = part(b, whole[0], true);
+    int x = plan_part(b, whole[0], true);
     enter_image(b, x, false);
     x = way_down(b, whole, x);
-    middle(b, x, part(b, whole[skips - 1], false));
+    plan_middle(b, x, plan_part(b, whole[skips - 1], false));
     x = way_up(b, whole, skips);
     x = plan_normalise(b, x, &b->m->net->norm_out, true);
     b->plan->output = leave_image(b, x, false);
@@ -330,27 +334,27 @@ static int plan_gradient(scryi_builder *b, int t, bool *has)
 {
     *has = true;
     if (b->st != SCRY_OK) return 0;
-    if (tensor(b, t)->grad != SCRYI_NONE) return tensor(b, t)->grad;
-    const scryi_tensor here = *tensor(b, t);
+    if (plan_tensor(b, t)->grad != SCRYI_NONE) return plan_tensor(b, t)->grad;
+    const scryi_tensor here = *plan_tensor(b, t);
     int g;
-    if (here.parent != SCRYI_NONE && tensor(b, here.parent)->grad != SCRYI_NONE) {
-        const scryi_tensor whole = *tensor(b, here.parent);
+    if (here.parent != SCRYI_NONE && plan_tensor(b, here.parent)->grad != SCRYI_NONE) {
+        const scryi_tensor whole = *plan_tensor(b, here.parent);
         scryi_tensor view = here;
         view.parent = whole.grad;
-        view.buffer = tensor(b, whole.grad)->buffer;
-        view.at = tensor(b, whole.grad)->at + here.at - whole.at;
+        view.buffer = plan_tensor(b, whole.grad)->buffer;
+        view.at = plan_tensor(b, whole.grad)->at + here.at - whole.at;
         g = add_tensor(b, view);
     } else {
         g = image_like(b, t);
         *has = false;
     }
-    if (b->st == SCRY_OK) tensor(b, t)->grad = g;
+    if (b->st == SCRY_OK) plan_tensor(b, t)->grad = g;
     return g;
 }
 
 static void add_to(scryi_builder *b, int out, int in)
 {
-    emit(b, OP(.kind = SCRYI_OP_ADD, .out = out, .in = out, .in2 = in));
+    plan_emit(b, OP(.kind = SCRYI_OP_ADD, .out = out, .in = out, .in2 = in));
 }
 
 /* dL/dt gains g itself. Where nothing was before, g is taken over without a copy: its other readers
@@ -360,11 +364,11 @@ static void pass_on(scryi_builder *b, int t, int g)
 {
     bool has;
     if (b->st != SCRY_OK) return;
-    const scryi_tensor here = *tensor(b, t);
-    const bool fresh = here.grad == SCRYI_NONE &&
-                       (here.parent == SCRYI_NONE || tensor(b, here.parent)->grad == SCRYI_NONE);
+    const scryi_tensor here = *plan_tensor(b, t);
+    const bool fresh = here.grad == SCRYI_NONE && (here.parent == SCRYI_NONE ||
+                                                   plan_tensor(b, here.parent)->grad == SCRYI_NONE);
     if (fresh)
-        tensor(b, t)->grad = g;
+        plan_tensor(b, t)->grad = g;
     else
         add_to(b, plan_gradient(b, t, &has), g);
 }
@@ -372,11 +376,11 @@ static void pass_on(scryi_builder *b, int t, int g)
 static void answer_convolution(scryi_builder *b, const scryi_op *op, int g)
 {
     bool has;
-    failed(b, scryi_layer_need_adjoint(b->m, op->layer, b->err));
+    plan_failed(b, scryi_layer_need_adjoint(b->m, op->layer, b->err));
     if (b->st != SCRY_OK) return;
     const int to = plan_gradient(b, op->in, &has), out = has ? image_like(b, to) : to;
-    emit(b, OP(.kind = SCRYI_OP_CONV_BACK, .out = out, .in = g, .layer = op->layer,
-               .scratch = scratch_of(b, op->layer->adjoint)));
+    plan_emit(b, OP(.kind = SCRYI_OP_CONV_BACK, .out = out, .in = g, .layer = op->layer,
+                    .scratch = scratch_of(b, op->layer->adjoint)));
     if (has) add_to(b, to, out);
     b->plan->flops += op->layer->flops;
 }
@@ -386,14 +390,15 @@ static void answer_attention(scryi_builder *b, const scryi_op *op, int g)
     bool has;
     const int out = plan_gradient(b, op->in, &has); /* queries and keys have no other reader */
     if (b->st != SCRY_OK) return;
-    const scryi_attend shape = attend_shape(b->m, tensor(b, op->out), op->heads);
+    const scryi_attend shape = attend_shape(b->m, plan_tensor(b, op->out), op->heads);
     const double pixels = (double)shape.pixels;
-    emit(b, OP(.kind = SCRYI_OP_ATTEND_BACK, .out = out, .in = op->in, .in2 = g, .heads = op->heads,
-               .scratch = vector(b, SCRYI_BEST(scryi_attention_loops)->scratch(&shape, true))));
+    plan_emit(
+        b, OP(.kind = SCRYI_OP_ATTEND_BACK, .out = out, .in = op->in, .in2 = g, .heads = op->heads,
+              .scratch = plan_vector(b, SCRYI_BEST(scryi_attention_loops)->scratch(&shape, true))));
     b->plan->flops += 10 * pixels * pixels * (double)shape.channels;
 }
 
-static void answer(scryi_builder *b, scryi_op op)
+static void plan_answer(scryi_builder *b, scryi_op op)
 {
     bool has;
     if (op.kind == SCRYI_OP_EMBED || op.kind == SCRYI_OP_IMAGE || op.kind == SCRYI_OP_STATISTICS)
@@ -420,12 +425,12 @@ static void answer(scryi_builder *b, scryi_op op)
         pass_on(b, op.in2, g);
         break;
     case SCRYI_OP_UP:
-        emit(b, OP(.kind = SCRYI_OP_UP_BACK, .out = plan_gradient(b, op.in, &has), .in = g));
+        plan_emit(b, OP(.kind = SCRYI_OP_UP_BACK, .out = plan_gradient(b, op.in, &has), .in = g));
         break;
     case SCRYI_OP_NORM: {
         const int to = plan_gradient(b, op.in, &has);
-        emit(b, OP(.kind = SCRYI_OP_NORM_BACK, .out = to, .in = op.in, .in2 = op.in2, .in3 = g,
-                   .norm = op.norm, .silu = op.silu, .add = has));
+        plan_emit(b, OP(.kind = SCRYI_OP_NORM_BACK, .out = to, .in = op.in, .in2 = op.in2, .in3 = g,
+                        .norm = op.norm, .silu = op.silu, .add = has));
         break;
     }
     default:
@@ -445,7 +450,7 @@ scry_status scryi_plan_create(scryi_model *m, scryi_plan *plan, bool vjp, scry_e
     plan_forward(&b);
     const size_t forward_ops = plan->op_count;
     for (size_t i = forward_ops; vjp && i-- > 0 && b.st == SCRY_OK;)
-        answer(&b, plan->ops[i]);
+        plan_answer(&b, plan->ops[i]);
     if (b.st != SCRY_OK) return b.st;
     keep_to_the_end(plan, plan->output);
     keep_to_the_end(plan, plan->gradient);

@@ -17,7 +17,7 @@ typedef struct scryi_run {
     scryi_image *image;
 } scryi_run;
 
-static float *at(const scryi_run *r, int t)
+static float *run_at(const scryi_run *r, int t)
 {
     if (t == SCRYI_NONE) return NULL;
     const scryi_tensor *tensor = &r->plan->tensors[t];
@@ -26,7 +26,7 @@ static float *at(const scryi_run *r, int t)
 
 /* Ho et al. 2020 take the embedding of Vaswani et al. 2017, sec. 3.5: sines and cosines of t at
  * geometrically spaced frequencies, the slowest of which diffusers moves by freq_shift. */
-static void embed(const scryi_run *r, float *rows)
+static void run_embed(const scryi_run *r, float *rows)
 {
     const scry_network *net = r->m->net;
     const scryi_config *c = &net->config;
@@ -54,7 +54,7 @@ static void embed(const scryi_run *r, float *rows)
 }
 
 /* Planes with a border of one zero, so that the first convolution needs no special cases. */
-static void border(const scryi_run *r, float *to, const float *from, double scale, double shift)
+static void run_border(const scryi_run *r, float *to, const float *from, double scale, double shift)
 {
     const size_t h = r->m->height, w = r->m->width, planes = r->m->net->config.channels;
     const size_t block = r->m->net->config.unshuffle;
@@ -68,7 +68,7 @@ static void border(const scryi_run *r, float *to, const float *from, double scal
     }
 }
 
-static scryi_norm statistics(const scryi_norm_layer *layer, float *vector)
+static scryi_norm run_statistics(const scryi_norm_layer *layer, float *vector)
 {
     scryi_norm n = layer->norm;
     n.scale = vector;
@@ -79,22 +79,23 @@ static scryi_norm statistics(const scryi_norm_layer *layer, float *vector)
     return n;
 }
 
-static void edge(const scryi_run *r, const scryi_op *op)
+static void run_edge(const scryi_run *r, const scryi_op *op)
 {
     const scryi_model *m = r->m;
     const scryi_config *c = &m->net->config;
     const size_t wide = scryi_padded(c->width[0]);
     if (op->kind == SCRYI_OP_FIRST)
-        LOOPS->first_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->last_back : m->first,
-                          op->adjoint ? NULL : m->first_bias, c->channels, wide, m->height,
-                          m->width, m->threads);
+        LOOPS->first_conv(run_at(r, op->out), run_at(r, op->in),
+                          op->adjoint ? m->last_back : m->first, op->adjoint ? NULL : m->first_bias,
+                          c->channels, wide, m->height, m->width, m->threads);
     else
-        LOOPS->last_conv(at(r, op->out), at(r, op->in), op->adjoint ? m->first_back : m->last,
+        LOOPS->last_conv(run_at(r, op->out), run_at(r, op->in),
+                         op->adjoint ? m->first_back : m->last,
                          op->adjoint ? NULL : m->net->conv_out.bias, c->channels, wide, m->height,
                          m->width, m->threads);
 }
 
-static void attention(const scryi_run *r, const scryi_op *op)
+static void run_attention(const scryi_run *r, const scryi_op *op)
 {
     const bool back = op->kind == SCRYI_OP_ATTEND_BACK;
     const scryi_tensor *t = &r->plan->tensors[back ? op->in2 : op->out];
@@ -104,17 +105,18 @@ static void attention(const scryi_run *r, const scryi_op *op)
                             .threads = r->m->threads};
     const struct scryi_attention_loops *loops = SCRYI_BEST(scryi_attention_loops);
     if (back)
-        loops->backward(&a, at(r, op->out), at(r, op->in), at(r, op->in2), at(r, op->scratch));
+        loops->backward(&a, run_at(r, op->out), run_at(r, op->in), run_at(r, op->in2),
+                        run_at(r, op->scratch));
     else
-        loops->forward(&a, at(r, op->out), at(r, op->in), at(r, op->scratch));
+        loops->forward(&a, run_at(r, op->out), run_at(r, op->in), run_at(r, op->scratch));
 }
 
-static void resample(const scryi_run *r, const scryi_op *op)
+static void run_resample(const scryi_run *r, const scryi_op *op)
 {
     const bool back = op->kind == SCRYI_OP_UP_BACK;
     const scryi_tensor *small = &r->plan->tensors[back ? op->out : op->in];
     const size_t channels = scryi_channels(small->lead, small->channels);
-    (back ? LOOPS->upsample_back : LOOPS->upsample)(at(r, op->out), at(r, op->in), channels,
+    (back ? LOOPS->upsample_back : LOOPS->upsample)(run_at(r, op->out), run_at(r, op->in), channels,
                                                     small->height, small->width, r->m->threads);
 }
 
@@ -122,63 +124,64 @@ static void run_normalise(const scryi_run *r, const scryi_op *op)
 {
     const int threads = r->m->threads;
     const scryi_norm n =
-        statistics(op->norm, at(r, op->kind == SCRYI_OP_STATISTICS ? op->out : op->in2));
+        run_statistics(op->norm, run_at(r, op->kind == SCRYI_OP_STATISTICS ? op->out : op->in2));
     if (op->kind == SCRYI_OP_STATISTICS)
-        LOOPS->norm_statistics(&n, at(r, op->in), threads);
+        LOOPS->norm_statistics(&n, run_at(r, op->in), threads);
     else if (op->kind == SCRYI_OP_NORM)
-        LOOPS->norm_apply(&n, at(r, op->out), at(r, op->in), op->silu, threads);
+        LOOPS->norm_apply(&n, run_at(r, op->out), run_at(r, op->in), op->silu, threads);
     else
-        LOOPS->norm_backward(&n, at(r, op->out), at(r, op->in3), at(r, op->in), op->silu, op->add,
-                             threads);
+        LOOPS->norm_backward(&n, run_at(r, op->out), run_at(r, op->in3), run_at(r, op->in),
+                             op->silu, op->add, threads);
 }
 
-static scry_status convolve(const scryi_run *r, const scryi_op *op)
+static scry_status run_convolve(const scryi_run *r, const scryi_op *op)
 {
-    const float *bias = op->in2 == SCRYI_NONE ? op->layer->bias : at(r, op->in2) + op->bias_at;
+    const float *bias = op->in2 == SCRYI_NONE ? op->layer->bias : run_at(r, op->in2) + op->bias_at;
     const bool back = op->kind == SCRYI_OP_CONV_BACK;
-    return scryi_conv_run(back ? op->layer->adjoint : op->layer->conv, at(r, op->out),
-                          at(r, op->in), bias, at(r, op->scratch), r->image->err);
+    return scryi_conv_run(back ? op->layer->adjoint : op->layer->conv, run_at(r, op->out),
+                          run_at(r, op->in), bias, run_at(r, op->scratch), r->image->err);
 }
 
-static scry_status execute(const scryi_run *r, const scryi_op *op)
+static scry_status run_execute(const scryi_run *r, const scryi_op *op)
 {
     const size_t floats = r->plan->tensors[op->out].floats;
     const scryi_image *image = r->image;
     switch (op->kind) {
     case SCRYI_OP_EMBED:
-        embed(r, at(r, op->out));
+        run_embed(r, run_at(r, op->out));
         break;
     case SCRYI_OP_IMAGE:
         if (op->of_v)
-            border(r, at(r, op->out), image->v, 1, 0);
+            run_border(r, run_at(r, op->out), image->v, 1, 0);
         else
-            border(r, at(r, op->out), image->x, image->scale, image->shift);
+            run_border(r, run_at(r, op->out), image->x, image->scale, image->shift);
         break;
     case SCRYI_OP_FIRST:
     case SCRYI_OP_LAST:
-        edge(r, op);
+        run_edge(r, op);
         break;
     case SCRYI_OP_CONV:
     case SCRYI_OP_CONV_BACK:
-        return convolve(r, op);
+        return run_convolve(r, op);
     case SCRYI_OP_STATISTICS:
     case SCRYI_OP_NORM:
     case SCRYI_OP_NORM_BACK:
         run_normalise(r, op);
         break;
     case SCRYI_OP_ADD:
-        LOOPS->add(at(r, op->out), at(r, op->in), at(r, op->in2), floats, r->m->threads);
+        LOOPS->add(run_at(r, op->out), run_at(r, op->in), run_at(r, op->in2), floats,
+                   r->m->threads);
         break;
     case SCRYI_OP_COPY:
-        memcpy(at(r, op->out), at(r, op->in), floats * sizeof(float));
+        memcpy(run_at(r, op->out), run_at(r, op->in), floats * sizeof(float));
         break;
     case SCRYI_OP_UP:
     case SCRYI_OP_UP_BACK:
-        resample(r, op);
+        run_resample(r, op);
         break;
     case SCRYI_OP_ATTEND:
     case SCRYI_OP_ATTEND_BACK:
-        attention(r, op);
+        run_attention(r, op);
         break;
     }
     return SCRY_OK;
@@ -211,12 +214,12 @@ void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *i
         for (size_t k = 0; k < count; k++) {
             const scryi_run r = {m, plan, images[k]};
             for (size_t i = first; i < end && r.image->status == SCRY_OK; i++)
-                r.image->status = execute(&r, &plan->ops[i]);
+                r.image->status = run_execute(&r, &plan->ops[i]);
         }
     }
     for (size_t k = 0; k < count; k++) {
         const scryi_run r = {m, plan, images[k]};
-        r.image->F = at(&r, plan->output);
-        r.image->g = at(&r, plan->gradient);
+        r.image->F = run_at(&r, plan->output);
+        r.image->g = run_at(&r, plan->gradient);
     }
 }

@@ -61,7 +61,7 @@ static scry_status save_config(const scry_network *net, const char *path, scry_e
 }
 
 /* beta_t = 1 - abar_t / abar_(t-1), to the ten digits that this subtraction keeps. */
-static double beta_at(const scry_schedule *s, size_t t)
+static double save_beta_at(const scry_schedule *s, size_t t)
 {
     char text[32];
     const double before = t ? scry_schedule_alpha_bar(s, t - 1) : 1;
@@ -72,11 +72,11 @@ static double beta_at(const scry_schedule *s, size_t t)
 /* By their rule where they rise in equal steps, else one by one. */
 static void put_betas(scry_json *doc, scry_json_node *root, const scry_schedule *s, size_t steps)
 {
-    const double first = beta_at(s, 0), last = beta_at(s, steps - 1);
+    const double first = save_beta_at(s, 0), last = save_beta_at(s, steps - 1);
     bool linear = true;
     for (size_t t = 0; t < steps; t++) {
         const double line = first + (last - first) * (double)t / (double)(steps - 1);
-        linear = linear && fabs(beta_at(s, t) - line) < 1e-9;
+        linear = linear && fabs(save_beta_at(s, t) - line) < 1e-9;
     }
     if (linear) {
         scry_json_put_string(doc, root, "beta_schedule", "linear");
@@ -86,7 +86,7 @@ static void put_betas(scry_json *doc, scry_json_node *root, const scry_schedule 
     }
     scry_json_node *betas = scry_json_put_array(doc, root, "trained_betas");
     for (size_t t = 0; t < steps; t++)
-        scry_json_put_number(doc, betas, NULL, beta_at(s, t));
+        scry_json_put_number(doc, betas, NULL, save_beta_at(s, t));
 }
 
 static scry_status save_schedule(const scry_network *net, const char *path, scry_error *err)

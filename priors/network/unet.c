@@ -24,7 +24,7 @@ typedef struct scryi_coefficients {
     double skip, offset, out, in, shift, t;
 } scryi_coefficients;
 
-static scryi_coefficients coefficients(const scry_network *net, double sigma)
+static scryi_coefficients unet_coefficients(const scry_network *net, double sigma)
 {
     const double mean = net->config.mean, std = net->config.std, s = sigma / std;
     const double a = 1 / sqrt(1 + s * s); /* sqrt(abar) */
@@ -62,8 +62,8 @@ static void run_vjp(const void *model, void *const *images, size_t count)
 
 /* to = skip x + offset + out F, from the network's planes to the pixels they came from; to == x
  * allowed. */
-static void place_planes(const scryi_unet *u, float *to, const float *F, double out, const float *x,
-                         double skip, double offset)
+static void unet_place_planes(const scryi_unet *u, float *to, const float *F, double out,
+                              const float *x, double skip, double offset)
 {
     const scryi_model *m = &u->model;
     const size_t block = m->net->config.unshuffle, h = m->height, w = m->width;
@@ -88,8 +88,8 @@ static scry_status unet_run(const scryi_unet *u, scryi_coefficients c, float *D,
                          .err = err};
     scry_call_batcher_call(v ? run_vjp : run_denoise, &u->model, &image);
     if (image.status != SCRY_OK) return image.status;
-    if (D) place_planes(u, D, image.F, c.out, x, c.skip, c.offset);
-    if (v) place_planes(u, g, image.g, c.out * c.in * stretch, v, c.skip, 0);
+    if (D) unet_place_planes(u, D, image.F, c.out, x, c.skip, c.offset);
+    if (v) unet_place_planes(u, g, image.g, c.out * c.in * stretch, v, c.skip, 0);
     return SCRY_OK;
 }
 
@@ -97,14 +97,15 @@ static scry_status unet_denoise(const scry_prior *P, float *x0, const float *x, 
                                 void *work, scry_error *err)
 {
     const scryi_unet *u = (const scryi_unet *)P;
-    return unet_run(u, coefficients(u->model.net, (double)sigma), x0, NULL, x, NULL, work, err);
+    return unet_run(u, unet_coefficients(u->model.net, (double)sigma), x0, NULL, x, NULL, work,
+                    err);
 }
 
 static scry_status unet_vjp(const scry_prior *P, float *g, float *x0, const float *x,
                             const float *v, float sigma, void *work, scry_error *err)
 {
     const scryi_unet *u = (const scryi_unet *)P;
-    return unet_run(u, coefficients(u->model.net, (double)sigma), x0, g, x, v, work, err);
+    return unet_run(u, unet_coefficients(u->model.net, (double)sigma), x0, g, x, v, work, err);
 }
 
 static void unet_destroy(scry_prior *P)
@@ -129,7 +130,8 @@ void scry_unet_opts_init(scry_unet_opts *opts)
     *opts = (scry_unet_opts){.threads = 1, .vjp = true, .winograd = true};
 }
 
-static scry_status check_space(const scry_network *net, const scry_space *space, scry_error *err)
+static scry_status unet_check_space(const scry_network *net, const scry_space *space,
+                                    scry_error *err)
 {
     char text[96];
     const size_t channels = scry_network_channels(net), multiple = scry_network_multiple(net);
@@ -172,7 +174,7 @@ static void list_times(scryi_model *m)
         add_times(m, &net->up[i]);
 }
 
-static scry_status build(scryi_model *m, bool vjp_too, scry_error *err)
+static scry_status unet_build(scryi_model *m, bool vjp_too, scry_error *err)
 {
     scry_status st;
     list_times(m);
@@ -203,7 +205,7 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
     if (opts) o = *opts;
     if (o.threads < 1)
         return SCRY_FAIL(err, SCRY_EINVAL, "%d threads, expected at least 1", o.threads);
-    if ((st = check_space(net, space, err)) != SCRY_OK) return st;
+    if ((st = unet_check_space(net, space, err)) != SCRY_OK) return st;
     scryi_unet *u = scry_alloc(1, sizeof *u);
     if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "network prior");
     u->base = (scry_prior){.ops = o.vjp ? &with_vjp : &without_vjp, .space = *space};
@@ -213,7 +215,7 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
                              .winograd = o.winograd,
                              .height = space->dims[space->rank - 2] / net->config.unshuffle,
                              .width = space->dims[space->rank - 1] / net->config.unshuffle};
-    if ((st = build(&u->model, o.vjp, err)) != SCRY_OK) goto done;
+    if ((st = unet_build(&u->model, o.vjp, err)) != SCRY_OK) goto done;
     const size_t a = u->model.denoise.floats, b = u->model.vjp.floats;
     u->base.work_bytes = (a > b ? a : b) * sizeof(float);
     u->base.batch = batch_of(u->base.work_bytes);

@@ -316,7 +316,7 @@ static void train_answer(scryi_train_builder *b, scryi_train_op op)
     }
 }
 
-static scry_status train_check(const scry_network *net, size_t height, size_t width,
+static scry_status graph_check(const scry_network *net, size_t height, size_t width,
                                scry_error *err)
 {
     const scryi_config *c = &net->config;
@@ -413,7 +413,7 @@ scry_status scryi_graph_create(scryi_graph **out, scry_network *net,
     bool has;
     scryi_train_builder b = {.err = err};
     *out = NULL;
-    scry_status st = train_check(net, params->height, params->width, err);
+    scry_status st = graph_check(net, params->height, params->width, err);
     if (st != SCRY_OK) return st;
     scryi_graph *g = b.g = scry_alloc(1, sizeof *g);
     if (!g) return SCRY_FAIL(err, SCRY_ENOMEM, "graph of the training");

@@ -11,13 +11,13 @@
 #define SIDE_MIN 32
 
 /* Held out, or all where there is none. */
-static bool takes_part(const scryi_picture *p, bool any)
+static bool held_out_takes_part(const scryi_picture *p, bool any)
 {
     return (p->held_out || any) && p->ny >= SIDE_MIN && p->nx >= SIDE_MIN;
 }
 
 /* The middle of a picture, x = 2 gain u - 1. */
-static void middle(float *to, const scryi_picture *p, size_t side, float gain)
+static void held_out_middle(float *to, const scryi_picture *p, size_t side, float gain)
 {
     const uint16_t *from = p->pixels + (p->ny - side) / 2 * p->nx + (p->nx - side) / 2;
     for (size_t k = 0; k < side * side; k++)
@@ -25,7 +25,7 @@ static void middle(float *to, const scryi_picture *p, size_t side, float gain)
 }
 
 /* Counts the images and finds the side that all of them have; then, with out->x there, copies. */
-static void collect(scry_held_out *out, const scry_image_set *s, size_t per_class)
+static void held_out_collect(scry_held_out *out, const scry_image_set *s, size_t per_class)
 {
     const bool any = !scry_image_set_count(s, true);
     const float gain = (float)((s->opts.gain_low + s->opts.gain_high) / 2);
@@ -34,14 +34,14 @@ static void collect(scry_held_out *out, const scry_image_set *s, size_t per_clas
         size_t taken = 0;
         for (size_t i = 0; i < s->count && taken < per_class; i++) {
             const scryi_picture *p = &s->pictures[i];
-            if (p->class != c || !takes_part(p, any)) continue;
+            if (p->class != c || !held_out_takes_part(p, any)) continue;
             const size_t min = (p->ny < p->nx ? p->ny : p->nx) / 8 * 8;
             taken++;
             if (!out->x) {
                 if (out->side > min) out->side = min;
             } else {
                 out->class_of[count] = c;
-                middle(out->x + count * out->side * out->side, p, out->side, gain);
+                held_out_middle(out->x + count * out->side * out->side, p, out->side, gain);
             }
             count++;
         }
@@ -53,7 +53,7 @@ scry_status scry_image_set_held_out(scry_held_out *out, const scry_image_set *s,
                                     size_t side_max, scry_error *err)
 {
     *out = (scry_held_out){.side = side_max / 8 * 8};
-    collect(out, s, per_class);
+    held_out_collect(out, s, per_class);
     float *x = scry_alloc(out->count * out->side * out->side, sizeof *x);
     out->class_of = scry_alloc(out->count, sizeof *out->class_of);
     if (!x || !out->class_of) {
@@ -62,7 +62,7 @@ scry_status scry_image_set_held_out(scry_held_out *out, const scry_image_set *s,
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu images held out", out->count);
     }
     out->x = x;
-    collect(out, s, per_class);
+    held_out_collect(out, s, per_class);
     return SCRY_OK;
 }
 
@@ -74,8 +74,9 @@ void scry_held_out_clear(scry_held_out *h)
 }
 
 /* Image i at every level, with the same noise. work: of the prior, then two images. */
-static scry_status score(double *psnr, const scry_held_out *h, const scry_prior *P,
-                         const double *sigma, size_t levels, size_t i, char *work, scry_error *err)
+static scry_status held_out_score(double *psnr, const scry_held_out *h, const scry_prior *P,
+                                  const double *sigma, size_t levels, size_t i, char *work,
+                                  scry_error *err)
 {
     const size_t n = h->side * h->side;
     const float *x = h->x + i * n;
@@ -111,8 +112,8 @@ scry_status scry_held_out_psnr(double *psnr, const scry_held_out *h, const scry_
     for (size_t i = 0; i < h->count; i++) {
         scry_error own = {0};
         if (!work) continue;
-        const scry_status s =
-            score(psnr, h, P, sigma, levels, i, work + (size_t)omp_get_thread_num() * bytes, &own);
+        const scry_status s = held_out_score(psnr, h, P, sigma, levels, i,
+                                             work + (size_t)omp_get_thread_num() * bytes, &own);
         if (s == SCRY_OK) continue;
 #pragma omp critical
         {

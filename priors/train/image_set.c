@@ -47,7 +47,7 @@ void scry_image_set_free(scry_image_set *s)
 }
 
 /* A longer list, NULL when memory is refused; the old one is gone only when it succeeds. */
-static void *longer(void *old, size_t count, size_t capacity, size_t size)
+static void *set_longer(void *old, size_t count, size_t capacity, size_t size)
 {
     void *now = scry_alloc(capacity, size);
     if (!now) return NULL;
@@ -60,7 +60,7 @@ static scry_status class_index(scry_image_set *s, size_t *index, const char *nam
 {
     for (*index = 0; *index < s->class_count; ++*index)
         if (!strncmp(s->classes[*index], name, SCRYI_CLASS_NAME - 1)) return SCRY_OK;
-    void *list = longer(s->classes, s->class_count, s->class_count + 1, sizeof *s->classes);
+    void *list = set_longer(s->classes, s->class_count, s->class_count + 1, sizeof *s->classes);
     if (!list) return SCRY_FAIL(err, SCRY_ENOMEM, "class %s", name);
     s->classes = list;
     snprintf(s->classes[s->class_count++], SCRYI_CLASS_NAME, "%s", name);
@@ -80,7 +80,7 @@ scry_status scry_image_set_add(scry_image_set *s, scry_image_report *report, con
         goto done;
     if (s->count == s->capacity) {
         const size_t capacity = s->capacity ? 2 * s->capacity : 64;
-        void *list = longer(s->pictures, s->count, capacity, sizeof *s->pictures);
+        void *list = set_longer(s->pictures, s->count, capacity, sizeof *s->pictures);
         if (list) {
             s->pictures = list;
             s->capacity = capacity;
@@ -229,7 +229,7 @@ void scry_image_set_moments(const scry_image_set *s, double *mean, double *std)
 
 /* ---- crops ---- */
 
-static const scryi_picture *pick(const scry_image_set *s, double u)
+static const scryi_picture *set_pick(const scry_image_set *s, double u)
 {
     const scryi_picture *last = NULL;
     for (size_t i = 0; i < s->count; i++) {
@@ -242,20 +242,20 @@ static const scryi_picture *pick(const scry_image_set *s, double u)
 
 /* Weight of the pixel at distance d, in pixels, from the centre of an output pixel `scale` wide: a
  * triangle, as the linear filters of image libraries have it when they reduce. */
-static float triangle(double d, double scale)
+static float set_triangle(double d, double scale)
 {
     return (float)fmax(0, 1 - fabs(d) / scale);
 }
 
 /* to[i] = sum_j w_j from[j * step] / sum_j w_j for output i of `side` pixels reduced to `crop`. */
-static float reduce(const float *from, size_t side, double scale, size_t i)
+static float set_reduce(const float *from, size_t side, double scale, size_t i)
 {
     const double centre = ((double)i + .5) * scale;
     const size_t begin = (size_t)fmax(0, floor(centre - scale)),
                  end = (size_t)fmin((double)side, ceil(centre + scale));
     float sum = 0, weights = 0;
     for (size_t j = begin; j < end; j++) {
-        const float w = triangle((double)j + .5 - centre, scale);
+        const float w = set_triangle((double)j + .5 - centre, scale);
         sum += w * from[j];
         weights += w;
     }
@@ -272,7 +272,7 @@ static void reduce_rows(float *row, const scryi_picture *p, size_t top, size_t l
     float weights = 0;
     memset(row, 0, side * sizeof *row);
     for (size_t j = begin; j < end; j++) {
-        const float w = triangle((double)j + .5 - centre, scale);
+        const float w = set_triangle((double)j + .5 - centre, scale);
         const uint16_t *from = p->pixels + (top + j) * p->nx + left;
         weights += w;
         for (size_t k = 0; k < side; k++)
@@ -283,7 +283,7 @@ static void reduce_rows(float *row, const scryi_picture *p, size_t top, size_t l
 }
 
 /* Where pixel (i, j) lands after one of the eight turns and mirrors of a square. */
-static size_t turned(size_t i, size_t j, size_t n, unsigned turn)
+static size_t set_turned(size_t i, size_t j, size_t n, unsigned turn)
 {
     if (turn & 1) j = n - 1 - j;
     if (turn & 2) i = n - 1 - i;
@@ -297,7 +297,7 @@ scry_status scry_image_set_crop(void *context, float *x, size_t step, size_t ind
     const scry_image_set_opts *o = &s->opts;
     float u[8], row[WINDOW_MAX + 1];
     scry_rng_uniform(u, 0, 8, o->seed, (uint32_t)index, scry_rng_step(step, 2));
-    const scryi_picture *p = pick(s, (double)u[0]);
+    const scryi_picture *p = set_pick(s, (double)u[0]);
     const double zoom = o->zoom_low + (o->zoom_high - o->zoom_low) * (double)u[1];
     const size_t min = p->ny < p->nx ? p->ny : p->nx, wish = (size_t)((double)o->crop / zoom + .5);
     const size_t side = wish < o->crop ? o->crop : wish < min ? wish : min;
@@ -309,7 +309,8 @@ scry_status scry_image_set_crop(void *context, float *x, size_t step, size_t ind
     for (size_t i = 0; i < o->crop; i++) {
         reduce_rows(row, p, top, left, side, scale, i);
         for (size_t j = 0; j < o->crop; j++)
-            x[turned(i, j, o->crop, turn)] = 2 * gain / 65535 * reduce(row, side, scale, j) - 1;
+            x[set_turned(i, j, o->crop, turn)] =
+                2 * gain / 65535 * set_reduce(row, side, scale, j) - 1;
     }
     return SCRY_OK;
 }

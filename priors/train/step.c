@@ -25,8 +25,8 @@ static size_t image_row(const scry_trainer *t, size_t r)
     return (p / (u * u) * h * u + r % h * u + p / u % u) * w * u + p % u;
 }
 
-static void enter(const scry_trainer *t, float *to, const float *z, const float *noise,
-                  double sigma)
+static void step_enter(const scry_trainer *t, float *to, const float *z, const float *noise,
+                       double sigma)
 {
     const scryi_graph *g = t->graph;
     const size_t u = t->opts.unshuffle, planes = t->net->config.channels, lanes = scryi_lanes();
@@ -40,8 +40,8 @@ static void enter(const scry_trainer *t, float *to, const float *z, const float 
 }
 
 /* The error of an image, |F - v|^2 / N, and its gradient in F times `weight`. */
-static double compare(const scry_trainer *t, float *grad, const float *F, const float *z,
-                      const float *noise, double sigma, double weight)
+static double step_compare(const scry_trainer *t, float *grad, const float *F, const float *z,
+                           const float *noise, double sigma, double weight)
 {
     const scryi_graph *g = t->graph;
     const size_t u = t->opts.unshuffle, planes = t->net->config.channels, lanes = scryi_lanes();
@@ -61,7 +61,7 @@ static double compare(const scry_trainer *t, float *grad, const float *F, const 
     return total / (double)t->pixels;
 }
 
-static double uncertainty(const scryi_uncertainty *u, double sigma)
+static double step_uncertainty(const scryi_uncertainty *u, double sigma)
 {
     double sum = (double)u->value[SCRYI_WAVES];
     for (size_t k = 0; k < SCRYI_WAVES; k++)
@@ -87,19 +87,19 @@ static scry_status group_gradient(scry_trainer *t, size_t group, size_t worker, 
     for (size_t b = 0; b < batch; b++) {
         const size_t i = first + b;
         t->time[i] = scry_schedule_time(t->net->schedule, t->sigma[i]);
-        enter(t, in + b * g->tensors[g->input].floats, t->z + i * t->pixels,
-              t->noise + i * t->pixels, t->sigma[i]);
+        step_enter(t, in + b * g->tensors[g->input].floats, t->z + i * t->pixels,
+                   t->noise + i * t->pixels, t->sigma[i]);
     }
     const scry_status st = scryi_graph_forward(g, arena, t->time + first, worker, err);
     if (st != SCRY_OK) return st;
     const size_t step = g->tensors[g->output].floats;
     for (size_t b = 0; b < batch; b++) {
         const size_t i = first + b;
-        t->uncertain[i] = uncertainty(&t->u, t->sigma[i]);
-        t->error[i] = compare(t, scryi_train_at(g, arena, g->output_grad) + b * step,
-                              scryi_train_at(g, arena, g->output) + b * step, t->z + i * t->pixels,
-                              t->noise + i * t->pixels, t->sigma[i],
-                              exp(-t->uncertain[i]) / (double)t->opts.batch);
+        t->uncertain[i] = step_uncertainty(&t->u, t->sigma[i]);
+        t->error[i] = step_compare(t, scryi_train_at(g, arena, g->output_grad) + b * step,
+                                   scryi_train_at(g, arena, g->output) + b * step,
+                                   t->z + i * t->pixels, t->noise + i * t->pixels, t->sigma[i],
+                                   exp(-t->uncertain[i]) / (double)t->opts.batch);
     }
     return scryi_graph_backward(g, arena, t->group_grad[group], worker, err);
 }
@@ -142,7 +142,7 @@ scry_status scryi_trainer_gradient(scry_trainer *t, scry_error *err)
 
 /* Of the gradients that AdamW takes, what clips their norm to 1; of all others too, whether they
  * are finite. */
-static scry_status clip(scry_trainer *t, float *factor, scry_error *err)
+static scry_status step_clip(scry_trainer *t, float *factor, scry_error *err)
 {
     double adam = 0, muon = 0;
     for (size_t i = 0; i < t->entry_count; i++) {
@@ -177,7 +177,7 @@ static scry_status update_entry(scry_trainer *t, const scryi_entry *e, const scr
 scry_status scryi_trainer_update(scry_trainer *t, double rate, scry_error *err)
 {
     float factor;
-    scry_status st = clip(t, &factor, err);
+    scry_status st = step_clip(t, &factor, err);
     if (st != SCRY_OK) return st;
     t->step++;
     const scryi_adamw adam = {t->opts.rate_adam * rate, t->opts.decay, t->step};
@@ -202,8 +202,8 @@ scry_status scryi_trainer_update(scry_trainer *t, double rate, scry_error *err)
     return scryi_graph_load(t->graph, t->opts.threads, err);
 }
 
-static scry_status draw_image(scry_trainer *t, scry_crop_fn *source, void *context, size_t i,
-                              scry_error *err)
+static scry_status step_draw_image(scry_trainer *t, scry_crop_fn *source, void *context, size_t i,
+                                   scry_error *err)
 {
     const scry_train_opts *o = &t->opts;
     const size_t step = t->step + 1;
@@ -227,7 +227,7 @@ scry_status scry_trainer_step(scry_trainer *t, scry_crop_fn *source, void *conte
 #pragma omp parallel for schedule(static) num_threads(t->opts.threads) if (t->opts.threads > 1)
     for (size_t i = 0; i < t->opts.batch; i++) {
         t->errors[i] = (scry_error){0};
-        t->status[i] = draw_image(t, source, context, i, &t->errors[i]);
+        t->status[i] = step_draw_image(t, source, context, i, &t->errors[i]);
     }
     for (size_t i = 0; i < t->opts.batch; i++)
         if (t->status[i] != SCRY_OK) {

@@ -80,7 +80,7 @@ void scryi_laplacian(const scryi_difference *G, float *out, const float *u)
 }
 
 /* Squared length of the vector of p at entry i (its first float). */
-static float square(const scryi_difference *G, const float *p, size_t i)
+static float difference_square(const scryi_difference *G, const float *p, size_t i)
 {
     float s = 0;
     for (int a = 0; a < G->axes; a++)
@@ -102,7 +102,7 @@ void scryi_project_ball(const scryi_difference *G, float *p)
 {
 #pragma omp parallel for schedule(static) if (G->n > PARALLEL)
     for (size_t i = 0; i < G->n; i += (size_t)G->parts) {
-        const float s = square(G, p, i);
+        const float s = difference_square(G, p, i);
         if (s > 1) difference_multiply(G, p, i, 1 / sqrtf(s));
     }
 }
@@ -112,7 +112,7 @@ void scryi_normalise(const scryi_difference *G, float *p, double eps)
     const float e2 = (float)(eps * eps);
 #pragma omp parallel for schedule(static) if (G->n > PARALLEL)
     for (size_t i = 0; i < G->n; i += (size_t)G->parts) {
-        const float s = square(G, p, i) + e2;
+        const float s = difference_square(G, p, i) + e2;
         difference_multiply(G, p, i, s > 0 ? 1 / sqrtf(s) : 0);
     }
 }
@@ -121,6 +121,6 @@ double scryi_length_sum(const scryi_difference *G, const float *p)
 {
     double sum = 0;
     for (size_t i = 0; i < G->n; i += (size_t)G->parts)
-        sum += sqrt((double)square(G, p, i));
+        sum += sqrt((double)difference_square(G, p, i));
     return sum;
 }

@@ -81,7 +81,7 @@ static scry_status pnp_start(scry_solver *S, scry_error *err)
 
 /* z = argmin -log p(y | z) + |z - v|^2 / (2 t). Counted light: one scoring step, with the noise
  * variance of the last x, since the next iteration scores again. */
-static scry_status data_step(struct pnp *N, double t, scry_error *err)
+static scry_status pnp_admm_data_step(struct pnp *N, double t, scry_error *err)
 {
     const size_t m = N->fit.m;
     const struct scry_solver *S = &N->base;
@@ -114,7 +114,7 @@ static scry_status pnp_step(scry_solver *S, scry_progress *p, scry_error *err)
     const size_t n = S->n;
     const double sigma = N->sigma[S->step];
     scry_axpby(N->v, 1, N->x, -1, N->d, n);
-    if ((st = data_step(N, sigma * sigma / o->prior_weight, err)) != SCRY_OK) return st;
+    if ((st = pnp_admm_data_step(N, sigma * sigma / o->prior_weight, err)) != SCRY_OK) return st;
     scry_axpby(N->v, 1, N->z, 1, N->d, n);
     S->counts.denoise++;
     if ((st = scry_prior_denoise(S->problem.prior, N->x, N->v, (float)sigma, N->prior_work, err)) !=

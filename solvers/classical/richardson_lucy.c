@@ -119,7 +119,7 @@ static bool by_rings(const struct rl *R)
     return rl_settings(R)->stop == RL_STOP_FRC;
 }
 
-static bool splits(const struct rl *R)
+static bool rl_splits(const struct rl *R)
 {
     return rl_settings(R)->stop == RL_STOP_HOLDOUT || by_rings(R);
 }
@@ -257,7 +257,7 @@ static scry_status start_estimate(struct rl *R, struct estimate *e, float level,
 }
 
 /* A^T 1 reaches half its largest value: where data are, not the margin of an open boundary. */
-static bool measured(const struct rl *R, size_t i)
+static bool rl_measured(const struct rl *R, size_t i)
 {
     return R->weights[i] * SEEN >= 0.5 * R->seen;
 }
@@ -272,7 +272,7 @@ static void find_measured(struct rl *R)
     R->left = nx;
     for (size_t i = 0; i < R->base.n; i++) {
         const size_t y = i / nx % ny, x = i % nx;
-        if (!measured(R, i)) continue;
+        if (!rl_measured(R, i)) continue;
         R->top = y < R->top ? y : R->top;
         R->left = x < R->left ? x : R->left;
         bottom = y >= bottom ? y + 1 : bottom;
@@ -302,7 +302,7 @@ static scry_status rl_start(scry_solver *S, scry_error *err)
         find_measured(R);
         if ((st = check_rings(R, err)) != SCRY_OK) return st;
     }
-    if (splits(R) && (st = split_data(R, err)) != SCRY_OK) return st;
+    if (rl_splits(R) && (st = split_data(R, err)) != SCRY_OK) return st;
 
     /* Flat, with the flux of the data: the M-step of a constant. */
     const double flux = scry_sum(R->full.d, R->fit.m) - R->c * (double)R->fit.m;
@@ -314,13 +314,13 @@ static scry_status rl_start(scry_solver *S, scry_error *err)
     R->best_value = -INFINITY;
     R->best_step = 0;
     if ((st = start_estimate(R, &R->full, (float)level, err)) != SCRY_OK) return st;
-    if (splits(R)) st = start_estimate(R, &R->train, (float)level, err);
+    if (rl_splits(R)) st = start_estimate(R, &R->train, (float)level, err);
     if (st == SCRY_OK && by_rings(R)) st = start_estimate(R, &R->other, (float)level, err);
     return st;
 }
 
 /* The factor of the extrapolation along x - old before the next EM step. */
-static double momentum(const struct rl *R, struct estimate *e)
+static double rl_momentum(const struct rl *R, struct estimate *e)
 {
     const size_t n = R->base.n;
     if (R->base.step == 0 || rl_settings(R)->accelerate == RL_ACCELERATE_NONE) return 0;
@@ -357,7 +357,7 @@ static scry_status em_step(struct rl *R, struct estimate *e, scry_error *err)
 {
     scry_status st;
     const size_t n = R->base.n;
-    const double alpha = momentum(R, e);
+    const double alpha = rl_momentum(R, e);
     const float a = (float)alpha, min = (float)R->floor, tv = (float)rl_settings(R)->tv;
     for (size_t i = 0; i < n; i++)
         R->v[i] = fmaxf(e->x[i] + a * (e->x[i] - e->old[i]), min);
@@ -406,7 +406,7 @@ static double held_out(const struct rl *R)
 }
 
 /* Pearson's chi2 per pixel. */
-static double chi2(const struct rl *R)
+static double rl_chi2(const struct rl *R)
 {
     const scry_noise *noise = scry_likelihood_noise(R->fit.L);
     const bool gaussian = noise->kind == SCRY_NOISE_GAUSSIAN;
@@ -429,7 +429,7 @@ static void copy_measured(const struct rl *R, float *out, const float *plane)
 /* How far the estimates of the two halves agree: the sum of min(c, ENOUGH) - CROSSING over the
  * Fourier samples up to the resolution of each plane, divided by all samples. Planes that
  * are not measured (margin of a stack) or constant in one half (no light) are left out. */
-static scry_status agreement(const struct rl *R, double *value, scry_error *err)
+static scry_status rl_agreement(const struct rl *R, double *value, scry_error *err)
 {
     const scry_space *s = &R->base.space;
     const size_t plane = s->dims[s->rank - 2] * s->dims[s->rank - 1];
@@ -438,7 +438,7 @@ static scry_status agreement(const struct rl *R, double *value, scry_error *err)
         scry_frc frc;
         scry_error local = {0};
         size_t first = p;
-        while (first < p + plane && !measured(R, first))
+        while (first < p + plane && !rl_measured(R, first))
             first++;
         if (first == p + plane) continue;
         copy_measured(R, R->v, R->train.x + p);
@@ -474,9 +474,9 @@ static bool past_peak(struct rl *R, double value)
 }
 
 /* The value that past_peak compares; -inf before the first iteration that is compared. */
-static scry_status criterion(const struct rl *R, double *value, scry_error *err)
+static scry_status rl_criterion(const struct rl *R, double *value, scry_error *err)
 {
-    if (by_rings(R) && R->base.step >= FIRST) return agreement(R, value, err);
+    if (by_rings(R) && R->base.step >= FIRST) return rl_agreement(R, value, err);
     *value = by_rings(R) ? -INFINITY : held_out(R);
     return SCRY_OK;
 }
@@ -487,23 +487,23 @@ static scry_status rl_step(scry_solver *S, scry_progress *p, scry_error *err)
     scry_status st;
     const scry_affine map = scry_likelihood_map(R->fit.L);
     if ((st = em_step(R, &R->full, err)) != SCRY_OK) return st;
-    if (splits(R) && (st = em_step(R, &R->train, err)) != SCRY_OK) return st;
+    if (rl_splits(R) && (st = em_step(R, &R->train, err)) != SCRY_OK) return st;
     if (by_rings(R) && (st = em_step(R, &R->other, err)) != SCRY_OK) return st;
     S->step++;
 
-    const double fit = chi2(R);
+    const double fit = rl_chi2(R);
     if (!isfinite(fit))
         return SCRY_FAIL(err, SCRY_ENUMERIC, "richardson-lucy: iteration %zu is not finite",
                          S->step);
     bool stop = S->step >= S->steps;
     if (rl_settings(R)->stop == RL_STOP_DISCREPANCY && fit <= 1) stop = true;
-    if (splits(R)) {
+    if (rl_splits(R)) {
         double value = 0;
-        if ((st = criterion(R, &value, err)) != SCRY_OK) return st;
+        if ((st = rl_criterion(R, &value, err)) != SCRY_OK) return st;
         if (past_peak(R, value)) stop = true;
     }
     if (stop) p->reason = SCRY_DONE;
-    const float *x = splits(R) ? R->best : R->full.x;
+    const float *x = rl_splits(R) ? R->best : R->full.x;
     for (size_t i = 0; i < S->n; i++)
         R->u[i] = (float)((x[i] - map.shift) / map.scale);
     p->residual = sqrt(fit);
@@ -578,7 +578,7 @@ static scry_status rl_plan(scry_solver **out, const scry_problem *problem,
     R->u = scry_alloc(n, sizeof(float));
     R->ratio = scry_alloc(m, sizeof(float));
     bool ok = estimate_alloc(&R->full, n, m) && R->v && R->z && R->weights && R->u && R->ratio;
-    if (splits(R)) {
+    if (rl_splits(R)) {
         R->best = scry_alloc(n, sizeof(float));
         R->rng = gsl_rng_alloc(scry_rng_gsl());
         ok = ok && estimate_alloc(&R->train, n, m) && R->best && R->rng;

@@ -146,7 +146,7 @@ static scry_status tikhonov_solve(struct tikhonov *T, float *x, double tol, scry
 
 /* The scaling for the weight now; A^T W A 1 is the diagonal of a mask's system, and close to it
  * up to a factor for a blur. */
-static scry_status rescale(struct tikhonov *T, scry_error *err)
+static scry_status tikhonov_rescale(struct tikhonov *T, scry_error *err)
 {
     const double smooth = fmax(2.0 * T->G.axes * T->lambda, 1e-30);
     for (size_t i = 0; i < T->base.n; i++)
@@ -158,19 +158,19 @@ static scry_status rescale(struct tikhonov *T, scry_error *err)
 }
 
 /* u(lambda) from the last u, and A u. */
-static scry_status image(struct tikhonov *T, double tol, scry_error *err)
+static scry_status tikhonov_image(struct tikhonov *T, double tol, scry_error *err)
 {
     scry_status st;
     if (!scry_likelihood_is_gaussian(T->fit.L))
         if ((st = scryi_fit_expand(&T->fit, err)) != SCRY_OK) return st;
-    if ((st = rescale(T, err)) != SCRY_OK) return st;
+    if ((st = tikhonov_rescale(T, err)) != SCRY_OK) return st;
     if ((st = scryi_fit_rhs(&T->fit, T->rhs, NULL, err)) != SCRY_OK) return st;
     if ((st = tikhonov_solve(T, T->u, tol, err)) != SCRY_OK) return st;
     return scryi_fit_forward(&T->fit, T->u, err);
 }
 
 /* *trace = z^T H z for the fixed signs z. */
-static scry_status trace(struct tikhonov *T, double *value, scry_error *err)
+static scry_status tikhonov_trace(struct tikhonov *T, double *value, scry_error *err)
 {
     scry_status st;
     for (size_t i = 0; i < T->fit.m; i++)
@@ -188,14 +188,14 @@ static scry_status tikhonov_judge(struct tikhonov *T, double *value, scry_error 
     double tr = 0;
     *value = scryi_fit_chi2(&T->fit);
     if (by_discrepancy(T)) return SCRY_OK;
-    scry_status st = trace(T, &tr, err);
+    scry_status st = tikhonov_trace(T, &tr, err);
     const double rest = fmax(1 - tr / (double)T->fit.m, 1e-6);
     *value /= rest * rest;
     return st;
 }
 
 /* Minimum of the parabola through three trials RATIO apart, `before` the least of them. */
-static double vertex(const struct tikhonov *T)
+static double tikhonov_vertex(const struct tikhonov *T)
 {
     const double left = T->earlier.value, mid = T->before.value, right = T->now.value;
     const double bend = left - 2 * mid + right;
@@ -207,7 +207,7 @@ static double vertex(const struct tikhonov *T)
 static void next_gcv(struct tikhonov *T)
 {
     if (T->now.value > T->before.value) {
-        T->x = vertex(T);
+        T->x = tikhonov_vertex(T);
         T->phase = LAST;
     } else {
         T->x -= RATIO;
@@ -243,7 +243,8 @@ static scry_status tikhonov_step(scry_solver *S, scry_progress *p, scry_error *e
     scry_status st;
     const bool last = T->phase == LAST;
     if (!(tikhonov_settings(T)->smoothness > 0)) T->lambda = pow(10, T->x);
-    if ((st = image(T, last ? tikhonov_settings(T)->cg.tolerance : SEARCH_TOL, err)) != SCRY_OK)
+    if ((st = tikhonov_image(T, last ? tikhonov_settings(T)->cg.tolerance : SEARCH_TOL, err)) !=
+        SCRY_OK)
         return st;
     if (!last) {
         T->earlier = T->before;

@@ -54,7 +54,7 @@ struct tv {
     double target; /* of sum W (A u - b)^2 */
 };
 
-static void tv_destroy(scry_solver *S)
+static void tv_method_destroy(scry_solver *S)
 {
     struct tv *T = (struct tv *)S;
     if (!T) return;
@@ -104,7 +104,7 @@ static scry_status tv_normal(void *ctx, float *out, const float *in, scry_error 
 
 /* target = m max(1, c + dof/m), see above; dof from the pixels that a coil sees at all. Leaves the
  * fit in ubar, z overwritten. */
-static scry_status attainable(struct tv *T, scry_error *err)
+static scry_status tv_attainable(struct tv *T, scry_error *err)
 {
     const size_t n = T->base.n, m = T->fit.m;
     scry_status st;
@@ -134,7 +134,7 @@ static scry_status tv_start(scry_solver *S, scry_error *err)
     const bool cplx = S->space.cplx;
     T->lambda = o->weight * (cplx && T->fit.weight > 0 ? T->fit.weight : 1);
     T->target = (double)T->fit.m;
-    if (T->cg && (st = attainable(T, err)) != SCRY_OK) return st;
+    if (T->cg && (st = tv_attainable(T, err)) != SCRY_OK) return st;
     if (T->cg && (st = scryi_fit_forward(&T->fit, T->u, err)) != SCRY_OK) return st;
     memcpy(T->ubar, T->u, S->n * sizeof(float));
     memcpy(T->Au, T->fit.Au, T->fit.m * sizeof(float));
@@ -146,7 +146,7 @@ static scry_status tv_start(scry_solver *S, scry_error *err)
 }
 
 /* Sum of W' (z - b')^2 over z(mu), and its derivative. */
-static double ellipsoid(const struct tv *T, double mu, double *slope)
+static double tv_ellipsoid(const struct tv *T, double mu, double *slope)
 {
     const double is2 = 1 / (T->s * T->s);
     double value = 0, down = 0;
@@ -163,14 +163,14 @@ static double ellipsoid(const struct tv *T, double mu, double *slope)
 /* mu >= 0 with ellipsoid(mu) = m: Newton on value^(-1/2), which is concave and almost linear in
  * mu, so that every iterate stays below the root and converges from there (Reinsch 1971, Numer.
  * Math. 16:451). */
-static double multiplier(const struct tv *T)
+static double tv_multiplier(const struct tv *T)
 {
     const double target = T->target;
-    double slope, mu = 0, value = ellipsoid(T, 0, &slope);
+    double slope, mu = 0, value = tv_ellipsoid(T, 0, &slope);
     if (value <= target) return 0;
     for (int i = 0; i < 60 && value > target * (1 + 1e-6); i++) {
         mu += 2 * value / -slope * (sqrt(value / target) - 1);
-        value = ellipsoid(T, mu, &slope);
+        value = tv_ellipsoid(T, mu, &slope);
     }
     return mu;
 }
@@ -181,7 +181,7 @@ static void data_dual(struct tv *T)
     const float sigma = (float)T->sigma, s = (float)T->s;
     for (size_t i = 0; i < T->fit.m; i++)
         T->c[i] = T->q[i] / sigma + s * T->fit.Au[i];
-    T->mu = T->lambda > 0 ? 1 / (T->lambda * T->sigma) : multiplier(T);
+    T->mu = T->lambda > 0 ? 1 / (T->lambda * T->sigma) : tv_multiplier(T);
     const double mu = T->mu / (T->s * T->s);
     for (size_t i = 0; i < T->fit.m; i++) {
         const double k = mu * T->fit.W[i];
@@ -191,7 +191,7 @@ static void data_dual(struct tv *T)
 }
 
 /* u <- projection of u - tau (G^T p + s A^T q); returns |step|. Leaves 2 u - (u before) in ubar. */
-static scry_status primal(struct tv *T, double *change, scry_error *err)
+static scry_status tv_primal(struct tv *T, double *change, scry_error *err)
 {
     const size_t n = T->base.n;
     const float tau = (float)T->tau, s = (float)T->s, floor = (float)T->floor;
@@ -227,7 +227,7 @@ static scry_status tv_step(scry_solver *S, scry_progress *p, scry_error *err)
     memcpy(T->fit.Au, T->Au, T->fit.m * sizeof(float));
     if (!scry_likelihood_is_gaussian(T->fit.L) && S->step % EXPAND_EVERY == EXPAND_EVERY - 1)
         if ((st = scryi_fit_expand(&T->fit, err)) != SCRY_OK) return st;
-    if ((st = primal(T, &change, err)) != SCRY_OK) return st;
+    if ((st = tv_primal(T, &change, err)) != SCRY_OK) return st;
     S->step++;
 
     const bool still = change <= o->tolerance * T->still;
@@ -282,7 +282,7 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
                             .steps = o->iterations,
                             .start_fn = tv_start,
                             .step_fn = tv_step,
-                            .destroy = tv_destroy};
+                            .destroy = tv_method_destroy};
     if ((st = scryi_fit_create(&T->fit, problem, &T->base.counts, err)) != SCRY_OK) goto done;
     const size_t n = T->base.n = T->fit.n, m = T->fit.m;
     scryi_difference_init(&T->G, &T->base.space);
@@ -308,6 +308,6 @@ static scry_status tv_plan(scry_solver **out, const scry_problem *problem,
     *out = &T->base;
     T = NULL;
 done:
-    if (T) tv_destroy(&T->base);
+    if (T) tv_method_destroy(&T->base);
     return st;
 }

@@ -38,7 +38,7 @@ struct wavelet {
     size_t period;
 };
 
-static void wavelet_destroy(scry_solver *S)
+static void wavelet_method_destroy(scry_solver *S)
 {
     struct wavelet *F = (struct wavelet *)S;
     if (!F) return;
@@ -62,7 +62,7 @@ static scry_status wavelet_start(scry_solver *S, scry_error *err)
 }
 
 /* g <- y - tau (A^H A y - A^H b); A^H A 0 = 0 costs nothing */
-static scry_status descend(struct wavelet *F, scry_error *err)
+static scry_status wavelet_method_descend(struct wavelet *F, scry_error *err)
 {
     const size_t n = F->base.n;
     const float tau = (float)F->tau;
@@ -93,7 +93,7 @@ static void draw_shift(const struct wavelet *F, size_t shift[2])
 }
 
 /* x <- g; y <- g + beta (g - x before); returns |g - x before| / |g| */
-static double extrapolate(struct wavelet *F)
+static double wavelet_method_extrapolate(struct wavelet *F)
 {
     const double t = (1 + sqrt(1 + 4 * F->t * F->t)) / 2;
     const float beta = (float)((F->t - 1) / t);
@@ -115,12 +115,12 @@ static scry_status wavelet_step(scry_solver *S, scry_progress *p, scry_error *er
     const struct wavelet_options *o = scry_options_block(&S->options);
     scry_status st;
     size_t shift[2];
-    if ((st = descend(F, err)) != SCRY_OK) return st;
+    if ((st = wavelet_method_descend(F, err)) != SCRY_OK) return st;
     draw_shift(F, shift);
     if ((st = scry_wavelet_shrink(F->W, F->g, F->g, F->tau * o->weight, shift[0], shift[1],
                                   F->prior_work, err)) != SCRY_OK)
         return st;
-    const double moved = extrapolate(F);
+    const double moved = wavelet_method_extrapolate(F);
     S->step++;
     if (S->step >= S->steps || moved < o->tolerance) {
         p->reason = SCRY_DONE;
@@ -191,7 +191,7 @@ static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
                             .steps = o->iterations,
                             .start_fn = wavelet_start,
                             .step_fn = wavelet_step,
-                            .destroy = wavelet_destroy};
+                            .destroy = wavelet_method_destroy};
     if ((st = scryi_fit_create(&F->fit, problem, &F->base.counts, err)) != SCRY_OK) goto done;
     if ((st = wavelet_allocate(F, err)) != SCRY_OK) goto done;
     if ((st = scry_op_norm2(A, &norm2, NORM_TOL, err)) != SCRY_OK) goto done;
@@ -203,6 +203,6 @@ static scry_status wavelet_plan(scry_solver **out, const scry_problem *problem,
     *out = &F->base;
     F = NULL;
 done:
-    if (F) wavelet_destroy(&F->base);
+    if (F) wavelet_method_destroy(&F->base);
     return st;
 }

@@ -16,7 +16,7 @@ static const double LAST = 0.1;
 enum { TERMS = 6, STEPS_MAX = (1 << 28) / SCRYI_BLURRED_LEVELS - 2 };
 
 /* The level s of an exact coupling: as asked, or chosen where that is 0. */
-static scry_status couple(struct scryi_blurred *B, double asked, scry_error *err)
+static scry_status blurred_couple(struct scryi_blurred *B, double asked, scry_error *err)
 {
     struct scryi_sampler *S = &B->L->G->base;
     const double data = B->L->data;
@@ -70,7 +70,8 @@ scry_status scryi_blurred_init(struct scryi_blurred *B, struct scryi_langevin *L
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: three images of %zu values", S->base.method->name,
                          n);
     B->s = o->schedule.sigma_min > 0 ? o->schedule.sigma_min : fmax(PAPER_LEVEL, B->sigma_low);
-    if (blurred->coupling == SCRYI_COUPLING_EXACT) st = couple(B, o->schedule.sigma_min, err);
+    if (blurred->coupling == SCRYI_COUPLING_EXACT)
+        st = blurred_couple(B, o->schedule.sigma_min, err);
     if (st != SCRY_OK) return st;
     B->curvature = blurred->prior_weight / (B->s * B->s) + L->data / (1 - B->share);
     return SCRY_OK;
@@ -85,7 +86,7 @@ void scryi_blurred_clear(struct scryi_blurred *B)
 
 /* g = (I - s^2 A^T W A)^-1 g, eigenvalues in [1 - share, 1] (Saad 2003, Iterative Methods for
  * Sparse Linear Systems, Alg. 12.1). Linear in g, as conjugate gradients would not be. */
-static scry_status uncouple(struct scryi_blurred *B, scry_error *err)
+static scry_status blurred_uncouple(struct scryi_blurred *B, scry_error *err)
 {
     struct scryi_guided *G = B->L->G;
     const size_t n = G->base.base.n;
@@ -114,7 +115,7 @@ scry_status scryi_blurred_gradient(struct scryi_blurred *B, const float *x, scry
 {
     struct scryi_langevin *L = B->L;
     scry_status st = scryi_langevin_pull(L, x, err);
-    if (st == SCRY_OK && B->share > 0) st = uncouple(B, err);
+    if (st == SCRY_OK && B->share > 0) st = blurred_uncouple(B, err);
     if (st != SCRY_OK) return st;
     return scryi_langevin_push(L, x, B->s, 1, B->options.prior_weight, err);
 }

@@ -19,7 +19,7 @@ struct coefficients {
 };
 
 /* Whether U^H picks entries: then |U^H e| does not depend on the signs of the entries of e. */
-static scry_status probe(struct coefficients *M, scry_error *err)
+static scry_status coefficients_probe(struct coefficients *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     scry_status st;
@@ -38,7 +38,7 @@ static scry_status probe(struct coefficients *M, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status variances(struct coefficients *M, scry_error *err)
+static scry_status coefficients_variances(struct coefficients *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const size_t count = M->svd.count;
@@ -104,7 +104,7 @@ static scry_status coefficients_step(struct scry_solver *base, scry_progress *p,
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
     if (!M->ready) {
-        if ((st = variances(M, err)) != SCRY_OK) return st;
+        if ((st = coefficients_variances(M, err)) != SCRY_OK) return st;
         if ((st = scry_op_svd_uh(G->A, M->y, G->b, work, err)) != SCRY_OK) return st;
         M->ready = G->gaussian;
     }
@@ -164,7 +164,7 @@ scry_status scryi_coefficients_plan(scry_solver **out, scryi_coefficient_fn *fn,
     if (st == SCRY_OK) st = scry_op_svd(M->G.A, &M->svd, err);
     M->floats = M->svd.count * (size_t)M->svd.floats_per;
     if (st == SCRY_OK) st = coefficients_allocate(M, err);
-    if (st == SCRY_OK) st = probe(M, err);
+    if (st == SCRY_OK) st = coefficients_probe(M, err);
     if (st == SCRY_OK)
         *out = S;
     else

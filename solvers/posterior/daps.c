@@ -76,7 +76,7 @@ static struct scryi_covariance daps_covariance(const struct daps *M, double s)
 }
 
 /* x0 = u, the mean of the image given the state. */
-static scry_status estimate(struct daps *M, double s, scry_error *err)
+static scry_status daps_estimate(struct daps *M, double s, scry_error *err)
 {
     struct scryi_sampler *S = &M->G.base;
     const struct daps_options *o = daps_options(M);
@@ -94,8 +94,8 @@ static scry_status estimate(struct daps *M, double s, scry_error *err)
 }
 
 /* out = V^(1/2) in; out != in */
-static scry_status root(struct daps *M, float *out, const float *in,
-                        const struct scryi_covariance *V, scry_error *err)
+static scry_status daps_root(struct daps *M, float *out, const float *in,
+                             const struct scryi_covariance *V, scry_error *err)
 {
     const struct scry_solver *base = &M->G.base.base;
     if (V->model)
@@ -111,7 +111,7 @@ static scry_status draw_exact(struct daps *M, const struct scryi_covariance *V, 
     struct scryi_sampler *S = &G->base;
     const struct daps_options *o = daps_options(M);
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
-    scry_status st = root(M, G->u, S->z, V, err);
+    scry_status st = daps_root(M, G->u, S->z, V, err);
     if (st != SCRY_OK) return st;
     scry_axpy(S->x0, 1, G->u, S->base.n);
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
@@ -126,19 +126,19 @@ static scry_status daps_gradient(struct daps *M, const struct scryi_covariance *
     struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const size_t n = S->base.n;
-    scry_status st = root(M, G->u, M->a, V, err);
+    scry_status st = daps_root(M, G->u, M->a, V, err);
     if (st != SCRY_OK) return st;
     scry_axpby(S->x0, 1, M->centre, 1, G->u, n);
     S->base.counts.forward++;
     S->base.counts.adjoint++;
     st = scry_likelihood_score(S->base.problem.L, G->u, S->x0, G->likelihood_work, err);
-    if (st == SCRY_OK) st = root(M, M->g, G->u, V, err);
+    if (st == SCRY_OK) st = daps_root(M, M->g, G->u, V, err);
     if (st == SCRY_OK) scry_axpy(M->g, -1, M->a, n);
     return st;
 }
 
 /* -log p of a, and of the momentum. */
-static scry_status energy(struct daps *M, double *value, scry_error *err)
+static scry_status daps_energy(struct daps *M, double *value, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const struct scry_solver *base = &G->base.base;
@@ -171,8 +171,8 @@ static scry_status draw_langevin(struct daps *M, const struct scryi_covariance *
 }
 
 /* A trajectory from a and its gradient g, which hold the outcome afterwards, as does x0. */
-static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, double e, size_t k,
-                              scry_error *err)
+static scry_status daps_trajectory(struct daps *M, const struct scryi_covariance *V, double e,
+                                   size_t k, scry_error *err)
 {
     const struct scry_solver *base = &M->G.base.base;
     const size_t n = base->n, bytes = n * sizeof *M->a;
@@ -182,7 +182,7 @@ static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, 
     scry_rng_uniform(uniform, 0, 2, base->seed, base->chain,
                      scry_rng_step((base->step + 1) * MAX_DRAW + k, SCRYI_DRAW_DATA));
     e *= SHORTEST + (1 - SHORTEST) * uniform[1];
-    scry_status st = energy(M, &before, err);
+    scry_status st = daps_energy(M, &before, err);
     memcpy(M->kept, M->a, bytes);
     memcpy(M->kept_g, M->g, bytes);
     for (size_t i = 0; i < STRIDE && st == SCRY_OK; i++) {
@@ -191,12 +191,12 @@ static scry_status trajectory(struct daps *M, const struct scryi_covariance *V, 
         st = daps_gradient(M, V, err);
         scry_axpy(M->momentum, e / 2, M->g, n);
     }
-    if (st == SCRY_OK) st = energy(M, &after, err);
+    if (st == SCRY_OK) st = daps_energy(M, &after, err);
     if (st != SCRY_OK) return st;
     if (log(uniform[0]) < before - after) return SCRY_OK;
     memcpy(M->a, M->kept, bytes);
     memcpy(M->g, M->kept_g, bytes);
-    if ((st = root(M, M->G.u, M->a, V, err)) != SCRY_OK) return st;
+    if ((st = daps_root(M, M->G.u, M->a, V, err)) != SCRY_OK) return st;
     scry_axpby(M->G.base.x0, 1, M->centre, 1, M->G.u, n);
     return SCRY_OK;
 }
@@ -219,7 +219,7 @@ static scry_status draw_chain(struct daps *M, const struct scryi_covariance *V, 
     if (o->draw == DAPS_DRAW_LANGEVIN) return draw_langevin(M, V, e, err);
     st = daps_gradient(M, V, err);
     for (size_t k = 0; k < o->draw_steps && st == SCRY_OK; k += STRIDE)
-        st = trajectory(M, V, e / pow((double)base->n, 0.25), k, err);
+        st = daps_trajectory(M, V, e / pow((double)base->n, 0.25), k, err);
     return st;
 }
 
@@ -228,7 +228,7 @@ static scry_status daps_step(struct scry_solver *base, scry_progress *p, scry_er
     struct daps *M = (struct daps *)base;
     const double s = M->G.base.sigma[base->step];
     const struct scryi_covariance V = daps_covariance(M, s);
-    scry_status st = estimate(M, s, err);
+    scry_status st = daps_estimate(M, s, err);
     if (st == SCRY_OK)
         st = daps_options(M)->draw == DAPS_DRAW_EXACT ? draw_exact(M, &V, err)
                                                       : draw_chain(M, &V, err);

@@ -20,7 +20,7 @@ struct diffpir_options {
     struct scryi_cg_options cg;
 };
 
-static scry_status data_step(struct scryi_guided *G, double t, scry_error *err)
+static scry_status diffpir_data_step(struct scryi_guided *G, double t, scry_error *err)
 {
     const struct diffpir_options *o = scry_options_block(&G->base.base.options);
     struct scryi_sampler *S = &G->base;
@@ -43,7 +43,7 @@ static scry_status diffpir_step(struct scry_solver *base, scry_progress *p, scry
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, s, err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    if ((st = data_step(G, s * s / o->prior_weight, err)) != SCRY_OK) return st;
+    if ((st = diffpir_data_step(G, s * s / o->prior_weight, err)) != SCRY_OK) return st;
     return scryi_guided_move(G, o->fresh_noise, p, err);
 }
 

@@ -98,7 +98,7 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
 }
 
 /* w and b of the local model around Au. */
-static scry_status relinearise(struct scryi_guided *G, const float *Au, scry_error *err)
+static scry_status guided_relinearise(struct scryi_guided *G, const float *Au, scry_error *err)
 {
     scry_status st = scry_likelihood_linearise(G->base.base.problem.L, G->w, G->b, Au, err);
     if (st != SCRY_OK) return st;
@@ -114,7 +114,7 @@ static scry_status relinearise(struct scryi_guided *G, const float *Au, scry_err
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err)
 {
     scry_status st = scryi_guided_forward(G, G->Au, u, err);
-    return st != SCRY_OK || G->linearised ? st : relinearise(G, G->Au, err);
+    return st != SCRY_OK || G->linearised ? st : guided_relinearise(G, G->Au, err);
 }
 
 /* The largest w that a solve of this step needs. */
@@ -182,7 +182,7 @@ static scry_status score_start(struct scryi_guided *G, scry_error *err)
             st = scryi_guided_condition(G, at, scryi_covariance_model(1), start_cg(G, SCORING_TOL),
                                         0, err);
         if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
-        if (st == SCRY_OK) st = relinearise(G, G->Au, err);
+        if (st == SCRY_OK) st = guided_relinearise(G, G->Au, err);
         if (st != SCRY_OK) return st;
     }
     memcpy(G->w_start, G->w, G->m * sizeof *G->w);
@@ -238,7 +238,7 @@ scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progres
         sum += r * r;
     }
     p->residual = G->known ? sqrt(sum / (double)G->known) : 0;
-    if (!G->gaussian && (st = relinearise(G, G->t, err)) != SCRY_OK) return st;
+    if (!G->gaussian && (st = guided_relinearise(G, G->t, err)) != SCRY_OK) return st;
     scryi_sampler_move(&G->base, share, p);
     return SCRY_OK;
 }

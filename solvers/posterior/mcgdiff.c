@@ -57,8 +57,8 @@ static void mcgdiff_prepare(struct mcgdiff *M, double s, double next, double t2)
 }
 
 /* *sum = sum_i K_i |V^H (y - x)|_i^2 */
-static scry_status distance(struct mcgdiff *M, double *sum, const float *x, const double *K,
-                            scry_error *err)
+static scry_status mcgdiff_distance(struct mcgdiff *M, double *sum, const float *x, const double *K,
+                                    scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per, n = G->base.base.n;
@@ -73,8 +73,8 @@ static scry_status distance(struct mcgdiff *M, double *sum, const float *x, cons
 }
 
 /* x = m + V (gain V^H (y - m) + spread V^H z) of particle k */
-static scry_status move(struct mcgdiff *M, float *x, const float *m, size_t k, bool first,
-                        scry_error *err)
+static scry_status mcgdiff_move(struct mcgdiff *M, float *x, const float *m, size_t k, bool first,
+                                scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per, n = G->base.base.n;
@@ -91,7 +91,8 @@ static scry_status move(struct mcgdiff *M, float *x, const float *m, size_t k, b
 }
 
 /* D and m of particle k at level s, and its weight. */
-static scry_status look(struct mcgdiff *M, size_t k, double s, double ratio, scry_error *err)
+static scry_status mcgdiff_look(struct mcgdiff *M, size_t k, double s, double ratio,
+                                scry_error *err)
 {
     struct scryi_particles *P = &M->P;
     const size_t n = M->G.base.base.n;
@@ -100,8 +101,8 @@ static scry_status look(struct mcgdiff *M, size_t k, double s, double ratio, scr
     scry_status st = scryi_sampler_denoise(&M->G.base, D, x, s, err);
     if (st != SCRY_OK) return st;
     scry_axpby(m, 1 - ratio, D, ratio, x, n);
-    if ((st = distance(M, &ahead, m, M->weight, err)) != SCRY_OK) return st;
-    if ((st = distance(M, &back, x, M->spent, err)) != SCRY_OK) return st;
+    if ((st = mcgdiff_distance(M, &ahead, m, M->weight, err)) != SCRY_OK) return st;
+    if ((st = mcgdiff_distance(M, &back, x, M->spent, err)) != SCRY_OK) return st;
     P->logw[k] += 0.5 * (back - ahead);
     return SCRY_OK;
 }
@@ -117,10 +118,10 @@ static scry_status mcgdiff_step(struct scry_solver *base, scry_progress *p, scry
     scry_status st = SCRY_OK;
     mcgdiff_prepare(M, s, next, next > 0 ? scryi_particles_variance(s, next) : 0);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++)
-        st = look(M, k, s, ratio, err);
+        st = mcgdiff_look(M, k, s, ratio, err);
     if (st == SCRY_OK && next > 0) st = scryi_particles_resample(P, o->resample_below, err);
     for (size_t k = 0; k < P->count && next > 0 && st == SCRY_OK; k++)
-        st = move(M, P->x + k * base->n, P->extra + k * base->n, k, false, err);
+        st = mcgdiff_move(M, P->x + k * base->n, P->extra + k * base->n, k, false, err);
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
 }
 
@@ -133,7 +134,7 @@ static scry_status mcgdiff_start(struct scry_solver *base, scry_error *err)
     mcgdiff_prepare(M, INFINITY, S->sigma[0], S->sigma[0] * S->sigma[0]);
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         P->logw[k] = 0;
-        st = move(M, P->x + k * base->n, S->x, k, true, err);
+        st = mcgdiff_move(M, P->x + k * base->n, S->x, k, true, err);
     }
     return st;
 }
@@ -165,7 +166,7 @@ static scry_status mcgdiff_allocate(struct mcgdiff *M, scry_error *err)
 }
 
 /* y and v, of Gaussian noise: the same for every chain. */
-static scry_status observe(struct mcgdiff *M, scry_error *err)
+static scry_status mcgdiff_observe(struct mcgdiff *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const size_t per = (size_t)M->svd.floats_per;
@@ -202,7 +203,7 @@ static scry_status mcgdiff_plan(scry_solver **out, const scry_problem *problem,
     if (st == SCRY_OK) st = scryi_particles_init(&M->P, &M->G, o->particles, err);
     if (st == SCRY_OK) st = scry_op_svd(scry_likelihood_op(problem->L), &M->svd, err);
     if (st == SCRY_OK) st = mcgdiff_allocate(M, err);
-    if (st == SCRY_OK) st = observe(M, err);
+    if (st == SCRY_OK) st = mcgdiff_observe(M, err);
     if (st == SCRY_OK)
         *out = S;
     else

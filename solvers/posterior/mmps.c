@@ -71,7 +71,7 @@ static scry_status mmps_apply(struct mmps *M, float *out, float *image, const fl
 
 /* Direction k of the solve becomes orthogonal to those before it, with |K p| = 1. false: it depends
  * on those before it. */
-static bool orthogonalise(struct mmps *M, size_t k)
+static bool mmps_orthogonalise(struct mmps *M, size_t k)
 {
     const size_t m = M->G.m, n = M->G.base.base.n;
     float *p = M->p + k * m, *Kp = M->Kp + k * m, *image = M->image + k * n;
@@ -91,7 +91,7 @@ static bool orthogonalise(struct mmps *M, size_t k)
 }
 
 /* The share of the correction d that fits the data best, from w A d = K q - q. left: r - K q. */
-static double share(const struct mmps *M, const float *r, const float *left)
+static double mmps_share(const struct mmps *M, const float *r, const float *left)
 {
     double along = 0, square = 0;
     for (size_t i = 0; i < M->G.m; i++) {
@@ -103,7 +103,7 @@ static double share(const struct mmps *M, const float *r, const float *left)
 }
 
 /* x0 += V A^T w q */
-static scry_status correct(struct mmps *M, float *x0, scry_error *err)
+static scry_status mmps_correct(struct mmps *M, float *x0, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const struct mmps_options *o = scry_options_block(&G->base.base.options);
@@ -120,7 +120,7 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
         if (k || !M->warm) memcpy(p, left, m * sizeof *p);
         scry_status st = mmps_apply(M, Kp, image, p, err);
         if (st != SCRY_OK) return st;
-        if (!orthogonalise(M, k)) break;
+        if (!mmps_orthogonalise(M, k)) break;
         const double step = scry_dot(Kp, left, m);
         scry_axpy(left, -step, Kp, m);
         scry_axpy(M->q, step, p, m);
@@ -128,13 +128,13 @@ static scry_status correct(struct mmps *M, float *x0, scry_error *err)
     }
     /* one iteration alone must not go where the last one went */
     M->warm = M->inner > 1 && scry_norm(M->q, m) > 0;
-    scry_axpy(x0, share(M, r, left), d, n);
+    scry_axpy(x0, mmps_share(M, r, left), d, n);
     return SCRY_OK;
 }
 
 /* Adds the extrapolation to a step around x0: the state then moved around
  * x0 + h / (2 h0) (x0 - last), h = log(s / s') and h0 that of the step before. */
-static void extrapolate(struct mmps *M, size_t i, double fresh)
+static void mmps_extrapolate(struct mmps *M, size_t i, double fresh)
 {
     struct scryi_sampler *S = &M->G.base;
     const size_t n = S->base.n;
@@ -157,10 +157,10 @@ static scry_status mmps_step(struct scry_solver *base, scry_progress *p, scry_er
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[i], err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(&M->G, S->x0, err)) != SCRY_OK) return st;
-    if ((st = correct(M, S->x0, err)) != SCRY_OK) return st;
+    if ((st = mmps_correct(M, S->x0, err)) != SCRY_OK) return st;
     const double fresh = scryi_sampler_ddim_share(S, o->fresh_noise);
     st = scryi_guided_move(&M->G, fresh, p, err);
-    if (st == SCRY_OK && M->last) extrapolate(M, i, fresh);
+    if (st == SCRY_OK && M->last) mmps_extrapolate(M, i, fresh);
     return st;
 }
 

@@ -70,7 +70,7 @@ static scry_status particles_largest(const struct scryi_particles *P, size_t *at
 }
 
 /* A uniform random number of this step, from a stream of its own. */
-static double uniform(const struct scryi_particles *P)
+static double particles_uniform(const struct scryi_particles *P)
 {
     const struct scry_solver *S = &P->G->base.base;
     float u;
@@ -79,7 +79,7 @@ static double uniform(const struct scryi_particles *P)
 }
 
 /* Particles without children are replaced by copies of those with several. */
-static void replace(struct scryi_particles *P)
+static void particles_replace(struct scryi_particles *P)
 {
     const size_t n = P->G->base.base.n;
     for (size_t k = 0, from = 0; k < P->count; k++) {
@@ -108,7 +108,7 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
     }
     if (sum * sum >= share * K * square) return SCRY_OK;
     P->G->base.base.log_evidence += max + log(sum / K);
-    const double offset = uniform(P);
+    const double offset = particles_uniform(P);
     size_t drawn = 0;
     for (size_t k = 0; k < P->count; k++) { /* the points (i + offset) / K that fall to k */
         reached += exp(P->logw[k] - max) / sum;
@@ -119,19 +119,19 @@ scry_status scryi_particles_resample(struct scryi_particles *P, double share, sc
         }
     }
     P->children[top] += P->count - drawn; /* points lost to rounding */
-    replace(P);
+    particles_replace(P);
     memset(P->logw, 0, P->count * sizeof *P->logw);
     return SCRY_OK;
 }
 
 /* One by weight, at the end of a run. */
-static size_t pick(struct scryi_particles *P, size_t top)
+static size_t particles_pick(struct scryi_particles *P, size_t top)
 {
     double sum = 0, reached = 0;
     for (size_t k = 0; k < P->count; k++)
         sum += exp(P->logw[k] - P->logw[top]);
     P->G->base.base.log_evidence += P->logw[top] + log(sum / (double)P->count);
-    const double point = uniform(P) * sum;
+    const double point = particles_uniform(P) * sum;
     for (size_t k = 0; k < P->count; k++) {
         reached += exp(P->logw[k] - P->logw[top]);
         if (point < reached) return k;
@@ -146,7 +146,7 @@ scry_status scryi_particles_move(struct scryi_particles *P, scry_progress *p, sc
     size_t k;
     scry_status st = particles_largest(P, &k, err);
     if (st != SCRY_OK) return st;
-    if (base->step + 1 == base->steps) k = pick(P, k);
+    if (base->step + 1 == base->steps) k = particles_pick(P, k);
     memcpy(G->base.x0, P->D + k * base->n, base->n * sizeof *P->D);
     if ((st = scryi_guided_linearise(G, G->base.x0, err)) != SCRY_OK) return st;
     return scryi_guided_move(G, 0, p, err);

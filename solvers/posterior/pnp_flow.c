@@ -26,7 +26,7 @@ struct pnp_flow_options {
 };
 
 /* x0 = the average of D(z + s n), z in L->g. */
-static scry_status project(struct scryi_langevin *L, double s, scry_error *err)
+static scry_status pnp_flow_project(struct scryi_langevin *L, double s, scry_error *err)
 {
     struct scryi_guided *G = L->G;
     struct scryi_sampler *S = &G->base;
@@ -62,7 +62,7 @@ static scry_status pnp_flow_step(struct scry_solver *base, scry_progress *p, scr
         G->r[i] *= G->w[i];
     if ((st = scryi_guided_adjoint(G, L->g, G->r, err)) != SCRY_OK) return st;
     scry_axpby(L->g, 1, S->x, length, L->g, base->n);
-    if ((st = project(L, s, err)) != SCRY_OK) return st;
+    if ((st = pnp_flow_project(L, s, err)) != SCRY_OK) return st;
     memcpy(S->x, S->x0, base->n * sizeof *S->x);
     scryi_langevin_report(L, s, p);
     return SCRY_OK;

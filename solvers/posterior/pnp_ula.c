@@ -43,7 +43,7 @@ struct pnp_ula {
     float *v;
 };
 
-static void kick(struct pnp_ula *M, double d)
+static void pnp_ula_kick(struct pnp_ula *M, double d)
 {
     struct scryi_sampler *S = &M->G.base;
     const size_t n = S->base.n;
@@ -69,7 +69,7 @@ static scry_status pnp_ula_step(struct scry_solver *base, scry_progress *p, scry
         scry_axpy(S->x, d, M->L.g, base->n);
         scry_axpy(S->x, sqrt(2 * d), S->z, base->n);
     } else {
-        kick(M, d);
+        pnp_ula_kick(M, d);
     }
     return scryi_blurred_report(&M->B, 0, p, err);
 }

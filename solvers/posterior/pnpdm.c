@@ -66,7 +66,7 @@ static const struct pnpdm_options *pnpdm_options(const struct pnpdm *M)
 }
 
 /* |A^H W A|, or a bound above it. */
-static double sharpness(const struct pnpdm *M)
+static double pnpdm_sharpness(const struct pnpdm *M)
 {
     double max_weight = 0;
     for (size_t i = 0; i < M->G.m; i++)
@@ -113,10 +113,10 @@ static scry_status draw_root(struct pnpdm *M, double s, double largest, scry_err
 
 /* The coupling of this step: that of its level; in the second half less where the current weights
  * of the data allow only less. */
-static double coupling(const struct pnpdm *M)
+static double pnpdm_coupling(const struct pnpdm *M)
 {
     const struct scry_solver *base = &M->G.base.base;
-    const double s = M->G.base.sigma[base->step], sharp = sharpness(M);
+    const double s = M->G.base.sigma[base->step], sharp = pnpdm_sharpness(M);
     if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || 2 * base->step < base->first)
         return s;
     return sharp > 0 ? fmin(s, fmax(M->sigma_low, sqrt(SHARE / sharp))) : s;
@@ -128,7 +128,7 @@ static scry_status draw_data(struct pnpdm *M, double s, scry_error *err)
     struct scryi_guided *G = &M->G;
     struct scryi_sampler *S = &G->base;
     const struct scry_solver *base = &S->base;
-    const double largest = s * s * sharpness(M);
+    const double largest = s * s * pnpdm_sharpness(M);
     scry_status st;
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
     if (pnpdm_options(M)->coupling == SCRYI_COUPLING_PAPER || !(largest <= SHARE_MAX)) {
@@ -174,7 +174,7 @@ static scry_status pnpdm_step(struct scry_solver *base, scry_progress *p, scry_e
     if (!G->gaussian) G->linearised = false;
     scry_status st = scryi_guided_linearise(G, M->mean, err);
     if (st != SCRY_OK) return st;
-    const double s = coupling(M);
+    const double s = pnpdm_coupling(M);
     if ((st = draw_data(M, s, err)) == SCRY_OK) st = draw_prior(M, s, err);
     if (st != SCRY_OK) return st;
     const double latest = fmax(LATEST, 1 / ((double)base->step + 1));
@@ -212,7 +212,7 @@ static void pnpdm_destroy(struct scry_solver *base)
 
 /* The couplings: down to the one that the noise of the data allows, in the local model at the mean
  * of the images; with `coupling exact` half of the alternations have that one. */
-static scry_status couplings(struct pnpdm *M, scry_error *err)
+static scry_status pnpdm_couplings(struct pnpdm *M, scry_error *err)
 {
     double high;
     struct scryi_guided *G = &M->G;
@@ -229,7 +229,7 @@ static scry_status couplings(struct pnpdm *M, scry_error *err)
     scry_prior_sigma_range(base->problem.prior, &M->sigma_low, &high);
     double last = o->sampler.schedule.sigma_min;
     if (!(last > 0)) {
-        const double sharp = sharpness(M), fine = paper ? PAPER_LAST : sqrt(SHARE);
+        const double sharp = pnpdm_sharpness(M), fine = paper ? PAPER_LAST : sqrt(SHARE);
         last = sharp > 0 ? fmin(LAST, fine / sqrt(sharp)) : LAST;
         last = fmin(fmax(last, M->sigma_low), s[0]);
     }
@@ -262,7 +262,7 @@ static scry_status pnpdm_plan(scry_solver **out, const scry_problem *problem,
         bool ok = (M->levels = scry_alloc(o->prior_steps + 1, sizeof *M->levels)) != NULL;
         for (size_t i = 0; i < sizeof image / sizeof *image; i++)
             ok = (*image[i] = scry_alloc(S->n, sizeof(float))) && ok;
-        st = ok ? couplings(M, err)
+        st = ok ? pnpdm_couplings(M, err)
                 : SCRY_FAIL(err, SCRY_ENOMEM, "pnpdm: %zu levels, images of %zu values",
                             o->prior_steps, S->n);
     }

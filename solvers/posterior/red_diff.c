@@ -33,7 +33,7 @@ struct red_diff {
     float *first, *second; /* Adam's moments of the gradient */
 };
 
-static void adam(struct red_diff *M, float *mu, const float *gradient)
+static void red_diff_adam(struct red_diff *M, float *mu, const float *gradient)
 {
     const struct scry_solver *base = &M->G.base.base;
     const struct red_diff_options *o = scry_options_block(&base->options);
@@ -67,7 +67,7 @@ static scry_status red_diff_step(struct scry_solver *base, scry_progress *p, scr
     const double prior = o->prior_weight / (double)base->n;
     for (size_t i = 0; i < base->n; i++)
         G->v[i] = (float)(data * G->v[i] + prior * ((double)S->x[i] - G->u[i] - s * S->z[i]));
-    adam(M, mu, G->v);
+    red_diff_adam(M, mu, G->v);
     return scryi_guided_move(G, 0, p, err);
 }
 

@@ -56,7 +56,7 @@ static const struct sk_rock_options *sk_rock_options(const struct sk_rock *M)
 }
 
 /* T_q, T_q' and T_q'' at w0. */
-static void chebyshev(size_t q, double w0, double T[3])
+static void sk_rock_chebyshev(size_t q, double w0, double T[3])
 {
     double past[3] = {1, 0, 0}, now[3] = {w0, 1, 0};
     for (size_t j = 2; j <= q; j++)
@@ -125,7 +125,7 @@ static void choose_step(struct sk_rock *M)
     const double q = (double)sk_rock_options(M)->stages;
     double T[3];
     M->w0 = 1 + ETA / (q * q);
-    chebyshev(sk_rock_options(M)->stages, M->w0, T);
+    sk_rock_chebyshev(sk_rock_options(M)->stages, M->w0, T);
     M->w1 = T[0] / T[1];
     const double longest = (q - 0.5) * (q - 0.5) * (2 - 4 * ETA / 3) - 1.5;
     M->d = sk_rock_options(M)->step_size * longest / M->B.curvature;

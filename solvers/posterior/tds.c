@@ -64,7 +64,7 @@ static const struct tds_options *tds_options(const struct scryi_particles *P)
 }
 
 /* D, the gradient of log psi (in P->extra) and log psi (in P->score) of particle k at level s. */
-static scry_status evaluate(struct tds *M, size_t k, double s, scry_error *err)
+static scry_status tds_evaluate(struct tds *M, size_t k, double s, scry_error *err)
 {
     struct scryi_particles *P = &M->P;
     struct scryi_guided *G = &M->G;
@@ -115,14 +115,14 @@ static scry_status start_paper(struct scry_solver *base, scry_error *err)
     for (size_t k = 0; k < P->count && st == SCRY_OK; k++) {
         scryi_particles_draw(P, S->z, k, true);
         scry_axpby(P->x + k * base->n, 1, S->x, S->sigma[0], S->z, base->n);
-        st = evaluate(M, k, S->sigma[0], err);
+        st = tds_evaluate(M, k, S->sigma[0], err);
         P->logw[k] = P->score[k];
     }
     return st;
 }
 
 /* Particle k from s to s' > 0. */
-static scry_status propose(struct tds *M, size_t k, double s, double next, scry_error *err)
+static scry_status tds_propose(struct tds *M, size_t k, double s, double next, scry_error *err)
 {
     struct scryi_particles *P = &M->P;
     struct scryi_sampler *S = &M->G.base;
@@ -138,7 +138,7 @@ static scry_status propose(struct tds *M, size_t k, double s, double next, scry_
         balance -= turn * (turn + 2 * t * z) / (2 * t * t);
         x[i] = (float)(D[i] + ratio * ((double)x[i] - D[i]) + turn + t * z);
     }
-    scry_status st = evaluate(M, k, next, err);
+    scry_status st = tds_evaluate(M, k, next, err);
     P->logw[k] += balance + P->score[k] - before;
     return st;
 }
@@ -167,8 +167,8 @@ static struct scryi_cg_options twist_cg(const struct scryi_particles *P)
 }
 
 /* u = a draw from N(D, V_s) given the data */
-static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, double s,
-                              scry_error *err)
+static scry_status tds_draw_image(struct scryi_particles *P, float *u, size_t k, double s,
+                                  scry_error *err)
 {
     struct scryi_guided *G = P->G;
     struct scryi_condition *c = &G->condition;
@@ -191,7 +191,7 @@ static scry_status draw_image(struct scryi_particles *P, float *u, size_t k, dou
 
 /* logw += log N(b; A D, S_s) - log N(b; A D*, S_s), D* in P->extra; with r = w (b - A D) and
  * e = w A (D - D*) that is e^T (w A V A^T w + I)^-1 (r + e / 2). */
-static scry_status weigh(struct scryi_particles *P, size_t k, double s, scry_error *err)
+static scry_status tds_weigh(struct scryi_particles *P, size_t k, double s, scry_error *err)
 {
     struct scryi_guided *G = P->G;
     struct scryi_condition *c = &G->condition;
@@ -226,7 +226,7 @@ static scry_status draw_next(struct scryi_particles *P, size_t k, double s, doub
     const double keep = next * next / (s * s);
     const struct scryi_covariance V = left_at(P, next);
     float *x = P->x + k * n, *D = P->D + k * n, *expected = P->extra + k * n, *image = S->x0;
-    scry_status st = draw_image(P, image, k, s, err);
+    scry_status st = tds_draw_image(P, image, k, s, err);
     if (st != SCRY_OK) return st;
     if (!(next > 0)) {
         memcpy(D, image, n * sizeof *D);
@@ -242,7 +242,7 @@ static scry_status draw_next(struct scryi_particles *P, size_t k, double s, doub
     if (st != SCRY_OK) return st;
     scry_axpby(expected, 1, D, 1 / (next * next), expected, n);
     if ((st = scryi_sampler_denoise(S, D, x, next, err)) != SCRY_OK) return st;
-    return weigh(P, k, next, err);
+    return tds_weigh(P, k, next, err);
 }
 
 static scry_status tds_start(struct scry_solver *base, scry_error *err)
@@ -271,7 +271,7 @@ static scry_status tds_step(struct scry_solver *base, scry_progress *p, scry_err
     scry_status st =
         next > 0 ? scryi_particles_resample(P, tds_options(P)->resample_below, err) : SCRY_OK;
     for (size_t k = 0; k < P->count && (next > 0 || !paper) && st == SCRY_OK; k++)
-        st = paper ? propose(M, k, s, next, err) : draw_next(P, k, s, next, err);
+        st = paper ? tds_propose(M, k, s, next, err) : draw_next(P, k, s, next, err);
     return st == SCRY_OK ? scryi_particles_move(P, p, err) : st;
 }
 

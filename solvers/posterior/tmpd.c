@@ -45,7 +45,7 @@ static scry_status tmpd_pull(struct scryi_guided *G, float *out, const float *in
     return st;
 }
 
-static scry_status variances(struct tmpd *M, scry_error *err)
+static scry_status tmpd_variances(struct tmpd *M, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     for (size_t i = 0; i < G->m; i++)
@@ -65,7 +65,7 @@ static scry_status variances(struct tmpd *M, scry_error *err)
 /* The factor, at most 1, that makes the step u = V A^T r (in G->u) no longer than the best one: the
  * minimum over c of
  *   1/2 |w (b - A (D + c u))|^2 + 1/2 c^2 u^T V^-1 u,   u^T V^-1 u = r^T A u. */
-static scry_status length(double *c, struct scryi_guided *G, scry_error *err)
+static scry_status tmpd_length(double *c, struct scryi_guided *G, scry_error *err)
 {
     double along = 0, data = 0, image = 0;
     scry_status st = scryi_guided_forward(G, G->t, G->u, err);
@@ -91,13 +91,13 @@ static scry_status tmpd_step(struct scry_solver *base, scry_progress *p, scry_er
     scry_status st = scryi_sampler_denoise(S, S->x0, S->x, S->sigma[base->step], err);
     if (st != SCRY_OK) return st;
     if ((st = scryi_guided_linearise(G, S->x0, err)) != SCRY_OK) return st;
-    if ((st = variances(M, err)) != SCRY_OK) return st;
+    if ((st = tmpd_variances(M, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < G->m; i++) {
         const double w2 = (double)G->w[i] * G->w[i];
         G->r[i] = (float)(w2 / (1 + w2 * M->v[i]) * ((double)G->b[i] - G->Au[i]));
     }
     if ((st = tmpd_pull(G, G->u, G->r, err)) != SCRY_OK) return st;
-    if ((st = length(&c, G, err)) != SCRY_OK) return st;
+    if ((st = tmpd_length(&c, G, err)) != SCRY_OK) return st;
     scry_axpy(S->x0, c, G->u, base->n);
     return scryi_guided_move(G, scryi_sampler_ddim_share(S, o->fresh_noise), p, err);
 }

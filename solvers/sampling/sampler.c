@@ -141,14 +141,14 @@ scry_status scryi_sampler_denoise(struct scryi_sampler *S, float *D, const float
 }
 
 /* The level below that of this step. */
-static double lower(const struct scryi_sampler *S)
+static double sampler_lower(const struct scryi_sampler *S)
 {
     return S->sigma[(S->base.step / S->visits + 1) * S->visits];
 }
 
 double scryi_sampler_ddim_share(const struct scryi_sampler *S, double eta)
 {
-    const double ratio = lower(S) / S->sigma[S->base.step];
+    const double ratio = sampler_lower(S) / S->sigma[S->base.step];
     return eta * (1 - ratio * ratio);
 }
 
@@ -157,7 +157,7 @@ void scryi_sampler_move(struct scryi_sampler *S, double share, scry_progress *p)
     struct scry_solver *base = &S->base;
     const double s = S->sigma[base->step], next = S->sigma[base->step + 1];
     if ((base->step + 1) % S->visits) { /* down and up again */
-        const double ratio = lower(S) / s;
+        const double ratio = sampler_lower(S) / s;
         share = 1 - (1 - share) * ratio * ratio;
     }
     const float keep = (float)(next * sqrt(1 - share) / s), fresh = (float)(next * sqrt(share));

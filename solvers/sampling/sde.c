@@ -37,14 +37,14 @@ struct reverse {
     enum sde kind;
 };
 
-static double scale(enum sde kind, double s)
+static double sde_scale(enum sde kind, double s)
 {
     if (kind == VP) return 1 / sqrt(1 + s * s);
     return kind == SUB_VP ? 2 / (sqrt(s * s + 4) + s) : 1; /* without cancellation */
 }
 
 /* The corrector at level s. */
-static scry_status correct(struct scryi_sampler *S, double s, scry_error *err)
+static scry_status sde_correct(struct scryi_sampler *S, double s, scry_error *err)
 {
     const struct scry_solver *base = &S->base;
     const struct sde_options *o = scry_options_block(&base->options);
@@ -72,13 +72,13 @@ static scry_status sde_step(struct scry_solver *base, scry_progress *p, scry_err
         scryi_sampler_move(S, 0, p);
         return SCRY_OK;
     }
-    const double r = scale(R->kind, s) / scale(R->kind, next), ratio = next / s;
+    const double r = sde_scale(R->kind, s) / sde_scale(R->kind, next), ratio = next / s;
     const float keep = (float)(r * (2 - r)), drift = (float)(r * (1 - ratio * ratio));
     const float noise = (float)(r * s * sqrt(1 - ratio * ratio));
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_STATE);
     for (size_t i = 0; i < base->n; i++)
         S->x[i] = keep * S->x[i] + drift * (S->x0[i] - S->x[i]) + noise * S->z[i];
-    if ((st = correct(S, next, err)) != SCRY_OK) return st;
+    if ((st = sde_correct(S, next, err)) != SCRY_OK) return st;
     base->step++;
     p->sigma = s;
     p->x = S->x;

@@ -16,8 +16,8 @@
  * k-space's margins: the median of the generalised eigenvalues of the two, of which signal raises
  * only a few. With one coil there is but the one of k-space. */
 
-static scry_status estimate(double complex *psi, const scry_mri_slice *s, const float complex *data,
-                            scry_error *err)
+static scry_status mri_noise_estimate(double complex *psi, const scry_mri_slice *s,
+                                      const float complex *data, scry_error *err)
 {
     /* rows of all z follow one another: what is far from the centre of a slice is so in a volume */
     return scry_noise_from_kspace(psi, data, s->mask, s->coils, s->dims[0] * s->dims[1], s->dims[2],
@@ -60,7 +60,7 @@ scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
     double complex *outer = NULL;
     float complex *data = NULL;
     double factor = 1;
-    if (!back) return estimate(psi, s, s->data, err);
+    if (!back) return mri_noise_estimate(psi, s, s->data, err);
     scry_status st = SCRY_OK;
     outer = scry_alloc(C * C, sizeof *outer);
     data = scry_copy(s->data, C * n * sizeof *data);
@@ -69,13 +69,13 @@ scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
         goto done;
     }
     if (C > 1) { /* in coils where the noise of the image's margins is white */
-        if ((st = estimate(psi, s, s->data, err)) != SCRY_OK) goto done;
+        if ((st = mri_noise_estimate(psi, s, s->data, err)) != SCRY_OK) goto done;
         if ((st = scry_whiten(data, psi, C, n, err)) != SCRY_OK) goto done;
     }
     if ((st = scry_fourier_transform(data, C * s->dims[0], s->dims[1], s->dims[2], back, false,
                                      err)) != SCRY_OK)
         goto done;
-    if ((st = estimate(C > 1 ? outer : psi, s, data, err)) != SCRY_OK) goto done;
+    if ((st = mri_noise_estimate(C > 1 ? outer : psi, s, data, err)) != SCRY_OK) goto done;
     if (C > 1 && (st = median_eigenvalue(&factor, outer, C, err)) != SCRY_OK) goto done;
     for (size_t i = 0; i < C * C; i++)
         psi[i] *= factor;

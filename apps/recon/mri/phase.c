@@ -126,8 +126,8 @@ static bool goes_on(const scry_chains_progress *p, void *ctx)
 }
 
 /* Two short chains, whose mean is a better place to read the phase from than the first estimate. */
-static scry_status refine(struct scryi_mri_posterior *p, uint64_t seed,
-                          const struct scryi_mri_watch *watch, scry_error *err)
+static scry_status phase_refine(struct scryi_mri_posterior *p, uint64_t seed,
+                                const struct scryi_mri_watch *watch, scry_error *err)
 {
     scry_options options = p->r->options;
     const scry_recon_request request = {.options = &options,
@@ -157,6 +157,6 @@ scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed,
 {
     scry_status st = SCRY_OK;
     for (unsigned pass = 0; st == SCRY_OK && p->phase && pass < PASSES; pass++)
-        st = refine(p, seed + pass, watch, err);
+        st = phase_refine(p, seed + pass, watch, err);
     return st;
 }

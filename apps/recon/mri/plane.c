@@ -126,8 +126,8 @@ done:
 }
 
 /* Whitened, compressed: data (coils, n) of the file's coils in place of itself. */
-static scry_status whiten(float complex **data, size_t n, const scry_reconstructor *r,
-                          scry_error *err)
+static scry_status plane_whiten(float complex **data, size_t n, const scry_reconstructor *r,
+                                scry_error *err)
 {
     const size_t coils = r->scan->coils;
     scry_status st = SCRY_OK;
@@ -168,9 +168,9 @@ static scry_status mri_prepare_normalise(struct scryi_plane *p, scry_error *err)
 /* The maps are those of the file's own coils with a root sum of squares of 1, and are whitened with
  * the data: an image has the intensity of a root-sum-of-squares reconstruction of the file, however
  * the noise of its coils is. */
-static scry_status make_maps(struct scryi_plane *p, const scry_mri_slice *s,
-                             const scry_reconstructor *r, size_t index, const float complex *maps,
-                             scry_error *err)
+static scry_status plane_make_maps(struct scryi_plane *p, const scry_mri_slice *s,
+                                   const scry_reconstructor *r, size_t index,
+                                   const float complex *maps, scry_error *err)
 {
     const size_t entries = p->coils * p->sets * p->ny * p->nx;
     p->maps = scry_alloc(entries, sizeof *p->maps);
@@ -212,9 +212,9 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
     take_mask(p.mask, &p, s->mask, s, index);
     const bool combined = p.coils == 1 || r->request->coil_maps != SCRY_COILS_NONE;
     p.scale = 1;
-    if (combined && (st = make_maps(&p, s, r, index, maps, err)) != SCRY_OK) goto done;
-    if ((st = whiten(&p.data, n, r, err)) != SCRY_OK) goto done;
-    if (combined && (st = whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
+    if (combined && (st = plane_make_maps(&p, s, r, index, maps, err)) != SCRY_OK) goto done;
+    if ((st = plane_whiten(&p.data, n, r, err)) != SCRY_OK) goto done;
+    if (combined && (st = plane_whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
     p.coils = r->coils;
     if (combined && (st = mri_prepare_normalise(&p, err)) != SCRY_OK) goto done;
     *out = p;

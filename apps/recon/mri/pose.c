@@ -106,7 +106,7 @@ static scry_status first_estimate(float complex *u, const struct scryi_mri_poste
 }
 
 /* The intensity at which 99.9 % of the pixels of |u| lie below. */
-static scry_status bright(double *value, const float complex *u, size_t n, scry_error *err)
+static scry_status mri_pose_bright(double *value, const float complex *u, size_t n, scry_error *err)
 {
     float *a = scry_alloc(n, sizeof *a);
     if (!a) return SCRY_FAIL(err, SCRY_ENOMEM, "percentile of %zu pixels", n);
@@ -119,7 +119,7 @@ static scry_status bright(double *value, const float complex *u, size_t n, scry_
 
 /* r + i q: the network on the magnitude r, a Gaussian on q, what the phase map got wrong.
  * The Gaussian model beside it has the network's mean and spectrum. */
-static scry_status make_priors(struct scryi_mri_posterior *p, scry_error *err)
+static scry_status mri_pose_make_priors(struct scryi_mri_posterior *p, scry_error *err)
 {
     const struct scryi_plane *plane = p->plane;
     const scry_space space = SCRY_SPACE(plane->ny, plane->nx);
@@ -161,7 +161,7 @@ scry_status scryi_mri_apply_phase(struct scryi_mri_posterior *p, scry_error *err
     p->A = NULL;
     scry_status st = scryi_mri_operator(&p->A, p->plane, p->mask, p->phase, err);
     if (st == SCRY_OK) st = make_likelihood(p, p->problem.map, err);
-    return st == SCRY_OK ? make_priors(p, err) : st;
+    return st == SCRY_OK ? mri_pose_make_priors(p, err) : st;
 }
 
 /* The variable becomes u with image = phase (scale u + scale): background at -1, as the prior has
@@ -185,7 +185,7 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
         goto done;
     }
     if ((st = first_estimate(u, p, err)) != SCRY_OK) goto done;
-    if ((st = bright(&high, u, n, err)) != SCRY_OK) goto done;
+    if ((st = mri_pose_bright(&high, u, n, err)) != SCRY_OK) goto done;
     p->width = request->phase_width;
     st = p->width > 0 ? scryi_phase_smooth(p->phase, u, plane->ny, plane->nx, p->width, err)
                       : scryi_phase_choose(p->phase, &p->width, u, plane->ny, plane->nx, err);

@@ -14,7 +14,7 @@ enum { DEFAULT_SAMPLES = 16 };
 
 /* ---- what is asked ---- */
 
-static const char *name_of(const scry_reconstructor *r)
+static const char *reconstruct_name_of(const scry_reconstructor *r)
 {
     return r->scan->name ? r->scan->name : "scan";
 }
@@ -25,7 +25,8 @@ static bool is_rss(const scry_reconstructor *r)
     return r->request->coil_maps == SCRY_COILS_NONE && r->scan->coils > 1;
 }
 
-static scry_status choose_method(scry_options *out, const scry_mri_request *q, scry_error *err)
+static scry_status reconstruct_choose_method(scry_options *out, const scry_mri_request *q,
+                                             scry_error *err)
 {
     const struct scry_method *method = scry_role_method(SCRY_ROLE_SCAN);
     if (q->method) method = scry_method_find(q->method);
@@ -38,14 +39,14 @@ static scry_status choose_method(scry_options *out, const scry_mri_request *q, s
     return SCRY_OK;
 }
 
-static size_t count_chains(const scry_mri_request *q, const struct scry_method *method)
+static size_t reconstruct_count_chains(const scry_mri_request *q, const struct scry_method *method)
 {
     if (method->kind != SCRY_POSTERIOR) return 1;
     return q->samples ? q->samples : DEFAULT_SAMPLES;
 }
 
 /* Written so that a NaN fails. */
-static scry_status check_numbers(const scry_mri_request *q, scry_error *err)
+static scry_status reconstruct_check_numbers(const scry_mri_request *q, scry_error *err)
 {
     const struct {
         const char *name;
@@ -67,8 +68,8 @@ scry_status scry_mri_request_check(const scry_mri_request *q, scry_error *err)
 {
     const scry_output_maps *maps = q->maps;
     scry_options options;
-    scry_status st = choose_method(&options, q, err);
-    if (st == SCRY_OK) st = check_numbers(q, err);
+    scry_status st = reconstruct_choose_method(&options, q, err);
+    if (st == SCRY_OK) st = reconstruct_check_numbers(q, err);
     if (st != SCRY_OK) return st;
     if (options.method->kind == SCRY_POSTERIOR && q->noise == SCRY_COIL_NOISE_NONE)
         return SCRY_FAIL(err, SCRY_EINVAL,
@@ -81,7 +82,8 @@ scry_status scry_mri_request_check(const scry_mri_request *q, scry_error *err)
                              "--above %g, expected 0 or more: images are magnitudes",
                              maps->threshold[t]);
     if (!maps) return SCRY_OK;
-    return scry_output_maps_possible(maps, &options, count_chains(q, options.method), err);
+    return scry_output_maps_possible(maps, &options, reconstruct_count_chains(q, options.method),
+                                     err);
 }
 
 static scry_status check_scan(const scry_reconstructor *r, scry_error *err)
@@ -109,9 +111,9 @@ static scry_status reconstructor_open(scry_reconstructor *r, scry_error *err)
     const scry_mri_request *q = r->request;
     scry_status st = scry_mri_request_check(q, err);
     if (st != SCRY_OK) return st;
-    if ((st = choose_method(&r->options, q, err)) != SCRY_OK) return st;
+    if ((st = reconstruct_choose_method(&r->options, q, err)) != SCRY_OK) return st;
     if (q->maps) r->maps = *q->maps;
-    r->chains = count_chains(q, r->options.method);
+    r->chains = reconstruct_count_chains(q, r->options.method);
     r->coils = r->scan->coils;
     if ((st = check_scan(r, err)) != SCRY_OK) return st;
     if (!(r->options.method->needs & SCRY_NEEDS_DENOISER)) return SCRY_OK;
@@ -188,11 +190,11 @@ static scry_status measure_noise(scry_reconstructor *r, const scry_mri_slice *sl
     if (choice == SCRY_COIL_NOISE_NONE) return SCRY_OK;
     if (choice == SCRY_COIL_NOISE_SCAN && !s->noise_samples)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s holds no noise scan, expected one for --noise scan",
-                         name_of(r));
+                         reconstruct_name_of(r));
     scry_status st = estimate_covariance(r, &from, slice, &why);
     if (st != SCRY_OK && st != SCRY_ENOMEM && choice == SCRY_COIL_NOISE_AUTO &&
         r->options.method->kind == SCRY_CLASSICAL) {
-        scry_log_warn(log, "%s: coils are left as they are: %s", name_of(r), why.text);
+        scry_log_warn(log, "%s: coils are left as they are: %s", reconstruct_name_of(r), why.text);
         scry_free(r->psi);
         r->psi = NULL;
         return SCRY_OK;
@@ -232,8 +234,9 @@ static scry_status compress_coils(scry_reconstructor *r, const scry_mri_slice *s
 
 /* Bytes for the problem of a plane; logs where its chains would start. Nothing is held out: what a
  * run holds out depends on its seed. */
-static scry_status forecast(size_t *bytes, const scry_reconstructor *r,
-                            const struct scryi_plane *plane, size_t threads, scry_error *err)
+static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor *r,
+                                        const struct scryi_plane *plane, size_t threads,
+                                        scry_error *err)
 {
     const scry_recon_request request = {
         .options = &r->options, .chains = r->chains, .threads = threads, .maps = &r->maps};
@@ -274,7 +277,7 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
     if (st == SCRY_OK) {
         scry_log_note(&r->request->log,
                       "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
-        st = forecast(&taken, r, &plane, threads, err);
+        st = reconstruct_forecast(&taken, r, &plane, threads, err);
     }
     if (st == SCRY_OK && bytes) *bytes = taken;
     scryi_plane_free(&plane);
@@ -304,8 +307,8 @@ size_t scry_reconstructor_chains(const scry_reconstructor *r)
 /* ---- one slice in memory ---- */
 
 /* A copy of the scan's samples as a slice; mask NULL: from what is not 0. */
-static scry_status copy_slice(scry_mri_slice *out, const scry_scan *scan, const unsigned char *mask,
-                              scry_error *err)
+static scry_status reconstruct_copy_slice(scry_mri_slice *out, const scry_scan *scan,
+                                          const unsigned char *mask, scry_error *err)
 {
     const size_t n = scan->dims[1] * scan->dims[2];
     if (!scan->data) return SCRY_FAIL(err, SCRY_EINVAL, "a scan without samples");
@@ -341,7 +344,7 @@ scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const 
     scry_mri_slice slice = {0};
     *out = (scry_mri_result){0};
     scry_status st = scry_reconstructor_create(&r, request, scan, err);
-    if (st == SCRY_OK) st = copy_slice(&slice, scan, mask, err);
+    if (st == SCRY_OK) st = reconstruct_copy_slice(&slice, scan, mask, err);
     if (st == SCRY_OK)
         st = scry_reconstructor_calibrate(r, &slice, scan->maps, request->threads, NULL, err);
     if (st == SCRY_OK)

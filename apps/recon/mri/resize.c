@@ -6,7 +6,7 @@
 
 /* Entry `at` of an axis of `count` entries in one of n with the same middle. As scry_mri_resize
  * does, the axis is cut where count <= n, and stretched where it is not. */
-static size_t nearest(size_t at, size_t count, size_t n)
+static size_t resize_nearest(size_t at, size_t count, size_t n)
 {
     const double from = (double)at - (double)(count / 2);
     const double i = floor((count > n ? from * (double)n / (double)count : from) + 0.5);
@@ -19,7 +19,7 @@ static scry_status resize_map(float *out, size_t oy, size_t ox, const float *map
     if (what->kind != SCRY_OUTPUT_SD && what->kind != SCRY_OUTPUT_QUANTILE) {
         for (size_t y = 0; y < oy; y++)
             for (size_t x = 0; x < ox; x++)
-                out[y * ox + x] = map[nearest(y, oy, ny) * nx + nearest(x, ox, nx)];
+                out[y * ox + x] = map[resize_nearest(y, oy, ny) * nx + resize_nearest(x, ox, nx)];
         return SCRY_OK;
     }
     float complex *from = scry_alloc(ny * nx, sizeof *from);

@@ -140,7 +140,7 @@ done:
 
 /* A^H y of whitened coils is shaded by sum |S|^2, which is not 1 everywhere: over that sum it is
  * the coil-combined image of least variance where all is sampled (Roemer et al. 1990). */
-static void unshade(float complex *image, const struct scryi_plane *plane)
+static void mri_solve_unshade(float complex *image, const struct scryi_plane *plane)
 {
     const size_t n = plane->ny * plane->nx;
     for (size_t i = 0; i < n; i++) {
@@ -171,7 +171,7 @@ static scry_status solve_posed(scry_mri_result *r, struct scryi_mri_posterior *p
     scry_recon_result_free(&run);
     if (st == SCRY_OK && p->plane->maps && p->plane->sets == 1 &&
         rec->options.method == scry_role_method(SCRY_ROLE_ADJOINT))
-        unshade(r->image, p->plane);
+        mri_solve_unshade(r->image, p->plane);
     return st;
 }
 

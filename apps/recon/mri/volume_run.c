@@ -22,7 +22,8 @@ static size_t count_ranks(const scry_mri_volume_request *q)
 }
 
 /* As many slices at a time as there are threads, if there are as many slices. */
-static size_t count_workers(const scry_mri_volume_request *q, const scry_kspace_info *info)
+static size_t volume_run_count_workers(const scry_mri_volume_request *q,
+                                       const scry_kspace_info *info)
 {
     const size_t ranks = count_ranks(q), threads = q->threads ? q->threads : 1;
     const size_t slices = (q->last - q->first + 1) * info->frames;
@@ -49,7 +50,7 @@ scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
                                     scry_error *err)
 {
     const scry_kspace_info *info = scry_scan_file_info(file);
-    const size_t workers = count_workers(q, info), resident = scry_memory_peak();
+    const size_t workers = volume_run_count_workers(q, info), resident = scry_memory_peak();
     scry_mri_slice middle = {0};
     float complex *maps = NULL;
     size_t planes, bytes;
@@ -152,7 +153,7 @@ void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry
 {
     const struct volume_run run = {
         v, rec, file, q, scry_scan_file_info(file), scry_mri_volume_share(v, q)};
-    const size_t workers = count_workers(q, run.info), items = v->slices * v->frames;
+    const size_t workers = volume_run_count_workers(q, run.info), items = v->slices * v->frames;
     const size_t inside = workers > 1 ? 1 : q->threads, ranks = count_ranks(q);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
     for (size_t i = q->rank; i < items; i += ranks)

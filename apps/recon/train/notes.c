@@ -16,7 +16,7 @@
 #define GAP_LEVELS 12 /* from .25 to 32 */
 
 /* A number to so many digits: what follows is noise of the estimate. */
-static double rounded(double value, int digits)
+static double notes_rounded(double value, int digits)
 {
     char text[32];
     snprintf(text, sizeof text, "%.*g", digits, value);
@@ -33,7 +33,7 @@ static void put_held_out(scry_json *doc, scry_json_node *root, const scry_image_
     for (size_t k = 0; k < SCRY_TRAINING_LEVELS; k++) {
         scry_json_put_number(doc, sigma, NULL, scry_training_levels[k]);
         scry_json_put_number(doc, mean, NULL,
-                             rounded(scry_held_out_mean(h, psnr + k * h->count), 4));
+                             notes_rounded(scry_held_out_mean(h, psnr + k * h->count), 4));
     }
     for (size_t i = 0, j; i < h->count; i = j) {
         scry_json_node *row =
@@ -44,7 +44,7 @@ static void put_held_out(scry_json *doc, scry_json_node *root, const scry_image_
             double sum = 0;
             for (size_t n = i; n < j; n++)
                 sum += psnr[k * h->count + n];
-            scry_json_put_number(doc, row, NULL, rounded(sum / (double)(j - i), 4));
+            scry_json_put_number(doc, row, NULL, notes_rounded(sum / (double)(j - i), 4));
         }
     }
 }
@@ -67,11 +67,11 @@ static void put_spectrum(scry_json *doc, scry_json_node *root, const scry_radial
     double variance = 0;
     for (size_t i = 0; i < n; i++)
         variance += pow((double)crops[i] - radial->mean, 2) / (double)n;
-    scry_json_put_number(doc, root, "mean", rounded(radial->mean, 6));
-    scry_json_put_number(doc, root, "variance", rounded(variance, 6));
+    scry_json_put_number(doc, root, "mean", notes_rounded(radial->mean, 6));
+    scry_json_put_number(doc, root, "variance", notes_rounded(variance, 6));
     scry_json_node *power = scry_json_put_array(doc, root, "radial_power");
     for (size_t i = 0; i < radial->count; i++)
-        scry_json_put_number(doc, power, NULL, rounded(radial->power[i], 5));
+        scry_json_put_number(doc, power, NULL, notes_rounded(radial->power[i], 5));
 }
 
 /* Sums of squared errors of two denoisers of the held-out images at one level. */
@@ -126,8 +126,8 @@ static scry_status put_gap(scry_json *doc, scry_json_node *root, const scry_netw
         double gap = 0;
         if (sigma > high) break;
         st = gap_at(&gap, h, D, G, sigma, scratch, work, err);
-        scry_json_put_number(doc, sigmas, NULL, rounded(sigma, 5));
-        scry_json_put_number(doc, values, NULL, rounded(gap, 4));
+        scry_json_put_number(doc, sigmas, NULL, notes_rounded(sigma, 5));
+        scry_json_put_number(doc, values, NULL, notes_rounded(gap, 4));
     }
 done:
     scry_free(scratch);

@@ -37,7 +37,7 @@ static double clock_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double elapsed(const training *t)
+static double training_elapsed(const training *t)
 {
     return clock_now() - t->begun;
 }
@@ -50,7 +50,7 @@ static scry_status path_in(char *path, size_t size, const training *t, const cha
     return SCRY_FAIL(err, SCRY_EINVAL, "a path longer than %zu characters", size);
 }
 
-static void identity(const training *t, float *extra)
+static void training_identity(const training *t, float *extra)
 {
     double mean, std;
     scry_image_set_moments(t->r->images, &mean, &std);
@@ -68,7 +68,7 @@ static scry_status training_resume(training *t, scry_error *err)
     scry_status st = path_in(path, sizeof path, t, "state.safetensors", err);
     if (st == SCRY_OK) st = scry_trainer_load(t->trainer, path, found, EXTRAS, err);
     if (st != SCRY_OK) return st;
-    identity(t, expected);
+    training_identity(t, expected);
     t->spent = (double)found[EXTRA_SECONDS];
     for (int i = EXTRA_COUNT; i < EXTRAS; i++)
         if (found[i] != expected[i])
@@ -141,7 +141,7 @@ static scry_status training_save(training *t, scry_error *err)
     t->loss = 0;
     t->losses = 0;
     scry_status st = training_score(t, true, err);
-    identity(t, extra);
+    training_identity(t, extra);
     if (st == SCRY_OK) st = path_in(path, sizeof path, t, "state.safetensors", err);
     if (st == SCRY_OK) st = scry_trainer_save(t->trainer, path, extra, EXTRAS, err);
     t->scored = clock_now();
@@ -151,7 +151,7 @@ static scry_status training_save(training *t, scry_error *err)
 /* What has passed of the training, 0 to 1. */
 static double training_share(const training *t, size_t step)
 {
-    const double by_time = t->r->minutes > 0 ? elapsed(t) / (60 * t->r->minutes) : 0;
+    const double by_time = t->r->minutes > 0 ? training_elapsed(t) / (60 * t->r->minutes) : 0;
     const double by_steps = t->r->steps ? (double)step / (double)t->r->steps : 0;
     return fmax(by_time, by_steps);
 }

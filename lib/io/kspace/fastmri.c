@@ -258,8 +258,8 @@ static scry_status open_target(scry_kspace_reader *r, bool stated_size, scry_err
     return SCRY_OK;
 }
 
-static scry_status volume_target(scry_kspace_reader *r, size_t slice, float *target,
-                                 scry_error *err)
+static scry_status fastmri_volume_target(scry_kspace_reader *r, size_t slice, float *target,
+                                         scry_error *err)
 {
     const struct volume *v = r->state;
     const size_t *recon = r->info.recon;
@@ -271,7 +271,7 @@ static scry_status volume_target(scry_kspace_reader *r, size_t slice, float *tar
 
 static const struct scryi_kspace_reader_ops volume_ops = {
     .read = volume_read,
-    .target = volume_target,
+    .target = fastmri_volume_target,
     .close = volume_close,
 };
 
@@ -321,8 +321,8 @@ scry_status scryi_fastmri_open(scry_kspace_reader *r, scry_error *err)
 }
 
 /* The name of the only complex dataset, else words on what there is. */
-static scry_status find_dataset(char *name, size_t size, const scry_kspace_reader *r,
-                                scry_error *err)
+static scry_status fastmri_find_dataset(char *name, size_t size, const scry_kspace_reader *r,
+                                        scry_error *err)
 {
     scry_hdf5_info *all;
     size_t count, found = 0, used = 0;
@@ -396,7 +396,7 @@ scry_status scryi_plain_open(scry_kspace_reader *r, const scry_kspace_choice *ch
     scry_status st = SCRY_OK;
     if (choice->dataset)
         snprintf(name, sizeof name, "%s", choice->dataset);
-    else if ((st = find_dataset(name, sizeof name, r, err)) != SCRY_OK)
+    else if ((st = fastmri_find_dataset(name, sizeof name, r, err)) != SCRY_OK)
         return st;
     st = open_volume(r, name, 2, 5,
                      "(y, x), (coil, y, x), (slice, coil, y, x) or (slice, coil, z, "

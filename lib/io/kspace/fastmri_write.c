@@ -21,7 +21,7 @@ struct volume {
     double max, energy; /* of the targets */
 };
 
-static bool turned(const scry_kspace_writer *w)
+static bool fastmri_write_turned(const scry_kspace_writer *w)
 {
     return w->info.readout == 2;
 }
@@ -76,7 +76,8 @@ static void note_mask(const scry_kspace_writer *w, struct volume *v, const unsig
 {
     for (size_t y = 0; y < v->h; y++)
         for (size_t x = 0; x < v->w; x++) {
-            const unsigned char m = mask[turned(w) ? x * v->h + y : y * v->w + x] != 0;
+            const unsigned char m =
+                mask[fastmri_write_turned(w) ? x * v->h + y : y * v->w + x] != 0;
             if (first && y == 0) v->columns[x] = m;
             if (v->columns[x] != m) v->whole_columns = false;
         }
@@ -92,7 +93,7 @@ static scry_status volume_write(scry_kspace_writer *w, size_t frame, size_t slic
     const bool first = !memchr(w->written, 1, info->slices);
     (void)frame;
     note_mask(w, v, mask, first);
-    if (turned(w)) {
+    if (fastmri_write_turned(w)) {
         for (size_t c = 0; c < info->coils; c++)
             for (size_t y = 0; y < v->h; y++)
                 for (size_t x = 0; x < v->w; x++)
@@ -105,8 +106,8 @@ static scry_status volume_write(scry_kspace_writer *w, size_t frame, size_t slic
     return scry_hdf5_write_complex(v->file, "kspace", start, count, data, err);
 }
 
-static scry_status volume_target(scry_kspace_writer *w, size_t slice, const float *target,
-                                 scry_error *err)
+static scry_status fastmri_write_volume_target(scry_kspace_writer *w, size_t slice,
+                                               const float *target, scry_error *err)
 {
     struct volume *v = w->state;
     const size_t dims[3] = {w->info.slices, v->image_h, v->image_w};
@@ -117,7 +118,8 @@ static scry_status volume_target(scry_kspace_writer *w, size_t slice, const floa
                          slice);
     for (size_t y = 0; y < v->image_h; y++)
         for (size_t x = 0; x < v->image_w; x++) {
-            const float t = target[turned(w) ? x * v->image_h + y : y * v->image_w + x];
+            const float t =
+                target[fastmri_write_turned(w) ? x * v->image_h + y : y * v->image_w + x];
             if (!isfinite(t))
                 return SCRY_FAIL(err, SCRY_ENUMERIC,
                                  "%s: the target of slice %zu is %g at (%zu, "
@@ -139,11 +141,11 @@ static scry_status volume_target(scry_kspace_writer *w, size_t slice, const floa
 
 static const struct scryi_kspace_writer_ops volume_ops = {
     .write = volume_write,
-    .target = volume_target,
+    .target = fastmri_write_volume_target,
     .finish = volume_finish,
 };
 
-static scry_status write_header(const scry_kspace_writer *w, scry_error *err)
+static scry_status fastmri_write_put_header(const scry_kspace_writer *w, scry_error *err)
 {
     const struct volume *v = w->state;
     char *text = NULL;
@@ -162,7 +164,7 @@ static scry_status fastmri_write_allocate(scry_kspace_writer *w, scry_error *err
     const scry_kspace_info *info = &w->info;
     struct volume *v = w->state = scry_alloc(1, sizeof *v);
     if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: writer", w->path);
-    const bool turn = turned(w);
+    const bool turn = fastmri_write_turned(w);
     v->h = turn ? info->nx : info->ny;
     v->w = turn ? info->ny : info->nx;
     v->image_h = info->recon[turn ? 2 : 1];
@@ -195,5 +197,5 @@ scry_status scryi_fastmri_create(scry_kspace_writer *w, scry_error *err)
     const size_t single = info->coils == 1;
     const size_t dims[4] = {info->slices, single ? v->h : info->coils, single ? v->w : v->h, v->w};
     st = scry_hdf5_add(v->file, "kspace", SCRY_HDF5_C64, single ? 3 : 4, dims, err);
-    return st == SCRY_OK ? write_header(w, err) : st;
+    return st == SCRY_OK ? fastmri_write_put_header(w, err) : st;
 }

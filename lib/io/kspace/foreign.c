@@ -15,12 +15,12 @@ static bool ends_in(const char *path, const char *ending)
     return n > k && !strcmp(path + n - k, ending);
 }
 
-static uint32_t word(const unsigned char *at)
+static uint32_t foreign_word(const unsigned char *at)
 {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-static bool starts(const unsigned char *bytes, size_t n, size_t at, const char *with)
+static bool foreign_starts(const unsigned char *bytes, size_t n, size_t at, const char *with)
 {
     const size_t k = strlen(with);
     return n >= at + k && !memcmp(bytes + at, with, k);
@@ -29,8 +29,8 @@ static bool starts(const unsigned char *bytes, size_t n, size_t at, const char *
 /* NIfTI-1, in either byte order: the size of its header, and its magic word. */
 static bool is_nifti(const unsigned char *bytes, size_t n)
 {
-    return n >= 348 && (word(bytes) == 348 || word(bytes) == 0x5c010000) &&
-           (starts(bytes, n, 344, "n+1") || starts(bytes, n, 344, "ni1"));
+    return n >= 348 && (foreign_word(bytes) == 348 || foreign_word(bytes) == 0x5c010000) &&
+           (foreign_starts(bytes, n, 344, "n+1") || foreign_starts(bytes, n, 344, "ni1"));
 }
 
 /* Siemens: VD and VE begin with 0 and the number of measurements, VB with the length of its header,
@@ -38,9 +38,9 @@ static bool is_nifti(const unsigned char *bytes, size_t n)
 static bool is_siemens(const unsigned char *bytes, size_t n)
 {
     if (n < 16) return false;
-    const uint32_t first = word(bytes), second = word(bytes + 4);
+    const uint32_t first = foreign_word(bytes), second = foreign_word(bytes + 4);
     return (first == 0 && second >= 1 && second <= 64 && n >= FIRST) ||
-           (first > 1000 && second >= 1 && second <= 32 && starts(bytes, n, 8, "Config"));
+           (first > 1000 && second >= 1 && second <= 32 && foreign_starts(bytes, n, 8, "Config"));
 }
 
 const char *scryi_kspace_foreign(const char *path)
@@ -50,12 +50,14 @@ const char *scryi_kspace_foreign(const char *path)
     if (!f) return NULL;
     const size_t n = fread(bytes, 1, sizeof bytes, f);
     fclose(f);
-    if (starts(bytes, n, 0, "\x93NUMPY"))
+    if (foreign_starts(bytes, n, 0, "\x93NUMPY"))
         return "a NumPy array: store it in HDF5 (h5py: f[\"kspace\"] = a, axes slice, coil, y, x)";
-    if (starts(bytes, n, 0, "MATLAB 5.0")) return "a MATLAB 5 file: save it with -v7.3, as HDF5";
-    if (starts(bytes, n, 128, "DICM")) return "a DICOM file, which holds images and no k-space";
+    if (foreign_starts(bytes, n, 0, "MATLAB 5.0"))
+        return "a MATLAB 5 file: save it with -v7.3, as HDF5";
+    if (foreign_starts(bytes, n, 128, "DICM"))
+        return "a DICOM file, which holds images and no k-space";
     if (is_nifti(bytes, n)) return "a NIfTI file, which holds images and no k-space";
-    if (starts(bytes, n, 0, "\x1f\x8b"))
+    if (foreign_starts(bytes, n, 0, "\x1f\x8b"))
         return "a gzip-compressed file: decompress it; a .nii.gz holds images and no k-space";
     if (is_siemens(bytes, n)) return "Siemens raw data: convert it with siemens_to_ismrmrd";
     if (ends_in(path, ".7")) return "a GE P-file, by its name: convert it with ge_to_ismrmrd";

@@ -242,7 +242,7 @@ static const struct scryi_kspace_reader_ops ismrmrd_ops = {
 
 /* ---- opening ---- */
 
-static scry_status read_header(scry_kspace_reader *r, scry_error *err)
+static scry_status mrd_read_header(scry_kspace_reader *r, scry_error *err)
 {
     scryi_mrd_state *s = r->state;
     char name[sizeof r->path + sizeof s->xml + 8], *text = NULL;
@@ -486,7 +486,7 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_e
     if (st != SCRY_OK) return st;
     snprintf(s->xml, sizeof s->xml, "%s/xml", s->group);
     snprintf(r->dataset, sizeof r->dataset, "/%s/data", s->group);
-    st = read_header(r, err);
+    st = mrd_read_header(r, err);
     if (st == SCRY_OK) st = open_data(r, &count, err);
     if (st == SCRY_OK) st = read_heads(r, count, &heads, err);
     if (st == SCRY_OK) st = choose_encoding(r, heads, count, err);

@@ -35,7 +35,7 @@ scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head)
                                                                : SCRYI_MRD_IMAGING;
 }
 
-static uint16_t counter(const scryi_mrd_head *h, int which)
+static uint16_t mrd_lines_counter(const scryi_mrd_head *h, int which)
 {
     switch (which) {
     case SLICE:
@@ -63,13 +63,13 @@ static scry_status make_places(places *k, const scry_kspace_reader *r, const scr
     for (int c = 0; c < COUNTERS; c++) {
         for (size_t i = 0; i < count; i++)
             if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING) &&
-                counter(&heads[i], c) >= k->values[c])
-                k->values[c] = (size_t)counter(&heads[i], c) + 1;
+                mrd_lines_counter(&heads[i], c) >= k->values[c])
+                k->values[c] = (size_t)mrd_lines_counter(&heads[i], c) + 1;
         if (!(k->of[c] = scry_alloc(k->values[c], sizeof *k->of[c])))
             return SCRY_FAIL(err, SCRY_ENOMEM, "%s: counters", r->path);
         for (size_t i = 0; i < count; i++)
             if (in_image(r->state, &heads[i], SCRYI_MRD_IMAGING))
-                k->of[c][counter(&heads[i], c)] = 1;
+                k->of[c][mrd_lines_counter(&heads[i], c)] = 1;
         for (size_t v = 0; v < k->values[c]; v++)
             k->of[c][v] = k->of[c][v] ? (uint16_t)k->count[c]++ : NO_PLACE;
     }
@@ -81,7 +81,7 @@ static bool ismrmrd_lines_find_place(const places *k, const scryi_mrd_head *h, s
 {
     uint16_t at[COUNTERS];
     for (int c = 0; c < COUNTERS; c++) {
-        const uint16_t value = counter(h, c);
+        const uint16_t value = mrd_lines_counter(h, c);
         at[c] = value < k->values[c] ? k->of[c][value] : NO_PLACE;
         if (at[c] == NO_PLACE) return false;
     }
@@ -434,22 +434,22 @@ static scry_status fill_lines(scry_kspace_reader *r, const places *k, const scry
 
 /* ---- geometry ---- */
 
-static double dot(const double *a, const double *b)
+static double mrd_lines_dot(const double *a, const double *b)
 {
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
 
 /* Directions to unit length; false unless they are orthogonal. */
-static bool orthonormal(double v[3][3])
+static bool mrd_lines_orthonormal(double v[3][3])
 {
     for (int i = 0; i < 3; i++) {
-        const double length = sqrt(dot(v[i], v[i]));
+        const double length = sqrt(mrd_lines_dot(v[i], v[i]));
         if (!(length > 0.5 && length < 2)) return false;
         for (int k = 0; k < 3; k++)
             v[i][k] /= length;
     }
-    return fabs(dot(v[0], v[1])) < 1e-3 && fabs(dot(v[0], v[2])) < 1e-3 &&
-           fabs(dot(v[1], v[2])) < 1e-3;
+    return fabs(mrd_lines_dot(v[0], v[1])) < 1e-3 && fabs(mrd_lines_dot(v[0], v[2])) < 1e-3 &&
+           fabs(mrd_lines_dot(v[1], v[2])) < 1e-3;
 }
 
 /* first: the first imaging acquisition of each slice */
@@ -467,8 +467,8 @@ static void set_geometry(scry_kspace_reader *r, const scryi_mrd_head *heads, con
         if (last)
             g->slice_gap[k] = ((double)end->position[k] - (double)h->position[k]) / (double)last;
     }
-    g->known = orthonormal(g->along) && g->fov[0] > 0 && g->fov[1] > 0 && g->fov[2] > 0 &&
-               isfinite(dot(g->position, g->position));
+    g->known = mrd_lines_orthonormal(g->along) && g->fov[0] > 0 && g->fov[1] > 0 && g->fov[2] > 0 &&
+               isfinite(mrd_lines_dot(g->position, g->position));
     /* Numbered in the order of acquisition, or of several stacks: no single affine map holds. */
     for (size_t i = 1; i < last && g->known; i++)
         for (int k = 0; k < 3; k++) {
@@ -482,13 +482,14 @@ static void set_geometry(scry_kspace_reader *r, const scryi_mrd_head *heads, con
             break;
         }
     const size_t total = r->info.slices;
-    if (g->known && total > 1 && !(fabs(dot(g->slice_gap, g->along[2])) > 1e-3)) {
+    if (g->known && total > 1 && !(fabs(mrd_lines_dot(g->slice_gap, g->along[2])) > 1e-3)) {
         scryi_kspace_warn(r, "%zu slices at the same place: orientation is not used", total);
         g->known = false;
     }
 }
 
-static scry_status locate(scry_kspace_reader *r, const scryi_mrd_head *heads, scry_error *err)
+static scry_status mrd_lines_locate(scry_kspace_reader *r, const scryi_mrd_head *heads,
+                                    scry_error *err)
 {
     const scryi_mrd_state *s = r->state;
     size_t *first = scry_alloc(r->info.slices, sizeof *first);
@@ -532,7 +533,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
             s->first[s->lines[i].kind] = i;
     r->info.has_calibration = s->n[SCRYI_MRD_CALIBRATING] > 0;
     if ((st = count_averages(r, err)) != SCRY_OK) goto done;
-    st = locate(r, heads, err);
+    st = mrd_lines_locate(r, heads, err);
 done:
     for (int c = 0; c < COUNTERS; c++)
         scry_free(k.of[c]);

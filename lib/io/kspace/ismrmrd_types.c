@@ -80,7 +80,7 @@ static hid_t base_type(kind k, bool memory)
 }
 
 /* Inserts a type that is then no longer ours. A compound with a member that failed is closed. */
-static void insert(hid_t *to, const char *name, size_t at, hid_t type)
+static void mrd_types_insert(hid_t *to, const char *name, size_t at, hid_t type)
 {
     if (*to >= 0 && (type < 0 || H5Tinsert(*to, name, at, type) < 0)) {
         H5Tclose(*to);
@@ -94,8 +94,8 @@ static void insert_members(hid_t *to, const member *m, size_t n, bool memory)
     for (size_t i = 0; i < n; i++, m++) {
         if (memory && m->memory == UNUSED) continue;
         const hid_t base = base_type(m->kind, memory);
-        insert(to, m->name, memory ? m->memory : m->file,
-               m->count > 1 ? H5Tarray_create2(base, 1, &m->count) : H5Tcopy(base));
+        mrd_types_insert(to, m->name, memory ? m->memory : m->file,
+                         m->count > 1 ? H5Tarray_create2(base, 1, &m->count) : H5Tcopy(base));
     }
 }
 
@@ -106,7 +106,7 @@ static hid_t head_type(bool memory)
     hid_t idx = H5Tcreate(H5T_COMPOUND, idx_bytes);
     insert_members(&idx, idx_members, COUNT(idx_members), memory);
     insert_members(&head, head_members, COUNT(head_members), memory);
-    insert(&head, "idx", memory ? AT(idx) : IDX_AT, idx);
+    mrd_types_insert(&head, "idx", memory ? AT(idx) : IDX_AT, idx);
     return head;
 }
 
@@ -121,15 +121,15 @@ hid_t scryi_mrd_memory_type(scryi_mrd_members which)
     H5E_BEGIN_TRY
     if (which == SCRYI_MRD_HEADS) {
         type = H5Tcreate(H5T_COMPOUND, sizeof(scryi_mrd_head));
-        insert(&type, "head", 0, head_type(true));
+        mrd_types_insert(&type, "head", 0, head_type(true));
     } else if (which == SCRYI_MRD_SAMPLES) {
         type = H5Tcreate(H5T_COMPOUND, sizeof(hvl_t));
-        insert(&type, "data", 0, samples_type(true));
+        mrd_types_insert(&type, "data", 0, samples_type(true));
     } else {
         type = H5Tcreate(H5T_COMPOUND, sizeof(scryi_mrd_acquisition));
-        insert(&type, "head", offsetof(scryi_mrd_acquisition, head), head_type(true));
-        insert(&type, "traj", offsetof(scryi_mrd_acquisition, traj), samples_type(true));
-        insert(&type, "data", offsetof(scryi_mrd_acquisition, data), samples_type(true));
+        mrd_types_insert(&type, "head", offsetof(scryi_mrd_acquisition, head), head_type(true));
+        mrd_types_insert(&type, "traj", offsetof(scryi_mrd_acquisition, traj), samples_type(true));
+        mrd_types_insert(&type, "data", offsetof(scryi_mrd_acquisition, data), samples_type(true));
     }
     H5E_END_TRY
     return type;
@@ -140,9 +140,9 @@ hid_t scryi_mrd_file_type(void)
     hid_t type = H5I_INVALID_HID;
     H5E_BEGIN_TRY
     type = H5Tcreate(H5T_COMPOUND, BYTES);
-    insert(&type, "head", 0, head_type(false));
-    insert(&type, "traj", TRAJ_AT, samples_type(false));
-    insert(&type, "data", DATA_AT, samples_type(false));
+    mrd_types_insert(&type, "head", 0, head_type(false));
+    mrd_types_insert(&type, "traj", TRAJ_AT, samples_type(false));
+    mrd_types_insert(&type, "data", DATA_AT, samples_type(false));
     H5E_END_TRY
     return type;
 }

@@ -27,7 +27,7 @@ struct layout {
     size_t line_step, sample_step;
 };
 
-static struct layout layout_of(const scry_kspace_info *info)
+static struct layout mrd_write_layout_of(const scry_kspace_info *info)
 {
     if (info->readout == 2)
         return (struct layout){
@@ -54,7 +54,7 @@ static scry_status ismrmrd_finish(scry_kspace_writer *w, bool commit, scry_error
 
 /* The run of acquired samples of a line, from *first on; 0 when there are none, SIZE_MAX when
  * there are gaps. */
-static size_t acquired(const unsigned char *mask, const struct layout *at, size_t *first)
+static size_t mrd_write_acquired(const unsigned char *mask, const struct layout *at, size_t *first)
 {
     size_t held = 0, last = 0;
     for (size_t i = 0; i < at->samples; i++) {
@@ -89,10 +89,10 @@ static scry_status fill_line(const scry_kspace_writer *w, scryi_mrd_acquisition 
                              const unsigned char *mask, scry_error *err)
 {
     const scry_kspace_info *info = &w->info;
-    const struct layout at = layout_of(info);
+    const struct layout at = mrd_write_layout_of(info);
     const size_t plane = info->ny * info->nx, base = z * plane + line * at.line_step;
     size_t first = 0;
-    const size_t count = acquired(mask + base, &at, &first), center = at.samples / 2;
+    const size_t count = mrd_write_acquired(mask + base, &at, &first), center = at.samples / 2;
     a->head.number_of_samples = 0;
     if (!count) return SCRY_OK;
     if (count == SIZE_MAX || first > center || first + count <= center)
@@ -116,7 +116,7 @@ static scry_status fill_line(const scry_kspace_writer *w, scryi_mrd_acquisition 
 }
 
 /* Appends n acquisitions. */
-static scry_status append(struct writer *s, size_t n, scry_error *err)
+static scry_status mrd_write_append(struct writer *s, size_t n, scry_error *err)
 {
     const hsize_t count = n, from = s->lines, total = s->lines + n;
     herr_t failed = -1;
@@ -144,7 +144,7 @@ static scry_status ismrmrd_write(scry_kspace_writer *w, size_t frame, size_t sli
 {
     struct writer *s = w->state;
     const scry_kspace_info *info = &w->info;
-    const size_t lines = layout_of(info).lines;
+    const size_t lines = mrd_write_layout_of(info).lines;
     scry_status st = SCRY_OK;
     float *out = s->samples;
     size_t n = 0;
@@ -167,7 +167,7 @@ static scry_status ismrmrd_write(scry_kspace_writer *w, size_t frame, size_t sli
     if (s->done[frame] == info->slices) *last |= SCRYI_MRD_FLAG(SCRYI_MRD_LAST_IN_REPETITION);
     if (++s->slices == info->frames * info->slices)
         *last |= SCRYI_MRD_FLAG(SCRYI_MRD_LAST_IN_MEASUREMENT);
-    return append(s, n, err);
+    return mrd_write_append(s, n, err);
 }
 
 static const struct scryi_kspace_writer_ops ismrmrd_ops = {
@@ -192,7 +192,7 @@ static scry_status check_widths(const scry_kspace_writer *w, scry_error *err)
 }
 
 /* As ASCII: HDF5 1.10 does not convert other text for libismrmrd, which asks for that. */
-static scry_status put_header(const struct writer *s, const char *text, scry_error *err)
+static scry_status mrd_write_put_header(const struct writer *s, const char *text, scry_error *err)
 {
     const hsize_t one = 1;
     herr_t failed = -1;
@@ -221,7 +221,7 @@ static scry_status add_header(const scry_kspace_writer *w, scry_error *err)
     char *text;
     scryi_mrd_from_info(&header, &w->info);
     scry_status st = scryi_mrd_format(&text, &header, err);
-    if (st == SCRY_OK) st = put_header(w->state, text, err);
+    if (st == SCRY_OK) st = mrd_write_put_header(w->state, text, err);
     scry_free(text);
     return st;
 }
@@ -255,7 +255,7 @@ scry_status scryi_ismrmrd_create(scry_kspace_writer *w, scry_error *err)
     if (!s) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: writer", w->path);
     s->data = H5I_INVALID_HID;
     w->state = s;
-    const size_t lines = info->nz * layout_of(info).lines;
+    const size_t lines = info->nz * mrd_write_layout_of(info).lines;
     s->done = scry_alloc(info->frames, sizeof *s->done);
     s->acquisitions = scry_alloc(lines, sizeof *s->acquisitions);
     s->samples = scry_alloc(info->coils * info->nz * info->ny * info->nx, 2 * sizeof *s->samples);

@@ -204,7 +204,7 @@ const char *scry_kspace_warning(scry_kspace_reader *r)
 }
 
 /* Is any coil's sample at i of a plane not 0? */
-static bool sampled(const scry_kspace_info *info, const float complex *data, size_t i)
+static bool kspace_sampled(const scry_kspace_info *info, const float complex *data, size_t i)
 {
     const size_t n = plane_count(info);
     for (size_t c = 0; c < info->coils; c++)
@@ -219,7 +219,7 @@ void scryi_kspace_mask_from_zeros(const scry_kspace_info *info, const float comp
     const bool along_x = info->readout == 2;
     const size_t length = along_x ? nx : ny, step = along_x ? 1 : nx;
     for (size_t i = 0; i < n; i++)
-        mask[i] = sampled(info, data, i);
+        mask[i] = kspace_sampled(info, data, i);
     for (size_t line = 0; line < n / length; line++) {
         const size_t first = along_x ? line * nx : line / nx * ny * nx + line % nx;
         size_t held = 0;
@@ -232,8 +232,8 @@ void scryi_kspace_mask_from_zeros(const scry_kspace_info *info, const float comp
 }
 
 /* ENUMERIC with the number of samples that are not finite and the place of the first. */
-static scry_status check_finite(const scry_kspace_info *info, const char *path, const char *what,
-                                const float complex *data, scry_error *err)
+static scry_status kspace_check_finite(const scry_kspace_info *info, const char *path,
+                                       const char *what, const float complex *data, scry_error *err)
 {
     const size_t n = plane_count(info), all = slice_count(info);
     size_t bad = 0, first = 0;
@@ -257,10 +257,10 @@ static scry_status check_slice(scry_kspace_reader *r, const char *what, float co
     const scry_kspace_info *info = &r->info;
     const size_t n = plane_count(info);
     size_t kept = 0, empty = 0, outside = 0;
-    scry_status st = check_finite(info, r->path, what, data, err);
+    scry_status st = kspace_check_finite(info, r->path, what, data, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < n; i++) {
-        const bool here = sampled(info, data, i);
+        const bool here = kspace_sampled(info, data, i);
         if (mask[i]) {
             kept++;
             empty += !here;
@@ -439,9 +439,9 @@ static scry_status write_checked(scry_kspace_writer *w, size_t frame, size_t sli
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: frame %zu, slice %zu is given twice", w->path,
                          frame, slice);
     snprintf(what, sizeof what, "frame %zu, slice %zu", frame, slice);
-    if ((st = check_finite(info, w->path, what, data, err)) != SCRY_OK) return st;
+    if ((st = kspace_check_finite(info, w->path, what, data, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < n; i++)
-        if (!mask[i] && sampled(info, data, i))
+        if (!mask[i] && kspace_sampled(info, data, i))
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "%s: %s: the sample at z %zu, y %zu, x %zu is not 0 although the mask "
                              "is",
@@ -473,7 +473,7 @@ scry_status scry_kspace_write_target(scry_kspace_writer *w, size_t slice, const 
 }
 
 /* An incomplete volume is no volume: the first slice that is missing, if any. */
-static scry_status check_complete(const scry_kspace_writer *w, scry_error *err)
+static scry_status kspace_check_complete(const scry_kspace_writer *w, scry_error *err)
 {
     if (w->failed != SCRY_OK)
         return SCRY_FAIL(err, w->failed, "%s: not written, since a slice of it failed", w->path);
@@ -487,7 +487,7 @@ static scry_status check_complete(const scry_kspace_writer *w, scry_error *err)
 scry_status scry_kspace_finish(scry_kspace_writer *w, bool commit, scry_error *err)
 {
     if (!w) return SCRY_OK;
-    scry_status st = commit ? check_complete(w, err) : SCRY_OK;
+    scry_status st = commit ? kspace_check_complete(w, err) : SCRY_OK;
     if (w->ops && w->ops->finish) {
         const scry_status end = w->ops->finish(w, commit && st == SCRY_OK, err);
         if (st == SCRY_OK) st = end;

@@ -12,7 +12,7 @@
 
 static const char maps_name[] = "maps";
 
-static scry_status neither(const char *path, const char *what, scry_error *err)
+static scry_status maps_neither(const char *path, const char *what, scry_error *err)
 {
     return SCRY_FAIL(err, SCRY_EFORMAT,
                      "%s: neither HDF5 nor a BART pair of .hdr and .cfl, "
@@ -138,8 +138,8 @@ static scry_status hdf5_shape(struct shape *s, const scry_hdf5 *f, const scry_hd
     return SCRY_OK;
 }
 
-static scry_status read_hdf5(float complex **maps, size_t *sets, const char *path, size_t slice,
-                             const struct shape *wanted, scry_error *err)
+static scry_status maps_read_hdf5(float complex **maps, size_t *sets, const char *path,
+                                  size_t slice, const struct shape *wanted, scry_error *err)
 {
     struct shape s;
     scry_hdf5 *f;
@@ -176,9 +176,9 @@ scry_status scry_maps_read(float complex **maps, size_t *sets, const char *path,
     if (scry_cfl_recognise(path))
         st = maps_read_cfl(maps, sets, path, slice, &wanted, err);
     else if (scry_hdf5_recognise(path))
-        st = read_hdf5(maps, sets, path, slice, &wanted, err);
+        st = maps_read_hdf5(maps, sets, path, slice, &wanted, err);
     else
-        st = neither(path, "coil maps", err);
+        st = maps_neither(path, "coil maps", err);
     if (st == SCRY_OK) st = check_maps(*maps, coils * *sets * ny * nx, path, err);
     if (st == SCRY_OK) return SCRY_OK;
     scry_free(*maps);
@@ -210,8 +210,8 @@ static scry_status maps_write_cfl(const char *path, const float complex *maps,
     return st != SCRY_OK ? st : end;
 }
 
-static scry_status write_hdf5(const char *path, const float complex *maps, const struct shape *s,
-                              scry_error *err)
+static scry_status maps_write_hdf5(const char *path, const float complex *maps,
+                                   const struct shape *s, scry_error *err)
 {
     const size_t dims[5] = {s->slices, s->coils, s->sets, s->ny, s->nx};
     const int skip = s->slices == 1;
@@ -235,7 +235,7 @@ scry_status scry_maps_write(const char *path, const float complex *maps, size_t 
                          path, slices, coils, sets, ny, nx);
     if (scry_text_ends_with(path, ".cfl")) return maps_write_cfl(path, maps, &s, err);
     if (scry_text_ends_with(path, ".h5") || scry_text_ends_with(path, ".hdf5"))
-        return write_hdf5(path, maps, &s, err);
+        return maps_write_hdf5(path, maps, &s, err);
     return SCRY_FAIL(err, SCRY_EINVAL, "%s: maps are files that end in .cfl, .h5 or .hdf5", path);
 }
 
@@ -273,8 +273,8 @@ static scry_status take_cfl(struct pattern *p, const char *path, scry_error *err
 }
 
 /* Axes of length 1 are skipped: (1, 1, 368, 1) is a line. */
-static scry_status squeeze(struct pattern *p, const scry_hdf5_info *i, const char *path,
-                           scry_error *err)
+static scry_status maps_squeeze(struct pattern *p, const scry_hdf5_info *i, const char *path,
+                                scry_error *err)
 {
     size_t long_axes = 0, dims[2] = {0, 0};
     for (int a = 0; a < i->rank; a++) {
@@ -292,8 +292,8 @@ static scry_status squeeze(struct pattern *p, const scry_hdf5_info *i, const cha
     return SCRY_OK;
 }
 
-static scry_status read_values(struct pattern *p, const scry_hdf5 *f, const scry_hdf5_info *i,
-                               scry_error *err)
+static scry_status maps_read_values(struct pattern *p, const scry_hdf5 *f, const scry_hdf5_info *i,
+                                    scry_error *err)
 {
     if (i->kind == SCRY_HDF5_COMPLEX)
         return scry_hdf5_read_complex(f, i->name, NULL, NULL, p->values, err);
@@ -319,11 +319,11 @@ static scry_status take_hdf5(struct pattern *p, const char *path, const char *da
         st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s is %s, expected numbers", path, i.name, i.type);
         goto done;
     }
-    if ((st = squeeze(p, &i, path, err)) != SCRY_OK) goto done;
+    if ((st = maps_squeeze(p, &i, path, err)) != SCRY_OK) goto done;
     if (!(p->values = scry_alloc(p->n, sizeof *p->values)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: mask of %s", path, i.shape);
     else
-        st = read_values(p, f, &i, err);
+        st = maps_read_values(p, f, &i, err);
 done:
     scry_hdf5_close(f);
     return st;
@@ -361,7 +361,7 @@ scry_status scry_mask_read(unsigned char *mask, const char *path, const char *da
     else if (scry_hdf5_recognise(path))
         st = take_hdf5(&p, path, dataset, err);
     else
-        st = neither(path, "a sampling mask", err);
+        st = maps_neither(path, "a sampling mask", err);
     if (st != SCRY_OK) goto done;
     maps_fit(&p, ny, nx, readout, &step_y, &step_x);
     if (!step_y && !step_x) {

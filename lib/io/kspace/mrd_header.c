@@ -37,7 +37,7 @@ static const scryi_mrd_counter written_order[SCRYI_MRD_COUNTERS] = {
 
 /* ---- reading ---- */
 
-static bool is(const xmlNode *n, const char *name)
+static bool mrd_header_is(const xmlNode *n, const char *name)
 {
     if (n->type != XML_ELEMENT_NODE) return false;
     /* a prefix that was never declared stays part of the name */
@@ -45,16 +45,16 @@ static bool is(const xmlNode *n, const char *name)
     return !strcasecmp(colon ? colon + 1 : own, name);
 }
 
-static const xmlNode *first(const xmlNode *n, const char *name)
+static const xmlNode *mrd_header_first(const xmlNode *n, const char *name)
 {
-    while (n && !is(n, name))
+    while (n && !mrd_header_is(n, name))
         n = n->next;
     return n;
 }
 
-static const xmlNode *child(const xmlNode *parent, const char *name)
+static const xmlNode *mrd_header_child(const xmlNode *parent, const char *name)
 {
-    return parent ? first(parent->children, name) : NULL;
+    return parent ? mrd_header_first(parent->children, name) : NULL;
 }
 
 /* Text of a node without the blanks around it; false when there is none. */
@@ -80,8 +80,8 @@ static bool text_of(const xmlNode *n, char *out, size_t size)
 }
 
 /* Messages name elements by their path, of which this is the end: "encoding/reconSpace/x". */
-static scry_status wrong(const xmlNode *n, const char *found, const char *expected,
-                         const char *name, scry_error *err)
+static scry_status mrd_header_wrong(const xmlNode *n, const char *found, const char *expected,
+                                    const char *name, scry_error *err)
 {
     const char *names[4] = {NULL};
     size_t depth = 0;
@@ -118,7 +118,7 @@ static scry_status read_count(const xmlNode *n, size_t low, size_t *out, const c
         return SCRY_OK;
     }
     snprintf(expected, sizeof expected, "a whole number from %zu to %d", low, MAX_COUNT);
-    return wrong(n, text, expected, name, err);
+    return mrd_header_wrong(n, text, expected, name, err);
 }
 
 static scry_status read_positive(const xmlNode *n, double *out, const char *name, scry_error *err)
@@ -127,7 +127,7 @@ static scry_status read_positive(const xmlNode *n, double *out, const char *name
     double v = 0;
     if (!text_of(n, text, sizeof text)) return SCRY_OK;
     if (!to_number(text, &v) || v < 0)
-        return wrong(n, text, "a number that is not negative", name, err);
+        return mrd_header_wrong(n, text, "a number that is not negative", name, err);
     *out = v;
     return SCRY_OK;
 }
@@ -136,16 +136,18 @@ static scry_status read_space(const xmlNode *encoding, const char *which, size_t
                               double fov[3], const char *name, scry_error *err)
 {
     scry_status st = SCRY_OK;
-    const xmlNode *space = child(encoding, which);
-    const xmlNode *matrix = child(space, "matrixSize"), *mm = child(space, "fieldOfView_mm");
-    if (!child(matrix, "x") || !child(matrix, "y"))
+    const xmlNode *space = mrd_header_child(encoding, which);
+    const xmlNode *matrix = mrd_header_child(space, "matrixSize"),
+                  *mm = mrd_header_child(space, "fieldOfView_mm");
+    if (!mrd_header_child(matrix, "x") || !mrd_header_child(matrix, "y"))
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: encoding/%s/matrixSize with x and y is missing",
                          name, which);
     for (int i = 0; i < 3 && st == SCRY_OK; i++) {
         size[i] = 1; /* the default of the schema; 0 planes are written by some converters */
-        st = read_count(child(matrix, axis_name[i]), i ? 1 : 0, &size[i], name, err);
+        st = read_count(mrd_header_child(matrix, axis_name[i]), i ? 1 : 0, &size[i], name, err);
         if (!size[i]) size[i] = 1;
-        if (st == SCRY_OK) st = read_positive(child(mm, axis_name[i]), &fov[i], name, err);
+        if (st == SCRY_OK)
+            st = read_positive(mrd_header_child(mm, axis_name[i]), &fov[i], name, err);
     }
     return st;
 }
@@ -156,9 +158,9 @@ static scry_status read_limit(const xmlNode *n, scryi_mrd_limit *l, const char *
     scry_status st = SCRY_OK;
     if (!n) return SCRY_OK;
     l->stated = true;
-    if ((st = read_count(child(n, "minimum"), 0, &l->minimum, name, err)) != SCRY_OK ||
-        (st = read_count(child(n, "maximum"), 0, &l->maximum, name, err)) != SCRY_OK ||
-        (st = read_count(child(n, "center"), 0, &l->center, name, err)) != SCRY_OK)
+    if ((st = read_count(mrd_header_child(n, "minimum"), 0, &l->minimum, name, err)) != SCRY_OK ||
+        (st = read_count(mrd_header_child(n, "maximum"), 0, &l->maximum, name, err)) != SCRY_OK ||
+        (st = read_count(mrd_header_child(n, "center"), 0, &l->center, name, err)) != SCRY_OK)
         return st;
     if (l->minimum > l->maximum)
         st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: encodingLimits/%s: minimum %zu exceeds maximum %zu",
@@ -166,7 +168,7 @@ static scry_status read_limit(const xmlNode *n, scryi_mrd_limit *l, const char *
     return st;
 }
 
-static void lower(char *text)
+static void mrd_header_lower(char *text)
 {
     for (; *text; text++)
         *text = (char)tolower((unsigned char)*text);
@@ -177,14 +179,14 @@ static scry_status read_encoding(const xmlNode *n, scryi_mrd_encoding *e, const 
 {
     scry_status st = read_space(n, "encodedSpace", e->encoded, e->encoded_fov, name, err);
     if (st == SCRY_OK) st = read_space(n, "reconSpace", e->recon, e->recon_fov, name, err);
-    const xmlNode *limits = child(n, "encodingLimits");
+    const xmlNode *limits = mrd_header_child(n, "encodingLimits");
     for (int i = 0; i < SCRYI_MRD_COUNTERS && st == SCRY_OK; i++)
-        st = read_limit(child(limits, counter_name[i]), &e->limits[i], name, err);
-    text_of(child(n, "trajectory"), e->trajectory, sizeof e->trajectory);
-    text_of(child(child(n, "parallelImaging"), "calibrationMode"), e->calibration,
-            sizeof e->calibration);
-    lower(e->trajectory);
-    lower(e->calibration);
+        st = read_limit(mrd_header_child(limits, counter_name[i]), &e->limits[i], name, err);
+    text_of(mrd_header_child(n, "trajectory"), e->trajectory, sizeof e->trajectory);
+    text_of(mrd_header_child(mrd_header_child(n, "parallelImaging"), "calibrationMode"),
+            e->calibration, sizeof e->calibration);
+    mrd_header_lower(e->trajectory);
+    mrd_header_lower(e->calibration);
     return st;
 }
 
@@ -192,9 +194,10 @@ static scry_status read_root(const xmlNode *root, scryi_mrd_header *h, const cha
                              scry_error *err)
 {
     scry_status st = SCRY_OK;
-    const xmlNode *system = child(root, "acquisitionSystemInformation");
-    const xmlNode *sequence = child(root, "sequenceParameters");
-    for (const xmlNode *n = child(root, "encoding"); n; n = first(n->next, "encoding")) {
+    const xmlNode *system = mrd_header_child(root, "acquisitionSystemInformation");
+    const xmlNode *sequence = mrd_header_child(root, "sequenceParameters");
+    for (const xmlNode *n = mrd_header_child(root, "encoding"); n;
+         n = mrd_header_first(n->next, "encoding")) {
         if (h->encodings == SCRYI_MRD_MAX_ENCODINGS)
             return SCRY_FAIL(err, SCRY_EUNSUP, "%s: more than %d <encoding> blocks", name,
                              SCRYI_MRD_MAX_ENCODINGS);
@@ -202,26 +205,27 @@ static scry_status read_root(const xmlNode *root, scryi_mrd_header *h, const cha
         h->encodings++;
     }
     if (!h->encodings) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: no <encoding> block", name);
-    text_of(child(system, "systemVendor"), h->vendor, sizeof h->vendor);
-    text_of(child(system, "systemModel"), h->model, sizeof h->model);
-    if (!text_of(child(child(root, "measurementInformation"), "protocolName"), h->protocol,
-                 sizeof h->protocol))
-        text_of(child(child(root, "studyInformation"), "studyDescription"), h->protocol,
-                sizeof h->protocol);
+    text_of(mrd_header_child(system, "systemVendor"), h->vendor, sizeof h->vendor);
+    text_of(mrd_header_child(system, "systemModel"), h->model, sizeof h->model);
+    if (!text_of(mrd_header_child(mrd_header_child(root, "measurementInformation"), "protocolName"),
+                 h->protocol, sizeof h->protocol))
+        text_of(mrd_header_child(mrd_header_child(root, "studyInformation"), "studyDescription"),
+                h->protocol, sizeof h->protocol);
     const struct {
         const xmlNode *node;
         double *to;
-    } numbers[] = {{child(system, "systemFieldStrength_T"), &h->field_strength},
-                   {child(system, "relativeReceiverNoiseBandwidth"), &h->noise_bandwidth},
-                   {child(sequence, "TR"), &h->tr},
-                   {child(sequence, "TE"), &h->te}};
+    } numbers[] = {
+        {mrd_header_child(system, "systemFieldStrength_T"), &h->field_strength},
+        {mrd_header_child(system, "relativeReceiverNoiseBandwidth"), &h->noise_bandwidth},
+        {mrd_header_child(sequence, "TR"), &h->tr},
+        {mrd_header_child(sequence, "TE"), &h->te}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && st == SCRY_OK; i++)
         st = read_positive(numbers[i].node, numbers[i].to, name, err);
     if (st != SCRY_OK) return st;
-    return read_count(child(system, "receiverChannels"), 0, &h->channels, name, err);
+    return read_count(mrd_header_child(system, "receiverChannels"), 0, &h->channels, name, err);
 }
 
-static bool holds(const char *text, size_t bytes, const char *word)
+static bool mrd_header_holds(const char *text, size_t bytes, const char *word)
 {
     const size_t n = strlen(word);
     for (size_t i = 0; i + n <= bytes; i++)
@@ -240,7 +244,7 @@ scry_status scryi_mrd_parse(scryi_mrd_header *h, const char *text, size_t bytes,
     if (bytes > MAX_TEXT)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %zu characters, expected at most %d", name, bytes,
                          MAX_TEXT);
-    if (holds(text, bytes, "<!DOCTYPE") || holds(text, bytes, "<!ENTITY"))
+    if (mrd_header_holds(text, bytes, "<!DOCTYPE") || mrd_header_holds(text, bytes, "<!ENTITY"))
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: has a document type declaration", name);
     /* the encoding is given, so that a declared one cannot hide a DTD */
     xmlDoc *doc = xmlReadMemory(text, (int)bytes, "ismrmrd.xml", "UTF-8", options);
@@ -251,7 +255,7 @@ scry_status scryi_mrd_parse(scryi_mrd_header *h, const char *text, size_t bytes,
         st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: is not XML: line %d: %.*s", name, e ? e->line : 0,
                        e && e->message ? (int)strcspn(e->message, "\n") : 10,
                        e && e->message ? e->message : "no element");
-    } else if (!is(root, "ismrmrdHeader")) {
+    } else if (!mrd_header_is(root, "ismrmrdHeader")) {
         st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: the root element is <%.40s>, expected ismrmrdHeader",
                        name, (const char *)root->name);
     } else {
@@ -405,7 +409,7 @@ void scryi_mrd_describe(scry_kspace_info *info, const scryi_mrd_header *h, size_
     }
 }
 
-static scryi_mrd_limit whole(size_t n, size_t center)
+static scryi_mrd_limit mrd_header_whole(size_t n, size_t center)
 {
     return (scryi_mrd_limit){.stated = true, .maximum = n ? n - 1 : 0, .center = center};
 }
@@ -426,13 +430,13 @@ void scryi_mrd_from_info(scryi_mrd_header *h, const scry_kspace_info *info)
         e->encoded_fov[i] = info->encoded_fov[axis];
         e->recon_fov[i] = info->recon_fov[axis];
     }
-    e->limits[SCRYI_MRD_STEP_1] = whole(e->encoded[1], e->encoded[1] / 2);
-    e->limits[SCRYI_MRD_STEP_2] = whole(e->encoded[0], e->encoded[0] / 2);
+    e->limits[SCRYI_MRD_STEP_1] = mrd_header_whole(e->encoded[1], e->encoded[1] / 2);
+    e->limits[SCRYI_MRD_STEP_2] = mrd_header_whole(e->encoded[0], e->encoded[0] / 2);
     for (int i = SCRYI_MRD_SLICE; i < SCRYI_MRD_COUNTERS; i++)
-        e->limits[i] = whole(i == SCRYI_MRD_SLICE        ? info->slices
-                             : i == SCRYI_MRD_REPETITION ? info->frames
-                                                         : 1,
-                             0);
+        e->limits[i] = mrd_header_whole(i == SCRYI_MRD_SLICE        ? info->slices
+                                        : i == SCRYI_MRD_REPETITION ? info->frames
+                                                                    : 1,
+                                        0);
     snprintf(e->trajectory, sizeof e->trajectory, "cartesian");
     snprintf(h->model, sizeof h->model, "%s", info->system);
     snprintf(h->protocol, sizeof h->protocol, "%s", info->acquisition);

@@ -138,8 +138,8 @@ static uint64_t spool_at(const scry_tiff_writer *w, size_t plane, size_t y, size
     return ((uint64_t)(w->slot[plane] - 1) * w->info.y * w->info.x + y * w->info.x + x) * pixel;
 }
 
-static scry_status spool(scry_tiff_writer *w, size_t plane, size_t c, size_t y0, size_t x0,
-                         size_t h, size_t width, const float *in, scry_error *err)
+static scry_status chain_spool(scry_tiff_writer *w, size_t plane, size_t c, size_t y0, size_t x0,
+                               size_t h, size_t width, const float *in, scry_error *err)
 {
     const size_t pixel = scry_tiff_type_bytes(w->stored);
     const bool whole = width == w->info.x;
@@ -199,7 +199,7 @@ scry_status scryi_tiff_chain(scry_tiff_writer *w, size_t plane, size_t c, size_t
     const bool whole = h == w->info.y && width == w->info.x;
     scry_status st = whole && w->info.samples == 1 && plane == w->next
                          ? page_from(w, c, in, err)
-                         : spool(w, plane, c, y0, x0, h, width, in, err);
+                         : chain_spool(w, plane, c, y0, x0, h, width, in, err);
     while (st == SCRY_OK && w->next < w->pages && page_complete(w, w->next))
         st = page_spooled(w, err);
     return st;

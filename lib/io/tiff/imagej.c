@@ -20,7 +20,7 @@ bool scryi_imagej_detect(const char *description)
 }
 
 /* The text after "key=" at the start of a line and its length; NULL when there is no such line. */
-static const char *find(const char *text, const char *key, size_t *n)
+static const char *imagej_find(const char *text, const char *key, size_t *n)
 {
     const size_t k = strlen(key);
     while (text && *text) {
@@ -38,7 +38,7 @@ static bool find_number(const char *text, const char *key, double *value)
 {
     size_t n;
     char *end;
-    const char *at = find(text, key, &n);
+    const char *at = imagej_find(text, key, &n);
     if (!at || !n) return false;
     const double v = strtod(at, &end);
     if (end == at || end > at + n || !isfinite(v)) return false;
@@ -79,7 +79,7 @@ double scryi_unit_um(const char *unit)
 static void find_unit(const char *text, const char *key, char *unit, size_t size)
 {
     size_t n, out = 0;
-    const char *at = find(text, key, &n);
+    const char *at = imagej_find(text, key, &n);
     if (!at) return;
     for (size_t i = 0; i < n && out + 3 < size; i++) {
         if (n - i >= 6 && at[i] == '\\' && at[i + 1] == 'u' &&
@@ -145,7 +145,7 @@ static void find_calibration(scry_tiff_reader *r)
 static void find_order(scry_tiff_reader *r)
 {
     size_t n;
-    const char *at = find(r->description, "order", &n);
+    const char *at = imagej_find(r->description, "order", &n);
     char order[4] = "";
     if (!at) return;
     for (size_t i = 0, k = 0; i < n && k < 3; i++) /* "xyczt" occurs, too */
@@ -158,7 +158,8 @@ static void find_order(scry_tiff_reader *r)
 }
 
 /* Planes of the stack against pages in the file. */
-static scry_status place_planes(scry_tiff_reader *r, size_t c, size_t z, size_t t, scry_error *err)
+static scry_status imagej_place_planes(scry_tiff_reader *r, size_t c, size_t z, size_t t,
+                                       scry_error *err)
 {
     scry_tiff_info *info = &r->info;
     const size_t pages = r->page_count;
@@ -203,7 +204,7 @@ scry_status scryi_imagej_read(scry_tiff_reader *r, scry_error *err)
     if ((st = find_count(r, "frames", &t, err)) != SCRY_OK) return st;
     if (r->info.samples > 1 && c == r->info.samples) c = 1; /* RGB declared as channels */
     find_order(r);
-    if ((st = place_planes(r, c, z, t, err)) != SCRY_OK) return st;
+    if ((st = imagej_place_planes(r, c, z, t, err)) != SCRY_OK) return st;
     find_calibration(r);
     return scryi_imagej_luts(r, err);
 }
@@ -212,7 +213,7 @@ scry_status scryi_imagej_read(scry_tiff_reader *r, scry_error *err)
 
 enum { LUT_BYTES = 768, ENTRY = 8 }; /* a LUT; an entry of the header: type and count */
 
-static uint32_t word(const unsigned char *p, bool swapped)
+static uint32_t imagej_word(const unsigned char *p, bool swapped)
 {
     uint32_t v;
     memcpy(&v, p, sizeof v);
@@ -243,7 +244,8 @@ scry_status scryi_imagej_luts(scry_tiff_reader *r, scry_error *err)
     if (header < 4 + ENTRY || header > bytes || (header - 4) % ENTRY) return SCRY_OK;
     size_t at = header, item = 1;
     for (uint32_t e = 4; e < header; e += ENTRY) {
-        const uint32_t kind = word(data + e, swapped), items = word(data + e + 4, swapped);
+        const uint32_t kind = imagej_word(data + e, swapped),
+                       items = imagej_word(data + e + 4, swapped);
         const bool luts = kind == 0x6c757473; /* 'luts' */
         for (uint32_t k = 0; k < items; k++, item++) {
             if (item >= count_count || counts[item] > bytes - at) return SCRY_OK; /* damaged */
@@ -286,7 +288,8 @@ size_t scryi_imagej_metadata(unsigned char *out, uint32_t *counts, size_t *count
 /* ---- writing the description ---- */
 
 /* Lines that are written anew, or are no longer true. */
-static bool rewritten(const char *line, size_t n, const scry_tiff_info *info, bool drop_values)
+static bool imagej_rewritten(const char *line, size_t n, const scry_tiff_info *info,
+                             bool drop_values)
 {
     static const char *const keys[] = {"ImageJ",    "SCIFIO",     "images", "channels", "slices",
                                        "frames",    "hyperstack", "order",  "mode",     "unit",
@@ -314,7 +317,7 @@ static void write_counts(FILE *f, const scry_tiff_info *info)
     if (info->t > 1) fprintf(f, "frames=%zu\n", info->t);
     if (c > 1 || info->t > 1) fprintf(f, "hyperstack=true\n");
     if (info->description && scryi_imagej_detect(info->description))
-        mode = find(info->description, "mode", &n);
+        mode = imagej_find(info->description, "mode", &n);
     if (c > 1 && mode)
         fprintf(f, "mode=%.*s\n", (int)n, mode);
     else if (c > 1)
@@ -322,7 +325,7 @@ static void write_counts(FILE *f, const scry_tiff_info *info)
 }
 
 /* As few digits as give the number back. */
-static void write_number(FILE *f, const char *key, double v)
+static void imagej_write_number(FILE *f, const char *key, double v)
 {
     char text[32];
     snprintf(text, sizeof text, "%.12g", v);
@@ -340,8 +343,9 @@ static void write_calibration(FILE *f, const scry_tiff_info *info)
         fprintf(f, "unit=%s\n", info->unit);
     else if (known)
         fprintf(f, "unit=micron\n");
-    if (info->pixel_um[0] > 0) write_number(f, "spacing", info->pixel_um[0] / (um > 0 ? um : 1));
-    if (info->frame_s > 0) write_number(f, "finterval", info->frame_s);
+    if (info->pixel_um[0] > 0)
+        imagej_write_number(f, "spacing", info->pixel_um[0] / (um > 0 ? um : 1));
+    if (info->frame_s > 0) imagej_write_number(f, "finterval", info->frame_s);
 }
 
 char *scryi_imagej_describe(const scry_tiff_info *info, double low, double high, bool signed16,
@@ -351,7 +355,7 @@ char *scryi_imagej_describe(const scry_tiff_info *info, double low, double high,
     size_t size, n = 0;
     double c0 = 0;
     const bool model = scryi_imagej_detect(info->description);
-    const char *version = model ? find(info->description, "ImageJ", &n) : NULL;
+    const char *version = model ? imagej_find(info->description, "ImageJ", &n) : NULL;
     FILE *f = open_memstream(&text, &size);
     if (!f) {
         SCRY_FAIL(err, SCRY_ENOMEM, "ImageJ description");
@@ -372,7 +376,7 @@ char *scryi_imagej_describe(const scry_tiff_info *info, double low, double high,
     const bool drop = model && find_number(info->description, "c0", &c0) && c0 == -32768;
     for (const char *at = model ? info->description : ""; *at;) {
         const size_t line = strcspn(at, "\n");
-        if (!rewritten(at, line, info, drop)) fprintf(f, "%.*s\n", (int)line, at);
+        if (!imagej_rewritten(at, line, info, drop)) fprintf(f, "%.*s\n", (int)line, at);
         at += line + (at[line] == '\n');
     }
     if (fclose(f)) {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static scry_status failed(const scry_tiff_writer *w, scry_error *err)
+static scry_status tiff_layout_failed(const scry_tiff_writer *w, scry_error *err)
 {
     return SCRY_FAIL(err, SCRY_EIO, "%s: writing: %s", w->path,
                      errno ? strerror(errno) : "nothing was written");
@@ -28,7 +28,7 @@ static scry_status tiff_layout_put(const scry_tiff_writer *w, const void *data, 
         errno = 0;
         const ssize_t done = pwrite(w->fd, p, n, (off_t)at);
         if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return failed(w, err);
+        if (done <= 0) return tiff_layout_failed(w, err);
         p += done;
         at += (uint64_t)done;
         n -= (size_t)done;
@@ -36,14 +36,14 @@ static scry_status tiff_layout_put(const scry_tiff_writer *w, const void *data, 
     return SCRY_OK;
 }
 
-static scry_status get(const scry_tiff_writer *w, void *data, size_t n, uint64_t at,
-                       scry_error *err)
+static scry_status tiff_layout_get(const scry_tiff_writer *w, void *data, size_t n, uint64_t at,
+                                   scry_error *err)
 {
     for (unsigned char *p = data; n;) {
         errno = 0;
         const ssize_t done = pread(w->fd, p, n, (off_t)at);
         if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return failed(w, err);
+        if (done <= 0) return tiff_layout_failed(w, err);
         p += done;
         at += (uint64_t)done;
         n -= (size_t)done;
@@ -64,7 +64,7 @@ static uint64_t page_start(const scry_tiff_writer *w, size_t page)
 scry_status scryi_tiff_lay_out(scry_tiff_writer *w, scry_error *err)
 {
     errno = 0;
-    return ftruncate(w->fd, (off_t)page_start(w, w->pages)) ? failed(w, err) : SCRY_OK;
+    return ftruncate(w->fd, (off_t)page_start(w, w->pages)) ? tiff_layout_failed(w, err) : SCRY_OK;
 }
 
 /* `rows` encoded rows of sample s, at (y, x) of a page. Samples of a pixel are neighbours in the
@@ -76,7 +76,8 @@ static scry_status put_rows(scry_tiff_writer *w, size_t page, size_t s, size_t y
     const uint64_t at = page_start(w, page) + y * w->row_bytes + x * samples * bytes;
     scry_status st;
     if (samples == 1) return tiff_layout_put(w, w->line, rows * width * bytes, at, err);
-    if ((st = get(w, w->strip, rows * width * samples * bytes, at, err)) != SCRY_OK) return st;
+    if ((st = tiff_layout_get(w, w->strip, rows * width * samples * bytes, at, err)) != SCRY_OK)
+        return st;
     scryi_tiff_interleave(w, s, rows * width);
     return tiff_layout_put(w, w->strip, rows * width * samples * bytes, at, err);
 }
@@ -140,7 +141,7 @@ static void add_number(struct directory *d, uint16_t tag, TIFFDataType type, uin
 }
 
 /* The nearest fraction: over a round denominator where that is as good as it gets. */
-static void fraction(uint32_t out[2], double v)
+static void tiff_layout_fraction(uint32_t out[2], double v)
 {
     double den = 1e6;
     if (v * den > UINT32_MAX || fabs(nearbyint(v * den) / den - v) > 1e-9 * v)
@@ -153,8 +154,8 @@ static void fraction(uint32_t out[2], double v)
 static void add_resolution(struct directory *d, const scry_tiff_info *info)
 {
     if (!(info->x_resolution > 0 && info->y_resolution > 0)) return;
-    fraction(d->resolution, info->x_resolution);
-    fraction(d->resolution + 2, info->y_resolution);
+    tiff_layout_fraction(d->resolution, info->x_resolution);
+    tiff_layout_fraction(d->resolution + 2, info->y_resolution);
     tiff_layout_add(d, TIFFTAG_XRESOLUTION, TIFF_RATIONAL, 1, d->resolution);
     tiff_layout_add(d, TIFFTAG_YRESOLUTION, TIFF_RATIONAL, 1, d->resolution + 2);
 }
@@ -205,12 +206,12 @@ static void tiff_layout_fill(struct directory *d, const scry_tiff_writer *w, siz
     }
 }
 
-static size_t align8(size_t n)
+static size_t tiff_layout_align8(size_t n)
 {
     return (n + 7) / 8 * 8;
 }
 
-static void put16(unsigned char *p, uint16_t v)
+static void tiff_layout_put16(unsigned char *p, uint16_t v)
 {
     memcpy(p, &v, sizeof v);
 }
@@ -228,21 +229,21 @@ static scry_status put_directory(const scry_tiff_writer *w, const struct directo
 {
     const bool big = w->info.bigtiff;
     const size_t wide = big ? 8 : 4, head = big ? 8 : 2, each = big ? 20 : 12;
-    size_t size = align8(head + each * d->count + wide);
+    size_t size = tiff_layout_align8(head + each * d->count + wide);
     size_t value = size;
     for (size_t i = 0; i < d->count; i++)
-        if (d->entries[i].bytes > wide) size = align8(size + d->entries[i].bytes);
+        if (d->entries[i].bytes > wide) size = tiff_layout_align8(size + d->entries[i].bytes);
     unsigned char *out = scry_alloc(1, size), *p = out + head;
     if (!out) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: directory of %zu bytes", w->path, size);
     if (big)
         put_wide(out, d->count, true);
     else
-        put16(out, (uint16_t)d->count);
+        tiff_layout_put16(out, (uint16_t)d->count);
     for (size_t i = 0; i < d->count; i++, p += each) {
         const struct entry *e = &d->entries[i];
         const bool offset = e->data == &d->offset || e->data == &d->stored;
-        put16(p, e->tag);
-        put16(p + 2, e->type);
+        tiff_layout_put16(p, e->tag);
+        tiff_layout_put16(p + 2, e->type);
         put_wide(p + 4, e->count, big);
         if (offset) {
             put_wide(p + 4 + wide, *(const uint64_t *)e->data, big);
@@ -251,7 +252,7 @@ static scry_status put_directory(const scry_tiff_writer *w, const struct directo
         } else {
             put_wide(p + 4 + wide, *at + value, big);
             memcpy(out + value, e->data, e->bytes);
-            value = align8(value + e->bytes);
+            value = tiff_layout_align8(value + e->bytes);
         }
     }
     put_wide(p, last ? 0 : *at + size, big);
@@ -261,13 +262,14 @@ static scry_status put_directory(const scry_tiff_writer *w, const struct directo
     return st;
 }
 
-static scry_status put_header(const scry_tiff_writer *w, uint64_t first, scry_error *err)
+static scry_status tiff_layout_put_header(const scry_tiff_writer *w, uint64_t first,
+                                          scry_error *err)
 {
     unsigned char head[16] = {0};
     const bool big = w->info.bigtiff;
     memcpy(head, w->info.big_endian ? "MM" : "II", 2);
-    put16(head + 2, big ? TIFF_VERSION_BIG : TIFF_VERSION_CLASSIC);
-    if (big) put16(head + 4, 8);
+    tiff_layout_put16(head + 2, big ? TIFF_VERSION_BIG : TIFF_VERSION_CLASSIC);
+    if (big) tiff_layout_put16(head + 4, 8);
     put_wide(head + (big ? 8 : 4), first, big);
     return tiff_layout_put(w, head, big ? 16 : 8, 0, err);
 }
@@ -276,7 +278,7 @@ scry_status scryi_tiff_lay_directories(scry_tiff_writer *w, const struct scryi_t
                                        scry_error *err)
 {
     uint64_t at = (page_start(w, w->pages) + 7) / 8 * 8;
-    scry_status st = put_header(w, at, err);
+    scry_status st = tiff_layout_put_header(w, at, err);
     struct directory *d = scry_alloc(1, sizeof *d);
     if (!d) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: directory", w->path);
     for (size_t page = 0; page < w->pages && st == SCRY_OK; page++) {

@@ -46,7 +46,7 @@ xmlDoc *scryi_ome_parse(const char *xml, scry_error *err, const char *path)
     return doc;
 }
 
-static bool is(const xmlNode *n, const char *name)
+static bool ome_is(const xmlNode *n, const char *name)
 {
     return n->type == XML_ELEMENT_NODE && !strcmp((const char *)n->name, name);
 }
@@ -54,14 +54,14 @@ static bool is(const xmlNode *n, const char *name)
 xmlNode *scryi_ome_child(const xmlNode *parent, const char *name)
 {
     for (xmlNode *n = parent ? parent->children : NULL; n; n = n->next)
-        if (is(n, name)) return n;
+        if (ome_is(n, name)) return n;
     return NULL;
 }
 
 xmlNode *scryi_ome_next(const xmlNode *node, const char *name)
 {
     for (xmlNode *n = node ? node->next : NULL; n; n = n->next)
-        if (is(n, name)) return n;
+        if (ome_is(n, name)) return n;
     return NULL;
 }
 
@@ -97,7 +97,7 @@ double scryi_ome_length(const xmlNode *node, const char *name, const char *unit,
     return v * scryi_unit_um(text) * per_um;
 }
 
-static double seconds(const xmlNode *pixels)
+static double ome_seconds(const xmlNode *pixels)
 {
     static const struct {
         const char *name;
@@ -176,7 +176,7 @@ static void tiff_ome_read_calibration(scry_tiff_info *info, const xmlNode *pixel
     if (info->pixel_um[2] > 0 &&
         !scryi_ome_text(pixels, "PhysicalSizeXUnit", info->unit, sizeof info->unit))
         snprintf(info->unit, sizeof info->unit, "\xc2\xb5m");
-    info->frame_s = seconds(pixels);
+    info->frame_s = ome_seconds(pixels);
     if (scryi_ome_number(pixels, "SignificantBits", &bits) && bits >= 1 && bits <= info->bits)
         info->significant_bits = (int)bits;
 }

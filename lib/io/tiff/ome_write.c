@@ -14,7 +14,7 @@ static const char *const ome_namespace = "http://www.openmicroscopy.org/Schemas/
 __attribute__((format(printf, 3, 4)))
 #endif
 static void
-set(xmlNode *node, const char *name, const char *fmt, ...)
+ome_write_set(xmlNode *node, const char *name, const char *fmt, ...)
 {
     char text[160];
     va_list args;
@@ -29,7 +29,7 @@ static xmlNode *tiff_ome_write_add(xmlNode *parent, const char *name)
     return parent ? xmlNewChild(parent, parent->ns, (const xmlChar *)name, NULL) : NULL;
 }
 
-static void drop(xmlNode *node)
+static void ome_write_drop(xmlNode *node)
 {
     xmlUnlinkNode(node);
     xmlFreeNode(node);
@@ -39,7 +39,7 @@ static void drop_all(xmlNode *parent, const char *name)
 {
     for (xmlNode *n = scryi_ome_child(parent, name), *next; n; n = next) {
         next = scryi_ome_next(n, name);
-        drop(n);
+        ome_write_drop(n);
     }
 }
 
@@ -49,13 +49,13 @@ static void fresh_instrument(xmlNode *root, const scry_tiff_info *info)
 {
     if (!(info->na > 0) && !(info->magnification > 0) && !info->immersion[0]) return;
     xmlNode *instrument = tiff_ome_write_add(root, "Instrument");
-    set(instrument, "ID", "Instrument:0");
+    ome_write_set(instrument, "ID", "Instrument:0");
     xmlNode *objective = tiff_ome_write_add(instrument, "Objective");
-    set(objective, "ID", "Objective:0:0");
-    if (info->immersion[0]) set(objective, "Immersion", "%s", info->immersion);
-    if (info->na > 0) set(objective, "LensNA", "%.9g", info->na);
+    ome_write_set(objective, "ID", "Objective:0:0");
+    if (info->immersion[0]) ome_write_set(objective, "Immersion", "%s", info->immersion);
+    if (info->na > 0) ome_write_set(objective, "LensNA", "%.9g", info->na);
     if (info->magnification > 0)
-        set(objective, "NominalMagnification", "%.9g", info->magnification);
+        ome_write_set(objective, "NominalMagnification", "%.9g", info->magnification);
 }
 
 static xmlDoc *fresh_document(const scry_tiff_info *info)
@@ -71,15 +71,15 @@ static xmlDoc *fresh_document(const scry_tiff_info *info)
     fresh_instrument(root, info);
     const bool instrument = scryi_ome_child(root, "Instrument") != NULL;
     xmlNode *image = tiff_ome_write_add(root, "Image");
-    set(image, "ID", "Image:0");
+    ome_write_set(image, "ID", "Image:0");
     if (instrument) {
-        set(tiff_ome_write_add(image, "InstrumentRef"), "ID", "Instrument:0");
+        ome_write_set(tiff_ome_write_add(image, "InstrumentRef"), "ID", "Instrument:0");
         xmlNode *settings = tiff_ome_write_add(image, "ObjectiveSettings");
-        set(settings, "ID", "Objective:0:0");
+        ome_write_set(settings, "ID", "Objective:0:0");
         if (info->refractive_index > 0)
-            set(settings, "RefractiveIndex", "%.9g", info->refractive_index);
+            ome_write_set(settings, "RefractiveIndex", "%.9g", info->refractive_index);
     }
-    set(tiff_ome_write_add(image, "Pixels"), "ID", "Pixels:0");
+    ome_write_set(tiff_ome_write_add(image, "Pixels"), "ID", "Pixels:0");
     return doc;
 }
 
@@ -92,18 +92,18 @@ static void true_sizes(xmlNode *pixels, const scry_tiff_info *info)
                        : info->type == SCRY_TIFF_F64 ? "double"
                                                      : scry_tiff_type_name(info->type);
     const bool changed = !scryi_ome_text(pixels, "Type", was, sizeof was) || strcmp(was, type);
-    set(pixels, "DimensionOrder", "XY%c%c%c", info->order[0] - 32, info->order[1] - 32,
-        info->order[2] - 32);
-    set(pixels, "Type", "%s", type);
-    set(pixels, "SizeX", "%zu", info->x);
-    set(pixels, "SizeY", "%zu", info->y);
-    set(pixels, "SizeC", "%zu", info->c);
-    set(pixels, "SizeZ", "%zu", info->z);
-    set(pixels, "SizeT", "%zu", info->t);
+    ome_write_set(pixels, "DimensionOrder", "XY%c%c%c", info->order[0] - 32, info->order[1] - 32,
+                  info->order[2] - 32);
+    ome_write_set(pixels, "Type", "%s", type);
+    ome_write_set(pixels, "SizeX", "%zu", info->x);
+    ome_write_set(pixels, "SizeY", "%zu", info->y);
+    ome_write_set(pixels, "SizeC", "%zu", info->c);
+    ome_write_set(pixels, "SizeZ", "%zu", info->z);
+    ome_write_set(pixels, "SizeT", "%zu", info->t);
     if (changed) xmlUnsetProp(pixels, (const xmlChar *)"SignificantBits");
     xmlUnsetProp(pixels, (const xmlChar *)"BigEndian"); /* the TIFF header says it */
     if (info->samples > 1)
-        set(pixels, "Interleaved", "true");
+        ome_write_set(pixels, "Interleaved", "true");
     else
         xmlUnsetProp(pixels, (const xmlChar *)"Interleaved");
 }
@@ -117,25 +117,26 @@ static void true_calibration(xmlNode *pixels, const scry_tiff_info *info)
         const double um = info->pixel_um[i], was = scryi_ome_length(pixels, names[i], "um", 1);
         if (!(um > 0) || fabs(was - um) <= 1e-9 * um) continue;
         snprintf(unit, sizeof unit, "%sUnit", names[i]);
-        set(pixels, names[i], "%.12g", um);
-        set(pixels, unit, "\xc2\xb5m");
+        ome_write_set(pixels, names[i], "%.12g", um);
+        ome_write_set(pixels, unit, "\xc2\xb5m");
     }
     double interval = 0;
     if (info->frame_s > 0 && !scryi_ome_number(pixels, "TimeIncrement", &interval)) {
-        set(pixels, "TimeIncrement", "%.12g", info->frame_s);
-        set(pixels, "TimeIncrementUnit", "s");
+        ome_write_set(pixels, "TimeIncrement", "%.12g", info->frame_s);
+        ome_write_set(pixels, "TimeIncrementUnit", "s");
     }
 }
 
 static void fill_channel(xmlNode *channel, const scry_tiff_info *info, size_t i)
 {
-    set(channel, "ID", "Channel:0:%zu", i);
+    ome_write_set(channel, "ID", "Channel:0:%zu", i);
     if (i >= info->channel_count) return;
     const scry_tiff_channel *c = &info->channels[i];
-    if (c->name[0]) set(channel, "Name", "%s", c->name);
-    if (c->emission_nm > 0) set(channel, "EmissionWavelength", "%.9g", c->emission_nm);
-    if (c->excitation_nm > 0) set(channel, "ExcitationWavelength", "%.9g", c->excitation_nm);
-    if (c->pinhole_um > 0) set(channel, "PinholeSize", "%.9g", c->pinhole_um);
+    if (c->name[0]) ome_write_set(channel, "Name", "%s", c->name);
+    if (c->emission_nm > 0) ome_write_set(channel, "EmissionWavelength", "%.9g", c->emission_nm);
+    if (c->excitation_nm > 0)
+        ome_write_set(channel, "ExcitationWavelength", "%.9g", c->excitation_nm);
+    if (c->pinhole_um > 0) ome_write_set(channel, "PinholeSize", "%.9g", c->pinhole_um);
 }
 
 /* One Channel for each page that a (z, t) has; TiffData follows them, as the schema orders. */
@@ -147,7 +148,7 @@ static void true_channels(xmlNode *pixels, const scry_tiff_info *info)
     for (xmlNode *c = scryi_ome_child(pixels, "Channel"); c; c = next) {
         next = scryi_ome_next(c, "Channel");
         if (i++ >= count)
-            drop(c);
+            ome_write_drop(c);
         else
             last = c;
     }
@@ -159,10 +160,10 @@ static void true_channels(xmlNode *pixels, const scry_tiff_info *info)
         last = c;
     }
     for (xmlNode *c = scryi_ome_child(pixels, "Channel"); c; c = scryi_ome_next(c, "Channel"))
-        set(c, "SamplesPerPixel", "%zu", info->samples);
+        ome_write_set(c, "SamplesPerPixel", "%zu", info->samples);
     xmlNode *data = tiff_ome_write_add(pixels, "TiffData");
-    set(data, "IFD", "0");
-    set(data, "PlaneCount", "%zu", info->c / info->samples * info->z * info->t);
+    ome_write_set(data, "IFD", "0");
+    ome_write_set(data, "PlaneCount", "%zu", info->c / info->samples * info->z * info->t);
     if (last && data) xmlAddNextSibling(last, data);
 }
 
@@ -176,7 +177,7 @@ static void true_planes(xmlNode *pixels, const scry_tiff_info *info)
         scryi_ome_number(p, "TheC", &c);
         scryi_ome_number(p, "TheZ", &z);
         scryi_ome_number(p, "TheT", &t);
-        if (c >= (double)info->c || z >= (double)info->z || t >= (double)info->t) drop(p);
+        if (c >= (double)info->c || z >= (double)info->z || t >= (double)info->t) ome_write_drop(p);
     }
 }
 
@@ -187,7 +188,7 @@ static bool make_true(xmlDoc *doc, const scry_tiff_info *info, const unsigned ch
     xmlNode *root = xmlDocGetRootElement(doc), *image = scryi_ome_child(root, "Image"), *next;
     for (size_t i = 0; i < info->series_at && image; i++) { /* images that are not written */
         next = scryi_ome_next(image, "Image");
-        drop(image);
+        ome_write_drop(image);
         image = next;
     }
     xmlNode *pixels = scryi_ome_child(image, "Pixels");
@@ -196,11 +197,11 @@ static bool make_true(xmlDoc *doc, const scry_tiff_info *info, const unsigned ch
         if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
         at += (size_t)snprintf(text + at, sizeof text - at, "%02x", uuid[i]);
     }
-    set(root, "UUID", "%s", text);
-    set(root, "Creator", "scry %s", SCRY_VERSION);
+    ome_write_set(root, "UUID", "%s", text);
+    ome_write_set(root, "Creator", "scry %s", SCRY_VERSION);
     for (xmlNode *i = scryi_ome_next(image, "Image"); i; i = next) {
         next = scryi_ome_next(i, "Image");
-        drop(i);
+        ome_write_drop(i);
     }
     drop_all(pixels, "TiffData");
     drop_all(pixels, "BinData");

@@ -116,8 +116,8 @@ static scry_status push_page(scry_tiff_reader *r, scry_error *err)
 }
 
 /* Strips and tiles that the file is too short for, before any pixel is asked for. */
-static scry_status check_extent(scry_tiff_reader *r, const struct scryi_tiff_page *p,
-                                scry_error *err)
+static scry_status pages_check_extent(scry_tiff_reader *r, const struct scryi_tiff_page *p,
+                                      scry_error *err)
 {
     const char *what = p->tiled ? "tile" : "strip";
     const uint32_t count = p->tiled ? TIFFNumberOfTiles(r->tif) : TIFFNumberOfStrips(r->tif);
@@ -154,7 +154,7 @@ static scry_status check_extent(scry_tiff_reader *r, const struct scryi_tiff_pag
 
 /* Pages that are not flagged as reduced, but each smaller than the one before and all of the first
  * one's form (whole slides of some makers): the levels of a pyramid. */
-static bool shrinking(const scry_tiff_reader *r)
+static bool pages_shrinking(const scry_tiff_reader *r)
 {
     const struct scryi_tiff_page *a = r->pages;
     for (size_t i = 0; i < r->page_count; i++) {
@@ -169,7 +169,7 @@ static bool shrinking(const scry_tiff_reader *r)
 
 void scryi_tiff_find_levels(scry_tiff_reader *r)
 {
-    if (!shrinking(r)) return;
+    if (!pages_shrinking(r)) return;
     for (size_t i = 1; i < r->page_count; i++)
         r->pages[i].reduced = true;
     r->info.levels = r->page_count - 1;
@@ -317,7 +317,7 @@ scry_status scryi_tiff_check_page(scry_tiff_reader *r, const struct scryi_tiff_p
     if (depth > 1)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s: page %zu has ImageDepth %u, expected 1", r->path,
                          p->number, depth);
-    return check_extent(r, p, err);
+    return pages_check_extent(r, p, err);
 }
 
 scry_status scryi_tiff_seek(scry_tiff_reader *r, const struct scryi_tiff_page *p, scry_error *err)

@@ -196,8 +196,8 @@ static scry_status direct_rect(scry_tiff_reader *r, const struct scryi_tiff_page
 }
 
 /* Decodes a strip or tile into the buffer, unless it is there. */
-static scry_status decode(scry_tiff_reader *r, const struct scryi_tiff_page *p, uint32_t segment,
-                          size_t rows, scry_error *err)
+static scry_status pixels_decode(scry_tiff_reader *r, const struct scryi_tiff_page *p,
+                                 uint32_t segment, size_t rows, scry_error *err)
 {
     size_t bytes;
     scry_status st;
@@ -240,7 +240,7 @@ static scry_status decoded_rect(scry_tiff_reader *r, const struct scryi_tiff_pag
             const size_t left = i * p->seg_x;
             const size_t xa = x0 > left ? x0 : left, xb = pixels_min(x0 + w, left + p->seg_x);
             const uint32_t segment = (uint32_t)(plane + j * p->across + i);
-            if ((st = decode(r, p, segment, rows, err)) != SCRY_OK) return st;
+            if ((st = pixels_decode(r, p, segment, rows, err)) != SCRY_OK) return st;
             for (size_t y = ya; y < yb; y++)
                 if ((st = load_row(r, p, out + (y - y0) * w + (xa - x0),
                                    r->buffer + (y - top) * p->row_bytes, xa - left, xb - xa, sample,

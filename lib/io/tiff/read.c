@@ -30,7 +30,7 @@ void scryi_tiff_warn(scry_tiff_reader *r, const char *fmt, ...)
     va_end(args);
 }
 
-static scry_status open_file(scry_tiff_reader *r, const char *path, scry_error *err)
+static scry_status tiff_read_open_file(scry_tiff_reader *r, const char *path, scry_error *err)
 {
     struct stat info;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO shall not hang us */
@@ -297,7 +297,7 @@ scry_status scryi_tiff_open_chain(scry_tiff_reader **out, const char *path, scry
         st = SCRY_FAIL(err, SCRY_ENOMEM, "TIFF reader");
         goto done;
     }
-    if ((st = open_file(r, path, err)) != SCRY_OK) goto done;
+    if ((st = tiff_read_open_file(r, path, err)) != SCRY_OK) goto done;
     if ((st = scryi_tiff_walk(r, err)) != SCRY_OK) goto done;
     *out = r;
     r = NULL;
@@ -414,7 +414,7 @@ static scry_status find_page(scry_tiff_reader *r, size_t c, size_t z, size_t t,
     return SCRY_OK;
 }
 
-static void calibrate(scry_tiff_reader *r, float *out, size_t n)
+static void tiff_read_calibrate(scry_tiff_reader *r, float *out, size_t n)
 {
     const struct scryi_tiff_page *p = r->base;
     const bool integer = p->format == SAMPLEFORMAT_UINT || p->format == SAMPLEFORMAT_VOID;
@@ -428,7 +428,7 @@ static void calibrate(scry_tiff_reader *r, float *out, size_t n)
             out[i] -= 32768.0f;
 }
 
-static void count(scry_tiff_reader *r, const float *v, size_t n, float *low, float *high)
+static void tiff_read_count(scry_tiff_reader *r, const float *v, size_t n, float *low, float *high)
 {
     size_t nonfinite = 0;
     for (size_t i = 0; i < n; i++) {
@@ -490,8 +490,8 @@ scry_status scry_tiff_read_rect(scry_tiff_reader *r, size_t c, size_t z, size_t 
         r->content.rounded += owner->content.rounded;
         owner->content.rounded = 0;
     }
-    calibrate(r, out, h * w);
-    count(r, out, h * w, &low, &high);
+    tiff_read_calibrate(r, out, h * w);
+    tiff_read_count(r, out, h * w, &low, &high);
     suspect_sign(r, low, high);
     return SCRY_OK;
 }

@@ -131,7 +131,7 @@ static void tiff_write_plan(scry_tiff_writer *w, const scry_tiff_info *like,
 }
 
 /* A deep copy, so that the model may go. */
-static bool own(const void **field, size_t bytes)
+static bool tiff_write_own(const void **field, size_t bytes)
 {
     if (!*field) return true;
     *field = scry_copy(*field, bytes);
@@ -146,7 +146,7 @@ static bool own_all(scry_tiff_info *info)
                              3 * 256 * sizeof *info->colormap, info->imagej_lut_count * 768};
     bool good = true;
     for (size_t i = 0; i < 4; i++)
-        good = own(&owned[i], bytes[i]) && good; /* all, to free all */
+        good = tiff_write_own(&owned[i], bytes[i]) && good; /* all, to free all */
     info->description = owned[0];
     info->channels = owned[1];
     info->colormap = owned[2];
@@ -285,7 +285,7 @@ scry_status scry_tiff_write_plane(scry_tiff_writer *w, size_t c, size_t z, size_
 
 /* ---- finish ---- */
 
-static scry_status check_complete(const scry_tiff_writer *w, scry_error *err)
+static scry_status tiff_write_check_complete(const scry_tiff_writer *w, scry_error *err)
 {
     const scry_tiff_info *info = &w->info;
     if (w->failed) return SCRY_FAIL(err, w->failed, "%s: writing has failed before", w->path);
@@ -344,7 +344,7 @@ scry_status scry_tiff_finish(scry_tiff_writer *w, scry_tiff_written *result, scr
 {
     struct scryi_tiff_tags tags = {0};
     scry_status st;
-    if ((st = check_complete(w, err)) != SCRY_OK) goto done;
+    if ((st = tiff_write_check_complete(w, err)) != SCRY_OK) goto done;
     range_of_all(w);
     w->result.type = w->info.type;
     w->result.bigtiff = w->info.bigtiff;
