@@ -1,6 +1,7 @@
 #include "apps/cli/report.h"
 
 #include "apps/recon/options_report.h"
+#include "apps/recon/report/image_page.h"
 #include "lib/instructions.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
@@ -11,10 +12,6 @@
 #include <stdlib.h>
 #include <math.h>
 #include <string.h>
-
-static const char *const noise_names[] = {[SCRY_NOISE_GAUSSIAN] = "gaussian",
-                                          [SCRY_NOISE_POISSON] = "poisson",
-                                          [SCRY_NOISE_POISSON_GAUSSIAN] = "poisson-gaussian"};
 
 scry_status report_begin(report *r, const char *command, const restore_settings *s,
                          const scry_restore_request *request, const scry_restorer *restorer,
@@ -32,6 +29,9 @@ scry_status report_begin(report *r, const char *command, const restore_settings 
     scry_json_put_string(d, root, "version", SCRY_VERSION);
     scry_json_put_string(d, root, "instructions", scry_instructions());
     scry_json_put_string(d, root, "command", command);
+    scry_json_node *arguments = scry_json_put_array(d, root, "arguments");
+    for (int i = 0; i < s->argument_count; i++)
+        scry_json_put_string(d, arguments, NULL, s->arguments[i]);
     scry_json_put_string(d, root, "method", method ? method->name : "auto");
     if (method) scry_json_put_string(d, root, "method_is", method->exact);
     scry_json_put_integer(d, root, "seed", s->seed);
@@ -63,21 +63,12 @@ void report_file_begin(report *r, const char *in, const char *out)
 /* What the estimate found (lib/stats/noise_identify.h). */
 static void put_noise_model(scry_json *d, scry_json_node *to, const scry_noise_model *m)
 {
-    static const char *const names[] = {"correlated",
-                                        "directional",
-                                        "nonlinear",
-                                        "jpeg",
-                                        "quantised",
-                                        "clipped",
-                                        "variance does not grow",
-                                        "implausible gain",
-                                        "too few pixels"};
     static const char *const ways[] = {"along_y", "diagonal", "along_x"};
     scry_json_node *o = scry_json_put_object(d, to, "estimate");
     scry_json_put_string(d, o, "line", m->line);
     scry_json_node *list = scry_json_put_array(d, o, "findings");
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        if (m->findings >> k & 1) scry_json_put_string(d, list, NULL, names[k]);
+    for (size_t k = 0; scry_noise_finding_name(k); k++)
+        if (m->findings >> k & 1) scry_json_put_string(d, list, NULL, scry_noise_finding_name(k));
     if (m->treatment.name) scry_json_put_string(d, o, "treatment", m->treatment.name);
     scry_json_put_number(d, o, "treatment_size", m->treatment.size);
     scry_json_put_number(d, o, "evidence", m->evidence);
@@ -100,7 +91,7 @@ static void put_noise(scry_json *d, scry_json_node *to, const scry_noise *n,
                       const scry_noise_model *m)
 {
     scry_json_node *o = scry_json_put_object(d, to, "noise");
-    scry_json_put_string(d, o, "kind", noise_names[n->kind]);
+    scry_json_put_string(d, o, "kind", scry_noise_kind_name(n->kind));
     if (n->kind == SCRY_NOISE_GAUSSIAN) {
         scry_json_put_number(d, o, "sigma", n->sigma);
     } else {
@@ -142,11 +133,8 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
 /* Whether anything could be gained, as the default asks. */
 static void put_improvement(scry_json *d, scry_json_node *to, const scry_improvement *i)
 {
-    static const char *const verdicts[] = {[SCRY_IMPROVABLE] = "improvable",
-                                           [SCRY_ONLY_NOISE] = "only noise",
-                                           [SCRY_SHARPER_THAN_PSF] = "sharper than the psf"};
     scry_json_node *o = scry_json_put_object(d, to, "improvement");
-    scry_json_put_string(d, o, "verdict", verdicts[i->verdict]);
+    scry_json_put_string(d, o, "verdict", scry_improvement_name(i->verdict));
     if (i->verdict) scry_json_put_string(d, o, "returned", "unchanged");
     if (i->line[0]) scry_json_put_string(d, o, "line", i->line);
     scry_json_put_number(d, o, "detail_standard_errors", i->detail);
@@ -218,11 +206,16 @@ void report_failure(report *r, const char *in, const scry_error *err)
     scry_json_put_string(r->doc, o, "error", err->text);
 }
 
-scry_status report_write(report *r, const char *path, scry_error *err)
+const scry_json_node *report_finish(report *r)
 {
     scry_json_node *root = scry_json_root(r->doc);
     scry_json_put_number(r->doc, root, "seconds", scry_clock() - r->began);
     scry_json_put_unsigned(r->doc, root, "peak_bytes", scry_memory_peak());
+    return root;
+}
+
+scry_status report_write(const report *r, const char *path, scry_error *err)
+{
     return scry_json_write(r->doc, path, err);
 }
 

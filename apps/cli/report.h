@@ -21,7 +21,9 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
                  const scry_restore_result *result);
 void report_file_end(report *r, const scry_tiff_written *written);
 void report_failure(report *r, const char *in, const scry_error *err);
-scry_status report_write(report *r, const char *path, scry_error *err);
+/* Adds time and memory: the document is whole. */
+const scry_json_node *report_finish(report *r);
+scry_status report_write(const report *r, const char *path, scry_error *err);
 void report_free(report *r); /* accepts a zeroed one */
 
 /* A PNG of input, result and, where there is one, standard deviation: the middle slice of a

@@ -6,6 +6,7 @@
 #include "apps/cli/monitor.h"
 #include "apps/cli/report.h"
 #include "apps/cli/restore_output.h"
+#include "apps/cli/restore_page.h"
 #include "apps/recon/image/blank.h"
 #include "apps/recon/image/residual.h"
 #include "apps/recon/image/stack.h"
@@ -30,6 +31,7 @@ struct run {
     unsigned char *known; /* of one image: what the mask says */
     batch files;
     report report;
+    restore_page page;
     scry_diagnosis_summary summary; /* of one file */
     const char *command;
     char command_line[1024];
@@ -158,8 +160,9 @@ static scry_status restore_image(struct run *run, const image_file *file, restor
                             scry_output_maps_sd(maps, result.maps, n), err);
     if (st == SCRY_OK && run->task != RESTORE_INPAINT)
         scry_restore_keep_missing(&result, &at.image, maps->count, restore_output_has_nan(out));
-    if (st == SCRY_OK)
-        st = restore_output_write(out, &at, &result, take_residual(&result, y, n), err);
+    const float *residual = st == SCRY_OK ? take_residual(&result, y, n) : NULL;
+    if (st == SCRY_OK) st = restore_output_write(out, &at, &result, residual, err);
+    if (st == SCRY_OK) st = restore_page_image(&run->page, &at, &result, residual, maps, err);
     if (st == SCRY_OK) report_item(&run->report, at.c, at.z, at.t, &result);
     if (st == SCRY_OK)
         scry_diagnosis_add(&run->summary, &result.diagnosis,
@@ -203,12 +206,14 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     if ((st = check_file(run, &file, &stack, y, err)) != SCRY_OK) goto done;
     if ((st = restore_output_open(&out, &outputs, i, info, err)) != SCRY_OK) goto done;
     report_file_begin(&run->report, path, to);
+    if ((st = restore_page_file_begin(&run->page, path, to, &stack, err)) != SCRY_OK) goto done;
     run->summary = (scry_diagnosis_summary){0};
     for (size_t k = 0; k < scry_image_stack_count(&stack); k++)
         if ((st = restore_image(run, &file, &out, &stack, k, y, err)) != SCRY_OK) goto done;
     st = restore_output_finish(&out, &written, &run->request.log, err);
     if (st != SCRY_OK) goto done;
     report_file_end(&run->report, &written);
+    if ((st = restore_page_file_end(&run->page, &written, err)) != SCRY_OK) goto done;
     log_diagnosis(run, path);
 done:
     if (st != SCRY_OK) scry_error_name(err, path);
@@ -234,7 +239,8 @@ static scry_status choose_method(struct run *run, scry_error *err)
     scry_status st = method_options(&run->options, method, &s->methods, err);
     if (st == SCRY_OK)
         st = map_options_parse(&run->maps, &run->map_files, &s->maps,
-                               s->preview != NULL && !automatic, &run->options, chains, err);
+                               (s->preview || report_is_page(s->report)) && !automatic,
+                               &run->options, chains, err);
     if (!automatic) run->request.options = &run->options;
     run->request.maps = &run->maps;
     return st;
@@ -251,6 +257,9 @@ static scry_status run_open(struct run *run, restore_settings *s, const cli_pars
     if ((st = choose_method(run, err)) != SCRY_OK) return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
+    if ((st = restore_page_open(&run->page, s->report, run->files.count, err)) != SCRY_OK)
+        return st;
+    run->request.log = restore_page_log(&run->page, run->request.log);
     const char *const names[] = {words->args[words->count - 1], s->report, s->residual,
                                  run->files.folder ? NULL : s->preview}; /* PNGs among TIFFs */
     if ((st = map_files_distinct(&run->maps, &run->map_files, names, 4, err)) != SCRY_OK) return st;
@@ -267,6 +276,7 @@ static scry_status run_open(struct run *run, restore_settings *s, const cli_pars
 static void run_close(struct run *run)
 {
     report_free(&run->report);
+    restore_page_close(&run->page);
     scry_restorer_free(run->restorer);
     scry_free(run->known);
     image_free(&run->mask);
@@ -279,6 +289,13 @@ static restore_task task_of(const cli_command *command)
     return command == &cli_deblur    ? RESTORE_DEBLUR
            : command == &cli_inpaint ? RESTORE_INPAINT
                                      : RESTORE_DENOISE;
+}
+
+static scry_status write_report(struct run *run, const char *path, scry_error *err)
+{
+    const scry_json_node *root = report_finish(&run->report);
+    return run->page.page ? restore_page_write(&run->page, run->command, root, path, err)
+                          : report_write(&run->report, path, err);
 }
 
 static int run_all(const cli_command *command, restore_settings *s, const cli_parse *words)
@@ -312,7 +329,7 @@ static int run_all(const cli_command *command, restore_settings *s, const cli_pa
                 command->name);
         status = CLI_FAILED;
     }
-    if (s->report && !cli_interrupted && report_write(&run->report, s->report, &err) != SCRY_OK)
+    if (s->report && !cli_interrupted && write_report(run, s->report, &err) != SCRY_OK)
         status = cli_failed(command, &err);
 done:
     run_close(run);
@@ -336,6 +353,8 @@ int restore_main(const cli_command *command, int argc, char **argv)
     cli_option options[RESTORE_OPTIONS];
     cli_parse words;
     restore_settings_init(&s, task);
+    s.arguments = argv;
+    s.argument_count = argc;
     restore_options(options, &s, task);
     int status = cli_begin(&words, command, argc, argv, options, &s.methods, ANY_KIND);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;

@@ -19,6 +19,8 @@ typedef struct restore_settings {
     double gain, offset, read_noise, background, sigma;
     bool force, bigtiff, quiet, crop_psf;
     cli_method_values methods;
+    char **arguments; /* of the command line, for reports */
+    int argument_count;
 } restore_settings;
 
 void restore_settings_init(restore_settings *s, restore_task task);

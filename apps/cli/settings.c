@@ -1,6 +1,7 @@
 #include "apps/cli/restore.h"
 
 #include "apps/cli/choices.h"
+#include "apps/cli/restore_page.h"
 #include "lib/io/tiff/tiff.h"
 #include "solvers/roles.h"
 
@@ -115,7 +116,10 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
          "0.1 % of the pixels or change the flux by 0.5 %]"},
         {"compress", CLI_TEXT, &s->compress, "none|deflate|lzw", "of the output [none]"},
         {"bigtiff", CLI_FLAG, &s->bigtiff, NULL, "write BigTIFF even below 4 GB"},
-        {"report", CLI_TEXT, &s->report, "FILE", "write settings, costs and statistics as JSON"},
+        {"report", CLI_TEXT, &s->report, "FILE",
+         "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
+         "page "
+         "with figures and findings"},
         {"preview", CLI_TEXT, &s->preview, "FILE", "write a PNG of input, result and sd"},
         {"residual", CLI_TEXT, &s->residual, "FILE",
          "write what the result leaves unexplained of the input: (input - blurred result) / sd of "
@@ -240,7 +244,7 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .noise = noise_request(s),
                                   .prior = s->prior,
                                   .tile = (size_t)s->tile,
-                                  .predict = s->residual != NULL,
+                                  .predict = s->residual || report_is_page(s->report),
                                   .samples = (size_t)s->samples,
                                   .threads = (size_t)s->threads};
     out->psf.crop = s->crop_psf;

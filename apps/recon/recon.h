@@ -10,9 +10,13 @@
 #include "apps/recon/output_maps.h"    /* sd, quantiles, shares, R-hat and ESS beside the mean */
 #include "apps/recon/diagnosis.h"      /* does the result explain the data, do the chains agree */
 #include "apps/recon/options_report.h" /* the options of a method as JSON */
-#include "apps/recon/run.h"            /* from a posed problem to an answer */
-#include "apps/recon/draw.h"           /* images drawn from a prior */
-#include "apps/recon/transfer.h"       /* spectra for the Gaussian model of an image */
+#include "apps/recon/report/page.h"    /* a report to read: title, log, settings */
+#include "apps/recon/report/image_page.h" /* what it shows of an image */
+#include "apps/recon/report/picture.h"    /* figures of images */
+#include "apps/recon/report/plot.h"       /* plots and spectra */
+#include "apps/recon/run.h"               /* from a posed problem to an answer */
+#include "apps/recon/draw.h"              /* images drawn from a prior */
+#include "apps/recon/transfer.h"          /* spectra for the Gaussian model of an image */
 
 #include "apps/recon/image/image.h"       /* an image and what is known of it */
 #include "apps/recon/image/stack.h"       /* the images of a file */

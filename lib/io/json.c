@@ -302,6 +302,23 @@ bool scry_json_is_object(const scry_json_node *node)
     return cJSON_IsObject(node);
 }
 
+bool scry_json_is_array(const scry_json_node *node)
+{
+    return cJSON_IsArray(node);
+}
+
+const char *scry_json_print(const scry_json_node *node, char *buf, size_t size)
+{
+    if (cJSON_IsString(node)) return node->valuestring;
+    if (cJSON_IsBool(node)) return cJSON_IsTrue(node) ? "yes" : "no";
+    if (cJSON_IsNull(node)) return "-";
+    const double v = cJSON_IsNumber(node) ? node->valuedouble : NAN;
+    if (isnan(v)) return "";
+    const bool whole = fabs(v) < 1e15 && rint(v) >= v && rint(v) <= v;
+    snprintf(buf, size, whole ? "%.0f" : "%.6g", v);
+    return buf;
+}
+
 size_t scry_json_count(const scry_json_node *node)
 {
     size_t count = 0;

@@ -49,6 +49,11 @@ scry_status scry_json_array(const scry_json *doc, const scry_json_node *object, 
                             scry_json_need need, const scry_json_node **out, scry_error *err);
 
 bool scry_json_is_object(const scry_json_node *node);
+bool scry_json_is_array(const scry_json_node *node);
+
+/* A value for people: a string as it is, a number with 6 digits, yes or no, "-" for null; "" for
+ * objects and arrays. buf holds numbers: 32 characters. */
+const char *scry_json_print(const scry_json_node *node, char *buf, size_t size);
 
 /* Children of an array or object, in order: first, next (NULL at the end), and their key. */
 size_t scry_json_count(const scry_json_node *node);

@@ -3,6 +3,7 @@
 # usage: products.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
+page_check=$(realpath "$(dirname "$0")/page_check.py")
 source "$(dirname "$0")/checks.sh"
 export OMP_NUM_THREADS=1
 
@@ -72,5 +73,39 @@ works "a psf that is far too wide" "$scry" deblur camera.tif w.tif \
     --psf gaussian:sigma=6 --report w.json
 holds "is said to be" grep -q "is returned unchanged: the image is sharper than the psf" stderr
 works "unchanged" "$scry" compare w.tif camera.tif --tol 0
+
+# ---- the report as a page ----
+page() { # page NAME FILE words...: well formed; without a word of complaint in a browser
+    local name=$1 file=$2
+    shift 2
+    if command -v python3 >/dev/null; then
+        works "$name is well formed" python3 "$page_check" "$file" "$@"
+    fi
+    command -v chromium >/dev/null || return 0
+    timeout 60 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$here/chromium" \
+        --enable-logging=stderr --dump-dom "file://$here/$file" >dom 2>complaints
+    holds "$name opens in a browser" grep -q "</html>" dom
+    holds "and is not complained about" test "$(grep -c CONSOLE complaints)" = 0
+    rm -rf chromium dom complaints
+}
+command -v chromium >/dev/null || echo "skipped: chromium is not there to open pages"
+odd='a <b> & "c'"'"'s.tif'
+cp camera.tif "$odd"
+works "page" "$scry" deblur "$odd" p.tif $p $camera --prior microscopy --report p.html
+page "the page" p.html "$odd" "How the method was chosen" "Power spectra" "Residual" \
+    "All settings and figures" "--report"
+refuses "it exists" 1 "p.html.*exists" "$scry" deblur camera.tif p2.tif $rl --report p.html
+works "volume" "$scry" simulate --phantom cells --size 6x40x44 --seed 3 volume.tif
+stack="--psf gaussian:sigma=1,sigma_z=1 --sigma 0.02 --method diffpir --steps 2 --samples 2"
+works "page of a volume, with an sd" "$scry" deblur volume.tif v.tif $stack --sd vsd.tif \
+    --report v.html
+page "of a volume" v.html "from the side" "Standard deviation of the draws" "PSF along z"
+mkdir many
+works "page of two files" "$scry" deblur camera.tif dim.tif many $rl --report m.html
+page "of two files" m.html "camera.tif" "dim.tif"
+works "page of noise" "$scry" deblur noise.tif n2.tif $p --report n.html
+page "of noise" n.html "Returned unchanged."
+works "page of a denoiser" "$scry" denoise camera.tif d2.tif $camera --report d.html
+page "of a denoiser" d.html "denoiser"
 
 [ "$failures" = 0 ]

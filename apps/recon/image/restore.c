@@ -36,6 +36,7 @@ void scry_restore_result_free(scry_restore_result *r)
     scry_free(r->mean);
     scry_free(r->maps);
     scry_free(r->predicted);
+    scry_free(r->psf);
     *r = (scry_restore_result){0};
 }
 
@@ -80,7 +81,19 @@ static scry_status check_image(const scry_image *image, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status restore_collect(scry_restore_result *out, const struct scryi_image_posterior *p,
+/* What the result keeps of the problem. */
+static void keep_parts(scry_restore_result *out, struct scryi_image_posterior *p)
+{
+    out->noise = p->noise;
+    out->noise_model = p->noise_model;
+    out->map = p->physical;
+    out->excluded = p->excluded;
+    out->psf = p->psf;
+    out->psf_space = p->ps;
+    p->psf = NULL; /* the result's now */
+}
+
+static scry_status restore_collect(scry_restore_result *out, struct scryi_image_posterior *p,
                                    const scry_restorer *r, const scry_image *image,
                                    const scry_recon_result *run, scry_error *err)
 {
@@ -102,10 +115,7 @@ static scry_status restore_collect(scry_restore_result *out, const struct scryi_
     out->start = run->start;
     out->diagnosis = run->diagnosis;
     out->work_bytes = run->forecast_bytes;
-    out->noise = p->noise;
-    out->noise_model = p->noise_model;
-    out->map = p->physical;
-    out->excluded = p->excluded;
+    keep_parts(out, p);
     if (r->setup.has_pool) out->layout = r->setup.layout;
     for (size_t i = 0; i < n; i++) {
         if (p->outside[i]) out->mean[i] = image->pixels[i]; /* nothing was there to restore */
@@ -275,10 +285,7 @@ static scry_status keep_image(scry_restore_result *out, scry_restorer *r, const 
                            p.physical.scale);
         st = predict_data(&out->predicted, &p, u, err);
     }
-    out->noise = p.noise;
-    out->noise_model = p.noise_model;
-    out->map = p.physical;
-    out->excluded = p.excluded;
+    keep_parts(out, &p);
     for (size_t i = 0; i < scry_space_count(&image->space) && st == SCRY_OK; i++)
         if (p.known[i]) out->flux_in += scry_noise_to_physical(&p.noise, (double)image->pixels[i]);
     out->flux_out = out->flux_in;

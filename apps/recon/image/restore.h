@@ -64,10 +64,12 @@ typedef struct scry_restore_request {
 
 /* Everything in the unit of the file, on the image's grid. */
 typedef struct scry_restore_result {
-    float *mean, *maps;   /* an image; one for each of the maps, NULL without */
-    float *predicted;     /* what the mean predicts of the measurement, A mean; NaN where no pixel
-                             was measured; NULL: not asked for */
-    scry_options options; /* that were used */
+    float *mean, *maps; /* an image; one for each of the maps, NULL without */
+    float *predicted;   /* what the mean predicts of the measurement, A mean; NaN where no pixel
+                           was measured; NULL: not asked for */
+    float *psf;         /* that was used, sum 1; NULL: no blur */
+    scry_space psf_space;
+    scry_options options;         /* that were used */
     scry_judgement judgement;     /* that chose them; count 0: the request named the method */
     scry_improvement improvement; /* whether the image is its own result, and why; its options then
                                      name no method */
