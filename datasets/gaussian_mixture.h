@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A Gaussian mixture of R^n as plain numbers,  x ~ sum_k weight_k N(mean_k, cov_k),  and all that
- * is known of it: the ground truth that posterior samplers are measured against. Dense, double,
- * row-major, n up to some hundreds. Shares no code with the priors and operators that it judges.
- * Immutable; threads share it. */
+/* A Gaussian mixture of R^n in dense form,  x ~ sum_k weight_k N(mean_k, cov_k),  and its closed
+ * forms: the ground truth for tests of posterior samplers. Dense, double, row-major, n up to some
+ * hundreds. Shares no code with the priors and operators that it judges. Immutable; threads share
+ * it. */
 typedef struct scry_gaussian_mixture {
     size_t n, count;
     double *weight; /* count, sum 1 */

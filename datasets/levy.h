@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* The benchmark of Zach, Haouchat & Unser (ICLR 2026, arXiv:2509.12821): discrete Levy processes
- * x_i = u_1 + ... + u_i measured as y = A x + sigma n, whose posteriors Gibbs sampling knows.
+ * x_i = u_1 + ... + u_i measured as y = A x + sigma n, whose posteriors are known by Gibbs
+ * sampling.
  *
  *   denoise     A = I
  *   deconvolve  circular convolution with a Gaussian of sd 2 cut to 13 taps of sum 1 (fewer on
@@ -17,8 +18,8 @@
  *               frequencies (0 with them) and of a random 40 % of the others
  *
  * sigma is set by the signal-to-noise ratio: 10 log10 of the median, over signals, of
- * mean_j (A x)_j^2, over sigma^2. The shares of entries and of frequencies are ours; the published
- * ones are fixed draws of their own. */
+ * mean_j (A x)_j^2, over sigma^2. The shares of entries and of frequencies are our choice; the
+ * published problems are fixed draws. */
 typedef enum scry_levy_kind {
     SCRY_LEVY_DENOISE = 0,
     SCRY_LEVY_DECONVOLVE,
@@ -43,7 +44,8 @@ scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *i
                               scry_levy_kind kind, double snr, uint64_t seed, scry_error *err);
 void scry_levy_clear(scry_levy *problem); /* what it points to */
 
-/* Root of the median, over signals, of mean_i x_i^2: what to divide by for a range near [-1, 1]. */
+/* Root of the median, over signals, of mean_i x_i^2: the divisor that gives a range near [-1, 1].
+ */
 scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_increments *increments,
                                 scry_error *err);
 
@@ -58,7 +60,7 @@ scry_status scry_levy_measure(float *y, const scry_levy *problem, const float *x
  * information of y about u), and an exact draw of u given both by Cholesky factors of (A C)^T (A C)
  * / sigma^2 + diag(1 / w),   x = C u. Cost of a sweep n^3 / 3. */
 typedef struct scry_levy_gibbs {
-    size_t burn_in, sweeps; /* left out; used, a multiple of 20 */
+    size_t burn_in, sweeps; /* discarded; used, a multiple of 20 */
     size_t keep;            /* samples kept, evenly spaced; at most sweeps */
     uint64_t seed;
 } scry_levy_gibbs;

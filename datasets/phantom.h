@@ -10,7 +10,7 @@
 SCRY_BEGIN
 
 /* A field of fluorescent cells: nuclei with chromatin texture and nucleoli, curved filaments around
- * them that cross the cell body, puncta, and faint cytoplasm. A truth to simulate from.
+ * them that cross the cell body, puncta, and faint cytoplasm. The ground truth of simulations.
  *
  *   out    s->dims = (y, x) or (z, y, x), values in [0, 1], the brightest pixel 1
  *   scale  diameter of a nucleus in pixels, at least 4; 0: 48. Filaments and puncta keep a width of

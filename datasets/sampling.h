@@ -10,9 +10,10 @@
 
 SCRY_BEGIN
 
-/* Which samples of k-space are taken. n lines of phase encoding, the centre of k-space at
- * floor(n/2); R is the acceleration asked for, c the share of the fully sampled centre. What comes
- * out is close to R by each pattern's own rule: count, and tell the user n / count.
+/* Which samples of k-space are acquired. n lines of phase encoding, the centre of k-space at
+ * floor(n/2); R is the requested acceleration, c the share of the fully sampled centre. The
+ * acceleration that results is close to R, by each pattern's own rule: count the lines, and report
+ * n / count.
  *
  * Patterns of whole lines. Those of fastMRI (Zbontar et al. 2018, arXiv:1811.08839) are the masks
  * of its reference code bit for bit; nl = round(n c), half to even, lines from (n - nl + 1) / 2 on.
@@ -27,7 +28,7 @@ SCRY_BEGIN
  *   POISSON              Poisson disc, sparser outwards: points in random order, each taken when it
  *                        lies in none of the discs of radius r0 (1 + 2 q) u around those before,
  *                        q = distance from the centre over that of an edge, u uniform on .75..1.25
- *                        (of one size they fall into a regular lattice on the grid, whose aliases
+ *                        (discs of one size would form a regular lattice on the grid, whose aliases
  *                        are coherent); r0 the largest that leaves round(ny nx / R) points: that
  *                        many are taken
  *   RADIAL               diameters of the ellipse that touches the edges, turned by the golden
@@ -66,7 +67,7 @@ typedef struct scry_sampling {
 /* line[n] = 1 or 0.
  * EINVAL: R or c out of range, a centre that rounds to no line although c > 0, that alone is more
  *         than n/R where a pattern keeps to n/R, or a mask that misses the centre of k-space;
- *         EUNSUP: a pattern of points, choices for a pattern that is not of fastMRI; ENOMEM */
+ *         EUNSUP: a pattern of points, or choices for a pattern that is not fastMRI's; ENOMEM */
 scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampling *s,
                                 scry_error *err);
 

@@ -32,7 +32,8 @@ enum { SCRY_SCANNER_ORDER = 3, SCRY_SCANNER_TERMS = 49 /* (2 ORDER + 1)^2 */ };
 scry_status scry_scanner_coils(scry_complex *maps, scry_complex_double *coefficients, size_t coils,
                                size_t ny, size_t nx, uint64_t seed, scry_error *err);
 
-/* Exact k-space of the head of Shepp & Logan, as wide as the field of view, through those coils:
+/* Exact k-space of the head of Shepp & Logan, as wide as the field of view, received by those
+ * coils:
  *
  *   X_c[k] = sqrt(ny nx) sum_pq a_c[q][p] H(k - (p, q)/2),
  *   H(k) = sum_e v a b J1(2 pi s)/s exp(-2 pi i k.r0),  s^2 = (a k.u)^2 + (b k.v)^2
@@ -57,7 +58,7 @@ scry_status scry_scanner_image(scry_complex *kspace, const scry_complex *image,
 void scry_scanner_phase(scry_complex *image, size_t ny, size_t nx, double radians, uint64_t seed);
 
 /* kspace += sigma n, E|n|^2 = 1: sigma / sqrt(2) per real component. Entry i draws element first +
- * i of the stream of seed, so that slices of one volume have noise of their own. */
+ * i of the stream of seed, so that each slice of a volume has its own noise. */
 void scry_scanner_noise(scry_complex *kspace, size_t n, double sigma, uint64_t seed, size_t first);
 
 SCRY_END

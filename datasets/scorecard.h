@@ -3,13 +3,13 @@
 
 #include "datasets/gaussian_mixture.h"
 
-/* How right the samples of a posterior are. For each of B measurements y_b, drawn from the model, K
- * samples of the method under test meet the exact posterior p(x | y_b), of mean m, covariance P
- * with eigenvalues l_i (in decreasing order) and components' weights w_k:
+/* Measures how correct the samples of a posterior are. For each of B measurements y_b, drawn from
+ * the model, K samples of the method under test are compared with the exact posterior p(x | y_b),
+ * of mean m, covariance P with eigenvalues l_i (in decreasing order) and components' weights w_k:
  *
  *   bias_prior    root mean square over measurements and pixels of (mean of samples - m) in units
- *                 of the prior's sd; what K samples scatter is subtracted (its square can come out
- *                 negative: then 0 is told)
+ *                 of the prior's sd; the scatter of K samples is subtracted (if the square becomes
+ *                 negative, 0 is reported)
  *   bias_post     the same in units of the posterior's sd
  *   sd            sd of the samples / sqrt(l_i) along eigen-direction i, variances averaged over
  *                 measurements: smallest, median, largest
@@ -20,8 +20,8 @@
  *   inside50, 90  share of the samples inside the smallest region that holds 50 or 90 % of the
  *                 exact posterior (an ellipsoid of chi-square radius, for a Gaussian)
  *
- * Errors are standard errors by the jackknife over measurements, so they hold the scatter of the
- * samples and that of the measurements. */
+ * Errors are standard errors by the jackknife over measurements, so they include the scatter of the
+ * samples and of the measurements. */
 typedef struct scry_scorecard scry_scorecard;
 
 typedef struct scry_score {

@@ -3,10 +3,10 @@
 
 #include "lib/status.h"
 
-/* A file that appears whole: it is written under another name in the folder of its target, which
- * takes the target's name when it is complete. */
+/* A file that appears whole or not at all: it is written under another name in the target's folder,
+ * and renamed when it is complete. */
 typedef struct scryi_atomic_file {
-    char *path, *temp; /* temp NULL: nothing is pending */
+    char *path, *temp; /* temp NULL: no file is being written */
 } scryi_atomic_file;
 
 /* Makes the empty file p->temp, whose name ends like path (".nii.gz": libraries look at endings),
@@ -14,7 +14,7 @@ typedef struct scryi_atomic_file {
  * errors  EINVAL: path is a folder; EIO: cannot write there; ENOMEM */
 scry_status scryi_atomic_file_create(scryi_atomic_file *p, const char *path, const char *ending,
                                      scry_error *err);
-/* Renames, replacing path. Nothing is pending after it. EIO leaves path as it was. */
+/* Renames the file, replacing path. EIO leaves path as it was. */
 scry_status scryi_atomic_file_commit(scryi_atomic_file *p, scry_error *err);
 /* Removes what was written; accepts a zeroed or committed one. */
 void scryi_atomic_file_abandon(scryi_atomic_file *p);

@@ -9,8 +9,8 @@
 struct ticket {
     struct ticket *next;
     pthread_cond_t turn;
-    bool called;  /* a thread is its */
-    bool answers; /* its request was not answered yet: it is to do that */
+    bool called;  /* it has a thread */
+    bool answers; /* its request still waits, and this worker is to serve it */
     scry_call_batcher_run *run;
     const void *with;
     void *request;
@@ -21,12 +21,12 @@ struct queue {
     size_t count;
 };
 
-/* Between calls a free thread means that both queues are empty: dispatch sees to it. So somebody
- * runs as long as there are workers, and every one gets its turn. */
+/* Between calls a thread is free only when both queues are empty (batcher_dispatch). So one worker
+ * always runs as long as there are workers, and each of them gets its turn. */
 struct scry_call_batcher {
     pthread_mutex_t lock;
     size_t threads, workers, running;
-    struct queue ready; /* could go on */
+    struct queue ready; /* able to continue */
     struct queue asking;
 };
 
@@ -73,8 +73,8 @@ void scry_call_batcher_free(scry_call_batcher *m)
     scry_free(m);
 }
 
-/* Free threads go to those who can go on, since these ask again and make batches large; then to
- * whoever has asked for longest, to answer. */
+/* Free threads go first to workers that can continue, since their next requests make batches large;
+ * then to the worker whose request has waited longest, to serve the batch. */
 static void batcher_dispatch(scry_call_batcher *m)
 {
     while (m->running < m->threads) {
@@ -117,14 +117,14 @@ void scry_call_batcher_leave(scry_call_batcher *m)
     pthread_mutex_unlock(&m->lock);
 }
 
-/* Of the workers, what falls to one thread. */
+/* How many workers there are for one thread. */
 static size_t batcher_share(const scry_call_batcher *m)
 {
     const size_t n = (m->workers + m->threads - 1) / m->threads;
     return n < SCRY_CALL_BATCHER_MAX ? n : SCRY_CALL_BATCHER_MAX;
 }
 
-/* Answers t and those who ask the same, oldest first, with the lock given up meanwhile. */
+/* Serves t and the requests of the same kind, oldest first, with the lock released meanwhile. */
 static void batcher_answer(scry_call_batcher *m, struct ticket *t)
 {
     struct ticket *others[SCRY_CALL_BATCHER_MAX];

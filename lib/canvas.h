@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Drawing by rows of RGB bytes, for previews and plots: rectangles, capitals, colour maps. What
- * falls outside is left out. */
+/* Drawing by rows of RGB bytes, for previews and plots: rectangles, capitals, colour maps. Anything
+ * outside the canvas is cut off. */
 typedef struct scry_canvas {
     uint8_t *rgb; /* ny x nx x 3 */
     size_t ny, nx;
@@ -17,7 +17,7 @@ typedef struct scry_colour {
     uint8_t r, g, b;
 } scry_colour;
 
-/* All of one colour. ESHAPE: a side is 0; ENOMEM */
+/* A canvas of one colour. ESHAPE: a side is 0; ENOMEM */
 scry_status scry_canvas_create(scry_canvas *out, size_t ny, size_t nx, scry_colour background,
                                scry_error *err);
 void scry_canvas_free(scry_canvas *c); /* accepts a zeroed one */
@@ -25,14 +25,14 @@ void scry_canvas_free(scry_canvas *c); /* accepts a zeroed one */
 void scry_canvas_fill(const scry_canvas *c, size_t y, size_t x, size_t ny, size_t nx,
                       scry_colour colour);
 
-/* Glyphs are 3 x 5 dots of dot x dot pixels, one dot apart; lower case is written as capitals, and
- * what the font does not have as '?'. */
+/* Glyphs are 3 x 5 dots of dot x dot pixels, one dot apart; lower case is drawn as capitals, and a
+ * character that the font lacks as '?'. */
 enum { SCRY_GLYPH_ADVANCE = 4, SCRY_GLYPH_HEIGHT = 5 }; /* in dots */
 typedef enum scry_direction {
     SCRY_TEXT_RIGHT = 0,
     SCRY_TEXT_UP /* turned left: y, x is the lower left corner, where the text begins */
 } scry_direction;
-/* As many letters as have room in `length` pixels; 0: all. */
+/* Draws as many letters as fit in `length` pixels; 0: all. */
 void scry_canvas_text(const scry_canvas *c, size_t y, size_t x, size_t length, size_t dot,
                       scry_direction direction, scry_colour colour, const char *text);
 size_t scry_canvas_text_length(const char *text, size_t dot); /* pixels */

@@ -11,9 +11,10 @@
  *   forward   X[k] = sum_j x[j] exp(-2 pi i sum_a j_a k_a / n_a)
  *   backward  x[j] = sum_k X[k] exp(+2 pi i sum_a j_a k_a / n_a)
  *
- * Neither is scaled: backward(forward(x)) = N x, N = prod(dims). The factor 1/N or 1/sqrt(N)
- * belongs in the multiplier between the two, where it costs nothing. Index 0 is the origin (no
- * shifts). Real transforms keep the non-negative half of the last axis: dims[rank-1]/2 + 1 bins.
+ * Neither transform is scaled: backward(forward(x)) = N x, N = prod(dims). The factor 1/N or
+ * 1/sqrt(N) belongs in the multiplier between the two transforms, where it costs nothing. Index 0
+ * is the origin (no shifts). Real transforms keep the non-negative half of the last axis:
+ * dims[rank-1]/2 + 1 bins.
  *
  * Plans are deterministic: the same dims give the same bits on the same machine, in every run and
  * for every number of threads. They are immutable and shared by threads; each execution brings its
@@ -25,13 +26,13 @@ typedef enum scry_fft_effort {
     SCRY_FFT_MEASURE   /* FFTW_MEASURE, wisdom kept in the user's cache; bits depend on it */
 } scry_fft_effort;
 
-/* Process-wide choice for plans made from now on. Default SCRY_FFT_ROWS. Measured plans run on one
+/* A process-wide choice for the plans that follow. Default SCRY_FFT_ROWS. Measured plans run on one
  * thread and take seconds to find for large transforms; tests/bench/bench_fft compares the two. */
 void scry_fft_set_effort(scry_fft_effort effort);
 
 /* rank 1 to 3, dims slowest first. ESHAPE: another rank, a length of 0 or over 2^26, or a product
- * that overflows; ENOMEM. Large ROWS transforms use the threads OpenMP offers when the plan is
- * made. */
+ * that overflows; ENOMEM. Large ROWS transforms use as many threads as OpenMP offers when the plan
+ * is made. */
 scry_status scry_fft_create_real(scry_fft **out, int rank, const size_t *dims, scry_error *err);
 scry_status scry_fft_create_complex(scry_fft **out, int rank, const size_t *dims, scry_error *err);
 void scry_fft_free(scry_fft *f);

@@ -10,14 +10,14 @@ SCRY_BEGIN
  * those loops several times, and takes the widest set that the processor has:
  *   avx512    AVX-512 F, BW, CD, DQ and VL
  *   avx2      AVX2 and FMA
- *   baseline  what the compiler was told to take for granted
+ *   baseline  what the compiler may assume of every processor
  * A build for one processor (SCRY_NATIVE=ON) has `native` alone. Results of the sets differ by the
  * rounding of single operations. */
 const char *scry_instructions(void);
 
-/* Takes the set of this name. Call it before anything else: objects that exist keep the layout of
- * the set that they were made for.
- * errors  EINVAL: a name that is not above; EUNSUP: not in this build, or not in this processor */
+/* Chooses the set of this name. Call it before any other function: existing objects keep the layout
+ * of the set for which they were made.
+ * errors  EINVAL: no such name; EUNSUP: the build or the processor lacks this set */
 scry_status scry_instructions_set(const char *name, scry_error *err);
 
 SCRY_END

@@ -25,7 +25,7 @@
 #include "lib/increments.h"     /* distributions of the jumps of a Levy process */
 
 #include "lib/fft.h"                   /* Fourier transforms */
-#include "lib/stats/fission.h"         /* a measurement in two independent parts */
+#include "lib/stats/fission.h"         /* splitting a measurement into two independent ones */
 #include "lib/stats/metrics.h"         /* PSNR, SSIM, Fourier ring correlation */
 #include "lib/stats/noise.h"           /* noise of an image, and of its camera */
 #include "lib/stats/noise_identify.h"  /* which noise an image has, tested */

@@ -60,7 +60,7 @@ size_t scry_memory_live(void)
     return atomic_load(&live);
 }
 
-size_t scry_memory_asked(void)
+size_t scry_memory_requested(void)
 {
     return asked;
 }

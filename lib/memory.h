@@ -19,7 +19,8 @@ void scry_free(void *p);
 /* A copy of n bytes, as scry_alloc. */
 void *scry_copy(const void *src, size_t bytes);
 
-/* Bytes rounded up to SCRY_ALIGN: for carving one work block into parts. */
+/* Bytes rounded up to a multiple of SCRY_ALIGN: for carving arrays out of one block of scratch
+ * memory. */
 size_t scry_align_up(size_t bytes);
 
 SCRY_END

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-/* A loop with the static schedule and a team of `threads`, where that is more than 1. The clause
- * `omp parallel for if (...)` starts a team of one otherwise, which allocates and signals: more
- * work than a small loop itself. Pragmas inside are written _Pragma. */
+/* A loop with the static schedule and a team of `threads`, where that is more than 1. (`omp
+ * parallel for if (...)` would start a team of one otherwise, which allocates and signals: more
+ * work than a small loop itself.) Pragmas inside are written _Pragma. */
 #define SCRY_PARALLEL_FOR(threads, ...)                                                            \
     do {                                                                                           \
         const int team_ = (threads);                                                               \
@@ -20,7 +20,7 @@
 
 /* More than three processes on every two processors (mean of the last minute; false where there is
  * no /proc/loadavg). The threads of a leaf loop then wait for each other, milliseconds at every
- * loop: one thread is faster. Whole chains and slices at a time still gain. */
+ * loop: one thread is faster. Running whole chains or slices in parallel still helps. */
 bool scry_machine_busy(void);
 
 #endif

@@ -5,10 +5,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Progress of long work, driven by the program that does it: one line redrawn in place on a
- * terminal (ten times a second at most), a plain line at every tenth part otherwise. Nothing is
- * printed when `to` is NULL. A plain struct of the caller; start, update any number of times,
- * end. */
+/* Progress of long work: one line redrawn in place on a terminal (ten times a second at most), a
+ * plain line at every tenth part otherwise. Nothing is printed when `to` is NULL. The caller owns
+ * the struct: start, update any number of times, end. */
 typedef struct scry_meter {
     FILE *to;
     bool terminal;
@@ -17,15 +16,16 @@ typedef struct scry_meter {
     char label[64];
 } scry_meter;
 
-/* Seconds since some moment: differences tell how long something took. */
+/* Seconds since an arbitrary moment: only differences have a meaning. */
 double scry_clock(void);
 
 void scry_meter_start(scry_meter *m, FILE *to, const char *label);
 
-/* done of total steps (total 0: unknown). note, may be NULL, is shown behind: "sigma 0.31". */
+/* done of total steps (total 0: unknown). note, which may be NULL, is shown after the bar: "sigma
+ * 0.31". */
 void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note);
 
-/* Ends the line, with what came out: "done", "stopped". */
+/* Ends the line with a last note: "done", "stopped". */
 void scry_meter_end(scry_meter *m, const char *note);
 
 #endif

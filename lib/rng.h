@@ -10,10 +10,10 @@ SCRY_BEGIN
 
 /* Counter-based random numbers, Philox4x32-10 (Salmon et al., SC 2011). A draw is a function of
  * (seed, chain, step, element) alone: no state, so results do not depend on threads, on batch size
- * or on what was drawn before. `step` numbers the draws inside a chain; a method with several
- * draws a step uses scry_rng_step(step, draw). */
+ * or on what was drawn before. `step` numbers the draws inside a chain; a method that draws several
+ * times in a step uses scry_rng_step(step, draw). */
 
-/* step and draw (< 16) in one number. */
+/* Combines step and draw (< 16) into one number. */
 uint32_t scry_rng_step(size_t step, unsigned draw);
 
 /* out[i] ~ N(0, 1) for elements first .. first + n - 1. */

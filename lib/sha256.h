@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* SHA-256 (FIPS 180-4): names the exact weights or data behind a result, and can be checked with
- * the system's sha256sum. */
+/* SHA-256 (FIPS 180-4): identifies the weights or data behind a result; sha256sum prints the same.
+ */
 typedef struct scry_sha256 {
     uint32_t state[8];
     uint64_t bytes;

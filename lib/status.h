@@ -5,7 +5,8 @@
 
 SCRY_BEGIN
 
-/* How every part of scry reports failure: a code is returned, the words and numbers go in `err`. */
+/* How every part of scry reports a failure: the function returns a code, and puts words and numbers
+ * into `err`. */
 
 typedef enum scry_status {
     SCRY_OK = 0,
@@ -13,9 +14,9 @@ typedef enum scry_status {
     SCRY_ESHAPE,   /* spaces or dims do not fit together */
     SCRY_ENOMEM,   /* memory was refused */
     SCRY_EIO,      /* the system refused to read or write */
-    SCRY_EFORMAT,  /* a file is not what it should be */
+    SCRY_EFORMAT,  /* a file is damaged, or of another format */
     SCRY_ENUMERIC, /* NaN, infinity, or a breakdown of an algorithm */
-    SCRY_EUNSUP,   /* legal, but this object cannot do it */
+    SCRY_EUNSUP,   /* a legal request that this object cannot serve */
     SCRY_ESTOP     /* the caller asked to stop */
 } scry_status;
 
@@ -24,7 +25,8 @@ typedef struct scry_error {
     char where[48], text[512]; /* who detected it; the values: "axis 1: psf 65 exceeds image 64" */
 } scry_error;
 
-/* Keeps the first failure, so start from {0}; err may be NULL. Returns code for the caller. */
+/* Records a failure in `err` and returns `code`. A struct that holds a failure keeps it, so start
+ * from {0}. err may be NULL. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif
@@ -33,8 +35,8 @@ scry_fail(scry_error *err, scry_status code, const char *where, const char *fmt,
 
 #define SCRY_FAIL(err, code, ...) scry_fail((err), (code), __func__, __VA_ARGS__)
 
-/* Puts "name: " before the words of a failure that does not hold the name already: whoever found
- * the fault may not know the file. err, name may be NULL. */
+/* Puts "name: " before the text of a failure unless the text holds the name already: the function
+ * that found the fault may not know which file it read. err, name may be NULL. */
 void scry_error_name(scry_error *err, const char *name);
 
 /* A short name for a code: "invalid argument". Never NULL. */

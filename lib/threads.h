@@ -5,9 +5,9 @@
 
 SCRY_BEGIN
 
-/* Threads of the leaf loops, for the whole process. Results never depend on it. */
+/* How many threads the inner loops use, for the whole process. Results do not depend on it. */
 
-/* n >= 1; 0 gives back the default: OMP_NUM_THREADS, else every processor. */
+/* n >= 1; 0 restores the default: OMP_NUM_THREADS, else all processors. */
 void scry_threads_set(int n);
 int scry_threads(void);
 

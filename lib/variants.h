@@ -1,7 +1,7 @@
 #ifndef SCRY_LIB_VARIANTS_H
 #define SCRY_LIB_VARIANTS_H
 
-/* Of this house, not of its users: how inner loops exist once for each instruction set.
+/* Internal to scry: inner loops are compiled once for each instruction set.
  *
  * CMake compiles every file whose name ends in loops.c once for each set, with SCRYI_SUFFIX the
  * name of the set. Such a file keeps all of its functions static and exports one constant table of
@@ -9,14 +9,14 @@
  *     const struct scryi_loops SCRYI_VARIANT(scryi_loops) = {...};
  * which its header declares by SCRYI_VARIANTS(struct scryi_loops, scryi_loops). Others call
  *     SCRYI_BEST(scryi_loops)->add(...)
- * Nothing of a set may leak into code that runs on any processor, so these files export nothing
- * else, and include no header that defines functions which are not inline. */
+ * Code compiled for one set must not be linked into code for all processors, so these files export
+ * nothing else, and include no header that defines functions which are not inline. */
 
 #define SCRYI_PASTE_(a, b) a##_##b
 #define SCRYI_PASTE(a, b) SCRYI_PASTE_(a, b)
 #define SCRYI_VARIANT(name) SCRYI_PASTE(name, SCRYI_SUFFIX)
 
-/* 0 baseline, 1 avx2, 2 avx512: the one that lib/instructions.h tells of. */
+/* 0 baseline, 1 avx2, 2 avx512: the set that scry_instructions names. */
 int scryi_variant(void);
 
 #ifdef SCRYI_HAVE_VARIANTS

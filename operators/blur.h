@@ -13,21 +13,21 @@ SCRY_BEGIN
  *   y[i] = sum_k h[k] x[i + c - k]
  *
  *   SCRY_PERIODIC  dom == cod == image, indices taken modulo the image; the SVD is known.
- *   SCRY_OPEN      light enters from outside the field of view: x lives on a domain that covers all
- *                  that the image sees (scry_blur_domain), y on the image. A 1 = sum(h) everywhere:
- *                  no dark frame, no wrap-around.
+ *   SCRY_OPEN      light enters from outside the field of view: x lives on a domain that covers
+ *                  everything from which light reaches the image (scry_blur_domain), y on the
+ *                  image. A 1 = sum(h) everywhere: no dark frame, no wrap-around.
  *   SCRY_JOINED    as open, but opposite edges share one margin: an entry beyond one edge is also
- *                  beyond the other one, at the rest of the distance. No pixel of the image sees
- *                  another one through the margin, and the domain is half a psf shorter.
- * h is used as it is: normalised, when A 1 = 1 is wanted. Real images only. */
+ *                  beyond the other. The margin is long enough that no pixel of the image receives
+ *                  light from another one through it, and the domain is half a psf shorter.
+ * h is not rescaled: normalise it where A 1 = 1 is wanted. Real images only. */
 typedef enum scry_boundary { SCRY_PERIODIC = 0, SCRY_OPEN, SCRY_JOINED } scry_boundary;
 
 /* The domain of a blur and the image's place in it. Each blurred axis of k psf entries has at least
  * image + k - 1 entries (open) or image + k/2 (joined), rounded up to a size that transforms fast;
- * the last two axes to a `multiple` (what a network wants, 1 if nothing does). The surplus is split
- * between both sides. Periodic: the image itself.
- *   psf     at most 2 n - 1 entries on an axis of n pixels: no pixel sees farther than that inside
- *           the image; periodic: at most n
+ * the last two axes to a multiple of `multiple` (as a network needs; 1 where there is none). The
+ * surplus is split between both sides. Periodic: the image itself.
+ *   psf     at most 2 n - 1 entries on an axis of n pixels (no two pixels of the image are farther
+ *           apart); periodic: at most n
  * errors  ESHAPE: not spaces, psf of another rank than 1 to 3 or of more axes than the image, psf
  *         too long on an axis; EINVAL: multiple 0 or with a factor beyond 2, 3, 5, 7;
  *         EUNSUP: complex */
@@ -35,7 +35,7 @@ scry_status scry_blur_domain(scry_window *out, const scry_space *image, const sc
                              scry_boundary boundary, size_t multiple, scry_error *err);
 
 typedef struct scry_blur_params {
-    const float *psf; /* copied in effect: its transform is kept */
+    const float *psf; /* not kept: its transform is */
     scry_space psf_space;
     scry_boundary boundary;
     size_t multiple; /* as above; 0: 1; periodic: ignored */

@@ -7,18 +7,19 @@
 /* Pixels of a camera image that hold no measurement, found from the image itself. Each finder works
  * on the planes of the last two axes, one by one.
  *
- *   saturated  at or above `saturation`; and, whatever that is, the largest value of the image when
- *              it piles up there: at least 8 pixels, and twice as many as at any of the next
- *              8 values
+ *   saturated  at or above `saturation`; and, whatever `saturation` is, the largest value of the
+ *              image when many pixels have it: at least 8 pixels, and twice as many as at any of
+ *              the next 8 values
  *   lines      whole rows or columns of one value
  *   blocks     patches of one value, unions of squares of side `block`
  *   hot, dead  more than `threshold` local standard deviations above or below the median of the
- *              5 x 5 neighbours, and 3 times as far from it as all but two of the 8 next ones: the
- *              image of a point is wider than that once its sd is 0.7 pixel. The deviation is the
- *              larger of that of the neighbours (80 % quantile) and that of the plane (median
- *              absolute), and never less than the step between the values of the image.
- * Lines and blocks must stand out: of the pixels next to them half (lines) or nine in ten (blocks)
- * hold another value. A dark field that counted nothing is a measurement, and frays at its border.
+ *              5 x 5 neighbours, and 3 times as far from it as all but two of its 8 neighbours: the
+ *              image of a point is wider once its sd is 0.7 pixel. The local standard deviation is
+ *              the larger of two estimates, from the neighbours (80 % quantile) and from the plane
+ *              (median absolute deviation), and never less than the step between the values of the
+ *              image.
+ * Lines and blocks must stand out: half (lines) or nine tenths (blocks) of the pixels next to them
+ * have another value. A dark region without counts is a measurement, and its border is irregular.
  * Pixels that are not finite are always unknown. */
 enum scry_defect {
     SCRY_DEFECT_SATURATED = 1,
@@ -31,9 +32,10 @@ enum scry_defect {
 
 typedef struct scry_defect_opts {
     unsigned find;     /* enum scry_defect */
-    double saturation; /* unit of the image; INFINITY: only what piles up */
+    double saturation; /* unit of the image; INFINITY: only the largest value, where many pixels
+                          have it */
     double threshold;  /* sds, of hot and dead pixels */
-    size_t block;      /* pixels, side of the least patch */
+    size_t block;      /* pixels, side of the smallest patch */
 } scry_defect_opts;
 
 typedef struct scry_defects {                 /* each pixel counts once, in this order */
@@ -45,7 +47,7 @@ typedef struct scry_defects {                 /* each pixel counts once, in this
 /* All kinds; saturation INFINITY, threshold 8, block 4. */
 void scry_defect_opts_init(scry_defect_opts *opts);
 
-/* known[i] = 0 where y[i] is no measurement, else 1: a mask for scry_mask_create. y real; opts
+/* known[i] = 0 where y[i] is not a measurement, else 1: a mask for scry_mask_create. y real; opts
  * NULL: the defaults.
  * errors  ESHAPE: not a space; EUNSUP: complex; EINVAL: threshold not > 0, block < 2, saturation a
  *         NaN; ENOMEM */

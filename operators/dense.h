@@ -6,9 +6,9 @@
 
 SCRY_BEGIN
 
-/* y = M x with M given in full: for tests and for small experiments. M is row-major,
- * floats(cod) x floats(dom), real: on complex spaces it acts on the pairs, so that any real-linear
- * map fits. A copy is kept. The singular value decomposition (one-sided Jacobi, GSL) is computed at
+/* y = M x with a matrix M: for tests and for small experiments. M is row-major, floats(cod) x
+ * floats(dom), real: on complex spaces it acts on the pairs (re, im), so any real-linear map is
+ * possible. A copy is kept. The singular value decomposition (one-sided Jacobi, GSL) is computed at
  * creation; values below max(rows, columns) * 2^-23 of the largest are set to 0.
  * errors  ESHAPE: not a space; EINVAL: M holds a NaN or an infinity; ENOMEM */
 scry_status scry_dense_create(scry_op **out, const scry_space *dom, const scry_space *cod,

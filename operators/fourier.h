@@ -10,7 +10,7 @@
 
 SCRY_BEGIN
 
-/* What an MR scanner measures of an image: samples of its centred unitary Fourier transform, seen
+/* What an MR scanner measures: samples of the image's centred unitary Fourier transform, received
  * by one coil or by several.
  *
  *   F     X[k] = N^(-1/2) sum_j x[j] exp(-2 pi i sum_a (j_a - c_a)(k_a - c_a) / n_a),
@@ -24,13 +24,13 @@ SCRY_BEGIN
  * dom   (y, x), or (sets, y, x) with more than one set; complex
  * cod   (coils, samples) complex; a vector (samples) for scry_fourier_create
  * mask  (y, x) bytes, nonzero: acquired
- * axes  SCRY_FOURIER_Y | SCRY_FOURIER_X; an axis that is left out is in the image domain on both
- *       sides (k-space whose readout has been transformed already)
+ * axes  SCRY_FOURIER_Y | SCRY_FOURIER_X; an axis that is left out stays in the image domain
+ *       (k-space whose readout has been transformed already)
  *
- * The normal A^H A = sum S^H F^H M F S does not shift and does not scale: the origin is a rotation
- * of the mask. An axis along which the mask does not change is not transformed at all (F^H F = I
- * there), and otherwise only the lines that hold samples are. Sums over coils run in a fixed order:
- * results do not depend on threads. */
+ * The normal operator A^H A = sum S^H F^H M F S needs no shifts and no scaling: the position of the
+ * origin becomes a rotation of the mask. An axis along which the mask does not change is not
+ * transformed at all (F^H F = I there); along the others, only the lines that hold samples are
+ * transformed. Sums over coils run in a fixed order: results do not depend on threads. */
 enum { SCRY_FOURIER_X = 1, SCRY_FOURIER_Y = 2, SCRY_FOURIER_YX = 3 };
 
 /* One channel, no map. Singular values are known: 1 where a sample was taken, else 0 (V = F^H).
@@ -39,7 +39,7 @@ enum { SCRY_FOURIER_X = 1, SCRY_FOURIER_Y = 2, SCRY_FOURIER_YX = 3 };
 scry_status scry_fourier_create(scry_op **out, const scry_space *image, const unsigned char *mask,
                                 unsigned axes, scry_error *err);
 
-/* All of it is needed; maps[coil][set][y][x] and mask[y][x] are copied. */
+/* Every member is required; maps[coil][set][y][x] and mask[y][x] are copied. */
 typedef struct scry_sense_params {
     const scry_complex *maps;
     size_t coils, sets, ny, nx;
@@ -51,8 +51,8 @@ typedef struct scry_sense_params {
  * zero. */
 scry_status scry_sense_create(scry_op **out, const scry_sense_params *params, scry_error *err);
 
-/* The samples of a full grid (coils, y, x) as A orders them, and back with zeros elsewhere. For the
- * two operators above; EINVAL for others. */
+/* gather takes the samples of a full grid (coils, y, x), in the order of A's data; scatter puts
+ * them back, with zeros elsewhere. For the two operators above; EINVAL for others. */
 scry_status scry_fourier_gather(const scry_op *A, scry_complex *samples, const scry_complex *grid,
                                 scry_error *err);
 scry_status scry_fourier_scatter(const scry_op *A, scry_complex *grid, const scry_complex *samples,

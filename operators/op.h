@@ -10,8 +10,9 @@
 
 SCRY_BEGIN
 
-/* A linear operator A: dom -> cod. Immutable once built: threads share it and bring their own work
- * of scry_op_work_bytes(A) bytes (from scry_alloc). In and out never alias unless said. */
+/* A linear operator A: dom -> cod. Immutable once built: threads share it, and each brings scratch
+ * memory `work` of scry_op_work_bytes(A) bytes (from scry_alloc). Input and output must not alias
+ * unless the comment allows it. */
 typedef struct scry_op scry_op;
 
 void scry_op_free(scry_op *A); /* accepts NULL */
@@ -29,11 +30,12 @@ scry_status scry_op_normal(const scry_op *A, float *out, const float *x, void *w
                            scry_error *err);
 
 /* Singular value decomposition A = U S V^H in the operator's own basis, coefficient by coefficient:
- * n coefficients (floats, or pairs where the basis is complex: `cplx`). EUNSUP when none is known.
+ * n coefficients (floats, or pairs where the basis is complex: `cplx`). EUNSUP when the operator
+ * has none.
  *   v: x = V c     vh: c = V^H x     u: y = U c     uh: c = U^H y
- * values[i] >= 0 belongs to coefficient i; a real or complex coefficient shares one value. U and V
- * are isometries on the coefficients that a real image can have. Coefficients outside the range
- * (values[i] == 0) still carry the null space of A through v and vh: V V^H = I on dom. */
+ * values[i] >= 0 belongs to coefficient i; a complex coefficient has one value for both components.
+ * U and V are isometries on the coefficients that a real image can have. Coefficients with
+ * values[i] == 0 describe the null space of A: V V^H = I on dom. */
 typedef struct scry_svd {
     size_t count;        /* coefficients */
     int floats_per;      /* 1 real, 2 complex pairs */
@@ -54,7 +56,8 @@ scry_status scry_op_norm2(const scry_op *A, double *norm2, double tol, scry_erro
 scry_status scry_op_dot_test(const scry_op *A, uint64_t seed, double *error, scry_error *err);
 
 /* The dot test for `count` seeds from `seed` on; *worst (or NULL) is the largest error.
- * EINVAL: it exceeds 1e-4, more than rounding explains: the adjoint is of another operator. */
+ * EINVAL: it exceeds 1e-4, which rounding cannot explain: this is not the adjoint of the forward
+ * operator. */
 scry_status scry_op_check(const scry_op *A, uint64_t seed, size_t count, double *worst,
                           scry_error *err);
 

@@ -5,8 +5,8 @@
 
 /* Sampled convolution: A = R C with C a convolution over the last `rank` axes of dom with periodic
  * boundaries (leading axes are independent images; rank 0: C = c I) and R a choice of entries of
- * dom, so that R R^T = I. Blurs, masks, crops and masks of blurs are that; operators/update.h
- * makes use of it. Real operators only.
+ * dom, so that R R^T = I. Blurs, masks, crops and masks of blurs have this form; operators/update.h
+ * uses it. Real operators only.
  *   rank     0 to 3, or -1 when the form of A is not known; the rest is then EUNSUP
  *   transfer eigenvalues of C, a pair for each bin of the real transform (lib/fft.h) of those axes;
  *            rank 0: a single c

@@ -16,10 +16,11 @@ SCRY_BEGIN
  * every axis, its origin at n/2 rounded down. The z index grows as the focus moves away from the
  * coverslip, deeper into the sample.
  *
- * Models, for a point that emits incoherently, scalar optics, s = NA rho the sine times the index:
+ * Models, for a point that emits incoherently, in scalar optics, where s = NA rho is the sine of
+ * the angle times the index:
  *
  *   gaussian      exp(-x^2/2 sigma_x^2 - y^2/2 sigma_y^2 - z^2/2 sigma_z^2), sigma in voxels
- *   airy          [2 J1(v)/v]^2, v = 2 pi NA r / lambda; the focal plane alone: one plane in 3-D
+ *   airy          [2 J1(v)/v]^2, v = 2 pi NA r / lambda; the focal plane only: one plane in 3-D
  *   born-wolf     |int_0^1 J0(v rho) exp(-i k NA^2 rho^2 z / (2 ni)) rho d rho|^2   (paraxial)
  *   gibson-lanni  |int_0^a J0(v rho) exp(i k W(rho, z)) rho d rho|^2
  *       W = depth q(ns) - z q(ni) + tg q(ng) - tg0 q(ng0) + wd [q(ni) - q(ni0)],
@@ -53,19 +54,19 @@ typedef enum scry_psf_key {
     SCRY_PSF_EXCITATION, /* nm, excitation, in vacuum */
     SCRY_PSF_PIXEL,      /* nm, lateral, in the sample */
     SCRY_PSF_SPACING,    /* nm, between planes */
-    SCRY_PSF_NI,         /* refractive index of the immersion, and what the lens is made for */
+    SCRY_PSF_NI,         /* refractive index of the immersion, and its design value */
     SCRY_PSF_NI0,
     SCRY_PSF_NS, /* refractive index of the sample */
-    SCRY_PSF_NG, /* refractive index of the coverslip, and what the lens is made for */
+    SCRY_PSF_NG, /* refractive index of the coverslip, and its design value */
     SCRY_PSF_NG0,
-    SCRY_PSF_TG, /* um, thickness of the coverslip, and what the lens is made for */
+    SCRY_PSF_TG, /* um, thickness of the coverslip, and its design value */
     SCRY_PSF_TG0,
-    SCRY_PSF_WD,      /* um, thickness of the immersion layer that the lens is made for */
+    SCRY_PSF_WD,      /* um, design thickness of the immersion layer */
     SCRY_PSF_DEPTH,   /* um, of the point below the coverslip */
     SCRY_PSF_PINHOLE, /* Airy units (1.22 lambda / NA), diameter; 0: a point */
     SCRY_PSF_SIZE,    /* px, lateral, odd */
     SCRY_PSF_SIZE_Z,  /* planes, odd */
-    SCRY_PSF_ENERGY,  /* fraction of the light that an automatic support holds */
+    SCRY_PSF_ENERGY,  /* fraction of the energy inside an automatic support */
     SCRY_PSF_KEY_COUNT
 } scry_psf_key;
 
@@ -80,27 +81,28 @@ typedef struct scry_psf_params {
     scry_psf_model model;
     double value[SCRY_PSF_KEY_COUNT]; /* meaningful where origin is not UNSET */
     scry_psf_origin origin[SCRY_PSF_KEY_COUNT];
-    bool find_width; /* sigma=auto: sigma is where to start from (operators/psf_width.h) */
+    bool find_width; /* sigma=auto: sigma is the starting value (operators/psf_width.h) */
 } scry_psf_params;
 
 /* Nothing set. */
 void scry_psf_params_init(scry_psf_params *p, scry_psf_model model);
 
 /* "gaussian:sigma=2,sigma_z=3" -> params with the given keys set; "sigma=auto" sets find_width, and
- * sigma to 1.6. EINVAL, with the legal names and the one nearest to what was written: unknown model
+ * sigma to 1.6. EINVAL, with the legal names and the one nearest to the word given: unknown model
  * or key, a key that the model does not use, twice the same key, a value that is not a number or
  * out of its range. */
 scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err);
 
-/* Fills the defaults and checks the whole for an image of rank 2 or 3 (z, y, x). Calling it twice
- * changes nothing. Defaults: sigma_x, _y, _z = sigma; ni from na (<= 0.95 air 1, <= 1.27 water
- * 1.333, else oil 1.518); ni0 = ni; ns = ni; ng = 1.5255; ng0 = ng; tg = 170; tg0 = tg; wd = 150;
- * depth 0; pinhole 1; energy 0.99 (gaussian 0.9997: four sigma).
- * EINVAL: a required key is missing (named, with where it can come from); na > ni; size even. */
+/* Fills in the defaults and checks all values for an image of rank 2 or 3 (z, y, x). Calling it
+ * twice changes nothing. Defaults: sigma_x, _y, _z = sigma; ni from na (<= 0.95 air 1, <= 1.27
+ * water 1.333, else oil 1.518); ni0 = ni; ns = ni; ng = 1.5255; ng0 = ng; tg = 170; tg0 = tg; wd =
+ * 150; depth 0; pinhole 1; energy 0.99 (gaussian 0.9997: four sigma).
+ * EINVAL: a required key is missing (the message names it and says where it can come from); na >
+ * ni; size even. */
 scry_status scry_psf_complete(scry_psf_params *p, int rank, scry_error *err);
 
-/* One line a parameter, with unit and origin: "  na           1.4         given". As snprintf:
- * returns the length that the whole text has, without the final zero. */
+/* One line for each parameter, with unit and origin: "  na           1.4         given". As
+ * snprintf: returns the length that the whole text has, without the final zero. */
 size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size);
 
 /* Statistics of any PSF. Axes as in the space, rank 1 to 3, in voxels. */
@@ -108,7 +110,8 @@ size_t scry_psf_describe(const scry_psf_params *p, char *text, size_t size);
 typedef struct scry_psf_stats {
     double sum, min, max;
     size_t peak[SCRY_PSF_MAX_RANK];      /* index of the first maximum */
-    double centroid[SCRY_PSF_MAX_RANK];  /* of the core: what exceeds half the maximum around it */
+    double centroid[SCRY_PSF_MAX_RANK];  /* of the core: the voxels around the peak above half the
+                                            maximum */
     double fwhm[SCRY_PSF_MAX_RANK];      /* on the axis through the peak; 0: never falls to half */
     double asymmetry[SCRY_PSF_MAX_RANK]; /* |h - mirrored h|_1 / 2 |h|_1 about the peak, 0 to 1 */
     double border; /* mean of the outermost lateral voxels / max; 0 when those axes have length 1 */
@@ -119,7 +122,7 @@ scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_s
                              scry_error *err);
 
 typedef struct scry_psf_info {
-    double energy;      /* fraction of the light inside the support: of the planes that are kept */
+    double energy;      /* fraction of the energy inside the support, of the planes that are kept */
     double focus_shift; /* um, depth of the brightest plane minus depth of the point */
     scry_psf_stats stats;
 } scry_psf_info;
@@ -128,28 +131,30 @@ typedef struct scry_psf_info {
 typedef struct scry_psf_grid {
     int rank;            /* 2: (y, x), 3: (z, y, x) */
     const size_t *limit; /* largest size that an automatic support may take on each axis (rank
-                            entries, 0: 129), or NULL. In a plane it is at most 129 all the same.
-                            The size becomes odd by rounding down. Sizes of the params win. */
+                            entries, 0: 129), or NULL. In a plane the size is at most 129 even then.
+                            The size becomes odd by rounding down. Sizes in the params take
+                            precedence. */
 } scry_psf_grid;
 
 /* Computes a PSF. Completes a copy of p.
  *   *psf   from scry_alloc, release with scry_free;  info may be NULL
- * An automatic support holds `energy` of the light in its planes. A widefield PSF has the same
- * energy in each plane, so that no energy can bound it: without `size_z` it takes the planes that
- * the limit allows. Confocal ones, and any without a limit, end where the on-axis intensity stays
- * below 1 % of its maximum. EINVAL: as scry_psf_complete, find_width, or so large or aberrated a
- * PSF that the integrals would take more than 4096 nodes. */
+ * An automatic support holds the fraction `energy` of the intensity in its planes. A widefield PSF
+ * has the same energy in each plane, so `energy` cannot bound their number: without `size_z` it
+ * takes the planes that the limit allows. Confocal ones, and any without a limit, end where the
+ * on-axis intensity stays below 1 % of its maximum. EINVAL: as scry_psf_complete, find_width is
+ * set, or the PSF is so large or aberrated that its integrals would take more than 4096 nodes. */
 scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p,
                             const scry_psf_grid *grid, scry_psf_info *info, scry_error *err);
 
-/* What was found in a measured PSF, as bits. */
+/* Warnings about a measured PSF, as bits. */
 enum {
     SCRY_PSF_WARN_OFF_CENTRE = 1, /* it had to be moved by more than an eighth of an axis */
     SCRY_PSF_WARN_CORNER = 2,     /* the origin was in the corner (Fourier order): rolled */
-    SCRY_PSF_WARN_ASYMMETRIC = 4, /* laterally: over 30 % of the light has no mirror image */
-    SCRY_PSF_WARN_BORDER = 8,     /* it has not decayed at its border: light is missing */
-    SCRY_PSF_WARN_CROPPED = 16,   /* the limit cost more light than was asked for */
-    SCRY_PSF_WARN_NEGATIVE = 32   /* values below the background carried over 5 % of the light */
+    SCRY_PSF_WARN_ASYMMETRIC =
+        4,                      /* laterally: more than 30 % of the intensity has no mirror image */
+    SCRY_PSF_WARN_BORDER = 8,   /* it has not decayed at its border: a part of it is missing */
+    SCRY_PSF_WARN_CROPPED = 16, /* the limit cut off more energy than `energy` allows */
+    SCRY_PSF_WARN_NEGATIVE = 32 /* values below the background amount to more than 5 % of the sum */
 };
 typedef struct scry_psf_prepare_opts {
     double background;               /* subtracted; NaN: estimated */
@@ -160,17 +165,17 @@ void scry_psf_prepare_opts_init(scry_psf_prepare_opts *o); /* NaN, 0.999, no lim
 
 typedef struct scry_psf_report {
     double background, noise;           /* unit of the file; noise: robust sd at the border */
-    double negative;                    /* |clipped| / light */
+    double negative;                    /* |sum of clipped values| / sum */
     ptrdiff_t shift[SCRY_PSF_MAX_RANK]; /* voxels by which the content was moved */
-    double residual[SCRY_PSF_MAX_RANK]; /* sub-voxel rest of the centroid, -0.5..0.5 */
-    double energy;                      /* light kept by the crop */
+    double residual[SCRY_PSF_MAX_RANK]; /* sub-voxel remainder of the centroid, -0.5..0.5 */
+    double energy;                      /* share of the energy that the crop keeps */
     unsigned warnings;
     scry_psf_stats stats; /* of the result */
 } scry_psf_report;
 
-/* A measured PSF made ready: background subtracted (the median of the lateral border; 0 for a file
- * that already sums to one), values below three times the noise of that border set to zero,
- * the core's centroid moved to the centre by whole voxels, cropped to the smallest box that keeps
+/* Prepares a measured PSF: background subtracted (the median of the lateral border; 0 for a file
+ * that already sums to one), values below three times the noise of that border set to zero, the
+ * core's centroid moved to the centre by whole voxels, cropped to the smallest box that keeps
  * `energy` (odd on every axis; larger than the file where a tail is off-centre, with zeros there),
  * sum 1.
  *   in   rank 2 or 3, not kept, not changed;  opts, report may be NULL

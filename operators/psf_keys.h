@@ -3,7 +3,7 @@
 
 #include "operators/psf.h"
 
-/* What a program needs that talks with people about PSFs: names, single keys, help. */
+/* Names, single keys and help texts for programs with a user interface. */
 
 const char *scry_psf_model_name(scry_psf_model model);
 const char *scry_psf_key_name(scry_psf_key key);
@@ -16,19 +16,19 @@ bool scry_psf_is_model(const char *spec);
 /* One value, marked GIVEN. EINVAL as scry_psf_parse. */
 scry_status scry_psf_set(scry_psf_params *p, scry_psf_key key, double value, scry_error *err);
 
-/* What a file knows about its microscope; 0 where it does not. */
+/* A file's description of its microscope; 0: not stated. */
 typedef struct scry_psf_metadata {
     double na, ni, wavelength_nm, excitation_nm, pixel_um, spacing_um;
 } scry_psf_metadata;
 
-/* Fills what the user has not given. A value outside its range is ignored: files are often
- * wrong. */
+/* Fills in the values that the user has not given. A value outside its range is ignored: files are
+ * often wrong. */
 void scry_psf_merge(scry_psf_params *p, const scry_psf_metadata *m);
 
 /* The models and their keys, for --help. As snprintf. */
 size_t scry_psf_help(char *text, size_t size);
 
-/* The words for one bit. */
+/* The text of one warning bit. */
 const char *scry_psf_warning(unsigned bit);
 
 #endif

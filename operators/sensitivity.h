@@ -15,7 +15,7 @@ SCRY_BEGIN
 /* Coil sensitivities from the fully sampled middle of k-space. */
 
 /* The largest fully sampled block around the centre of a mask (y, x): *cy, *cx lines, at most
- * `limit` along each axis (0: no limit). EINVAL: less than `least` along an axis: "the centre of
+ * `limit` along each axis (0: no limit). EINVAL: less than `min` along an axis: "the centre of
  * k-space is not fully sampled: found 0 x 0 ...". */
 scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
                                     size_t nx, size_t limit, size_t min, scry_error *err);
@@ -27,7 +27,7 @@ typedef struct scry_espirit_opts {
     size_t kernel;    /* 6 */
     double threshold; /* of singular values, relative to the first: sqrt(0.001) */
     double crop;      /* eigenvalues below give 0: 0.8 */
-    int soft;         /* smooth weights in place of the crop: nothing is cut at an edge */
+    int soft;         /* smooth weights instead of the crop: no hard edge */
     size_t sets;      /* 1 */
 } scry_espirit_opts;
 void scry_espirit_opts_init(scry_espirit_opts *opts);
@@ -35,8 +35,8 @@ scry_status scry_espirit(scry_complex *maps, float *eigenvalue, const scry_compl
                          size_t coils, size_t cy, size_t cx, size_t ny, size_t nx,
                          const scry_espirit_opts *opts, scry_error *err);
 
-/* Low-resolution images of the same block, each over the root sum of squares of all: a map that
- * needs nothing but the block. Pruessmann et al. 1999; smooth window against ringing. */
+/* Low-resolution images of the same block, each divided by the root sum of squares of all of them:
+ * maps that need nothing but the block. Pruessmann et al. 1999; smooth window against ringing. */
 scry_status scry_lowres_maps(scry_complex *maps, const scry_complex *calibration, size_t coils,
                              size_t cy, size_t cx, size_t ny, size_t nx, scry_error *err);
 

@@ -4,19 +4,19 @@
 #include "operators/cg.h"
 #include "operators/op.h"
 
-/* What a measurement through a sampled convolution (scry_op_sampled_rank) adds to a Gaussian image:
- * with u ~ N(u0, V) before it and 1/2 |w (A u - b)|^2 for -log p(b | u), w >= 0 diagonal, the mean
- * afterwards is u0 + d,
+/* The posterior mean of a Gaussian image after a measurement through a sampled convolution
+ * (scry_op_sampled_rank): with u ~ N(u0, V) before it and 1/2 |w (A u - b)|^2 for -log p(b | u), w
+ * >= 0 diagonal, the mean afterwards is u0 + d,
  *
  *   d = argmin  |w A d - r|^2 + d^T V^-1 d = V A^T w (I + w A V A^T w)^-1 r,   r = w (b - A u0),
  *
- * V = t F^-1 diag(S) F over the last `rank` axes of dom. Found among images by conjugate gradients,
- * at one pair of transforms an iteration. What is minimised is twice a negative log density: an
- * iteration that lowers it by much less than sqrt(2 m), the spread of chi2 over m measurements,
- * has changed nothing that they could tell (scry_cg_stop.gain). */
+ * V = t F^-1 diag(S) F over the last `rank` axes of dom. Found by conjugate gradients in the space
+ * of images, at one pair of transforms for each iteration. The objective is twice a negative log
+ * density: an iteration that lowers it by much less than sqrt(2 m), the spread of chi2 over m
+ * measurements, has changed nothing that they could measure (scry_cg_stop.gain). */
 typedef struct scry_update scry_update;
 
-/* Borrows A. rank: the axes of V's filter, 0 if V is only ever a multiple of I.
+/* Borrows A. rank: the axes of V's filter, 0 if V is always a multiple of I.
  * errors  EUNSUP: A is not a sampled convolution, or its rank and V's differ and neither is 0;
  *         ENOMEM */
 scry_status scry_update_create(scry_update **out, const scry_op *A, int rank, scry_error *err);

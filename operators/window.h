@@ -6,7 +6,7 @@
 
 SCRY_BEGIN
 
-/* Where an image (inner) sits in a larger domain (outer) that is estimated with it: entry i of
+/* The place of an image (inner) in a larger domain (outer) that is estimated with it: entry i of
  * inner is entry i + offset of outer. Same rank; 0 <= offset, offset + inner <= outer on every
  * axis. */
 typedef struct scry_window {
@@ -14,7 +14,7 @@ typedef struct scry_window {
     size_t offset[SCRY_MAX_RANK];
 } scry_window;
 
-/* inner = the window's part of outer. No aliasing, here and below; w must be one that
+/* inner = the window's part of outer. No aliasing, here and below; w must be a window that
  * scry_crop_create accepts. */
 void scry_window_crop(const scry_window *w, float *inner, const float *outer);
 
@@ -30,7 +30,7 @@ SCRY_END
 /* errors  those of scry_crop_create */
 scry_status scry_window_check(const scry_window *w, scry_error *err);
 
-/* outer = inner in its place, elsewhere its nearest entry: a start for iterations. */
+/* outer = inner in its place, and the nearest entry of inner elsewhere: a start for iterations. */
 void scry_window_extend(const scry_window *w, float *outer, const float *inner);
 
 /* outer = 0 outside the window, in place. */

@@ -41,8 +41,9 @@ double scry_radial_power(const scry_radial *radial, double f);
 scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space,
                                        const double *mean, const double *C, scry_error *err);
 
-/* Closed-form access, for Gaussian priors only (EINVAL otherwise).
- *   apply: out = f(C) in, with f one of the below; out == in allowed; t, the second argument. */
+/* Closed forms, for Gaussian priors only (EINVAL otherwise).
+ *   apply: out = f(C) in, with f one of the functions below and t its second argument; out == in
+ *   allowed. */
 typedef enum scry_gaussian_fn {
     SCRY_GAUSSIAN_COV,       /* C in */
     SCRY_GAUSSIAN_PRECISION, /* C^-1 in */
@@ -55,9 +56,9 @@ typedef enum scry_gaussian_fn {
 bool scry_prior_is_gaussian(const scry_prior *P);
 scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
                                 scry_gaussian_fn f, double t, void *work, scry_error *err);
-/* The eigenvalues of f(C) where C is diagonal in the Fourier basis of its last `rank` axes: one a
- * bin of their real transform (lib/fft.h). rank 0: C is not known to be (dense); spectrum is then
- * EUNSUP, otherwise its errors are those of apply. */
+/* The eigenvalues of f(C) where C is diagonal in the Fourier basis of its last `rank` axes: one for
+ * each bin of their real transform (lib/fft.h). rank 0: C is dense, and spectrum returns EUNSUP;
+ * its other errors are those of apply. */
 int scry_gaussian_rank(const scry_prior *P);
 scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,
                                    scry_error *err);

@@ -4,8 +4,8 @@
 #include "priors/gaussian_gap.h"
 #include "priors/gaussian.h"
 
-/* prior.json, scry's own notes beside a pretrained network: where it comes from, how images are to
- * be scaled for it, and the Gaussian that shares its mean and spectrum. Immutable. */
+/* prior.json, scry's own notes beside a pretrained network: its origin, the scaling of images that
+ * it expects, and the Gaussian of the same mean and spectrum. Immutable. */
 typedef struct scry_prior_info {
     const char *name, *description, *training_data, *licence; /* "" where not stated */
     const char *weights_sha256;                               /* "" or 64 digits */
@@ -17,8 +17,8 @@ typedef struct scry_prior_info {
     scry_gaussian_gap gap; /* from the Gaussian of `radial`; count 0: not stated */
 } scry_prior_info;
 
-/* Of a folder. Without a prior.json there: OK, with the name of the folder, the percentiles .5 and
- * 99.9, gains .5 to 1, and nothing stated. EFORMAT: what is there is malformed. */
+/* Reads the notes in a folder. Without a prior.json: OK, with the name of the folder, the
+ * percentiles .5 and 99.9, gains .5 to 1, and nothing stated. EFORMAT: the file is malformed. */
 scry_status scry_prior_info_read(scry_prior_info **out, const char *folder, scry_error *err);
 void scry_prior_info_free(scry_prior_info *info); /* accepts NULL */
 

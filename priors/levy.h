@@ -7,15 +7,15 @@
 #include <stdint.h>
 
 /* A discrete Levy process x_i = u_1 + ... + u_i, i = 1 .. n, with independent increments of a given
- * distribution (lib/increments.h), as a prior whose denoiser is known to any precision without a
- * network: the benchmark of Zach, Haouchat & Unser (ICLR 2026, arXiv:2509.12821).
+ * distribution (lib/increments.h), as a prior whose denoiser can be computed to any precision
+ * without a network: the benchmark of Zach, Haouchat & Unser (ICLR 2026, arXiv:2509.12821).
  *
- * D(x; s) = E[x0 | x0 + s n = x] and, for the product with a vector, Cov[x0 | x] / s^2 by Gibbs
- * sampling: latent variances given increments, increments given latent variances. Given those, x0
- * is a Gaussian Markov chain and a sweep is a pass of Kalman messages to either side: O(n). What is
- * averaged is not the chain's x0 but its mean and covariance given the latent variables
- * (Rao-Blackwell). Jumps of Bernoulli-Laplace distributions are switched on and off one by one with
- * the whole signal integrated out.
+ * D(x; s) = E[x0 | x0 + s n = x] and, for the vector-Jacobian product, Cov[x0 | x] / s^2 by Gibbs
+ * sampling: latent variances given increments, increments given latent variances. Given the latent
+ * variances, x0 is a Gaussian Markov chain and a sweep is one pass of Kalman messages in each
+ * direction: O(n). The averages are not over x0 itself but over its mean and covariance given the
+ * latent variables (Rao-Blackwell). Jumps of Bernoulli-Laplace distributions are switched on and
+ * off one by one with the whole signal integrated out.
  *
  * D is a function of (x, sigma, seed): its random numbers are keyed by a hash of them. So results
  * repeat to the bit, while the Monte Carlo errors of any two different calls are independent and
@@ -25,7 +25,7 @@
  * an increment (tests/test_levy.c, where D and the product are compared with quadrature); it falls
  * as 1 / sqrt(sweeps). Gaussian distributions are in closed form and exact. */
 typedef struct scry_levy_opts {
-    size_t burn_in, sweeps; /* left out, and averaged (>= 2) */
+    size_t burn_in, sweeps; /* discarded, and averaged (>= 2) */
     uint64_t seed;
 } scry_levy_opts;
 

@@ -6,15 +6,15 @@
 
 SCRY_BEGIN
 
-/* A prior of a larger grid used on a smaller one, so that a network that needs multiples of 32
- * takes a 37 x 53 image: with E the extension by whole-sample reflection (c b | a b c | b a), the
- * image in the middle, and R the crop back,
+/* Applies a prior of a larger grid to a smaller one, so that a network that needs multiples of 32
+ * can denoise a 37 x 53 image: with E the extension by whole-sample reflection (c b | a b c | b a),
+ * the image in the middle, and R the crop back,
  *
  *   D'(x; s) = R D(E x; s),   dD'/dx^T v = E^T dD/dx^T R^T v.
  *
- * A reflection and not zeros: the border keeps the intensity and texture that the prior knows, and
- * the noise keeps its level. It is an approximation of the marginal prior: mirrored noise is not
- * independent. No prox and no value, for that reason. */
+ * A reflection rather than zeros: the border keeps its intensity and texture, and the noise keeps
+ * its level. It approximates the marginal prior, since mirrored noise is not independent; therefore
+ * there is no prox and no value. */
 
 /* The space with each of its last `axes` dims rounded up to `multiple` (> 0). EINVAL: multiple 0,
  * axes outside 1..rank; ESHAPE: the result overflows. */

@@ -10,16 +10,16 @@
 
 SCRY_BEGIN
 
-/* What is known of images before any measurement. Immutable once built; threads share it and bring
- * their own work of scry_prior_work_bytes(P) bytes from scry_alloc. */
+/* A distribution of images before any measurement. Immutable once built: threads share it, and each
+ * brings scratch memory `work` of scry_prior_work_bytes(P) bytes from scry_alloc. */
 typedef struct scry_prior scry_prior;
 
 void scry_prior_free(scry_prior *P); /* accepts NULL */
 const char *scry_prior_name(const scry_prior *P);
 const scry_space *scry_prior_space(const scry_prior *P);
 size_t scry_prior_work_bytes(const scry_prior *P);
-/* Calls at a time, by members of a meeting (lib/call_batcher.h), beyond which one more saves
- * nothing that is worth its work: 1 for priors that do not answer calls together. */
+/* The batch size (lib/call_batcher.h) beyond which a larger batch is not faster: 1 for priors that
+ * do not evaluate calls in batches. */
 size_t scry_prior_batch(const scry_prior *P);
 void scry_prior_sigma_range(const scry_prior *P, double *low, double *high);
 bool scry_prior_has_denoise(const scry_prior *P);

@@ -5,14 +5,14 @@
 
 #include <stddef.h>
 
-/* Noise schedules: the one a variance-preserving network was trained with, and the levels at which
- * a sampler visits its prior.
+/* Noise schedules: the training schedule of a variance-preserving network, and the levels at which
+ * a sampler calls its prior.
  *
  * Training adds noise as x_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) n with
  * abar_t = prod_{i<=t} (1 - b_i), t = 0 .. T-1. Divided by sqrt(abar_t) this is x0 + sigma(t) n
- * with sigma(t) = sqrt((1 - abar_t) / abar_t), the only noise coordinate that the rest of scry
- * knows. Between integers log sigma is linear in t, so sigma(t) and t(sigma) are monotone and
- * invert each other exactly. */
+ * with sigma(t) = sqrt((1 - abar_t) / abar_t), the only noise coordinate in the rest of scry.
+ * Between integers log sigma is linear in t, so sigma(t) and t(sigma) are monotone and invert each
+ * other exactly. */
 typedef struct scry_schedule scry_schedule;
 
 typedef enum scry_beta {
@@ -46,10 +46,10 @@ double scry_schedule_sigma(const scry_schedule *s, double t);
 double scry_schedule_time(const scry_schedule *s, double sigma);
 
 /* Levels for a sampler: sigma[0] = high > ... > sigma[n-1] = low; n = 1 gives high. The step from
- * low to 0 is the sampler's affair. EINVAL: n = 0, not 0 < low <= high < infinity.
+ * low to 0 is left to the sampler. EINVAL: n = 0, not 0 < low <= high < infinity.
  *
  *   karras        sigma_i = (high^(1/rho) + i/(n-1) (low^(1/rho) - high^(1/rho)))^rho, rho > 0
- *                 (Karras et al. 2022, Eq. 5; 7 is theirs, 1 is uniform in sigma)
+ *                 (Karras et al. 2022, Eq. 5; their value is 7; 1 is uniform in sigma)
  *   log           sigma_i = high (low / high)^(i/(n-1)), the limit of large rho
  *   uniform_time  t in equal steps from t(high) to t(low) of the given schedule */
 scry_status scry_schedule_karras(double *sigma, size_t n, double low, double high, double rho,

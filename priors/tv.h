@@ -7,22 +7,22 @@
 SCRY_BEGIN
 
 /* Isotropic total variation, -log p(u) = lambda sum_i |(Du)_i|, with D the forward differences
- * along the last `rank` axes (1 to 3), each times its weight, and 0 across the far border. Leading
- * axes are independent copies. Rudin, Osher & Fatemi 1992.
+ * along the last `rank` axes (1 to 3), each multiplied by its weight, and 0 across the far border.
+ * Leading axes are independent copies. Rudin, Osher & Fatemi 1992.
  *
  * The prox is solved in the dual, min over |p_i| <= 1 of |v - lambda t D^T p|^2 / 2, by accelerated
  * projected gradient (Beck & Teboulle 2009, FGP) with restarts (O'Donoghue & Candes 2015). The
  * duality gap is tau sum_i (|Du_i| - <Du_i, p_i>), tau = lambda t, and bounds the error: |u - u*|^2
  * <= 2 gap. It stops when the rms error is below tolerance * min(tau, sd of v) or at `iterations`,
- * whichever comes first: neither a failure nor silent in the result, which is then the best dual
- * iterate.
+ * whichever comes first. Stopping at `iterations` is not a failure: the result says so, and is the
+ * best dual iterate.
  *
- * There is no denoise: the prox is a posterior mode, not the posterior mean that D stands for. */
+ * There is no denoise: the prox is a posterior mode, and D is a posterior mean. */
 typedef struct scry_tv_opts {
     double weights[3]; /* of the axes used, slowest first; default 1. Anisotropic voxels: the
                           finest spacing over the spacing of the axis */
     double tolerance;  /* of the prox; default 1e-2 */
-    size_t iterations; /* of the prox at most; default 500 */
+    size_t iterations; /* largest number in the prox; default 500 */
 } scry_tv_opts;
 void scry_tv_opts_init(scry_tv_opts *opts);
 

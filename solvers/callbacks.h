@@ -6,16 +6,17 @@
 
 SCRY_BEGIN
 
-/* A solver from callbacks: how a method outside this library is written. Its scry_method.plan makes
- * a context that holds all its arrays, and returns scry_solver_create of it; the method itself goes
- * to scry_method_register. apps/examples/own_method.c is one. */
+/* A solver made of callbacks, for methods outside this library. The method's scry_method.plan
+ * allocates a context with all its arrays and passes it to scry_solver_create; scry_method_register
+ * adds the method. apps/examples/own_method.c is one. */
 
-/* What a callback is told of the run, and where it counts its calls. */
+/* The place of a callback in the run, and its counters of calls. */
 typedef struct scry_solver_call {
     uint64_t seed;
     uint32_t chain;
-    size_t step, steps;  /* step 0 .. steps - 1; of start: 0 */
-    scry_counts *counts; /* to add to: calls of the denoiser, its derivative, A and A^T */
+    size_t step, steps; /* step 0 .. steps - 1; of start: 0 */
+    scry_counts
+        *counts; /* the callback adds its calls of the denoiser, of its derivative, of A and A^T */
 } scry_solver_call;
 
 typedef struct scry_solver_callbacks {
@@ -23,17 +24,17 @@ typedef struct scry_solver_callbacks {
     /* Sets the state, a function of (seed, chain) alone: lib/rng.h. */
     scry_status (*start)(void *ctx, const scry_solver_call *call, scry_error *err);
     /* Advances one step. Sets p->x0, the estimate of the image, which stays valid until the next
-     * call; p->x, the state, or NULL where that is x0; p->sigma and p->residual where it knows
-     * them. A run ends after the last step, or earlier when it sets p->reason to SCRY_DONE. */
+     * call; p->x, the state, or NULL where that is x0; p->sigma and p->residual where they are
+     * known. A run ends after the last step, or earlier when it sets p->reason to SCRY_DONE. */
     scry_status (*step)(void *ctx, const scry_solver_call *call, scry_progress *p, scry_error *err);
     void (*destroy)(void *ctx); /* or NULL */
     void *ctx;
 } scry_solver_callbacks;
 
 /* For the method of `options`, on the domain of problem->L, or without one the space of
- * problem->prior. An error of a callback ends the run: its code and words reach the caller with the
- * step in front. Values that are not finite do too, as ENUMERIC.
- * The solver owns ctx from here on: on failure, destroy was called.
+ * problem->prior. An error of a callback ends the run: its code and text reach the caller, with the
+ * step in front. Values that are not finite end it as ENUMERIC. The solver owns ctx from here on:
+ * on failure, destroy was called.
  * EINVAL: 0 steps, no start or no step, neither a measurement nor a prior; ENOMEM */
 scry_status scry_solver_create(scry_solver **out, const scry_problem *problem,
                                const scry_options *options, const scry_solver_callbacks *callbacks,

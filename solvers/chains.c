@@ -390,9 +390,9 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
     if ((st = check_opts(opts, draws, err)) != SCRY_OK) return st;
     const scry_space *space = image_space(options->method, problem, err);
     if (!space) return SCRY_EINVAL;
-    const size_t before = scry_memory_asked();
+    const size_t before = scry_memory_requested();
     if ((st = scry_solver_plan(&S, problem, options, err)) != SCRY_OK) return st;
-    const size_t solver = scry_memory_asked() - before;
+    const size_t solver = scry_memory_requested() - before;
     scry_solver_free(S);
     const size_t n = scry_space_floats(space), all = opts->chains * draws;
     const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;

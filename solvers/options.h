@@ -11,25 +11,26 @@ SCRY_BEGIN
 
 /* The options of a method. A method keeps them in a struct of its own and describes every field in
  * one table (scry_method.options). The command line, --help, `scry methods`, the reports and the
- * functions below all read that table: it holds the only list of names, defaults, ranges, words and
- * texts. */
+ * functions below all read that table: it is the only list of names, defaults, ranges, choices and
+ * help texts. */
 
 struct scry_method; /* solvers/registry.h */
 
 typedef enum scry_option_kind {
     SCRY_COUNT, /* a whole number, in a size_t */
     SCRY_REAL,  /* in a double */
-    SCRY_CHOICE /* one of `words`, in an int or an enum: 0 for the first word */
+    SCRY_CHOICE /* one of `choices`, in an int or an enum: 0 for the first choice */
 } scry_option_kind;
 
 typedef struct scry_option {
     const char *name;  /* "sigma-max": the command line's --sigma-max; NULL ends a table */
-    const char *alias; /* another name of it: the letter of the paper, say; or NULL */
+    const char *alias; /* another name, for example the paper's letter; or NULL */
     scry_option_kind kind;
-    size_t offset;              /* of the field in the method's struct */
-    double value;               /* default */
-    double low, high;           /* legal, inclusive */
-    const char *const *choices; /* of a choice, ends with NULL; else NULL */
+    size_t offset;    /* of the field in the method's struct */
+    double value;     /* default */
+    double low, high; /* legal, inclusive */
+    const char *const
+        *choices; /* names of the values of a choice, ends with NULL; otherwise NULL */
     const char *help;
 } scry_option;
 
@@ -59,9 +60,9 @@ typedef struct scry_options {
 /* The defaults of `method`. */
 void scry_options_init(scry_options *options, const struct scry_method *method);
 
-/* One option, by its name or alias: set takes a number (of a choice, that of its word), read a text
- * with a number or a word. EINVAL with the names that the method has, or with the legal range;
- * counts and choices must be whole numbers. */
+/* One option, by its name or alias: set takes a number (of a choice: its index), read a text with a
+ * number or the name of a choice. EINVAL with the names that the method has, or with the legal
+ * range; counts and choices must be whole numbers. */
 scry_status scry_options_set(scry_options *options, const char *name, double value,
                              scry_error *err);
 scry_status scry_options_read(scry_options *options, const char *name, const char *text,
@@ -70,25 +71,28 @@ scry_status scry_options_get(const scry_options *options, const char *name, doub
                              scry_error *err);
 
 /* Settings as the command line takes them, "--steps 60 --variance matched".
- *   text   what differs from the defaults, in the order of the table; "" for the defaults. EINVAL:
+ *   text   the options that differ from their defaults, in the order of the table; "" for the
+ *   defaults. EINVAL:
  *          size is too small
- *   parse  sets what `settings` says and leaves the rest. EINVAL: words missing, too long, or as
- *          scry_options_read
- * Values survive the way through both: numbers take the shortest of up to 17 digits that does. */
+ *   parse  sets the options in `settings` and leaves the others. EINVAL: a value is missing or too
+ *          long, or as scry_options_read
+ * Both ways give back the same values: numbers are printed with as few digits as that needs, up to
+ * 17. */
 scry_status scry_options_text(const scry_options *options, char *text, size_t size,
                               scry_error *err);
 scry_status scry_options_parse(scry_options *options, const char *settings, scry_error *err);
 
-/* For the method itself: its struct, as long as `options` lives. */
+/* For the method itself: its struct, valid as long as `options`. */
 const void *scry_options_block(const scry_options *options);
 
 /* An entry of the table by name or alias; NULL: the method has no such option. */
 const scry_option *scry_option_find(const struct scry_method *method, const char *name);
 SCRY_END
 
-/* A value in the words of the user, "holdout" or "0.05"; returns text. */
+/* A value as users write it, "holdout" or "0.05"; returns text. */
 const char *scry_option_print(const scry_option *option, double value, char *text, size_t size);
-/* The opposite, for numbers and words: false when text is neither. The range is not checked. */
+/* The inverse: false when text is neither a number nor the name of a choice. The range is not
+ * checked. */
 bool scry_option_scan(const scry_option *option, const char *text, double *value);
 
 #endif

@@ -3,21 +3,22 @@
 
 #include "solvers/registry.h"
 
-/* Methods by what they are for: reconstruction asks for a role and not for a name. Each role has
- * one method of the registry, and the settings that the role wants of it. */
+/* Methods by purpose: reconstruction requests a role, not a name. Each role has one method of the
+ * registry, with the settings of that role. */
 
 typedef enum scry_role {
-    SCRY_ROLE_DEBLUR,        /* what users of blurred images get who name no method */
-    SCRY_ROLE_INPAINT,       /* ... of images with holes */
-    SCRY_ROLE_DENOISE,       /* ... of images with nothing but noise on them */
-    SCRY_ROLE_DENOISE_DRAWS, /* ... of such, who want error bars */
-    SCRY_ROLE_SCAN,          /* ... of k-space */
-    SCRY_ROLE_DRAW,          /* ... of a prior alone */
-    SCRY_ROLE_QUIET_IMAGE,   /* a quick estimate in closed form, from which intensities are read */
-    SCRY_ROLE_QUIET_COMPLEX, /* a quick estimate of a complex image without a prior, from which
-                                phase and intensities are read */
-    SCRY_ROLE_ADJOINT,       /* A^T y as it is: what was measured and no more */
-    SCRY_ROLE_ANCESTRAL      /* draws that define what a network takes for an image */
+    SCRY_ROLE_DEBLUR,        /* the default for blurred images */
+    SCRY_ROLE_INPAINT,       /* ... for images with holes */
+    SCRY_ROLE_DENOISE,       /* ... for images with noise and no blur */
+    SCRY_ROLE_DENOISE_DRAWS, /* ... the same, with error bars */
+    SCRY_ROLE_SCAN,          /* ... for k-space */
+    SCRY_ROLE_DRAW,          /* ... for draws from a prior alone */
+    SCRY_ROLE_QUIET_IMAGE, /* a quick closed-form estimate, from which the intensity range is taken
+                            */
+    SCRY_ROLE_QUIET_COMPLEX, /* a quick estimate of a complex image without a prior, from which the
+                                phase and the intensity range are taken */
+    SCRY_ROLE_ADJOINT,       /* A^T y: the measured samples and nothing more */
+    SCRY_ROLE_ANCESTRAL      /* ancestral draws, which define the images of a network */
 } scry_role;
 
 /* The method of a role, with its settings. */

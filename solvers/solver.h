@@ -16,7 +16,7 @@ typedef struct scry_gaussian_gap scry_gaussian_gap; /* priors/gaussian_gap.h */
  *   L      the likelihood of the measurement, in the solver's variable u; NULL: unconditional
  *   prior  in u; NULL for methods that need none
  *   model  a Gaussian prior with the mean and spectrum of the images (priors/gaussian.h), in u, on
- *          the same space; NULL when there is none. Supplies covariances and closed-form starts.
+ *          the same space; NULL when there is none. It supplies covariances and closed-form starts.
  *   gap     how far `prior` is from such a model, by level, in u; NULL, or count 0: not known
  *   positive  u >= -shift/scale is known to hold (an intensity) */
 typedef struct scry_problem {
@@ -43,19 +43,19 @@ typedef struct scry_progress {
     scry_reason reason;
 } scry_progress;
 
-/* false asks to stop. */
+/* Returns false to stop the run. */
 typedef bool scry_monitor(const scry_progress *p, void *ctx);
 
 /* Calls so far in this solver: for reports and benchmarks. */
 typedef struct scry_counts {
     size_t denoise, vjp, forward, adjoint; /* adjoint counts A^T; a fused normal counts as both */
-    size_t solves, unconverged; /* linear systems; those of them that ran out of iterations */
+    size_t solves, unconverged; /* linear systems; and how many of them ran out of iterations */
 } scry_counts;
 
 typedef struct scry_solver scry_solver;
 
-/* plan allocates all that start and step of the method of `options` need. EUNSUP names the missing
- * requirement. */
+/* plan allocates all memory that start and step of the method in `options` need. EUNSUP names the
+ * missing requirement. */
 scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
                              const scry_options *options, scry_error *err);
 /* The run is a function of (seed, chain) alone. */

@@ -229,9 +229,9 @@ static void company_does_not_show(void **state)
             const scry_problem problem = {.prior = &prior.base};
             assert_ok(scry_chains_forecast(&bytes, &problem, &o, &opts, &err));
             largest = 0;
-            const size_t before = scry_memory_asked();
+            const size_t before = scry_memory_requested();
             run(&c, &prior, &opts, NULL, NULL);
-            assert_in_range(scry_memory_asked() - before, bytes - 1024, bytes + 1024);
+            assert_in_range(scry_memory_requested() - before, bytes - 1024, bytes + 1024);
             assert_int_equal(c.failed, 1);
             assert_memory_equal(c.samples, alone.samples, 6 * N * sizeof(float));
             assert_memory_equal(c.mean, alone.mean, N * sizeof(float));

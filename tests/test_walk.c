@@ -280,9 +280,9 @@ static void the_forecast_is_right(void **state)
         if (what & 2) opts.region = opts.thresholds = 0;
         if (what & 4) option_set(&o, "draws", 1);
         assert_ok(scry_chains_forecast(&forecast, &problem, &o, &opts, &err));
-        const size_t before = scry_memory_asked();
+        const size_t before = scry_memory_requested();
         scry_chains c = run(&problem, &o, &opts);
-        assert_near((double)(scry_memory_asked() - before) / (double)forecast, 1, 0.01);
+        assert_near((double)(scry_memory_requested() - before) / (double)forecast, 1, 0.01);
         scry_chains_free(&c);
     }
     scry_likelihood_free(L);

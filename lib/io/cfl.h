@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /* The pair of files of the BART toolbox: name.hdr, a few lines of text with the dims, and name.cfl,
- * complex64 little-endian without a header. Dim 0 is the fastest in the file, so the dims of a
- * C array (slowest first) are these read backwards and the order of the values is the same: a file
- * of dims 320 160 1 8 holds data[coil 8][1][ph1 160][read 320].
+ * complex64 little-endian without a header. Dim 0 is the fastest in the file, so the dims of a C
+ * array (slowest first) are the same dims read backwards, and the order of the values is the same:
+ * a file of dims 320 160 1 8 holds data[coil 8][1][ph1 160][read 320].
  *
  * In all functions path is name, name.cfl or name.hdr. */
 enum { SCRY_CFL_RANK = 16 };
@@ -26,36 +26,38 @@ enum {
     SCRY_CFL_AVERAGE = 14
 };
 
-/* What a header says. data: the name of the file of values where `# Data` gives one, else "". */
+/* The contents of a header. data: the name of the file of values where `# Data` gives one, else "".
+ */
 typedef struct scry_cfl_header {
     size_t dims[SCRY_CFL_RANK], count; /* count: their product, which fits a file in bytes */
     char data[256];
 } scry_cfl_header;
 
-/* text of n bytes, named `name` in messages. Any count of dims is read: missing ones are 1, those
- * beyond 16 must be. Sections that are not known are skipped.
- * errors  EFORMAT: no text, no `# Dimensions`, dims that are not whole numbers from 1 on, a product
+/* text of n bytes, named `name` in messages. Any number of dims is read: missing dims are 1, and
+ * dims beyond 16 must be 1. Unknown sections are skipped.
+ * errors  EFORMAT: no text, no `# Dimensions`, dims that are not whole numbers >= 1, a product
  *         that overflows, a `# Data` that is not a plain file name, more than 4096 bytes;
  *         EUNSUP: several arrays in one file */
 scry_status scry_cfl_parse(scry_cfl_header *out, const char *text, size_t n, const char *name,
                            scry_error *err);
 
-/* The name ends in .cfl or .hdr, or name.hdr is there and begins as such headers do. */
+/* True if the name ends in .cfl or .hdr, or if name.hdr exists and begins like such a header. */
 bool scry_cfl_recognise(const char *path);
 
-/* For reading. errors as above; EIO; EFORMAT: the file of values is not as long as the dims say. */
+/* For reading. errors as above; EIO; EFORMAT: the length of the file of values does not fit the
+ * dims. */
 typedef struct scry_cfl scry_cfl;
 scry_status scry_cfl_open(scry_cfl **out, const char *path, scry_error *err);
 const size_t *scry_cfl_dims(const scry_cfl *f); /* SCRY_CFL_RANK of them */
 const char *scry_cfl_path(const scry_cfl *f);   /* of the values */
-/* The box of `count` entries from `start` on, dim 0 fastest; both NULL: everything.
+/* The box of `count` entries that begins at `start`, dim 0 fastest; both NULL: everything.
  * ESHAPE: the box is not within the dims; EIO */
 scry_status scry_cfl_read(scry_cfl *f, const size_t *start, const size_t *count, float complex *out,
                           scry_error *err);
 void scry_cfl_close(scry_cfl *f); /* NULL is accepted */
 
 /* Writing, to names beside the targets; finish renames, values first: an existing pair is
- * replaced. What is never written is 0.
+ * replaced. Entries that are never written are 0.
  * errors  EINVAL: a dim is 0, path is a folder; ESHAPE; EIO; ENOMEM */
 typedef struct scry_cfl_writer scry_cfl_writer;
 scry_status scry_cfl_create(scry_cfl_writer **out, const char *path, const size_t *dims,

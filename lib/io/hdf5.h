@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* HDF5 files of numbers, as h5py writes and reads them. The library behind it is serial: calls on
- * any file come from one thread at a time. In all functions
+/* HDF5 files of numbers, as h5py writes and reads them. The HDF5 library is serial: calls on any
+ * file must come from one thread at a time. In all functions
  *   name    of a dataset or group from the root: "kspace", "dataset/xml"
- *   errors  EIO: the system refused; EFORMAT: no such dataset, or not of the shape or type that the
- *           call reads, damaged or truncated: says what was found; ENOMEM */
+ *   errors  EIO: the system refused; EFORMAT: no such dataset, or another shape or type than the
+ *           call reads, damaged or truncated: the message says what was found; ENOMEM */
 
 typedef struct scry_hdf5 scry_hdf5;
 
@@ -30,17 +30,17 @@ typedef struct scry_hdf5_info {
     scry_hdf5_class kind;
     int rank; /* 0: a scalar */
     size_t dims[SCRY_HDF5_RANK], count;
-    char type[48];  /* in words: "float32", "complex64 {r, i}", "bool", "compound of 3" */
-    char shape[96]; /* in words: "1 x 16 x 128 x 128", "scalar" */
+    char type[48];  /* as text: "float32", "complex64 {r, i}", "bool", "compound of 3" */
+    char shape[96]; /* as text: "1 x 16 x 128 x 128", "scalar" */
 } scry_hdf5_info;
 
-/* The file begins (after a user block, if any) as HDF5 files do. */
+/* True if the file begins (after a user block, if any) like an HDF5 file. */
 bool scry_hdf5_recognise(const char *path);
 
 /* For reading. */
 scry_status scry_hdf5_open(scry_hdf5 **out, const char *path, scry_error *err);
 const char *scry_hdf5_path(const scry_hdf5 *f);
-void scry_hdf5_close(scry_hdf5 *f); /* NULL is accepted; what is being written is abandoned */
+void scry_hdf5_close(scry_hdf5 *f); /* NULL is accepted; a file being written is abandoned */
 
 bool scry_hdf5_has_dataset(const scry_hdf5 *f, const char *name);
 bool scry_hdf5_has_group(const scry_hdf5 *f, const char *name);
@@ -50,12 +50,12 @@ scry_status scry_hdf5_describe(scry_hdf5_info *out, const scry_hdf5 *f, const ch
                                scry_error *err);
 
 /* Every dataset of the file, at any depth, by name; *out is released with scry_free. At most 4096.
- * Those that cannot be described are listed as OTHER with the reason as their type. */
+ * A dataset that cannot be described is listed as OTHER, with the reason as its type. */
 scry_status scry_hdf5_list(scry_hdf5_info **out, size_t *count, const scry_hdf5 *f,
                            scry_error *err);
 
-/* The box of `count` entries from `start` on, both with the dataset's rank, last axis contiguous;
- * both NULL: everything. Numbers are converted to float; complex128 to complex64. */
+/* The box of `count` entries that begins at `start`, both with the dataset's rank, last axis
+ * contiguous; both NULL: everything. Numbers are converted to float; complex128 to complex64. */
 scry_status scry_hdf5_read_float(const scry_hdf5 *f, const char *name, const size_t *start,
                                  const size_t *count, float *out, scry_error *err);
 scry_status scry_hdf5_read_complex(const scry_hdf5 *f, const char *name, const size_t *start,

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* JSON documents (cJSON): read with a bound on their size, typed getters that say which key was
- * wrong and what was expected, and a writer for reports. A document owns its nodes; nodes are
- * borrowed until the document is freed. */
+/* JSON documents (cJSON): read with a bound on their size, typed getters whose errors name the key
+ * and the type expected, and a writer for reports. A document owns its nodes; nodes are borrowed
+ * until the document is freed. */
 typedef struct scry_json scry_json;
 typedef struct cJSON scry_json_node;
 
@@ -28,9 +28,9 @@ void scry_json_free(scry_json *doc); /* accepts NULL */
 
 scry_json_node *scry_json_root(const scry_json *doc);
 
-/* Members of objects. A key that is absent, or null, counts as not there: a required one is then
- * EFORMAT, an optional one leaves *out as it is. EFORMAT also for another type, named with the path
- * of the key ("model.json: layers[2].size is a string, expected a whole number"). */
+/* Members of objects. A key whose value is null counts as absent. EFORMAT for a required key that
+ * is absent; an optional one leaves *out unchanged. EFORMAT also for another type, named with the
+ * path of the key ("model.json: layers[2].size is a string, expected a whole number"). */
 typedef enum scry_json_need { SCRY_JSON_OPTIONAL = 0, SCRY_JSON_REQUIRED = 1 } scry_json_need;
 bool scry_json_has(const scry_json_node *object, const char *key);
 scry_status scry_json_number(const scry_json *doc, const scry_json_node *object, const char *key,
@@ -71,7 +71,7 @@ scry_status scry_json_to_string(const scry_json *doc, const scry_json_node *node
 
 /* Writing. `key` NULL appends to an array. A refused allocation marks the document, and
  * scry_json_text and scry_json_write report it: a report is built without a check per line.
- * Numbers that are not finite become null, as JSON has no word for them. */
+ * Numbers that are not finite become null, as JSON cannot express them. */
 void scry_json_put_number(scry_json *doc, scry_json_node *to, const char *key, double value);
 void scry_json_put_integer(scry_json *doc, scry_json_node *to, const char *key, int64_t value);
 void scry_json_put_unsigned(scry_json *doc, scry_json_node *to, const char *key, uint64_t value);

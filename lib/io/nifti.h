@@ -26,14 +26,14 @@ typedef struct scry_nifti {
  *         are not finite; EIO; ENOMEM */
 scry_status scry_nifti_write(const char *path, const scry_nifti *n, scry_error *err);
 
-/* Integers, floats and complex64 of either byte order, times slope plus intercept as the header
- * says. out->values is released by scry_nifti_clear.
+/* Integers, floats and complex64 of either byte order, multiplied by the slope, plus the intercept
+ * of the header. out->values is released by scry_nifti_clear.
  * errors  EIO; EFORMAT: not NIfTI-1, truncated, or a header out of range; EUNSUP: header and values
  *         in two files, NIfTI-2, more than 4 axes, colours; ENOMEM */
 scry_status scry_nifti_read(scry_nifti *out, const char *path, scry_error *err);
 void scry_nifti_clear(scry_nifti *n); /* accepts a zeroed one */
 
-/* What reading does with the first 348 bytes: all but values. offset: where values begin. */
+/* Parses the first 348 bytes: everything but the values, which begin at `offset`. */
 enum { SCRY_NIFTI_HEADER = 348 };
 typedef struct scry_nifti_layout {
     int type; /* NIfTI's number for it */

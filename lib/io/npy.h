@@ -19,8 +19,9 @@ typedef struct scry_npy_info {
     char type[8]; /* as numpy writes it: "<f4", "|u1" */
 } scry_npy_info;
 
-/* EIO: not readable. EFORMAT: not one of the two, truncated or damaged, with what was found.
- * EUNSUP: a type, compression or rank that is not read, named. ENOMEM. */
+/* EIO: not readable. EFORMAT: neither format, truncated or damaged: the message says what was
+ * found. EUNSUP: a type, compression or rank that is not supported, named in the message. ENOMEM.
+ */
 scry_status scry_npy_open(scry_npy **out, const char *path, scry_error *err);
 /* The same from memory, borrowed until close; `name` is used in messages. */
 scry_status scry_npy_parse(scry_npy **out, const void *bytes, size_t size, const char *name,
@@ -30,8 +31,8 @@ void scry_npy_close(scry_npy *f); /* accepts NULL */
 size_t scry_npy_count(const scry_npy *f);
 const scry_npy_info *scry_npy_get(const scry_npy *f, size_t i);
 
-/* out[count], in C order, converted to float. EFORMAT: the data do not inflate to what the header
- * promises, or their checksum is another; ENOMEM. */
+/* out[count], in C order, converted to float. EFORMAT: the data do not inflate to the size in the
+ * header, or the checksum does not match; ENOMEM. */
 scry_status scry_npy_read(const scry_npy *f, size_t i, float *out, scry_error *err);
 
 #endif

@@ -9,8 +9,8 @@
 
 /* PNG: previews out, images in (libpng). Files appear whole, by rename; an existing file is
  * replaced.
- * EIO: the system refused, with its words; EFORMAT: not a PNG, broken,
- * or over 2^28 bytes when unpacked; ENOMEM. */
+ * EIO: the system refused, with its message; EFORMAT: not a PNG, broken, or over 2^28 bytes when
+ * unpacked; ENOMEM. */
 
 /* 8 bits, rows top to bottom; rgb holds 3 bytes a pixel. ESHAPE: a side of 0 or over 2^20. */
 scry_status scry_png_write_grey(const char *path, const uint8_t *grey, size_t ny, size_t nx,
@@ -39,7 +39,7 @@ scry_status scry_png_read(scry_png_image *out, const char *path, scry_error *err
 
 /* One image of a preview: (ny, nx) values, shown from `low` (first colour) to `high` (last);
  * outside is clamped, NaN is magenta. low >= high: the 0.1 and 99.9 percentiles. label, may be
- * NULL, is written underneath in capitals; letters that do not fit are left out. */
+ * NULL, is written underneath in capitals; letters that do not fit are dropped. */
 typedef struct scry_panel {
     const float *values;
     size_t ny, nx;

@@ -3,7 +3,7 @@
 
 #include "lib/io/kspace/kspace.h"
 
-/* Reconstructed images of an MR volume, in the files that the next tool reads. */
+/* Reconstructed images of an MR volume, in the formats of other tools. */
 
 typedef enum scry_recon_format {
     SCRY_RECON_HDF5 = 0,
@@ -18,8 +18,8 @@ typedef struct scry_recon {
     float *values;
     scry_geometry geometry;
     double tr;            /* s between frames; 0: not stated */
-    double chi2;          /* of the image, measured again, over all slices; 0: not stated */
-    size_t draws;         /* that the image is the mean of, or tells of; 0: not stated */
+    double chi2;          /* of the image against the data, over all slices; 0: not stated */
+    size_t draws;         /* draws behind the image (a mean or a map); 0: not stated */
     char description[80]; /* one line for headers that have a place for it */
 } scry_recon;
 

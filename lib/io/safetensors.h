@@ -9,9 +9,9 @@
 /* Files of named tensors: a little-endian 64-bit header length, a JSON header
  * {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}, then the data
  * (https://huggingface.co/docs/safetensors). Opening reads and checks the header only: lengths,
- * names, types, that every tensor has the bytes its shape needs, and that the tensors tile the data
- * without overlap, hole or excess. Immutable once open, except that reads share one file position:
- * one thread at a time. */
+ * names and types, that every tensor has as many bytes as its shape needs, and that the tensors
+ * tile the data without overlap, hole or excess. Immutable once open, except that reads share one
+ * file position: one thread at a time. */
 typedef struct scry_safetensors scry_safetensors;
 
 #define SCRY_TENSOR_RANK 8
@@ -32,7 +32,8 @@ typedef struct scry_tensor_info {
     uint64_t begin, end; /* bytes from the start of the data */
 } scry_tensor_info;
 
-/* EIO: not readable; EFORMAT: anything above is violated, worded with the tensor and numbers. */
+/* EIO: not readable; EFORMAT: one of these checks failed: the message names the tensor and the
+ * numbers. */
 scry_status scry_safetensors_open(scry_safetensors **out, const char *path, scry_error *err);
 
 /* The same from memory, borrowed until free; `name` is used in messages. */

@@ -5,9 +5,9 @@
 
 SCRY_BEGIN
 
-/* By how much one prediction of held-out light is better than another: the mean over windows of
- * their difference in log likelihood per pixel, and its standard error, NaN for fewer than two
- * windows. */
+/* How much better one prediction of held-out data is than another: the mean over windows of their
+ * difference in log likelihood per pixel, and its standard error, NaN for fewer than two windows.
+ */
 typedef struct scry_margin {
     double mean, error;
 } scry_margin;
@@ -19,20 +19,20 @@ SCRY_END
 #include <stddef.h>
 #include <stdint.h>
 
-/* One measurement split into two that are independent given the scene, so that an estimate from the
- * first can be judged by the second, on the user's own file.
+/* Splits one measurement into two that are independent given the scene, so that an estimate from
+ * the first can be judged by the second, on the user's own file.
  *
  * Gaussian fission: with z ~ N(0, I) and t^2 = share / (1 - share),
  *   seen = y + t s z,   held = y - s z / t,   s^2 = variance of y
  *   var(seen) = variance / (1 - share),   var(held) = variance / share,   cov(seen, held) = 0.
  * The mean of both is that of y. Independence is exact for Gaussian noise of that variance; where
- * the variance is wrong by a factor 1 + e, the two parts have the covariance e * variance.
+ * the variance is wrong by a factor 1 + e, the two halves have the covariance e * variance.
  * Leiner, Duan, Wasserman & Ramdas 2023, JASA 120:135; Oliveira, Lei & Tibshirani 2021,
- * arXiv:2111.09447 (the estimate of a risk that it gives).
+ * arXiv:2111.09447 (estimates a risk in this way).
  *
  *   seen, held  n values each, in the unit of y; seen may alias y, held may not
  *   variance    n values >= 0, unit of y squared; a 0 leaves the pixel as it is in both
- *   share       of the light that is held back, in (0, 1)
+ *   share       of the data that is held out, in (0, 1)
  * The split is a function of (seed, fold, pixel).
  * errors  EINVAL: share outside (0, 1), a variance that is negative or not finite; ENOMEM */
 scry_status scry_fission_split(float *seen, float *held, const float *y, const float *variance,

@@ -9,10 +9,10 @@
 
 SCRY_BEGIN
 
-/* How far an estimate is from a reference. In all of them
+/* How far an estimate is from a reference. In all of these functions
  *   est, ref  n real values, or the space s; they may alias
  *   mask      NULL, or as many values: only entries with mask != 0 count
- *   range     the span of values that counts as 1 (skimage: data_range); 0: max - min of ref
+ *   range     the span of values taken as 1 (skimage: data_range); 0: max - min of ref
  * sums run in double precision, in an order that does not depend on threads
  * errors    EINVAL: range < 0, not finite, or 0 for a constant ref; an empty mask; ESHAPE: n is 0
  *           ENUMERIC: a value that counts is NaN or infinite */
@@ -44,11 +44,11 @@ typedef enum scry_ssim_window {
 scry_status scry_ssim(double *ssim, const float *est, const float *ref, const float *mask,
                       const scry_space *s, double range, scry_ssim_window window, scry_error *err);
 
-/* What fastMRI's challenge reports of a volume s = (slice, y, x) of magnitudes (Zbontar et al.
- * 2018, arXiv:1811.08839, Sec. 6): NMSE and PSNR over the whole volume, SSIM with the uniform
- * window, mean over slices; `range` 0: the maximum of ref, for both. Scores of single slices
- * average to other numbers. *ssim is NaN where a slice is smaller than the window. EINVAL also for
- * a range of 0 because no value of ref is positive. */
+/* The scores that fastMRI's challenge reports for a volume s = (slice, y, x) of magnitudes (Zbontar
+ * et al. 2018, arXiv:1811.08839, Sec. 6): NMSE and PSNR over the whole volume, SSIM with the
+ * uniform window, mean over slices; `range` 0: the maximum of ref, for both. The average of the
+ * scores of single slices is a different number. *ssim is NaN where a slice is smaller than the
+ * window. EINVAL also for a range of 0 because no value of ref is positive. */
 scry_status scry_volume_measure(scry_fidelity *out, double *ssim, const float *est,
                                 const float *ref, const scry_space *s, double range,
                                 scry_error *err);
@@ -64,7 +64,8 @@ typedef struct scry_frc {
     double *samples;     /* Fourier samples in the ring */
     double cutoff;       /* where the curve, smoothed over 3 rings, first falls below 1/7 */
     double resolution;   /* 1/cutoff in pixels */
-    int crossed;         /* 0: it never does, and cutoff is the last frequency (a bound) */
+    int crossed; /* 0: the curve never falls below 1/7, and cutoff is the last frequency (a bound)
+                  */
 } scry_frc;
 
 /* Two images of one scene with independent noise. ny, nx >= 8. ENUMERIC: not finite; EINVAL: one is
@@ -75,7 +76,7 @@ scry_status scry_frc_two(scry_frc *out, const float *a, const float *b, size_t n
 /* One image: the two pairs of diagonal neighbours of every 2 x 2 block are four images of half the
  * size with independent noise (Koho et al. 2019, Nature Communications 10:3103). The pixel shift
  * inside a pair is undone by its phase, where Koho et al. calibrate the curve; frequencies end at
- * 1/4 cycle per pixel, so that resolution finer than 4 pixels cannot be told. Correlated noise (a
+ * 1/4 cycle per pixel, so a resolution finer than 4 pixels cannot be measured. Correlated noise (a
  * resampled or processed image) raises the curve. ny, nx >= 16. */
 scry_status scry_frc_one(scry_frc *out, const float *image, size_t ny, size_t nx, scry_error *err);
 void scry_frc_clear(scry_frc *frc);

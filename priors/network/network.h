@@ -4,16 +4,16 @@
 #include "priors/network/unet.h"
 #include "priors/schedule.h"
 
-/* What a network says of itself, and what it costs. */
+/* Properties of a network, and its cost. */
 
 size_t scry_network_channels(const scry_network *net);
-size_t scry_network_multiple(const scry_network *net); /* what both sides must be a multiple of */
+size_t scry_network_multiple(const scry_network *net); /* both sides must be a multiple of it */
 size_t scry_network_parameters(const scry_network *net);
 const char *scry_network_prediction(const scry_network *net); /* "epsilon", "v_prediction", ... */
 const char *scry_network_sha256(const scry_network *net); /* of the file of weights, 64 digits */
 /* The noise levels of its training, in units of `std` below; borrowed. */
 const scry_schedule *scry_network_schedule(const scry_network *net);
-/* How it takes its images. */
+/* The scaling of its input. */
 typedef struct scry_network_input_info {
     size_t unshuffle;
     double mean, std;
@@ -23,9 +23,9 @@ scry_network_input_info scry_network_input(const scry_network *net);
 /* The levels in the unit of images: the range of its prior. */
 void scry_network_sigma_range(const scry_network *net, double *low, double *high);
 
-/* The network's own output F(x, t) at real t, pixels in their places again where it unshuffles, and
- * g = (dF/dx)^T v when v and g are not NULL: for tests and for those who bring their own
- * preconditioning. Shapes and aliasing as scry_prior_vjp; EINVAL: P is not a network prior. */
+/* The network's own output F(x, t) at real t, with the pixels back in their places if it
+ * unshuffles, and g = (dF/dx)^T v when v and g are not NULL: for tests, and for callers with their
+ * own preconditioning. Shapes and aliasing as scry_prior_vjp; EINVAL: P is not a network prior. */
 scry_status scry_unet_evaluate(const scry_prior *P, float *F, float *g, const float *x,
                                const float *v, double t, void *work, scry_error *err);
 

@@ -11,15 +11,16 @@ SCRY_BEGIN
 
 /* A pretrained diffusion network as a prior. The folder has the layout of the `diffusers` library:
  * config.json (class UNet2DModel), diffusion_pytorch_model.safetensors and scheduler_config.json.
- * Where scry's own prior.json is there too, its object "input" says what that layout has no word
- * for: `unshuffle` (the network sees each block of so many by so many pixels as channels of one;
- * Shi et al. 2016), `mean` and `std` (it was trained on images (x - mean) / std). Without: 1, 0, 1.
+ * Where scry's own prior.json is there too, its object "input" holds the numbers that the diffusers
+ * layout lacks: `unshuffle` (the network sees each block of that many by that many pixels as the
+ * channels of one pixel; Shi et al. 2016), `mean` and `std` (it was trained on images (x - mean) /
+ * std). The defaults are 1, 0, 1.
  *
  * The architecture is Ho et al. 2020 (appendix B): residual blocks with group normalisation and
  * SiLU, a time embedding added in each, optional self-attention, strided convolutions down and
  * nearest-neighbour upsampling followed by a convolution up. */
 
-/* The weights: loaded once, immutable, shared by priors of any size. */
+/* The weights of a network: loaded once, immutable, shared by priors of any size. */
 typedef struct scry_network scry_network;
 
 /* EIO: a file is not readable. EFORMAT: malformed, or a tensor is missing, extra or misshapen
@@ -28,18 +29,18 @@ scry_status scry_network_load(scry_network **out, const char *folder, scry_error
 
 void scry_network_free(scry_network *net); /* accepts NULL */
 
-/* Writes the three files of the layout into a folder, which is made where there is none; each
- * appears whole, and the weights last. "input" is the caller's to write. EIO, ENOMEM. */
+/* Writes the three files of the layout into a folder, which is created if it does not exist; each
+ * file appears whole, the weights last. The caller writes "input". EIO, ENOMEM. */
 scry_status scry_network_save(const scry_network *net, const char *folder, scry_error *err);
 
 typedef struct scry_unet_opts {
-    int threads;   /* inside one call, >= 1, for all but the convolutions: these sum in an order
-                    * that would depend on it, and the bytes of a result do not. Chains, tiles
-                    * and channels run in parallel instead, with 1 here. Default 1 */
-    bool vjp;      /* plan the vector-Jacobian product too, which keeps activations: work_bytes
-                    * is several times larger. Default true */
-    bool winograd; /* Winograd F(4,3) for the 3x3 layers where the library has it: twice as fast,
-                    * 1e-6 relative to the direct sums. Default true */
+    int threads;   /* inside one call, >= 1, for everything except the convolutions, whose order of
+                    * summation would depend on it. Chains, tiles and channels run in parallel
+                    * instead, with 1 here. Default 1 */
+    bool vjp;      /* also plan the vector-Jacobian product, which keeps activations: work_bytes is
+                    * several times larger. Default true */
+    bool winograd; /* Winograd F(4,3) for the 3x3 layers where oneDNN has it: twice as fast, with
+                    * differences of 1e-6 to the direct sums. Default true */
 } scry_unet_opts;
 void scry_unet_opts_init(scry_unet_opts *opts);
 
@@ -52,12 +53,12 @@ void scry_unet_opts_init(scry_unet_opts *opts);
  * scry_network_sigma_range.
  * space: (H, W) for one channel, or (C, H, W), real; H and W multiples of scry_network_multiple.
  * net is borrowed until the prior is freed; opts NULL: defaults. scry_prior_work_bytes is all the
- * memory that a call touches besides weights and arguments: a forecast of the peak.
- * Calls with different work may run at the same time. ESHAPE: space does not fit the network. */
+ * memory that a call uses besides weights and arguments: a forecast of the peak. Calls with
+ * different work may run at the same time. ESHAPE: space does not fit the network. */
 scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,
                              const scry_unet_opts *opts, scry_error *err);
 
-/* Both in one; the prior owns its network. */
+/* scry_network_load and scry_unet_create in one call; the prior owns its network. */
 scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
                            const scry_unet_opts *opts, scry_error *err);
 

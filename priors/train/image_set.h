@@ -24,9 +24,9 @@ scry_status scry_image_set_create(scry_image_set **out, const scry_image_set_opt
                                   scry_error *err);
 void scry_image_set_free(scry_image_set *s); /* accepts NULL */
 
-/* What was found of an image on the way in. */
+/* Findings about an image that was added. */
 typedef struct scry_image_report {
-    size_t factor;        /* pixels a side that were averaged into one */
+    size_t factor;        /* pixels along a side that were averaged into one */
     double noise, detail; /* of the range, after that; below */
     double weight;        /* of the image beside others of its area */
 } scry_image_report;
@@ -41,9 +41,9 @@ scry_status scry_image_set_add(scry_image_set *s, scry_image_report *report, con
                                size_t ny, size_t nx, const char *class, bool held_out,
                                scry_error *err);
 
-/* When all are there: fixes what is drawn how often. Images with a side below the crop are not
- * drawn. EINVAL: none is left. With no image held out, every tenth of each class becomes so; of a
- * class of fewer than four none, and of one image in all that one both ways: *borrowed true. */
+/* Call it after the last image: fixes how often each one is drawn. Images with a side below the
+ * crop are not drawn. EINVAL: none is left. If no image is held out, every tenth of each class is;
+ * none of a class of fewer than four. A single image serves both purposes: *borrowed is true. */
 scry_status scry_image_set_seal(scry_image_set *s, bool *borrowed, scry_error *err);
 
 size_t scry_image_set_count(const scry_image_set *s, bool held_out);
@@ -54,7 +54,7 @@ const char *scry_image_set_class(const scry_image_set *s, size_t c);
 size_t scry_image_set_class_count(const scry_image_set *s, size_t c, bool held_out);
 size_t scry_image_set_class_pixels(const scry_image_set *s, size_t c, bool held_out);
 
-/* Of x as it is drawn, at the mean gain: what a training standardises by. */
+/* Mean and sd of x as it is drawn, at the mean gain: training standardises by them. */
 void scry_image_set_moments(const scry_image_set *s, double *mean, double *std);
 
 /* A scry_crop_fn; context: the sealed set. */

@@ -194,7 +194,7 @@ scry_status scry_trainer_create(scry_trainer **out, const scry_train_opts *opts,
                                 const scry_network *init, scry_error *err)
 {
     scry_status st;
-    const size_t before = scry_memory_asked();
+    const size_t before = scry_memory_requested();
     *out = NULL;
     scry_trainer *t = scry_alloc(1, sizeof *t);
     if (!t) return trainer_no_memory(err);
@@ -218,7 +218,7 @@ scry_status scry_trainer_create(scry_trainer **out, const scry_train_opts *opts,
     trainer_uncertainty(t);
     memcpy(t->average, t->net->pool, t->net->parameters * sizeof(float));
     if ((st = scryi_graph_load(t->graph, t->opts.threads, err)) != SCRY_OK) goto done;
-    t->bytes = scry_memory_asked() - before;
+    t->bytes = scry_memory_requested() - before;
     *out = t;
     t = NULL;
 done:

@@ -10,12 +10,13 @@
  * With z = (x - mean) / std and alpha = 1 / sqrt(1 + s^2) the network F sees alpha (z + s n) at the
  * time t(s) and learns v = alpha n - s alpha z (Salimans & Ho 2022), which in z, of unit variance,
  * is the preconditioning of Karras et al. 2022 (Table 1). ln s is normal; the error of a level is
- * divided by exp(u(s)), the uncertainty u a learned function of the level to which it is added
- * (Kendall et al. 2018; Karras et al. 2024): the loss is the mean of |F - v|^2 / (N e^u) + u.
- * Kernels of 3 x 3 but the first and the last learn by Muon, the rest by AdamW with its gradient
- * clipped to norm 1; the weights that count are a power-function average (Karras et al. 2024).
+ * divided by exp(u(s)), the uncertainty u is a learned function of the level and is added to the
+ * loss (Kendall et al. 2018; Karras et al. 2024): the loss is the mean of |F - v|^2 / (N e^u) + u.
+ * The 3 x 3 kernels except the first and the last are trained by Muon, all other weights by AdamW
+ * with the gradient clipped to norm 1; the result is a power-function average of the weights
+ * (Karras et al. 2024).
  *
- * One seed gives one training, to the byte, at any number of threads. */
+ * The result is a function of the seed, to the byte, at any number of threads. */
 typedef struct scry_trainer scry_trainer;
 
 #define SCRY_TRAIN_LEVELS 8
@@ -48,25 +49,25 @@ scry_status scry_trainer_create(scry_trainer **out, const scry_train_opts *opts,
 void scry_trainer_free(scry_trainer *t); /* accepts NULL */
 
 /* One step with the rates times `rate`. *loss: mean of |F - v|^2 / N over the batch.
- * errors  what the source says; ENUMERIC: the loss or a gradient is not finite, weights left as
- * they were before */
+ * errors  the failures of the source; ENUMERIC: the loss or a gradient is not finite, and the
+ * weights are unchanged */
 scry_status scry_trainer_step(scry_trainer *t, scry_crop_fn *source, void *context, double rate,
                               double *loss, scry_error *err);
 
 size_t scry_trainer_steps(const scry_trainer *t);
 size_t scry_trainer_weights(const scry_trainer *t);
-size_t scry_trainer_bytes(const scry_trainer *t); /* all that it holds */
+size_t scry_trainer_bytes(const scry_trainer *t); /* all of its memory */
 double scry_trainer_flops(const scry_trainer *t); /* of a crop, as direct sums */
 
-/* Everything that going on needs, in one file, which appears whole: then a training that goes on is
- * the training that was never stopped, to the byte. extra: numbers of the caller's, kept to float.
- * Loading into a trainer of the same network and options: EFORMAT names what differs. */
+/* Saves the whole state in one file: a resumed training gives the same bytes as one that was never
+ * stopped. extra: numbers of the caller, stored as float. Loading needs a trainer of the same
+ * network and options: EFORMAT names the difference. */
 scry_status scry_trainer_save(const scry_trainer *t, const char *path, const float *extra,
                               size_t extra_count, scry_error *err);
 scry_status scry_trainer_load(scry_trainer *t, const char *path, float *extra, size_t extra_count,
                               scry_error *err);
 
-/* The averaged weights as a network of its own. */
+/* A network with the averaged weights. */
 scry_status scry_trainer_network(scry_network **out, const scry_trainer *t, scry_error *err);
 
 #endif

@@ -246,11 +246,11 @@ static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor 
     scry_start_point start;
     whole.holdout = 0;
     all.request = &whole;
-    const size_t before = scry_memory_asked();
+    const size_t before = scry_memory_requested();
     *bytes = 0;
     if (!plane->maps && plane->coils > 1) return SCRY_OK;
     scry_status st = scryi_mri_pose(&p, &all, plane, 0, err);
-    const size_t posed = scry_memory_asked() - before;
+    const size_t posed = scry_memory_requested() - before;
     if (st == SCRY_OK) st = scry_recon_forecast(bytes, &p.problem, &request, err);
     *bytes += posed;
     if (st == SCRY_OK) st = scry_start_find(&start, &p.problem.problem, &r->options, err);

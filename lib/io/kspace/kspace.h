@@ -14,7 +14,7 @@
 
 SCRY_BEGIN
 
-/* Cartesian k-space as files hold it, whatever their format: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
+/* Cartesian k-space in files of any of these formats: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
  * .cfl/.hdr, or a plain complex HDF5 dataset. A file is described when it is opened and its samples
  * are read slice by slice.
  *
@@ -25,8 +25,8 @@ SCRY_BEGIN
  *   BART, ISMRMRD                          readout along x, phase encoding along y, then z
  *
  * Samples lie on the centred grid: index floor(n/2) of an axis is k = 0. Samples that were not
- * acquired are 0 in the data and 0 in the mask. Samples of lines acquired several times are their
- * mean, so that their noise is smaller; `averages` says how many times, at most. */
+ * acquired are 0 in the data and 0 in the mask. A line that was acquired several times is averaged,
+ * so its noise is smaller; `averages` is the largest number of times. */
 
 typedef enum scry_kspace_format {
     SCRY_KSPACE_FASTMRI = 0,
@@ -46,7 +46,7 @@ typedef struct scry_geometry {
 
 typedef struct scry_kspace_info {
     scry_kspace_format format;
-    const char *dataset; /* of the samples, as messages name it: "kspace", "/dataset/data" */
+    const char *dataset; /* of the samples, as in messages: "kspace", "/dataset/data" */
     size_t frames;       /* repetitions x contrasts x phases x sets, the first slowest */
     size_t slices, coils, nz, ny, nx;
     int readout;        /* axis of the readout: 1 y, 2 x */
@@ -57,19 +57,20 @@ typedef struct scry_kspace_info {
     bool has_mask;        /* the file holds a sampling mask of its own, apart from zeros */
     bool has_target;      /* fastMRI: reconstruction_rss or reconstruction_esc */
     size_t noise_samples; /* of noise scans, for each coil; 0: none */
-    double noise_ratio;   /* variance of imaging samples over that of noise samples: bandwidths */
-    bool has_calibration; /* lines that are for calibration only */
+    double noise_ratio;   /* variance of imaging samples over the variance of noise samples:
+                             bandwidths */
+    bool has_calibration; /* some lines are for calibration only */
     size_t averages;
     scry_geometry geometry;
-    /* What the file says of itself; "" where it does not. */
+    /* The file's own description; "" where it has none. */
     char acquisition[64], system[64], trajectory[32];
     double field_strength, tr, te; /* T, ms, ms; 0: not stated */
 } scry_kspace_info;
 
-/* What the file alone does not say; zeroed for defaults. */
+/* Facts that the file does not contain; zeroed for defaults. */
 typedef struct scry_kspace_choice {
-    const char *dataset; /* plain HDF5: which one, when there are several complex ones; ISMRMRD:
-                            the measurement ("dataset_1") */
+    const char *dataset; /* plain HDF5: which dataset, where several are complex; ISMRMRD: the
+                            measurement ("dataset_1") */
     bool transformed;    /* cfl, plain HDF5: the readout (of a cfl: dim 0) is in the image */
     double oversampling; /* of the readout, > 1: the image to write is n / oversampling; 0: as the
                             file says */
@@ -77,10 +78,11 @@ typedef struct scry_kspace_choice {
 
 typedef struct scry_kspace_reader scry_kspace_reader;
 
-/* Recognised by content. Reading is from one thread at a time (HDF5 is serial).
+/* The format is recognised by content. Read from one thread at a time (HDF5 is serial).
  * errors  EIO: cannot be read; EFORMAT: not k-space, truncated, wrong names, types or shapes,
- *         limits outside the matrix: names what was found and what was expected, and says when a
- *         file looks like another format; EUNSUP: non-Cartesian trajectories; ENOMEM */
+ *         limits outside the matrix: the message states the value found and the value expected, and
+ *         names another format that the file looks like; EUNSUP: non-Cartesian trajectories; ENOMEM
+ */
 scry_status scry_kspace_open(scry_kspace_reader **out, const char *path,
                              const scry_kspace_choice *choice, scry_error *err);
 const scry_kspace_info *scry_kspace_describe(const scry_kspace_reader *r);
@@ -90,8 +92,9 @@ void scry_kspace_close(scry_kspace_reader *r); /* accepts NULL */
  * ENUMERIC: NaN or infinite samples (how many, the first one's place), or all zero. */
 scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, scry_complex *data,
                              unsigned char *mask, scry_error *err);
-/* The same for the lines to calibrate coils with: calibration-only lines together with the imaging
- * lines at places where they are missing. Without such lines: as scry_kspace_read. */
+/* The same for the lines from which coils are calibrated: calibration-only lines, and imaging lines
+ * where there are no calibration-only ones. In a file without calibration-only lines: as
+ * scry_kspace_read. */
 scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, scry_complex *data,
                                          unsigned char *mask, scry_error *err);
 /* noise[coil][noise_samples] */
@@ -99,7 +102,7 @@ scry_status scry_kspace_read_noise(scry_kspace_reader *r, scry_complex *noise, s
 /* target[y][x] of one slice, recon size; EUNSUP without one. */
 scry_status scry_kspace_read_target(scry_kspace_reader *r, size_t slice, float *target,
                                     scry_error *err);
-/* Warnings so far, one a call, NULL when there are no more. */
+/* The next warning that has not been returned yet; NULL when there are no more. */
 const char *scry_kspace_warning(scry_kspace_reader *r);
 
 const char *scry_kspace_format_name(scry_kspace_format f); /* "fastMRI HDF5" */

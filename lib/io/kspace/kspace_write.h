@@ -4,17 +4,17 @@
 #include "lib/io/kspace/kspace.h"
 
 /* Writing, slice by slice. The file appears whole, by rename, at close; an existing one is replaced
- * (callers ask before). info as described above: format says which (PLAIN is refused), the rest
- * what is written into the headers; axes that are already transformed are EUNSUP except for CFL. An
- * ISMRMRD file holds the acquired lines only; fastMRI a mask when it is one of whole
- * phase-encoding lines. */
+ * (callers ask before). info is as in kspace.h: its format chooses the file format (PLAIN is
+ * refused), the other members go into the headers; axes that are already transformed are EUNSUP
+ * except for CFL. An ISMRMRD file holds the acquired lines only; fastMRI a mask when it is one of
+ * whole phase-encoding lines. */
 typedef struct scry_kspace_writer scry_kspace_writer;
 scry_status scry_kspace_create(scry_kspace_writer **out, const char *path,
                                const scry_kspace_info *info, scry_error *err);
 scry_status scry_kspace_write(scry_kspace_writer *w, size_t frame, size_t slice,
                               const float complex *data, const unsigned char *mask,
                               scry_error *err);
-/* The image that reconstructions are compared with (fastMRI only): before close. */
+/* The reference image of reconstructions (fastMRI only): write it before scry_kspace_finish. */
 scry_status scry_kspace_write_target(scry_kspace_writer *w, size_t slice, const float *target,
                                      scry_error *err);
 /* commit false: leaves no trace. The writer is freed either way. NULL is accepted. */

@@ -6,16 +6,16 @@
 #include <complex.h>
 #include <stddef.h>
 
-/* What comes to a reconstruction in files of its own: coil sensitivities and a sampling mask. Files
- * are .cfl, or HDF5 (.h5, .hdf5). Of a .cfl, dims 0 and 1 are x and y; where dim 0 is 1, dims 1 and
- * 2 are, as in k-space (lib/io/kspace/cfl_kspace.c). */
+/* Separate files for a reconstruction: coil sensitivities and sampling masks. Files are .cfl, or
+ * HDF5 (.h5, .hdf5). Of a .cfl, dims 0 and 1 are x and y; where dim 0 is 1, dims 1 and 2 are, as in
+ * k-space (lib/io/kspace/cfl_kspace.c). */
 
 /* Maps of `slice` in a volume of `slices` slices: *maps[coil][set][y][x], released with scry_free,
  * and *sets. A file that holds one slice serves all.
  *   cfl    coils in dim 3, sets in dim 4, slices in dim 13
  *   HDF5   dataset "maps", complex: ((slice,) coil, set, y, x) or (coil, y, x)
- * errors  ESHAPE: names the coils, size or slices that were found and those expected; EFORMAT, EIO
- *         as the formats have it; ENUMERIC: NaN or infinite, or all of them zero; ENOMEM */
+ * errors  ESHAPE: names the coils, size or slices found and expected; EFORMAT, EIO as in the
+ *         readers of the formats; ENUMERIC: NaN or infinite, or all of them zero; ENOMEM */
 scry_status scry_maps_read(float complex **maps, size_t *sets, const char *path, size_t slice,
                            size_t slices, size_t coils, size_t ny, size_t nx, scry_error *err);
 

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* TIFF images of up to five dimensions (t, z, c, y, x), plain, by ImageJ, or OME-TIFF, read and
- * written one plane (or a rectangle of it) at a time, so that a stack need not fit in memory.
+/* TIFF images of up to five dimensions (t, z, c, y, x), plain, ImageJ or OME-TIFF, read and written
+ * one plane (or a rectangle of it) at a time, so that a stack need not fit in memory.
  *
  * Pixels cross this interface as float in the unit of the file (a camera's grey values stay grey
  * values). Planes are numbered (c, z, t) from 0, whatever their order in the file. The samples of
@@ -52,9 +52,9 @@ typedef struct scry_tiff_channel {
     double pinhole_um;                 /* diameter as in the file, 0 unknown */
 } scry_tiff_channel;
 
-/* What a file says about itself. A plain struct: copy it, change sizes or calibration, and hand it
- * to scry_tiff_create. Pointers belong to the reader and live until it is closed. Lengths that are
- * not known are 0. */
+/* The description of a file. A plain struct: copy it, change sizes or calibration, and pass it to
+ * scry_tiff_create. Pointers belong to the reader and live until it is closed. Lengths that are not
+ * known are 0. */
 typedef struct scry_tiff_info {
     scry_tiff_flavour flavour;
     scry_tiff_type type;  /* of the values: 1..8-bit unsigned are U8, 9..16-bit U16 */
