@@ -25,7 +25,10 @@ static struct moments split(double truth, double share, uint32_t fold)
         v[i] = 0.5f + (float)(i % 7);
         y[i] = 100 + y[i] * (float)sqrt(truth * v[i]);
     }
-    assert_ok(scry_fission_split(seen, held, y, v, N, share, 5, fold, &err));
+    scry_rng_normal(held, 0, N, 5, fold, 0);
+    for (size_t i = 0; i < N; i++)
+        held[i] *= sqrtf(v[i]);
+    assert_ok(scry_fission_split(seen, held, y, held, N, share, &err));
     for (size_t i = 0; i < N; i++) {
         const double a = seen[i] - 100, b = held[i] - 100;
         m.seen += a * a / v[i] / N;
@@ -77,16 +80,50 @@ static void margins_have_their_error(void **state)
     assert_true(isnan(scry_margin_of(a, b, 1).error));
 }
 
+/* Noise that a filter has correlated: the draw has its variance and its correlation, so the parts
+ * are independent; a white draw would make them share what neighbours share. After a median, white.
+ */
+static void correlated_noise_is_drawn_as_such(void **state)
+{
+    (void)state;
+    enum { SIDE = 200 };
+    static float draw[N], passband[N], mean[N];
+    scry_error err = {0};
+    scry_noise_model m = {.findings = SCRY_NOISE_CORRELATED, .intercept = 2, .slope = 0.01};
+    for (int i = 0; i < SCRY_SPECTRUM_ROWS; i++)
+        for (int j = 0; j < SCRY_SPECTRUM_COLUMNS; j++) /* [1/4 1/2 1/4] along x */
+            m.spectrum.power[i][j] = pow(.5 + .5 * cos(2 * 3.14159265 * j / 32.), 2);
+    assert_ok(scry_noise_spectrum_normalise(&m.spectrum, &err));
+    for (size_t i = 0; i < N; i++) {
+        mean[i] = 100;
+        passband[i] = 7;
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        double square = 0, along = 0;
+        if (kind) m.findings |= SCRY_NOISE_NONLINEAR;
+        assert_ok(scry_fission_draw(draw, &m, passband, mean, 1, SIDE, SIDE, 3, 1, &err));
+        for (size_t i = 0; i + 1 < N; i++) {
+            square += (double)draw[i] * draw[i] / N;
+            if ((i + 1) % SIDE) along += (double)draw[i] * draw[i + 1] / N;
+        }
+        assert_near(square, kind ? 7 : 3, kind ? .3 : .2);
+        assert_near(along / square, kind ? 0 : 2. / 3, .04);
+    }
+    passband[5] = -1;
+    assert_fails(scry_fission_draw(draw, NULL, passband, NULL, 1, SIDE, SIDE, 3, 1, &err),
+                 SCRY_EINVAL);
+}
+
 static void bad_input_is_refused(void **state)
 {
     (void)state;
-    float y[2] = {1, 2}, v[2] = {1, -1}, a[2], b[2];
+    float y[2] = {1, 2}, v[2] = {1, NAN}, a[2], b[2];
     scry_error err = {0};
-    assert_int_equal(scry_fission_split(a, b, y, v, 2, 0.1, 1, 0, &err), SCRY_EINVAL);
-    assert_non_null(strstr(err.text, "-1"));
+    assert_int_equal(scry_fission_split(a, b, y, v, 2, 0.1, &err), SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "nan"));
     err = (scry_error){0};
     v[1] = 1;
-    assert_int_equal(scry_fission_split(a, b, y, v, 2, 1, 1, 0, &err), SCRY_EINVAL);
+    assert_int_equal(scry_fission_split(a, b, y, v, 2, 1, &err), SCRY_EINVAL);
 }
 
 int main(void)
@@ -96,6 +133,7 @@ int main(void)
         cmocka_unit_test(a_wrong_variance_is_a_covariance),
         cmocka_unit_test(folds_differ_and_repeat),
         cmocka_unit_test(margins_have_their_error),
+        cmocka_unit_test(correlated_noise_is_drawn_as_such),
         cmocka_unit_test(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,8 @@ static void raw_images_are_white(void **state)
 }
 
 /* In-band: a filter of sum 1 leaves low frequencies as they were, so at most the noise of raw
- * pixels, and less by what the filter takes inside the passband. */
+ * pixels, less what the filter takes where signal and noise are level. That is further out than
+ * the mean of the passband. */
 static void smoothed_images_are_noticed(void **state)
 {
     (void)state;
@@ -162,7 +163,8 @@ static void smoothed_images_are_noticed(void **state)
         assert_string_equal(m.treatment.name, "box");
         assert_near(m.treatment.size, seed % 3 ? 3 : 5, 0);
         const double kept = seed % 3 ? .88 : .73; /* sqrt of |M|^2 weighted by |H|^2 */
-        assert_near(claimed_sd(&m, y), kept * raw_sd(e), .2 * kept * raw_sd(e));
+        assert_true(claimed_sd(&m, y) > .45 * kept * raw_sd(e));
+        assert_true(claimed_sd(&m, y) < 1.1 * kept * raw_sd(e));
     }
     scry_free(e);
 }
@@ -213,8 +215,9 @@ static void medians_enlargements_and_interlacing(void **state)
         round_all(y);
         scry_noise_model m = identify(y);
         assert_string_equal(m.treatment.name, "median");
-        /* the median of 9 keeps low frequencies; what it makes of filaments looks like noise */
-        assert_true(claimed_sd(&m, y) > .75 * raw_sd(e) && claimed_sd(&m, y) < 2 * raw_sd(e));
+        /* the median of 9 keeps low frequencies, and takes .4 of the power of those level with
+         * the signal; on filaments it filters less, and the law knows */
+        assert_true(claimed_sd(&m, y) > .6 * raw_sd(e) && claimed_sd(&m, y) < 1.2 * raw_sd(e));
 
         enlarge(y, z); /* one sample in four: the noise is that of a quarter of the light */
         round_all(y);

@@ -249,8 +249,10 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .threads = (size_t)s->threads};
     out->psf.crop = s->crop_psf;
     bool find = false;
-    if (s->psf_width) parse_width(s->psf_width, &find, &out->psf.width, NULL);
-    if (find) out->psf.width_choice = SCRY_WIDTH_FIND;
+    if (s->psf_width) {
+        parse_width(s->psf_width, &find, &out->psf.width, NULL);
+        out->psf.width_choice = find ? SCRY_WIDTH_FIND : SCRY_WIDTH_KEEP;
+    }
     if (!strcmp(s->defects, "auto")) out->defects = SCRY_DEFECTS_AUTO;
     if (!strcmp(s->defects, "saturated")) out->defects = SCRY_DEFECTS_SATURATED;
     if (!strcmp(s->defects, "all")) out->defects = SCRY_DEFECTS_ALL;

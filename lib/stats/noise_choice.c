@@ -11,6 +11,7 @@ static const double not_contradicted = 10; /* of treatments that count as possib
 static const double matters = 1.15;        /* in-band power over variance */
 static const double matters_more = 1.6;    /* the same where nothing lies beyond the passband */
 static const double little_beyond = .25;   /* share of frequencies beyond the passband */
+static const double least_cutoff = .25;    /* of the mean power over the passband */
 static const double few_ties = .1;
 static const double smoothed_reach = 1.5; /* of Gaussian filters of about 1.5 pixels */
 
@@ -87,6 +88,9 @@ static void choose_treatment(struct scryi_noise_choice *ch, scry_noise_model *ou
     for (size_t k = 1; ch->best && k < scryi_noise_shape_count(); k++) {
         if (!choice_allowed(out, k) || fits[k].total > least + close) continue;
         scryi_noise_shape_levels(k, c, &mean, &inband);
+        if (c->transfer) /* coarser structure keeps some of the noise that it has */
+            inband = fmax(scryi_noise_fit_cutoff(&fits[k], k, set, s, c->transfer, c->ctx),
+                          least_cutoff * inband);
         const double level = (fits[k].level[set] * inband + s->floor) / ch->variance[set];
         ch->inflation = fmax(ch->inflation, level);
     }

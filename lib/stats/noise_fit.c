@@ -26,6 +26,13 @@ void scryi_noise_frequency(double *fy, double *fx, size_t i, size_t side)
     *fx = (double)(i % half) / (double)side;
 }
 
+bool scryi_noise_far_out(size_t i, size_t side)
+{
+    double fy, fx;
+    scryi_noise_frequency(&fy, &fx, i, side);
+    return hypot(fy, fx) > .35;
+}
+
 struct fitter {
     const struct scryi_noise_spectra *s;
     scry_transfer_fn *transfer;
@@ -212,6 +219,27 @@ scry_status scryi_noise_fit_model(float *signal, float *noise, const struct scry
     scryi_noise_smear(signal, f.scratch, s->side);
     fitter_free(&f);
     return SCRY_OK;
+}
+
+double scryi_noise_fit_cutoff(const struct scryi_noise_fit *fit, size_t k, int set,
+                              const struct scryi_noise_spectra *s, scry_transfer_fn *transfer,
+                              void *ctx)
+{
+    const double stretch = stretches[fit->signal[set] / POWERS];
+    const double power = powers[fit->signal[set] % POWERS];
+    double sum = 0, weights = 0;
+    for (size_t j = 0; j < s->used; j++) {
+        double fy, fx;
+        scryi_noise_frequency(&fy, &fx, s->index[j], s->side);
+        const double r2 = fy * fy + fx * fx;
+        const double signal =
+            fit->strength[set] * transfer(stretch * sqrt(r2), ctx) * pow(r2 + f0 * f0, -power);
+        const double wiener = signal / (signal + fit->level[set] + s->floor);
+        const double weight = s->weight[j] * wiener * (1 - wiener);
+        sum += weight * scryi_noise_shape_power(k, fy, fx);
+        weights += weight;
+    }
+    return weights > 0 ? sum / weights : 1;
 }
 
 static int spectra_ascending(const void *a, const void *b)

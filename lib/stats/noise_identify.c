@@ -63,14 +63,16 @@ enum { LAW_BINS = 16 };
 
 /* Bins that noise rules even where windows are bright; 0 when they are too few. */
 static size_t law_bins(size_t *list, const struct scryi_noise_spectra *s, const float *signal,
-                       const float *noise, bool white)
+                       const float *noise, size_t shape)
 {
+    const bool white = shape == 0;
     static const double margins[] = {30, 10, 3};
     size_t n = 0;
     for (int m = 0; m < 3 && n < LAW_BINS; m++) {
         n = 0;
         for (size_t k = 0; k < s->used; k++) {
             const size_t i = s->index[k];
+            if (scryi_noise_shape_nonlinear(shape) && !scryi_noise_far_out(i, s->side)) continue;
             if (margins[m] * signal[i] < noise[i] + s->floor && (white || noise[i] > s->floor))
                 list[n++] = i;
         }
@@ -83,16 +85,50 @@ struct law {
     scry_camera_estimate line, flat;
 };
 
+/* Mean square of the slope of a window, per pixel. */
+static double mean_slope(const struct scryi_noise_windows *w, size_t window)
+{
+    double sum = 0;
+    for (size_t i = 0; i < w->bins; i++) {
+        double fy, fx;
+        scryi_noise_frequency(&fy, &fx, i, w->side);
+        const size_t column = i % (w->side / 2 + 1);
+        const double twice = column == 0 || column == w->side / 2 ? 1 : 2;
+        sum += twice * 4 * pi * pi * (fy * fy + fx * fx) * w->power[window * w->bins + i];
+    }
+    return sum / (double)(w->side * w->side);
+}
+
+/* The variance, of a pixel on flat ground, whose median-filtered noise shows as `flat` would where
+ * the mean square of the slope is `slope`: variance * on_slope = flat, by bisection. `mean`: of the
+ * spectrum, to the variance before the filter. */
+static double slope_variance(size_t shape, double flat, double slope, double mean)
+{
+    double low = 1e-3 * flat, high = flat;
+    if (!(flat > 0)) return flat;
+    for (int step = 0; step < 40; step++) {
+        const double v = sqrt(low * high);
+        if (v * scryi_noise_shape_on_slope(shape, sqrt(slope * mean / v)) < flat)
+            low = v;
+        else
+            high = v;
+    }
+    return high;
+}
+
 /* Each window's variance of pixels from its power in `list`, over what noise of variance 1 with the
  * treatment's spectrum has there. */
-static void law_measure(struct law *l, const struct scryi_noise_windows *w, const size_t *list,
-                        size_t n, const float *unit, double floor)
+static void law_measure(struct law *l, const struct scryi_noise_windows *w, size_t shape,
+                        double mean, const size_t *list, size_t n, const float *unit, double floor)
 {
     for (size_t k = 0; k < w->count; k++) {
         double sum = 0;
         for (size_t j = 0; j < n; j++)
             sum += (w->power[k * w->bins + list[j]] - floor) / unit[list[j]];
-        const double v = fmax(sum / (double)n, 0) + floor;
+        double v = fmax(sum / (double)n, 0);
+        if (scryi_noise_shape_nonlinear(shape))
+            v = slope_variance(shape, v, mean_slope(w, k), mean);
+        v += floor;
         l->blocks.mean[k] = w->mean[k];
         l->blocks.var[k] = (float)v;
         const bool fine = floor * 12 < v; /* steps below an sd: a pile is one of clipping */
@@ -135,12 +171,12 @@ static scry_status fit_law(struct law *l, const float *image, const struct scryi
     float *noise = signal + w.bins;
     st = scryi_noise_fit_model(signal, noise, &fits[k], k, 0, &s, c->transfer, c->ctx, err);
     if (st != SCRY_OK) goto done;
-    const size_t n = law_bins(list, &s, signal, noise, k == 0);
+    const size_t n = law_bins(list, &s, signal, noise, k);
     scryi_noise_shape_levels(k, c, &mean, &inband);
     for (size_t i = 0; i < w.bins; i++) /* to noise whose pixels have variance 1 */
         noise[i] = (float)fmax(noise[i] / (fits[k].level[0] * mean), 1e-9);
     if (n)
-        law_measure(l, &w, list, n, noise, floor);
+        law_measure(l, &w, k, mean, list, n, noise, floor);
     else
         l->blocks.count = 0;
 done:

@@ -108,6 +108,17 @@ scry_status scry_noise_identify(scry_noise_model *out, const float *image,
  * `inflation`, as the passband sees it. */
 double scry_noise_model_variance(const scry_noise_model *m, double mean);
 
+/* What the treatment does to the signal, as a kernel to convolve with: *side x *side values of sum
+ * 1, side odd, from scry_alloc. Filters are themselves (shifts without their shift); resampling is
+ * the interpolation kernel on the new grid, whose transform is that of the signal's mean over the
+ * phases of the grids; copies are a box. A median is a Gaussian of 0.12 of its size, which takes
+ * from the passband what the median takes from images of cells; where edges are sharper than noise
+ * it takes less.
+ * *kernel is NULL where there is none: no treatment, one that is unknown, or interlacing.
+ * errors  ENOMEM */
+scry_status scry_noise_treatment_kernel(float **kernel, size_t *side, const scry_noise_treatment *t,
+                                        scry_error *err);
+
 /* "smoothed (3 x 3 mean)": words for the treatment. */
 void scry_noise_treatment_words(char *to, size_t size, const scry_noise_treatment *t);
 

@@ -77,10 +77,22 @@ bool scryi_noise_shape_repeats(size_t k); /* makes copies of pixels */
 double scryi_noise_shape_power(size_t k, double fy, double fx);
 double scryi_noise_shape_transfer(size_t k, double fy, double fx);
 
+/* Transform of the kernel of linear or cubic interpolation, u in cycles per source pixel. */
+double scryi_noise_interpolation(bool cubic, double u);
+
+/* Power beyond 0.35 cycles a pixel of white noise of variance 1 after the median of treatment k,
+ * relative to that on flat ground, where the image has a slope of `slope` sd of the noise a pixel:
+ * 1 on flat ground, and towards what passes unfiltered on steep slopes, where a median picks among
+ * the pixels of one level. 1 for other treatments. */
+double scryi_noise_shape_on_slope(size_t k, double slope);
+
 /* ---- fits, noise_fit.c ---- */
 
 /* Frequency of bin i of a half-plane of side x (side/2 + 1), cycles per pixel. */
 void scryi_noise_frequency(double *fy, double *fx, size_t i, size_t side);
+
+/* Beyond 0.35 cycles a pixel, where scryi_noise_shape_on_slope holds. */
+bool scryi_noise_far_out(size_t i, size_t side);
 
 /* What is fitted: median spectra of all windows, and of the darkest third where there are 18. */
 struct scryi_noise_spectra {
@@ -114,6 +126,13 @@ scry_status scryi_noise_fit_all(struct scryi_noise_fit *fits, const struct scryi
 scry_status scryi_noise_fit_model(float *signal, float *noise, const struct scryi_noise_fit *fit,
                                   size_t k, int set, const struct scryi_noise_spectra *s,
                                   scry_transfer_fn *transfer, void *ctx, scry_error *err);
+
+/* Mean of treatment k's spectrum (not normalised) where the image hangs between signal and noise:
+ * weighted by W (1 - W), W the Wiener filter of the fit, before the treatment, which passes or
+ * stops both alike. There a white model of the noise decides how far an image is sharpened. */
+double scryi_noise_fit_cutoff(const struct scryi_noise_fit *fit, size_t k, int set,
+                              const struct scryi_noise_spectra *s, scry_transfer_fn *transfer,
+                              void *ctx);
 
 /* ---- JPEG, noise_blocks.c ---- */
 

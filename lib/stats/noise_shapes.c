@@ -156,6 +156,11 @@ static double kernel_transform(enum shape_kind kind, double u)
     return 3 / (w * w) * (s * s - t) + 1 / (w * w) * (2 * t + shape_sinc(4 * u) - 3 * t * t);
 }
 
+double scryi_noise_interpolation(bool cubic, double u)
+{
+    return kernel_transform(cubic ? SHAPE_CUBIC : SHAPE_LINEAR, u);
+}
+
 /* Mean over evenly spread phases of the spectrum of resampled white noise: the kernel's power,
  * folded at the new grid. */
 static double resampled_power(const struct shape *s, double fy, double fx)
@@ -191,6 +196,18 @@ static double median_power(double size, double fy, double fx)
             sum += (n == 3 ? median3[i][j] : median5[i][j]) * (i ? 2 : 1) * (j ? 2 : 1) *
                    cos(2 * pi * i * fy) * cos(2 * pi * j * fx);
     return fmax(sum, 0) * (n == 3 ? .16599 : .06169);
+}
+
+double scryi_noise_shape_on_slope(size_t k, double slope)
+{
+    /* at slopes 0, 1/8, 1/4, ... 16: tests/bench/median_slope.py */
+    static const double power3[] = {.0487, .0498, .0512, .0590, .0910, .2058, .4288, .6481, .8192};
+    static const double power5[] = {.0097, .0105, .0121, .0181, .0406, .1226, .2790, .5772, .7179};
+    if (shapes[k].kind != SHAPE_MEDIAN) return 1;
+    const double *power = shapes[k].size < 4 ? power3 : power5;
+    const double at = slope > .0625 ? fmin(log2(slope * 16), 8) : 0;
+    const int low = at >= 8 ? 7 : (int)at;
+    return (power[low] + (at - low) * (power[low + 1] - power[low])) / power[0];
 }
 
 /* |transform|^2 of the Gaussian as filters sample it, cut at 4 sd. */

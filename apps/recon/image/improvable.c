@@ -76,7 +76,8 @@ static void smooth(float *out, const float *in, size_t planes, size_t ny, size_t
 struct subject {
     const scry_space *space;
     size_t n, planes, ny, nx;
-    float *pixels, *variance, *seen, *held, *scratch;
+    float *pixels, *variance, *brightness, *seen, *held, *scratch;
+    const scry_noise_model *model;
     unsigned char *known;
 };
 
@@ -84,6 +85,7 @@ static void subject_free(struct subject *s)
 {
     scry_free(s->pixels);
     scry_free(s->variance);
+    scry_free(s->brightness);
     scry_free(s->seen);
     scry_free(s->held);
     scry_free(s->scratch);
@@ -102,18 +104,30 @@ static scry_status subject_take(struct subject *s, const scry_image *image,
     s->pixels = scry_copy(image->pixels, s->n * sizeof *s->pixels);
     s->known = scry_copy(known, s->n);
     s->variance = scry_alloc(s->n, sizeof *s->variance);
+    s->brightness = scry_alloc(s->n, sizeof *s->brightness);
     s->seen = scry_alloc(s->n, sizeof *s->seen);
     s->held = scry_alloc(s->n, sizeof *s->held);
     s->scratch = scry_alloc(2 * s->n, sizeof *s->scratch);
-    if (!s->pixels || !s->known || !s->variance || !s->seen || !s->held || !s->scratch)
+    if (!s->pixels || !s->known || !s->variance || !s->brightness || !s->seen || !s->held ||
+        !s->scratch)
         return SCRY_FAIL(err, SCRY_ENOMEM, "held-out light of %zu pixels", s->n);
     const scry_status st = scry_known_mirror(s->pixels, s->known, space, err);
     if (st != SCRY_OK) return st;
     /* the variance belongs to the noiseless value, of which a local mean is nearly free of noise */
-    smooth(s->variance, s->pixels, s->planes, s->ny, s->nx, 1.5, s->scratch);
+    smooth(s->brightness, s->pixels, s->planes, s->ny, s->nx, 1.5, s->scratch);
     for (size_t i = 0; i < s->n; i++)
-        s->variance[i] = (float)scry_noise_variance(noise, (double)s->variance[i]);
+        s->variance[i] = (float)scry_noise_variance(noise, (double)s->brightness[i]);
     return SCRY_OK;
+}
+
+static scry_status split_light(struct subject *s, double share, uint64_t seed, uint32_t fold,
+                               scry_error *err)
+{
+    const scry_status st = scry_fission_draw(s->held, s->model, s->variance, s->brightness,
+                                             s->planes, s->ny, s->nx, seed, fold, err);
+    return st == SCRY_OK
+               ? scry_fission_split(s->seen, s->held, s->pixels, s->held, s->n, share, err)
+               : st;
 }
 
 /* Takes off the mean over a wide Gaussian. */
@@ -128,8 +142,7 @@ static scry_status find_detail(scry_improvement *out, struct subject *s, uint64_
                                scry_error *err)
 {
     float *a = s->scratch + s->n;
-    scry_status st =
-        scry_fission_split(s->seen, s->held, s->pixels, s->variance, s->n, 0.5, seed, 0, err);
+    scry_status st = split_light(s, 0.5, seed, 0, err);
     if (st != SCRY_OK) return st;
     take_off_shading(s->seen, s);
     take_off_shading(s->held, s);
@@ -236,6 +249,7 @@ static scry_status cut_window(struct subject *to, scry_space *space, const struc
     *space = *from->space;
     to->space = space;
     to->planes = from->planes;
+    to->model = from->model;
     to->ny = space->dims[space->rank - 2] = from->ny < side ? from->ny : side;
     to->nx = space->dims[space->rank - 1] = from->nx < side ? from->nx : side;
     to->n = scry_space_count(space);
@@ -243,10 +257,12 @@ static scry_status cut_window(struct subject *to, scry_space *space, const struc
     to->pixels = scry_alloc(to->n, sizeof *to->pixels);
     to->known = scry_alloc(to->n, 1);
     to->variance = scry_alloc(to->n, sizeof *to->variance);
+    to->brightness = scry_alloc(to->n, sizeof *to->brightness);
     to->seen = scry_alloc(to->n, sizeof *to->seen);
     to->held = scry_alloc(to->n, sizeof *to->held);
     to->scratch = scry_alloc(2 * to->n, sizeof *to->scratch);
-    if (!to->pixels || !to->known || !to->variance || !to->seen || !to->held || !to->scratch)
+    if (!to->pixels || !to->known || !to->variance || !to->brightness || !to->seen || !to->held ||
+        !to->scratch)
         return SCRY_FAIL(err, SCRY_ENOMEM, "held-out light of %zu pixels", to->n);
     for (size_t i = 0; i < to->n; i++) {
         const size_t z = i / (to->ny * to->nx), y = i / to->nx % to->ny, x = i % to->nx;
@@ -254,6 +270,7 @@ static scry_status cut_window(struct subject *to, scry_space *space, const struc
         to->pixels[i] = from->pixels[at];
         to->known[i] = from->known[at];
         to->variance[i] = from->variance[at];
+        to->brightness[i] = from->brightness[at];
     }
     return SCRY_OK;
 }
@@ -351,8 +368,7 @@ static scry_status compare_sharpness(scry_improvement *out, const struct subject
     float *blurred = NULL;
     scry_margin own;
     scry_status st = cut_window(&s, &space, whole, err);
-    if (st == SCRY_OK)
-        st = scry_fission_split(s.seen, s.held, s.pixels, s.variance, s.n, SHARE, seed, 1, err);
+    if (st == SCRY_OK) st = split_light(&s, SHARE, seed, 1, err);
     scry_image seen = *image;
     seen.space = space;
     seen.pixels = s.seen;
@@ -399,13 +415,14 @@ scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_reque
                                  const scry_image *image, const scry_options *options,
                                  const scry_psf_width *width, uint64_t seed, scry_error *err)
 {
-    struct subject s = {0};
     scry_noise noise;
+    scry_noise_model model = {0};
+    struct subject s = {.model = &model};
     unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
     *out = (scry_improvement){.misfit = {NAN, NAN}, .own_misfit = NAN};
     if (!known)
         return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", scry_space_count(&image->space));
-    scry_status st = scryi_image_study(&noise, known, request, image, err);
+    scry_status st = scryi_image_study(&noise, &model, known, request, image, err);
     if (st == SCRY_OK) st = subject_take(&s, image, known, &noise, err);
     if (st == SCRY_OK) st = find_detail(out, &s, seed, err);
     if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS)

@@ -23,7 +23,9 @@ struct part {
     float *pixels;
     unsigned char *known;
     scry_noise noise;
-    float *variance;     /* of a pixel, file's unit */
+    scry_noise_model model;
+    float *variance;     /* of a pixel in the passband, file's unit: that of its score */
+    float *brightness;   /* without noise */
     float *seen;         /* of one split */
     float *held;         /* of every split: SPLITS x n */
     float *mean, *extra; /* predictions, and what fewer draws than will be taken add to their square
@@ -37,6 +39,7 @@ static void part_free(struct part *p)
     scry_free(p->pixels);
     scry_free(p->known);
     scry_free(p->variance);
+    scry_free(p->brightness);
     scry_free(p->seen);
     scry_free(p->held);
     scry_free(p->mean);
@@ -94,13 +97,15 @@ static scry_status part_alloc(struct part *p, const struct cut *c, const scry_im
     p->pixels = scry_alloc(n, sizeof *p->pixels);
     p->known = scry_alloc(n, 1);
     p->variance = scry_alloc(n, sizeof *p->variance);
+    p->brightness = scry_alloc(n, sizeof *p->brightness);
     p->seen = scry_alloc(n, sizeof *p->seen);
     p->held = scry_alloc(SPLITS * n, sizeof *p->held);
     p->mean = scry_alloc(count * SPLITS * n, sizeof *p->mean);
     p->extra = scry_alloc(count * SPLITS * n, sizeof *p->extra);
     const size_t rows = (c->height + BLOCK - 1) / BLOCK, columns = (c->width + BLOCK - 1) / BLOCK;
     p->blocks = c->nz * rows * columns;
-    if (p->pixels && p->known && p->variance && p->seen && p->held && p->mean && p->extra)
+    if (p->pixels && p->known && p->variance && p->brightness && p->seen && p->held && p->mean &&
+        p->extra)
         return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM, "held-out light of %zu pixels", n);
 }
@@ -140,17 +145,19 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     if (st != SCRY_OK) return st;
     unsigned char *known = scry_alloc(count, 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", count);
-    st = scryi_image_study(&p->noise, known, q, image, err);
+    st = scryi_image_study(&p->noise, &p->model, known, q, image, err);
     for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
         const size_t z = i / (c.height * c.width), y = i / c.width % c.height, x = i % c.width;
         const size_t from = (z * c.ny + c.top + y) * c.nx + c.left + x;
         p->pixels[i] = image->pixels[from];
         p->known[i] = known[from];
     }
-    for (size_t i = 0; i < p->n && st == SCRY_OK; i++)
-        p->variance[i] =
-            (float)pixel_variance(&p->noise, local_mean(p, &c, i / (c.height * c.width),
-                                                        i / c.width % c.height, i % c.width));
+    for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
+        const double mean =
+            local_mean(p, &c, i / (c.height * c.width), i / c.width % c.height, i % c.width);
+        p->variance[i] = (float)pixel_variance(&p->noise, mean);
+        p->brightness[i] = (float)mean;
+    }
     scry_free(known);
     p->image.known = p->known;
     p->image.pixels = p->seen;
@@ -182,6 +189,18 @@ static scry_status predict(float *to, scry_restorer *r, const struct part *p, ui
     return st;
 }
 
+/* The light of one split, seen and held. */
+static scry_status split_light(struct part *p, uint64_t seed, uint32_t split, scry_error *err)
+{
+    const scry_space *s = &p->image.space;
+    const size_t ny = s->dims[s->rank - 2], nx = s->dims[s->rank - 1];
+    float *held = p->held + split * p->n;
+    const scry_status st = scry_fission_draw(held, &p->model, p->variance, p->brightness,
+                                             p->n / (ny * nx), ny, nx, seed, split, err);
+    return st == SCRY_OK ? scry_fission_split(p->seen, held, p->pixels, held, p->n, SHARE, err)
+                         : st;
+}
+
 /* Fills mean and extra of contender k for every split. */
 static scry_status judge_one(struct part *p, size_t k, const scry_restore_request *request,
                              const scry_options *options, uint64_t seed,
@@ -202,8 +221,7 @@ static scry_status judge_one(struct part *p, size_t k, const scry_restore_reques
     for (uint32_t s = 0; s < SPLITS && st == SCRY_OK; s++) {
         float *mean = p->mean + (k * SPLITS + s) * p->n,
               *extra = p->extra + (k * SPLITS + s) * p->n;
-        st = scry_fission_split(p->seen, p->held + s * p->n, p->pixels, p->variance, p->n, SHARE,
-                                seed, s, err);
+        st = split_light(p, seed, s, err);
         if (st == SCRY_OK) st = predict(mean, r, p, seed + 2 * s, monitor, ctx, err);
         if (st != SCRY_OK || !posterior) continue;
         st = predict(extra, r, p, seed + 2 * s + 1, monitor, ctx, err);

@@ -30,6 +30,23 @@ void scryi_image_posterior_free(struct scryi_image_posterior *p)
 
 /* ---- the operator ---- */
 
+/* |H|^2 in the plane of the psf that the light met, whatever was done to the image later: the noise
+ * beyond its passband tells what that was. */
+static scry_status lateral_transfer(scry_transfer *out, const scry_psf_source *source,
+                                    const scry_image *image, scry_boundary boundary,
+                                    scry_error *err)
+{
+    scry_psf_source bare = *source;
+    scry_space ps;
+    float *psf = NULL;
+    bare.request.treatment = (scry_noise_treatment){0};
+    scry_status st = scry_psf_source_make(
+        &psf, &ps, &bare, &(scry_psf_setting){.image = image, .boundary = boundary}, err);
+    if (st == SCRY_OK) st = scry_transfer_create_lateral(out, psf, &ps, err);
+    scry_free(psf);
+    return st;
+}
+
 static scry_status build_operator(struct scryi_image_posterior *p,
                                   const struct scryi_image_setup *run, const scry_image *image,
                                   scry_error *err)
@@ -54,7 +71,7 @@ static scry_status build_operator(struct scryi_image_posterior *p,
         if (st != SCRY_OK) return st;
         p->A = p->blur;
         st = scry_transfer_create(&p->transfer, p->psf, ps, err);
-        if (st == SCRY_OK) st = scry_transfer_create_lateral(&p->lateral, p->psf, ps, err);
+        if (st == SCRY_OK) st = lateral_transfer(&p->lateral, &run->psf, image, boundary, err);
         if (st != SCRY_OK) return st;
     }
     if (known < n || !run->blurred) {
@@ -238,7 +255,7 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
     return st;
 }
 
-scry_status scryi_image_study(scry_noise *noise, unsigned char *known,
+scry_status scryi_image_study(scry_noise *noise, scry_noise_model *model, unsigned char *known,
                               const scry_restore_request *q, const scry_image *image,
                               scry_error *err)
 {
@@ -259,11 +276,13 @@ scry_status scryi_image_study(scry_noise *noise, unsigned char *known,
             &(scry_psf_setting){.image = image,
                                 .boundary = scry_boundary_of(q->boundary, image->space.rank)},
             err);
-    if (st == SCRY_OK && blurred) st = scry_transfer_create_lateral(&lateral, psf, &ps, err);
+    if (st == SCRY_OK && blurred)
+        st = lateral_transfer(&lateral, &source, image,
+                              scry_boundary_of(q->boundary, image->space.rank), err);
     if (st == SCRY_OK)
         st = scry_known_find(known, outside, &excluded, image, q->defects, psf, &ps, NULL, err);
     if (st == SCRY_OK)
-        st = scry_noise_choose(noise, NULL, &q->noise, image, known, blurred ? &lateral : NULL,
+        st = scry_noise_choose(noise, model, &q->noise, image, known, blurred ? &lateral : NULL,
                                NULL, err);
     scry_transfer_free(&lateral);
     scry_free(psf);

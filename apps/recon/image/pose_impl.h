@@ -35,7 +35,7 @@ struct scryi_image_posterior {
     scry_likelihood *L;
     scry_prior *model;
     scry_transfer transfer; /* |H(f)|^2 of the blur, or 1 */
-    scry_transfer lateral;  /* in the plane */
+    scry_transfer lateral;  /* in the plane, before the image was treated */
     scry_noise noise;
     scry_noise_model noise_model; /* what an estimate found; zeros without one */
     scry_affine physical;         /* physical = scale u + shift */
@@ -49,8 +49,9 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
 void scryi_image_posterior_free(struct scryi_image_posterior *p); /* accepts a zeroed one */
 
 /* The noise of an image and its pixels that were measured, as scryi_image_pose finds them, without
- * a word to the log. known holds a byte for each pixel. */
-scry_status scryi_image_study(scry_noise *noise, unsigned char *known,
+ * a word to the log. known holds a byte for each pixel; *model: what an estimate found, zeros
+ * without one; may be NULL. */
+scry_status scryi_image_study(scry_noise *noise, scry_noise_model *model, unsigned char *known,
                               const scry_restore_request *q, const scry_image *image,
                               scry_error *err);
 

@@ -9,6 +9,10 @@
 
 static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
 static const double min_known = 0.7; /* of the pixels: holes leave their own spectrum */
+/* What users' widths scatter by, of models and of measurements; beads tell theirs. */
+static const double trust_model = 0.2, trust_measured = 0.1;
+static const double least_factor = 0.75; /* a wrong specimen model must not undo a PSF */
+static const double heeded = 0.98;
 
 void scry_psf_widths_free(scry_psf_widths *w)
 {
@@ -79,10 +83,24 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
     return st;
 }
 
-/* The factor to use. */
-static double choose(const scry_psf_width *w, bool find, bool guess)
+/* A width as given is one guess, lognormal with an sd of `trust`; that of the image is another,
+ * whose upper bound is three sd above it. Their mean, where that is narrower: a PSF that is too
+ * wide makes rings of every edge, one that is too narrow only leaves some blur. */
+static double narrowed(const scry_psf_width *w, double trust)
 {
-    if (!find) return 1;
+    if (!(trust > 0) || !(w->factor < 1) || !isfinite(w->high) || !(w->high > w->factor)) return 1;
+    const double sd = log(w->high / w->factor) / 3;
+    const double weight = trust * trust / (trust * trust + sd * sd);
+    const double factor = fmin(fmax(exp(weight * log(w->factor)), least_factor), w->high);
+    return factor < heeded ? factor : 1;
+}
+
+/* The factor to use. */
+static double choose(const scry_psf_width *w, const scry_psf_source *s)
+{
+    const bool find = s->request.width_choice == SCRY_WIDTH_FIND, guess = s->params.find_width;
+    if (!find)
+        return narrowed(w, s->distilled ? 0 : s->request.model ? trust_model : trust_measured);
     if (w->determined) return w->factor;
     if (!guess) return w->high < 1 ? w->factor : 1;
     return isfinite(w->high) ? fmax(cautious * w->factor, narrowest / w->sigma)
@@ -114,13 +132,20 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
         scry_log_warn(log,
                       "the image contradicts the width of the psf, %.3g px as the sd of a "
                       "Gaussian: its spectrum prefers %.3g px (%.2g to %.2g), which --psf-width "
-                      "auto takes",
-                      px, px * w->factor, px * w->low, px * w->high);
+                      "auto takes; %.3g px is used",
+                      px, px * w->factor, px * w->low, px * w->high, used);
     else if (scry_psf_width_contradicts(w))
         scry_log_warn(log,
                       "the image contradicts the width of the psf, %.3g px as the sd of a "
-                      "Gaussian: its spectrum allows %.2g px at most",
-                      px, px * w->high);
+                      "Gaussian: its spectrum allows %.2g px at most; %.3g px is used",
+                      px, px * w->high, used);
+    else if (fit->used < 1)
+        scry_log_note(
+            log,
+            "the image's spectrum prefers a narrower psf, %.3g px as the sd of a Gaussian, "
+            "to the given one of %.3g px; %.3g px is used, and --psf-width 1 keeps the "
+            "given one",
+            px * w->factor, px, used);
 }
 
 const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t channel)
@@ -144,8 +169,7 @@ scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
     scry_free(psf);
     if (st != SCRY_OK) return st;
     fit->estimated = true;
-    fit->used =
-        choose(&fit->found, s->request.width_choice == SCRY_WIDTH_FIND, s->params.find_width);
+    fit->used = choose(&fit->found, s);
     log_width(log, s, fit);
     return SCRY_OK;
 }

@@ -25,7 +25,8 @@ const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t chan
  * the width that the image prefers where it can tell, or at most what it allows; where it cannot
  * tell, the width that was given; for sigma=auto three quarters of the best guess, since a PSF that
  * is too narrow does less harm than one that is too wide, or 0.5 px without any guess.
- * SCRY_WIDTH_CHECK warns of a width that the image contradicts.
+ * SCRY_WIDTH_CHECK warns of a width that the image contradicts, and narrows the PSF as far as what
+ * the image prefers outweighs the word of the user.
  *
  *   image   finite pixels; those of which `known` is 0 are replaced for this by scry_known_mirror
  *   noise   of the image

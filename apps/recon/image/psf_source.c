@@ -286,6 +286,50 @@ static scry_status make_measured(float **psf, scry_space *space, const scry_psf_
     return SCRY_OK;
 }
 
+/* *to = psf * kernel on every plane; both have odd sides. */
+static void convolve_planes(float *to, const scry_space *big, const float *psf,
+                            const scry_space *small, const float *kernel, size_t side)
+{
+    const int r = big->rank;
+    const size_t ny = small->dims[r - 2], nx = small->dims[r - 1], width = big->dims[r - 1];
+    const size_t planes = scry_space_count(small) / (ny * nx), rows = big->dims[r - 2];
+    for (size_t i = 0; i < planes * ny * nx; i++) {
+        const size_t z = i / (ny * nx), y = i / nx % ny, x = i % nx;
+        for (size_t k = 0; k < side * side; k++)
+            to[(z * rows + y + k / side) * width + x + k % side] += psf[i] * kernel[k];
+    }
+}
+
+/* The psf of what was measured and then treated: smoothed, resampled, median-filtered. */
+static scry_status treat(float **psf, scry_space *space, const scry_psf_source *s,
+                         const size_t *limit, scry_error *err)
+{
+    float *kernel = NULL, *wide = NULL;
+    size_t side;
+    scry_space ws = *space;
+    scry_status st = scry_noise_treatment_kernel(&kernel, &side, &s->request.treatment, err);
+    if (st != SCRY_OK || !kernel) return st;
+    ws.dims[ws.rank - 2] += side - 1;
+    ws.dims[ws.rank - 1] += side - 1;
+    const size_t n = scry_space_count(&ws);
+    wide = scry_alloc(n, sizeof *wide);
+    if (wide) {
+        convolve_planes(wide, &ws, *psf, space, kernel, side);
+        for (size_t i = 0; i < n; i++) /* lobes of cubic interpolation */
+            wide[i] = fmaxf(wide[i], 0);
+        const double sum = scry_sum(wide, n);
+        for (size_t i = 0; i < n; i++)
+            wide[i] = (float)((double)wide[i] / sum);
+        scry_free(*psf);
+        *psf = wide;
+        *space = ws;
+        st = crop_psf(psf, space, limit, s->name, NULL, err);
+    } else
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "psf of %zu pixels", n);
+    scry_free(kernel);
+    return st;
+}
+
 scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank)
 {
     switch (choice) {
@@ -315,6 +359,7 @@ scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_
     scry_status st = s->request.model ? make_model(psf, space, s, image, limit, factor, log, err)
                                       : make_measured(psf, space, s, image, limit, log, err);
     if (st == SCRY_OK && !gaussian) st = widen(psf, space, factor, limit, s->name, log, err);
+    if (st == SCRY_OK && s->request.treatment.name) st = treat(psf, space, s, limit, err);
     if (st != SCRY_OK) {
         scry_error_name(err, s->name);
         scry_free(*psf);

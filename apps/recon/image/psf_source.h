@@ -3,6 +3,7 @@
 
 #include "lib/api.h"
 #include "lib/space.h"
+#include "lib/stats/noise_identify.h"
 
 #include <stdbool.h>
 
@@ -12,7 +13,7 @@ SCRY_BEGIN
  * image and channel. */
 
 typedef enum scry_psf_width_choice {
-    SCRY_WIDTH_CHECK = 0, /* as given, and the image is asked whether it contradicts */
+    SCRY_WIDTH_CHECK = 0, /* as given, or narrower where the image says so (psf_fit.h) */
     SCRY_WIDTH_FIND,      /* that which the image prefers, where it can tell (psf_fit.h) */
     SCRY_WIDTH_KEEP       /* as given */
 } scry_psf_width_choice;
@@ -31,6 +32,9 @@ typedef struct scry_psf_request {
     double width;        /* factor on the width of the psf, all axes (of sigma=auto, the lateral
                             ones, on 1.6 px); 0: 1 */
     scry_psf_width_choice width_choice; /* sigma=auto: FIND, unless KEEP */
+    /* what was done to the image after it was measured: the psf is convolved with its kernel
+       (scry_noise_treatment_kernel); zeros: nothing. scry_restorer_run fills it. */
+    scry_noise_treatment treatment;
 } scry_psf_request;
 
 typedef enum scry_boundary_choice {

@@ -18,6 +18,7 @@ struct scry_restorer {
     scry_restore_request settled; /* the request, with what was found out of its PSF */
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
+    bool treated;       /* an image was asked what was done to it */
     size_t chains;
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
@@ -349,7 +350,7 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     if (!fit || !image->number) {
         unsigned char *known = scry_alloc(n, 1);
         if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-        st = scryi_image_study(&noise, known, q, image, err);
+        st = scryi_image_study(&noise, NULL, known, q, image, err);
         if (st == SCRY_OK)
             st = scry_psf_fit_find(&r->widths, psf, image, known, &noise,
                                    scry_boundary_of(q->boundary, image->space.rank), &q->log, err);
@@ -360,6 +361,29 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     psf->request.width = r->settled.psf.width = r->given_width * fit->used;
     out->psf_width = fit->found;
     out->psf_factor = fit->used;
+    return SCRY_OK;
+}
+
+/* What was done to the image after it was measured, asked of the first one of a channel: the psf is
+ * that of the light and of the treatment. A width that is found, and one out of beads, has both. */
+static scry_status settle_treatment(scry_restorer *r, const scry_image *image, scry_error *err)
+{
+    scry_restore_request *q = &r->settled;
+    scry_psf_source *psf = &r->setup.psf;
+    scry_noise noise;
+    scry_noise_model model = {0};
+    if (!r->setup.blurred || psf->distilled || psf->request.width_choice == SCRY_WIDTH_FIND ||
+        (r->treated && image->number))
+        return SCRY_OK;
+    unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
+    if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of the image");
+    const scry_status st = scryi_image_study(&noise, &model, known, q, image, err);
+    scry_free(known);
+    if (st != SCRY_OK) return st;
+    const bool linear = (model.findings & SCRY_NOISE_CORRELATED) != 0;
+    psf->request.treatment = linear ? model.treatment : (scry_noise_treatment){0};
+    q->psf.treatment = psf->request.treatment;
+    r->treated = true;
     return SCRY_OK;
 }
 
@@ -375,6 +399,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     *out = (scry_restore_result){0};
     scry_status st = check_image(image, err);
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
+    if (st == SCRY_OK) st = settle_treatment(r, &whole, err);
     if (st == SCRY_OK) st = settle_width(&width, r, &whole, err);
     if (st == SCRY_OK) st = run_methods(out, r, &job, err);
     out->psf_width = width.psf_width;
