@@ -1,66 +1,104 @@
+#define _XOPEN_SOURCE 700 /* realpath */
+
 #include "lib/atomic_file_impl.h"
 
 #include "lib/memory.h"
+#include "lib/temp_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void atomic_file_release(scryi_atomic_file *p)
+static const char *kind_of(mode_t mode)
 {
-    scry_free(p->path);
-    scry_free(p->temp);
+    return S_ISDIR(mode)    ? "a folder"
+           : S_ISBLK(mode)  ? "a device"
+           : S_ISCHR(mode)  ? "a device"
+           : S_ISFIFO(mode) ? "a FIFO"
+           : S_ISSOCK(mode) ? "a socket"
+                            : "no regular file";
+}
+
+scry_status scryi_atomic_file_target(char **target, const char *path, scry_error *err)
+{
+    struct stat link, info;
+    char *real = NULL;
+    *target = NULL;
+    if (!lstat(path, &link)) {
+        if (stat(path, &info))
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "%s: is a link to what is not there, expected the name of a file",
+                             path);
+        if (!S_ISREG(info.st_mode))
+            return SCRY_FAIL(err, SCRY_EINVAL, "%s: is %s, expected the name of a file", path,
+                             kind_of(info.st_mode));
+        if (S_ISLNK(link.st_mode) && !(real = realpath(path, NULL)))
+            return SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
+    }
+    const char *name = real ? real : path;
+    *target = scry_copy(name, strlen(name) + 1);
+    free(real);
+    return *target ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of a file", path);
+}
+
+scry_status scryi_atomic_file_open(scryi_atomic_file *p, int *fd, const char *path,
+                                   const char *ending, scry_error *err)
+{
     *p = (scryi_atomic_file){0};
+    scry_status st = scryi_atomic_file_target(&p->path, path, err);
+    if (st == SCRY_OK) st = scry_temp_file_create(&p->temp, fd, p->path, ending, err);
+    if (st != SCRY_OK) scryi_atomic_file_abandon(p);
+    return st;
 }
 
 scry_status scryi_atomic_file_create(scryi_atomic_file *p, const char *path, const char *ending,
                                      scry_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    const int folder = slash ? (int)(slash - path) + 1 : 0;
-    const size_t size = (size_t)folder + 64 + strlen(ending);
+    return scryi_atomic_file_open(p, NULL, path, ending, err);
+}
+
+static scry_status atomic_file_commit(scryi_atomic_file *p, bool replace, scry_error *err)
+{
     struct stat info;
-    int fd = -1;
-    *p = (scryi_atomic_file){0};
-    if (!stat(path, &info) && S_ISDIR(info.st_mode))
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s: is a folder, expected the name of a file", path);
-    p->path = scry_copy(path, strlen(path) + 1);
-    p->temp = scry_alloc(1, size);
-    if (!p->path || !p->temp) {
-        atomic_file_release(p);
-        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of a temporary file", path);
+    scry_status st = SCRY_OK;
+    if (!lstat(p->path, &info)) { /* it may have appeared meanwhile */
+        if (!replace)
+            st = SCRY_FAIL(err, SCRY_EINVAL, "%s: exists, and replacing it was not asked for",
+                           p->path);
+        else if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+            st = SCRY_FAIL(err, SCRY_EINVAL, "%s: is %s, expected the name of a file", p->path,
+                           kind_of(info.st_mode));
     }
-    /* not mkstemp: it would leave the file readable by its owner only, against the user's umask */
-    for (unsigned i = 0; i < 1000 && fd < 0; i++) {
-        snprintf(p->temp, size, "%.*s.scry-%ld-%u.part%s", folder, path, (long)getpid(), i, ending);
-        fd = open(p->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST) break;
+    if (st == SCRY_OK && rename(p->temp, p->path))
+        st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", p->path, strerror(errno));
+    if (st == SCRY_OK) {
+        scry_temp_file_forget(p->temp);
+        p->temp = NULL;
     }
-    if (fd < 0) {
-        const int reason = errno;
-        atomic_file_release(p);
-        return SCRY_FAIL(err, SCRY_EIO, "%s: cannot write there: %s", path, strerror(reason));
-    }
-    close(fd);
-    return SCRY_OK;
+    scryi_atomic_file_abandon(p);
+    return st;
 }
 
 scry_status scryi_atomic_file_commit(scryi_atomic_file *p, scry_error *err)
 {
-    scry_status st = SCRY_OK;
-    if (rename(p->temp, p->path)) {
-        st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", p->path, strerror(errno));
-        unlink(p->temp);
-    }
-    atomic_file_release(p);
-    return st;
+    return atomic_file_commit(p, true, err);
+}
+
+/* link() does not replace a file that has appeared meanwhile; rename() would. */
+scry_status scryi_atomic_file_commit_new(scryi_atomic_file *p, scry_error *err)
+{
+    if (link(p->temp, p->path)) /* it is there, or this file system has no links */
+        return atomic_file_commit(p, false, err);
+    scryi_atomic_file_abandon(p); /* removes the other name */
+    return SCRY_OK;
 }
 
 void scryi_atomic_file_abandon(scryi_atomic_file *p)
 {
-    if (p->temp) unlink(p->temp);
-    atomic_file_release(p);
+    scry_free(p->path);
+    scry_temp_file_remove(p->temp);
+    *p = (scryi_atomic_file){0};
 }

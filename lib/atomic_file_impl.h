@@ -3,19 +3,31 @@
 
 #include "lib/status.h"
 
-/* A file that appears whole or not at all: it is written under another name in the target's folder,
- * and renamed when it is complete. */
+#include <stdbool.h>
+
+/* A file that appears whole: it is written under another name in the folder of its target
+ * (lib/temp_file.h), and takes the target's name when it is complete. */
 typedef struct scryi_atomic_file {
-    char *path, *temp; /* temp NULL: no file is being written */
+    char *path, *temp; /* path: the target, where a link leads to; temp NULL: nothing is pending */
 } scryi_atomic_file;
 
-/* Makes the empty file p->temp, whose name ends like path (".nii.gz": libraries look at endings),
- * with the mode that the umask gives. On failure there is nothing to abandon.
- * errors  EINVAL: path is a folder; EIO: cannot write there; ENOMEM */
+/* What may be written at `path`: nothing is there, or a regular file, or a link to one, whose
+ * target *target is then; scry_free it. errors  EINVAL: it is a folder, a device, a FIFO, a socket,
+ * or a link to what is not there, which the message names; ENOMEM */
+scry_status scryi_atomic_file_target(char **target, const char *path, scry_error *err);
+
+/* Makes the empty file p->temp, whose name ends like `ending`. On failure there is nothing to
+ * abandon. errors  those of scryi_atomic_file_target and scry_temp_file_create */
 scry_status scryi_atomic_file_create(scryi_atomic_file *p, const char *path, const char *ending,
                                      scry_error *err);
-/* Renames the file, replacing path. EIO leaves path as it was. */
+/* The same, open in *fd for reading and writing. */
+scry_status scryi_atomic_file_open(scryi_atomic_file *p, int *fd, const char *path,
+                                   const char *ending, scry_error *err);
+/* Renames, replacing path. Nothing is pending after it. EIO or EINVAL, as above, leaves path as it
+ * was. */
 scry_status scryi_atomic_file_commit(scryi_atomic_file *p, scry_error *err);
+/* As commit, unless something is at path by now: EINVAL. */
+scry_status scryi_atomic_file_commit_new(scryi_atomic_file *p, scry_error *err);
 /* Removes what was written; accepts a zeroed or committed one. */
 void scryi_atomic_file_abandon(scryi_atomic_file *p);
 

@@ -17,6 +17,7 @@
 #include "lib/sort.h"           /* sorting numbers */
 #include "lib/text.h"           /* endings of names */
 #include "lib/nearest.h"        /* what a mistyped name means */
+#include "lib/temp_file.h"      /* files before they have their name, and those left behind */
 #include "lib/space.h"          /* shapes */
 #include "lib/cancel.h"         /* one flag that ends all long work */
 #include "lib/status.h"         /* how failure is reported */

@@ -115,8 +115,7 @@ void scry_hdf5_close(scry_hdf5 *f)
     H5E_BEGIN_TRY
     if (f->id >= 0) H5Fclose(f->id);
     H5E_END_TRY
-    if (f->temp) unlink(f->temp);
-    scry_free(f->temp);
+    scryi_atomic_file_abandon(&f->file);
     scry_free(f->path);
     scry_free(f);
 }
@@ -260,7 +259,7 @@ static scry_status hdf5_check_extent(scry_hdf5_info *out, const scry_hdf5 *f, hi
                              out->name, out->shape);
         out->count *= out->dims[i];
     }
-    if (!f->temp && bytes / MAX_PACKING > f->bytes)
+    if (!f->file.temp && bytes / MAX_PACKING > f->bytes)
         return SCRY_FAIL(err, SCRY_EFORMAT,
                          "%s: %s of %s %s is said to hold %zu MB, more than can be packed in a "
                          "file of %zu bytes",

@@ -4,14 +4,16 @@
 /* What the sources of lib/io/hdf5.h share; also for readers and writers of types that it does not
  * cover: ISMRMRD. */
 
+#include "lib/atomic_file_impl.h"
 #include "lib/io/hdf5.h"
 
 #include <hdf5.h>
 
 struct scry_hdf5 {
     hid_t id;
-    char *path, *temp; /* temp: being written, not yet renamed to path */
-    size_t bytes;      /* of the file that is read */
+    char *path;
+    scryi_atomic_file file; /* pending: being written */
+    size_t bytes;           /* of the file that is read */
 };
 
 /* The open file, borrowed. */

@@ -7,40 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Claims a free name beside the target: the system's own words say why that fails, which HDF5
- * would hide. */
-static scry_status claim_temp(scry_hdf5 *f, scry_error *err)
-{
-    const char *slash = strrchr(f->path, '/');
-    const int dir = slash ? (int)(slash - f->path) + 1 : 0;
-    const size_t size = (size_t)dir + 64;
-    int fd = -1;
-    char *temp = scry_alloc(1, size);
-    if (!temp) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of a temporary file", f->path);
-    for (unsigned i = 0; i < 1000 && fd < 0; i++) {
-        snprintf(temp, size, "%.*s.scry-%ld-%u.part", dir, f->path, (long)getpid(), i);
-        fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST) break;
-    }
-    if (fd < 0) {
-        const int reason = errno;
-        scry_free(temp);
-        return SCRY_FAIL(err, SCRY_EIO, "%s: cannot write there: %s", f->path, strerror(reason));
-    }
-    close(fd);
-    f->temp = temp;
-    return SCRY_OK;
-}
-
 scry_status scry_hdf5_create(scry_hdf5 **out, const char *path, scry_error *err)
 {
     *out = NULL;
     scry_hdf5 *f = scryi_hdf5_new(path);
     if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: HDF5 file", path);
-    scry_status st = claim_temp(f, err);
+    scry_status st = scryi_atomic_file_create(&f->file, path, "", err);
     if (st != SCRY_OK) goto done;
     H5E_BEGIN_TRY
-    f->id = H5Fcreate(f->temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    f->id = H5Fcreate(f->file.temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     H5E_END_TRY
     if (f->id < 0) {
         st = scryi_hdf5_fail(f, err, SCRY_EIO, "cannot be created");
@@ -227,12 +202,7 @@ scry_status scry_hdf5_finish(scry_hdf5 *f, bool commit, scry_error *err)
         if (failed < 0 && st == SCRY_OK)
             st = scryi_hdf5_fail(f, err, SCRY_EIO, "completing the file");
         H5E_END_TRY
-        if (st == SCRY_OK && rename(f->temp, f->path))
-            st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", f->path, strerror(errno));
-        if (st == SCRY_OK) {
-            scry_free(f->temp);
-            f->temp = NULL;
-        }
+        if (st == SCRY_OK) st = scryi_atomic_file_commit(&f->file, err);
     }
     scry_hdf5_close(f);
     return st;

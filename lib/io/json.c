@@ -1,5 +1,6 @@
 #include "lib/io/json.h"
 
+#include "lib/atomic_file_impl.h"
 #include "lib/memory.h"
 
 #include <cjson/cJSON.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct scry_json {
     cJSON *root;
@@ -410,21 +410,18 @@ scry_status scry_json_text(const scry_json *doc, char **out, scry_error *err)
 
 scry_status scry_json_write(const scry_json *doc, const char *path, scry_error *err)
 {
-    char part[4096], *text;
+    scryi_atomic_file pending = {0};
+    char *text;
     scry_status st = scry_json_text(doc, &text, err);
     if (st != SCRY_OK) return st;
-    const int n = snprintf(part, sizeof part, "%s.part%ld", path, (long)getpid());
-    FILE *file = n > 0 && (size_t)n < sizeof part ? fopen(part, "wb") : NULL;
-    if (!file) {
-        st = SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written: %s", path, strerror(errno));
-        goto done;
-    }
-    const bool wrote = fputs(text, file) >= 0;
-    if (fclose(file) || !wrote || rename(part, path)) {
-        st = SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written: %s", path, strerror(errno));
-        unlink(part);
-    }
+    if ((st = scryi_atomic_file_create(&pending, path, "", err)) != SCRY_OK) goto done;
+    FILE *file = fopen(pending.temp, "wb");
+    bool good = file && fputs(text, file) >= 0;
+    if (file && fclose(file)) good = false;
+    st = good ? scryi_atomic_file_commit(&pending, err)
+              : SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written: %s", path, strerror(errno));
 done:
+    scryi_atomic_file_abandon(&pending);
     scry_free(text);
     return st;
 }

@@ -1,5 +1,6 @@
 #include "lib/io/png.h"
 
+#include "lib/atomic_file_impl.h"
 #include "lib/memory.h"
 #include "lib/space.h"
 #include "lib/vector.h"
@@ -10,7 +11,6 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A few bytes of PNG can claim any size: memory is taken for up to PIXELS_MAX bytes and no more. */
 enum { SIDE_MAX = 1 << 20, PIXELS_MAX = 1 << 28 };
@@ -67,19 +67,16 @@ static scry_status write_file(const char *path, const uint8_t *px, size_t ny, si
     if (!ny || !nx || ny > SIDE_MAX || nx > SIDE_MAX)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%s: %zu x %zu pixels, expected 1 to %d a side", path,
                          ny, nx, SIDE_MAX);
-    const size_t capacity = strlen(path) + 32;
-    char *temp = scry_alloc(1, capacity);
-    if (!temp) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name", path);
-    snprintf(temp, capacity, "%s.%ld.part", path, (long)getpid());
-    FILE *f = fopen(temp, "wb");
-    scry_status st = f ? png_encode(f, path, px, ny, nx, channels, err)
-                       : SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
+    scryi_atomic_file file;
+    scry_status st = scryi_atomic_file_create(&file, path, "", err);
+    if (st != SCRY_OK) return st;
+    FILE *f = fopen(file.temp, "wb");
+    st = f ? png_encode(f, path, px, ny, nx, channels, err)
+           : SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
     if (f && fclose(f) && st == SCRY_OK)
         st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
-    if (st == SCRY_OK && rename(temp, path))
-        st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
-    if (f && st != SCRY_OK) remove(temp);
-    scry_free(temp);
+    if (st == SCRY_OK) st = scryi_atomic_file_commit(&file, err);
+    scryi_atomic_file_abandon(&file);
     return st;
 }
 

@@ -99,10 +99,10 @@ static scry_status page_from(scry_tiff_writer *w, size_t c, const float *in, scr
 
 static scry_status open_spool(scry_tiff_writer *w, scry_error *err)
 {
-    const size_t n = strlen(w->temp) + 8;
+    const size_t n = strlen(w->file.temp) + 8;
     char *name = scry_alloc(1, n);
     if (!name) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of a temporary file", w->path);
-    snprintf(name, n, "%s.spool", w->temp);
+    snprintf(name, n, "%s.spool", w->file.temp);
     w->spool = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     const int reason = errno;
     if (w->spool >= 0) unlink(name); /* it vanishes with us, however we end */

@@ -159,32 +159,14 @@ static bool own_all(scry_tiff_info *info)
 static scry_status check_target(const char *path, bool force, scry_error *err)
 {
     struct stat info;
-    if (lstat(path, &info)) return SCRY_OK; /* what else is wrong shows when the file is made */
-    if (!force)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s: exists, and replacing it was not asked for", path);
-    if (S_ISDIR(info.st_mode)) return SCRY_FAIL(err, SCRY_EINVAL, "%s: is a directory", path);
-    return SCRY_OK;
+    if (force || lstat(path, &info)) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s: exists, and replacing it was not asked for", path);
 }
 
 static scry_status open_temp(scry_tiff_writer *w, scry_error *err)
 {
-    const char *slash = strrchr(w->path, '/');
-    const int dir = slash ? (int)(slash - w->path) + 1 : 0;
-    const size_t size = (size_t)dir + 64;
-    w->temp = scry_alloc(1, size);
-    if (!w->temp) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of a temporary file", w->path);
-    /* not mkstemp: it would leave the file readable by its owner only, against the user's umask */
-    for (unsigned i = 0; i < 1000 && w->fd < 0; i++) {
-        snprintf(w->temp, size, "%.*s.scry-%ld-%u.part", dir, w->path, (long)getpid(), i);
-        w->fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (w->fd < 0 && errno != EEXIST) break;
-    }
-    if (w->fd < 0) {
-        const int reason = errno;
-        scry_free(w->temp);
-        w->temp = NULL;
-        return SCRY_FAIL(err, SCRY_EIO, "%s: cannot write there: %s", w->path, strerror(reason));
-    }
+    const scry_status st = scryi_atomic_file_open(&w->file, &w->fd, w->path, "", err);
+    if (st != SCRY_OK) return st;
     if (w->info.compression == COMPRESSION_NONE) return scryi_tiff_lay_out(w, err);
     w->tif = scryi_tiff_handle(w->fd, w->path, w->info.bigtiff ? "w8" : "w", 0, &w->log);
     if (!w->tif)
@@ -324,22 +306,6 @@ static scry_status settle_temp(scry_tiff_writer *w, scry_error *err)
     return SCRY_OK;
 }
 
-/* Without force, link() does not replace a file that has appeared meanwhile; rename() would. */
-static scry_status move_in_place(scry_tiff_writer *w, scry_error *err)
-{
-    if (!w->force) {
-        if (!link(w->temp, w->path)) return SCRY_OK; /* abort removes the other name */
-        if (errno == EEXIST) return check_target(w->path, false, err);
-        const scry_status st = check_target(w->path, false, err); /* no links on this file system */
-        if (st != SCRY_OK) return st;
-    }
-    if (rename(w->temp, w->path))
-        return SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->path, strerror(errno));
-    scry_free(w->temp);
-    w->temp = NULL;
-    return SCRY_OK;
-}
-
 scry_status scry_tiff_finish(scry_tiff_writer *w, scry_tiff_written *result, scry_error *err)
 {
     struct scryi_tiff_tags tags = {0};
@@ -352,7 +318,9 @@ scry_status scry_tiff_finish(scry_tiff_writer *w, scry_tiff_written *result, scr
     st = w->tif ? scryi_tiff_chain_end(w, &tags, err) : scryi_tiff_lay_directories(w, &tags, err);
     if (st != SCRY_OK) goto done;
     if ((st = settle_temp(w, err)) != SCRY_OK) goto done;
-    if ((st = move_in_place(w, err)) != SCRY_OK) goto done;
+    st = w->force ? scryi_atomic_file_commit(&w->file, err)
+                  : scryi_atomic_file_commit_new(&w->file, err);
+    if (st != SCRY_OK) goto done;
     if (result) *result = w->result;
 done:
     scryi_tiff_tags_free(&tags);
@@ -368,13 +336,12 @@ void scry_tiff_abort(scry_tiff_writer *w)
     else if (w->fd >= 0)
         close(w->fd);
     if (w->spool >= 0) close(w->spool);
-    if (w->temp) unlink(w->temp);
+    scryi_atomic_file_abandon(&w->file);
     scry_free((char *)w->info.description);
     scry_free((scry_tiff_channel *)w->info.channels);
     scry_free((uint16_t *)w->info.colormap);
     scry_free((void *)w->info.imagej_luts);
     scry_free(w->path);
-    scry_free(w->temp);
     scry_free(w->provenance);
     scry_free(w->covered);
     scry_free(w->slot);

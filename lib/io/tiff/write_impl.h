@@ -3,11 +3,13 @@
 
 /* What the sources of the TIFF writer share. */
 
+#include "lib/atomic_file_impl.h"
 #include "lib/io/tiff/tiff_impl.h"
 
 struct scry_tiff_writer {
-    scry_tiff_info info; /* planned; what it points at is ours */
-    char *path, *temp, *provenance;
+    scry_tiff_info info;     /* planned; what it points at is ours */
+    char *path, *provenance; /* path: as it was given, for messages */
+    scryi_atomic_file file;
     bool force;
     TIFF *tif; /* of compressed files; others are laid out by lib/io/tiff/layout.c */
     int fd;
