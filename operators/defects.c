@@ -1,5 +1,6 @@
 #include "operators/defects.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/sort.h"
 #include "lib/vector.h"
@@ -244,7 +245,7 @@ static void find_outliers(const struct plane *p, const scry_defect_opts *o, doub
     memset(verdict, 0, p->ny * p->nx);
 #pragma omp parallel for schedule(dynamic, 16)
     for (size_t y = 0; y < p->ny; y++)
-        for (size_t x = 0; x < p->nx; x++)
+        for (size_t x = 0; x < p->nx && !scry_cancelled(); x++)
             if (p->known[y * p->nx + x])
                 verdict[y * p->nx + x] = (signed char)defects_judge(p, y, x, o->threshold, noise);
     for (size_t i = 0; i < p->ny * p->nx; i++) { /* after: verdicts rest on the same neighbours */
@@ -300,7 +301,7 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
             known[i] = 0;
             found->saturated++;
         }
-    for (size_t at = 0; at < n; at += ny * nx) {
+    for (size_t at = 0; at < n && st == SCRY_OK; at += ny * nx) {
         const struct plane p = {ny, nx, y + at, known + at, flat};
         if (o.find & SCRY_DEFECT_LINES) {
             found->rows += defects_find_lines(&p, false, &found->line_pixels);
@@ -309,6 +310,7 @@ scry_status scry_defects_find(unsigned char *known, scry_defects *found, const f
         if (o.find & SCRY_DEFECT_BLOCKS) found->block_pixels += find_blocks(&p, o.block, queue);
         if (o.find & (SCRY_DEFECT_HOT | SCRY_DEFECT_DEAD))
             find_outliers(&p, &o, v.step, sorted, found);
+        st = scry_cancel_check(err);
     }
     for (size_t i = 0; i < n; i++)
         found->unknown += !known[i];

@@ -1,6 +1,7 @@
 #include "operators/op_impl.h"
 #include "operators/op_sampled.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
@@ -36,20 +37,24 @@ size_t scry_op_work_bytes(const scry_op *A)
 
 scry_status scry_op_forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
 {
-    return A->ops->forward(A, y, x, work, err);
+    const scry_status st = scry_cancel_check(err);
+    return st != SCRY_OK ? st : A->ops->forward(A, y, x, work, err);
 }
 
 scry_status scry_op_adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
 {
-    return A->ops->adjoint(A, x, y, work, err);
+    const scry_status st = scry_cancel_check(err);
+    return st != SCRY_OK ? st : A->ops->adjoint(A, x, y, work, err);
 }
 
 scry_status scry_op_normal(const scry_op *A, float *out, const float *x, void *work,
                            scry_error *err)
 {
+    scry_status st = scry_cancel_check(err);
+    if (st != SCRY_OK) return st;
     if (A->ops->normal) return A->ops->normal(A, out, x, work, err);
     float *y = (float *)(void *)((char *)work + scry_align_up(A->work_bytes));
-    scry_status st = A->ops->forward(A, y, x, work, err);
+    st = A->ops->forward(A, y, x, work, err);
     return st != SCRY_OK ? st : A->ops->adjoint(A, out, y, work, err);
 }
 
@@ -60,7 +65,7 @@ bool scry_op_has_svd(const scry_op *A)
 
 static scry_status check_svd(const scry_op *A, scry_error *err)
 {
-    if (A->ops->svd) return SCRY_OK;
+    if (A->ops->svd) return scry_cancel_check(err);
     return SCRY_FAIL(err, SCRY_EUNSUP, "%s: no singular value decomposition is known",
                      A->ops->name);
 }

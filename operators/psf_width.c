@@ -1,6 +1,7 @@
 /* Symbols of the header: P the ring periodogram (its I), m independent frequencies of a ring, S its
  * noise, h the logarithm of |H_w|^2 at its frequency. Widths are worked with in pixels of the
  * equivalent Gaussian, on a grid of equal ratios. */
+#include "lib/cancel.h"
 #include "operators/psf_width.h"
 
 #include "lib/fft.h"
@@ -334,6 +335,7 @@ scry_status scry_psf_width_estimate(scry_psf_width *out, const float *y, const s
     for (size_t k = 0; k < KNEES * SLOPES; k++)
         scale[k / SLOPES][k % SLOPES] = NAN;
     for (size_t k = 0; k < WIDTHS; k++) {
+        if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
         const double factor = first_width * exp(step * (double)k) / out->sigma;
         for (size_t i = 0; i < r->n; i++)
             h[i] = transfer_log(transfer, factor * r->f[i]);

@@ -1,5 +1,6 @@
 #include "priors/prior_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/vector.h"
 
 #include <math.h>
@@ -78,6 +79,7 @@ scry_status scry_prior_denoise(const scry_prior *P, float *x0, const float *x, f
     scry_status st;
     if (!P->ops->denoise) return SCRY_FAIL(err, SCRY_EUNSUP, "%s cannot denoise", P->ops->name);
     if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
+    if ((st = scry_cancel_check(err)) != SCRY_OK) return st;
     if ((st = P->ops->denoise(P, x0, x, sigma, work, err)) != SCRY_OK) return st;
     return prior_check_output(P, x0, sigma, err);
 }
@@ -89,6 +91,7 @@ scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float
     if (!P->ops->vjp)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no vector-Jacobian product", P->ops->name);
     if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
+    if ((st = scry_cancel_check(err)) != SCRY_OK) return st;
     if ((st = P->ops->vjp(P, g, x0, x, v, sigma, work, err)) != SCRY_OK) return st;
     if ((st = prior_check_output(P, x0, sigma, err)) != SCRY_OK) return st;
     return prior_check_output(P, g, sigma, err);
@@ -101,6 +104,7 @@ scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, doubl
     if (!P->ops->prox) return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no prox", P->ops->name);
     if (!(t > 0 && isfinite(t)))
         return SCRY_FAIL(err, SCRY_EINVAL, "prox step %g, expected > 0 and finite", t);
+    if ((st = scry_cancel_check(err)) != SCRY_OK) return st;
     if ((st = P->ops->prox(P, z, v, t, work, err)) != SCRY_OK) return st;
     if (scry_finite(z, scry_space_floats(&P->space))) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENUMERIC, "%s: prox not finite at step %g", P->ops->name, t);

@@ -149,6 +149,15 @@ static bool on_progress(const scry_progress *p, void *ctx)
     return go;
 }
 
+static bool is_stopped(struct chains_run *run)
+{
+    bool stop;
+#pragma omp critical(scry_chains_monitor)
+    stop = run->stop;
+    return stop;
+}
+
+/* Of a run that was stopped, the chains that have not begun do not begin. */
 static void run_chain(struct chains_run *run, size_t worker, size_t index, size_t chain)
 {
     struct slot *slot = &run->slot[index];
@@ -157,6 +166,9 @@ static void run_chain(struct chains_run *run, size_t worker, size_t index, size_
     scryi_moments_forget(&slot->moments);
     slot->error = (scry_error){0};
     slot->end = (scry_progress){.reason = SCRY_STOP_USER};
+    slot->status = SCRY_OK;
+    slot->counts = (scry_counts){0};
+    if (is_stopped(run)) return;
     slot->status = scry_solver_start(S, run->opts->seed, (uint32_t)chain, &slot->error);
     if (slot->status == SCRY_OK)
         slot->status = scry_solver_run(S, NULL, on_progress, &context, &slot->end, &slot->error);

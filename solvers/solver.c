@@ -1,5 +1,6 @@
 #include "solvers/solver_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/vector.h"
 
 #include <math.h>
@@ -86,7 +87,8 @@ scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scr
     S->counts = (scry_counts){0};
     S->limit = INFINITY;
     scry_error why = {0};
-    return solver_fail(S, "at the start", S->start_fn(S, &why), &why, err);
+    const scry_status st = scry_cancel_check(&why);
+    return solver_fail(S, "at the start", st == SCRY_OK ? S->start_fn(S, &why) : st, &why, err);
 }
 
 /* Written so that a NaN fails. The sum of squares of finite floats is a finite double. */

@@ -1,4 +1,5 @@
 #include "lib/memory.h"
+#include "lib/cancel.h"
 #include "lib/stats/noise_impl.h"
 #include "lib/vector.h"
 
@@ -85,6 +86,7 @@ static bool find_grid(struct block_grid *g, double step, double t[SIDE][SIDE])
     size_t best = 0;
     double mean = 0, square = 0;
     for (size_t k = 0; k < OFFSETS; k++) {
+        if (scry_cancelled()) return false;
         g->oy = k / SIDE;
         g->ox = k % SIDE;
         share[k] = (float)share_of_zeros(g, step, t);
@@ -164,7 +166,7 @@ scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *
     *variance = 0;
     if (m->step <= 0 || m->ny < 4 * SIDE || m->nx < 4 * SIDE) return SCRY_OK;
     cosine_table(t);
-    if (!find_grid(&g, m->step, t)) return SCRY_OK;
+    if (!find_grid(&g, m->step, t)) return scry_cancel_check(err);
     float *values = scry_alloc(CELLS * MAX_BLOCKS, sizeof *values);
     if (!values) return SCRY_FAIL(err, SCRY_ENOMEM, "coefficients of %d blocks", MAX_BLOCKS);
     *found = true;

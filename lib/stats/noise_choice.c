@@ -1,4 +1,5 @@
 #include "lib/memory.h"
+#include "lib/cancel.h"
 #include "lib/stats/noise_impl.h"
 #include "lib/vector.h"
 
@@ -249,6 +250,7 @@ scry_status scryi_noise_study(scry_noise_model *out, struct scryi_noise_choice *
         st = SCRY_FAIL(err, SCRY_ENOMEM, "spectra of %zu entries", w.bins);
         goto done;
     }
+    if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
     if ((st = scryi_noise_spectra_create(&s, &w, m->step * m->step / 12, err)) != SCRY_OK)
         goto done;
     st = scryi_noise_fit_all(fits, &s, SIZE_MAX, c->transfer, c->ctx, err);

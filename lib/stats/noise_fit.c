@@ -1,5 +1,6 @@
 #include "lib/stats/noise_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -190,15 +191,17 @@ scry_status scryi_noise_fit_all(struct scryi_noise_fit *fits, const struct scryi
     if (st != SCRY_OK) return st;
     double best = INFINITY;
     if (only < count) fit_treatment(&fits[only], &f, only, true);
-    for (size_t k = only < count ? count : 0; k < count; k++) {
+    for (size_t k = only < count ? count : 0; k < count && st == SCRY_OK; k++) {
+        if ((st = scry_cancel_check(err)) != SCRY_OK) break;
         fit_treatment(&fits[k], &f, k, k == 0);
         best = fmin(best, fits[k].total);
     }
-    for (size_t k = only < count ? count : 1; k < count;
-         k++) /* those that more signals could bring to the front */
-        if (fits[k].total < best + 200) fit_treatment(&fits[k], &f, k, true);
+    /* those that more signals could bring to the front */
+    for (size_t k = only < count ? count : 1; k < count && st == SCRY_OK; k++)
+        if ((st = scry_cancel_check(err)) == SCRY_OK && fits[k].total < best + 200)
+            fit_treatment(&fits[k], &f, k, true);
     fitter_free(&f);
-    return SCRY_OK;
+    return st;
 }
 
 scry_status scryi_noise_fit_model(float *signal, float *noise, const struct scryi_noise_fit *fit,

@@ -1,5 +1,6 @@
 #include "lib/stats/noise_identify.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/stats/noise_impl.h"
 #include "lib/vector.h"

@@ -1,5 +1,6 @@
 #include "lib/stats/noise_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -136,7 +137,7 @@ static double mask_padding(struct scryi_noise_mask *m, scry_noise_model *out, co
     const size_t n = planes * ny * nx;
     unsigned char *before = scry_copy(m->state, n);
     double sd = 0;
-    for (size_t square = 4; square <= 16; square *= 2) {
+    for (size_t square = 4; square <= 16 && !scry_cancelled(); square *= 2) {
         if (before) memcpy(m->state, before, n);
         out->constant = 0;
         for (size_t p = 0; p < planes; p++)
@@ -196,9 +197,10 @@ scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, 
             st = SCRY_FAIL(err, SCRY_EINVAL, "all %zu pixels are %g: no noise to estimate", finite,
                            m->lowest);
     }
+    if (st == SCRY_OK) st = scry_cancel_check(err);
     if (st == SCRY_OK) {
         const double sd = mask_padding(m, out, image, planes, ny, nx, scratch);
-        for (size_t p = 0; p < planes; p++)
+        for (size_t p = 0; p < planes && !scry_cancelled(); p++)
             out->hot += mask_hot(m->state + p * ny * nx, image + p * ny * nx, ny, nx, sd);
         double sum = 0;
         for (size_t i = 0; i < n; i++)
@@ -210,6 +212,7 @@ scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, 
         out->step = m->step;
         out->ties = m->ties;
         out->ties_expected = m->ties_expected;
+        st = scry_cancel_check(err);
     }
     scry_free(scratch);
     return st;

@@ -1,5 +1,6 @@
 #include "lib/stats/noise_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
 
@@ -173,6 +174,7 @@ scry_status scryi_noise_windows_create(struct scryi_noise_windows *w, const floa
     for (size_t i = 0; i < side; i++)
         t[i] = taper(i, side);
     for (size_t k = 0; k < w->count; k++) {
+        if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
         load_window(v, &w->mean[k], &w->lowest[k], &g, image, m->state, corners[k], t);
         scry_fft_forward_real(fft, V, v, work);
         for (size_t i = 0; i < w->bins; i++)

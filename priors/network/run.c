@@ -1,5 +1,6 @@
 #include "priors/network/model_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "priors/network/attention_impl.h"
 #include "priors/network/loops_impl.h"
@@ -213,8 +214,10 @@ void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *i
                 end++;
         for (size_t k = 0; k < count; k++) {
             const scryi_run r = {m, plan, images[k]};
-            for (size_t i = first; i < end && r.image->status == SCRY_OK; i++)
-                r.image->status = run_execute(&r, &plan->ops[i]);
+            for (size_t i = first; i < end && r.image->status == SCRY_OK; i++) {
+                r.image->status = scry_cancel_check(r.image->err);
+                if (r.image->status == SCRY_OK) r.image->status = run_execute(&r, &plan->ops[i]);
+            }
         }
     }
     for (size_t k = 0; k < count; k++) {

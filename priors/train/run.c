@@ -1,6 +1,8 @@
 #include "priors/train/graph_impl.h"
 #include "priors/train/train_loops_impl.h"
 
+#include "lib/cancel.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -228,7 +230,7 @@ scry_status scryi_graph_forward(const scryi_graph *g, float *arena, const double
     const scryi_group_run r = {
         .g = g, .arena = arena, .times = times, .worker = worker, .err = err};
     for (size_t i = 0; i < g->forward_count && st == SCRY_OK; i++)
-        st = train_execute(&r, &g->ops[i]);
+        if ((st = scry_cancel_check(err)) == SCRY_OK) st = train_execute(&r, &g->ops[i]);
     return st;
 }
 
@@ -240,6 +242,6 @@ scry_status scryi_graph_backward(const scryi_graph *g, float *arena, float *grad
         .g = g, .arena = arena, .gradient = gradient, .worker = worker, .err = err};
     memset(gradient, 0, g->gradient_floats * sizeof *gradient);
     for (size_t i = g->forward_count; i < g->op_count && st == SCRY_OK; i++)
-        st = train_execute(&r, &g->ops[i]);
+        if ((st = scry_cancel_check(err)) == SCRY_OK) st = train_execute(&r, &g->ops[i]);
     return st;
 }

@@ -1,5 +1,6 @@
 #include "apps/recon/image/padding.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -125,6 +126,7 @@ scry_status scry_padding_find(unsigned char *outside, unsigned char *near, size_
         goto done;
     }
     for (size_t at = 0; at < n; at += each) {
+        if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
         p.y = image + at;
         memset(p.layer, 0, each);
         *count += search_plane(outside + at, near + at, &p);

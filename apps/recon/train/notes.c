@@ -183,8 +183,8 @@ scry_status scry_training_notes(const scry_training_request *r, const scry_netwo
     scry_json_node *root = scry_json_root(doc);
     put_words(doc, root, r, net, steps);
     put_spectrum(doc, root, &radial, crops, scry_space_count(&space));
-    if ((st = put_gap(doc, root, net, held_out, &radial, err)) != SCRY_OK) goto done;
-    put_held_out(doc, root, r->images, held_out, psnr);
+    if (held_out && (st = put_gap(doc, root, net, held_out, &radial, err)) != SCRY_OK) goto done;
+    if (held_out) put_held_out(doc, root, r->images, held_out, psnr);
     st = scry_json_write(doc, path, err);
 done:
     scry_free(crops);

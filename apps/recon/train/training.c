@@ -26,6 +26,7 @@ typedef struct training {
     scry_held_out held_out;
     double *psnr; /* level by image */
     double begun, spent, scored, loss, best;
+    bool saved; /* the folder holds weights */
     size_t losses;
     scry_training_result *out;
 } training;
@@ -115,6 +116,7 @@ static scry_status training_score(training *t, bool save, scry_error *err)
         t->best = all;
         memcpy(t->out->psnr, mean, sizeof mean);
         if (save) st = scry_network_save(net, t->r->folder, err);
+        t->saved = t->saved || save;
         if (st == SCRY_OK && save)
             st = scry_training_notes(t->r, net, &t->held_out, t->psnr,
                                      scry_trainer_steps(t->trainer), err);
@@ -136,7 +138,8 @@ static scry_status training_save(training *t, scry_error *err)
     char path[4096];
     float extra[EXTRAS];
     const double now = clock_now();
-    t->spent += now - t->scored; /* scoring does not count */
+    t->spent += now - t->scored;
+    t->scored = now; /* scoring does not count */
     t->out->loss = t->losses ? t->loss / (double)t->losses : t->out->loss;
     t->loss = 0;
     t->losses = 0;
@@ -148,6 +151,28 @@ static scry_status training_save(training *t, scry_error *err)
     return st;
 }
 
+/* What is kept of a training that is stopped, without a word on held-out images, which takes long:
+ * the state, and the weights too when none were the best before. */
+static scry_status training_leave(training *t, scry_error *err)
+{
+    char path[4096];
+    float extra[EXTRAS];
+    scry_network *net = NULL;
+    scry_status st = SCRY_OK;
+    t->spent += clock_now() - t->scored;
+    t->out->loss = t->losses ? t->loss / (double)t->losses : t->out->loss;
+    if (!t->saved) {
+        st = scry_trainer_network(&net, t->trainer, err);
+        if (st == SCRY_OK) st = scry_network_save(net, t->r->folder, err);
+        if (st == SCRY_OK)
+            st = scry_training_notes(t->r, net, NULL, NULL, scry_trainer_steps(t->trainer), err);
+        scry_network_free(net);
+    }
+    training_identity(t, extra);
+    if (st == SCRY_OK) st = path_in(path, sizeof path, t, "state.safetensors", err);
+    return st == SCRY_OK ? scry_trainer_save(t->trainer, path, extra, EXTRAS, err) : st;
+}
+
 /* What has passed of the training, 0 to 1. */
 static double training_share(const training *t, size_t step)
 {
@@ -156,38 +181,44 @@ static double training_share(const training *t, size_t step)
     return fmax(by_time, by_steps);
 }
 
-static scry_status training_loop(training *t, scry_error *err)
+/* One step, and the scores when they are due (share of the training, 0 to 1). */
+static scry_status training_turn(training *t, size_t step, double share, double *next,
+                                 scry_error *err)
 {
     const scry_training_request *r = t->r;
+    double loss;
+    const double rise = fmin(1, (double)(step + 1) / WARM_UP);
+    const double rate = rise * (r->hold ? 1 : fmax(RATE_LAST, 1 - share));
+    scry_status st =
+        scry_trainer_step(t->trainer, scry_image_set_crop, (void *)r->images, rate, &loss, err);
+    if (st != SCRY_OK) return st;
+    t->loss += loss;
+    t->losses++;
+    if (r->go_on && !r->go_on(r->ctx)) return SCRY_FAIL(err, SCRY_ESTOP, "stopped");
+    if (share < *next || clock_now() - t->scored < SECONDS_MIN || training_share(t, step + 1) >= 1)
+        return SCRY_OK;
+    *next = share + 1. / SCORES;
+    return training_save(t, err);
+}
+
+static scry_status training_loop(training *t, scry_error *err)
+{
     scry_status st = SCRY_OK;
+    scry_error why = {0};
     size_t step = 0;
     double share, next = 1. / SCORES;
-    while ((share = training_share(t, step)) < 1) {
-        double loss;
-        const double rise = fmin(1, (double)(step + 1) / WARM_UP);
-        const double rate = rise * (r->hold ? 1 : fmax(RATE_LAST, 1 - share));
-        st =
-            scry_trainer_step(t->trainer, scry_image_set_crop, (void *)r->images, rate, &loss, err);
-        if (st != SCRY_OK) return st;
-        step++;
-        t->loss += loss;
-        t->losses++;
-        if (r->go_on && !r->go_on(r->ctx)) {
-            t->out->stopped = true;
-            break;
-        }
-        if (share < next || clock_now() - t->scored < SECONDS_MIN || training_share(t, step) >= 1)
-            continue;
-        if ((st = training_save(t, err)) != SCRY_OK) return st;
-        next = share + 1. / SCORES;
-    }
-    return training_save(t, err);
+    while (st == SCRY_OK && (share = training_share(t, step)) < 1)
+        st = training_turn(t, step++, share, &next, &why);
+    if (st == SCRY_OK) st = training_save(t, &why);
+    t->out->stopped = st == SCRY_ESTOP;
+    if (t->out->stopped) return training_leave(t, err);
+    return st == SCRY_OK ? st : scry_fail(err, st, why.where, "%s", why.text);
 }
 
 scry_status scry_training_run(scry_training_result *out, const scry_training_request *r,
                               scry_error *err)
 {
-    training t = {.r = r, .out = out, .best = -HUGE_VAL};
+    training t = {.r = r, .out = out, .best = -HUGE_VAL, .saved = r->resume};
     scry_train_opts opts = r->opts;
     *out = (scry_training_result){.loss = NAN};
     scry_image_set_moments(r->images, &opts.mean, &opts.std);

@@ -30,12 +30,13 @@ typedef struct scry_training_result {
     size_t steps; /* in all, with those before a resume */
     double crops, minutes, loss;
     double psnr[SCRY_TRAINING_LEVELS]; /* of the weights in the folder, mean over classes */
-    bool stopped;                      /* by go_on */
+    bool stopped; /* by go_on or scry_cancel: psnr is 0 where no weights were scored before */
 } scry_training_result;
 
 /* Writes config.json, scheduler_config.json, diffusion_pytorch_model.safetensors and prior.json of
  * the averaged weights whenever they are the best so far on the images held out, log.jsonl, and
- * state.safetensors to resume from. Each file appears whole.
+ * state.safetensors to resume from. Each file appears whole. A training that is stopped keeps its
+ * state and the best weights so far; where none were scored yet, those that it has.
  * errors  what the trainer says, with the best weights kept; EFORMAT: the state to resume from is
  * of another network or other images, both named; EIO */
 scry_status scry_training_run(scry_training_result *out, const scry_training_request *r,
