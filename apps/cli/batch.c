@@ -33,23 +33,6 @@ static char *batch_join(const char *folder, const char *name)
     return path;
 }
 
-scry_status output_check(const char *path, bool force, scry_error *err)
-{
-    struct stat s;
-    if (!*path || is_folder(path))
-        return SCRY_FAIL(err, SCRY_EINVAL, "'%s' is a folder, expected the name of a file", path);
-    if (stat(path, &s) == 0 && !force)
-        return SCRY_FAIL(err, SCRY_EIO, "%s exists; --force replaces it", path);
-    char *folder = strdup(path);
-    if (!folder) return SCRY_FAIL(err, SCRY_ENOMEM, "path %s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash) *(slash == folder ? slash + 1 : slash) = '\0';
-    const bool there = !slash || is_folder(folder);
-    if (!there) SCRY_FAIL(err, SCRY_EIO, "%s: there is no folder %s", path, folder);
-    free(folder);
-    return there ? SCRY_OK : SCRY_EIO;
-}
-
 static bool has_ending(const char *path, const char *ending)
 {
     const size_t n = strlen(path), m = strlen(ending);
@@ -66,7 +49,6 @@ static char *output_in(const char *folder, const char *in)
 
 static scry_status batch_add(batch *b, const char *in, const char *out, bool force, scry_error *err)
 {
-    struct stat si, so;
     if (access(in, R_OK))
         return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be read: %s", in, strerror(errno));
     if (is_folder(in)) {
@@ -84,8 +66,7 @@ static scry_status batch_add(batch *b, const char *in, const char *out, bool for
         return SCRY_FAIL(err, SCRY_ENOMEM, "list of %zu files", b->count + 1);
     }
     b->files[b->count++] = (batch_file){copy, path};
-    if (!stat(in, &si) && !stat(path, &so) && si.st_dev == so.st_dev && si.st_ino == so.st_ino)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s is both input and output", in);
+    if (same_file(in, path)) return SCRY_FAIL(err, SCRY_EINVAL, "%s is both input and output", in);
     if (has_ending(path, ".png") || has_ending(path, ".jpg"))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s: results are written as TIFF, expected a name in .tif", path);
@@ -160,7 +141,9 @@ scry_status batch_side(char **path, const batch *b, size_t i, const char *option
     }
     if (!*path) return SCRY_FAIL(err, SCRY_ENOMEM, "path in %s", option);
     scry_status st = output_check(*path, force, err);
-    if (st == SCRY_OK && !strcmp(*path, b->files[i].out))
+    const char *const inputs[] = {b->files[i].in, b->also[0], b->also[1]};
+    if (st == SCRY_OK) st = output_no_input(*path, inputs, 3, err);
+    if (st == SCRY_OK && same_file(*path, b->files[i].out))
         st = SCRY_FAIL(err, SCRY_EINVAL, "%s is named for two outputs", *path);
     if (st != SCRY_OK) {
         free(*path);

@@ -1,10 +1,7 @@
 #ifndef SCRY_APPS_CLI_BATCH_H
 #define SCRY_APPS_CLI_BATCH_H
 
-#include "lib/status.h"
-
-#include <stdbool.h>
-#include <stddef.h>
+#include "apps/cli/outputs.h"
 
 /* The files of one run: `in out`, or `in... folder/` with patterns expanded. */
 typedef struct batch_file {
@@ -13,7 +10,8 @@ typedef struct batch_file {
 typedef struct batch {
     batch_file *files;
     size_t count;
-    bool folder; /* outputs go to a folder: side outputs are then folders too */
+    bool folder;         /* outputs go to a folder: side outputs are then folders too */
+    const char *also[2]; /* inputs beside the files, which are not written either; NULL: none */
 } batch;
 
 /* EINVAL: fewer than two words, a pattern that matches nothing, several inputs whose last word is
@@ -26,11 +24,9 @@ void batch_free(batch *b);
 /* Where a side output (sd, preview, quantile) of file i goes: `option` itself for a single pair;
  * otherwise `option` is a folder and the name of the input's is kept, with this ending ("tif",
  * "png").
- * EIO: it exists and force is not set. Free with free(). */
+ * errors  those of output_check; EINVAL: it is an input, or the output of the file. Free with
+ * free(). */
 scry_status batch_side(char **path, const batch *b, size_t i, const char *option,
                        const char *ending, bool force, scry_error *err);
-
-/* EIO when path exists and force is not set, or when the folder it goes to is not there. */
-scry_status output_check(const char *path, bool force, scry_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "apps/cli/cli.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 
 #include <math.h>
@@ -8,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-volatile sig_atomic_t cli_interrupted;
 
 int cli_usage(const cli_command *command, const char *fmt, ...)
 {
@@ -24,6 +23,7 @@ int cli_usage(const cli_command *command, const char *fmt, ...)
 
 int cli_failed(const cli_command *command, const scry_error *err)
 {
+    if (err->code == SCRY_ESTOP && scry_cancelled()) return CLI_FAILED; /* program_end tells it */
     fprintf(stderr, "scry %s: %s", command->name, err->text);
     if (!err->text[0]) fprintf(stderr, "%s", scry_status_name(err->code));
     fprintf(stderr, "\n");

@@ -3,7 +3,6 @@
 
 #include "solvers/registry.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,8 +75,5 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int cli_usage(const cli_command *command, const char *fmt, ...);
 int cli_failed(const cli_command *command, const scry_error *err);
-
-/* Set by Ctrl-C: long work looks at it and stops without writing. */
-extern volatile sig_atomic_t cli_interrupted;
 
 #endif

@@ -1,6 +1,6 @@
 #include "apps/cli/cli.h"
 
-#include "apps/cli/batch.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/expression.h"
 #include "apps/cli/image.h"
 #include "lib/memory.h"
@@ -129,7 +129,8 @@ static int figure_run(const cli_command *self, int argc, char **argv)
                            MAX_PANELS);
     else if (s.columns < 0)
         status = cli_usage(self, "--columns %lld, expected 0 or more", (long long)s.columns);
-    else if (output_check(p.args[0], s.force, &err) != SCRY_OK ||
+    else if (outputs_check(&(output_names){p.args, p.args + 1, 1, (size_t)p.count - 1}, s.force,
+                           &err) != SCRY_OK ||
              figure_draw(&s, p.args + 1, p.count - 1, &err) != SCRY_OK)
         status = cli_failed(self, &err) + (err.code == SCRY_EINVAL ? 1 : 0);
     cli_end(&p);

@@ -1,4 +1,6 @@
 #include "apps/cli/kspace.h"
+#include "apps/cli/outputs.h"
+#include "lib/cancel.h"
 #include "lib/io/kspace/kspace_write.h"
 
 #include "lib/memory.h"
@@ -45,7 +47,7 @@ static scry_status copy_slices(scry_kspace_writer *w, scry_kspace_reader *r, scr
     if (!data || !mask) st = SCRY_FAIL(err, SCRY_ENOMEM, "a slice of %zu coils", i->coils);
     for (size_t k = 0; k < i->frames * i->slices && st == SCRY_OK; k++) {
         const size_t frame = k / i->slices, slice = k % i->slices;
-        if (cli_interrupted) st = SCRY_FAIL(err, SCRY_EIO, "stopped; nothing is written");
+        if (st == SCRY_OK) st = scry_cancel_check(err);
         if (st == SCRY_OK) st = scry_kspace_read(r, frame, slice, data, mask, err);
         if (st == SCRY_OK) st = scry_kspace_write(w, frame, slice, data, mask, err);
     }
@@ -74,7 +76,8 @@ static scry_status kspace_convert_convert(const cli_command *self, const struct 
 {
     scry_kspace_reader *r;
     scry_kspace_writer *w = NULL;
-    scry_status st = scry_kspace_open(&r, in, &s->choice, err);
+    scry_status st = outputs_check(&(output_names){&out, &in, 1, 1}, s->force, err);
+    if (st == SCRY_OK) st = scry_kspace_open(&r, in, &s->choice, err);
     if (st != SCRY_OK) return st;
     const scry_kspace_info *described = scry_kspace_describe(r);
     scry_kspace_info info = *described;

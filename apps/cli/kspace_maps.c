@@ -1,7 +1,8 @@
-#include "apps/cli/batch.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/kspace.h"
 #include "apps/cli/mri.h"
 
+#include "lib/cancel.h"
 #include "lib/io/cfl.h"
 #include "lib/io/kspace/kspace.h"
 #include "lib/memory.h"
@@ -150,7 +151,7 @@ static scry_status solve_slices(struct maps *m, scry_kspace_reader *r, scry_cfl_
 {
     for (size_t slice = 0; slice < m->info->slices; slice++) {
         size_t start[SCRY_CFL_RANK] = {0}, count[SCRY_CFL_RANK];
-        if (cli_interrupted) return SCRY_FAIL(err, SCRY_EINVAL, "interrupted, nothing is written");
+        if (scry_cancelled()) return scry_cancel_check(err);
         scry_status st = scry_kspace_read_calibration(r, slice, m->raw, m->raw_mask, err);
         if (st == SCRY_OK) st = kspace_maps_solve(m, err);
         if (st != SCRY_OK) return st;
@@ -240,7 +241,7 @@ static int kspace_maps_run(const cli_command *self, int argc, char **argv)
     if (p.count != 2)
         status = cli_usage(self, "%d files named, expected k-space and the maps to write", p.count);
     else if ((status = kspace_maps_check(self, &s, p.args[1])) == CLI_OK &&
-             (output_check(p.args[1], s.force, &err) != SCRY_OK ||
+             (outputs_check(&(output_names){p.args + 1, p.args, 1, 1}, s.force, &err) != SCRY_OK ||
               make_maps(p.args[0], p.args[1], &s, &err) != SCRY_OK))
         status = cli_failed(self, &err);
     cli_end(&p);

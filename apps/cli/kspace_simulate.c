@@ -1,8 +1,9 @@
-#include "apps/cli/batch.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/image.h"
 #include "apps/cli/kspace.h"
 #include "apps/cli/kspace_sampling.h"
 #include "datasets/scanner.h"
+#include "lib/cancel.h"
 #include "lib/io/cfl.h"
 #include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
@@ -201,7 +202,7 @@ static scry_status write_slices(struct run_state *r, const struct settings *s,
     const size_t n = r->info.ny * r->info.nx, all = r->info.coils * n;
     scry_status st = SCRY_OK;
     for (size_t k = 0; st == SCRY_OK && k < r->info.slices; k++) {
-        if (cli_interrupted) return SCRY_FAIL(err, SCRY_EIO, "interrupted");
+        if (scry_cancelled()) return scry_cancel_check(err);
         if (r->scene) st = acquire(r, s, k, err); /* that of the head is there */
         if (st == SCRY_OK) st = draw_target(r, err);
         if (st != SCRY_OK) return st;
@@ -236,8 +237,8 @@ static scry_status simulate(const struct settings *s, const char *out, scry_erro
 {
     struct run_state r = {.sigma = 0};
     scry_kspace_writer *w = NULL;
-    scry_status st = output_check(out, s->force, err);
-    if (st == SCRY_OK && s->maps) st = output_check(s->maps, s->force, err);
+    const char *const outputs[] = {out, s->maps};
+    scry_status st = outputs_check(&(output_names){outputs, &s->image, 2, 1}, s->force, err);
     if (st == SCRY_OK) st = kspace_simulate_prepare(&r, s, out, err);
     if (st == SCRY_OK) st = set_noise(&r, s, err);
     if (st == SCRY_OK) st = kspace_output(&w, out, &r.info, s->format, s->force, err);

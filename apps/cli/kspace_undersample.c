@@ -1,6 +1,7 @@
-#include "apps/cli/batch.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/kspace.h"
 #include "apps/cli/kspace_sampling.h"
+#include "lib/cancel.h"
 #include "lib/io/kspace/kspace_write.h"
 #include "lib/memory.h"
 
@@ -160,15 +161,13 @@ static scry_status undersample(const cli_command *self, const struct settings *s
 {
     struct job j = {0};
     bool complete = true;
-    scry_status st = output_check(out, s->force, err);
-    if (st == SCRY_OK && !strcmp(in, out))
-        st = SCRY_FAIL(err, SCRY_EINVAL, "%s: the output is the input", out);
+    scry_status st = outputs_check(&(output_names){&out, &in, 1, 1}, s->force, err);
     if (st == SCRY_OK) st = open_job(&j, s, in, out, err);
     if (st == SCRY_OK) st = kspace_output(&j.writer, out, &j.info, s->format, s->force, err);
     for (size_t f = 0; st == SCRY_OK && f < j.info.frames; f++)
-        for (size_t k = 0; st == SCRY_OK && k < j.info.slices && !cli_interrupted; k++)
+        for (size_t k = 0; st == SCRY_OK && k < j.info.slices && !scry_cancelled(); k++)
             st = copy_slice(&j, in, f, k, &complete, err);
-    if (st == SCRY_OK && cli_interrupted) st = SCRY_FAIL(err, SCRY_EIO, "interrupted");
+    if (st == SCRY_OK) st = scry_cancel_check(err);
     const scry_status end = scry_kspace_finish(j.writer, st == SCRY_OK, err);
     if (st == SCRY_OK) st = end;
     if (j.reader) kspace_warnings(self, j.reader);

@@ -1,7 +1,7 @@
 #include "apps/cli/cli.h"
-#include "apps/cli/pages.h"
 
-#include "lib/cancel.h"
+#include "apps/cli/pages.h"
+#include "apps/cli/program.h"
 #include "lib/instructions.h"
 
 #include <gsl/gsl_errno.h>
@@ -12,13 +12,6 @@
 const cli_command *const cli_commands[] = {
     &cli_deblur, &cli_denoise, &cli_inpaint, &cli_mri,  &cli_kspace, &cli_simulate, &cli_compare,
     &cli_sample, &cli_figure,  &cli_train,   &cli_info, &cli_verify, &cli_methods,  NULL};
-
-static void interrupt(int signal_number)
-{
-    (void)signal_number;
-    cli_interrupted = 1;
-    scry_cancel();
-}
 
 static void print_usage(FILE *to)
 {
@@ -40,9 +33,18 @@ static int choose_instructions(void)
     return CLI_FAILED;
 }
 
-int main(int argc, char **argv)
+static const cli_command *find_command(const char *name)
 {
-    gsl_set_error_handler_off();
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        if (!strcmp(name, (*c)->name)) return *c;
+    fprintf(stderr, "scry: '%s' is not a command; expected one of", name);
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        fprintf(stderr, " %s%s", (*c)->name, c[1] ? "," : "\n");
+    return NULL;
+}
+
+static int main_command(int argc, char **argv)
+{
     if (choose_instructions() != CLI_OK) return CLI_FAILED;
     if (argc < 2) {
         print_usage(stderr);
@@ -58,14 +60,14 @@ int main(int argc, char **argv)
         return CLI_OK;
     }
     if (!strcmp(argv[1], "--pages")) return pages_main(argc - 1, argv + 1);
-    /* SA_RESETHAND: a second Ctrl-C ends the program at once. */
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    for (const cli_command *const *c = cli_commands; *c; c++)
-        if (!strcmp(argv[1], (*c)->name)) return (*c)->run(*c, argc - 1, argv + 1);
-    fprintf(stderr, "scry: '%s' is not a command; expected one of", argv[1]);
-    for (const cli_command *const *c = cli_commands; *c; c++)
-        fprintf(stderr, " %s%s", (*c)->name, c[1] ? "," : "\n");
-    return CLI_USAGE;
+    const cli_command *command = find_command(argv[1]);
+    return command ? command->run(command, argc - 1, argv + 1) : CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    gsl_set_error_handler_off();
+    program_begin();
+    const int status = main_command(argc, argv);
+    return program_end(argc > 1 && argv[1][0] != '-' ? argv[1] : NULL, status);
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 void map_options_table(cli_option *table, map_options *w, const char *ending)
 {
@@ -171,35 +170,15 @@ scry_status map_options_parse(scry_output_maps *p, map_files *files, const map_o
 
 /* ---- no file twice ---- */
 
-static bool same_path(const char *a, const char *b)
+scry_status map_files_check(const scry_output_maps *p, const map_files *files,
+                            const output_names *names, bool folders, bool force, scry_error *err)
 {
-    struct stat sa, sb;
-    size_t n = strlen(a), m = strlen(b);
-    if (!stat(a, &sa) && !stat(b, &sb)) return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-    for (; n > 2 && a[0] == '.' && a[1] == '/'; n -= 2)
-        a += 2;
-    for (; m > 2 && b[0] == '.' && b[1] == '/'; m -= 2)
-        b += 2;
-    while (n > 1 && a[n - 1] == '/')
-        n--;
-    while (m > 1 && b[m - 1] == '/')
-        m--;
-    return n == m && !strncmp(a, b, n);
-}
-
-scry_status map_files_distinct(const scry_output_maps *p, const map_files *files,
-                               const char *const *names, size_t count, scry_error *err)
-{
-    for (size_t i = 0; i < count + p->count; i++) {
-        const char *a = i < count ? names[i] : files->name[i - count];
-        for (size_t j = 0; a && *a && j < i; j++) {
-            const char *b = j < count ? names[j] : files->name[j - count];
-            if (b && *b && same_path(a, b))
-                return SCRY_FAIL(err, SCRY_EINVAL,
-                                 "%s is named for two outputs, expected a name "
-                                 "for each",
-                                 a);
-        }
-    }
-    return SCRY_OK;
+    const char *all[SCRY_OUTPUT_MAX + MAP_OTHERS] = {NULL};
+    output_names whole = *names;
+    whole.outputs = all;
+    for (size_t i = 0; i < names->output_count; i++)
+        all[i] = names->outputs[i];
+    for (size_t k = 0; k < p->count; k++)
+        all[whole.output_count++] = files->name[k];
+    return folders ? outputs_distinct(&whole, err) : outputs_check(&whole, force, err);
 }

@@ -2,6 +2,7 @@
 #define SCRY_APPS_CLI_MAP_OPTIONS_H
 
 #include "apps/cli/cli.h"
+#include "apps/cli/outputs.h"
 #include "apps/recon/output_maps.h"
 
 /* --sd, --quantiles, --above, --rhat and --ess of `scry deblur`, `inpaint` and `mri`: which maps
@@ -31,9 +32,10 @@ scry_status map_options_parse(scry_output_maps *p, map_files *files, const map_o
                               bool preview, const scry_options *options, size_t chains,
                               scry_error *err);
 
-/* EINVAL: two of the `count` names (NULL is skipped), or one of them and a map's, are the same
- * path. */
-scry_status map_files_distinct(const scry_output_maps *p, const map_files *files,
-                               const char *const *names, size_t count, scry_error *err);
+/* outputs_check of the maps' files together with `names`, MAP_OTHERS outputs at most. folders: they
+ * are folders, of which the files will be known later: only whether two are the same. */
+enum { MAP_OTHERS = 8 };
+scry_status map_files_check(const scry_output_maps *p, const map_files *files,
+                            const output_names *names, bool folders, bool force, scry_error *err);
 
 #endif

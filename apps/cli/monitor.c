@@ -1,6 +1,7 @@
 #include "apps/cli/monitor.h"
 
 #include "apps/cli/cli.h"
+#include "lib/cancel.h"
 
 void monitor_begin(monitor *m, FILE *to, const char *name)
 {
@@ -17,18 +18,18 @@ void monitor_count(monitor *m, size_t more, size_t total, const char *note)
 bool monitor_chains(const scry_chains_progress *p, void *ctx)
 {
     char note[64] = "";
-    if (!p->chains) return !cli_interrupted; /* short chains before the run */
+    if (!p->chains) return !scry_cancelled(); /* short chains before the run */
     const int used = p->p->sigma > 0 ? snprintf(note, sizeof note, "sigma %.3g ", p->p->sigma) : 0;
     if (p->p->residual > 0)
         snprintf(note + used, sizeof note - (size_t)used, "residual %.3g", p->p->residual);
     monitor_count(ctx, 1, p->chains * p->p->steps, note);
-    return !cli_interrupted;
+    return !scry_cancelled();
 }
 
 void monitor_end(monitor *m, scry_status status)
 {
     if (!m->begun) return;
-    scry_meter_end(&m->meter, cli_interrupted ? "stopped" : status == SCRY_OK ? "done" : "failed");
+    scry_meter_end(&m->meter, scry_cancelled() ? "stopped" : status == SCRY_OK ? "done" : "failed");
 }
 
 static void write_log(scry_log_kind kind, const char *text, void *ctx)

@@ -5,6 +5,7 @@
 #include "apps/cli/monitor.h"
 #include "apps/cli/mri_output.h"
 #include "apps/cli/processes.h"
+#include "lib/cancel.h"
 #include "lib/fft.h"
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
@@ -45,26 +46,20 @@ static scry_status parse_slices(struct job *j, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status check_output(const struct job *j, const char *path, bool image, scry_error *err)
-{
-    scry_recon_format format;
-    if (!strcmp(path, j->in))
-        return SCRY_FAIL(err, SCRY_EINVAL, "%s is the input, expected another name", path);
-    const scry_status st = image ? scry_recon_format_of(&format, path, err) : SCRY_OK;
-    return st == SCRY_OK ? output_check(path, j->work.settings->force, err) : st;
-}
-
 static scry_status check_outputs(const struct job *j, scry_error *err)
 {
     const mri_settings *s = j->work.settings;
     const scry_output_maps *p = &j->work.maps;
-    const char *const names[] = {j->out, s->report, s->preview};
-    scry_status st = SCRY_OK;
-    for (size_t i = 0; st == SCRY_OK && i < 3; i++)
-        if (names[i]) st = check_output(j, names[i], i == 0, err);
+    const char *const outputs[] = {j->out, s->report, s->preview};
+    const char *const inputs[] = {j->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL};
+    const output_names names = {outputs, inputs, 3, 3};
+    scry_recon_format format;
+    scry_status st = map_files_check(p, &j->work.files, &names, false, s->force, err);
+    if (st == SCRY_OK) st = scry_recon_format_of(&format, j->out, err);
     for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
-        if (j->work.files.name[k][0]) st = check_output(j, j->work.files.name[k], true, err);
-    return st == SCRY_OK ? map_files_distinct(p, &j->work.files, names, 3, err) : st;
+        if (j->work.files.name[k][0])
+            st = scry_recon_format_of(&format, j->work.files.name[k], err);
+    return st;
 }
 
 static scry_status choose_method(struct job *j, scry_error *err)
@@ -233,8 +228,7 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
         goto done;
     }
     run_slices(j);
-    if (processes_worst(cli_interrupted ? SCRY_EIO : SCRY_OK) != SCRY_OK) {
-        fprintf(stderr, "scry mri: interrupted, nothing was written\n");
+    if (processes_worst(scry_cancelled() ? SCRY_EIO : SCRY_OK) != SCRY_OK) {
         status = CLI_FAILED;
         goto done;
     }

@@ -10,6 +10,7 @@
 #include "apps/recon/image/blank.h"
 #include "apps/recon/image/residual.h"
 #include "apps/recon/image/stack.h"
+#include "lib/cancel.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
@@ -246,6 +247,27 @@ static scry_status choose_method(struct run *run, scry_error *err)
     return st;
 }
 
+static scry_status check_outputs(struct run *run, const char *out, scry_error *err)
+{
+    static const char beads[] = "beads:";
+    const restore_settings *s = run->settings;
+    batch *b = &run->files;
+    const bool of_beads = s->psf && !strncmp(s->psf, beads, sizeof beads - 1);
+    b->also[0] = of_beads ? s->psf + sizeof beads - 1 : s->psf;
+    b->also[1] = s->mask;
+    const char *const outputs[] = {out, s->report, s->residual,
+                                   b->folder ? NULL : s->preview}; /* PNGs among TIFFs */
+    const char *const inputs[] = {b->files[0].in, b->also[0], b->also[1]};
+    const output_names names = {outputs, inputs, 4, b->folder ? 0 : 3};
+    scry_status st = map_files_check(&run->maps, &run->map_files, &names, b->folder, s->force, err);
+    for (size_t i = 0; st == SCRY_OK && b->folder && i < b->count; i++) {
+        const char *const in[] = {b->files[i].in};
+        st = output_no_input(b->files[i].out, b->also, 2, err);
+        if (st == SCRY_OK && s->report) st = output_no_input(s->report, in, 1, err);
+    }
+    return st == SCRY_OK && s->report ? output_check(s->report, s->force, err) : st;
+}
+
 static scry_status run_open(struct run *run, restore_settings *s, const cli_parse *words,
                             scry_error *err)
 {
@@ -257,13 +279,10 @@ static scry_status run_open(struct run *run, restore_settings *s, const cli_pars
     if ((st = choose_method(run, err)) != SCRY_OK) return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
+    if ((st = check_outputs(run, words->args[words->count - 1], err)) != SCRY_OK) return st;
     if ((st = restore_page_open(&run->page, s->report, run->files.count, err)) != SCRY_OK)
         return st;
     run->request.log = restore_page_log(&run->page, run->request.log);
-    const char *const names[] = {words->args[words->count - 1], s->report, s->residual,
-                                 run->files.folder ? NULL : s->preview}; /* PNGs among TIFFs */
-    if ((st = map_files_distinct(&run->maps, &run->map_files, names, 4, err)) != SCRY_OK) return st;
-    if (s->report && (st = output_check(s->report, s->force, err)) != SCRY_OK) return st;
     if (run->task == RESTORE_DEBLUR &&
         (st = image_load_psf(&run->request.psf, &run->psf, s->psf, err)) != SCRY_OK)
         return st;
@@ -318,18 +337,14 @@ static int run_all(const cli_command *command, restore_settings *s, const cli_pa
         cli_failed(command, &err);
         goto done;
     }
-    for (size_t i = 0; i < run->files.count && !cli_interrupted; i++) {
+    for (size_t i = 0; i < run->files.count && !scry_cancelled(); i++) {
         scry_error one = {0};
         if (restore_file(run, i, &one) == SCRY_OK) continue;
         status = cli_failed(command, &one); /* the other files are still restored */
         report_failure(&run->report, run->files.files[i].in, &one);
     }
-    if (cli_interrupted) {
-        fprintf(stderr, "scry %s: interrupted; unfinished outputs were not written\n",
-                command->name);
-        status = CLI_FAILED;
-    }
-    if (s->report && !cli_interrupted && write_report(run, s->report, &err) != SCRY_OK)
+    if (scry_cancelled()) status = CLI_FAILED;
+    if (s->report && !scry_cancelled() && write_report(run, s->report, &err) != SCRY_OK)
         status = cli_failed(command, &err);
 done:
     run_close(run);

@@ -1,6 +1,6 @@
 #include "apps/cli/cli.h"
 
-#include "apps/cli/batch.h"
+#include "apps/cli/outputs.h"
 #include "apps/cli/image.h"
 #include "apps/cli/monitor.h"
 #include "apps/recon/image/stack.h"
@@ -135,7 +135,8 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
     float *adu = NULL;
     char provenance[256];
     double peak = 0;
-    scry_status st = output_check(out, s->force, err);
+    const char *const inputs[] = {in, s->psf};
+    scry_status st = outputs_check(&(output_names){&out, inputs, 1, 2}, s->force, err);
     if (st == SCRY_OK) st = image_load(&truth, in, err);
     if (st == SCRY_OK) st = image_load_psf(&request, &psf_file, s->psf, err);
     if (st == SCRY_OK) st = scry_psf_source_init(&psf, &request, &log, err);

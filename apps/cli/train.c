@@ -1,9 +1,11 @@
 #include "apps/cli/cli.h"
 
 #include "apps/cli/monitor.h"
+#include "apps/cli/program.h"
 #include "apps/cli/train_files.h"
 #include "apps/recon/prior_lookup.h"
 #include "apps/recon/train/training.h"
+#include "lib/cancel.h"
 #include "lib/parallel.h"
 
 #include <stdio.h>
@@ -28,12 +30,6 @@ static bool parse_widths(const char *text, scry_train_opts *o)
         o->width[o->levels++] = width;
         if (*end != ',') return !*end;
     }
-}
-
-static bool train_go_on(void *ctx)
-{
-    (void)ctx;
-    return !cli_interrupted;
 }
 
 static void train_print_found(const train_found *found, const scry_image_set *set, bool borrowed)
@@ -110,9 +106,11 @@ static scry_status train_options(scry_train_opts *o, const struct train_settings
 
 static void train_print_end(const scry_training_result *out, const char *folder)
 {
-    printf("%s after %zu steps, %.0f crops, %.1f minutes; held-out PSNR at sigma",
-           out->stopped ? "stopped" : "done", out->steps, out->crops, out->minutes);
-    for (int k = 0; k < SCRY_TRAINING_LEVELS; k++)
+    const bool scored = out->psnr[0] > 0;
+    printf("%s after %zu steps, %.0f crops, %.1f minutes%s", out->stopped ? "stopped" : "done",
+           out->steps, out->crops, out->minutes,
+           scored ? "; held-out PSNR at sigma" : "; no held-out PSNR yet\n");
+    for (int k = 0; scored && k < SCRY_TRAINING_LEVELS; k++)
         printf(" %g: %.2f%s", scry_training_levels[k], out->psnr[k],
                k + 1 < SCRY_TRAINING_LEVELS ? "," : " dB\n");
     printf("%s is a prior: --prior %s%s\n", folder, strchr(folder, '/') ? "" : "./", folder);
@@ -136,7 +134,6 @@ static scry_status train(const struct train_settings *s, const char *const *path
                                .steps = (size_t)s->steps,
                                .hold = s->hold,
                                .resume = s->resume,
-                               .go_on = train_go_on,
                                .log = monitor_log(s->quiet)};
     scry_image_set_opts_init(&set_opts);
     set_opts.crop = (size_t)s->crop;
@@ -152,7 +149,11 @@ static scry_status train(const struct train_settings *s, const char *const *path
     if (s->init && (st = scry_prior_pool_open(&init, s->init, err)) != SCRY_OK) goto done;
     r.images = set;
     r.init = init.network;
-    if ((st = scry_training_run(&result, &r, err)) == SCRY_OK) train_print_end(&result, folder);
+    program_hold(); /* what it saves when it is stopped takes as long as it takes */
+    st = scry_training_run(&result, &r, err);
+    program_release();
+    if (st == SCRY_OK) train_print_end(&result, folder);
+    if (st == SCRY_OK && result.stopped) st = scry_cancel_check(err);
 done:
     scry_image_set_free(set);
     scry_prior_pool_close(&init);

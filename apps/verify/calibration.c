@@ -1,5 +1,6 @@
 #include "apps/verify/exact.h"
 #include "apps/verify/trial.h"
+#include "lib/cancel.h"
 #include "lib/memory.h"
 
 #include <stdio.h>
@@ -43,7 +44,7 @@ static scry_status verify_calibration_sample(verify_ranks *ranks, verify_sum *su
     if (st == SCRY_OK)
         st = verify_draw(&c, &posterior, &opts, k * t->chains, t->chains,
                          (uint64_t)t->settings->seed, err);
-    if (st == SCRY_OK && !cli_interrupted) {
+    if (st == SCRY_OK && !scry_cancelled()) {
         verify_count(sum, &c);
         if (c.done >= SCRY_RANK_BINS - 1)
             st = verify_ranks_add(ranks, t, k, c.samples, c.done, err);
@@ -97,15 +98,15 @@ static scry_status verify_calibration_add_row(verify_table *table, const verify_
     row->options = t->settings->options;
     scry_status st = verify_ranks_open(&ranks, t->images, &why);
     if (st == SCRY_OK) st = afford(&images, table, row, t, method, at, count, &why);
-    for (size_t k = 0; k < images && st == SCRY_OK && !cli_interrupted; k++)
+    for (size_t k = 0; k < images && st == SCRY_OK && !scry_cancelled(); k++)
         st = verify_calibration_sample(&ranks, &sum, t, k, method, &why);
-    if (st == SCRY_OK && images && !cli_interrupted)
+    if (st == SCRY_OK && images && !scry_cancelled())
         st = verify_ranks_fill(row, &ranks, t->chains, &why);
-    if (st == SCRY_OK && images && !cli_interrupted) verify_served(row, &sum);
+    if (st == SCRY_OK && images && !scry_cancelled()) verify_served(row, &sum);
     if (st != SCRY_OK) st = verify_refused(row, st, &why, err);
     row->seconds = verify_clock() - begun;
     verify_ranks_close(&ranks);
-    if (st == SCRY_OK && !cli_interrupted) verify_say(t->settings, table);
+    if (st == SCRY_OK && !scry_cancelled()) verify_say(t->settings, table);
     return st;
 }
 
@@ -117,7 +118,7 @@ static scry_status run_trial(verify_table *table, const verify_trial *t, size_t 
     size_t methods;
     scry_status st = SCRY_OK;
     const struct scry_method *const *method = scry_methods(&methods);
-    for (size_t i = 0; i < methods && st == SCRY_OK && !cli_interrupted; i++)
+    for (size_t i = 0; i < methods && st == SCRY_OK && !scry_cancelled(); i++)
         if (verify_selected(t->settings, method[i]))
             st = verify_calibration_add_row(table, t, method[i], at, count, err);
     return st;
@@ -169,7 +170,7 @@ static scry_status run_controls(verify_table *table, const exact_spec *specs, co
 {
     scry_status st = SCRY_OK;
     const char *last = "";
-    for (const exact_spec *s = specs; s->operator_ && st == SCRY_OK && !cli_interrupted; s++)
+    for (const exact_spec *s = specs; s->operator_ && st == SCRY_OK && !scry_cancelled(); s++)
         if (strcmp(last, s->operator_) != 0) { /* the smallest of each operator comes first */
             last = s->operator_;
             if (verify_operator(settings, last)) st = run_control(table, s, name, settings, err);
@@ -203,7 +204,7 @@ static scry_status run_networks(verify_table *table, const verify_settings *sett
     for (const verify_network *w = verify_networks; w->operator_; w++)
         count += verify_operator(settings, w->operator_);
     for (const verify_network *w = verify_networks;
-         w->operator_ && st == SCRY_OK && !cli_interrupted; w++) {
+         w->operator_ && st == SCRY_OK && !scry_cancelled(); w++) {
         verify_network_trial *net = NULL;
         if (!verify_operator(settings, w->operator_)) continue;
         scry_error why = {0};
@@ -211,7 +212,7 @@ static scry_status run_networks(verify_table *table, const verify_settings *sett
                                  count_chains(settings), &why);
         if (st != SCRY_OK)
             st = skip_network(table, w, settings, st, &why, err);
-        else if (!cli_interrupted)
+        else if (!scry_cancelled())
             st = run_trial(table, verify_network_get(net), at, count, err);
         at++;
         verify_network_free(net);
@@ -224,7 +225,7 @@ static scry_status verify_calibration_run(verify_table *table, const verify_sett
 {
     scry_status st = run_controls(table, exact_gaussian, "gaussian", settings, err);
     if (st == SCRY_OK) st = run_controls(table, exact_mixture, "mixture", settings, err);
-    if (st == SCRY_OK && !cli_interrupted) st = run_networks(table, settings, err);
+    if (st == SCRY_OK && !scry_cancelled()) st = run_networks(table, settings, err);
     return st;
 }
 

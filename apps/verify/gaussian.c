@@ -2,6 +2,7 @@
 #include "apps/verify/row.h"
 
 #include "datasets/scorecard.h"
+#include "lib/cancel.h"
 #include "lib/memory.h"
 
 #include <math.h>
@@ -63,7 +64,7 @@ static scry_status verify_gaussian_measure(struct run *r, size_t number, scry_er
     scry_status st = exact_problem_measure(r->problem, r->y, &exact, seed, (uint32_t)number, err);
     if (st == SCRY_OK)
         st = verify_draw(&c, &posterior, &r->opts, number * r->chains, r->chains, seed, err);
-    if (st == SCRY_OK && !cli_interrupted) {
+    if (st == SCRY_OK && !scry_cancelled()) {
         verify_count(&r->sum, &c);
         if (c.done >= 2) st = scry_scorecard_add(r->card, exact, c.samples, c.done, err);
     }
@@ -111,14 +112,14 @@ static scry_status run_method(verify_table *table, const struct scry_method *met
     scry_status st = scry_options_parse(&r.opts, options, &why);
     if (st == SCRY_OK) st = scry_scorecard_create(&r.card, problem->mixture, r.measurements, &why);
     if (st == SCRY_OK) st = plan_chains(&r, &why);
-    for (size_t b = 0; b < r.measurements && st == SCRY_OK && !cli_interrupted; b++)
+    for (size_t b = 0; b < r.measurements && st == SCRY_OK && !scry_cancelled(); b++)
         st = verify_gaussian_measure(&r, b, &why);
-    if (st == SCRY_OK && !cli_interrupted) st = verify_gaussian_fill(row, &r, &why);
+    if (st == SCRY_OK && !scry_cancelled()) st = verify_gaussian_fill(row, &r, &why);
     if (st != SCRY_OK) st = verify_refused(row, st, &why, err);
     row->seconds = verify_clock() - begun;
     scry_scorecard_free(r.card);
     scry_free(r.y);
-    if (st == SCRY_OK && !cli_interrupted) verify_say(settings, table);
+    if (st == SCRY_OK && !scry_cancelled()) verify_say(settings, table);
     return st;
 }
 
@@ -136,7 +137,7 @@ static scry_status run_problems(verify_table *table, const exact_spec *specs,
             const char *options;
             if (!verify_selected(settings, methods[i])) continue;
             for (size_t k = 0; (options = verify_options(settings, methods[i], k)); k++)
-                if (st == SCRY_OK && !cli_interrupted)
+                if (st == SCRY_OK && !scry_cancelled())
                     st = run_method(table, methods[i], options, &problem, settings, err);
         }
         exact_problem_close(&problem);

@@ -1,6 +1,7 @@
 #include "apps/verify/row.h"
 
 #include "datasets/levy.h"
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/sort.h"
 #include "lib/stats/rank_statistics.h"
@@ -127,7 +128,7 @@ static scry_status make_signals(struct bench *b, scry_error *err)
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t k = 0; k < b->size->signals; k++) {
         scry_error why = {0};
-        const scry_status one = cli_interrupted ? SCRY_OK : make_signal(b, k, &why);
+        const scry_status one = scry_cancelled() ? SCRY_OK : make_signal(b, k, &why);
 #pragma omp critical(verify_levy_signals)
         if (one != SCRY_OK && st == SCRY_OK) {
             st = one;
@@ -303,7 +304,7 @@ static scry_status verify_levy_sample(struct levy_sums *t, const struct bench *b
     scry_chains c = {0};
     scry_status st = verify_draw(&c, &posterior, opts, k * b->chains, b->chains,
                                  (uint64_t)b->settings->seed, err);
-    if (st == SCRY_OK && !cli_interrupted) {
+    if (st == SCRY_OK && !scry_cancelled()) {
         verify_count(&t->sum, &c);
         if (c.done >= 2) st = verify_levy_judge(t, b, k, c.samples, NULL, c.done, err);
     }
@@ -319,7 +320,7 @@ static scry_status run_method(struct levy_sums *t, const verify_table *table, ve
     scry_options opts;
     scry_status st = settings_of(&opts, method, b->settings->options, b->problem.sigma, err);
     if (st == SCRY_OK) st = afford(&signals, table, row, b, method, &opts, err);
-    for (size_t k = 0; st == SCRY_OK && k < signals && !cli_interrupted; k++)
+    for (size_t k = 0; st == SCRY_OK && k < signals && !scry_cancelled(); k++)
         st = verify_levy_sample(t, b, k, &opts, err);
     return st;
 }
@@ -355,7 +356,7 @@ static scry_status verify_levy_add_row(verify_table *table, const struct bench *
         st = verify_refused(row, st, &why, err);
     }
     row->seconds = verify_clock() - begun;
-    if (st == SCRY_OK && !cli_interrupted) verify_say(b->settings, table);
+    if (st == SCRY_OK && !scry_cancelled()) verify_say(b->settings, table);
     return st;
 }
 
@@ -366,8 +367,8 @@ static scry_status run_bench(verify_table *table, const struct levy_process *inc
     struct bench b;
     const struct scry_method *const *methods = scry_methods(&count);
     scry_status st = bench_open(&b, increments, kind, settings, err);
-    if (st == SCRY_OK && !cli_interrupted) st = verify_levy_add_row(table, &b, NULL, err);
-    for (size_t i = 0; i < count && st == SCRY_OK && !cli_interrupted; i++)
+    if (st == SCRY_OK && !scry_cancelled()) st = verify_levy_add_row(table, &b, NULL, err);
+    for (size_t i = 0; i < count && st == SCRY_OK && !scry_cancelled(); i++)
         if (verify_selected(settings, methods[i]))
             st = verify_levy_add_row(table, &b, methods[i], err);
     bench_close(&b);
@@ -380,7 +381,7 @@ static scry_status verify_levy_run(verify_table *table, const verify_settings *s
     scry_status st = SCRY_OK;
     for (int kind = 0; scry_levy_kinds()[kind]; kind++) {
         if (!verify_operator(settings, scry_levy_kinds()[kind])) continue;
-        for (int l = 0; l < PROCESSES && st == SCRY_OK && !cli_interrupted; l++)
+        for (int l = 0; l < PROCESSES && st == SCRY_OK && !scry_cancelled(); l++)
             if (processes[l].always || settings->full)
                 st = run_bench(table, &processes[l], (scry_levy_kind)kind, settings, err);
     }

@@ -1,6 +1,7 @@
 #include "apps/verify/trial.h"
 
 #include "apps/recon/prior_lookup.h"
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "operators/blur.h"
@@ -122,7 +123,7 @@ static scry_status draw_truths(verify_trial *t, scry_error *err)
     const bool whole = st == SCRY_OK && c.done == t->images;
     if (whole) memcpy(t->x, c.samples, t->images * t->n * sizeof *t->x);
     scry_chains_free(&c);
-    if (st == SCRY_OK && !whole && !cli_interrupted)
+    if (st == SCRY_OK && !whole && !scry_cancelled())
         return SCRY_FAIL(err, SCRY_ENUMERIC, "a draw from the prior %s diverged", t->name);
     return st;
 }
@@ -140,7 +141,7 @@ static scry_status verify_networks_fill(verify_network_trial *net, bool pairs, s
     scry_prior_sigma_range(net->prior, &min, &max);
     t->stein_sigma = fmax(STEIN_LEVEL, min);
     st = draw_truths(t, err);
-    return st == SCRY_OK && !cli_interrupted ? verify_trial_measure(t, err) : st;
+    return st == SCRY_OK && !scry_cancelled() ? verify_trial_measure(t, err) : st;
 }
 
 scry_status verify_network_open(verify_network_trial **out, const verify_network *which,

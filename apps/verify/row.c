@@ -1,6 +1,7 @@
 #include "apps/verify/row.h"
 
 #include "apps/recon/run.h"
+#include "lib/cancel.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@ static bool go_on(const scry_chains_progress *p, void *ctx)
 {
     (void)p;
     (void)ctx;
-    return !cli_interrupted;
+    return !scry_cancelled();
 }
 
 scry_status verify_draw(scry_chains *out, const verify_posterior *posterior,

@@ -1,7 +1,10 @@
 #ifndef SCRY_APPS_VERIFY_VERIFY_H
 #define SCRY_APPS_VERIFY_VERIFY_H
 
-#include "apps/cli/cli.h"
+#include "solvers/registry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* `scry verify`: methods against what is known about their posteriors, one part a kind of
  * knowledge. A part fills a table; printing, JSON, plot and options are common. A new part is one
@@ -64,13 +67,29 @@ typedef struct verify_part {
     const verify_metric *metrics;   /* ends with key NULL; at most VERIFY_MAX_METRICS */
     int64_t min_chains, max_chains; /* what --chains may say */
     bool labelled; /* labels of methods hold what it measures (solvers/calibration_labels.h) */
-    /* Adds a row for each method (verify_selected) and problem. cli_interrupted ends it early with
+    /* Adds a row for each method (verify_selected) and problem. scry_cancel ends it early with
      * SCRY_OK. */
     scry_status (*run)(verify_table *table, const verify_settings *settings, scry_error *err);
 } verify_part;
 
 extern const verify_part verify_gaussian, verify_mixture, verify_levy, verify_calibration;
 extern const verify_part *const verify_parts[]; /* ends with NULL */
+
+/* What to run. */
+typedef struct verify_request {
+    verify_settings settings;
+    const verify_part *part; /* NULL: all that the settings leave */
+    bool check;              /* a number outside its label's band is a failure */
+    const char *json, *plot; /* files to write; NULL: none */
+} verify_request;
+
+/* Runs the parts, prints their tables on stdout and writes the files.
+ * errors  ENUMERIC: numbers that are not what the labels say; ESTOP: cancelled, nothing is written;
+ *         those of the parts and of the files */
+scry_status verify_run(const verify_request *request, scry_error *err);
+bool verify_takes_part(const verify_request *request, const verify_part *part);
+const verify_part *verify_part_find(const char *name); /* NULL: there is none */
+bool verify_part_knows(const verify_part *part, const char *operator_);
 
 /* A zeroed row with these names, or NULL: no memory. Valid until the next one is added. */
 verify_row *verify_add(verify_table *table, const char *method, const char *operator_,

@@ -82,7 +82,8 @@ refuses "a pattern of nobody" 2 "'spiral', expected one of random" $k undersampl
 refuses "no pattern" 2 'pattern is missing' $k undersample full.h5 x.h5
 refuses "one file" 2 '1 files named' $k undersample full.h5 --pattern random
 refuses "an output that exists" 1 'exists' $k undersample full.h5 e.h5 --pattern random
-refuses "onto itself" 1 'is the input' $k undersample full.h5 full.h5 --pattern random --force
+refuses "onto itself" 1 "both input and output" $k undersample full.h5 full.h5 --pattern random \
+    --force
 refuses "an ending of nobody" 1 'written to' $k undersample full.h5 x.png --pattern random
 refuses "points of a readout, which ISMRMRD cannot say" 1 'ISMRMRD cannot' $k undersample raw.h5 \
     x.h5 --pattern poisson

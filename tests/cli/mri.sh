@@ -270,7 +270,7 @@ refuses "slices outside" 1 "slices '2-5', expected A-B within 0-2" $mri three.h5
 refuses "output exists" 1 'out.h5 exists; --force' $mri scan.h5 out.h5
 refuses "sd exists" 1 'sd.h5 exists; --force' $mri scan.h5 x.h5 --method dds --sd sd.h5
 refuses "cfl exists" 1 'out.cfl exists; --force' $mri scan.h5 out.cfl
-refuses "onto itself" 2 'scan.h5 is the input' $mri scan.h5 scan.h5 --force
+refuses "onto itself" 2 'scan.h5 is both input and output' $mri scan.h5 scan.h5 --force
 refuses "an ending of nobody" 2 'x.png: images are files that end in' $mri scan.h5 x.png
 refuses "a folder that is not there" 1 'there is no folder nowhere' $mri scan.h5 nowhere/x.h5
 refuses "a folder for a file" 2 "'folder.h5' is a folder" $mri scan.h5 folder.h5

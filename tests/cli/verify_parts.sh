@@ -54,8 +54,8 @@ says "what is missing" "^ddrm +fourier +mri +not measured: prior 'mri'"
 sleep 1
 kill -INT $!
 wait $!
-holds "interrupt: status" test $? = 1
-holds "interrupt: is said" grep -q 'interrupted in part levy; nothing was written' stderr
+holds "interrupt: status" test $? = 130
+holds "interrupt: is said" grep -q 'scry verify: interrupted by SIGINT' stderr
 holds "interrupt: nothing left" test -z "$(ls | grep stopped)"
 
 echo "$failures failed"

@@ -36,6 +36,7 @@ vtables="$vtables|priors/(prior|gaussian|wavelet|schedule|gaussian_gap)\.h)\""
     arrow solvers "lib/|$vtables"
     arrow apps 'lib/|operators/|priors/|datasets/|solvers/'
     arrow apps/recon 'lib/|operators/|priors/|solvers/'
+    arrow apps/verify 'apps/recon/|lib/|operators/|priors/|datasets/|solvers/'
     # Internal headers are for their own room and for tests.
     for room in $rooms; do
         grep -rnE '^ *# *include "[^"]*_impl\.h"' "$room" --include='*.[ch]' 2>/dev/null |
