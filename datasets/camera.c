@@ -3,6 +3,7 @@
 #include <gsl/gsl_randist.h>
 #include <math.h>
 
+#include "lib/given.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
 
@@ -35,6 +36,7 @@ static scry_status camera_check(const float *mean, size_t n, const scry_camera *
 scry_status scry_camera_expose(float *adu, const float *mean, size_t n, const scry_camera *c,
                                uint64_t seed, uint32_t chain, scry_error *err)
 {
+    if (SCRY_MISSING(err, adu, mean, c)) return SCRY_EINVAL;
     scry_status st = camera_check(mean, n, c, err);
     if (st != SCRY_OK) return st;
     const double top = ldexp(1, c->bits) - 1;

@@ -1,6 +1,7 @@
 #include "datasets/phantom.h"
 
 #include "datasets/phantom_impl.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
@@ -191,6 +192,7 @@ static void add_cell(struct field *f, uint64_t seed, uint32_t number, double y, 
 scry_status scry_phantom_cells(float *out, const scry_space *s, double scale, uint64_t seed,
                                scry_error *err)
 {
+    if (SCRY_MISSING(err, out, s)) return SCRY_EINVAL;
     scry_status st = scry_space_check(s, err);
     if (st != SCRY_OK) return st;
     if (s->cplx || s->rank < 2 || s->rank > 3)
@@ -230,6 +232,7 @@ const double scryi_head[SCRYI_HEAD_ELLIPSES][6] = {
 
 scry_status scry_phantom_shepp_logan(float *out, size_t ny, size_t nx, scry_error *err)
 {
+    if (SCRY_MISSING(err, out)) return SCRY_EINVAL;
     if (!ny || !nx) return SCRY_FAIL(err, SCRY_ESHAPE, "phantom of %zu x %zu pixels", ny, nx);
     for (size_t i = 0; i < ny; i++)
         for (size_t j = 0; j < nx; j++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "datasets/mt19937_impl.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
@@ -199,6 +200,7 @@ static scry_status sampling_check(const scry_sampling *s, size_t n, double accel
 scry_status scry_sampling_lines(unsigned char *line, size_t n, const scry_sampling *s,
                                 scry_error *err)
 {
+    if (SCRY_MISSING(err, line, s)) return SCRY_EINVAL;
     scryi_mt19937 g = {.at = 0};
     scry_sampling_choice picked = {s->accel, s->centre};
     scry_status st = SCRY_OK;
@@ -398,6 +400,7 @@ static scry_status sampling_radial(const struct grid *g, size_t wanted, const sc
 scry_status scry_sampling_mask(unsigned char *mask, size_t ny, size_t nx, int readout,
                                const scry_sampling *s, scry_error *err)
 {
+    if (SCRY_MISSING(err, mask, s)) return SCRY_EINVAL;
     const struct grid g = {mask, ny, nx};
     size_t n, wanted = 0, central;
     if (readout != 1 && readout != 2)

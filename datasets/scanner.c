@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "datasets/phantom_impl.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
 #include "lib/rng.h"
@@ -253,6 +254,7 @@ static double complex *half_cycles(size_t ny, size_t nx)
 scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex *coefficients,
                                      size_t coils, size_t ny, size_t nx, scry_error *err)
 {
+    if (SCRY_MISSING(err, kspace)) return SCRY_EINVAL;
     const size_t hx = 2 * nx - 1 + 2 * ORDER;
     const double scale = sqrt((double)ny * (double)nx);
     scry_status st = scanner_check(coils, ny, nx, err);
@@ -292,6 +294,7 @@ scry_status scry_scanner_image(float complex *kspace, const float complex *image
                                const float complex *maps, size_t coils, size_t ny, size_t nx,
                                scry_error *err)
 {
+    if (SCRY_MISSING(err, kspace, image)) return SCRY_EINVAL;
     const size_t n = ny * nx;
     if (!coils || (!maps && coils != 1))
         return SCRY_FAIL(err, SCRY_EINVAL, "%zu coils without maps, expected 1", coils);

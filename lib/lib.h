@@ -21,6 +21,7 @@
 #include "lib/space.h"          /* shapes */
 #include "lib/cancel.h"         /* one flag that ends all long work */
 #include "lib/status.h"         /* how failure is reported */
+#include "lib/given.h"          /* arguments that may not be NULL */
 #include "lib/vector.h"         /* sums, norms, quantiles */
 #include "lib/vector_complex.h" /* products of complex numbers */
 #include "lib/increments.h"     /* distributions of the jumps of a Levy process */

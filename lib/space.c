@@ -1,5 +1,7 @@
 #include "lib/space.h"
 
+#include "lib/given.h"
+
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,6 +14,7 @@ bool scry_mul(size_t *out, size_t a, size_t b)
 
 scry_status scry_space_check(const scry_space *s, scry_error *err)
 {
+    if (SCRY_MISSING(err, s)) return SCRY_EINVAL;
     if (s->rank < 1 || s->rank > SCRY_MAX_RANK)
         return SCRY_FAIL(err, SCRY_ESHAPE, "rank %d, expected 1 to %d", s->rank, SCRY_MAX_RANK);
     size_t n = s->cplx ? 2 * sizeof(float) : sizeof(float);

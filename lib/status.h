@@ -6,7 +6,8 @@
 SCRY_BEGIN
 
 /* How every part of scry reports a failure: the function returns a code, and puts words and numbers
- * into `err`. */
+ * into `err`. A pointer that is NULL where the header does not allow it is EINVAL, with the name
+ * of the argument. */
 
 typedef enum scry_status {
     SCRY_OK = 0,

@@ -1,6 +1,7 @@
 #include "operators/blur.h"
 
 #include "lib/fft.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
@@ -383,6 +384,7 @@ static scry_status check_multiple(size_t multiple, scry_error *err)
 scry_status scry_blur_domain(scry_window *out, const scry_space *image, const scry_space *psf,
                              scry_boundary boundary, size_t multiple, scry_error *err)
 {
+    if (SCRY_MISSING(err, out, image, psf)) return SCRY_EINVAL;
     scry_status st;
     if ((st = blur_check_spaces(image, psf, boundary, err)) != SCRY_OK) return st;
     if ((st = check_multiple(multiple, err)) != SCRY_OK) return st;
@@ -479,12 +481,13 @@ static scry_window last_axes(const scry_window *w, int rank)
 scry_status scry_blur_create(scry_op **out, const scry_space *image, const scry_blur_params *params,
                              scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, image, params)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, params->psf)) return SCRY_EINVAL;
     const bool open = params->boundary != SCRY_PERIODIC;
     const size_t multiple = open && params->multiple ? params->multiple : 1;
     const scry_space *psf_space = &params->psf_space;
     scry_window w;
     struct blur *B = NULL;
-    *out = NULL;
     scry_status st = scry_blur_domain(&w, image, psf_space, params->boundary, multiple, err);
     if (st != SCRY_OK) goto done;
     if (!(B = scry_alloc(1, sizeof *B))) {

@@ -1,5 +1,6 @@
 #include "operators/callbacks.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/op_impl.h"
@@ -58,7 +59,7 @@ static void op_callbacks_destroy(scry_op *A)
 scry_status scry_op_from_callbacks(scry_op **out, const scry_space *dom, const scry_space *cod,
                                    const scry_op_callbacks *callbacks, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, dom, cod, callbacks)) return SCRY_EINVAL;
     if (!callbacks->name || !callbacks->forward || !callbacks->adjoint)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "an operator from callbacks: expected a name, forward and adjoint");

@@ -1,5 +1,6 @@
 #include "operators/compose.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/op_impl.h"
@@ -123,8 +124,8 @@ static const struct scry_op_ops chain_ops = {
 
 scry_status scry_chain_create(scry_op **out, scry_op *second, scry_op *first, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, second, first)) return SCRY_EINVAL;
     char a[96], b[96];
-    *out = NULL;
     if (!scry_space_equal(&first->cod, &second->dom))
         return SCRY_FAIL(err, SCRY_ESHAPE, "%s gives %s, but %s takes %s", first->ops->name,
                          scry_space_print(&first->cod, a, sizeof a), second->ops->name,
@@ -264,9 +265,9 @@ static const struct scry_op_ops scaled_svd_ops = {
 
 scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, B)) return SCRY_EINVAL;
     const bool svd = scry_op_has_svd(B);
     scry_svd inner = {0};
-    *out = NULL;
     if (!isfinite(factor))
         return SCRY_FAIL(err, SCRY_EINVAL, "factor %g, expected a finite number", factor);
     if (svd) B->ops->svd->describe(B, &inner);
@@ -367,9 +368,9 @@ static const struct scry_op_ops stack_ops = {
 scry_status scry_stack_create(scry_op **out, scry_op *const *operators, size_t count,
                               scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, operators)) return SCRY_EINVAL;
     size_t entries = 0, work = 0, data = 0;
     char a[96], b[96];
-    *out = NULL;
     if (!count) return SCRY_FAIL(err, SCRY_EINVAL, "a stack of no operators");
     for (size_t i = 0; i < count; i++) {
         if (!scry_space_equal(&operators[i]->dom, &operators[0]->dom) ||

@@ -1,5 +1,6 @@
 #include "operators/dense.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "operators/op_impl.h"
 
@@ -146,7 +147,7 @@ static scry_status dense_decompose(struct dense *D, scry_error *err)
 scry_status scry_dense_create(scry_op **out, const scry_space *dom, const scry_space *cod,
                               const double *M, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, dom, cod, M)) return SCRY_EINVAL;
     scry_status st;
     size_t total;
     struct dense *D = NULL;
@@ -185,6 +186,7 @@ done:
 
 scry_status scry_dense_of(const scry_op *A, double *M, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, M)) return SCRY_EINVAL;
     scry_status st = SCRY_OK;
     const size_t m = scry_space_floats(&A->cod), n = scry_space_floats(&A->dom);
     float *x = scry_alloc(n, sizeof *x), *y = scry_alloc(m, sizeof *y);

@@ -3,6 +3,7 @@
 #include "operators/hermitian_impl.h"
 #include "operators/sensitivity.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
 #include "lib/parallel.h"
@@ -278,6 +279,7 @@ scry_status scry_espirit(float complex *maps, float *eigenvalue, const float com
                          size_t coils, size_t cy, size_t cx, size_t ny, size_t nx,
                          const scry_espirit_opts *opts, scry_error *err)
 {
+    if (SCRY_MISSING(err, maps, calibration)) return SCRY_EINVAL;
     scry_espirit_opts defaults;
     scry_espirit_opts_init(&defaults);
     struct espirit e = {.o = opts ? opts : &defaults,

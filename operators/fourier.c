@@ -1,5 +1,6 @@
 #include "operators/fourier_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
 #include "lib/vector.h"
@@ -385,8 +386,8 @@ done:
 scry_status scry_fourier_create(scry_op **out, const scry_space *image, const unsigned char *mask,
                                 unsigned axes, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, image, mask)) return SCRY_EINVAL;
     char text[96];
-    *out = NULL;
     scry_status st = scry_space_check(image, err);
     if (st != SCRY_OK) return st;
     if (image->rank != 2 || !image->cplx)
@@ -405,8 +406,9 @@ scry_status scry_fourier_create(scry_op **out, const scry_space *image, const un
 
 scry_status scry_sense_create(scry_op **out, const scry_sense_params *params, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, params)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, params->maps, params->mask)) return SCRY_EINVAL;
     const size_t coils = params->coils, sets = params->sets, ny = params->ny, nx = params->nx;
-    *out = NULL;
     scry_status st = fourier_check_size(ny, nx, err);
     if (st != SCRY_OK) return st;
     if (!coils || !sets)
@@ -434,6 +436,7 @@ static const scryi_fourier *fourier_ours(const scry_op *A, scry_error *err)
 scry_status scry_fourier_gather(const scry_op *A, float complex *samples, const float complex *grid,
                                 scry_error *err)
 {
+    if (SCRY_MISSING(err, A, samples, grid)) return SCRY_EINVAL;
     const scryi_fourier *F = fourier_ours(A, err);
     if (!F) return SCRY_EINVAL;
     for (size_t c = 0; c < F->coils; c++, grid += F->ny * F->nx)
@@ -445,6 +448,7 @@ scry_status scry_fourier_gather(const scry_op *A, float complex *samples, const 
 scry_status scry_fourier_scatter(const scry_op *A, float complex *grid,
                                  const float complex *samples, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, grid, samples)) return SCRY_EINVAL;
     const scryi_fourier *F = fourier_ours(A, err);
     if (!F) return SCRY_EINVAL;
     memset(grid, 0, F->coils * F->ny * F->nx * sizeof *grid);
@@ -457,6 +461,7 @@ scry_status scry_fourier_scatter(const scry_op *A, float complex *grid,
 scry_status scry_fourier_transform(float complex *images, size_t count, size_t ny, size_t nx,
                                    unsigned axes, bool inverse, scry_error *err)
 {
+    if (SCRY_MISSING(err, images)) return SCRY_EINVAL;
     scry_op *A = NULL;
     scry_status st = fourier_check_size(ny, nx, err);
     if (st != SCRY_OK) return st;

@@ -1,5 +1,6 @@
 #include "operators/identity.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "operators/op_impl.h"
 
@@ -65,7 +66,7 @@ static const struct scry_op_ops identity_ops = {
 
 scry_status scry_identity_create(scry_op **out, const scry_space *space, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, space)) return SCRY_EINVAL;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
     const size_t n = scry_space_count(space);

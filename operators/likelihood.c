@@ -1,5 +1,6 @@
 #include "operators/likelihood.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/vector.h"
@@ -218,8 +219,8 @@ done:
 scry_status scry_likelihood_create(scry_likelihood **out, const scry_op *A, const float *y,
                                    const scry_noise *noise, const scry_affine *map, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, A, y, noise)) return SCRY_EINVAL;
     const scry_affine same = {.scale = 1};
-    *out = NULL;
     scry_status st = check_noise(noise, map ? map : &same, A, err);
     if (st != SCRY_OK) return st;
     scry_likelihood *L = scry_alloc(1, sizeof *L);
@@ -304,6 +305,7 @@ static void score_data(const scry_likelihood *L, float *out, const float *Au)
 scry_status scry_likelihood_value(const scry_likelihood *L, double *nll, const float *u, void *work,
                                   scry_error *err)
 {
+    if (SCRY_MISSING(err, L, nll, u, work)) return SCRY_EINVAL;
     struct work w = likelihood_parts(L, work);
     scry_status st = scry_op_forward(L->A, w.cod[0], u, w.op, err);
     if (st == SCRY_OK) *nll = sum_pixels(L, w.cod[0], w.part, pixel_nll);
@@ -313,6 +315,7 @@ scry_status scry_likelihood_value(const scry_likelihood *L, double *nll, const f
 scry_status scry_likelihood_deviance(const scry_likelihood *L, double *deviance, size_t *count,
                                      const float *u, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, L, deviance, count, u, work)) return SCRY_EINVAL;
     struct work w = likelihood_parts(L, work);
     scry_status st = scry_op_forward(L->A, w.cod[0], u, w.op, err);
     if (st != SCRY_OK) return st;
@@ -324,6 +327,7 @@ scry_status scry_likelihood_deviance(const scry_likelihood *L, double *deviance,
 scry_status scry_likelihood_score(const scry_likelihood *L, float *g, const float *u, void *work,
                                   scry_error *err)
 {
+    if (SCRY_MISSING(err, L, g, u, work)) return SCRY_EINVAL;
     struct work w = likelihood_parts(L, work);
     scry_status st = scry_op_forward(L->A, w.cod[0], u, w.op, err);
     if (st != SCRY_OK) return st;
@@ -334,6 +338,7 @@ scry_status scry_likelihood_score(const scry_likelihood *L, float *g, const floa
 scry_status scry_likelihood_linearise(const scry_likelihood *L, float *W, float *b, const float *Au,
                                       scry_error *err)
 {
+    if (SCRY_MISSING(err, L, W, b)) return SCRY_EINVAL;
     const double scale = L->map.scale;
     if (likelihood_counts(L) && !Au)
         return SCRY_FAIL(err, SCRY_EINVAL, "no point of expansion: counts have no global W");
@@ -483,6 +488,7 @@ scry_status scry_likelihood_prox(const scry_likelihood *L, float *z, const float
                                  size_t iterations, double tol, void *work,
                                  scry_prox_result *result, scry_error *err)
 {
+    if (SCRY_MISSING(err, L, z, v, work)) return SCRY_EINVAL;
     struct work k = likelihood_parts(L, work);
     scry_prox_result end = {0};
     scry_status st;

@@ -1,5 +1,6 @@
 #include "operators/mask.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "operators/op_impl.h"
 
@@ -155,7 +156,7 @@ done:
 scry_status scry_mask_create(scry_op **out, const scry_space *space, const unsigned char *known,
                              scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, space, known)) return SCRY_EINVAL;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
     const size_t n = scry_space_count(space);
@@ -169,7 +170,7 @@ scry_status scry_mask_create(scry_op **out, const scry_space *space, const unsig
 scry_status scry_mask_create_float(scry_op **out, const scry_space *space, const float *known,
                                    scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, space, known)) return SCRY_EINVAL;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
     const size_t n = scry_space_count(space);

@@ -2,6 +2,7 @@
 #include "operators/op_sampled.h"
 
 #include "lib/cancel.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
@@ -37,12 +38,14 @@ size_t scry_op_work_bytes(const scry_op *A)
 
 scry_status scry_op_forward(const scry_op *A, float *y, const float *x, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, y, x, work)) return SCRY_EINVAL;
     const scry_status st = scry_cancel_check(err);
     return st != SCRY_OK ? st : A->ops->forward(A, y, x, work, err);
 }
 
 scry_status scry_op_adjoint(const scry_op *A, float *x, const float *y, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, x, y, work)) return SCRY_EINVAL;
     const scry_status st = scry_cancel_check(err);
     return st != SCRY_OK ? st : A->ops->adjoint(A, x, y, work, err);
 }
@@ -50,6 +53,7 @@ scry_status scry_op_adjoint(const scry_op *A, float *x, const float *y, void *wo
 scry_status scry_op_normal(const scry_op *A, float *out, const float *x, void *work,
                            scry_error *err)
 {
+    if (SCRY_MISSING(err, A, out, x, work)) return SCRY_EINVAL;
     scry_status st = scry_cancel_check(err);
     if (st != SCRY_OK) return st;
     if (A->ops->normal) return A->ops->normal(A, out, x, work, err);
@@ -72,6 +76,7 @@ static scry_status check_svd(const scry_op *A, scry_error *err)
 
 scry_status scry_op_svd(const scry_op *A, scry_svd *out, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, out)) return SCRY_EINVAL;
     scry_status st = check_svd(A, err);
     if (st == SCRY_OK) A->ops->svd->describe(A, out);
     return st;
@@ -79,18 +84,21 @@ scry_status scry_op_svd(const scry_op *A, scry_svd *out, scry_error *err)
 
 scry_status scry_op_svd_v(const scry_op *A, float *x, const float *c, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, x, c, work)) return SCRY_EINVAL;
     scry_status st = check_svd(A, err);
     return st != SCRY_OK ? st : A->ops->svd->v(A, x, c, work, err);
 }
 
 scry_status scry_op_svd_vh(const scry_op *A, float *c, const float *x, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, c, x, work)) return SCRY_EINVAL;
     scry_status st = check_svd(A, err);
     return st != SCRY_OK ? st : A->ops->svd->vh(A, c, x, work, err);
 }
 
 scry_status scry_op_svd_uh(const scry_op *A, float *c, const float *y, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, c, y, work)) return SCRY_EINVAL;
     scry_status st = check_svd(A, err);
     return st != SCRY_OK ? st : A->ops->svd->uh(A, c, y, work, err);
 }
@@ -127,6 +135,7 @@ scry_status scry_op_scatter(const scry_op *A, float *x, const float *y, void *wo
 
 scry_status scry_op_norm2(const scry_op *A, double *norm2, double tol, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, norm2)) return SCRY_EINVAL;
     scry_status st = SCRY_OK;
     const size_t n = scry_space_floats(&A->dom);
     float *x = scry_alloc(n, sizeof *x), *z = scry_alloc(n, sizeof *z);
@@ -166,6 +175,7 @@ static double dot_imaginary(const float *a, const float *b, size_t pairs)
 
 scry_status scry_op_dot_test(const scry_op *A, uint64_t seed, double *error, scry_error *err)
 {
+    if (SCRY_MISSING(err, A, error)) return SCRY_EINVAL;
     scry_status st = SCRY_OK;
     const size_t n = scry_space_floats(&A->dom), m = scry_space_floats(&A->cod);
     float *x = scry_alloc(n, sizeof *x), *Ay = scry_alloc(n, sizeof *Ay);
@@ -195,6 +205,7 @@ done:
 scry_status scry_op_check(const scry_op *A, uint64_t seed, size_t count, double *worst,
                           scry_error *err)
 {
+    if (SCRY_MISSING(err, A)) return SCRY_EINVAL;
     double largest = 0, error = 0;
     for (size_t i = 0; i < count; i++) {
         const scry_status st = scry_op_dot_test(A, seed + i, &error, err);

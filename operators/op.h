@@ -11,8 +11,8 @@
 SCRY_BEGIN
 
 /* A linear operator A: dom -> cod. Immutable once built: threads share it, and each brings scratch
- * memory `work` of scry_op_work_bytes(A) bytes (from scry_alloc). Input and output must not alias
- * unless the comment allows it. */
+ * memory `work` of scry_op_work_bytes(A) bytes (from scry_alloc; not NULL, also for 0 bytes). Input
+ * and output must not alias unless the comment allows it. */
 typedef struct scry_op scry_op;
 
 void scry_op_free(scry_op *A); /* accepts NULL */

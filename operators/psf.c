@@ -5,6 +5,7 @@
  * enough points for the band limit 2 NA / lambda, and copied to the other seven. */
 #include "operators/psf.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
 #include "operators/psf_impl.h"
@@ -227,11 +228,11 @@ done:
 scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p,
                             const scry_psf_grid *grid, scry_psf_info *info, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, psf, s, p, grid)) return SCRY_EINVAL;
     const int rank = grid->rank;
     const size_t *limit = grid->limit;
     scry_psf_params all = *p;
     scry_psf_info found = {0};
-    *psf = NULL;
     if (p->find_width)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf: sigma=auto is for an image that can tell it");
     scry_status st = scry_psf_complete(&all, rank, err);

@@ -3,6 +3,7 @@
 #include "operators/psf.h"
 #include "operators/psf_keys.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/psf_impl.h"
@@ -141,6 +142,7 @@ static bool on_border(const struct box *b, size_t i)
 scry_status scry_psf_measure(scry_psf_stats *out, const float *psf, const scry_space *s,
                              scry_error *err)
 {
+    if (SCRY_MISSING(err, out, psf, s)) return SCRY_EINVAL;
     struct box b;
     scry_status st = as_box(&b, s, err);
     if (st == SCRY_OK) st = psf_measured_check_finite(psf, &b, err);
@@ -395,12 +397,12 @@ scry_status scry_psf_prepare(float **psf, scry_space *s, const float *in, const 
                              const scry_psf_prepare_opts *opts, scry_psf_report *report,
                              scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, psf, s, in, is)) return SCRY_EINVAL;
     scry_psf_prepare_opts o;
     scry_psf_report r = {0};
     struct box b, ob = {.n = {1, 1, 1}};
     size_t centre[3];
     float *h = NULL;
-    *psf = NULL;
     if (opts)
         o = *opts;
     else

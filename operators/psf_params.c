@@ -3,6 +3,7 @@
 #include "operators/psf.h"
 #include "operators/psf_keys.h"
 
+#include "lib/given.h"
 #include "lib/nearest.h"
 
 #include <math.h>
@@ -243,6 +244,7 @@ static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, sc
 
 scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err)
 {
+    if (SCRY_MISSING(err, p, spec)) return SCRY_EINVAL;
     char legal[128], near[48];
     const int model = find_model(spec);
     const size_t length = strcspn(spec, ":");
@@ -319,6 +321,7 @@ static bool only_in_3d(int key)
 
 scry_status scry_psf_complete(scry_psf_params *p, int rank, scry_error *err)
 {
+    if (SCRY_MISSING(err, p)) return SCRY_EINVAL;
     const char *model = models[p->model].name;
     if (rank != 2 && rank != 3)
         return SCRY_FAIL(err, SCRY_EINVAL, "a psf has 2 or 3 axes, not %d", rank);

@@ -1,6 +1,7 @@
 /* A PSF on another voxel grid, by its cumulative sum. */
 #include "operators/psf.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 #include <gsl/gsl_interp.h>
@@ -75,7 +76,7 @@ done:
 scry_status scry_psf_resample(float **out, scry_space *os, const float *psf, const scry_space *s,
                               const double *scale, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, os, psf, s, scale)) return SCRY_EINVAL;
     if (s->cplx || s->rank < 1 || s->rank > SCRY_PSF_MAX_RANK)
         return SCRY_FAIL(err, SCRY_ESHAPE, "a psf is real and has 1 to %d axes; this one has %d%s",
                          SCRY_PSF_MAX_RANK, s->rank, s->cplx ? ", complex" : "");

@@ -2,6 +2,7 @@
 #include "operators/coils.h"
 #include "operators/fourier.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
 #include "lib/vector.h"
@@ -33,6 +34,7 @@ static size_t *sensitivity_integral(const unsigned char *mask, size_t ny, size_t
 scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
                                     size_t nx, size_t limit, size_t min, scry_error *err)
 {
+    if (SCRY_MISSING(err, cy, cx, mask)) return SCRY_EINVAL;
     *cy = *cx = 0;
     size_t *sum = sensitivity_integral(mask, ny, nx);
     if (!sum) return SCRY_FAIL(err, SCRY_ENOMEM, "sampling mask of %zu x %zu", ny, nx);
@@ -73,6 +75,7 @@ static double sensitivity_taper(size_t i, size_t n)
 scry_status scry_lowres_maps(float complex *maps, const float complex *calibration, size_t coils,
                              size_t cy, size_t cx, size_t ny, size_t nx, scry_error *err)
 {
+    if (SCRY_MISSING(err, maps, calibration)) return SCRY_EINVAL;
     const size_t n = ny * nx;
     if (!coils || !cy || !cx || cy > ny || cx > nx)
         return SCRY_FAIL(err, SCRY_ESHAPE,

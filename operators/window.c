@@ -1,5 +1,6 @@
 #include "operators/window.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "operators/op_impl.h"
 
@@ -183,7 +184,7 @@ static const struct scry_op_ops crop_ops = {
 
 scry_status scry_crop_create(scry_op **out, const scry_window *w, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, w)) return SCRY_EINVAL;
     scry_status st = scry_window_check(w, err);
     if (st != SCRY_OK) return st;
     const size_t n = scry_space_count(&w->outer);

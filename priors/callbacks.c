@@ -1,5 +1,6 @@
 #include "priors/callbacks.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "priors/prior_impl.h"
 
@@ -47,8 +48,8 @@ static void prior_callbacks_destroy(scry_prior *P)
 scry_status scry_prior_from_callbacks(scry_prior **out, const scry_space *space,
                                       const scry_prior_callbacks *callbacks, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, callbacks)) return SCRY_EINVAL;
     const double low = callbacks->sigma_low, high = callbacks->sigma_high;
-    *out = NULL;
     if (!callbacks->name || !callbacks->denoise)
         return SCRY_FAIL(err, SCRY_EINVAL, "a prior from callbacks: expected a name and denoise");
     if (!(low > 0 && low <= high && isfinite(high)))

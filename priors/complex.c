@@ -2,6 +2,7 @@
 
 #include "priors/gaussian_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 /* Complex images are pairs; the priors inside want planes: all real parts, then all imaginary ones.
@@ -263,10 +264,10 @@ static scry_status complex_create(scry_prior **out, const char *name, const scry
 scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *imaginary,
                                 scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, real, imaginary)) return SCRY_EINVAL;
     char re[96], im[96];
     scry_prior *const plane[2] = {real, imaginary};
     scry_space space = real->space;
-    *out = NULL;
     if (space.cplx || !scry_space_equal(&space, &imaginary->space))
         return SCRY_FAIL(err, SCRY_ESHAPE,
                          "real part %s, imaginary part %s: expected two real priors of one shape",
@@ -285,10 +286,10 @@ scry_status scry_complex_create(scry_prior **out, scry_prior *real, scry_prior *
 
 scry_status scry_channels_create(scry_prior **out, scry_prior *inner, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, inner)) return SCRY_EINVAL;
     char text[96];
     const scry_space *s = &inner->space;
     scry_prior *const plane[1] = {inner};
-    *out = NULL;
     if (s->cplx || s->rank != 3 || s->dims[0] != 2)
         return SCRY_FAIL(err, SCRY_ESHAPE, "%s prior of %s, expected real channels 2 x y x x",
                          inner->ops->name, scry_space_print(s, text, sizeof text));

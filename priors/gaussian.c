@@ -3,6 +3,8 @@
  */
 #include "priors/gaussian_impl.h"
 
+#include "lib/given.h"
+
 static const struct scryi_gaussian *gaussian_gaussian(const scry_prior *P)
 {
     return (const struct scryi_gaussian *)P;
@@ -75,6 +77,7 @@ static scry_status check_function(const scry_prior *P, scry_gaussian_fn f, doubl
 scry_status scry_gaussian_apply(const scry_prior *P, float *out, const float *in,
                                 scry_gaussian_fn f, double t, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, P, out, in, work)) return SCRY_EINVAL;
     scry_status st = check_function(P, f, t, err);
     if (st != SCRY_OK) return st;
     gaussian_gaussian(P)->filter(gaussian_gaussian(P), out, in, (enum scryi_gaussian_gain)f, t,
@@ -90,6 +93,7 @@ int scry_gaussian_rank(const scry_prior *P)
 scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaussian_fn f, double t,
                                    scry_error *err)
 {
+    if (SCRY_MISSING(err, P, values)) return SCRY_EINVAL;
     scry_status st = check_function(P, f, t, err);
     if (st != SCRY_OK) return st;
     if (!gaussian_gaussian(P)->rank)
@@ -100,6 +104,7 @@ scry_status scry_gaussian_spectrum(const scry_prior *P, float *values, scry_gaus
 
 scry_status scry_gaussian_mean(const scry_prior *P, float *mean, scry_error *err)
 {
+    if (SCRY_MISSING(err, P, mean)) return SCRY_EINVAL;
     if (!gaussian_has_hooks(P))
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a Gaussian prior", P->ops->name);
     gaussian_gaussian(P)->mean(gaussian_gaussian(P), mean);

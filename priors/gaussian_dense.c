@@ -2,6 +2,7 @@
 #include "priors/eigen_impl.h"
 #include "priors/gaussian_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 #include <string.h>
@@ -95,8 +96,8 @@ static scry_status dense_allocate(struct dense **out, const scry_space *space, s
 scry_status scry_gaussian_create_dense(scry_prior **out, const scry_space *space,
                                        const double *mean, const double *C, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, mean, C)) return SCRY_EINVAL;
     struct dense *d = NULL;
-    *out = NULL;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) goto done;
     if ((st = dense_allocate(&d, space, err)) != SCRY_OK) goto done;

@@ -4,6 +4,7 @@
 #include "priors/gaussian_impl.h"
 
 #include "lib/fft.h"
+#include "lib/given.h"
 #include "lib/parallel.h"
 #include "lib/memory.h"
 
@@ -194,6 +195,8 @@ static scry_status precision_of_spectrum(double *q, const double f[3], void *ctx
 scry_status scry_gaussian_create(scry_prior **out, const scry_space *space,
                                  const scry_gaussian_params *params, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, params)) return SCRY_EINVAL;
+    if (!params->spectrum) return SCRY_FAIL(err, SCRY_EINVAL, "params->spectrum is NULL");
     scry_gaussian_params copy = *params; /* the callback takes no const */
     return scryi_stationary_create(
         out, &stationary_ops, space,
@@ -221,8 +224,8 @@ static double power_of_radial(double f, void *ctx)
 scry_status scry_gaussian_create_radial(scry_prior **out, const scry_space *space, int rank,
                                         const scry_radial *radial, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, radial)) return SCRY_EINVAL;
     scry_radial table = *radial; /* the callback takes no const */
-    *out = NULL;
     if (radial->count < 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "radial spectrum of %zu entries, expected at least 2",
                          radial->count);

@@ -3,6 +3,7 @@
 #include "priors/eigen_impl.h"
 #include "priors/prior_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 #include <math.h>
@@ -237,9 +238,9 @@ scry_status scry_mixture_create(scry_prior **out, const scry_space *space,
                                 const scry_mixture_component *components, size_t count,
                                 scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, components)) return SCRY_EINVAL;
     struct mixture *m = NULL;
     double total = 0;
-    *out = NULL;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) goto done;
     if (!count) {

@@ -2,6 +2,7 @@
 
 #include "priors/prior_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 #include <string.h>
@@ -181,6 +182,7 @@ static scry_status padded_check_spaces(const scry_space *space, const scry_prior
 scry_status scry_padded_space(scry_space *out, const scry_space *space, int axes, size_t multiple,
                               scry_error *err)
 {
+    if (SCRY_MISSING(err, out, space)) return SCRY_EINVAL;
     scry_space s = *space;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
@@ -200,8 +202,8 @@ scry_status scry_padded_space(scry_space *out, const scry_space *space, int axes
 scry_status scry_padded_create(scry_prior **out, const scry_space *space, scry_prior *inner,
                                scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, inner)) return SCRY_EINVAL;
     struct padded *p = NULL;
-    *out = NULL;
     scry_status st = padded_check_spaces(space, inner, err);
     if (st != SCRY_OK) goto done;
     p = scry_alloc(1, sizeof *p);

@@ -3,6 +3,7 @@
 #include "priors/parallel_map_impl.h"
 #include "priors/prior_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 struct perplane {
@@ -130,7 +131,7 @@ static scry_status check_trailing(const scry_space *space, const scry_prior *inn
 scry_status scry_perplane_create(scry_prior **out, const scry_space *space, scry_prior *inner,
                                  size_t workers, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, space, inner)) return SCRY_EINVAL;
     scry_status st = check_trailing(space, inner, err);
     if (st != SCRY_OK || (st = scryi_parallel_map_check(workers, err)) != SCRY_OK) return st;
     struct perplane *p = scry_alloc(1, sizeof *p);

@@ -1,6 +1,7 @@
 #include "priors/prior_impl.h"
 
 #include "lib/cancel.h"
+#include "lib/given.h"
 #include "lib/vector.h"
 
 #include <math.h>
@@ -76,6 +77,7 @@ static scry_status prior_check_output(const scry_prior *P, const float *x, float
 scry_status scry_prior_denoise(const scry_prior *P, float *x0, const float *x, float sigma,
                                void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, P, x0, x, work)) return SCRY_EINVAL;
     scry_status st;
     if (!P->ops->denoise) return SCRY_FAIL(err, SCRY_EUNSUP, "%s cannot denoise", P->ops->name);
     if ((st = check_sigma(P, sigma, err)) != SCRY_OK) return st;
@@ -87,6 +89,7 @@ scry_status scry_prior_denoise(const scry_prior *P, float *x0, const float *x, f
 scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float *x, const float *v,
                            float sigma, void *work, scry_error *err)
 {
+    if (SCRY_MISSING(err, P, g, x, v, work)) return SCRY_EINVAL;
     scry_status st;
     if (!P->ops->vjp)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no vector-Jacobian product", P->ops->name);
@@ -100,6 +103,7 @@ scry_status scry_prior_vjp(const scry_prior *P, float *g, float *x0, const float
 scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, double t, void *work,
                             scry_error *err)
 {
+    if (SCRY_MISSING(err, P, z, v, work)) return SCRY_EINVAL;
     scry_status st;
     if (!P->ops->prox) return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no prox", P->ops->name);
     if (!(t > 0 && isfinite(t)))
@@ -113,6 +117,7 @@ scry_status scry_prior_prox(const scry_prior *P, float *z, const float *v, doubl
 scry_status scry_prior_value(const scry_prior *P, double *value, const float *u, void *work,
                              scry_error *err)
 {
+    if (SCRY_MISSING(err, P, value, u, work)) return SCRY_EINVAL;
     if (!P->ops->value)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s has no density to evaluate", P->ops->name);
     return P->ops->value(P, value, u, work, err);

@@ -11,7 +11,8 @@
 SCRY_BEGIN
 
 /* A distribution of images before any measurement. Immutable once built: threads share it, and each
- * brings scratch memory `work` of scry_prior_work_bytes(P) bytes from scry_alloc. */
+ * brings scratch memory `work` of scry_prior_work_bytes(P) bytes from scry_alloc (not NULL,
+ * also for 0 bytes). */
 typedef struct scry_prior scry_prior;
 
 void scry_prior_free(scry_prior *P); /* accepts NULL */

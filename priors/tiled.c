@@ -3,6 +3,7 @@
 #include "priors/parallel_map_impl.h"
 #include "priors/prior_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
 
@@ -293,8 +294,8 @@ static scry_status tiled_check_spaces(const scry_space *space, const scry_prior 
 scry_status scry_tiled_create(scry_prior **out, const scry_space *space, scry_prior *inner,
                               size_t overlap, size_t workers, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space, inner)) return SCRY_EINVAL;
     struct tiled *p = NULL;
-    *out = NULL;
     scry_status st = tiled_check_spaces(space, inner, overlap, err);
     if (st != SCRY_OK || (st = scryi_parallel_map_check(workers, err)) != SCRY_OK) return st;
     p = scry_alloc(1, sizeof *p);

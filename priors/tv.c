@@ -2,6 +2,7 @@
 
 #include "priors/prior_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 
 #include <math.h>
@@ -319,10 +320,10 @@ static scry_status tv_check(const scry_space *space, int rank, double lambda,
 scry_status scry_tv_create(scry_prior **out, const scry_space *space, int rank, double lambda,
                            const scry_tv_opts *opts, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, space)) return SCRY_EINVAL;
     scry_tv_opts defaults;
     scry_tv_opts_init(&defaults);
     if (!opts) opts = &defaults;
-    *out = NULL;
     const scry_status st = tv_check(space, rank, lambda, opts, err);
     if (st != SCRY_OK) return st;
     struct tv *tv = scry_alloc(1, sizeof *tv);

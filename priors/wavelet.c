@@ -2,6 +2,7 @@
 
 #include "priors/prior_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -255,6 +256,7 @@ static scry_status wavelet_check(const scry_prior *P, scry_error *err)
 scry_status scry_wavelet_analyse(const scry_prior *P, float *c, const float *u, void *work,
                                  scry_error *err)
 {
+    if (SCRY_MISSING(err, P, c, u, work)) return SCRY_EINVAL;
     const struct wavelet *W = (const struct wavelet *)P;
     scry_status st = wavelet_check(P, err);
     if (st != SCRY_OK) return st;
@@ -269,6 +271,7 @@ scry_status scry_wavelet_analyse(const scry_prior *P, float *c, const float *u, 
 scry_status scry_wavelet_synthesise(const scry_prior *P, float *u, const float *c, void *work,
                                     scry_error *err)
 {
+    if (SCRY_MISSING(err, P, u, c, work)) return SCRY_EINVAL;
     const struct wavelet *W = (const struct wavelet *)P;
     scry_status st = wavelet_check(P, err);
     if (st != SCRY_OK) return st;
@@ -346,7 +349,7 @@ static const struct scry_prior_ops wavelet_ops = {
 
 scry_status scry_wavelet_create(scry_prior **out, const scry_space *space, scry_error *err)
 {
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, space)) return SCRY_EINVAL;
     scry_status st = scry_space_check(space, err);
     if (st != SCRY_OK) return st;
     struct wavelet *W = scry_alloc(1, sizeof *W);

@@ -1,5 +1,6 @@
 #include "solvers/callbacks.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "solvers/solver_impl.h"
 
@@ -59,7 +60,11 @@ scry_status scry_solver_create(scry_solver **out, const scry_problem *problem,
                                scry_error *err)
 {
     struct callbacks *C = NULL;
-    *out = NULL;
+    if (SCRY_MISSING_OUT(err, out, problem, options, callbacks) ||
+        SCRY_MISSING(err, options->method)) {
+        if (callbacks && callbacks->destroy) callbacks->destroy(callbacks->ctx);
+        return SCRY_EINVAL;
+    }
     scry_status st = callbacks_check(problem, options->method, callbacks, err);
     if (st == SCRY_OK && !(C = scry_alloc(1, sizeof *C)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);

@@ -1,6 +1,7 @@
 #include "solvers/chains.h"
 
 #include "lib/call_batcher.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/vector.h"
@@ -359,10 +360,12 @@ scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
                             const scry_options *options, const scry_chains_opts *opts,
                             scry_chains_monitor *monitor, void *ctx, scry_error *err)
 {
+    if (out) *out = (scry_chains){0};
+    if (SCRY_MISSING(err, out, problem, options, opts)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     scry_status st;
     scry_chains c = {0};
     struct chains_run run = {.opts = opts, .monitor = monitor, .ctx = ctx};
-    *out = c;
     run.draws = scry_method_draws(options);
     if ((st = check_opts(opts, run.draws, err)) != SCRY_OK) return st;
     const scry_space *space = image_space(options->method, problem, err);
@@ -395,6 +398,8 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
                                  const scry_options *options, const scry_chains_opts *opts,
                                  scry_error *err)
 {
+    if (SCRY_MISSING(err, bytes, problem, options, opts)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     scry_status st;
     scry_solver *S;
     const size_t draws = scry_method_draws(options);

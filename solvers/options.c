@@ -1,5 +1,6 @@
 #include "solvers/options.h"
 
+#include "lib/given.h"
 #include "solvers/registry.h"
 
 #include <math.h>
@@ -52,7 +53,7 @@ const void *scry_options_block(const scry_options *options)
 void scry_options_init(scry_options *options, const struct scry_method *method)
 {
     *options = (scry_options){.method = method};
-    for (const scry_option *o = method->options; o->name; o++)
+    for (const scry_option *o = method ? method->options : NULL; o && o->name; o++)
         options_write(options, o, o->value);
 }
 
@@ -107,6 +108,8 @@ static scry_status option_check(const struct scry_method *method, const scry_opt
 
 scry_status scry_options_set(scry_options *options, const char *name, double value, scry_error *err)
 {
+    if (SCRY_MISSING(err, options, name)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     const scry_option *o;
     scry_status st = options_find(&o, options->method, name, err);
     if (st == SCRY_OK) st = option_check(options->method, o, value, err);
@@ -117,6 +120,8 @@ scry_status scry_options_set(scry_options *options, const char *name, double val
 scry_status scry_options_get(const scry_options *options, const char *name, double *value,
                              scry_error *err)
 {
+    if (SCRY_MISSING(err, options, name, value)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     const scry_option *o;
     scry_status st = options_find(&o, options->method, name, err);
     if (st == SCRY_OK) *value = options_value(options, o);
@@ -138,6 +143,8 @@ bool scry_option_scan(const scry_option *option, const char *text, double *value
 scry_status scry_options_read(scry_options *options, const char *name, const char *text,
                               scry_error *err)
 {
+    if (SCRY_MISSING(err, options, name, text)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     const scry_option *o;
     double value;
     scry_status st = options_find(&o, options->method, name, err);
@@ -172,6 +179,8 @@ const char *scry_option_print(const scry_option *option, double value, char *tex
 
 scry_status scry_options_text(const scry_options *options, char *text, size_t size, scry_error *err)
 {
+    if (SCRY_MISSING(err, options, text)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     size_t used = 0;
     if (size) text[0] = '\0';
     for (const scry_option *o = options->method->options; o->name; o++) {
@@ -200,6 +209,8 @@ static const char *options_next_word(char *word, size_t size, const char *at)
 
 scry_status scry_options_parse(scry_options *options, const char *settings, scry_error *err)
 {
+    if (SCRY_MISSING(err, options, settings)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     char name[32], text[40];
     for (const char *at = settings; at[strspn(at, " ")];) {
         at = options_next_word(name, sizeof name, at);

@@ -57,7 +57,7 @@ typedef struct scry_options {
     } block;
 } scry_options;
 
-/* The defaults of `method`. */
+/* The defaults of `method`. NULL, a name that was not found: no options, which plans refuse. */
 void scry_options_init(scry_options *options, const struct scry_method *method);
 
 /* One option, by its name or alias: set takes a number (of a choice: its index), read a text with a

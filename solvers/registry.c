@@ -1,5 +1,6 @@
 #include "solvers/registry.h"
 
+#include "lib/given.h"
 #include "operators/op.h"
 #include "solvers/methods_impl.h"
 
@@ -102,6 +103,7 @@ scry_status scryi_method_check(const struct scry_method *m, scry_error *err)
 
 scry_status scry_method_register(const struct scry_method *method, scry_error *err)
 {
+    if (SCRY_MISSING(err, method)) return SCRY_EINVAL;
     scry_status st = scryi_method_check(method, err);
     if (st != SCRY_OK) return st;
     if (scry_method_find(method->name))

@@ -1,6 +1,7 @@
 #include "solvers/solver_impl.h"
 
 #include "lib/cancel.h"
+#include "lib/given.h"
 #include "lib/vector.h"
 
 #include <math.h>
@@ -36,10 +37,11 @@ static scry_status solver_check_space(const char *what, const scry_prior *P, con
 scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
                              const scry_options *options, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, problem, options)) return SCRY_EINVAL;
+    if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
     scry_status st;
     const struct scry_method *method = options->method;
     const bool unconditional = method->kind == SCRY_UNCONDITIONAL;
-    *out = NULL;
     const char *missing = scry_method_missing(method, problem);
     if (missing) {
         char list[256];
@@ -81,6 +83,7 @@ static scry_status solver_fail(const scry_solver *S, const char *where, scry_sta
 
 scry_status scry_solver_start(scry_solver *S, uint64_t seed, uint32_t chain, scry_error *err)
 {
+    if (SCRY_MISSING(err, S)) return SCRY_EINVAL;
     S->seed = seed;
     S->chain = chain;
     S->step = 0;
@@ -112,6 +115,7 @@ static scry_status check_images(const scry_solver *S, const scry_progress *p, sc
 
 scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
+    if (SCRY_MISSING(err, S, p)) return SCRY_EINVAL;
     char where[64];
     scry_error why = {0};
     const size_t step = S->step + 1;
@@ -132,6 +136,7 @@ scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
 scry_status scry_solver_run(scry_solver *S, float *x, scry_monitor *monitor, void *ctx,
                             scry_progress *end, scry_error *err)
 {
+    if (SCRY_MISSING(err, S)) return SCRY_EINVAL;
     scry_progress p;
     do {
         scry_status st = scry_solver_step(S, &p, err);

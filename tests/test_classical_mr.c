@@ -12,6 +12,8 @@
 #include <gsl/gsl_linalg.h>
 #include <string.h>
 
+static float no_work[16]; /* of those that need none */
+
 /* The sd of a part of whitened noise, and an intensity map as a scale rule would give. */
 #define SIGMA 0.70710678118654752
 static const scry_affine map = {2.385, 0};
@@ -173,7 +175,7 @@ static scry_op *half_mask(float *y, float *truth, uint64_t seed)
         known[i] = r[i] > 0;
     }
     assert_ok(scry_mask_create(&A, &space, known, &err));
-    assert_ok(scry_op_forward(A, y, truth, NULL, &err));
+    assert_ok(scry_op_forward(A, y, truth, no_work, &err));
     for (size_t i = 0; i < scry_space_floats(scry_op_cod(A)); i++)
         y[i] = (float)(map.scale * (y[i] + 0.03 * z[i]));
     scry_free(z);
@@ -198,10 +200,10 @@ static void wavelet_minimises(void **state)
     assert_ok(scry_wavelet_create(&W, scry_op_dom(A), &err));
     void *work = scry_alloc(1, scry_prior_work_bytes(W));
     const size_t m = scry_space_floats(scry_op_cod(A));
-    assert_ok(scry_op_forward(A, c, u, NULL, &err));
+    assert_ok(scry_op_forward(A, c, u, no_work, &err));
     for (size_t i = 0; i < m; i++)
         c[i] = (float)(y[i] / map.scale) - c[i];
-    assert_ok(scry_op_adjoint(A, g, c, NULL, &err));
+    assert_ok(scry_op_adjoint(A, g, c, no_work, &err));
     assert_ok(scry_wavelet_analyse(W, g, g, work, &err));
     assert_ok(scry_wavelet_analyse(W, c, u, work, &err));
     size_t active = 0;
@@ -310,7 +312,7 @@ static double tv_objective(const scry_op *A, const float *u, const float *y, dou
     scry_error err = {0};
     static float Au[2 * WN];
     double fit = 0;
-    assert_ok(scry_op_forward(A, Au, u, NULL, &err));
+    assert_ok(scry_op_forward(A, Au, u, no_work, &err));
     for (size_t i = 0; i < scry_space_floats(scry_op_cod(A)); i++)
         fit += pow(Au[i] - y[i] / map.scale, 2) / 2;
     *tv = 0;
@@ -493,7 +495,7 @@ static void the_others_say_what_they_take(void **state)
     scry_op *A = half_mask(y, truth, 131);
     scry_likelihood *L = whitened(A, y);
     run("biharmonic", L, NULL, u);
-    assert_ok(scry_op_forward(A, Au, u, NULL, &err));
+    assert_ok(scry_op_forward(A, Au, u, no_work, &err));
     for (size_t i = 0; i < scry_space_floats(scry_op_cod(A)); i++)
         assert_near(Au[i], y[i] / map.scale, 1e-4);
     assert_below(scry_distance(u, truth, 2 * WN), 0.3 * scry_norm(truth, 2 * WN));

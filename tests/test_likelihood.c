@@ -12,6 +12,8 @@
 #include <omp.h>
 #include <string.h>
 
+static float no_work[16]; /* of those that need none */
+
 /* A small irregular problem: A is 9 x 6 with positive entries, so that means are positive. */
 enum { N = 6, M = 9 };
 
@@ -54,7 +56,7 @@ static void small_data(const scry_op *A, const scry_noise *noise, float *y, floa
         u[i] = 2 * u[i] - 1;
         x[i] = (float)(skew.scale * u[i] + skew.shift);
     }
-    assert_ok(scry_op_forward(A, y, x, NULL, &err));
+    assert_ok(scry_op_forward(A, y, x, no_work, &err));
     for (size_t i = 0; i < M; i++) {
         const double e = y[i] + noise->background + 6 * (r[i] - .5);
         y[i] = (float)(noise->kind == SCRY_NOISE_GAUSSIAN ? e : e / noise->gain + noise->offset);

@@ -1,5 +1,7 @@
 #include "apps/recon/output_maps.h"
 
+#include "lib/given.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -19,6 +21,7 @@ static scry_status count_list(size_t *count, const char *what, scry_error *err)
 scry_status scry_output_maps_add(scry_output_maps *p, scry_output_kind kind, double at,
                                  scry_error *err)
 {
+    if (SCRY_MISSING(err, p)) return SCRY_EINVAL;
     scry_output_map one = {.kind = kind};
     scry_status st = SCRY_OK;
     if (kind == SCRY_OUTPUT_QUANTILE) {

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* dladdr */
 #include "apps/recon/prior_lookup.h"
+#include "lib/given.h"
 #include "priors/network/network.h"
 
 #include "priors/padded.h"
@@ -55,6 +56,7 @@ static bool lookup_travels(char *folder, size_t size, const char *beside, const 
 
 scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err)
 {
+    if (SCRY_MISSING(err, folder, name)) return SCRY_EINVAL;
     char library[4096], program[4096];
     const char *user = getenv("SCRY_PRIORS");
     library_folder(library, sizeof library);

@@ -1,6 +1,7 @@
 #include "lib/stats/metrics.h"
 
 #include "lib/fft.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -44,6 +45,7 @@ static scry_status metrics_check(double *range, size_t *count, const float *est,
 scry_status scry_fidelity_measure(scry_fidelity *out, const float *est, const float *ref,
                                   const float *mask, size_t n, double range, scry_error *err)
 {
+    if (SCRY_MISSING(err, out, est, ref)) return SCRY_EINVAL;
     *out = (scry_fidelity){.range = range};
     scry_status st = metrics_check(&out->range, &out->count, est, ref, mask, n, err);
     if (st != SCRY_OK) return st;
@@ -153,6 +155,7 @@ static void ssim_plane(const struct ssim *q, const float *e, const float *r, con
 scry_status scry_ssim(double *ssim, const float *est, const float *ref, const float *mask,
                       const scry_space *s, double range, scry_ssim_window window, scry_error *err)
 {
+    if (SCRY_MISSING(err, ssim, est, ref, s)) return SCRY_EINVAL;
     struct ssim q = {0};
     size_t count, used = 0;
     double sum = 0;
@@ -190,6 +193,7 @@ scry_status scry_volume_measure(scry_fidelity *out, double *ssim, const float *e
                                 const float *ref, const scry_space *s, double range,
                                 scry_error *err)
 {
+    if (SCRY_MISSING(err, out, ssim, est, ref, s)) return SCRY_EINVAL;
     *ssim = NAN;
     scry_status st = scry_space_check(s, err);
     if (st != SCRY_OK) return st;
@@ -334,6 +338,7 @@ static scry_status frc_check(const float *x, size_t ny, size_t nx, size_t min, s
 scry_status scry_frc_two(scry_frc *out, const float *a, const float *b, size_t ny, size_t nx,
                          scry_error *err)
 {
+    if (SCRY_MISSING(err, out, a, b)) return SCRY_EINVAL;
     *out = (scry_frc){0};
     scry_status st = frc_check(a, ny, nx, 8, err);
     if (st == SCRY_OK) st = frc_check(b, ny, nx, 8, err);
@@ -357,6 +362,7 @@ static void metrics_split(float *out, const float *in, size_t ny, size_t nx, siz
 
 scry_status scry_frc_one(scry_frc *out, const float *image, size_t ny, size_t nx, scry_error *err)
 {
+    if (SCRY_MISSING(err, out, image)) return SCRY_EINVAL;
     *out = (scry_frc){0};
     scry_status st = frc_check(image, ny, nx, 16, err);
     if (st != SCRY_OK) return st;

@@ -1,5 +1,6 @@
 #include "lib/stats/noise_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -33,6 +34,7 @@ static double noise_residual(const float *p, size_t nx)
 scry_status scry_noise_sigma(double *sigma, const float *image, size_t planes, size_t ny, size_t nx,
                              scry_error *err)
 {
+    if (SCRY_MISSING(err, sigma, image)) return SCRY_EINVAL;
     *sigma = 0;
     scry_status st = noise_check(image, planes, ny, nx, 3, err);
     if (st != SCRY_OK) return st;
@@ -193,6 +195,7 @@ void scryi_noise_conclude(scry_camera_estimate *e, const struct scryi_noise_bloc
 scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, size_t planes,
                               size_t ny, size_t nx, const scry_camera_known *known, scry_error *err)
 {
+    if (SCRY_MISSING(err, out, image)) return SCRY_EINVAL;
     static const scry_camera_known nothing = {NAN, NAN, NAN};
     *out = (scry_camera_estimate){0};
     scry_status st = noise_check(image, planes, ny, nx, 16, err);

@@ -1,5 +1,6 @@
 #include "priors/network/network_impl.h"
 
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/io/safetensors.h"
 #include "lib/sha256.h"
@@ -281,9 +282,9 @@ done:
 
 scry_status scry_network_load(scry_network **out, const char *folder, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, folder)) return SCRY_EINVAL;
     char path[4096];
     scry_status st = SCRY_OK;
-    *out = NULL;
     scry_network *net = scry_alloc(1, sizeof *net);
     if (!net) return SCRY_FAIL(err, SCRY_ENOMEM, "network");
     if ((st = scryi_config_read(&net->config, &net->schedule, folder, err)) != SCRY_OK) goto done;

@@ -1,4 +1,5 @@
 #include "lib/io/json.h"
+#include "lib/given.h"
 #include "lib/io/safetensors.h"
 #include "lib/memory.h"
 #include "priors/network/network.h"
@@ -132,6 +133,7 @@ done:
 
 scry_status scry_network_save(const scry_network *net, const char *folder, scry_error *err)
 {
+    if (SCRY_MISSING(err, net, folder)) return SCRY_EINVAL;
     const struct {
         const char *file;
         scry_status (*write)(const scry_network *net, const char *path, scry_error *err);

@@ -2,6 +2,7 @@
 #include "priors/network/network.h"
 
 #include "lib/call_batcher.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "priors/prior_impl.h"
 #include "priors/network/model_impl.h"
@@ -198,9 +199,9 @@ static size_t batch_of(size_t work_bytes)
 scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,
                              const scry_unet_opts *opts, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, net, space)) return SCRY_EINVAL;
     scry_unet_opts o;
     scry_status st;
-    *out = NULL;
     scry_unet_opts_init(&o);
     if (opts) o = *opts;
     if (o.threads < 1)
@@ -229,8 +230,8 @@ done:
 scry_status scry_unet_load(scry_prior **out, const char *folder, const scry_space *space,
                            const scry_unet_opts *opts, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, folder, space)) return SCRY_EINVAL;
     scry_network *net;
-    *out = NULL;
     scry_status st = scry_network_load(&net, folder, err);
     if (st != SCRY_OK) return st;
     st = scry_unet_create(out, net, space, opts, err);

@@ -4,6 +4,7 @@
 #include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
 #include "apps/recon/image/psf_fit.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "solvers/roles.h"
 
@@ -391,12 +392,13 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err)
 {
+    if (out) *out = (scry_restore_result){0};
+    if (SCRY_MISSING(err, out, r, image)) return SCRY_EINVAL;
     scry_image whole = *image;
     const struct job job = {&whole, seed, monitor, ctx};
     float *pixels = NULL;
     unsigned char *known = NULL;
     scry_restore_result width = {0};
-    *out = (scry_restore_result){0};
     scry_status st = check_image(image, err);
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
     if (st == SCRY_OK) st = settle_treatment(r, &whole, err);
@@ -447,6 +449,7 @@ static scry_status named_method(const struct scry_method **out, const scry_resto
     *out = r->setup.blurred ? NULL : scry_role_method(SCRY_ROLE_INPAINT);
     if (q->method && !(*out = scry_method_find(q->method)))
         return SCRY_FAIL(err, SCRY_EINVAL, "there is no method '%s'", q->method);
+    if (q->options && SCRY_MISSING(err, q->options->method)) return SCRY_EINVAL;
     if (q->options) *out = q->options->method;
     if (!*out || (*out)->kind != SCRY_UNCONDITIONAL) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that restores", (*out)->name);
@@ -492,8 +495,8 @@ static scry_status restorer_open(scry_restorer *r, scry_error *err)
 scry_status scry_restorer_create(scry_restorer **out, const scry_restore_request *request,
                                  scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, request)) return SCRY_EINVAL;
     scry_restorer *r = scry_alloc(1, sizeof *r);
-    *out = NULL;
     if (!r) return SCRY_FAIL(err, SCRY_ENOMEM, "restorer");
     r->setup.request = request;
     const scry_status st = restorer_open(r, err);
@@ -528,8 +531,9 @@ scry_status scry_restore(scry_restore_result *out, const scry_image *image,
                          const scry_restore_request *request, scry_chains_monitor *monitor,
                          void *ctx, scry_error *err)
 {
+    if (out) *out = (scry_restore_result){0};
+    if (SCRY_MISSING(err, out, image, request)) return SCRY_EINVAL;
     scry_restorer *r;
-    *out = (scry_restore_result){0};
     scry_status st = scry_restorer_create(&r, request, err);
     if (st == SCRY_OK) st = scry_restorer_run(out, r, image, request->seed, monitor, ctx, err);
     scry_restorer_free(r);

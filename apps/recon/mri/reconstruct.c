@@ -1,6 +1,7 @@
 #include "apps/recon/mri/reconstruct.h"
 
 #include "apps/recon/mri/mri_impl.h"
+#include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "operators/coils.h"
@@ -30,6 +31,7 @@ static scry_status reconstruct_choose_method(scry_options *out, const scry_mri_r
 {
     const struct scry_method *method = scry_role_method(SCRY_ROLE_SCAN);
     if (q->method) method = scry_method_find(q->method);
+    if (q->options && SCRY_MISSING(err, q->options->method)) return SCRY_EINVAL;
     if (q->options) method = q->options->method;
     if (!method) return SCRY_FAIL(err, SCRY_EINVAL, "there is no method '%s'", q->method);
     if (method->kind == SCRY_UNCONDITIONAL)
@@ -340,9 +342,10 @@ scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const 
                              const scry_mri_request *request, scry_chains_monitor *monitor,
                              void *ctx, scry_error *err)
 {
+    if (out) *out = (scry_mri_result){0};
+    if (SCRY_MISSING(err, out, scan, request)) return SCRY_EINVAL;
     scry_reconstructor *r = NULL;
     scry_mri_slice slice = {0};
-    *out = (scry_mri_result){0};
     scry_status st = scry_reconstructor_create(&r, request, scan, err);
     if (st == SCRY_OK) st = reconstruct_copy_slice(&slice, scan, mask, err);
     if (st == SCRY_OK)

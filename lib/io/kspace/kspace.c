@@ -1,4 +1,5 @@
 #include "lib/io/kspace/kspace_impl.h"
+#include "lib/given.h"
 #include "lib/io/kspace/kspace_write.h"
 
 #include "lib/memory.h"
@@ -145,8 +146,8 @@ static scry_status apply_choice(scry_kspace_reader *r, const scry_kspace_choice 
 scry_status scry_kspace_open(scry_kspace_reader **out, const char *path,
                              const scry_kspace_choice *choice, scry_error *err)
 {
+    if (SCRY_MISSING_OUT(err, out, path)) return SCRY_EINVAL;
     const scry_kspace_choice none = {0};
-    *out = NULL;
     scry_kspace_reader *r = scry_alloc(1, sizeof *r);
     if (!r) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: reader", path);
     scry_status st = SCRY_OK;
@@ -318,6 +319,7 @@ static scry_status read_checked(scry_kspace_reader *r, read_fn *read, const char
 scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, float complex *data,
                              unsigned char *mask, scry_error *err)
 {
+    if (SCRY_MISSING(err, r, data)) return SCRY_EINVAL;
     return read_checked(r, r->ops->read, "", frame, slice, data, mask, err);
 }
 
@@ -332,15 +334,18 @@ static scry_status kspace_read_calibration(scry_kspace_reader *r, size_t frame, 
 scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, float complex *data,
                                          unsigned char *mask, scry_error *err)
 {
+    if (SCRY_MISSING(err, r, data)) return SCRY_EINVAL;
     if (!r->ops->calibration) return scry_kspace_read(r, 0, slice, data, mask, err);
     return read_checked(r, kspace_read_calibration, "calibration of ", 0, slice, data, mask, err);
 }
 
 scry_status scry_kspace_read_noise(scry_kspace_reader *r, float complex *noise, scry_error *err)
 {
+    if (SCRY_MISSING(err, r)) return SCRY_EINVAL;
     if (!r->info.noise_samples || !r->ops->noise)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s: %s without noise scans", r->path,
                          scry_kspace_format_name(r->info.format));
+    if (SCRY_MISSING(err, noise)) return SCRY_EINVAL;
     scry_status st = r->ops->noise(r, noise, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < r->info.coils * r->info.noise_samples; i++)
@@ -354,11 +359,13 @@ scry_status scry_kspace_read_noise(scry_kspace_reader *r, float complex *noise, 
 scry_status scry_kspace_read_target(scry_kspace_reader *r, size_t slice, float *target,
                                     scry_error *err)
 {
+    if (SCRY_MISSING(err, r)) return SCRY_EINVAL;
     scry_status st = check_place(&r->info, r->path, 0, slice, err);
     if (st != SCRY_OK) return st;
     if (!r->info.has_target || !r->ops->target)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s: %s without a target (reconstruction_rss)", r->path,
                          scry_kspace_format_name(r->info.format));
+    if (SCRY_MISSING(err, target)) return SCRY_EINVAL;
     return r->ops->target(r, slice, target, err);
 }
 
