@@ -6,6 +6,7 @@
 #include "apps/cli/mri_output.h"
 #include "apps/cli/processes.h"
 #include "lib/cancel.h"
+#include "apps/cli/restore_page.h"
 #include "lib/fft.h"
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
@@ -76,8 +77,8 @@ static scry_status choose_method(struct job *j, scry_error *err)
     scry_scan_options(&w->options, method);
     scry_status st = method_options_read(&w->options, &s->methods, err);
     if (st == SCRY_OK)
-        st = map_options_parse(&w->maps, &w->files, &s->output, s->preview != NULL, &w->options,
-                               chains, err);
+        st = map_options_parse(&w->maps, &w->files, &s->output,
+                               s->preview || report_is_page(s->report), &w->options, chains, err);
     w->request.options = &w->options;
     w->request.maps = &w->maps;
     return st == SCRY_OK ? scry_mri_request_check(&w->request, err) : st;
@@ -133,6 +134,10 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
     mri_settings_request(&w->request, s);
     if (!processes_rank()) w->request.log = monitor_log(s->quiet);
+    if (report_is_page(s->report)) {
+        if ((st = scry_page_create(&w->page, err)) != SCRY_OK) return st;
+        w->request.log = scry_page_log(w->page, w->request.log);
+    }
     if (words->count != 2)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%d files named, expected two: the k-space and the "
@@ -152,6 +157,7 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
 static void job_close(struct job *j)
 {
     scry_mri_volume_free(&j->volume);
+    scry_page_free(j->work.page);
     scry_reconstructor_free(j->work.rec);
     scry_scan_file_close(j->work.file);
 }
@@ -179,12 +185,12 @@ static int finish(struct job *j, const cli_command *command, double began)
         return cli_failed(command, &err);
     }
     scry_status st = SCRY_OK;
+    mri_output_log(&j->volume, &j->work, j->in);
     if (s->preview) st = mri_output_preview(&j->volume, &j->work, &err);
     if (st == SCRY_OK && s->report)
         st = mri_output_report(&j->volume, &j->work, j->in, j->out, scry_clock() - began, &err);
     if (st == SCRY_OK) st = mri_output_write(&j->volume, &j->work, j->out, &err);
     if (st != SCRY_OK) return cli_failed(command, &err);
-    mri_output_log(&j->volume, &j->work, j->in);
     if (failures)
         fprintf(stderr, "scry mri: %zu of %zu slices failed and are NaN in %s\n", failures, all,
                 j->out);
@@ -207,7 +213,7 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
         scry_threads_set(each > 1 ? each : 1);
     }
     j->what = (scry_mri_volume_request){.cplx = s->cplx,
-                                        .zero_filled = s->preview != NULL,
+                                        .zero_filled = s->preview || report_is_page(s->report),
                                         .maps = &j->work.maps,
                                         .seed = (uint64_t)s->seed,
                                         .threads = (size_t)scry_threads(),

@@ -4,6 +4,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/map_options.h"
 #include "apps/recon/mri/volume.h"
+#include "apps/recon/report/page.h"
 
 /* scry mri: the settings of the command line. */
 
@@ -34,6 +35,7 @@ typedef struct mri_work {
     map_files files; /* of the maps */
     scry_scan_file *file;
     scry_reconstructor *rec;
+    scry_page *page; /* the report is to be one; NULL: it is not */
 } mri_work;
 
 /* What the settings ask of the library; they have passed mri_settings_check. Coil maps of a file

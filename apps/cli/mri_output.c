@@ -1,5 +1,6 @@
 #include "apps/cli/mri_output.h"
 
+#include "apps/cli/mri_page.h"
 #include "apps/cli/processes.h"
 #include "apps/recon/options_report.h"
 #include "lib/instructions.h"
@@ -168,7 +169,7 @@ scry_status mri_output_report(const scry_mri_volume *v, const mri_work *work, co
         if (v->entries[i].done) put_entry(d, list, v, i);
     scry_json_put_number(d, root, "seconds", seconds);
     scry_json_put_unsigned(d, root, "peak_bytes", scry_memory_peak());
-    st = scry_json_write(d, s->report, err);
+    st = work->page ? mri_page_write(v, work, in, root, err) : scry_json_write(d, s->report, err);
     scry_json_free(d);
     return st;
 }

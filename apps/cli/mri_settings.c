@@ -75,7 +75,10 @@ void mri_options(cli_option *table, mri_settings *s)
         {"fft", CLI_TEXT, &s->fft, "rows|measure",
          "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
          "cache [rows]"},
-        {"report", CLI_TEXT, &s->report, "FILE", "write settings, costs and statistics as JSON"},
+        {"report", CLI_TEXT, &s->report, "FILE",
+         "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
+         "page "
+         "with figures"},
         {"preview", CLI_TEXT, &s->preview, "FILE",
          "write a PNG of the middle slice: zero-filled, result and sd"},
         {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},

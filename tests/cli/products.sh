@@ -70,7 +70,7 @@ works "constant" "$scry" deblur constant.tif c.tif $p
 holds "is handed on" grep -q "is constant and is handed on" stderr
 works "the same constant" "$scry" compare c.tif constant.tif --range 1 --tol 0
 works "a psf that is far too wide" "$scry" deblur camera.tif w.tif \
-    --psf gaussian:sigma=6 --report w.json
+    --psf gaussian:sigma=6 --psf-width 1 --report w.json
 holds "is said to be" grep -q "is returned unchanged: the image is sharper than the psf" stderr
 works "unchanged" "$scry" compare w.tif camera.tif --tol 0
 
@@ -105,6 +105,9 @@ works "page of two files" "$scry" deblur camera.tif dim.tif many $rl --report m.
 page "of two files" m.html "camera.tif" "dim.tif"
 works "page of noise" "$scry" deblur noise.tif n2.tif $p --report n.html
 page "of noise" n.html "Returned unchanged."
+works "scan" "$scry" kspace simulate full.h5 --size 48x40 --coils 2 --noise 0.01 --seed 2
+works "page of a scan" "$scry" mri full.h5 mr.h5 --report mr.html
+page "of a scan" mr.html "full.h5" "Zero-filled" "Power spectra"
 works "page of a denoiser" "$scry" denoise camera.tif d2.tif $camera --report d.html
 page "of a denoiser" d.html "denoiser"
 

@@ -23,13 +23,12 @@ enum { WIDTHS = sizeof detail_widths / sizeof *detail_widths };
 #define SHARE 0.1
 /* Simulated lines, points and cells of 30 to 30000 electrons leave at most 0.5 % when the psf is
  * right or 10 % too wide, 4 to 7 % when it is 25 % too wide, 18 to 29 % when half, 35 to 54 % when
- * twice as wide; from about 20 % on a restoration is further from the truth than the image is. */
-#define MISFIT_SHARE 0.1
+ * twice as wide; 12 % are the most that a Gaussian leaves 15 % too wide for an Airy disk. From
+ * about 15 % on a restoration is further from the truth than the image is. */
+#define MISFIT_SHARE 0.15
+/* Noise that is correlated, as of processed images, leaves up to 0.06 variances by itself. */
+#define MISFIT_LEAST 0.1
 #define MISFIT_ERRORS 3.0
-/* Of the width of the psf: the most that the image allows. The upper end of the interval is below 1
- * for 3 % of right PSFs (operators/psf_width.h), and was not below 0.87 in the simulations above.
- */
-#define WIDTH_LEAST 0.5
 enum { BLOCK = 16, SIDE = 256, SIDE_MIN = 64, VOXELS = 1 << 18 };
 
 /* ---- smoothing ---- */
@@ -386,22 +385,17 @@ static scry_status compare_sharpness(scry_improvement *out, const struct subject
 
 /* ---- both ---- */
 
-static void judge_improvement(scry_improvement *out, const scry_psf_width *width)
+static void judge_improvement(scry_improvement *out)
 {
     const double share = out->misfit.mean / out->own_misfit;
+    const bool misfit = out->misfit.mean > MISFIT_ERRORS * out->misfit.error;
     if (out->detail < DETAIL_ERRORS) {
         out->verdict = SCRY_ONLY_NOISE;
         snprintf(out->line, sizeof out->line,
                  "nothing stands out of the noise: what one half of the light shows is not found "
                  "again in the other half (%.1f standard errors, %g would tell)",
                  out->detail, DETAIL_ERRORS);
-    } else if (width && width->high < WIDTH_LEAST) {
-        out->verdict = SCRY_SHARPER_THAN_PSF;
-        snprintf(out->line, sizeof out->line,
-                 "the image is sharper than the psf lets an image be: it takes a psf of %.2g times "
-                 "the width (%.2g to %.2g), --psf-width auto uses that",
-                 width->factor, width->low, width->high);
-    } else if (out->misfit.mean > MISFIT_ERRORS * out->misfit.error && share > MISFIT_SHARE) {
+    } else if (misfit && out->misfit.mean > MISFIT_LEAST && share > MISFIT_SHARE) {
         out->verdict = SCRY_SHARPER_THAN_PSF;
         snprintf(out->line, sizeof out->line,
                  "the image is sharper than the psf lets an image be: of the detail that the psf "
@@ -413,7 +407,7 @@ static void judge_improvement(scry_improvement *out, const scry_psf_width *width
 
 scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_request *request,
                                  const scry_image *image, const scry_options *options,
-                                 const scry_psf_width *width, uint64_t seed, scry_error *err)
+                                 uint64_t seed, scry_error *err)
 {
     scry_noise noise;
     scry_noise_model model = {0};
@@ -427,7 +421,7 @@ scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_reque
     if (st == SCRY_OK) st = find_detail(out, &s, seed, err);
     if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS)
         st = compare_sharpness(out, &s, request, image, &noise, options, seed, err);
-    if (st == SCRY_OK) judge_improvement(out, width);
+    if (st == SCRY_OK) judge_improvement(out);
     subject_free(&s);
     scry_free(known);
     return st;

@@ -22,12 +22,10 @@
  *
  *   request  its psf and noise; options and maps do not matter
  *   options  a method without a network; NULL: sharpness is not asked
- *   width    what the image says of the width of the psf (psf_fit.h), which contradicts it where
- *            the psf is more than twice as wide as it can be; NULL: not asked
  * errors  those of scry_restorer_create and scry_restorer_run */
 scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_request *request,
                                  const scry_image *image, const scry_options *options,
-                                 const scry_psf_width *width, uint64_t seed, scry_error *err);
+                                 uint64_t seed, scry_error *err);
 
 /* The image as its own restoration: the mean is the image, the sd of a pixel that of its noise, and
  * the other maps follow from both; R-hat, ESS and chi2 are not numbers. out: its mean, maps and

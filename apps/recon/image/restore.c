@@ -255,12 +255,9 @@ static scry_status ask_improvement(scry_improvement *out, scry_restorer *r, cons
                                    scry_error *err)
 {
     const scry_image *image = job->image;
-    const struct scry_psf_fit *fit = scry_psf_fit_of(&r->widths, image->channel);
     const bool asked = r->sharp_channel == image->channel + 1;
-    const bool given = fit && fit->used >= 1 && fit->used <= 1;
-    scry_status st =
-        scry_improvement_ask(out, r->setup.request, image, asked ? NULL : classical_contender(r),
-                             given ? &fit->found : NULL, job->seed, err);
+    scry_status st = scry_improvement_ask(out, r->setup.request, image,
+                                          asked ? NULL : classical_contender(r), job->seed, err);
     if (st != SCRY_OK || out->verdict == SCRY_ONLY_NOISE) return st;
     if (!asked) r->too_sharp = out->verdict == SCRY_SHARPER_THAN_PSF;
     if (!asked) r->sharp_channel = image->channel + 1;

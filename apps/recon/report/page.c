@@ -181,7 +181,7 @@ static const char style[] =
     ".figures .facts>tbody>tr>th{width:120px}.figures h3{margin-top:0}"
     ".facts .facts{font-size:13px}.facts .facts th{width:160px}"
     ".settings{font-size:13px}.settings table{font-size:12.5px}"
-    ".log{font-size:12.5px;color:#414a54;white-space:pre-wrap;padding-left:20px}"
+    ".log{font-size:12.5px;color:#414a54;padding-left:20px}.log li{white-space:pre-wrap}"
     "footer{margin-top:40px;color:#5b6570;font-size:12px}"
     "@media(max-width:700px){.figures{grid-template-columns:1fr}"
     ".details{grid-template-columns:1fr 1fr}}"
