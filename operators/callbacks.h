@@ -18,10 +18,11 @@ typedef struct scry_op_callbacks {
     void *ctx; /* belongs to the operator on success, stays the caller's on failure */
 } scry_op_callbacks;
 
-/* Runs scry_op_check once, so that a wrong adjoint is refused here: EINVAL with the error measured.
+/* Runs scry_op_check once, so that a wrong adjoint or normal is refused here: EINVAL with the error
+ * measured.
  * errors  EINVAL also: no forward, adjoint or name; ESHAPE: not spaces; ENOMEM; the failures of the
- * callbacks;
- *         ENUMERIC, here and when the operator is applied: an output that is not finite */
+ *         callbacks; ENUMERIC, here and when the operator is applied: an output that is not finite
+ */
 scry_status scry_op_from_callbacks(scry_op **out, const scry_space *dom, const scry_space *cod,
                                    const scry_op_callbacks *callbacks, scry_error *err);
 

@@ -55,9 +55,10 @@ scry_status scry_op_norm2(const scry_op *A, double *norm2, double tol, scry_erro
  * `seed`. Complex-linear operators: the complex product. */
 scry_status scry_op_dot_test(const scry_op *A, uint64_t seed, double *error, scry_error *err);
 
-/* The dot test for `count` seeds from `seed` on; *worst (or NULL) is the largest error.
+/* The dot test for `count` seeds from `seed` on, and whether a normal of the operator's own is
+ * A^H A; *worst (or NULL) is the largest error, that of the normal relative to |A^H A x|.
  * EINVAL: it exceeds 1e-4, which rounding cannot explain: this is not the adjoint of the forward
- * operator. */
+ * operator, or not their product. */
 scry_status scry_op_check(const scry_op *A, uint64_t seed, size_t count, double *worst,
                           scry_error *err);
 

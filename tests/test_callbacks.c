@@ -10,7 +10,7 @@ static float no_work[16]; /* of those that need none */
 
 /* Running differences, y_i = x_i - x_(i-1), and what goes wrong with callbacks. */
 enum { N = 41 };
-enum fault { NONE, WRONG, WORDED, SILENT, NOT_A_NUMBER };
+enum fault { NONE, WRONG, WRONG_NORMAL, WORDED, SILENT, NOT_A_NUMBER };
 
 static scry_status forward(void *ctx, float *y, const float *x, scry_error *err)
 {
@@ -31,11 +31,24 @@ static scry_status adjoint(void *ctx, float *x, const float *y, scry_error *err)
     return SCRY_OK;
 }
 
+static scry_status normal(void *ctx, float *out, const float *x, scry_error *err)
+{
+    float y[N];
+    enum fault fault = NONE;
+    scry_status st = forward(&fault, y, x, err);
+    if (st == SCRY_OK) st = adjoint(&fault, out, y, err);
+    if (*(const enum fault *)ctx == WRONG_NORMAL) out[N - 1] *= 2;
+    return st;
+}
+
 static scry_status make(scry_op **A, enum fault *fault, scry_error *err)
 {
     const scry_space space = SCRY_SPACE(N);
-    const scry_op_callbacks own = {
-        .name = "differences", .forward = forward, .adjoint = adjoint, .ctx = fault};
+    const scry_op_callbacks own = {.name = "differences",
+                                   .forward = forward,
+                                   .adjoint = adjoint,
+                                   .normal = normal,
+                                   .ctx = fault};
     return scry_op_from_callbacks(A, &space, &space, &own, err);
 }
 
@@ -54,6 +67,10 @@ static void own_operator_is_checked(void **state)
     assert_true(worst > .1);
     scry_op_free(A);
     assert_fails(make(&A, &fault, &err), SCRY_EINVAL);
+    assert_null(A);
+    fault = WRONG_NORMAL;
+    assert_int_equal(make(&A, &fault, &err), SCRY_EINVAL);
+    assert_non_null(strstr(err.text, "differences: normal differs from adjoint after forward"));
     assert_null(A);
     assert_int_equal(scry_memory_live(), 0);
 }
