@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "datasets/phantom_impl.h"
+#include "lib/cancel.h"
 #include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
@@ -210,9 +211,10 @@ scry_status scry_scanner_coils(float complex *maps, double complex *coefficients
 #pragma omp parallel for collapse(2) schedule(static) if (maps)
     for (size_t c = 0; c < (maps ? coils : 0); c++)
         for (size_t i = 0; i < ny; i++)
-            for (size_t j = 0; j < nx; j++)
+            for (size_t j = 0; j < nx && !scry_cancelled(); j++)
                 maps[(c * ny + i) * nx + j] = (float complex)scanner_sensitivity(
                     a + c * TERMS, scanner_position(i, ny), scanner_position(j, nx));
+    st = scry_cancel_check(err);
 done:
     gsl_rng_free(r);
     scry_free(a);
@@ -245,7 +247,7 @@ static double complex *half_cycles(size_t ny, size_t nx)
     double complex *h = scry_alloc(hy * hx, sizeof *h);
 #pragma omp parallel for schedule(static) if (h)
     for (size_t i = 0; i < (h ? hy : 0); i++)
-        for (size_t j = 0; j < hx; j++)
+        for (size_t j = 0; j < hx && !scry_cancelled(); j++)
             h[i * hx + j] = scanner_head(.5 * ((double)i - ORDER) - (double)(ny / 2),
                                          .5 * ((double)j - ORDER) - (double)(nx / 2));
     return h;
@@ -264,18 +266,18 @@ scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex
     if (!coefficients) {
 #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < ny; i++)
-            for (size_t j = 0; j < nx; j++)
+            for (size_t j = 0; j < nx && !scry_cancelled(); j++)
                 kspace[i * nx + j] =
                     (float complex)(scale * scanner_head((double)i - (double)(ny / 2),
                                                          (double)j - (double)(nx / 2)));
-        return SCRY_OK;
+        return scry_cancel_check(err);
     }
     double complex *h = half_cycles(ny, nx);
     if (!h) return SCRY_FAIL(err, SCRY_ENOMEM, "k-space of %zu x %zu half cycles", 2 * ny, 2 * nx);
 #pragma omp parallel for collapse(2) schedule(static)
     for (size_t c = 0; c < coils; c++)
         for (size_t i = 0; i < ny; i++)
-            for (size_t j = 0; j < nx; j++) {
+            for (size_t j = 0; j < nx && !scry_cancelled(); j++) {
                 const double complex *a = coefficients + c * TERMS;
                 double complex sum = 0;
                 for (size_t q = 0; q < SIDE; q++)
@@ -285,7 +287,7 @@ scry_status scry_scanner_shepp_logan(float complex *kspace, const double complex
                 kspace[(c * ny + i) * nx + j] = (float complex)(scale * sum);
             }
     scry_free(h);
-    return SCRY_OK;
+    return scry_cancel_check(err);
 }
 
 /* ---- images, phase, noise ---- */

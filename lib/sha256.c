@@ -1,5 +1,7 @@
 #include "lib/sha256.h"
 
+#include "lib/cancel.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,11 +94,11 @@ scry_status scry_sha256_file(const char *path, char hex[65], scry_error *err)
     FILE *file = fopen(path, "rb");
     if (!file) return SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
     scry_sha256_init(&h);
-    while ((n = fread(buffer, 1, sizeof buffer, file)) > 0)
+    while (!scry_cancelled() && (n = fread(buffer, 1, sizeof buffer, file)) > 0)
         scry_sha256_add(&h, buffer, n);
     const int failed = ferror(file);
     fclose(file);
     if (failed) return SCRY_FAIL(err, SCRY_EIO, "%s: read error", path);
     scry_sha256_hex(&h, hex);
-    return SCRY_OK;
+    return scry_cancel_check(err);
 }

@@ -3,6 +3,7 @@
 #include "operators/hermitian_impl.h"
 #include "operators/sensitivity.h"
 
+#include "lib/cancel.h"
 #include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
@@ -133,6 +134,7 @@ static scry_status espirit_kernels(struct espirit *e, const float complex *calib
     }
     scryi_gram(&G, &B, e->threads);
     scryi_planes_free(&B);
+    if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
     /* What an object of the size of the field of view fills of k-space windows: the window, and
      * some samples more along each axis from coils that are smooth. */
     st = scryi_leading(&V, &G, e->o->threshold * e->o->threshold, (e->k + 4) * (e->k + 4), err);
@@ -300,7 +302,8 @@ scry_status scry_espirit(float complex *maps, float *eigenvalue, const float com
     const size_t blocks = (ny + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
 #pragma omp parallel for schedule(dynamic) num_threads(e.threads) if (e.threads > 1)
     for (size_t b = 0; b < blocks; b++)
-        solve_rows(&e, maps, eigenvalue, b * ROWS_AT_ONCE);
+        if (!scry_cancelled()) solve_rows(&e, maps, eigenvalue, b * ROWS_AT_ONCE);
+    st = scry_cancel_check(err);
 done:
     scryi_planes_free(&e.h);
     scryi_planes_free(&e.wave_y);

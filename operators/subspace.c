@@ -1,5 +1,6 @@
 #include "operators/planes_loops_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
 #include "lib/rng.h"
@@ -187,11 +188,13 @@ scry_status scryi_leading(scryi_planes *V, const scryi_planes *G_T, double thres
     for (int i = 0; st == SCRY_OK && i < 30; i++) {
         /* A step is a product, but its result is not asked for values at first: spans converge
          * before they are worth a look. */
+        if ((st = scry_cancel_check(err)) != SCRY_OK) break;
         if (i == 0) scryi_product(&w.Z, &w.Q, G_T, scry_threads());
         const scryi_planes next = w.Z;
         w.Z = w.Q;
         w.Q = next;
         subspace_orthonormalise(&w.Q);
+        if ((st = scry_cancel_check(err)) != SCRY_OK) break;
         if (!w.Q.rows) {
             st = SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are zero");
             break;

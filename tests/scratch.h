@@ -38,9 +38,9 @@ static inline int scratch_count(void)
     for (struct dirent *e; folder && (e = readdir(folder));)
         count += e->d_name[0] != '.';
     if (folder) {
-        rewinddir(folder); /* temporary names begin with a dot too: .scry-PID-0.part */
+        rewinddir(folder); /* temporary names begin with a dot too (lib/temp_file.h) */
         for (struct dirent *e; (e = readdir(folder));)
-            count += !strncmp(e->d_name, ".scry", 5);
+            count += e->d_name[0] == '.' && strstr(e->d_name, ".scry-");
         closedir(folder);
     }
     return count;

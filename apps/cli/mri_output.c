@@ -3,6 +3,7 @@
 #include "apps/cli/mri_page.h"
 #include "apps/cli/processes.h"
 #include "apps/recon/options_report.h"
+#include "lib/cancel.h"
 #include "lib/instructions.h"
 #include "lib/io/png.h"
 #include "lib/io/recon_file.h"
@@ -91,10 +92,11 @@ scry_status mri_output_write(const scry_mri_volume *v, const mri_work *work, con
     for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
         const scry_output_map *p = &v->asked->list[k];
         char title[64];
-        if (work->files.name[k][0])
+        if (work->files.name[k][0] && (st = scry_cancel_check(err)) == SCRY_OK)
             st = write_one(v, work, work->files.name[k], v->maps + k * v->count, false,
                            scry_output_maps_title(p, title, sizeof title), err);
     }
+    if (st == SCRY_OK) st = scry_cancel_check(err);
     if (st == SCRY_OK)
         st = write_one(v, work, out, v->mean, v->cplx, draws ? "mean" : "image", err);
     return st;

@@ -4,6 +4,7 @@
 #include "apps/cli/choices.h"
 #include "apps/cli/image.h"
 #include "apps/cli/monitor.h"
+#include "apps/cli/program.h"
 #include "apps/cli/report.h"
 #include "apps/cli/restore_output.h"
 #include "apps/cli/restore_page.h"
@@ -211,7 +212,9 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     run->summary = (scry_diagnosis_summary){0};
     for (size_t k = 0; k < scry_image_stack_count(&stack); k++)
         if ((st = restore_image(run, &file, &out, &stack, k, y, err)) != SCRY_OK) goto done;
+    program_hold(); /* all files of an input appear, or none */
     st = restore_output_finish(&out, &written, &run->request.log, err);
+    program_release();
     if (st != SCRY_OK) goto done;
     report_file_end(&run->report, &written);
     if ((st = restore_page_file_end(&run->page, &written, err)) != SCRY_OK) goto done;

@@ -1,5 +1,6 @@
 #include "priors/network/model_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 
 #include <string.h>
@@ -72,6 +73,9 @@ scry_status scryi_layer_get(scryi_model *m, scryi_layer **out,
             *out = l;
             return SCRY_OK;
         }
+    const scry_status cancelled =
+        scry_cancel_check(err); /* making one takes as long as running it */
+    if (cancelled != SCRY_OK) return cancelled;
     scryi_layer *l = scry_alloc(1, sizeof *l);
     if (!l) return no_memory("layer", err);
     l->next = m->layers;

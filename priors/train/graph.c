@@ -1,5 +1,6 @@
 #include "priors/train/graph_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 
 #include <string.h>
@@ -124,7 +125,8 @@ static scry_status layer_create(scryi_train_builder *b, scryi_train_layer *l,
                                           .width = in->width,
                                           .kernel = weights->kernel,
                                           .stride = stride};
-    const scry_status st = scryi_train_conv_create(&l->conv, &shape, g->workers, b->err);
+    scry_status st = scry_cancel_check(b->err);
+    if (st == SCRY_OK) st = scryi_train_conv_create(&l->conv, &shape, g->workers, b->err);
     if (st != SCRY_OK) return st;
     l->at = train_slot(b, scryi_train_conv_gradient(l->conv));
     l->bias_at = train_slot(b, l->out);
