@@ -111,6 +111,7 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
     scry_options_report(d, to, &result->options);
     scry_json_node *o = scry_json_put_object(d, to, "held_out");
     scry_json_put_number(d, o, "share_of_light", j->share);
+    scry_json_put_number(d, o, "noise_excess", j->excess);
     scry_json_put_unsigned(d, o, "splits", j->splits);
     scry_json_put_unsigned(d, o, "pixels", j->pixels);
     scry_json_put_string(d, o, "best", j->of[j->best].method->name);
@@ -125,6 +126,7 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
             continue;
         }
         scry_json_put_number(d, n, "weight", m->weight);
+        scry_json_put_number(d, n, "misfit", m->misfit);
         scry_json_put_number(d, n, "behind_nats_per_pixel", m->behind.mean);
         if (m->weight < 1) scry_json_put_number(d, n, "behind_error", m->behind.error);
     }

@@ -419,7 +419,9 @@ scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_reque
     scry_status st = scryi_image_study(&noise, &model, known, request, image, err);
     if (st == SCRY_OK) st = subject_take(&s, image, known, &noise, err);
     if (st == SCRY_OK) st = find_detail(out, &s, seed, err);
-    if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS)
+    /* filters that are not linear, and compression, make edges that no psf has blurred */
+    if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS &&
+        !(model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS)))
         st = compare_sharpness(out, &s, request, image, &noise, options, seed, err);
     if (st == SCRY_OK) judge_improvement(out);
     subject_free(&s);

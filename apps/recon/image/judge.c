@@ -201,10 +201,24 @@ static scry_status split_light(struct part *p, uint64_t seed, uint32_t split, sc
                          : st;
 }
 
+/* Mean square of what a prediction leaves of the light that was seen, in units of its noise. */
+static double misfit_of(const struct part *p, const float *mean)
+{
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->known[i] || !(p->variance[i] > 0)) continue;
+        const double miss = (double)p->seen[i] - mean[i];
+        sum += miss * miss * (1 - SHARE) / p->variance[i];
+        count++;
+    }
+    return count > 0 ? sum / count : 0;
+}
+
 /* Fills mean and extra of contender k for every split. */
-static scry_status judge_one(struct part *p, size_t k, const scry_restore_request *request,
-                             const scry_options *options, uint64_t seed,
-                             scry_chains_monitor *monitor, void *ctx, scry_error *err)
+static scry_status judge_one(double *misfit, struct part *p, size_t k,
+                             const scry_restore_request *request, const scry_options *options,
+                             uint64_t seed, scry_chains_monitor *monitor, void *ctx,
+                             scry_error *err)
 {
     scry_restore_request q = *request;
     const bool posterior = options->method->kind == SCRY_POSTERIOR;
@@ -223,6 +237,7 @@ static scry_status judge_one(struct part *p, size_t k, const scry_restore_reques
               *extra = p->extra + (k * SPLITS + s) * p->n;
         st = split_light(p, seed, s, err);
         if (st == SCRY_OK) st = predict(mean, r, p, seed + 2 * s, monitor, ctx, err);
+        if (st == SCRY_OK) *misfit += misfit_of(p, mean) / SPLITS;
         if (st != SCRY_OK || !posterior) continue;
         st = predict(extra, r, p, seed + 2 * s + 1, monitor, ctx, err);
         for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
@@ -323,7 +338,8 @@ static scry_status judge_all(scry_judgement *out, struct part *p, const scry_res
         const double began = scry_clock();
         scry_error one = {0};
         out->of[k].method = options[k]->method;
-        const scry_status st = judge_one(p, k, q, options[k], seed, monitor, ctx, &one);
+        const scry_status st =
+            judge_one(&out->of[k].misfit, p, k, q, options[k], seed, monitor, ctx, &one);
         out->of[k].seconds = scry_clock() - began;
         if (st == SCRY_ESTOP || st == SCRY_ENOMEM) return SCRY_FAIL(err, st, "%s", one.text);
         if (st == SCRY_OK) {

@@ -16,6 +16,7 @@ typedef struct scry_judged {
     double weight;      /* in the average that predicts best; 1: this method alone, 0: not in it */
     scry_margin behind; /* score of that average minus this method's own, per pixel, and its
                            standard error over windows of 16 x 16 pixels; 0 with weight 1 */
+    double misfit;      /* chi2 per pixel of its prediction of the light that it has seen */
     double seconds;     /* wall time that judging it took */
     char failure[160];  /* "" or why it could not restore the first part */
 } scry_judged;
@@ -23,6 +24,8 @@ typedef struct scry_judged {
 typedef struct scry_judgement {
     size_t count, best; /* methods; which predicts best alone */
     scry_judged of[SCRY_JUDGE_MAX];
+    double excess;         /* of the noise: the factor on its estimated variance that came of the
+                              misfit of all of them; 1: none */
     double share;          /* of the light that was held back */
     size_t splits, pixels; /* splits of how many pixels */
 } scry_judgement;

@@ -43,6 +43,14 @@ static scry_noise exact_pixels(const float *y, const unsigned char *known, size_
     return (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1e-3 * ((double)high - low)};
 }
 
+/* Noise of `excess` times the variance: of counts, those of a camera of fewer electrons. */
+static void add_excess(scry_noise *n, double excess)
+{
+    n->sigma *= sqrt(excess);
+    n->gain /= excess;
+    n->read_noise /= sqrt(excess);
+}
+
 static scry_status estimated(scry_noise *out, scry_noise_model *model, const scry_noise_request *r,
                              const scry_image *image, const unsigned char *known,
                              const scry_transfer *transfer, const scry_log *log, scry_error *err)
@@ -79,6 +87,7 @@ static scry_status estimated(scry_noise *out, scry_noise_model *model, const scr
                             .read_noise = model->read_noise,
                             .background = r->background};
     scry_log_note(log, "noise: %s", model->line);
+    if (r->excess > 1) add_excess(out, r->excess);
     return SCRY_OK;
 }
 

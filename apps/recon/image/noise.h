@@ -24,6 +24,8 @@ typedef struct scry_noise_request {
     double offset, read_noise;           /* ADU, e- */
     bool offset_known, read_noise_known; /* an estimate takes them as they are; it finds them
                                             otherwise */
+    double excess; /* factor on the variance that is estimated, for what no estimate of the image
+                      explains (judge.h); 0: 1 */
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
 } scry_noise_request;
 

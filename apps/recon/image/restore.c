@@ -10,6 +10,10 @@
 
 #include <math.h>
 
+#define MISFIT_BORNE                                                                               \
+    1.5              /* chi2 a pixel; of raw images at most 1.2, as tests/bench/harm.py shows      \
+                      */
+enum { ROUNDS = 3 }; /* of judging with more noise */
 enum { DEFAULT_SAMPLES = 16 };
 
 struct scry_restorer {
@@ -20,6 +24,7 @@ struct scry_restorer {
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
     bool treated;       /* an image was asked what was done to it */
+    bool nonlinear;     /* and was median-filtered */
     size_t chains;
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
@@ -161,6 +166,58 @@ static scry_status choose_draws(scry_restorer *r, scry_error *err)
     return SCRY_OK;
 }
 
+/* What the best of the contenders leaves of the light that it has seen, over its noise. */
+static double least_misfit(const scry_judgement *j)
+{
+    double least = INFINITY;
+    for (size_t k = 0; k < j->count; k++)
+        if (!j->of[k].failure[0]) least = fmin(least, j->of[k].misfit);
+    return isfinite(least) ? least : 1;
+}
+
+/* Judges, and where no contender explains the light within the noise that was estimated, takes that
+ * for noise as well: a filter that is not linear, a gamma or a wrong PSF leave what is no noise but
+ * must not be sharpened into the image. */
+static scry_status judge_with_excess(scry_restorer *r, const scry_options *const *list,
+                                     const struct job *job, scry_error *err)
+{
+    scry_noise_request *noise = &r->settled.noise;
+    const bool estimated = !(noise->sigma > 0) && !(noise->gain > 0);
+    double misfit = 1;
+    noise->excess = 1;
+    for (int round = 0;; round++) {
+        const scry_status st =
+            scry_judge_methods(&r->judgement, r->setup.request, job->image, list, r->contenders,
+                               job->seed, job->monitor, job->ctx, err);
+        if (st != SCRY_OK) return st;
+        misfit = least_misfit(&r->judgement);
+        r->judgement.excess = noise->excess;
+        if (!estimated || misfit <= MISFIT_BORNE || round == ROUNDS) break;
+        noise->excess *= misfit;
+    }
+    if (noise->excess > 1)
+        scry_log_warn(
+            &r->setup.request->log,
+            "no method explains the image within the noise that it shows: it was filtered "
+            "or its psf is another; %.3g times that variance is taken for noise",
+            noise->excess);
+    return SCRY_OK;
+}
+
+/* After a filter that is not linear, light that is held out is no longer independent: what a median
+ * makes of structure is in both parts, and the more a method follows it, the better it seems. The
+ * method that fits without a network follows it least (median of 5 x 5 pixels, 300 electrons: 36.6
+ * dB, where the one that was judged best gives 35.5). */
+static void prefer_fit(scry_judgement *j)
+{
+    size_t fit = 0;
+    while (fit < j->count && (j->of[fit].failure[0] || j->of[fit].method->kind == SCRY_POSTERIOR))
+        fit++;
+    for (size_t k = 0; k < j->count && fit < j->count; k++)
+        j->of[k].weight = k == fit;
+    if (fit < j->count) j->best = fit;
+}
+
 /* Chooses among the contenders for the channel of this image, once. */
 static scry_status choose_method(scry_restorer *r, const struct job *job, scry_error *err)
 {
@@ -169,9 +226,9 @@ static scry_status choose_method(scry_restorer *r, const struct job *job, scry_e
     if (!r->contenders || (r->judged && r->channel == job->image->channel)) return SCRY_OK;
     for (size_t k = 0; k < r->contenders; k++)
         list[k] = &r->contender[k];
-    scry_status st = scry_judge_methods(&r->judgement, r->setup.request, job->image, list,
-                                        r->contenders, job->seed, job->monitor, job->ctx, err);
+    scry_status st = judge_with_excess(r, list, job, err);
     if (st != SCRY_OK) return st;
+    if (r->nonlinear) prefer_fit(&r->judgement);
     for (size_t k = 0; k < r->contenders; k++)
         r->share[k] = r->judgement.of[k].weight;
     scry_log_note(&r->setup.request->log, "method: %s",
@@ -344,6 +401,7 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     scry_noise noise;
     scry_status st = SCRY_OK;
     if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
+    if (psf->request.treatment.name) return SCRY_OK; /* its noise hides how the spectrum ends */
     psf->request.width = r->given_width;
     if (!fit || !image->number) {
         unsigned char *known = scry_alloc(n, 1);
@@ -362,26 +420,35 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     return SCRY_OK;
 }
 
-/* What was done to the image after it was measured, asked of the first one of a channel: the psf is
- * that of the light and of the treatment. A width that is found, and one out of beads, has both. */
+/* What was done to the image after it was measured, asked of the first one of a channel, whoever
+ * knows its noise: the psf is that of the light and of the treatment. A width that is found, and
+ * one out of beads, has both. */
 static scry_status settle_treatment(scry_restorer *r, const scry_image *image, scry_error *err)
 {
     scry_restore_request *q = &r->settled;
     scry_psf_source *psf = &r->setup.psf;
     scry_noise noise;
     scry_noise_model model = {0};
-    if (!r->setup.blurred || psf->distilled || psf->request.width_choice == SCRY_WIDTH_FIND ||
+    if (!r->setup.blurred || psf->distilled || psf->request.width_choice != SCRY_WIDTH_CHECK ||
         (r->treated && image->number))
         return SCRY_OK;
     unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of the image");
-    const scry_status st = scryi_image_study(&noise, &model, known, q, image, err);
+    scry_restore_request asked = *q;
+    asked.noise = (scry_noise_request){.choice = SCRY_NOISE_ESTIMATED};
+    const scry_status st = scryi_image_study(&noise, &model, known, &asked, image, err);
     scry_free(known);
+    if (st == SCRY_EINVAL || st == SCRY_ESHAPE) return SCRY_OK; /* what can be told is told later */
     if (st != SCRY_OK) return st;
-    const bool linear = (model.findings & SCRY_NOISE_CORRELATED) != 0;
-    psf->request.treatment = linear ? model.treatment : (scry_noise_treatment){0};
+    const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
+    r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) != 0;
+    psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
     q->psf.treatment = psf->request.treatment;
     r->treated = true;
+    if (treated)
+        scry_log_note(&q->log,
+                      "the psf is taken as that of the microscope alone: what was done to the "
+                      "image is added to it");
     return SCRY_OK;
 }
 
