@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -77,8 +78,25 @@ size_t scry_memory_peak(void)
     return (size_t)usage.ru_maxrss * 1024; /* Linux counts kibibytes */
 }
 
+/* What the group of processes may take (cgroup v2, as of a container); 0: no bound. */
+static size_t group_limit(void)
+{
+    unsigned long long bytes = 0;
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "r");
+    if (f && fscanf(f, "%llu", &bytes) != 1) bytes = 0; /* "max" */
+    if (f) fclose(f);
+    return (size_t)bytes;
+}
+
 size_t scry_memory_total(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0;
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    const size_t group = group_limit();
+    struct rlimit space;
+    size_t total = pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0;
+    if (group && (!total || group < total)) total = group;
+    if (!getrlimit(RLIMIT_AS, &space) && space.rlim_cur != RLIM_INFINITY &&
+        (!total || space.rlim_cur < total))
+        total = (size_t)space.rlim_cur;
+    return total;
 }

@@ -11,9 +11,11 @@
 #include "apps/recon/image/blank.h"
 #include "apps/recon/image/residual.h"
 #include "apps/recon/image/stack.h"
+#include "apps/recon/tile.h"
 #include "lib/cancel.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "lib/parallel.h"
 #include "solvers/roles.h"
 
@@ -199,9 +201,11 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
                                     (uint64_t)run->settings->seed};
     const scry_stack_image first = scry_image_stack_at(&stack, 0);
     const size_t n = scry_space_count(&first.image.space);
-    float *y = scry_alloc(n, sizeof *y);
+    float *y = NULL;
     note_file(run, &file, path);
-    if (!y) {
+    st = scry_tile_check(&first.image.space, (double)scry_memory_total(), err);
+    if (st != SCRY_OK) goto done;
+    if (!(y = scry_alloc(n, sizeof *y))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels", n);
         goto done;
     }

@@ -14,6 +14,7 @@
 #include "apps/recon/report/image_page.h" /* what it shows of an image */
 #include "apps/recon/report/picture.h"    /* figures of images */
 #include "apps/recon/report/plot.h"       /* plots and spectra */
+#include "apps/recon/tile.h"              /* parts of images that are too large */
 #include "apps/recon/run.h"               /* from a posed problem to an answer */
 #include "apps/recon/draw.h"              /* images drawn from a prior */
 #include "apps/recon/transfer.h"          /* spectra for the Gaussian model of an image */

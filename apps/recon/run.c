@@ -1,5 +1,6 @@
 #include "apps/recon/run.h"
 
+#include "apps/recon/tile.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 
@@ -94,16 +95,28 @@ scry_status scry_recon_afford(size_t bytes, const char *what, const char *less, 
                      (double)bytes * 1e-9, (double)total * 1e-9, less);
 }
 
+/* What would take less memory than `bytes`. Returns buf. */
+static const char *advise_less(char *buf, size_t size, const scry_recon_problem *p, double bytes)
+{
+    char tiles[96];
+    scry_tile_print(tiles, sizeof tiles, p->window ? &p->window->inner : domain_of(p), bytes,
+                    (double)scry_memory_total());
+    snprintf(buf, size, "fewer --threads, a smaller --tile%s%s",
+             tiles[0] ? ", or a part of the image: " : "", tiles);
+    return buf;
+}
+
 static scry_status run_prepare(scry_recon_result *r, const scry_recon_problem *p,
                                const scry_recon_request *q, scry_error *err)
 {
-    char what[48];
+    char what[48], less[192];
     scry_status st = SCRY_OK;
     snprintf(what, sizeof what, "%zu chain%s", q->chains, q->chains == 1 ? "" : "s");
     if (q->forecast) st = scry_recon_forecast(&r->forecast_bytes, p, q, err);
     if (st == SCRY_OK && q->forecast)
-        st = scry_recon_afford(r->forecast_bytes, what, "fewer --threads, or a smaller --tile",
-                               q->log, err);
+        st = scry_recon_afford(r->forecast_bytes, what,
+                               advise_less(less, sizeof less, p, (double)r->forecast_bytes), q->log,
+                               err);
     if (st == SCRY_OK) st = scry_start_find(&r->start, &p->problem, q->options, err);
     if (st == SCRY_OK && q->start) scry_start_log(q->log, &r->start, q->start);
     return st;

@@ -3,9 +3,11 @@
 #include "apps/recon/image/improvable.h"
 #include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
+#include "apps/recon/tile.h"
 #include "apps/recon/image/psf_fit.h"
 #include "lib/given.h"
 #include "lib/memory.h"
+#include "lib/memory_watch.h"
 #include "solvers/roles.h"
 
 #include <math.h>
@@ -85,7 +87,7 @@ static scry_status check_image(const scry_image *image, scry_error *err)
                          "(z, y, x)",
                          s->cplx ? "complex" : "real", s->rank, scry_space_count(s));
     if (!image->pixels) return SCRY_FAIL(err, SCRY_EINVAL, "an image without pixels");
-    return SCRY_OK;
+    return scry_tile_check(s, (double)scry_memory_total(), err);
 }
 
 /* What the result keeps of the problem. */
