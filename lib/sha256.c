@@ -18,7 +18,7 @@ static const uint32_t round_constants[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static uint32_t sha256_rotate(uint32_t x, int n)
+static inline uint32_t sha256_rotate(uint32_t x, int n)
 {
     return x >> n | x << (32 - n);
 }
@@ -26,29 +26,29 @@ static uint32_t sha256_rotate(uint32_t x, int n)
 /* 6.2.2, with its letters. */
 static void sha256_compress(uint32_t state[8], const unsigned char *block)
 {
-    uint32_t w[64], v[8];
+    uint32_t w[64];
     for (int t = 0; t < 16; t++)
         w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
                (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
     for (int t = 16; t < 64; t++) {
-        const uint32_t a = w[t - 15], b = w[t - 2];
-        w[t] = w[t - 16] + (sha256_rotate(a, 7) ^ sha256_rotate(a, 18) ^ a >> 3) + w[t - 7] +
-               (sha256_rotate(b, 17) ^ sha256_rotate(b, 19) ^ b >> 10);
+        const uint32_t p = w[t - 15], q = w[t - 2];
+        w[t] = w[t - 16] + (sha256_rotate(p, 7) ^ sha256_rotate(p, 18) ^ p >> 3) + w[t - 7] +
+               (sha256_rotate(q, 17) ^ sha256_rotate(q, 19) ^ q >> 10);
     }
-    memcpy(v, state, sizeof v);
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int t = 0; t < 64; t++) {
-        const uint32_t a = v[0], b = v[1], c = v[2], e = v[4], f = v[5], g = v[6];
-        const uint32_t t1 = v[7] +
+        const uint32_t t1 = h +
                             (sha256_rotate(e, 6) ^ sha256_rotate(e, 11) ^ sha256_rotate(e, 25)) +
                             ((e & f) ^ (~e & g)) + round_constants[t] + w[t];
         const uint32_t t2 = (sha256_rotate(a, 2) ^ sha256_rotate(a, 13) ^ sha256_rotate(a, 22)) +
                             ((a & b) ^ (a & c) ^ (b & c));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t1;
-        v[0] = t1 + t2;
+        h = g, g = f, f = e, e = d + t1;
+        d = c, c = b, b = a, a = t1 + t2;
     }
+    const uint32_t after[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++)
-        state[i] += v[i];
+        state[i] += after[i];
 }
 
 void scry_sha256_init(scry_sha256 *h)

@@ -88,7 +88,8 @@ void program_begin(void)
     action.sa_handler = on_signal;
     for (size_t i = 0; i < sizeof program_signals / sizeof *program_signals; i++) {
         const int number = program_signals[i].number;
-        if (number == SIGHUP && !sigaction(number, NULL, &before) && before.sa_handler == SIG_IGN)
+        const bool may_be_ignored = number == SIGHUP || number == SIGXFSZ;
+        if (may_be_ignored && !sigaction(number, NULL, &before) && before.sa_handler == SIG_IGN)
             continue;
         sigaction(number, &action, NULL);
     }

@@ -64,6 +64,8 @@ file(RELATIVE_PATH SCRY_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE
 list(JOIN SCRY_PACKAGE_NAMES " " SCRY_PC_REQUIRES)
 list(JOIN SCRY_LIBRARY_NAMES " -l" SCRY_PC_LIBS)
 configure_file(apps/package/scry.pc.in scry.pc @ONLY)
+configure_file(apps/package/scry-static.pc.in scry-static.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/scryConfig.cmake
         ${CMAKE_CURRENT_BINARY_DIR}/scryConfigVersion.cmake DESTINATION ${SCRY_CMAKE_FOLDER})
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/scry.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/scry.pc ${CMAKE_CURRENT_BINARY_DIR}/scry-static.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -272,7 +272,7 @@ static void draw_legend(struct page *p)
            "below each map; grey: not measured, and why");
     for (int k = -4; k <= 4; k++) {
         const size_t x = MARGIN + (size_t)(k + 4) * STEP;
-        char label[8];
+        char label[16];
         snprintf(label, sizeof label, "%+d", k);
         scry_canvas_fill(&p->canvas, p->y, x, CELL_Y, STEP,
                          scry_colour_map_at(SCRY_MAP_DIVERGING, 0.5 + k / (2 * STEPS)));

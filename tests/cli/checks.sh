@@ -18,9 +18,10 @@ works() {
         tail -3 stderr
     fi
 }
-# what is in the folder, but for the two files above
+# what is in the folder and when it was written, but for the two files above
 contents() {
-    ls -A | grep -v -e '^stdout$' -e '^stderr$' | sort | xargs -d '\n' sha256sum 2>/dev/null
+    find . -mindepth 1 ! -path ./stdout ! -path ./stderr \
+        \( -type d -printf '%p\n' -o -printf '%p %y %i %s %T@\n' \) | sort
 }
 # refuses NAME STATUS PATTERN command...: this status, these words on stderr, nothing new in the
 # folder

@@ -110,9 +110,11 @@ for c in deblur denoise inpaint simulate compare sample info methods; do
     holds "help of $c names it" grep -q "usage: scry $c" stdout
 done
 mkdir many
-works "several inputs" "$scry" deblur in.tif noisy.tif many/ --psf gaussian:sigma=1.5 $fast
+works "several inputs" "$scry" deblur in.tif noisy.tif many/ --psf gaussian:sigma=1.5 $fast \
+    --method diffpir
 holds "several outputs" test -s many/in.tif -a -s many/noisy.tif
-works "a pattern" "$scry" deblur 'n*isy.tif' many/ --psf gaussian:sigma=1.5 $fast --force
+works "a pattern" "$scry" deblur 'n*isy.tif' many/ --psf gaussian:sigma=1.5 $fast \
+    --method diffpir --force
 
 # ---- the same bytes ----
 works "one thread" "$scry" deblur in.tif t1.tif --psf gaussian:sigma=1.5 $fast --seed 5 --threads 1
@@ -123,10 +125,11 @@ works "another seed" "$scry" deblur in.tif t5.tif --psf gaussian:sigma=1.5 $fast
 holds "the seed does" test "$(cmp -s t1.tif t5.tif; echo $?)" = 1
 
 # ---- windows of a large image leave less of a trace than another seed ----
-works "phantom for windows" "$scry" simulate --phantom cells --size 128x136 --seed 5 wide.tif
+works "phantom for windows" "$scry" simulate --phantom cells --size 104x72 --seed 5 wide.tif
 works "camera for windows" "$scry" simulate wide.tif wide_in.tif --psf gaussian:sigma=1.5 \
     --photons 100 --gain 0.5 --offset 100 --read-noise 1.5 --seed 1 --quiet
-d="--psf gaussian:sigma=1.5 --gain 0.5 --offset 100 --read-noise 1.5 --samples 1 --steps 6 --quiet"
+d="--psf gaussian:sigma=1.5 --gain 0.5 --offset 100 --read-noise 1.5 --samples 1 --steps 6 --quiet
+    --method diffpir"
 works "one window" "$scry" deblur wide_in.tif tiled1.tif $d --type float32 --seed 1
 works "windows" "$scry" deblur wide_in.tif tiled2.tif $d --type float32 --seed 1 --tile 64
 works "one window, another seed" "$scry" deblur wide_in.tif tiled3.tif $d --type float32 --seed 2

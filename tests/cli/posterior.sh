@@ -28,8 +28,12 @@ deblur="$scry deblur in.tif --psf gaussian:sigma=1.5 --gain 0.5 --offset 100 --r
 periodic="--boundary periodic --defects none"
 inpaint="$scry inpaint truth.tif --mask mask.tif"
 
-# ---- every method, from both starts ----
-few="--samples 3 --steps 2 --quiet --type float32"
+# ---- every method, from both starts, with a network of a few thousand weights ----
+mkdir cells
+for seed in 1 2 3; do grey 40x40 "cells/$seed.tif"; done
+works "a small prior" "$scry" train --channels 16,32 --crop 32 --batch 4 --steps 2 --seed 3 \
+    --quiet cells small
+few="--prior ./small --samples 3 --steps 2 --quiet --type float32"
 for m in $(methods); do
     small=
     "$scry" methods "$m" | grep -q -e '--particles' && small="--particles 2"
@@ -53,8 +57,9 @@ for m in $(methods); do
                 scan.h5 x.h5 --method "$m" --samples 2 --quiet $from
             continue
         fi
-        works "mri, $m $from" "$scry" mri scan.h5 "$name.mri.h5" --method "$m" --samples 3 \
-            --steps 2 --quiet $small $from --quantiles "q05_$name.mri.h5,q95_$name.mri.h5"
+        works "mri, $m $from" "$scry" mri scan.h5 "$name.mri.h5" --method "$m" --prior ./small \
+            --samples 3 --steps 2 --quiet $small $from \
+            --quantiles "q05_$name.mri.h5,q95_$name.mri.h5"
     done
 done
 holds "methods were found" test "$(ls q05_*.deblur.tif | wc -l)" -ge 17
@@ -82,7 +87,7 @@ holds "report has R-hat" grep -q '"worst_rhat"' walk.json
 works "an sd of one chain that walks" $deblur alone.tif --method pnp-ula --steps 2 --draws 4 \
     --thin 1 --samples 1 --quiet --sd alone_sd.tif
 works "noise that is told too weak" "$scry" deblur in.tif weak.tif --psf gaussian:sigma=1.5 \
-    --method wiener --sigma 1
+    --psf-width 1 --method wiener --sigma 1
 warns "is warned of" "chi2 of the mean is .*stronger than given.*--sigma"
 works "noise that is told too strong" "$scry" deblur in.tif strong.tif --psf gaussian:sigma=1.5 \
     --method jfps --samples 2 --sigma 20

@@ -33,7 +33,7 @@ for file in bin/scry include/scry/scry.h share/scry/priors/microscopy/config.jso
     share/bash-completion/completions/scry share/doc/scry/copyright share/doc/scry/changelog.gz; do
     [ -s "$file" ] || { echo "$file is not in the package"; exit 1; }
 done
-for name in libscry.so libscry.so.0 libscry.a scry.pc scryConfig.cmake; do
+for name in libscry.so libscry.so.0 libscry.a scry.pc scry-static.pc scryConfig.cmake; do
     [ -n "$(find lib* -name "$name")" ] || { echo "$name is not in the package"; exit 1; }
 done
 gzip -dc share/man/man1/scry-deblur.1.gz | grep -q '^\.SH OPTIONS'

@@ -102,6 +102,8 @@ run_examples "$root/cmake"
 # ---- pkg-config ----
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name scry.pc)")
+# of those that link libscry.so, no package of its libraries is asked for
+PKG_CONFIG_LIBDIR=$PKG_CONFIG_PATH pkg-config --cflags --libs scry >/dev/null
 # shellcheck disable=SC2046  # flags are words
 "$compiler" -std=c11 "$here/consumer.c" -o "$root/consumer" $(pkg-config --cflags --libs scry)
 LD_LIBRARY_PATH=$library "$root/consumer" >"$root/said"
@@ -114,14 +116,16 @@ for example in "$examples"/*.c; do
         -o "$root/examples/${name%.c}" $(pkg-config --cflags --libs scry) -lm
 done
 LD_LIBRARY_PATH=$library run_examples "$root/examples"
-mkdir "$root/archive"
-mv "$library"/libscry.so* "$root/archive"
+# libscry.a, beside libscry.so
 # shellcheck disable=SC2046
 "$compiler" -std=c11 "$here/consumer.c" -o "$root/consumer" \
-    $(pkg-config --cflags --libs --static scry)
+    $(pkg-config --cflags --libs scry-static)
+if readelf -d "$root/consumer" | grep libscry; then
+    echo "scry-static links libscry.so"
+    exit 1
+fi
 "$root/consumer" >"$root/said"
-echo "pkg-config --static scry: $(cat "$root/said")"
-mv "$root/archive"/* "$library"
+echo "pkg-config scry-static: $(cat "$root/said")"
 
 # ---- the program ----
 cd "$root"
