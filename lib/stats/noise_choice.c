@@ -89,9 +89,9 @@ static void choose_treatment(struct scryi_noise_choice *ch, scry_noise_model *ou
     for (size_t k = 1; ch->best && k < scryi_noise_shape_count(); k++) {
         if (!choice_allowed(out, k) || fits[k].total > least + close) continue;
         scryi_noise_shape_levels(k, c, &mean, &inband);
-        /* coarser structure keeps some of the noise that it has; what a median makes of structure
-         * is added to what it leaves of noise */
-        if (c->transfer && !scryi_noise_shape_nonlinear(k))
+        /* coarser structure keeps some of the noise that it has; what a large median makes of
+         * structure is added to what it leaves of noise */
+        if (c->transfer && !(scryi_noise_shape_nonlinear(k) && scryi_noise_shape(k).size > 4))
             inband = fmax(scryi_noise_fit_cutoff(&fits[k], k, set, s, c->transfer, c->ctx),
                           least_cutoff * inband);
         const double level = (fits[k].level[set] * inband + s->floor) / ch->variance[set];

@@ -16,6 +16,7 @@
     1.5              /* chi2 a pixel; of raw images at most 1.2, as tests/bench/harm.py shows      \
                       */
 enum { ROUNDS = 3 }; /* of judging with more noise */
+enum { MEDIAN_SMALL = 3 }; /* pixels: judging still works after it */
 enum { DEFAULT_SAMPLES = 16 };
 
 struct scry_restorer {
@@ -26,7 +27,7 @@ struct scry_restorer {
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
     bool treated;       /* an image was asked what was done to it */
-    bool nonlinear;     /* and was median-filtered */
+    bool nonlinear;     /* and was median-filtered, by a large median */
     size_t chains;
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
@@ -206,10 +207,10 @@ static scry_status judge_with_excess(scry_restorer *r, const scry_options *const
     return SCRY_OK;
 }
 
-/* After a filter that is not linear, light that is held out is no longer independent: what a median
- * makes of structure is in both parts, and the more a method follows it, the better it seems. The
- * method that fits without a network follows it least (median of 5 x 5 pixels, 300 electrons: 36.6
- * dB, where the one that was judged best gives 35.5). */
+/* After a large filter that is not linear, light that is held out is no longer independent: what a
+ * median makes of structure is in both parts, and the more a method follows it, the better it
+ * seems. The method that fits without a network follows it least (median of 5 x 5 pixels, 300
+ * electrons: 36.6 dB, where the one that was judged best gives 35.5). */
 static void prefer_fit(scry_judgement *j)
 {
     size_t fit = 0;
@@ -443,7 +444,7 @@ static scry_status settle_treatment(scry_restorer *r, const scry_image *image, s
     if (st == SCRY_EINVAL || st == SCRY_ESHAPE) return SCRY_OK; /* what can be told is told later */
     if (st != SCRY_OK) return st;
     const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
-    r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) != 0;
+    r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) && model.treatment.size > MEDIAN_SMALL;
     psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
     q->psf.treatment = psf->request.treatment;
     r->treated = true;
