@@ -70,10 +70,12 @@ static scry_status factor_all(scry_gaussian_mixture *mixture, scry_status code, 
     return SCRY_OK;
 }
 
-scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out, size_t n, size_t count,
-                                         const double *weight, const double *mean,
-                                         const double *cov, scry_error *err)
+scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out,
+                                         const scry_gaussian_mixture_params *params,
+                                         scry_error *err)
 {
+    const size_t n = params->n, count = params->count;
+    const double *weight = params->weight;
     double total = 0;
     *out = NULL;
     if (!n || !count)
@@ -90,8 +92,8 @@ scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out, size_t n, 
         return SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
     for (size_t k = 0; k < count; k++)
         mixture->weight[k] = (weight ? weight[k] : 1) / total;
-    memcpy(mixture->mean, mean, count * n * sizeof *mean);
-    memcpy(mixture->cov, cov, count * n * n * sizeof *cov);
+    memcpy(mixture->mean, params->mean, count * n * sizeof(double));
+    memcpy(mixture->cov, params->cov, count * n * n * sizeof(double));
     const scry_status st = factor_all(mixture, SCRY_EINVAL, err);
     if (st == SCRY_OK)
         *out = mixture;

@@ -19,11 +19,17 @@ typedef struct scry_gaussian_mixture {
     double *root;   /* count x n x n: lower Cholesky factors of cov */
 } scry_gaussian_mixture;
 
-/* Copies. weight NULL: equal. EINVAL: n or count 0, a weight that is not > 0 and finite, a
- * covariance that is not positive definite (lower triangles are read); ENOMEM */
-scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out, size_t n, size_t count,
-                                         const double *weight, const double *mean,
-                                         const double *cov, scry_error *err);
+/* Arrays as above; weight NULL: equal weights, others are divided by their sum. */
+typedef struct scry_gaussian_mixture_params {
+    size_t n, count;
+    const double *weight, *mean, *cov;
+} scry_gaussian_mixture_params;
+
+/* Copies. EINVAL: n or count 0, a weight that is not > 0 and finite, a covariance that is not
+ * positive definite (lower triangles are read); ENOMEM */
+scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out,
+                                         const scry_gaussian_mixture_params *params,
+                                         scry_error *err);
 void scry_gaussian_mixture_free(scry_gaussian_mixture *mixture); /* accepts NULL */
 
 /* p(x | y) for y = A x + e, e ~ N(0, sigma^2 I), A m x n: a mixture again. Component by component,

@@ -263,7 +263,11 @@ static void gaussian_posterior_is_exact(void **state)
             cov[i] = increments.scale * increments.scale * (fmin(i / N, i % N) + 1);
         for (size_t j = 0; j < p.m; j++)
             y2[j] = y[j];
-        assert_ok(scry_gaussian_mixture_create(&prior, N, 1, &whole, zero, cov, &err));
+        assert_ok(scry_gaussian_mixture_create(
+            &prior,
+            &(scry_gaussian_mixture_params){
+                .n = N, .count = 1, .weight = &whole, .mean = zero, .cov = cov},
+            &err));
         assert_ok(scry_gaussian_mixture_condition(&posterior, prior, p.A, p.m, y2, p.sigma, &err));
         scry_gaussian_mixture_moments(posterior, exact, cov);
         double worst = 0;

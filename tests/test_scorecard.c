@@ -29,7 +29,11 @@ static scry_gaussian_mixture *make_mixture(size_t count)
     scry_error err = {0};
     scry_gaussian_mixture *mixture;
     components(mean, cov);
-    assert_ok(scry_gaussian_mixture_create(&mixture, N, count, weight, mean, cov, &err));
+    assert_ok(scry_gaussian_mixture_create(
+        &mixture,
+        &(scry_gaussian_mixture_params){
+            .n = N, .count = count, .weight = weight, .mean = mean, .cov = cov},
+        &err));
     return mixture;
 }
 
@@ -92,7 +96,11 @@ static void density_and_distribution_agree(void **state)
     double below = 0, first = 0, share[2], work[2];
     scry_error err = {0};
     scry_gaussian_mixture *mixture;
-    assert_ok(scry_gaussian_mixture_create(&mixture, 2, 2, weight, mean, cov, &err));
+    assert_ok(scry_gaussian_mixture_create(
+        &mixture,
+        &(scry_gaussian_mixture_params){
+            .n = 2, .count = 2, .weight = weight, .mean = mean, .cov = cov},
+        &err));
     for (int i = 0; i < 200; i++)
         for (int j = 0; j < 200; j++) {
             const double x[2] = {-6 + 0.06 * (i + 0.5), -6 + 0.06 * (j + 0.5)};
@@ -190,7 +198,11 @@ static void wrong_weights_are_found_wrong(void **state)
     scry_gaussian_mixture *mixture;
     scry_scorecard *card;
     scry_scores s;
-    assert_ok(scry_gaussian_mixture_create(&mixture, 1, 2, weight, mean, cov, &err));
+    assert_ok(scry_gaussian_mixture_create(
+        &mixture,
+        &(scry_gaussian_mixture_params){
+            .n = 1, .count = 2, .weight = weight, .mean = mean, .cov = cov},
+        &err));
     assert_ok(scry_scorecard_create(&card, mixture, 2, &err));
     for (size_t k = 0; k < 100; k++)
         samples[k] = (k % 2 ? 3.f : -3.f) + 0.01f * (float)(k % 11);
@@ -211,10 +223,22 @@ static void bad_input_is_refused(void **state)
     scry_scores s;
     float samples[2 * N] = {0};
     double cov[4] = {1, 2, 2, 1}, mean[2] = {0}, weight[1] = {-1}, y[M] = {0};
-    assert_fails(scry_gaussian_mixture_create(&mixture, 2, 1, NULL, mean, cov, &err), SCRY_EINVAL);
-    assert_fails(scry_gaussian_mixture_create(&mixture, 2, 1, weight, mean, cov, &err),
+    assert_fails(scry_gaussian_mixture_create(
+                     &mixture,
+                     &(scry_gaussian_mixture_params){.n = 2, .count = 1, .mean = mean, .cov = cov},
+                     &err),
                  SCRY_EINVAL);
-    assert_fails(scry_gaussian_mixture_create(&mixture, 0, 1, NULL, mean, cov, &err), SCRY_EINVAL);
+    assert_fails(scry_gaussian_mixture_create(
+                     &mixture,
+                     &(scry_gaussian_mixture_params){
+                         .n = 2, .count = 1, .weight = weight, .mean = mean, .cov = cov},
+                     &err),
+                 SCRY_EINVAL);
+    assert_fails(scry_gaussian_mixture_create(
+                     &mixture,
+                     &(scry_gaussian_mixture_params){.n = 0, .count = 1, .mean = mean, .cov = cov},
+                     &err),
+                 SCRY_EINVAL);
     assert_fails(scry_gaussian_mixture_condition(&mixture, prior, A, M, y, 0, &err), SCRY_EINVAL);
     assert_fails(scry_scorecard_create(&card, prior, 1, &err), SCRY_EINVAL);
     assert_ok(scry_scorecard_create(&card, prior, 2, &err));

@@ -164,7 +164,11 @@ static scry_status verify_problems_join(exact_problem *p, struct part *re, struc
             }
         }
     if (st == SCRY_OK)
-        st = scry_gaussian_mixture_create(&p->mixture, n, re->count, re->weight, mean, cov, err);
+        st = scry_gaussian_mixture_create(
+            &p->mixture,
+            &(scry_gaussian_mixture_params){
+                .n = n, .count = re->count, .weight = re->weight, .mean = mean, .cov = cov},
+            err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, re->prior, im->prior, err);
     if (st == SCRY_OK) re->prior = im->prior = NULL; /* they belong to it now */
     scry_free(mean);
@@ -193,8 +197,11 @@ static scry_status make_prior(exact_problem *p, const scry_space *space, bool pa
     if (st == SCRY_OK && pairs) st = make_stationary(&im, p->spec, space, 0, 0.25, err);
     if (st == SCRY_OK && pairs) st = verify_problems_join(p, &re, &im, err);
     if (st == SCRY_OK && !pairs) {
-        st = scry_gaussian_mixture_create(&p->mixture, re.n, re.count, re.weight, re.mean, re.cov,
-                                          err);
+        st = scry_gaussian_mixture_create(
+            &p->mixture,
+            &(scry_gaussian_mixture_params){
+                .n = re.n, .count = re.count, .weight = re.weight, .mean = re.mean, .cov = re.cov},
+            err);
         p->prior = re.prior;
         re.prior = NULL;
     }
