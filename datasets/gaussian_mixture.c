@@ -164,11 +164,11 @@ static bool update_component(struct update *u, double *mean, double *cov, size_t
 }
 
 scry_status scry_gaussian_mixture_condition(scry_gaussian_mixture **out,
-                                            const scry_gaussian_mixture *prior, const double *A,
-                                            size_t m, const double *y, double sigma,
-                                            scry_error *err)
+                                            const scry_gaussian_mixture *prior,
+                                            const scry_linear_data *data, scry_error *err)
 {
     const size_t n = prior->n, count = prior->count;
+    const double sigma = data->sigma;
     double max = -INFINITY, total = 0;
     struct update u = {0};
     *out = NULL;
@@ -176,15 +176,15 @@ scry_status scry_gaussian_mixture_condition(scry_gaussian_mixture **out,
         return SCRY_FAIL(err, SCRY_EINVAL, "sigma %g, expected > 0", sigma);
     scry_gaussian_mixture *mixture = mixture_allocate(n, count);
     scry_status st =
-        mixture ? update_alloc(&u, n, m, err)
+        mixture ? update_alloc(&u, n, data->m, err)
                 : SCRY_FAIL(err, SCRY_ENOMEM, "a mixture of %zu in %zu dimensions", count, n);
     if (st != SCRY_OK) goto done;
     memcpy(mixture->mean, prior->mean, count * n * sizeof(double));
     memcpy(mixture->cov, prior->cov, count * n * n * sizeof(double));
     for (size_t k = 0; k < count && st == SCRY_OK; k++) {
         double log_p = 0;
-        if (!update_component(&u, mixture->mean + k * n, mixture->cov + k * n * n, n, A, m, y,
-                              sigma, &log_p))
+        if (!update_component(&u, mixture->mean + k * n, mixture->cov + k * n * n, n, data->A,
+                              data->m, data->y, sigma, &log_p))
             st = SCRY_FAIL(err, SCRY_ENUMERIC, "A C A^T + %g^2 is not positive definite", sigma);
         mixture->weight[k] = log(prior->weight[k]) + log_p;
         max = fmax(max, mixture->weight[k]);

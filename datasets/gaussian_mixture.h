@@ -32,15 +32,22 @@ scry_status scry_gaussian_mixture_create(scry_gaussian_mixture **out,
                                          scry_error *err);
 void scry_gaussian_mixture_free(scry_gaussian_mixture *mixture); /* accepts NULL */
 
-/* p(x | y) for y = A x + e, e ~ N(0, sigma^2 I), A m x n: a mixture again. Component by component,
+/* y = A x + e, e ~ N(0, sigma^2 I). */
+typedef struct scry_linear_data {
+    const double *A; /* m x n row-major */
+    size_t m;
+    const double *y; /* m */
+    double sigma;
+} scry_linear_data;
+
+/* p(x | y): a mixture again. Component by component,
  *   S = A C A^T + sigma^2 I,  G = C A^T S^-1,  mean' = mean + G (y - A mean),  C' = C - G A C,
  *   weight' ~ weight N(y; A mean, S).
  * EINVAL: sigma <= 0 or not finite; ENUMERIC: a C' that is not positive definite in double (sigma
  * too small); ENOMEM */
 scry_status scry_gaussian_mixture_condition(scry_gaussian_mixture **out,
-                                            const scry_gaussian_mixture *prior, const double *A,
-                                            size_t m, const double *y, double sigma,
-                                            scry_error *err);
+                                            const scry_gaussian_mixture *prior,
+                                            const scry_linear_data *data, scry_error *err);
 
 /* Mean (n) and covariance (n x n) of the whole mixture; either may be NULL. */
 void scry_gaussian_mixture_moments(const scry_gaussian_mixture *mixture, double *mean, double *cov);

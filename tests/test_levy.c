@@ -268,7 +268,9 @@ static void gaussian_posterior_is_exact(void **state)
             &(scry_gaussian_mixture_params){
                 .n = N, .count = 1, .weight = &whole, .mean = zero, .cov = cov},
             &err));
-        assert_ok(scry_gaussian_mixture_condition(&posterior, prior, p.A, p.m, y2, p.sigma, &err));
+        assert_ok(scry_gaussian_mixture_condition(
+            &posterior, prior, &(scry_linear_data){.A = p.A, .m = p.m, .y = y2, .sigma = p.sigma},
+            &err));
         scry_gaussian_mixture_moments(posterior, exact, cov);
         double worst = 0;
         for (int i = 0; i < N; i++) {

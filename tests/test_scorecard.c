@@ -53,7 +53,8 @@ static scry_gaussian_mixture *measure(const scry_gaussian_mixture *prior, double
         for (size_t j = 0; j < N; j++)
             y[i] += A[i * N + j] * x[j];
     }
-    assert_ok(scry_gaussian_mixture_condition(&posterior, prior, A, M, y, sigma, &err));
+    assert_ok(scry_gaussian_mixture_condition(
+        &posterior, prior, &(scry_linear_data){.A = A, .m = M, .y = y, .sigma = sigma}, &err));
     return posterior;
 }
 
@@ -239,7 +240,10 @@ static void bad_input_is_refused(void **state)
                      &(scry_gaussian_mixture_params){.n = 0, .count = 1, .mean = mean, .cov = cov},
                      &err),
                  SCRY_EINVAL);
-    assert_fails(scry_gaussian_mixture_condition(&mixture, prior, A, M, y, 0, &err), SCRY_EINVAL);
+    assert_fails(
+        scry_gaussian_mixture_condition(
+            &mixture, prior, &(scry_linear_data){.A = A, .m = M, .y = y, .sigma = 0}, &err),
+        SCRY_EINVAL);
     assert_fails(scry_scorecard_create(&card, prior, 1, &err), SCRY_EINVAL);
     assert_ok(scry_scorecard_create(&card, prior, 2, &err));
     assert_fails(scry_scorecard_add(card, prior, samples, 1, &err), SCRY_EINVAL);
@@ -271,7 +275,8 @@ static void refused_memory_is_reported(void **state)
         scry_gaussian_mixture *mixture = NULL;
         scry_scores s;
         scry_memory_fail_at(nth);
-        scry_status st = scry_gaussian_mixture_condition(&mixture, prior, A, M, y, 0.3, &err);
+        scry_status st = scry_gaussian_mixture_condition(
+            &mixture, prior, &(scry_linear_data){.A = A, .m = M, .y = y, .sigma = 0.3}, &err);
         if (st == SCRY_OK) st = scry_scorecard_create(&card, prior, 2, &err);
         for (int b = 0; b < 2 && st == SCRY_OK; b++)
             st = scry_scorecard_add(card, posterior, samples, 4, &err);

@@ -312,8 +312,9 @@ scry_status exact_problem_measure(const exact_problem *p, float *y,
             s += p->matrix[i * p->n + j] * x[j];
         exact[i] = y[i] = (float)s;
     }
-    const scry_status st = scry_gaussian_mixture_condition(posterior, p->mixture, p->matrix, p->m,
-                                                           exact, p->spec->sigma, err);
+    const scry_status st = scry_gaussian_mixture_condition(
+        posterior, p->mixture,
+        &(scry_linear_data){.A = p->matrix, .m = p->m, .y = exact, .sigma = p->spec->sigma}, err);
     scry_free(x);
     return st;
 }
