@@ -161,28 +161,30 @@ scry_status scry_levy_amplitude(double *amplitude, size_t n, const scry_incremen
     return SCRY_OK;
 }
 
-scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *increments,
-                              scry_levy_kind kind, double snr, uint64_t seed, scry_error *err)
+scry_status scry_levy_problem(scry_levy *out, const scry_levy_params *params, scry_error *err)
 {
+    const size_t n = params->n;
+    const scry_increments *increments = &params->increments;
+    const scry_levy_kind kind = params->kind;
     scry_levy p = {.n = n, .increments = *increments};
     unsigned char *taken = NULL;
     gsl_rng *rng = NULL;
     double power = 0;
     scry_status st = levy_check(n, increments, err);
     if (st != SCRY_OK) return st;
-    if (!isfinite(snr) || kind > SCRY_LEVY_FOURIER)
+    if (!isfinite(params->snr) || kind > SCRY_LEVY_FOURIER)
         return SCRY_FAIL(err, SCRY_EINVAL, "operator %d at %g dB, expected 0 to 3 at a finite one",
-                         (int)kind, snr);
+                         (int)kind, params->snr);
     p.A = scry_alloc(n * n, sizeof *p.A);
     taken = scry_alloc(n, 1);
-    rng = levy_generator(seed, 0, STREAM_ROWS, err);
+    rng = levy_generator(params->seed, 0, STREAM_ROWS, err);
     if (!p.A || !taken || !rng) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "operator on %zu values", n);
         goto done;
     }
     p.m = fill_operator(p.A, n, kind, taken, rng);
     if ((st = levy_median_power(&power, p.A, p.m, n, increments, err)) != SCRY_OK) goto done;
-    p.sigma = sqrt(power * pow(10, -snr / 10));
+    p.sigma = sqrt(power * pow(10, -params->snr / 10));
     st = scry_dense_create(&p.op, &SCRY_SPACE(n), &SCRY_SPACE(p.m), p.A, err);
     if (st != SCRY_OK) goto done;
     *out = p;

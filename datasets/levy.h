@@ -37,11 +37,17 @@ typedef struct scry_levy {
     double sigma;
 } scry_levy;
 
-/* `seed` chooses the entries or frequencies; snr in decibels, 25 in the paper. Filled and owned by
- * the caller on success only. EINVAL: n 0 or above 4096, the distribution, snr not finite; ENOMEM
- */
-scry_status scry_levy_problem(scry_levy *out, size_t n, const scry_increments *increments,
-                              scry_levy_kind kind, double snr, uint64_t seed, scry_error *err);
+typedef struct scry_levy_params {
+    size_t n;
+    scry_increments increments;
+    scry_levy_kind kind;
+    double snr;    /* decibels, 25 in the paper */
+    uint64_t seed; /* chooses the entries or frequencies */
+} scry_levy_params;
+
+/* Filled and owned by the caller on success only. EINVAL: n 0 or above 4096, the distribution, snr
+ * not finite; ENOMEM */
+scry_status scry_levy_problem(scry_levy *out, const scry_levy_params *params, scry_error *err);
 void scry_levy_clear(scry_levy *problem); /* what it points to */
 
 /* Root of the median, over signals, of mean_i x_i^2: the divisor that gives a range near [-1, 1].

@@ -226,7 +226,13 @@ static void posterior_matches_importance_sampling(void **state)
             scry_levy_posterior gold;
             float x[N], y[N];
             double mean[N], error[N];
-            assert_ok(scry_levy_problem(&p, N, &processes[l], (scry_levy_kind)kind, 3, 1, &err));
+            assert_ok(scry_levy_problem(&p,
+                                        &(scry_levy_params){.n = N,
+                                                            .increments = processes[l],
+                                                            .kind = (scry_levy_kind)kind,
+                                                            .snr = 3,
+                                                            .seed = 1},
+                                        &err));
             assert_ok(
                 scry_levy_signal(x, N, &processes[l], 9, (uint32_t)(l == 2 ? 3 : kind), &err));
             assert_ok(scry_levy_measure(y, &p, x, 9, 0, &err));
@@ -255,7 +261,13 @@ static void gaussian_posterior_is_exact(void **state)
         scry_levy p;
         scry_levy_posterior gold;
         scry_gaussian_mixture *prior, *posterior;
-        assert_ok(scry_levy_problem(&p, N, &increments, (scry_levy_kind)kind, 25, 1, &err));
+        assert_ok(scry_levy_problem(&p,
+                                    &(scry_levy_params){.n = N,
+                                                        .increments = increments,
+                                                        .kind = (scry_levy_kind)kind,
+                                                        .snr = 25,
+                                                        .seed = 1},
+                                    &err));
         assert_ok(scry_levy_signal(x, N, &increments, 9, (uint32_t)kind, &err));
         assert_ok(scry_levy_measure(y, &p, x, 9, 0, &err));
         assert_ok(scry_levy_condition(&gold, &p, y, &opts, &err));
@@ -297,7 +309,13 @@ static void posterior_is_calibrated(void **state)
         scry_levy p;
         double below = 0, square = 0;
         if (processes[l].kind == SCRY_INCREMENT_STUDENT && processes[l].dof < 2) continue;
-        assert_ok(scry_levy_problem(&p, N, &processes[l], SCRY_LEVY_DECONVOLVE, 15, 1, &err));
+        assert_ok(scry_levy_problem(&p,
+                                    &(scry_levy_params){.n = N,
+                                                        .increments = processes[l],
+                                                        .kind = SCRY_LEVY_DECONVOLVE,
+                                                        .snr = 15,
+                                                        .seed = 1},
+                                    &err));
         for (uint32_t k = 0; k < SIGNALS; k++) {
             const scry_levy_gibbs opts = {.burn_in = 50, .sweeps = 780, .keep = KEEP, .seed = k};
             scry_levy_posterior gold;
@@ -351,7 +369,13 @@ static void operators_are_as_described(void **state)
     scry_error err = {0};
     scry_levy p;
     for (int kind = 0; kind < 4; kind++) {
-        assert_ok(scry_levy_problem(&p, N, &processes[0], (scry_levy_kind)kind, 25, 2, &err));
+        assert_ok(scry_levy_problem(&p,
+                                    &(scry_levy_params){.n = N,
+                                                        .increments = processes[0],
+                                                        .kind = (scry_levy_kind)kind,
+                                                        .snr = 25,
+                                                        .seed = 2},
+                                    &err));
         for (size_t j = 0; j < p.m; j++) {
             double sum = 0, square = 0, next = 0;
             for (size_t i = 0; i < N; i++) {
@@ -404,11 +428,26 @@ static void bad_numbers_are_named(void **state)
     opts.sweeps = 1;
     assert_fails(scry_levy_create(&P, 4, &processes[1], &opts, &err), SCRY_EINVAL);
     assert_null(P);
-    assert_fails(scry_levy_problem(&p, 4, &processes[1], SCRY_LEVY_IMPUTE, INFINITY, 0, &err),
+    assert_fails(scry_levy_problem(&p,
+                                   &(scry_levy_params){.n = 4,
+                                                       .increments = processes[1],
+                                                       .kind = SCRY_LEVY_IMPUTE,
+                                                       .snr = INFINITY,
+                                                       .seed = 0},
+                                   &err),
                  SCRY_EINVAL);
-    assert_fails(scry_levy_problem(&p, 0, &processes[1], SCRY_LEVY_IMPUTE, 25, 0, &err),
-                 SCRY_EINVAL);
-    assert_ok(scry_levy_problem(&p, 4, &processes[1], SCRY_LEVY_DENOISE, 25, 0, &err));
+    assert_fails(
+        scry_levy_problem(
+            &p,
+            &(scry_levy_params){
+                .n = 0, .increments = processes[1], .kind = SCRY_LEVY_IMPUTE, .snr = 25, .seed = 0},
+            &err),
+        SCRY_EINVAL);
+    assert_ok(scry_levy_problem(
+        &p,
+        &(scry_levy_params){
+            .n = 4, .increments = processes[1], .kind = SCRY_LEVY_DENOISE, .snr = 25, .seed = 0},
+        &err));
     assert_fails(
         scry_levy_condition(&gold, &p, y, &(scry_levy_gibbs){.burn_in = 1, .sweeps = 30}, &err),
         SCRY_EINVAL);

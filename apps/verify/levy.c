@@ -171,7 +171,12 @@ static scry_status bench_open(struct bench *b, const struct levy_process *row, s
     scry_levy_opts_init(&opts);
     opts.burn_in = DENOISE_BURN_IN;
     opts.sweeps = DENOISE_SWEEPS;
-    st = scry_levy_problem(&b->problem, LENGTH, &increments, kind, SNR, (uint64_t)settings->seed,
+    st = scry_levy_problem(&b->problem,
+                           &(scry_levy_params){.n = LENGTH,
+                                               .increments = increments,
+                                               .kind = kind,
+                                               .snr = SNR,
+                                               .seed = (uint64_t)settings->seed},
                            err);
     if (st == SCRY_OK) st = scry_levy_create(&b->prior, LENGTH, &increments, &opts, err);
     if (st == SCRY_OK) st = verify_levy_make_model(b, err);
