@@ -92,6 +92,14 @@ if [ -f apps/package/headers.cmake ]; then
         sed 's|$|:1: -- has SCRY_BEGIN and is not installed|' >>"$breaches"
 fi
 
+# What makes an object takes at most six arguments: more are named, in a struct.
+makes='create|make|open|load|init|problem|condition'
+for header in $(find $rooms -name '*.h'); do
+    tr '\n' ' ' <"$header" | grep -oE "scryi?_[a-z_]+_($makes)[a-z_]*\([^;()]*\);" |
+        awk -F, -v header="$header" 'NF > 6 {
+            sub(/\(.*/, ""); print header ":1: -- " $0 " takes more than six arguments" }'
+done >>"$breaches"
+
 grep -nE '^.{101}' $sources /dev/null | cut -c1-60 |
     sed 's|$|... -- longer than 100 columns|' >>"$breaches"
 grep -nP '\t' $sources /dev/null | sed 's|$| -- has a tab|' >>"$breaches"

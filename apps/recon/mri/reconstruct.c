@@ -335,7 +335,7 @@ static scry_status reconstruct_copy_slice(scry_mri_slice *out, const scry_scan *
         }
     for (size_t i = 0; !mask && i < scan->coils * n; i++)
         if (cabsf(data[i]) > 0) sampled[i % n] = 1;
-    return scry_mri_slice_take(out, scan, data, sampled, NULL, NULL, err);
+    return scry_mri_slice_take(out, scan, &(scry_mri_samples){.data = data, .mask = sampled}, err);
 }
 
 scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const unsigned char *mask,

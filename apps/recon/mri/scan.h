@@ -48,12 +48,18 @@ typedef struct scry_mri_slice {
     unsigned char *calibration_mask;
 } scry_mri_slice;
 
-/* Arrays of the scan's dims, all from scry_alloc, become the slice's, or are freed on failure.
- * calibration and its mask NULL: data serve for it. Data outside of the mask are set to 0.
+/* Arrays of the scan's dims, from scry_alloc. */
+typedef struct scry_mri_samples {
+    float complex *data;
+    unsigned char *mask;
+    float complex *calibration; /* and its mask; NULL: data serve for it */
+    unsigned char *calibration_mask;
+} scry_mri_samples;
+
+/* The arrays become the slice's, or are freed on failure. Data outside of the mask are set to 0.
  * errors  EINVAL: an array is missing, or nothing is sampled; ENOMEM */
-scry_status scry_mri_slice_take(scry_mri_slice *out, const scry_scan *scan, float complex *data,
-                                unsigned char *mask, float complex *calibration,
-                                unsigned char *calibration_mask, scry_error *err);
+scry_status scry_mri_slice_take(scry_mri_slice *out, const scry_scan *scan,
+                                const scry_mri_samples *samples, scry_error *err);
 void scry_mri_slice_free(scry_mri_slice *s); /* accepts a zeroed one */
 
 /* The 2-D problems of a slice: 1, or for volumes that are encoded along z one for each position of

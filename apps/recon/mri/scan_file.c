@@ -124,7 +124,8 @@ static scry_status read_slice(scry_mri_slice *out, scry_scan_file *f, size_t fra
         st = scry_kspace_read_calibration(f->reader, slice, calibration, calibration_mask, err);
     if (st == SCRY_OK) st = apply_mask(f, mask, n, err);
     if (st == SCRY_OK)
-        return scry_mri_slice_take(out, scan, data, mask, calibration, calibration_mask, err);
+        return scry_mri_slice_take(
+            out, scan, &(scry_mri_samples){data, mask, calibration, calibration_mask}, err);
     scry_free(data);
     scry_free(mask);
     scry_free(calibration);

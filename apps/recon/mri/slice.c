@@ -73,10 +73,11 @@ static scry_status open_readout(scry_mri_slice *s, const scry_scan *scan, scry_e
     return SCRY_OK;
 }
 
-scry_status scry_mri_slice_take(scry_mri_slice *out, const scry_scan *scan, float complex *data,
-                                unsigned char *mask, float complex *calibration,
-                                unsigned char *calibration_mask, scry_error *err)
+scry_status scry_mri_slice_take(scry_mri_slice *out, const scry_scan *scan,
+                                const scry_mri_samples *samples, scry_error *err)
 {
+    float complex *data = samples->data, *calibration = samples->calibration;
+    unsigned char *mask = samples->mask, *calibration_mask = samples->calibration_mask;
     scry_mri_slice s = {.coils = scan->coils,
                         .data = data,
                         .mask = mask,
