@@ -192,11 +192,12 @@ void report_item(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "forecast_bytes", result->work_bytes);
 }
 
-void report_file_end(report *r, const scry_tiff_written *written)
+void report_file_end(report *r, const scry_tiff_written *written, double flux_change)
 {
     scry_json *d = r->doc;
     scry_json_put_number(d, r->file, "clipped_fraction",
                          written->pixels ? (double)written->clipped / (double)written->pixels : 0);
+    scry_json_put_number(d, r->file, "flux_change_by_type", flux_change);
     scry_json_put_string(d, r->file, "type", scry_tiff_type_name(written->type));
     scry_json_put_number(d, r->file, "seconds", scry_clock() - r->file_began);
 }

@@ -19,7 +19,8 @@ scry_status report_begin(report *r, const char *command, const restore_settings 
 void report_file_begin(report *r, const char *in, const char *out);
 void report_item(report *r, size_t channel, size_t slice, size_t frame,
                  const scry_restore_result *result);
-void report_file_end(report *r, const scry_tiff_written *written);
+/* flux_change: by the sample type, relative */
+void report_file_end(report *r, const scry_tiff_written *written, double flux_change);
 void report_failure(report *r, const char *in, const scry_error *err);
 /* Adds time and memory: the document is whole. */
 const scry_json_node *report_finish(report *r);

@@ -194,6 +194,7 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     image_file file;
     restore_output out = {0};
     scry_tiff_written written = {0};
+    double flux_change = 0;
     scry_status st = image_file_open_series(&file, path, (size_t)run->settings->series, err);
     if (st != SCRY_OK) return st;
     const scry_tiff_info *info = &file.info;
@@ -217,10 +218,10 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     for (size_t k = 0; k < scry_image_stack_count(&stack); k++)
         if ((st = restore_image(run, &file, &out, &stack, k, y, err)) != SCRY_OK) goto done;
     program_hold(); /* all files of an input appear, or none */
-    st = restore_output_finish(&out, &written, &run->request.log, err);
+    st = restore_output_finish(&out, &written, &flux_change, &run->request.log, err);
     program_release();
     if (st != SCRY_OK) goto done;
-    report_file_end(&run->report, &written);
+    report_file_end(&run->report, &written, flux_change);
     if ((st = restore_page_file_end(&run->page, &written, err)) != SCRY_OK) goto done;
     log_diagnosis(run, path);
 done:

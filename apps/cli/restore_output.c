@@ -86,7 +86,7 @@ scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
 }
 
 scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
-                                  const scry_log *log, scry_error *err)
+                                  double *flux_change, const scry_log *log, scry_error *err)
 {
     scry_status st = SCRY_OK;
     scry_tiff_writer *w;
@@ -103,5 +103,5 @@ scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
     if (st != SCRY_OK) return st;
     result_file *mean = o->mean;
     o->mean = NULL;
-    return result_file_finish(mean, written, log, err);
+    return result_file_finish(mean, written, flux_change, log, err);
 }

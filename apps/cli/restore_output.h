@@ -37,7 +37,7 @@ scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
                                  scry_error *err);
 /* Maps first: the mean appears when all else is in place. */
 scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
-                                  const scry_log *log, scry_error *err);
+                                  double *flux_change, const scry_log *log, scry_error *err);
 void restore_output_abort(restore_output *o); /* removes what is not finished */
 
 #endif

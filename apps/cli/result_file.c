@@ -98,7 +98,7 @@ static double share(uint64_t part, uint64_t all)
     return all ? (double)part / (double)all : 0;
 }
 
-static double flux_change(const struct channel *c)
+static double change_of(const struct channel *c)
 {
     const double flux = fabs(c->flux);
     return flux > 0 ? c->change / flux : c->change != 0 ? INFINITY : 0;
@@ -107,7 +107,7 @@ static double flux_change(const struct channel *c)
 /* How far a channel is beyond what is allowed: 1 is the bound. */
 static double excess(const struct channel *c)
 {
-    return fmax(share(c->clipped, c->pixels) / CLIPPED_MAX, fabs(flux_change(c)) / FLUX_MAX);
+    return fmax(share(c->clipped, c->pixels) / CLIPPED_MAX, fabs(change_of(c)) / FLUX_MAX);
 }
 
 static const struct channel *worst_channel(const result_file *f)
@@ -129,17 +129,17 @@ static void log_type(const result_file *f, const struct channel *worst, const sc
                       "%s: written as float32: as %s, %.2g %% of the pixels%s would be clipped and "
                       "the flux change by %.2g %%; --type %s keeps the type",
                       f->path, type, 100 * share(worst->clipped, worst->pixels), where,
-                      100 * flux_change(worst), type);
+                      100 * change_of(worst), type);
     else
         scry_log_warn(log,
                       "%s: %.2g %% of the pixels%s are clipped to the range of %s, the flux "
                       "changes by %.2g %%; --type float32 keeps them",
                       f->path, 100 * share(worst->clipped, worst->pixels), where, type,
-                      100 * flux_change(worst));
+                      100 * change_of(worst));
 }
 
-scry_status result_file_finish(result_file *f, scry_tiff_written *written, const scry_log *log,
-                               scry_error *err)
+scry_status result_file_finish(result_file *f, scry_tiff_written *written, double *flux_change,
+                               const scry_log *log, scry_error *err)
 {
     const struct channel *worst = worst_channel(f);
     scry_tiff_writer *keep = f->writer, *other = f->wide;
@@ -148,6 +148,7 @@ scry_status result_file_finish(result_file *f, scry_tiff_written *written, const
         keep = f->wide;
         other = f->writer;
     }
+    *flux_change = keep == f->wide || holds_fractions(f->type) ? 0 : change_of(worst);
     f->writer = NULL;
     scry_tiff_abort(other);
     const scry_status st = scry_tiff_finish(keep, written, err);

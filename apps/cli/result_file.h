@@ -24,9 +24,11 @@ scry_status result_file_write(result_file *f, size_t c, size_t z, size_t t, cons
                               double flux, scry_error *err);
 
 /* Completes the file and frees f, whatever it returns. What was decided and why is logged, also how
- * much a type that was asked for clips. written may be NULL; errors of scry_tiff_finish. */
-scry_status result_file_finish(result_file *f, scry_tiff_written *written, const scry_log *log,
-                               scry_error *err);
+ * much a type that was asked for clips. written may be NULL. *flux_change: by how much the type
+ * changes the flux, relative to it, of the channel that it changes most. Errors of
+ * scry_tiff_finish. */
+scry_status result_file_finish(result_file *f, scry_tiff_written *written, double *flux_change,
+                               const scry_log *log, scry_error *err);
 
 /* Says before the work that pixels lie at the ends of their type, beyond which results may lie.
  *   low, high  pixels at the lowest and highest value of `type`, of `count` */

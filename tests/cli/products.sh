@@ -32,12 +32,19 @@ works "of filled holes" "$scry" inpaint camera.tif i.tif --mask truth.ome.tif \
 # ---- sample types ----
 works "a camera's type is kept" "$scry" info a.tif
 holds "as uint16" grep -q uint16 stdout
-works "few counts" "$scry" deblur dim.tif wide.tif $rl
+works "few counts" "$scry" deblur dim.tif wide.tif $rl --report wide.json
+flux() { # flux FILE LIMIT: the sample type changes it by less than that
+    tr ',' '\n' <"$1" | awk -F: -v limit="$2" '/flux_change_by_type/ { d = $2; seen = 1 }
+        END { exit !(seen && d < limit && d > -limit) }'
+}
+holds "and keep their flux" flux wide.json 0.005
 holds "are said to be written as float32" grep -q "wide.tif: written as float32: as uint16" stderr
 holds "and what may come was said before" grep -q "dim.tif: .* at 0 .* the ends of uint16" stderr
 works "float32" "$scry" info wide.tif
 holds "they are" grep -q float32 stdout
-works "a type that is asked for" "$scry" deblur dim.tif kept.tif $rl --type uint16
+works "a type that is asked for" "$scry" deblur dim.tif kept.tif $rl --type uint16 \
+    --report kept.json
+holds "changes it" test "$(flux kept.json 0.005 && echo no)" = ""
 holds "wins, and its cost is told" grep -q "kept.tif: .* the flux changes by" stderr
 works "uint16" "$scry" info kept.tif
 holds "it is" grep -q uint16 stdout

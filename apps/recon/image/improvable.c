@@ -2,6 +2,7 @@
 
 #include "apps/recon/image/pose_impl.h"
 #include "apps/recon/image/residual.h"
+#include "apps/recon/image/smooth_impl.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/blur.h"
@@ -30,44 +31,6 @@ enum { WIDTHS = sizeof detail_widths / sizeof *detail_widths };
 #define MISFIT_LEAST 0.1
 #define MISFIT_ERRORS 3.0
 enum { BLOCK = 16, SIDE = 256, SIDE_MIN = 64, VOXELS = 1 << 18 };
-
-/* ---- smoothing ---- */
-
-/* One pass over lines of n values, `along` apart, of which there are `lines`, `across` apart. */
-static void smooth_lines(float *out, const float *in, size_t n, size_t along, size_t lines,
-                         size_t across, const double *kernel, size_t reach)
-{
-#pragma omp parallel for schedule(static)
-    for (size_t line = 0; line < lines; line++)
-        for (size_t i = 0; i < n; i++) {
-            double sum = 0, weight = 0;
-            const size_t low = i > reach ? i - reach : 0;
-            const size_t high = i + reach < n ? i + reach : n - 1;
-            for (size_t j = low; j <= high; j++) {
-                const double w = kernel[j > i ? j - i : i - j];
-                sum += w * (double)in[line * across + j * along];
-                weight += w;
-            }
-            out[line * across + i * along] = (float)(sum / weight);
-        }
-}
-
-/* Gaussian of sd `width` px over the planes of an image; at borders the mean of what is inside.
- * scratch holds a plane. out may alias in. */
-static void smooth(float *out, const float *in, size_t planes, size_t ny, size_t nx, double width,
-                   float *scratch)
-{
-    enum { REACH_MAX = 64 };
-    double kernel[REACH_MAX + 1];
-    size_t reach = (size_t)ceil(3.5 * width);
-    if (reach > REACH_MAX) reach = REACH_MAX;
-    for (size_t k = 0; k <= reach; k++)
-        kernel[k] = exp(-(double)(k * k) / (2 * width * width));
-    for (size_t z = 0; z < planes; z++) {
-        smooth_lines(scratch, in + z * ny * nx, nx, 1, ny, nx, kernel, reach);
-        smooth_lines(out + z * ny * nx, scratch, ny, nx, nx, 1, kernel, reach);
-    }
-}
 
 /* ---- structure ---- */
 
@@ -113,7 +76,7 @@ static scry_status subject_take(struct subject *s, const scry_image *image,
     const scry_status st = scry_known_mirror(s->pixels, s->known, space, err);
     if (st != SCRY_OK) return st;
     /* the variance belongs to the noiseless value, of which a local mean is nearly free of noise */
-    smooth(s->brightness, s->pixels, s->planes, s->ny, s->nx, 1.5, s->scratch);
+    scryi_image_smooth(s->brightness, s->pixels, s->planes, s->ny, s->nx, 1.5, s->scratch);
     for (size_t i = 0; i < s->n; i++)
         s->variance[i] = (float)scry_noise_variance(noise, (double)s->brightness[i]);
     return SCRY_OK;
@@ -133,7 +96,7 @@ static scry_status split_light(struct subject *s, double share, uint64_t seed, u
 static void take_off_shading(float *pixels, const struct subject *s)
 {
     float *wide = s->scratch + s->n;
-    smooth(wide, pixels, s->planes, s->ny, s->nx, SHADING, s->scratch);
+    scryi_image_smooth(wide, pixels, s->planes, s->ny, s->nx, SHADING, s->scratch);
     scry_axpy(pixels, -1, wide, s->n);
 }
 
@@ -148,7 +111,7 @@ static scry_status find_detail(scry_improvement *out, struct subject *s, uint64_
     out->detail = -INFINITY;
     for (size_t w = 0; w < WIDTHS; w++) {
         double sum = 0, squares = 0;
-        smooth(a, s->seen, s->planes, s->ny, s->nx, detail_widths[w], s->scratch);
+        scryi_image_smooth(a, s->seen, s->planes, s->ny, s->nx, detail_widths[w], s->scratch);
         for (size_t i = 0; i < s->n; i++) {
             if (!s->known[i] || !(s->variance[i] > 0)) continue;
             sum += (double)a[i] * s->held[i] / s->variance[i];
