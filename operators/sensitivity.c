@@ -31,6 +31,30 @@ static size_t *sensitivity_integral(const unsigned char *mask, size_t ny, size_t
     return sum;
 }
 
+/* The largest full block around the centre of at most max_y x max_x; whether each side has min. */
+static bool largest_block(size_t *cy, size_t *cx, const size_t *sum, size_t ny, size_t nx,
+                          size_t max_y, size_t max_x, size_t min)
+{
+    size_t width = max_x;
+    bool enough = false;
+    *cy = *cx = 0;
+    /* A taller block is never wider: one walk along the border of what is full. */
+    for (size_t y = 1; y <= max_y && width; y++) {
+        while (width &&
+               block_sum(sum, nx, ny / 2 - y / 2, nx / 2 - width / 2, y, width) != y * width)
+            width--;
+        const bool fits = y >= min && width >= min;
+        if (width && fits >= enough && (y * width >= *cy * *cx || fits > enough)) {
+            *cy = y;
+            *cx = width;
+            enough = fits;
+        }
+    }
+    return enough;
+}
+
+enum { AUTO_LINES = 64 };
+
 scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
                                     size_t nx, size_t limit, size_t min, scry_error *err)
 {
@@ -38,30 +62,22 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
     *cy = *cx = 0;
     size_t *sum = sensitivity_integral(mask, ny, nx);
     if (!sum) return SCRY_FAIL(err, SCRY_ENOMEM, "sampling mask of %zu x %zu", ny, nx);
-    const size_t max_y = limit && limit < ny ? limit : ny;
-    const size_t max_x = limit && limit < nx ? limit : nx;
-    size_t best_y = 0, best_x = 0, width = max_x;
-    bool enough = false;
-    /* A taller block is never wider: one walk along the border of what is full. */
-    for (size_t y = 1; y <= max_y && width; y++) {
-        while (width &&
-               block_sum(sum, nx, ny / 2 - y / 2, nx / 2 - width / 2, y, width) != y * width)
-            width--;
-        const bool fits = y >= min && width >= min;
-        if (width && fits >= enough && (y * width >= best_y * best_x || fits > enough)) {
-            best_y = y;
-            best_x = width;
-            enough = fits;
-        }
-    }
+    const bool automatic = limit == SCRY_CALIBRATION_AUTO;
+    const size_t most = automatic ? AUTO_LINES : limit ? limit : ny > nx ? ny : nx;
+    const bool enough =
+        largest_block(cy, cx, sum, ny, nx, most < ny ? most : ny, most < nx ? most : nx, min);
+    const size_t y0 = ny / 2 - *cy / 2, x0 = nx / 2 - *cx / 2;
+    if (automatic && enough && *cy < AUTO_LINES && block_sum(sum, nx, y0, 0, *cy, nx) == *cy * nx)
+        *cx = nx;
+    else if (automatic && enough && *cx < AUTO_LINES &&
+             block_sum(sum, nx, 0, x0, ny, *cx) == ny * *cx)
+        *cy = ny;
     scry_free(sum);
-    *cy = best_y;
-    *cx = best_x;
     if (!enough)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "the centre of k-space is not fully sampled: found %zu x %zu lines, at "
                          "least %zu x %zu are needed",
-                         best_y, best_x, min, min);
+                         *cy, *cx, min, min);
     return SCRY_OK;
 }
 

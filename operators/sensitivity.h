@@ -15,8 +15,12 @@ SCRY_BEGIN
 /* Coil sensitivities from the fully sampled middle of k-space. */
 
 /* The largest fully sampled block around the centre of a mask (y, x): *cy, *cx lines, at most
- * `limit` along each axis (0: no limit). EINVAL: less than `min` along an axis: "the centre of
+ * `limit` along each axis (0: no limit). SCRY_CALIBRATION_AUTO: at most 64, and all of a readout
+ * that is complete beside it. Of 128 x 128 samples of 16 coils, R 4 with a middle of 10 lines, 24,
+ * 48, 64 and 128 along the readout give a wavelet reconstruction of 27.9, 31.4, 31.5 and 31.6 dB
+ * (tests/bench/mri_quality.py). EINVAL: less than `min` along an axis: "the centre of
  * k-space is not fully sampled: found 0 x 0 ...". */
+#define SCRY_CALIBRATION_AUTO ((size_t)-1)
 scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char *mask, size_t ny,
                                     size_t nx, size_t limit, size_t min, scry_error *err);
 

@@ -336,6 +336,34 @@ static void agrees_with_bart(void **state)
     scry_free(s);
 }
 
+/* All of a readout that is complete, beside at most 64 lines; of a full scan 64 each way. */
+static void calibration_takes_complete_readouts(void **state)
+{
+    (void)state;
+    enum { H = 100, W = 90 };
+    scry_error err = {0};
+    static unsigned char mask[H * W];
+    size_t cy, cx;
+    memset(mask, 1, sizeof mask);
+    assert_ok(scry_calibration_region(&cy, &cx, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_int_equal(cy, 64);
+    assert_int_equal(cx, 64);
+    for (int i = 0; i < H * W; i++)
+        mask[i] = abs(i % W - W / 2) <= 4;
+    assert_ok(scry_calibration_region(&cy, &cx, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_int_equal(cy, H);
+    assert_int_equal(cx, 9);
+    for (int i = 0; i < H * W; i++)
+        mask[i] = abs(i / W - H / 2) <= 4;
+    assert_ok(scry_calibration_region(&cy, &cx, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_int_equal(cy, 9);
+    assert_int_equal(cx, W);
+    mask[H / 2 * W + 3] = 0; /* a readout with a hole is not complete */
+    assert_ok(scry_calibration_region(&cy, &cx, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_int_equal(cy, 9);
+    assert_int_equal(cx, 64);
+}
+
 static void calibration_region_is_the_middle(void **state)
 {
     (void)state;
@@ -460,6 +488,7 @@ int main(void)
         cmocka_unit_test(two_sets_hold_a_wrapped_object),
         cmocka_unit_test(low_resolution_maps_point_the_same_way),
         cmocka_unit_test(calibration_region_is_the_middle),
+        cmocka_unit_test(calibration_takes_complete_readouts),
         cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(words_its_failures),
         cmocka_unit_test(refusals_leak_nothing),

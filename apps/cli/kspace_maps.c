@@ -132,7 +132,8 @@ static scry_status kspace_maps_solve(struct maps *m, scry_error *err)
     o.sets = m->sets;
     scry_status st = remove_oversampling(m, err);
     if (st != SCRY_OK) return st;
-    st = scry_calibration_region(&cy, &cx, m->mask, m->ny, m->nx, (size_t)m->s->acs, 6, err);
+    st = scry_calibration_region(&cy, &cx, m->mask, m->ny, m->nx,
+                                 m->s->acs ? (size_t)m->s->acs : SCRY_CALIBRATION_AUTO, 6, err);
     if (st != SCRY_OK) return st;
     o.kernel = scry_mri_kernel(o.kernel, cy, cx);
     crop(m->calibration, cy, cx, m->data, coils, m->ny, m->nx);
@@ -206,7 +207,7 @@ static int kspace_maps_check(const cli_command *self, struct settings *s, const 
         return cli_usage(self, "%s: maps are written as name.cfl (and name.hdr)", out);
     if (s->sets < 1 || s->sets > 8)
         return cli_usage(self, "--sets %lld, expected 1 to 8", (long long)s->sets);
-    if (s->acs < 6 || s->acs > 4096)
+    if (s->acs && (s->acs < 6 || s->acs > 4096))
         return cli_usage(self, "--acs %lld, expected 6 to 4096", (long long)s->acs);
     if (!(s->crop >= 0 && s->crop < 1))
         return cli_usage(self, "--crop %g, expected 0 <= crop < 1", s->crop);
@@ -219,14 +220,16 @@ static int kspace_maps_run(const cli_command *self, int argc, char **argv)
 {
     scry_espirit_opts o;
     scry_espirit_opts_init(&o);
-    struct settings s = {.method = "espirit", .sets = 1, .acs = 24, .crop = o.crop};
+    struct settings s = {.method = "espirit", .sets = 1, .crop = o.crop};
     const cli_option options[] = {
         {"method", CLI_TEXT, &s.method, "espirit|lowres",
          "from calibration matrices, or from the images of the middle of k-space [espirit]"},
         {"sets", CLI_INTEGER, &s.sets, "N", "maps of each coil: 2 where the object wraps"},
         {"soft", CLI_FLAG, &s.soft, NULL, "let maps fade at the edge of the object"},
         {"crop", CLI_REAL, &s.crop, "X", "maps are 0 where the eigenvalue is below (0.8)"},
-        {"acs", CLI_INTEGER, &s.acs, "N", "at most so many lines of the middle (24)"},
+        {"acs", CLI_INTEGER, &s.acs, "N",
+         "samples of the middle, at most so many along each axis (64, and "
+         "all of a complete readout)"},
         {"oversampling", CLI_REAL, &s.oversampling, "F",
          "of the readout, where the file does not say (as scry mri)"},
         {"transformed", CLI_TEXT, &s.transformed, "read",

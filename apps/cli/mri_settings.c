@@ -15,7 +15,6 @@ void mri_settings_init(mri_settings *s)
                         .output.region = 16,
                         .samples = 16,
                         .sets = 1,
-                        .acs = 24,
                         .crop = NAN,
                         .gain = 0.75};
 }
@@ -34,7 +33,8 @@ void mri_options(cli_option *table, mri_settings *s)
          "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
         {"sets", CLI_INTEGER, &s->sets, "N", "sets of ESPIRiT maps; classical methods only [1]"},
         {"acs", CLI_INTEGER, &s->acs, "N",
-         "lines of the middle that maps are made from, at most [24]"},
+         "samples of the middle that maps are made from, at most so many along each axis [64, and "
+         "all of a complete readout]"},
         {"crop", CLI_REAL, &s->crop, "X",
          "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
         {"soft", CLI_FLAG, &s->soft, NULL, "fade ESPIRiT maps out in place of cutting them off"},
@@ -101,12 +101,13 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
     const struct {
         const char *name;
         double value, low, high;
-    } range[] = {{"samples", (double)s->samples, 1, 4096}, {"threads", (double)s->threads, 0, 1024},
-                 {"sets", (double)s->sets, 1, 8},          {"acs", (double)s->acs, 6, 4096},
-                 {"coils", (double)s->coils, 0, 4096},     {"crop", s->crop, 0, 1},
-                 {"holdout", s->holdout, 0, 0.5},          {"gain", s->gain, 0.05, 4},
-                 {"phase-width", s->phase_width, 0, 1000}, {"imaginary", s->imaginary, 0, 10},
-                 {"oversampling", s->oversampling, 0, 64}, {"seed", (double)s->seed, 0, 9e15}};
+    } range[] = {
+        {"samples", (double)s->samples, 1, 4096}, {"threads", (double)s->threads, 0, 1024},
+        {"sets", (double)s->sets, 1, 8},          {"acs", s->acs ? (double)s->acs : 64, 6, 4096},
+        {"coils", (double)s->coils, 0, 4096},     {"crop", s->crop, 0, 1},
+        {"holdout", s->holdout, 0, 0.5},          {"gain", s->gain, 0.05, 4},
+        {"phase-width", s->phase_width, 0, 1000}, {"imaginary", s->imaginary, 0, 10},
+        {"oversampling", s->oversampling, 0, 64}, {"seed", (double)s->seed, 0, 9e15}};
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (range[i].value < range[i].low || range[i].value > range[i].high)
             return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,

@@ -2,12 +2,13 @@
 """Reconstructions of real, fully sampled k-space that is undersampled in retrospect.
 
     mri_quality.py SCRY KSPACE [--out FOLDER] [--case brain4,head8] [--method dds,wavelet]
-                   [--samples 8] [--sweep] [-- options of scry mri]
+                   [--samples 8] [--maps scan|full] [--sweep] [-- options of scry mri]
 
 KSPACE holds pulseq_brain_16ch_128x128.cfl and larson_brain_sag_T1_1ch_256x256.cfl. Protocol: every
-R-th line along the first axis and a centre of round(N c) lines from (N - n + 1) / 2; coil maps of
-the full data, which also make the reference (BART's ecalib -m1 -r24 where it is installed, else
-`scry kspace maps`). PSNR and SSIM (7 x 7, uniform) of the magnitude after least-squares scaling, on
+R-th line along the first axis and a centre of round(N c) lines from (N - n + 1) / 2. Coil maps
+come from the undersampled scan itself, as everyone must; with --maps full from the full data, which
+no scan has. Those make the reference (BART's ecalib -m1 -r24 where it is installed, else `scry
+kspace maps`). PSNR and SSIM (7 x 7, uniform) of the magnitude after least-squares scaling, on
 the support of the maps, range the maximum of the reference there; NMSE likewise. "90 %" is the
 share of that support where the reference is in the 90 % interval of a new draw, given the mean and
 the sd of so many chains (Student's law); the reference has noise of its own. --sweep gives the
@@ -97,7 +98,7 @@ def interval(chains):
     return student.ppf(0.95, chains - 1) * np.sqrt(1 + 1 / chains)
 
 
-def prepare(case, scry, kspace, folder):
+def prepare(case, scry, kspace, folder, maps_of):
     name, r, c = CASES[case]
     full = read_cfl(os.path.join(kspace, name)).squeeze()
     full = full[None] if full.ndim == 2 else full
@@ -122,13 +123,15 @@ def prepare(case, scry, kspace, folder):
         "reference": (maps.conj() * image_of(full)).sum(0),
         "support": (np.abs(maps) ** 2).sum(0) > 0.5,
         "folder": work,
+        "full": coils == 1 or maps_of == "full",
     }
 
 
 def run(scry, problem, method, extra, samples):
     out = problem["folder"] + "_" + method
-    command = [scry, "mri", problem["k"], out + ".cfl", "--maps", problem["maps"]]
-    command += ["--method", method]
+    command = [scry, "mri", problem["k"], out + ".cfl", "--method", method]
+    if problem["full"]:
+        command += ["--maps", problem["maps"]]
     command += ["--force", "--quiet", "--report", out + ".json", "--seed", "1"] + extra
     if samples:
         command += ["--samples", str(samples)]
@@ -178,6 +181,7 @@ def main():
     p.add_argument("--case", default=",".join(CASES))
     p.add_argument("--method", default="zero-filled,cg-sense,tv,wavelet,dds,diffpir,jfps")
     p.add_argument("--samples", type=int, default=8)
+    p.add_argument("--maps", choices=("scan", "full"), default="scan")
     p.add_argument("--sweep", action="store_true")
     a = p.parse_args(own)
     folder = a.out or tempfile.mkdtemp(prefix="mri_quality_")
@@ -186,7 +190,7 @@ def main():
     print(f"{'case':8} {'method':12} {'PSNR dB':>8} {'SSIM':>6} {'NMSE':>9} {'chi2':>6} "
           f"{'90 %':>6} {'s':>6}")
     for case in a.case.split(","):
-        problem = prepare(case, a.scry, a.kspace, folder)
+        problem = prepare(case, a.scry, a.kspace, folder, a.maps)
         for method in a.method.split(","):
             posterior = method not in ("zero-filled", "cg-sense", "wavelet", "tv")
             tries = [[]]

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DEFAULT_ACS = 24, MIN_ACS = 6 }; /* lines that coil maps are made from */
+enum { MIN_ACS = 6 }; /* lines that coil maps are made from */
 
 void scryi_plane_free(struct scryi_plane *p)
 {
@@ -78,7 +78,8 @@ static scry_status calibration_block(float complex **block, size_t *cy, size_t *
     if (back) st = scry_fourier_transform(calibration, p->coils, p->ny, p->nx, back, false, err);
     if (st == SCRY_OK)
         st = scry_calibration_region(cy, cx, mask, p->ny, p->nx,
-                                     r->request->acs ? r->request->acs : DEFAULT_ACS, MIN_ACS, err);
+                                     r->request->acs ? r->request->acs : SCRY_CALIBRATION_AUTO,
+                                     MIN_ACS, err);
     if (st != SCRY_OK) return st;
     *block = scry_alloc(p->coils * *cy * *cx, sizeof **block);
     if (!*block) return SCRY_FAIL(err, SCRY_ENOMEM, "calibration block");

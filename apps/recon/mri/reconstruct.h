@@ -42,7 +42,8 @@ typedef enum scry_coil_noise {
 typedef struct scry_mri_request {
     scry_coil_maps coil_maps; /* where the caller has no maps */
     size_t sets;              /* of ESPIRiT maps; 0: 1. More than one: classical methods only */
-    size_t acs;               /* lines of the middle that maps are made from, at most; 0: 24 */
+    size_t acs;               /* lines of the middle that maps are made from, at most; 0: 64, and
+                                 all of a readout that is complete */
     double crop;              /* eigenvalue below which ESPIRiT takes a pixel for empty; 0: 0.8;
                                  negative: none is empty */
     bool soft;                /* fade maps out in place of cutting them off */
