@@ -56,6 +56,8 @@ static scry_status ascent_plan(scry_solver **out, const scry_problem *problem,
     const size_t head = scry_align_up(sizeof(struct ascent) + 2 * n * sizeof(float));
     const double unit = scry_likelihood_noise(L)->sigma / scry_likelihood_map(L).scale;
     double norm2 = 1;
+    if (!scry_likelihood_is_gaussian(L))
+        return SCRY_FAIL(err, SCRY_EUNSUP, "ascent is for Gaussian noise");
     const scry_status st = scry_op_norm2(scry_likelihood_op(L), &norm2, 1e-3, err);
     if (st != SCRY_OK) return st;
     struct ascent *M = scry_alloc(1, head + scry_likelihood_work_bytes(L));
@@ -85,7 +87,7 @@ int main(void)
                                     .noise.sigma = 1e-3,
                                     .options = &options};
     scry_restore_result result = {0};
-    scry_fidelity before = {0}, after = {0};
+    scry_fidelity after = {0};
     scry_error err = {0};
     scry_options_init(&options, &ascent);
     scry_status st = scry_method_register(&ascent, &err);
@@ -94,10 +96,9 @@ int main(void)
     for (size_t i = 1; i < N - 1; i++)
         y[i] = psf[0] * truth[i - 1] + psf[1] * truth[i] + psf[2] * truth[i + 1];
     if (st == SCRY_OK) st = scry_restore(&result, &image, &request, NULL, NULL, &err);
-    if (st == SCRY_OK) st = scry_fidelity_measure(&before, y, truth, NULL, N, 1, &err);
     if (st == SCRY_OK) st = scry_fidelity_measure(&after, result.mean, truth, NULL, N, 1, &err);
     scry_restore_result_free(&result);
     if (st != SCRY_OK) return fprintf(stderr, "%s: %s\n", err.where, err.text), 1;
-    printf("blurred %.1f dB, restored %.1f dB\n", before.psnr, after.psnr);
+    printf("restored %.1f dB\n", after.psnr); /* blurred: 33.5 */
     return 0;
 }
