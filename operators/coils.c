@@ -1,6 +1,7 @@
 #include "operators/coils.h"
 #include "operators/hermitian_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 
@@ -118,7 +119,7 @@ static scry_status outer_samples(float complex **out, size_t *count, const float
 static void coils_distances(float *d2, const float complex *x, const double complex *L,
                             size_t coils, size_t n, double complex *z)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !scry_cancelled(); i++) {
         double sum = 0;
         for (size_t a = 0; a < coils; a++) {
             double complex s = x[a * n + i];
@@ -160,6 +161,8 @@ static scry_status coils_concentrate(double complex *psi, struct trimmed *t, dou
     const size_t bad = scryi_cholesky(t->L, psi, t->coils);
     if (bad < t->coils) return dead_coil(bad, creal(psi[bad * (t->coils + 1)]), err);
     coils_distances(t->d2, t->x, t->L, t->coils, t->n, t->z);
+    const scry_status st = scry_cancel_check(err);
+    if (st != SCRY_OK) return st;
     if (isnan(limit)) limit = scry_quantile(t->d2, t->n, share, t->scratch);
     size_t count = 0;
     for (size_t i = 0; i < t->n; i++)
@@ -254,7 +257,7 @@ scry_status scry_whiten(float complex *data, const double complex *psi, size_t c
         return dead_coil(bad, creal(psi[bad * (coils + 1)]), err);
     }
     /* Forward substitution, a block of samples at a time so that all coils of it stay in cache. */
-    for (size_t from = 0; from < n; from += BLOCK) {
+    for (size_t from = 0; from < n && !scry_cancelled(); from += BLOCK) {
         const size_t count = n - from < BLOCK ? n - from : BLOCK;
         for (size_t a = 0; a < coils; a++) {
             float complex *row = data + a * n + from;
@@ -266,7 +269,7 @@ scry_status scry_whiten(float complex *data, const double complex *psi, size_t c
         }
     }
     scry_free(L);
-    return SCRY_OK;
+    return scry_cancel_check(err);
 }
 
 scry_status scry_compression(float complex *matrix, double *energy, size_t keep,

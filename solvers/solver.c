@@ -39,7 +39,8 @@ scry_status scry_solver_plan(scry_solver **out, const scry_problem *problem,
 {
     if (SCRY_MISSING_OUT(err, out, problem, options)) return SCRY_EINVAL;
     if (SCRY_MISSING(err, options->method)) return SCRY_EINVAL;
-    scry_status st;
+    scry_status st = scry_cancel_check(err); /* a plan may fill gigabytes */
+    if (st != SCRY_OK) return st;
     const struct scry_method *method = options->method;
     const bool unconditional = method->kind == SCRY_UNCONDITIONAL;
     const char *missing = scry_method_missing(method, problem);

@@ -5,6 +5,7 @@
 #include "lib/rng.h"
 #include "lib/sha256.h"
 #include "lib/stats/noise_identify.h"
+#include "operators/coils.h"
 #include "operators/defects.h"
 #include "operators/identity.h"
 #include "operators/psf_width.h"
@@ -142,6 +143,7 @@ static void long_loops_look_at_it(void **state)
     assert_fails(scry_defects_find(known, &defects, y, &space, NULL, &err), SCRY_ESTOP);
     assert_fails(scry_psf_width_estimate(&width, y, &space, psf, &ps, white, NULL, &err),
                  SCRY_ESTOP);
+    assert_fails(scry_whiten((float complex *)y, &(double complex){1}, 1, N / 2, &err), SCRY_ESTOP);
     assert_fails(scry_sha256_file("CMakeLists.txt", hex, &err), SCRY_ESTOP);
     scry_cancel_clear();
     assert_ok(scry_noise_identify(&noise, y, NULL, 1, SIDE, SIDE, NULL, &err));

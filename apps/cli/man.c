@@ -127,7 +127,8 @@ static void man_statuses(FILE *to)
     fputs(".TP\n.B 0\nDone.\n"
           ".TP\n.B 1\nFailed; standard error says why.\n"
           ".TP\n.B 2\nThe command line is wrong; standard error says where.\n"
-          ".TP\n.BR 130 ,\\~ 143\nStopped by Ctrl\\-C or by another signal.\n",
+          ".TP\n.BR 130 ,\\~ 143\nStopped by Ctrl\\-C, or by another signal (128 and its number).\n"
+          "What is finished is kept.\nA second Ctrl\\-C stops at once.\n",
           to);
 }
 

@@ -1,6 +1,7 @@
 #include "apps/cli/train_files.h"
 
 #include "apps/cli/image_file.h"
+#include "lib/cancel.h"
 #include "lib/io/hdf5.h"
 #include "lib/io/nifti.h"
 #include "lib/io/npy.h"
@@ -45,7 +46,7 @@ static scry_status add_plane(const train_collector *c, const char *name, const f
     scry_image_report report;
     const scry_status st =
         scry_image_set_add(c->set, &report, pixels, ny, nx, class, held_out, &own);
-    if (st == SCRY_ENOMEM) {
+    if (st == SCRY_ENOMEM || st == SCRY_ESTOP) {
         if (err) *err = own;
         return st;
     }
@@ -255,6 +256,8 @@ static scry_status add_file(const train_collector *c, const char *path, bool tol
                    {".npy", add_arrays},  {".npz", add_arrays},   {".h5", add_hdf5},
                    {".hdf5", add_hdf5},   {".nii", add_nifti},    {".nii.gz", add_nifti}};
     char class[64];
+    const scry_status st = scry_cancel_check(err);
+    if (st != SCRY_OK) return st;
     class_of(class, sizeof class, c, path);
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (ends(path, formats[i].ending)) {

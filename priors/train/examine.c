@@ -1,5 +1,6 @@
 #include "priors/train/image_set_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/sort.h"
 #include "lib/stats/noise.h"
@@ -102,7 +103,7 @@ scry_status scryi_picture_examine(scry_image_report *report, float *pixels, size
     if (st != SCRY_OK) return st;
     float *work = scry_alloc(*ny * *nx, sizeof *work);
     if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu x %zu pixels", *ny, *nx);
-    for (;;) {
+    while ((st = scry_cancel_check(err)) == SCRY_OK) {
         report->noise = noise_of(pixels, *ny, *nx);
         report->detail = detail_of(work, pixels, *ny, *nx, report->noise);
         size_t f = 1;
@@ -119,6 +120,7 @@ scry_status scryi_picture_examine(scry_image_report *report, float *pixels, size
         report->factor *= f;
     }
     scry_free(work);
+    if (st != SCRY_OK) return st;
     if (report->noise > NOISE_BORNE && clean) report->weight = NOISE_BORNE / report->noise;
     return report->factor > 1 ? scryi_picture_scale(pixels, *ny * *nx, err) : SCRY_OK;
 }

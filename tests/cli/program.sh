@@ -110,6 +110,11 @@ nothing_left "who asks for time" file
 holds "too large a file: status" test $? = 153
 holds "too large a file: said" grep -q 'large.tif.*File too large' stderr
 nothing_left "too large a file" large
+(ulimit -f 8; trap '' XFSZ; exec "$scry" deblur in.tif large.tif --psf gaussian:sigma=1 --method \
+    wiener --type float64 --quiet >stdout 2>stderr)
+holds "too large a file, SIGXFSZ ignored: status" test $? = 1
+holds "too large a file, SIGXFSZ ignored: said" grep -q 'large.tif.*File too large' stderr
+nothing_left "too large a file, SIGXFSZ ignored" large
 
 # ---- what dead processes left ----
 begin "$scry" deblur in.tif killed.tif $long

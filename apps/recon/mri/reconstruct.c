@@ -194,7 +194,7 @@ static scry_status measure_noise(scry_reconstructor *r, const scry_mri_slice *sl
         return SCRY_FAIL(err, SCRY_EINVAL, "%s holds no noise scan, expected one for --noise scan",
                          reconstruct_name_of(r));
     scry_status st = estimate_covariance(r, &from, slice, &why);
-    if (st != SCRY_OK && st != SCRY_ENOMEM && choice == SCRY_COIL_NOISE_AUTO &&
+    if (st != SCRY_OK && st != SCRY_ENOMEM && st != SCRY_ESTOP && choice == SCRY_COIL_NOISE_AUTO &&
         r->options.method->kind == SCRY_CLASSICAL) {
         scry_log_warn(log, "%s: coils are left as they are: %s", reconstruct_name_of(r), why.text);
         scry_free(r->psi);
