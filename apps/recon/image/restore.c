@@ -27,6 +27,7 @@ struct scry_restorer {
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
     bool treated;       /* an image was asked what was done to it */
+    bool altered;       /* and was filtered, resampled or compressed */
     bool nonlinear;     /* and was median-filtered, by a large median */
     size_t chains;
     scry_output_maps maps;
@@ -392,6 +393,14 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const
     return st;
 }
 
+static bool saturates(const scry_image *image)
+{
+    const size_t n = scry_space_count(&image->space);
+    for (size_t i = 0; i < n && image->saturation > 0; i++)
+        if (image->pixels[i] >= image->saturation) return true;
+    return false;
+}
+
 /* The width of the PSF, before anything else is done with it: that of the channel, asked of its
  * first image. What is judged or run from here on keeps it. */
 static scry_status settle_width(scry_restore_result *out, scry_restorer *r, const scry_image *image,
@@ -404,7 +413,9 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     scry_noise noise;
     scry_status st = SCRY_OK;
     if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
-    if (psf->request.treatment.name) return SCRY_OK; /* its noise hides how the spectrum ends */
+    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || saturates(image)))
+        return SCRY_OK; /* what filters, JPEG and cut peaks leave at the end of the spectrum is no
+                           structure: a right PSF would be called too wide */
     psf->request.width = r->given_width;
     if (!fit || !image->number) {
         unsigned char *known = scry_alloc(n, 1);
@@ -444,6 +455,7 @@ static scry_status settle_treatment(scry_restorer *r, const scry_image *image, s
     if (st == SCRY_EINVAL || st == SCRY_ESHAPE) return SCRY_OK; /* what can be told is told later */
     if (st != SCRY_OK) return st;
     const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
+    r->altered = (model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS)) != 0;
     r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) && model.treatment.size > MEDIAN_SMALL;
     psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
     q->psf.treatment = psf->request.treatment;
