@@ -309,7 +309,8 @@ bool scry_json_is_array(const scry_json_node *node)
 
 const char *scry_json_print(const scry_json_node *node, char *buf, size_t size)
 {
-    if (cJSON_IsString(node)) return node->valuestring;
+    /* whole numbers are kept as they are written, since doubles end at 2^53 */
+    if (cJSON_IsString(node) || cJSON_IsRaw(node)) return node->valuestring;
     if (cJSON_IsBool(node)) return cJSON_IsTrue(node) ? "yes" : "no";
     if (cJSON_IsNull(node)) return "-";
     const double v = cJSON_IsNumber(node) ? node->valuedouble : NAN;

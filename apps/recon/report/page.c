@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LISTED = 12, LINES = 400 };
+enum { LISTED = 12, LINES = 400, INDENT = 16 };
 
 struct scry_page {
     scry_html *body, *warnings, *notes;
@@ -86,53 +86,83 @@ void scry_page_fact(scry_html *to, const char *term, const char *fmt, ...)
     scry_html_markup(to, "</td></tr>\n");
 }
 
-/* "gain_e_per_adu" with blanks. */
-static void write_key(scry_html *to, const char *key)
+/* "gain_e_per_adu" with blanks; number 0: of no list. */
+static void write_key(scry_html *to, const char *key, size_t depth, size_t number)
 {
     char text[128];
     snprintf(text, sizeof text, "%s", key ? key : "");
     for (char *c = text; *c; c++)
         if (*c == '_') *c = ' ';
+    scry_html_markupf(to, "<th style=\"padding-left:%zupx\">", INDENT * depth);
     scry_html_text(to, text);
+    if (number) scry_html_markupf(to, " %zu", number);
+    scry_html_markup(to, "</th>");
 }
 
-static void write_value(scry_html *to, const scry_json_node *node);
+static void write_members(scry_html *to, const scry_json_node *object, size_t depth);
 
-static void write_list(scry_html *to, const scry_json_node *list)
+/* An object has a row for its name, and its members below it, further to the right. */
+static void write_object(scry_html *to, const scry_json_node *object, const char *key, size_t depth,
+                         size_t number)
 {
-    size_t shown = 0;
-    for (const scry_json_node *n = scry_json_first(list); n; n = scry_json_next(n), shown++) {
-        if (shown == LISTED && scry_json_is_object(n)) {
-            scry_html_markupf(to, "<p>&hellip; and %zu more: in the report as JSON</p>",
-                              scry_json_count(list) - shown);
-            return;
-        }
-        if (shown && !scry_json_is_object(n)) scry_html_markup(to, ", ");
-        write_value(to, n);
+    scry_html_markup(to, "<tr class=\"group\">");
+    write_key(to, key, depth, number);
+    scry_html_markup(to, "<td></td></tr>\n");
+    write_members(to, object, depth + 1);
+}
+
+static void write_values(scry_html *to, const scry_json_node *list)
+{
+    char number[32];
+    size_t count = 0;
+    for (const scry_json_node *n = scry_json_first(list); n; n = scry_json_next(n)) {
+        if (count++) scry_html_markup(to, ", ");
+        scry_html_text(to, scry_json_print(n, number, sizeof number));
     }
 }
 
-static void write_value(scry_html *to, const scry_json_node *node)
+static void write_objects(scry_html *to, const scry_json_node *list, size_t depth)
+{
+    const size_t count = scry_json_count(list);
+    size_t shown = 0;
+    for (const scry_json_node *n = scry_json_first(list); n; n = scry_json_next(n)) {
+        if (shown++ == LISTED) break;
+        write_object(to, n, scry_json_key(list), depth, count > 1 ? shown : 0);
+    }
+    if (count > LISTED)
+        scry_html_markupf(to,
+                          "<tr><th></th><td>&hellip; and %zu more: in the report as JSON"
+                          "</td></tr>\n",
+                          count - LISTED);
+}
+
+static void write_members(scry_html *to, const scry_json_node *object, size_t depth)
 {
     char number[32];
-    if (scry_json_is_object(node))
-        scry_page_facts_json(to, node);
-    else if (scry_json_is_array(node))
-        write_list(to, node);
-    else
-        scry_html_text(to, scry_json_print(node, number, sizeof number));
+    for (const scry_json_node *n = scry_json_first(object); n; n = scry_json_next(n)) {
+        const char *key = scry_json_key(n);
+        const bool array = scry_json_is_array(n);
+        if (scry_json_is_object(n)) {
+            write_object(to, n, key, depth, 0);
+        } else if (array && scry_json_first(n) && scry_json_is_object(scry_json_first(n))) {
+            write_objects(to, n, depth);
+        } else {
+            scry_html_markup(to, "<tr>");
+            write_key(to, key, depth, 0);
+            scry_html_markup(to, "<td>");
+            if (array)
+                write_values(to, n);
+            else
+                scry_html_text(to, scry_json_print(n, number, sizeof number));
+            scry_html_markup(to, "</td></tr>\n");
+        }
+    }
 }
 
 void scry_page_facts_json(scry_html *to, const scry_json_node *object)
 {
     scry_page_facts_begin(to);
-    for (const scry_json_node *n = scry_json_first(object); n; n = scry_json_next(n)) {
-        scry_html_markup(to, "<tr><th>");
-        write_key(to, scry_json_key(n));
-        scry_html_markup(to, "</th><td>");
-        write_value(to, n);
-        scry_html_markup(to, "</td></tr>\n");
-    }
+    write_members(to, object, 0);
     scry_page_facts_end(to);
 }
 
@@ -179,8 +209,8 @@ static const char style[] =
     "thead th{color:#5b6570;font-size:12px}"
     ".facts>tbody>tr>th,.facts>tr>th{font-weight:400;color:#5b6570;width:200px}"
     ".figures .facts>tbody>tr>th{width:120px}.figures h3{margin-top:0}"
-    ".facts .facts{font-size:13px}.facts .facts th{width:160px}"
-    ".settings{font-size:13px}.settings table{font-size:12.5px}"
+    ".group>th{padding-top:9px;color:#1d2329!important}"
+    ".settings table{font-size:12.5px}.settings .facts>tbody>tr>th{width:300px}"
     ".log{font-size:12.5px;color:#414a54;padding-left:20px}.log li{white-space:pre-wrap}"
     "footer{margin-top:40px;color:#5b6570;font-size:12px}"
     "@media(max-width:700px){.figures{grid-template-columns:1fr}"

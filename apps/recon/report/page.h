@@ -37,8 +37,8 @@ __attribute__((format(printf, 3, 4)))
 void scry_page_fact(scry_html *to, const char *term, const char *fmt, ...);
 void scry_page_facts_end(scry_html *to);
 
-/* The members of a JSON object as a table in which objects are tables; of a list of objects the
- * first dozen. */
+/* The members of a JSON object as a table, those of objects in it further to the right; of a list
+ * of objects the first dozen. */
 void scry_page_facts_json(scry_html *to, const scry_json_node *object);
 
 #endif
