@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *kind_of(mode_t mode)
+static const char *atomic_file_kind(mode_t mode)
 {
     return S_ISDIR(mode)    ? "a folder"
            : S_ISBLK(mode)  ? "a device"
@@ -34,7 +34,7 @@ scry_status scryi_atomic_file_target(char **target, const char *path, scry_error
                              path);
         if (!S_ISREG(info.st_mode))
             return SCRY_FAIL(err, SCRY_EINVAL, "%s: is %s, expected the name of a file", path,
-                             kind_of(info.st_mode));
+                             atomic_file_kind(info.st_mode));
         if (S_ISLNK(link.st_mode) && !(real = realpath(path, NULL)))
             return SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, strerror(errno));
     }
@@ -70,7 +70,7 @@ static scry_status atomic_file_commit(scryi_atomic_file *p, bool replace, scry_e
                            p->path);
         else if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
             st = SCRY_FAIL(err, SCRY_EINVAL, "%s: is %s, expected the name of a file", p->path,
-                           kind_of(info.st_mode));
+                           atomic_file_kind(info.st_mode));
     }
     if (st == SCRY_OK && rename(p->temp, p->path))
         st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", p->path, strerror(errno));

@@ -8,7 +8,8 @@
 /* A file that appears whole: it is written under another name in the folder of its target
  * (lib/temp_file.h), and takes the target's name when it is complete. */
 typedef struct scryi_atomic_file {
-    char *path, *temp; /* path: the target, where a link leads to; temp NULL: nothing is pending */
+    char *path,
+        *temp; /* path: the target, where a link leads to; temp NULL: no file is being written */
 } scryi_atomic_file;
 
 /* What may be written at `path`: nothing is there, or a regular file, or a link to one, whose

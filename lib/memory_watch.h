@@ -18,7 +18,7 @@ size_t scry_memory_requested(void);
 size_t scry_memory_peak(void);
 
 /* Memory that the process can have, in bytes: that of the machine, or what its control group or
- * `ulimit -v` allows where that is less; 0 where the system does not tell. */
+ * `ulimit -v` allows where that is less; 0 where the system does not say. */
 size_t scry_memory_total(void);
 
 #endif

@@ -159,7 +159,7 @@ static bool is_stopped(struct chains_run *run)
 }
 
 /* Of a run that was stopped, the chains that have not begun do not begin. */
-static void run_chain(struct chains_run *run, size_t worker, size_t index, size_t chain)
+static void chains_run_one(struct chains_run *run, size_t worker, size_t index, size_t chain)
 {
     struct slot *slot = &run->slot[index];
     struct chain_context context = {run, slot, chain};
@@ -210,28 +210,28 @@ static scry_status chains_combine(scry_chains *c, struct chains_run *run, size_t
 
 /* Runs chains at .. at + batch - 1. It does not matter which solver takes which chain, since a
  * chain is a function of its number. */
-static void run_round(struct chains_run *run, size_t at, size_t batch)
+static void chains_run_round(struct chains_run *run, size_t at, size_t batch)
 {
     const size_t first = run->opts->first + at;
     if (batch == 1) { /* its loops use all threads */
-        run_chain(run, 0, 0, first);
+        chains_run_one(run, 0, 0, first);
         return;
     }
 #pragma omp parallel for num_threads((int)run->workers) schedule(dynamic, 1)
     for (size_t i = 0; i < batch; i++) {
         if (run->batcher) scry_call_batcher_join(run->batcher);
-        run_chain(run, (size_t)omp_get_thread_num(), i, first + i);
+        chains_run_one(run, (size_t)omp_get_thread_num(), i, first + i);
         if (run->batcher) scry_call_batcher_leave(run->batcher);
     }
 }
 
-static scry_status run_rounds(scry_chains *c, struct chains_run *run, scry_error *err)
+static scry_status chains_run_rounds(scry_chains *c, struct chains_run *run, scry_error *err)
 {
     const size_t chains = run->opts->chains;
     for (size_t at = 0; at < chains && !run->stop;) {
         const size_t left = chains - at, whole = left - left % run->threads;
         const size_t batch = left < run->threads ? 1 : whole < run->slots ? whole : run->slots;
-        run_round(run, at, batch);
+        chains_run_round(run, at, batch);
         for (size_t i = 0; i < batch; i++) {
             scry_status st = chains_combine(c, run, at + i, i, err);
             if (st != SCRY_OK) return st;
@@ -289,7 +289,7 @@ static scry_status chains_summarise(scry_chains *c, const struct chains_run *run
     return st == SCRY_OK && c->quantile ? find_quantiles(c, run, err) : st;
 }
 
-static void run_release(struct chains_run *run)
+static void chains_release(struct chains_run *run)
 {
     for (size_t i = 0; run->solver && i < run->workers; i++)
         scry_solver_free(run->solver[i]);
@@ -303,8 +303,8 @@ static void run_release(struct chains_run *run)
     scry_free(run->rows);
 }
 
-static scry_status run_prepare(struct chains_run *run, const scry_problem *problem,
-                               const scry_options *options, scry_error *err)
+static scry_status chains_prepare(struct chains_run *run, const scry_problem *problem,
+                                  const scry_options *options, scry_error *err)
 {
     const scry_chains_opts *o = run->opts;
     run->solver = scry_alloc(run->workers, sizeof *run->solver);
@@ -374,14 +374,14 @@ scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
     run.threads = count_threads(opts);
     run.workers = chains_count_workers(opts, problem->prior);
     run.slots = count_slots(opts, run.workers, c.n, run.draws);
-    if ((st = run_prepare(&run, problem, options, err)) != SCRY_OK) goto done;
+    if ((st = chains_prepare(&run, problem, options, err)) != SCRY_OK) goto done;
     if ((st = allocate_results(&c, &run, space, err)) != SCRY_OK) goto done;
-    if ((st = run_rounds(&c, &run, err)) != SCRY_OK) goto done;
+    if ((st = chains_run_rounds(&c, &run, err)) != SCRY_OK) goto done;
     if ((st = chains_summarise(&c, &run, err)) != SCRY_OK) goto done;
     *out = c;
     c = (scry_chains){0};
 done:
-    run_release(&run);
+    chains_release(&run);
     scry_chains_free(&c);
     return st;
 }

@@ -164,7 +164,7 @@ static void collect_methods(cli_method_values *v, unsigned kinds)
     }
 }
 
-static bool number(const char *text, double *out)
+static bool cli_number(const char *text, double *out)
 {
     char *end;
     *out = strtod(text, &end);
@@ -225,9 +225,9 @@ static bool cli_store(const cli_option *o, const char *text)
         *(const char **)o->to = text;
         return !cli_only_words(o->arg) || cli_has_word(o->arg, text);
     case CLI_REAL:
-        return number(text, (double *)o->to);
+        return cli_number(text, (double *)o->to);
     case CLI_INTEGER:
-        if (!number(text, &x) || x != floor(x) || fabs(x) > 9e15) return false;
+        if (!cli_number(text, &x) || x != floor(x) || fabs(x) > 9e15) return false;
         *(int64_t *)o->to = (int64_t)x;
         return true;
     }

@@ -59,17 +59,18 @@ static scry_status load_hole(float **hole, const char *path, const image *truth,
 
 /* Half the width of a central 90 % interval, in sd, for a normal distribution: with samples > 0 for
  * one more draw from it when mean and sd are those of so many, by Student's t, which is wider. */
-static double interval(int64_t samples)
+static double compare_interval(int64_t samples)
 {
-    if (samples == 0) return 1.645;
+    static const double normal_quantile = 1.645; /* 95 % of N(0, 1) */
+    if (samples == 0) return normal_quantile;
     const double n = (double)samples;
     return gsl_cdf_tdist_Pinv(0.95, n - 1) * sqrt(1 + 1 / n);
 }
 
 /* The share of pixels whose truth is within `reach` sd of the estimate. */
-static scry_status cover(double *coverage, double reach, const char *path, const image *est,
-                         const char *est_path, const image *truth, const float *hole, double unit,
-                         scry_error *err)
+static scry_status compare_cover(double *coverage, double reach, const char *path, const image *est,
+                                 const char *est_path, const image *truth, const float *hole,
+                                 double unit, scry_error *err)
 {
     image sd;
     size_t inside = 0, count = 0;
@@ -121,8 +122,8 @@ static scry_status measure_images(struct scores *out, const struct settings *s,
                                err);
     if (st != SCRY_OK) goto done;
     out->coverage = NAN;
-    if (s->sd && (st = cover(&out->coverage, interval(s->samples), s->sd, &est, paths[0], &truth,
-                             hole, fabs(a), err)) != SCRY_OK)
+    if (s->sd && (st = compare_cover(&out->coverage, compare_interval(s->samples), s->sd, &est,
+                                     paths[0], &truth, hole, fabs(a), err)) != SCRY_OK)
         goto done;
     const scry_tiff_info *i = &truth.info;
     const scry_space planes = SCRY_SPACE(i->c * i->t * i->z, i->y, i->x);

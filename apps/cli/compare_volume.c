@@ -18,8 +18,8 @@ static size_t planes_of(const scry_recon *r)
 
 /* The centre ny x nx of every plane, in magnitude; starts at floor((n - ny) / 2) as fastMRI's
  * center_crop. */
-static scry_status centre(float **out, const scry_recon *r, const char *path, size_t ny, size_t nx,
-                          scry_error *err)
+static scry_status volume_centre(float **out, const scry_recon *r, const char *path, size_t ny,
+                                 size_t nx, scry_error *err)
 {
     const size_t planes = planes_of(r), y0 = (r->ny - ny) / 2, x0 = (r->nx - nx) / 2;
     float *v = *out = scry_alloc(planes * ny, nx * sizeof *v);
@@ -63,7 +63,7 @@ scry_status volume_compare(volume_scores *out, const char *const *paths,
     out->x = r[0].nx < r[1].nx ? r[0].nx : r[1].nx;
     out->cropped = r[0].ny != r[1].ny || r[0].nx != r[1].nx;
     for (int i = 0; i < 2; i++) {
-        if ((st = centre(&v[i], &r[i], paths[i], out->y, out->x, err)) != SCRY_OK) goto done;
+        if ((st = volume_centre(&v[i], &r[i], paths[i], out->y, out->x, err)) != SCRY_OK) goto done;
         scry_recon_clear(&r[i]);
     }
     const scry_space s = SCRY_SPACE(out->planes, out->y, out->x);

@@ -19,14 +19,14 @@ enum { DEEPEST = 64 };
 
 static struct affine parse_sum(struct parser *p);
 
-static char peek(struct parser *p)
+static char expression_peek(struct parser *p)
 {
     while (isspace((unsigned char)*p->at))
         p->at++;
     return *p->at;
 }
 
-static void refuse(struct parser *p, const char *what)
+static void expression_refuse(struct parser *p, const char *what)
 {
     if (p->status == SCRY_OK)
         p->status = SCRY_FAIL(p->err, SCRY_EINVAL,
@@ -37,9 +37,9 @@ static void refuse(struct parser *p, const char *what)
 static struct affine parse_factor(struct parser *p)
 {
     struct affine r = {0, 0};
-    char c = peek(p);
+    char c = expression_peek(p);
     if ((c == '-' || c == '(') && ++p->depth > DEEPEST) {
-        refuse(p, "more than 64 signs and parentheses");
+        expression_refuse(p, "more than 64 signs and parentheses");
         return r;
     }
     if (c == '-') {
@@ -54,15 +54,16 @@ static struct affine parse_factor(struct parser *p)
     if (c == '(') {
         p->at++;
         r = parse_sum(p);
-        if (peek(p) != ')')
-            refuse(p, "missing ')'");
+        if (expression_peek(p) != ')')
+            expression_refuse(p, "missing ')'");
         else
             p->at++;
         return r;
     }
     char *end;
     r.b = strtod(p->at, &end);
-    if (end == p->at || !isfinite(r.b)) refuse(p, c ? "not a number, x or '('" : "ends too soon");
+    if (end == p->at || !isfinite(r.b))
+        expression_refuse(p, c ? "not a number, x or '('" : "ends too soon");
     p->at = end;
     return r;
 }
@@ -71,15 +72,15 @@ static struct affine parse_product(struct parser *p)
 {
     struct affine l = parse_factor(p);
     char c;
-    while (p->status == SCRY_OK && ((c = peek(p)) == '*' || c == '/')) {
+    while (p->status == SCRY_OK && ((c = expression_peek(p)) == '*' || c == '/')) {
         p->at++;
         struct affine r = parse_factor(p);
         if (c == '/' && (r.a != 0 || r.b == 0))
-            refuse(p, r.a != 0 ? "division by x" : "division by 0");
+            expression_refuse(p, r.a != 0 ? "division by x" : "division by 0");
         else if (c == '/')
             l = (struct affine){l.a / r.b, l.b / r.b};
         else if (l.a != 0 && r.a != 0)
-            refuse(p, "x * x");
+            expression_refuse(p, "x * x");
         else
             l = (struct affine){l.a * r.b + l.b * r.a, l.b * r.b};
     }
@@ -90,7 +91,7 @@ static struct affine parse_sum(struct parser *p)
 {
     struct affine l = parse_product(p);
     char c;
-    while (p->status == SCRY_OK && ((c = peek(p)) == '+' || c == '-')) {
+    while (p->status == SCRY_OK && ((c = expression_peek(p)) == '+' || c == '-')) {
         p->at++;
         struct affine r = parse_product(p);
         const double sign = c == '+' ? 1 : -1;
@@ -103,7 +104,7 @@ scry_status affine_parse(const char *text, double *a, double *b, scry_error *err
 {
     struct parser p = {.text = text, .at = text, .err = err};
     struct affine r = parse_sum(&p);
-    if (p.status == SCRY_OK && peek(&p)) refuse(&p, "unexpected text");
+    if (p.status == SCRY_OK && expression_peek(&p)) expression_refuse(&p, "unexpected text");
     *a = r.a;
     *b = r.b;
     return p.status;

@@ -51,7 +51,10 @@ static void print_axes(const scry_tiff_info *i, const char *kind)
     }
 }
 
-/* What the file is like as a PSF. With `doubt`, only when it could be one: a peak that is well
+/* Of a PSF, as a share of its maximum: images with a brighter border are no PSFs. */
+#define DARK_BORDER 0.25
+
+/* Statistics of the file as a PSF. With `doubt`, only when it could be one: a peak that is well
  * within the image on every axis, and dark borders. */
 static scry_status print_psf(const float *pixels, const scry_space *space, bool doubt,
                              scry_error *err)
@@ -59,7 +62,7 @@ static scry_status print_psf(const float *pixels, const scry_space *space, bool 
     scry_psf_stats s;
     scry_status st = scry_psf_measure(&s, pixels, space, err);
     if (st != SCRY_OK) return st;
-    bool peak = s.border < 0.25;
+    bool peak = s.border < DARK_BORDER;
     for (int a = 0; a < space->rank; a++)
         peak = peak && s.fwhm[a] > 0 && s.fwhm[a] < 0.5 * (double)space->dims[a];
     if (doubt && !peak) return SCRY_OK;
@@ -81,7 +84,7 @@ struct range {
     size_t nonfinite;
 };
 
-static void widen(struct range *r, const float *pixels, size_t n)
+static void info_widen(struct range *r, const float *pixels, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
         if (!isfinite(pixels[k])) {
@@ -122,7 +125,7 @@ static scry_status info_image(const char *path, size_t series, scry_error *err)
         for (size_t t = 0; t < i->t; t++)
             for (size_t z = 0; z < i->z; z++) {
                 if ((st = image_file_read(&f, c, z, t, pixels, err)) != SCRY_OK) goto done;
-                widen(&range, pixels, plane);
+                info_widen(&range, pixels, plane);
             }
     if (range.low > range.high)
         printf("  %-14s no finite value, %zu NaN or infinite\n", "values", range.nonfinite);

@@ -73,7 +73,7 @@ static const char *second_word(const cli_command *c)
     return strchr(c->name, ' ') + 1;
 }
 
-static void print_usage(const cli_command *self, FILE *to)
+static void kspace_print_usage(const cli_command *self, FILE *to)
 {
     fprintf(to, "usage: scry %s %s\n\n%s\n\n", self->name, self->synopsis, self->summary);
     for (const cli_command *const *c = kspace_subcommands; *c; c++)
@@ -84,11 +84,11 @@ static void print_usage(const cli_command *self, FILE *to)
 static int kspace_run(const cli_command *self, int argc, char **argv)
 {
     if (argc < 2) {
-        print_usage(self, stderr);
+        kspace_print_usage(self, stderr);
         return CLI_USAGE;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-        print_usage(self, stdout);
+        kspace_print_usage(self, stdout);
         return CLI_OK;
     }
     for (const cli_command *const *c = kspace_subcommands; *c; c++)

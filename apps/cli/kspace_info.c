@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *plural(size_t n)
+static const char *kspace_info_plural(size_t n)
 {
     return n == 1 ? "" : "s";
 }
@@ -14,8 +14,9 @@ static const char *plural(size_t n)
 static void print_layout(const scry_kspace_info *i)
 {
     printf("  %-14s %s, samples in %s\n", "format", scry_kspace_format_name(i->format), i->dataset);
-    printf("  %-14s %zu frame%s, %zu slice%s, %zu coil%s\n", "axes", i->frames, plural(i->frames),
-           i->slices, plural(i->slices), i->coils, plural(i->coils));
+    printf("  %-14s %zu frame%s, %zu slice%s, %zu coil%s\n", "axes", i->frames,
+           kspace_info_plural(i->frames), i->slices, kspace_info_plural(i->slices), i->coils,
+           kspace_info_plural(i->coils));
     if (i->nz > 1)
         printf("  %-14s %zu x %zu x %zu (z, y, x), readout along %s\n", "matrix", i->nz, i->ny,
                i->nx, i->readout == 1 ? "y" : "x");

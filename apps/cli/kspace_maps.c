@@ -72,7 +72,7 @@ static scry_status kspace_maps_prepare(struct maps *m, scry_kspace_reader *r, sc
     return SCRY_OK;
 }
 
-static void clear(struct maps *m)
+static void kspace_maps_clear(struct maps *m)
 {
     scry_free(m->raw);
     scry_free(m->data);
@@ -84,8 +84,8 @@ static void clear(struct maps *m)
 }
 
 /* The centred (cy, cx) of (coils, ny, nx) */
-static void crop(float complex *out, size_t cy, size_t cx, const float complex *in, size_t coils,
-                 size_t ny, size_t nx)
+static void kspace_maps_crop(float complex *out, size_t cy, size_t cx, const float complex *in,
+                             size_t coils, size_t ny, size_t nx)
 {
     for (size_t c = 0; c < coils; c++)
         for (size_t y = 0; y < cy; y++)
@@ -108,7 +108,7 @@ static scry_status remove_oversampling(struct maps *m, scry_error *err)
     if (cropped && !(image & along))
         st = scry_fourier_transform(m->raw, i->coils, ny, nx, along, true, err);
     if (st != SCRY_OK) return st;
-    crop(m->data, m->ny, m->nx, m->raw, i->coils, ny, nx);
+    kspace_maps_crop(m->data, m->ny, m->nx, m->raw, i->coils, ny, nx);
     for (size_t y = 0; y < m->ny; y++)
         for (size_t x = 0; x < m->nx; x++) {
             const size_t fy = ny / 2 + y * ny / m->ny - m->ny / 2 * ny / m->ny;
@@ -136,7 +136,7 @@ static scry_status kspace_maps_solve(struct maps *m, scry_error *err)
                                  m->s->acs ? (size_t)m->s->acs : SCRY_CALIBRATION_AUTO, 6, err);
     if (st != SCRY_OK) return st;
     o.kernel = scry_mri_kernel(o.kernel, cy, cx);
-    crop(m->calibration, cy, cx, m->data, coils, m->ny, m->nx);
+    kspace_maps_crop(m->calibration, cy, cx, m->data, coils, m->ny, m->nx);
     st = m->s->lowres
              ? scry_lowres_maps(m->result, m->calibration, coils, cy, cx, m->ny, m->nx, err)
              : scry_espirit(m->result, NULL, m->calibration, coils, cy, cx, m->ny, m->nx, &o, err);
@@ -194,7 +194,7 @@ static scry_status make_maps(const char *in, const char *out, const struct setti
     const scry_status end = scry_cfl_finish(w, st == SCRY_OK, err);
     if (st == SCRY_OK) st = end;
 done:
-    clear(&m);
+    kspace_maps_clear(&m);
     scry_kspace_close(r);
     return st;
 }

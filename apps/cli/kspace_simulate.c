@@ -95,8 +95,8 @@ static scry_status load_scene(struct run_state *r, const char *path, scry_error 
 }
 
 /* Noise-free k-space of one slice, into r->clean. */
-static scry_status acquire(struct run_state *r, const struct settings *s, size_t slice,
-                           scry_error *err)
+static scry_status kspace_simulate_acquire(struct run_state *r, const struct settings *s,
+                                           size_t slice, scry_error *err)
 {
     const scry_kspace_info *i = &r->info;
     const size_t n = i->ny * i->nx;
@@ -186,7 +186,7 @@ static scry_status set_noise(struct run_state *r, const struct settings *s, scry
 {
     double top = 0;
     for (size_t k = 0; k < (r->scene ? r->info.slices : 1); k++) {
-        scry_status st = acquire(r, s, k, err);
+        scry_status st = kspace_simulate_acquire(r, s, k, err);
         if (st == SCRY_OK) st = draw_target(r, err);
         if (st != SCRY_OK) return st;
         for (size_t i = 0; i < r->info.ny * r->info.nx; i++)
@@ -203,7 +203,7 @@ static scry_status write_slices(struct run_state *r, const struct settings *s,
     scry_status st = SCRY_OK;
     for (size_t k = 0; st == SCRY_OK && k < r->info.slices; k++) {
         if (scry_cancelled()) return scry_cancel_check(err);
-        if (r->scene) st = acquire(r, s, k, err); /* that of the head is there */
+        if (r->scene) st = kspace_simulate_acquire(r, s, k, err); /* that of the head is there */
         if (st == SCRY_OK) st = draw_target(r, err);
         if (st != SCRY_OK) return st;
         memcpy(r->data, r->clean, all * sizeof *r->data);
@@ -233,7 +233,7 @@ static scry_status write_maps(const struct run_state *r, const char *path, scry_
     return st == SCRY_OK ? end : st;
 }
 
-static scry_status simulate(const struct settings *s, const char *out, scry_error *err)
+static scry_status kspace_simulate_scan(const struct settings *s, const char *out, scry_error *err)
 {
     struct run_state r = {.sigma = 0};
     scry_kspace_writer *w = NULL;
@@ -310,7 +310,7 @@ static int kspace_simulate_run(const cli_command *self, int argc, char **argv)
         status = cli_usage(self, "--size and --slices are those of --image, when there is one");
     else if (kspace_simulate_check(&s, &err) != SCRY_OK)
         status = cli_usage(self, "%s", err.text);
-    else if (simulate(&s, p.args[0], &err) != SCRY_OK)
+    else if (kspace_simulate_scan(&s, p.args[0], &err) != SCRY_OK)
         status = cli_failed(self, &err);
     cli_end(&p);
     return status;

@@ -47,7 +47,7 @@ static bool is_box(const scry_kspace_info *i, const unsigned char *mask)
 }
 
 /* The mask of this slice is the pattern where the file has samples. */
-static scry_status intersect(struct job *j, const char *in, bool *full, scry_error *err)
+static scry_status undersample_intersect(struct job *j, const char *in, bool *full, scry_error *err)
 {
     const scry_kspace_info *i = &j->info;
     const size_t n = i->nz * i->ny * i->nx;
@@ -94,7 +94,7 @@ static scry_status copy_slice(struct job *j, const char *in, size_t frame, size_
     const size_t n = i->nz * i->ny * i->nx;
     bool full = false;
     scry_status st = scry_kspace_read(j->reader, frame, slice, j->data, j->held, err);
-    if (st == SCRY_OK) st = intersect(j, in, &full, err);
+    if (st == SCRY_OK) st = undersample_intersect(j, in, &full, err);
     if (st != SCRY_OK) return st;
     float complex *kept = scry_copy(j->data, i->coils * n * sizeof *kept);
     if (!kept) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a slice of %zu coils", in, i->coils);
@@ -156,8 +156,8 @@ static void kspace_undersample_log(const struct job *j, const struct settings *s
     if (!s->quiet) kspace_pattern_log(&s->pattern, j->taken, j->places);
 }
 
-static scry_status undersample(const cli_command *self, const struct settings *s, const char *in,
-                               const char *out, scry_error *err)
+static scry_status undersample_file(const cli_command *self, const struct settings *s,
+                                    const char *in, const char *out, scry_error *err)
 {
     struct job j = {0};
     bool complete = true;
@@ -211,7 +211,7 @@ static int kspace_undersample_run(const cli_command *self, int argc, char **argv
         status = cli_usage(self, "--pattern is missing, such as --pattern equispaced");
     else if (s.seed < -1)
         status = cli_usage(self, "--seed %lld, expected 0 or more", (long long)s.seed);
-    else if (undersample(self, &s, p.args[0], p.args[1], &err) != SCRY_OK)
+    else if (undersample_file(self, &s, p.args[0], p.args[1], &err) != SCRY_OK)
         status = cli_failed(self, &err);
     cli_end(&p);
     return status;

@@ -13,7 +13,7 @@ const cli_command *const cli_commands[] = {
     &cli_deblur, &cli_denoise, &cli_inpaint, &cli_mri,  &cli_kspace, &cli_simulate, &cli_compare,
     &cli_sample, &cli_figure,  &cli_train,   &cli_info, &cli_verify, &cli_methods,  NULL};
 
-static void print_usage(FILE *to)
+static void main_print_usage(FILE *to)
 {
     fprintf(to, "usage: scry <command> [options] in... out\n\n"
                 "Recover images from what an instrument could measure of them.\n\n");
@@ -47,11 +47,11 @@ static int main_command(int argc, char **argv)
 {
     if (choose_instructions() != CLI_OK) return CLI_FAILED;
     if (argc < 2) {
-        print_usage(stderr);
+        main_print_usage(stderr);
         return CLI_USAGE;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-        print_usage(stdout);
+        main_print_usage(stdout);
         return CLI_OK;
     }
     if (!strcmp(argv[1], "--version")) {

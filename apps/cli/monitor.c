@@ -32,7 +32,7 @@ void monitor_end(monitor *m, scry_status status)
     scry_meter_end(&m->meter, scry_cancelled() ? "stopped" : status == SCRY_OK ? "done" : "failed");
 }
 
-static void write_log(scry_log_kind kind, const char *text, void *ctx)
+static void monitor_write_log(scry_log_kind kind, const char *text, void *ctx)
 {
     if (kind == SCRY_LOG_NOTE && ctx) return;
     fprintf(stderr, "%s%s\n", kind == SCRY_LOG_WARNING ? "scry: warning: " : "", text);
@@ -41,5 +41,5 @@ static void write_log(scry_log_kind kind, const char *text, void *ctx)
 scry_log monitor_log(bool quiet)
 {
     static char silent;
-    return (scry_log){write_log, quiet ? &silent : NULL};
+    return (scry_log){monitor_write_log, quiet ? &silent : NULL};
 }

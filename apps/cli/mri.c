@@ -63,7 +63,7 @@ static scry_status check_outputs(const struct job *j, scry_error *err)
     return st;
 }
 
-static scry_status choose_method(struct job *j, scry_error *err)
+static scry_status mri_choose_method(struct job *j, scry_error *err)
 {
     mri_work *w = &j->work;
     const mri_settings *s = w->settings;
@@ -91,7 +91,7 @@ static void count_plane(size_t total, void *ctx)
     monitor_count(ctx, 1, total, NULL);
 }
 
-static void warn(const struct job *j)
+static void mri_warn(const struct job *j)
 {
     for (const char *text; (text = scry_scan_file_warning(j->work.file));)
         scry_log_warn(&j->work.request.log, "%s: %s", j->in, text);
@@ -119,7 +119,7 @@ static scry_status open_scan(struct job *j, scry_error *err)
                                             .noise = noise};
     scry_status st = scry_scan_file_open(&j->work.file, &request, err);
     if (st != SCRY_OK) return st;
-    warn(j);
+    mri_warn(j);
     if ((st = parse_slices(j, err)) != SCRY_OK) return st;
     note_scan(j);
     return SCRY_OK;
@@ -145,7 +145,7 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
                          words->count);
     j->in = words->args[0];
     j->out = words->args[1];
-    if ((st = choose_method(j, err)) != SCRY_OK) return st;
+    if ((st = mri_choose_method(j, err)) != SCRY_OK) return st;
     if ((st = check_outputs(j, err)) != SCRY_OK) return st;
     j->reading = true;
     if ((st = open_scan(j, err)) != SCRY_OK) return st;
@@ -171,7 +171,7 @@ static void run_slices(struct job *j)
 }
 
 /* On the first rank, when all slices are there. */
-static int finish(struct job *j, const cli_command *command, double began)
+static int mri_finish(struct job *j, const cli_command *command, double began)
 {
     scry_error err = {0};
     const mri_settings *s = j->work.settings;
@@ -197,7 +197,7 @@ static int finish(struct job *j, const cli_command *command, double began)
     return failures ? CLI_FAILED : CLI_OK;
 }
 
-static int run_all(const cli_command *command, const mri_settings *s, const cli_parse *words)
+static int mri_run_all(const cli_command *command, const mri_settings *s, const cli_parse *words)
 {
     scry_error err = {0};
     const double began = scry_clock();
@@ -239,8 +239,8 @@ static int run_all(const cli_command *command, const mri_settings *s, const cli_
         goto done;
     }
     mri_output_gather(&j->volume);
-    warn(j);
-    if (!processes_rank()) status = finish(j, command, began);
+    mri_warn(j);
+    if (!processes_rank()) status = mri_finish(j, command, began);
     status = processes_worst(status ? SCRY_EIO : SCRY_OK) == SCRY_OK ? CLI_OK : CLI_FAILED;
 done:
     job_close(j);
@@ -266,7 +266,7 @@ static int mri_command(const cli_command *self, int argc, char **argv)
     int status = cli_begin(&words, self, argc, argv, options, &s.methods, ANY_KIND);
     if (status == CLI_OK) {
         if (!processes_rank()) method_warn_unused(&words, mri_uses, s.method);
-        status = run_all(self, &s, &words);
+        status = mri_run_all(self, &s, &words);
         cli_end(&words);
     }
     processes_end();

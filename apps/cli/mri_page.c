@@ -45,8 +45,8 @@ static scry_status take_middle(struct middle *m, const scry_mri_volume *v, scry_
     return SCRY_OK;
 }
 
-static scry_status write_figures(scry_html *to, const struct middle *m, const mri_work *work,
-                                 scry_error *err)
+static scry_status mri_page_figures(scry_html *to, const struct middle *m, const mri_work *work,
+                                    scry_error *err)
 {
     char title[96];
     scry_picture figure = {.values = m->zero_filled,
@@ -73,7 +73,7 @@ static scry_status write_figures(scry_html *to, const struct middle *m, const mr
     return st;
 }
 
-static scry_status write_spectra(scry_html *to, const struct middle *m, scry_error *err)
+static scry_status mri_page_spectra(scry_html *to, const struct middle *m, scry_error *err)
 {
     double f[RINGS], before[RINGS], after[RINGS];
     const scry_plot_curve curves[] = {{"zero-filled", "#79828c", false, before},
@@ -120,7 +120,7 @@ static void write_entry(scry_html *to, const scry_mri_volume *v, size_t i)
     scry_html_markup(to, "</td></tr>\n");
 }
 
-static void write_slices(scry_html *to, const scry_mri_volume *v)
+static void mri_page_slices(scry_html *to, const scry_mri_volume *v)
 {
     const size_t all = scry_mri_volume_entries(v);
     scry_html_markup(to,
@@ -177,11 +177,11 @@ scry_status mri_page_write(const scry_mri_volume *v, const mri_work *work, const
              scry_instructions(), date);
     write_facts(to, v, work);
     scry_status st = take_middle(&m, v, err);
-    if (st == SCRY_OK) st = write_figures(to, &m, work, err);
-    if (st == SCRY_OK) st = write_spectra(to, &m, err);
+    if (st == SCRY_OK) st = mri_page_figures(to, &m, work, err);
+    if (st == SCRY_OK) st = mri_page_spectra(to, &m, err);
     scry_free(m.image);
     if (st != SCRY_OK) return st;
-    write_slices(to, v);
+    mri_page_slices(to, v);
     return scry_page_write(work->page, strrchr(in, '/') ? strrchr(in, '/') + 1 : in, subtitle,
                            settings, work->settings->report, err);
 }

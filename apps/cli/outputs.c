@@ -10,7 +10,7 @@ static bool folder_exists(const char *path)
     return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
-static const char *kind_of(mode_t mode)
+static const char *outputs_kind(mode_t mode)
 {
     return S_ISDIR(mode)                    ? "a folder"
            : S_ISBLK(mode) || S_ISCHR(mode) ? "a device"
@@ -27,7 +27,7 @@ scry_status output_check(const char *path, bool force, scry_error *err)
         return SCRY_FAIL(err, SCRY_EINVAL, "'' is not a name, expected that of a file to write");
     if (there && !S_ISREG(s.st_mode))
         return SCRY_FAIL(err, SCRY_EINVAL, "'%s' is %s, expected the name of a file", path,
-                         kind_of(s.st_mode));
+                         outputs_kind(s.st_mode));
     if (!there && !lstat(path, &s))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "'%s' is a link to what is not there, expected the name of a file", path);

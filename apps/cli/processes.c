@@ -36,7 +36,7 @@ int processes_count(void)
     return size;
 }
 
-static void reduce(void *data, size_t n, size_t width, MPI_Datatype type, MPI_Op op)
+static void processes_reduce(void *data, size_t n, size_t width, MPI_Datatype type, MPI_Op op)
 {
     char *at = data;
     for (size_t i = 0; size > 1 && i < n; i += MAX_COUNT, at += MAX_COUNT * width) {
@@ -47,12 +47,12 @@ static void reduce(void *data, size_t n, size_t width, MPI_Datatype type, MPI_Op
 
 void processes_sum(float *values, size_t n)
 {
-    reduce(values, n, sizeof *values, MPI_FLOAT, MPI_SUM);
+    processes_reduce(values, n, sizeof *values, MPI_FLOAT, MPI_SUM);
 }
 
 void processes_merge(void *records, size_t bytes)
 {
-    reduce(records, bytes, 1, MPI_BYTE, MPI_BOR);
+    processes_reduce(records, bytes, 1, MPI_BYTE, MPI_BOR);
 }
 
 scry_status processes_worst(scry_status mine)

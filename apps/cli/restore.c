@@ -232,7 +232,7 @@ done:
     return st;
 }
 
-static scry_status choose_method(struct run *run, scry_error *err)
+static scry_status restore_choose_default(struct run *run, scry_error *err)
 {
     const restore_settings *s = run->settings;
     const bool automatic = run->task == RESTORE_DEBLUR && !strcmp(s->method, "auto");
@@ -255,7 +255,7 @@ static scry_status choose_method(struct run *run, scry_error *err)
     return st;
 }
 
-static scry_status check_outputs(struct run *run, const char *out, scry_error *err)
+static scry_status restore_check_outputs(struct run *run, const char *out, scry_error *err)
 {
     static const char beads[] = "beads:";
     const restore_settings *s = run->settings;
@@ -284,10 +284,10 @@ static scry_status run_open(struct run *run, restore_settings *s, const cli_pars
     run->settings = s;
     restore_settings_request(&run->request, s);
     run->request.log = monitor_log(s->quiet);
-    if ((st = choose_method(run, err)) != SCRY_OK) return st;
+    if ((st = restore_choose_default(run, err)) != SCRY_OK) return st;
     if ((st = batch_open(&run->files, words->args, words->count, s->force, err)) != SCRY_OK)
         return st;
-    if ((st = check_outputs(run, words->args[words->count - 1], err)) != SCRY_OK) return st;
+    if ((st = restore_check_outputs(run, words->args[words->count - 1], err)) != SCRY_OK) return st;
     if ((st = restore_page_open(&run->page, s->report, run->files.count, err)) != SCRY_OK)
         return st;
     run->request.log = restore_page_log(&run->page, run->request.log);
@@ -325,7 +325,7 @@ static scry_status write_report(struct run *run, const char *path, scry_error *e
                           : report_write(&run->report, path, err);
 }
 
-static int run_all(const cli_command *command, restore_settings *s, const cli_parse *words)
+static int restore_run_all(const cli_command *command, restore_settings *s, const cli_parse *words)
 {
     scry_error err = {0};
     int status = CLI_OK;
@@ -383,7 +383,7 @@ int restore_main(const cli_command *command, int argc, char **argv)
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     restore_settings_complete(&s, task);
     method_warn_unused(&words, restore_uses, s.method);
-    status = run_all(command, &s, &words);
+    status = restore_run_all(command, &s, &words);
     cli_end(&words);
     return status;
 }

@@ -93,7 +93,7 @@ scry_status result_file_write(result_file *f, size_t c, size_t z, size_t t, cons
     return f->wide ? scry_tiff_write_plane(f->wide, c, z, t, plane, err) : st;
 }
 
-static double share(uint64_t part, uint64_t all)
+static double result_file_share(uint64_t part, uint64_t all)
 {
     return all ? (double)part / (double)all : 0;
 }
@@ -105,16 +105,18 @@ static double change_of(const struct channel *c)
 }
 
 /* How far a channel is beyond what is allowed: 1 is the bound. */
-static double excess(const struct channel *c)
+static double result_file_excess(const struct channel *c)
 {
-    return fmax(share(c->clipped, c->pixels) / CLIPPED_MAX, fabs(change_of(c)) / FLUX_MAX);
+    return fmax(result_file_share(c->clipped, c->pixels) / CLIPPED_MAX,
+                fabs(change_of(c)) / FLUX_MAX);
 }
 
 static const struct channel *worst_channel(const result_file *f)
 {
     const struct channel *worst = &f->channels[0];
     for (size_t c = 1; c < f->count; c++)
-        if (excess(&f->channels[c]) > excess(worst)) worst = &f->channels[c];
+        if (result_file_excess(&f->channels[c]) > result_file_excess(worst))
+            worst = &f->channels[c];
     return worst;
 }
 
@@ -128,13 +130,13 @@ static void log_type(const result_file *f, const struct channel *worst, const sc
         scry_log_warn(log,
                       "%s: written as float32: as %s, %.2g %% of the pixels%s would be clipped and "
                       "the flux change by %.2g %%; --type %s keeps the type",
-                      f->path, type, 100 * share(worst->clipped, worst->pixels), where,
+                      f->path, type, 100 * result_file_share(worst->clipped, worst->pixels), where,
                       100 * change_of(worst), type);
     else
         scry_log_warn(log,
                       "%s: %.2g %% of the pixels%s are clipped to the range of %s, the flux "
                       "changes by %.2g %%; --type float32 keeps them",
-                      f->path, 100 * share(worst->clipped, worst->pixels), where, type,
+                      f->path, 100 * result_file_share(worst->clipped, worst->pixels), where, type,
                       100 * change_of(worst));
 }
 
@@ -143,7 +145,7 @@ scry_status result_file_finish(result_file *f, scry_tiff_written *written, doubl
 {
     const struct channel *worst = worst_channel(f);
     scry_tiff_writer *keep = f->writer, *other = f->wide;
-    const bool beyond = !holds_fractions(f->type) && !(excess(worst) <= 1);
+    const bool beyond = !holds_fractions(f->type) && !(result_file_excess(worst) <= 1);
     if (beyond && f->wide) {
         keep = f->wide;
         other = f->writer;
@@ -162,13 +164,13 @@ void result_file_expect(const char *path, scry_tiff_type type, uint64_t low, uin
                         uint64_t count, const scry_log *log)
 {
     double least, most;
-    if (holds_fractions(type) || share(low + high, count) <= CLIPPED_MAX) return;
+    if (holds_fractions(type) || result_file_share(low + high, count) <= CLIPPED_MAX) return;
     scry_tiff_type_range(type, &least, &most);
     scry_log_note(log,
                   "%s: %.2g %% of the pixels are at %g and %.2g %% at %g, the ends of %s: if a "
                   "result lies beyond them at more than %g %% of the pixels, or its flux would "
                   "change by %g %%, float32 is written; --type %s keeps the type",
-                  path, 100 * share(low, count), least, 100 * share(high, count), most,
-                  scry_tiff_type_name(type), 100 * CLIPPED_MAX, 100 * FLUX_MAX,
-                  scry_tiff_type_name(type));
+                  path, 100 * result_file_share(low, count), least,
+                  100 * result_file_share(high, count), most, scry_tiff_type_name(type),
+                  100 * CLIPPED_MAX, 100 * FLUX_MAX, scry_tiff_type_name(type));
 }

@@ -18,7 +18,7 @@ struct settings {
     cli_method_values methods;
 };
 
-static bool parse_size(const char *text, size_t *y, size_t *x)
+static bool sample_parse_size(const char *text, size_t *y, size_t *x)
 {
     char end;
     return sscanf(text, "%zux%zu%c", y, x, &end) == 2 && *y >= 8 && *x >= 8 && *y <= 65536 &&
@@ -52,7 +52,7 @@ static scry_status sample_request(scry_draw_request *out, const struct settings 
                                .seed = (uint64_t)s->seed,
                                .threads = (size_t)s->threads,
                                .log = monitor_log(s->quiet)};
-    if (!parse_size(s->size, &out->ny, &out->nx))
+    if (!sample_parse_size(s->size, &out->ny, &out->nx))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--size '%s', expected rows x columns such as 256x256, each 8 "
                          "to 65536",

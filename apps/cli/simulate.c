@@ -21,7 +21,7 @@ struct settings {
 
 /* ---- a phantom ---- */
 
-static bool parse_size(const char *text, scry_space *s)
+static bool simulate_parse_size(const char *text, scry_space *s)
 {
     size_t a, b, c;
     char end;
@@ -36,13 +36,13 @@ static bool parse_size(const char *text, scry_space *s)
     return scry_space_check(s, NULL) == SCRY_OK;
 }
 
-static scry_status phantom(const struct settings *s, const char *path, scry_error *err)
+static scry_status simulate_phantom(const struct settings *s, const char *path, scry_error *err)
 {
     scry_space space;
     scry_tiff_info info;
     scry_tiff_writer *w = NULL;
     char provenance[128];
-    if (!parse_size(s->size, &space))
+    if (!simulate_parse_size(s->size, &space))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--size '%s', expected 256x256 (rows x columns) or 32x256x256", s->size);
     const bool head = s->phantom[0] == 's';
@@ -77,9 +77,9 @@ static scry_status phantom(const struct settings *s, const char *path, scry_erro
 
 /* mean electrons of one image or volume: photons h * x / peak + background. The open boundary sees
  * the image continued by its nearest pixels. */
-static scry_status expose(float *adu, const float *x, double peak, const scry_psf_source *source,
-                          const scry_image *scan, uint32_t number, const struct settings *s,
-                          scry_error *err)
+static scry_status simulate_expose(float *adu, const float *x, double peak,
+                                   const scry_psf_source *source, const scry_image *scan,
+                                   uint32_t number, const struct settings *s, scry_error *err)
 {
     const scry_space *space = &scan->space;
     const size_t n = scry_space_count(space);
@@ -124,8 +124,8 @@ done:
     return st;
 }
 
-static scry_status acquire(const struct settings *s, const char *in, const char *out,
-                           scry_error *err)
+static scry_status simulate_acquire(const struct settings *s, const char *in, const char *out,
+                                    scry_error *err)
 {
     image truth = {0}, psf_file = {0};
     scry_psf_request request = {0};
@@ -178,7 +178,7 @@ static scry_status acquire(const struct settings *s, const char *in, const char 
                 const float *x = truth.pixels + ((c * i->t + t) * i->z + z) * plane;
                 scry_image scene = {.name = in, .space = space, .pixels = x};
                 scry_image_describe(&scene, i, c);
-                st = expose(adu, x, peak, &psf, &scene, number, s, err);
+                st = simulate_expose(adu, x, peak, &psf, &scene, number, s, err);
                 for (size_t p = 0; st == SCRY_OK && p < planes; p++)
                     st = scry_tiff_write_plane(w, c, z + p, t, adu + p * plane, err);
             }
@@ -249,7 +249,8 @@ static int simulate_run(const cli_command *self, int argc, char **argv)
     else if ((st = simulate_check(&s, &err)) != SCRY_OK)
         status = cli_usage(self, "%s", err.text);
     else
-        st = s.phantom ? phantom(&s, p.args[0], &err) : acquire(&s, p.args[0], p.args[1], &err);
+        st = s.phantom ? simulate_phantom(&s, p.args[0], &err)
+                       : simulate_acquire(&s, p.args[0], p.args[1], &err);
     if (st != SCRY_OK && status == CLI_OK) status = cli_failed(self, &err);
     cli_end(&p);
     return status;

@@ -116,8 +116,8 @@ static void train_print_end(const scry_training_result *out, const char *folder)
     printf("%s is a prior: --prior %s%s\n", folder, strchr(folder, '/') ? "" : "./", folder);
 }
 
-static scry_status train(const struct train_settings *s, const char *const *paths, size_t count,
-                         const char *folder, scry_error *err)
+static scry_status train_start(const struct train_settings *s, const char *const *paths,
+                               size_t count, const char *folder, scry_error *err)
 {
     scry_image_set *set = NULL;
     scry_prior_pool init = {0};
@@ -199,7 +199,7 @@ static int train_run(const cli_command *self, int argc, char **argv)
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     if (p.count < 2)
         status = cli_usage(self, "%d names given, expected images and OUT", p.count);
-    else if (train(&s, p.args, (size_t)p.count - 1, p.args[p.count - 1], &err) != SCRY_OK)
+    else if (train_start(&s, p.args, (size_t)p.count - 1, p.args[p.count - 1], &err) != SCRY_OK)
         status = cli_failed(self, &err);
     cli_end(&p);
     return status;

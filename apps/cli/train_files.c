@@ -239,7 +239,7 @@ static scry_status add_nifti(const train_collector *c, const char *path, const c
 
 /* ---- files and folders ---- */
 
-static bool ends(const char *path, const char *ending)
+static bool files_ends(const char *path, const char *ending)
 {
     const size_t n = strlen(path), m = strlen(ending);
     return n >= m && !strcasecmp(path + n - m, ending);
@@ -260,7 +260,7 @@ static scry_status add_file(const train_collector *c, const char *path, bool tol
     if (st != SCRY_OK) return st;
     class_of(class, sizeof class, c, path);
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (ends(path, formats[i].ending)) {
+        if (files_ends(path, formats[i].ending)) {
             c->found->files++;
             return formats[i].add(c, path, class, err);
         }
@@ -268,7 +268,7 @@ static scry_status add_file(const train_collector *c, const char *path, bool tol
     return SCRY_OK;
 }
 
-static int visible(const struct dirent *e)
+static int files_visible(const struct dirent *e)
 {
     return e->d_name[0] != '.';
 }
@@ -278,7 +278,7 @@ static scry_status add_folder(const train_collector *c, const char *path, int de
 {
     struct dirent **entries;
     scry_status st = SCRY_OK;
-    const int count = depth < DEPTH ? scandir(path, &entries, visible, alphasort) : -1;
+    const int count = depth < DEPTH ? scandir(path, &entries, files_visible, alphasort) : -1;
     if (count < 0) {
         leave_out(c, path, "cannot be read");
         return SCRY_OK;

@@ -7,10 +7,10 @@
 
 SCRY_BEGIN
 
-/* Whether a result explains what was measured, and whether its chains agree. */
+/* Whether a result explains the measurement, and whether its chains agree. */
 typedef struct scry_diagnosis {
     size_t draws, measured;
-    size_t solves, unconverged; /* data steps, and those that ended before they converged */
+    size_t solves, unconverged; /* data steps; and how many ended before they converged */
     double chi2;       /* of the mean: its deviance over the number of measurements. NaN: unknown */
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
     double worst_rhat, min_ess; /* NaN: not followed */
@@ -24,23 +24,22 @@ SCRY_END
 
 #include <stdbool.h>
 
-/* What chains of `method` say; chi2 and measured are the caller's to fill in. */
+/* The diagnosis of chains of `method`; the caller fills in chi2 and measured. */
 scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method *method);
-/* worst_rhat and min_ess of the pixels that are written, one call for each stretch of n; NULL or
- * NaN: not followed. */
+/* Updates worst_rhat and min_ess by n of the pixels that are written; NULL or NaN: not followed. */
 void scry_diagnosis_follow(scry_diagnosis *d, const float *rhat, const float *ess, size_t n);
 
 void scry_diagnosis_report(scry_json *doc, scry_json_node *to, const scry_diagnosis *d);
 
-/* The images of a file together: a line for all, and a warning for each kind of fault. */
+/* The images of a file together: one line for all of them, and a warning for each kind of fault. */
 typedef struct scry_diagnosis_fault {
-    size_t images, count; /* that tell it; those of them beyond the bound */
+    size_t images, count; /* images with this number; and how many are beyond the bound */
     double value;         /* the worst of all */
     char where[96];
 } scry_diagnosis_fault;
 typedef struct scry_diagnosis_summary {
     size_t images, judged, draws, measured, solves, unconverged;
-    double deviance;  /* sum of that of the means */
+    double deviance;  /* sum of the deviances of the means */
     double low, high; /* range of chi2 */
     scry_diagnosis_fault misfit, overfit, rhat, ess;
 } scry_diagnosis_summary;
@@ -52,10 +51,10 @@ double scry_diagnosis_chi2(const scry_diagnosis_summary *t);
 
 typedef struct scry_diagnosis_texts {
     const char *file;
-    const char *noise; /* options that tell the noise, for advice; NULL: chi2 is not judged */
-    const char *model; /* what else may be: "the psf is wrong" */
-    bool rhat, ess;    /* asked for: judged */
-    bool multi_draw;   /* the method gives several draws a chain where asked */
+    const char *noise; /* options that set the noise, for the advice; NULL: chi2 is not judged */
+    const char *model; /* another possible cause: "the psf is wrong" */
+    bool rhat, ess;    /* true: judged */
+    bool multi_draw;   /* the method can give several draws per chain */
 } scry_diagnosis_texts;
 /* A note, "file: chi2 1.02, ...", and a warning for each kind of fault. */
 void scry_diagnosis_log(const scry_diagnosis_summary *t, const scry_diagnosis_texts *w,

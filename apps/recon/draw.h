@@ -3,7 +3,7 @@
 
 #include "apps/recon/run.h"
 
-/* Images drawn from a pretrained prior, to see what it knows. */
+/* Draws images from a pretrained prior, to show what it has learnt. */
 
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_draw_request {

@@ -5,11 +5,11 @@
 
 SCRY_BEGIN
 
-/* Where a reconstruction says what it does. The library prints nothing: a program that wants the
- * words gives a function that takes them. */
+/* The messages of a reconstruction. The library prints nothing: a program that wants the messages
+ * passes a function. */
 
 typedef enum scry_log_kind {
-    SCRY_LOG_NOTE,   /* what was found, chosen or measured */
+    SCRY_LOG_NOTE,   /* a finding, a choice or a measured number */
     SCRY_LOG_WARNING /* the result may not be what the user expects */
 } scry_log_kind;
 
@@ -22,7 +22,7 @@ typedef struct scry_log {
 
 SCRY_END
 
-/* log NULL: silent. A line that finds no memory is lost. */
+/* log NULL: silent. A line is lost if there is no memory for it. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif

@@ -6,8 +6,8 @@
 
 SCRY_BEGIN
 
-/* What chains say beside their mean, an image each: the standard deviation of the draws, quantiles,
- * shares above a threshold, R-hat and the effective sample size. */
+/* Images computed from the chains beside their mean: the standard deviation of the draws,
+ * quantiles, shares above a threshold, R-hat and the effective sample size. */
 
 typedef enum scry_output_kind {
     SCRY_OUTPUT_SD,
@@ -22,8 +22,8 @@ enum { SCRY_OUTPUT_MAX = 2 * SCRY_MAX_QUANTILES + 3 };
 typedef struct scry_output_map {
     scry_output_kind kind;
     double at;
-    size_t index;  /* among those of its kind */
-    bool optional; /* a run with too few draws for it is not refused */
+    size_t index;  /* among the maps of its kind */
+    bool optional; /* a run with too few draws for this map is not refused */
 } scry_output_map;
 
 /* All zeros: none. Filled by scry_output_maps_add. */
@@ -40,24 +40,26 @@ typedef struct scry_output_maps {
 scry_status scry_output_maps_add(scry_output_maps *p, scry_output_kind kind, double at,
                                  scry_error *err);
 
-/* The sd among the images of all maps, n floats each; NULL where there is none. */
+/* The standard deviation, one of the images of all maps (n floats each); NULL where there is none.
+ */
 const float *scry_output_maps_sd(const scry_output_maps *p, const float *images, size_t n);
 
 SCRY_END
 
-/* EINVAL: a map takes more draws than `chains` chains with these options give. */
+/* EINVAL: a map needs more draws than `chains` chains with these options give. */
 scry_status scry_output_maps_possible(const scry_output_maps *p, const scry_options *options,
                                       size_t chains, scry_error *err);
 
-/* Draws that a standard deviation takes, of all chains together; and R-hat, of each chain. */
+/* The number of draws that a standard deviation needs from all chains together, and R-hat from each
+ * chain. */
 enum { SCRY_DRAWS_FOR_SPREAD = 2, SCRY_DRAWS_FOR_RHAT = 4 };
 
-/* Asks the chains for what is wanted. The thresholds are the caller's: they are in u there, and may
- * differ from image to image; `threshold` holds p->thresholds of them. */
+/* Sets the options of the chains for these maps. The caller converts the thresholds to u, since
+ * they may differ between images; `threshold` holds p->thresholds of them. */
 void scry_output_maps_request(scry_chains_opts *opts, const scry_output_maps *p,
                               const double *threshold);
 
-/* ENUMERIC: chains diverged, and too few draws are left for what was asked. */
+/* ENUMERIC: chains diverged, and too few draws are left for the maps. */
 scry_status scry_output_maps_check(const scry_output_maps *p, const scry_chains *c,
                                    scry_error *err);
 

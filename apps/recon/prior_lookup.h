@@ -8,22 +8,22 @@
 
 SCRY_BEGIN
 
-/* The shipped networks: of images by a microscope, and of MR images. */
+/* The shipped networks: for microscope images and for MR images. */
 #define SCRY_PRIOR_MICROSCOPY "microscopy"
 #define SCRY_PRIOR_MRI "mri"
 
 /* The folder of a prior, for scry_network_load. `name` is a folder with a config.json, or the name
- * of one in, in this order, $SCRY_PRIORS, the priors that were installed with this library, found
- * from where the library is, those of the prefix that it was built for, and those beside the
- * program. size: of `folder`, 4096 for any.
- * errors  EINVAL: no such prior, with the places where it was looked for */
+ * of such a folder in one of these places, in this order: $SCRY_PRIORS, the priors installed with
+ * this library (found from the place of the library), the priors of its build prefix, and the
+ * priors beside the program. size: of `folder`, 4096 for any.
+ * errors  EINVAL: no such prior; the message lists the places searched */
 scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_error *err);
 
-/* How a prior of one image is put together, for reports. */
+/* How the prior of one image is composed, for reports. */
 typedef struct scry_prior_layout {
-    size_t window_y, window_x; /* what the network sees at a time */
+    size_t window_y, window_x; /* the part of the image that the network sees at a time */
     size_t windows;            /* calls of the network for one D */
-    size_t planes;             /* 2-D planes in the image, each by itself */
+    size_t planes;             /* 2-D planes in the image, denoised separately */
 } scry_prior_layout;
 
 SCRY_END

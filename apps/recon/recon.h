@@ -1,8 +1,8 @@
 #ifndef SCRY_APPS_RECON_RECON_H
 #define SCRY_APPS_RECON_RECON_H
 
-/* All that turns an image or a scan into an answer: contents. Nothing here reads the command line,
- * prints or exits. */
+/* The contents of this folder: everything between an image or a scan and its reconstruction.
+ * Nothing here reads the command line, prints or exits. */
 
 #include "apps/recon/log.h"            /* where a run says what it does */
 #include "apps/recon/prior_lookup.h"   /* a pretrained network by name, for any image size */

@@ -5,7 +5,8 @@
 
 SCRY_BEGIN
 
-/* Where the chains of a problem leave the closed form (solvers/start.h), for log and report. */
+/* The noise level at which the chains of a problem leave the closed form (solvers/start.h), for log
+ * and report. */
 typedef struct scry_start_point {
     double sigma; /* 0: they start from noise, or the method has no such choice */
     double gap;   /* of the prior there; NaN: not known */

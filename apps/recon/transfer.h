@@ -4,8 +4,8 @@
 #include "lib/space.h"
 #include "lib/status.h"
 
-/* |H(f)|^2 of a PSF averaged over directions, f in cycles per pixel: what the spectrum of an image
- * is multiplied by. count 0: no blur. */
+/* |H(f)|^2 of a PSF averaged over directions, f in cycles per pixel: the factor that a blur applies
+ * to the spectrum of an image. count 0: no blur. */
 typedef struct scry_transfer {
     size_t count;
     double *value; /* at f = i * sqrt(rank) / 2 / (count - 1) */
@@ -14,8 +14,8 @@ typedef struct scry_transfer {
 
 scry_status scry_transfer_create(scry_transfer *t, const float *psf, const scry_space *space,
                                  scry_error *err);
-/* In the plane: that of the slice of a volume's PSF in focus (its middle one), which light of every
- * depth has together; of a plane's PSF, as above. */
+/* The transfer function in the plane: for a volume, of the PSF's middle slice (in focus); for a
+ * plane, as above. */
 scry_status scry_transfer_create_lateral(scry_transfer *t, const float *psf,
                                          const scry_space *space, scry_error *err);
 void scry_transfer_free(scry_transfer *t); /* accepts a zeroed one */
@@ -23,8 +23,8 @@ void scry_transfer_free(scry_transfer *t); /* accepts a zeroed one */
 /* Linear between entries, in 0..1: a scry_spectrum_fn. */
 double scry_transfer_at(double f, void *ctx);
 
-/* Unknown pixels of each plane replaced by a weighted mean of known ones, weights falling as the
- * fourth power of the distance, nearest ones first: an image without holes for spectral
+/* Replaces the unknown pixels of each plane by a weighted mean of the nearest known ones, with
+ * weights that fall as the fourth power of the distance: an image without holes for spectral
  * estimates. */
 scry_status scry_transfer_fill(float *image, const unsigned char *known, const scry_space *space,
                                scry_error *err);

@@ -55,9 +55,9 @@ static scry_status verify_calibration_sample(verify_ranks *ranks, verify_sum *su
 
 /* How many images of problem number `at` of `count` the budget pays for; 0: too few, and *row says
  * so. */
-static scry_status afford(size_t *images, const verify_table *table, verify_row *row,
-                          const verify_trial *t, const struct scry_method *method, size_t at,
-                          size_t count, scry_error *err)
+static scry_status calibration_afford(size_t *images, const verify_table *table, verify_row *row,
+                                      const verify_trial *t, const struct scry_method *method,
+                                      size_t at, size_t count, scry_error *err)
 {
     const verify_settings *settings = t->settings;
     const verify_posterior posterior = verify_trial_posterior(t, 0);
@@ -97,7 +97,7 @@ static scry_status verify_calibration_add_row(verify_table *table, const verify_
     if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     row->options = t->settings->options;
     scry_status st = verify_ranks_open(&ranks, t->images, &why);
-    if (st == SCRY_OK) st = afford(&images, table, row, t, method, at, count, &why);
+    if (st == SCRY_OK) st = calibration_afford(&images, table, row, t, method, at, count, &why);
     for (size_t k = 0; k < images && st == SCRY_OK && !scry_cancelled(); k++)
         st = verify_calibration_sample(&ranks, &sum, t, k, method, &why);
     if (st == SCRY_OK && images && !scry_cancelled())
@@ -124,8 +124,8 @@ static scry_status run_trial(verify_table *table, const verify_trial *t, size_t 
     return st;
 }
 
-static scry_status draw_truths(verify_trial *t, const scry_gaussian_mixture *mixture,
-                               scry_error *err)
+static scry_status calibration_draw_truths(verify_trial *t, const scry_gaussian_mixture *mixture,
+                                           scry_error *err)
 {
     double *x = scry_alloc(t->n, sizeof *x);
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "an image");
@@ -139,8 +139,9 @@ static scry_status draw_truths(verify_trial *t, const scry_gaussian_mixture *mix
     return SCRY_OK;
 }
 
-static scry_status run_control(verify_table *table, const exact_spec *spec, const char *name,
-                               const verify_settings *settings, scry_error *err)
+static scry_status calibration_run_control(verify_table *table, const exact_spec *spec,
+                                           const char *name, const verify_settings *settings,
+                                           scry_error *err)
 {
     exact_problem p;
     scry_status st = exact_problem_open(&p, spec, err);
@@ -157,7 +158,7 @@ static scry_status run_control(verify_table *table, const exact_spec *spec, cons
                       .prior = p.prior,
                       .model = p.model};
     st = verify_trial_allocate(&t, err);
-    if (st == SCRY_OK) st = draw_truths(&t, p.mixture, err);
+    if (st == SCRY_OK) st = calibration_draw_truths(&t, p.mixture, err);
     if (st == SCRY_OK) st = verify_trial_measure(&t, err);
     if (st == SCRY_OK) st = run_trial(table, &t, 0, 1, err);
     verify_trial_clear(&t);
@@ -173,7 +174,8 @@ static scry_status run_controls(verify_table *table, const exact_spec *specs, co
     for (const exact_spec *s = specs; s->operator_ && st == SCRY_OK && !scry_cancelled(); s++)
         if (strcmp(last, s->operator_) != 0) { /* the smallest of each operator comes first */
             last = s->operator_;
-            if (verify_operator(settings, last)) st = run_control(table, s, name, settings, err);
+            if (verify_operator(settings, last))
+                st = calibration_run_control(table, s, name, settings, err);
         }
     return st;
 }

@@ -28,7 +28,7 @@ struct run {
     float *y;
 };
 
-static verify_posterior posterior_of(const struct run *r)
+static verify_posterior verify_gaussian_posterior_of(const struct run *r)
 {
     return (verify_posterior){.A = r->problem->A,
                               .y = r->y,
@@ -40,7 +40,7 @@ static verify_posterior posterior_of(const struct run *r)
 /* Chains of a measurement, from what one costs. */
 static scry_status plan_chains(struct run *r, scry_error *err)
 {
-    const verify_posterior posterior = posterior_of(r);
+    const verify_posterior posterior = verify_gaussian_posterior_of(r);
     const uint64_t seed = (uint64_t)r->settings->seed;
     double cost;
     scry_gaussian_mixture *exact;
@@ -57,7 +57,7 @@ static scry_status plan_chains(struct run *r, scry_error *err)
 
 static scry_status verify_gaussian_measure(struct run *r, size_t number, scry_error *err)
 {
-    const verify_posterior posterior = posterior_of(r);
+    const verify_posterior posterior = verify_gaussian_posterior_of(r);
     const uint64_t seed = (uint64_t)r->settings->seed;
     scry_chains c = {0};
     scry_gaussian_mixture *exact = NULL;
@@ -91,9 +91,9 @@ static scry_status verify_gaussian_fill(verify_row *row, const struct run *r, sc
     return SCRY_OK;
 }
 
-static scry_status run_method(verify_table *table, const struct scry_method *method,
-                              const char *options, const exact_problem *problem,
-                              const verify_settings *settings, scry_error *err)
+static scry_status verify_gaussian_run_method(verify_table *table, const struct scry_method *method,
+                                              const char *options, const exact_problem *problem,
+                                              const verify_settings *settings, scry_error *err)
 {
     struct run r = {.problem = problem,
                     .settings = settings,
@@ -138,7 +138,8 @@ static scry_status run_problems(verify_table *table, const exact_spec *specs,
             if (!verify_selected(settings, methods[i])) continue;
             for (size_t k = 0; (options = verify_options(settings, methods[i], k)); k++)
                 if (st == SCRY_OK && !scry_cancelled())
-                    st = run_method(table, methods[i], options, &problem, settings, err);
+                    st = verify_gaussian_run_method(table, methods[i], options, &problem, settings,
+                                                    err);
         }
         exact_problem_close(&problem);
     }

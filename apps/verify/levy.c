@@ -186,8 +186,9 @@ static scry_status bench_open(struct bench *b, const struct levy_process *row, s
 
 /* Of the central interval p of K sorted samples of entry i: probability under the gold
  * samples, and whether the truth is inside. */
-static void cover(const double *sorted, size_t K, double p, const scry_levy_posterior *gold,
-                  size_t i, double x, double *probability, double *truth)
+static void verify_levy_cover(const double *sorted, size_t K, double p,
+                              const scry_levy_posterior *gold, size_t i, double x,
+                              double *probability, double *truth)
 {
     double low, high;
     if (!scry_rank_interval(&low, &high, sorted, K, p)) {
@@ -228,8 +229,8 @@ static scry_status verify_levy_judge(struct levy_sums *t, const struct bench *b,
         apart += pow(mean - gold->mean[i], 2) - square / (double)K - pow(gold->error[i], 2);
         variance += square;
         exact += gold->sd[i] * gold->sd[i];
-        cover(sorted, K, 0.5, gold, i, x[i], &value[COVER50], &value[TRUTH50]);
-        cover(sorted, K, 0.9, gold, i, x[i], &value[COVER90], &value[TRUTH90]);
+        verify_levy_cover(sorted, K, 0.5, gold, i, x[i], &value[COVER50], &value[TRUTH50]);
+        verify_levy_cover(sorted, K, 0.9, gold, i, x[i], &value[COVER90], &value[TRUTH90]);
     }
     value[GAP] = 10 * log10(error / best);
     value[BIAS] = apart / exact;
@@ -268,7 +269,7 @@ static scry_status settings_of(scry_options *opts, const struct scry_method *met
     return st == SCRY_OK ? scry_options_parse(opts, options, err) : st;
 }
 
-static verify_posterior posterior_of(const struct bench *b, size_t k)
+static verify_posterior verify_levy_posterior_of(const struct bench *b, size_t k)
 {
     return (verify_posterior){.A = b->problem.op,
                               .y = b->y + k * b->problem.m,
@@ -278,11 +279,11 @@ static verify_posterior posterior_of(const struct bench *b, size_t k)
 }
 
 /* How many signals the budget pays for; 0: too few, and *row says so. */
-static scry_status afford(size_t *signals, const verify_table *table, verify_row *row,
-                          const struct bench *b, const struct scry_method *method,
-                          const scry_options *opts, scry_error *err)
+static scry_status verify_levy_afford(size_t *signals, const verify_table *table, verify_row *row,
+                                      const struct bench *b, const struct scry_method *method,
+                                      const scry_options *opts, scry_error *err)
 {
-    const verify_posterior posterior = posterior_of(b, 0);
+    const verify_posterior posterior = verify_levy_posterior_of(b, 0);
     const struct size *size = b->size;
     double cost;
     const scry_status st =
@@ -305,7 +306,7 @@ static scry_status afford(size_t *signals, const verify_table *table, verify_row
 static scry_status verify_levy_sample(struct levy_sums *t, const struct bench *b, size_t k,
                                       const scry_options *opts, scry_error *err)
 {
-    const verify_posterior posterior = posterior_of(b, k);
+    const verify_posterior posterior = verify_levy_posterior_of(b, k);
     scry_chains c = {0};
     scry_status st = verify_draw(&c, &posterior, opts, k * b->chains, b->chains,
                                  (uint64_t)b->settings->seed, err);
@@ -317,21 +318,22 @@ static scry_status verify_levy_sample(struct levy_sums *t, const struct bench *b
     return st;
 }
 
-static scry_status run_method(struct levy_sums *t, const verify_table *table, verify_row *row,
-                              const struct bench *b, const struct scry_method *method,
-                              scry_error *err)
+static scry_status verify_levy_run_method(struct levy_sums *t, const verify_table *table,
+                                          verify_row *row, const struct bench *b,
+                                          const struct scry_method *method, scry_error *err)
 {
     size_t signals;
     scry_options opts;
     scry_status st = settings_of(&opts, method, b->settings->options, b->problem.sigma, err);
-    if (st == SCRY_OK) st = afford(&signals, table, row, b, method, &opts, err);
+    if (st == SCRY_OK) st = verify_levy_afford(&signals, table, row, b, method, &opts, err);
     for (size_t k = 0; st == SCRY_OK && k < signals && !scry_cancelled(); k++)
         st = verify_levy_sample(t, b, k, &opts, err);
     return st;
 }
 
 /* The second Gibbs run, which says how far the numbers are to be trusted. */
-static scry_status run_control(struct levy_sums *t, const struct bench *b, scry_error *err)
+static scry_status verify_levy_run_control(struct levy_sums *t, const struct bench *b,
+                                           scry_error *err)
 {
     scry_status st = SCRY_OK;
     for (size_t k = 0; k < b->size->signals && st == SCRY_OK; k++) {
@@ -352,8 +354,8 @@ static scry_status verify_levy_add_row(verify_table *table, const struct bench *
         verify_add(table, method ? method->name : "gibbs", b->operator_, b->increments);
     if (!row) return SCRY_FAIL(err, SCRY_ENOMEM, "a row of the table");
     if (method) row->options = b->settings->options;
-    scry_status st =
-        method ? run_method(&t, table, row, b, method, &why) : run_control(&t, b, &why);
+    scry_status st = method ? verify_levy_run_method(&t, table, row, b, method, &why)
+                            : verify_levy_run_control(&t, b, &why);
     if (st == SCRY_OK && t.signals) {
         verify_levy_fill(row, &t);
         verify_served(row, &t.sum);

@@ -38,7 +38,7 @@ struct verify_network_trial {
 };
 
 /* A Gaussian blur of sd 1.5 pixels. */
-static scry_status make_blur(scry_op **A, const scry_space *space, scry_error *err)
+static scry_status verify_networks_make_blur(scry_op **A, const scry_space *space, scry_error *err)
 {
     enum { TAPS = 9 };
     const scry_space taps = SCRY_SPACE(TAPS, TAPS);
@@ -71,7 +71,7 @@ static scry_status verify_networks_make_operator(verify_network_trial *net, cons
 {
     const verify_trial *t = &net->trial;
     const scry_status st = !strcmp(t->operator_, "blur")
-                               ? make_blur(&net->A, space, err)
+                               ? verify_networks_make_blur(&net->A, space, err)
                                : make_samples(&net->A, space, (uint64_t)t->settings->seed, err);
     net->trial.A = net->A;
     return st;
@@ -112,7 +112,7 @@ static scry_status make_priors(verify_network_trial *net, bool pairs, scry_error
     return st;
 }
 
-static scry_status draw_truths(verify_trial *t, scry_error *err)
+static scry_status verify_networks_draw_truths(verify_trial *t, scry_error *err)
 {
     const verify_posterior prior = {.prior = t->prior};
     scry_chains c = {0};
@@ -140,7 +140,7 @@ static scry_status verify_networks_fill(verify_network_trial *net, bool pairs, s
     if (st != SCRY_OK) return st;
     scry_prior_sigma_range(net->prior, &min, &max);
     t->stein_sigma = fmax(STEIN_LEVEL, min);
-    st = draw_truths(t, err);
+    st = verify_networks_draw_truths(t, err);
     return st == SCRY_OK && !scry_cancelled() ? verify_trial_measure(t, err) : st;
 }
 

@@ -67,20 +67,20 @@ static const verify_row *find_row(const verify_table *table, const verify_row *m
     return NULL;
 }
 
-static void text(const struct page *p, size_t y, size_t x, size_t length, scry_colour colour,
-                 const char *label)
+static void plot_text(const struct page *p, size_t y, size_t x, size_t length, scry_colour colour,
+                      const char *label)
 {
     scry_canvas_text(&p->canvas, y, x, length, DOT, SCRY_TEXT_RIGHT, colour, label);
 }
 
 /* A line of text at the left, and the next one below it. */
-static void say(struct page *p, const char *label)
+static void plot_say(struct page *p, const char *label)
 {
-    text(p, p->y, MARGIN, WIDTH - 2 * MARGIN, ink, label);
+    plot_text(p, p->y, MARGIN, WIDTH - 2 * MARGIN, ink, label);
     p->y += LINE;
 }
 
-static void title(struct page *p, const char *label)
+static void plot_title(struct page *p, const char *label)
 {
     p->y += TITLE / 2;
     scry_canvas_text(&p->canvas, p->y, MARGIN, WIDTH - 2 * MARGIN, DOT + 1, SCRY_TEXT_RIGHT, ink,
@@ -101,8 +101,8 @@ static size_t label_width(const struct axis *methods)
 
 static void write_method(const struct page *p, size_t y, const verify_row *row)
 {
-    text(p, y, MARGIN, 0, ink, row->method);
-    text(p, y, MARGIN + (strlen(row->method) + 1) * LETTER, 0, faint, row->options);
+    plot_text(p, y, MARGIN, 0, ink, row->method);
+    plot_text(p, y, MARGIN + (strlen(row->method) + 1) * LETTER, 0, faint, row->options);
 }
 
 /* ---- heat map ---- */
@@ -115,7 +115,7 @@ static void write_number(const struct page *p, size_t y, size_t x, double value,
     do {
         snprintf(label, sizeof label, "%.*f", decimals, value);
     } while (decimals-- > 0 && scry_canvas_text_length(label, DOT) > CELL_X - 5);
-    text(p, y, x, CELL_X - 2, colour, label);
+    plot_text(p, y, x, CELL_X - 2, colour, label);
 }
 
 static void draw_cell(const struct page *p, size_t y, size_t x, const verify_value *v,
@@ -124,7 +124,7 @@ static void draw_cell(const struct page *p, size_t y, size_t x, const verify_val
     const double steps = (v->value - m->ideal) / m->tolerance;
     if (isnan(v->value)) {
         scry_canvas_fill(&p->canvas, y, x, CELL_Y - 1, CELL_X - 1, empty);
-        text(p, y + 3, x + CELL_X / 2, CELL_X, faint, "-");
+        plot_text(p, y + 3, x + CELL_X / 2, CELL_X, faint, "-");
         return;
     }
     scry_canvas_fill(&p->canvas, y, x, CELL_Y - 1, CELL_X - 1,
@@ -144,7 +144,7 @@ static void draw_group_row(const struct page *p, size_t y, size_t x, const verif
     const char *why = row ? row->note : "";
     if (!strncmp(why, refusal, strlen(refusal))) why += strlen(refusal);
     scry_canvas_fill(&p->canvas, y, x, CELL_Y - 1, count * CELL_X - 1, empty);
-    text(p, y + 3, x + 2, count * CELL_X - 4, faint, why);
+    plot_text(p, y + 3, x + 2, count * CELL_X - 4, faint, why);
 }
 
 static void draw_group_head(const struct page *p, size_t y, size_t x, const verify_row *problem,
@@ -152,7 +152,7 @@ static void draw_group_head(const struct page *p, size_t y, size_t x, const veri
 {
     char label[64];
     snprintf(label, sizeof label, "%s, %s", problem->operator_, problem->problem);
-    text(p, y, x, count * CELL_X, ink, label);
+    plot_text(p, y, x, count * CELL_X, ink, label);
     for (size_t i = 0; i < count; i++)
         scry_canvas_text(&p->canvas, y + height - 6, x + i * CELL_X + CELL_X / 2 - 6, height - LINE,
                          DOT, SCRY_TEXT_UP, ink, metrics[i].title);
@@ -197,7 +197,7 @@ static void draw_map(struct page *p, const verify_table *table, const struct axi
         char label[256];
         snprintf(label, sizeof label, "%-10s  %s; ideal %g, a step of colour %g", m->title, m->help,
                  m->ideal, m->tolerance);
-        say(p, label);
+        plot_say(p, label);
     }
 }
 
@@ -232,7 +232,7 @@ static void draw_bars_or_not(const struct page *p, size_t y, size_t x, const ver
         return;
     }
     scry_canvas_fill(&p->canvas, y, x, BARS_Y, VERIFY_BINS * BAR, empty);
-    text(p, y + BARS_Y / 2 - TALL / 2, x + 2, VERIFY_BINS * BAR, faint, "not measured");
+    plot_text(p, y + BARS_Y / 2 - TALL / 2, x + 2, VERIFY_BINS * BAR, faint, "not measured");
 }
 
 static void draw_histograms(struct page *p, const verify_table *table, const struct axis *methods,
@@ -243,16 +243,18 @@ static void draw_histograms(struct page *p, const verify_table *table, const str
     for (size_t r = 0; r < table->count; r++)
         any = any || table->rows[r].ranked;
     if (!any) return;
-    title(p, "ranks of the truth among the samples");
-    say(p, "tenths of the ranks, from below all samples (left) to above all (right), against the "
-           "line: 1, as many truths as there should be; top of a box: 2.5");
-    say(p, "samples that are right: even bars; 95 of 100 lie in the band, which knows how alike "
+    plot_title(p, "ranks of the truth among the samples");
+    plot_say(p,
+             "tenths of the ranks, from below all samples (left) to above all (right), against the "
+             "line: 1, as many truths as there should be; top of a box: 2.5");
+    plot_say(
+        p, "samples that are right: even bars; 95 of 100 lie in the band, which knows how alike "
            "the entries of an image are. high ends: spread too small; a hump: too large; a slope: "
            "bias");
     p->y += LINE / 2;
     for (size_t c = 0; c < problems->count; c++) {
-        text(p, p->y, left + c * step, step, ink, problems->first[c]->operator_);
-        text(p, p->y + TALL + 4, left + c * step, step, ink, problems->first[c]->problem);
+        plot_text(p, p->y, left + c * step, step, ink, problems->first[c]->operator_);
+        plot_text(p, p->y + TALL + 4, left + c * step, step, ink, problems->first[c]->problem);
     }
     p->y += 2 * LINE;
     for (size_t r = 0; r < methods->count; r++, p->y += BARS_Y + BARS_GAP_Y) {
@@ -268,7 +270,8 @@ static void draw_histograms(struct page *p, const verify_table *table, const str
 static void draw_legend(struct page *p)
 {
     enum { STEP = 60 };
-    say(p, "the number in a cell is what was measured; its colour is (number - ideal) / step, both "
+    plot_say(
+        p, "the number in a cell is what was measured; its colour is (number - ideal) / step, both "
            "below each map; grey: not measured, and why");
     for (int k = -4; k <= 4; k++) {
         const size_t x = MARGIN + (size_t)(k + 4) * STEP;
@@ -276,7 +279,7 @@ static void draw_legend(struct page *p)
         snprintf(label, sizeof label, "%+d", k);
         scry_canvas_fill(&p->canvas, p->y, x, CELL_Y, STEP,
                          scry_colour_map_at(SCRY_MAP_DIVERGING, 0.5 + k / (2 * STEPS)));
-        text(p, p->y + 3, x + STEP / 2 - LETTER, STEP, k > 2 || k < -2 ? light : ink, label);
+        plot_text(p, p->y + 3, x + STEP / 2 - LETTER, STEP, k > 2 || k < -2 ? light : ink, label);
     }
     p->y += CELL_Y + LINE / 2;
 }
@@ -284,7 +287,7 @@ static void draw_legend(struct page *p)
 static void verify_plot_draw(struct page *p, const verify_table *tables, size_t count)
 {
     p->y = MARGIN;
-    title(p, "scry verify " SCRY_VERSION);
+    plot_title(p, "scry verify " SCRY_VERSION);
     draw_legend(p);
     for (size_t i = 0; i < count; i++) {
         struct axis methods, problems;
@@ -292,7 +295,7 @@ static void verify_plot_draw(struct page *p, const verify_table *tables, size_t 
         axis_fill(&methods, &tables[i], same_method);
         axis_fill(&problems, &tables[i], same_problem);
         snprintf(label, sizeof label, "%s: %s", tables[i].part->name, tables[i].part->summary);
-        title(p, label);
+        plot_title(p, label);
         draw_map(p, &tables[i], &methods, &problems);
         draw_histograms(p, &tables[i], &methods, &problems);
     }

@@ -47,7 +47,7 @@ static void part_clear(struct part *p)
     *p = (struct part){0};
 }
 
-static scry_status part_alloc(struct part *p, size_t n, size_t count, scry_error *err)
+static scry_status problems_part_alloc(struct part *p, size_t n, size_t count, scry_error *err)
 {
     *p = (struct part){.n = n, .count = count, .weight = {0.4, 0.6}};
     if (count == 1) p->weight[0] = 1;
@@ -68,7 +68,7 @@ static double spectrum_at(double f, void *ctx)
 }
 
 /* Frequency of bin k of n, cycles per pixel. */
-static double bin(size_t k, size_t n)
+static double problems_bin(size_t k, size_t n)
 {
     return (2 * k > n ? (double)k - (double)n : (double)k) / (double)n;
 }
@@ -81,16 +81,17 @@ static scry_status make_stationary(struct part *p, const exact_spec *spec, const
     const size_t n = ny * nx;
     struct spectrum s = {1};
     double total = 0;
-    scry_status st = part_alloc(p, n, 1, err);
+    scry_status st = problems_part_alloc(p, n, 1, err);
     if (st != SCRY_OK) return st;
     for (size_t k = 0; k < n; k++)
-        total += spectrum_at(hypot(bin(k / nx, ny), bin(k % nx, nx)), &s) / (double)n;
+        total +=
+            spectrum_at(hypot(problems_bin(k / nx, ny), problems_bin(k % nx, nx)), &s) / (double)n;
     s.scale = variance / total;
     for (size_t i = 0; i < n; i++) {
         p->mean[i] = mean;
         for (size_t j = 0; j < n; j++)
             for (size_t k = 0; k < n; k++) {
-                const double fy = bin(k / nx, ny), fx = bin(k % nx, nx);
+                const double fy = problems_bin(k / nx, ny), fx = problems_bin(k % nx, nx);
                 const double dy = (double)(i / nx) - (double)(j / nx);
                 const double dx = (double)(i % nx) - (double)(j % nx);
                 p->cov[i * n + j] += spectrum_at(hypot(fy, fx), &s) *
@@ -117,7 +118,7 @@ static void fill_markov(double *cov, size_t n, double sd, double correlation)
 static scry_status make_dense(struct part *p, const scry_space *space, scry_error *err)
 {
     const size_t n = scry_space_count(space);
-    scry_status st = part_alloc(p, n, 1, err);
+    scry_status st = problems_part_alloc(p, n, 1, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < n; i++)
         p->mean[i] = 0.3 * sin(1.7 * (double)i + 0.4);
@@ -131,7 +132,7 @@ static scry_status make_mixture(struct part *p, const scry_space *space, scry_er
 {
     const size_t n = scry_space_count(space);
     scry_mixture_component c[2];
-    scry_status st = part_alloc(p, n, 2, err);
+    scry_status st = problems_part_alloc(p, n, 2, err);
     if (st != SCRY_OK) return st;
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < n; i++)
@@ -227,7 +228,7 @@ static scry_status verify_problems_make_model(exact_problem *p, scry_error *err)
     return st;
 }
 
-static scry_status make_blur(scry_op **out, const scry_space *space, scry_error *err)
+static scry_status problems_make_blur(scry_op **out, const scry_space *space, scry_error *err)
 {
     static const float line[5] = {0.12f, 0.27f, 0.3f, 0.2f, 0.11f};
     float psf[25];
@@ -262,7 +263,7 @@ static scry_status verify_problems_make_operator(exact_problem *p, const scry_sp
                                                  scry_error *err)
 {
     const char *name = p->spec->operator_;
-    scry_status st = !strcmp(name, "blur")   ? make_blur(&p->A, space, err)
+    scry_status st = !strcmp(name, "blur")   ? problems_make_blur(&p->A, space, err)
                      : !strcmp(name, "mask") ? make_mask(&p->A, space, err)
                                              : make_fourier(&p->A, space, err);
     if (st != SCRY_OK) return st;

@@ -105,8 +105,9 @@ static scry_status verify_ranks_rank(verify_ranks *r, const verify_trial *t, con
 }
 
 /* grad log p(x | y) of K samples, with the prior blurred by stein_sigma. */
-static scry_status scores(float *score, const verify_trial *t, const scry_likelihood *L,
-                          const float *samples, size_t K, scry_error *err)
+static scry_status verify_ranks_scores(float *score, const verify_trial *t,
+                                       const scry_likelihood *L, const float *samples, size_t K,
+                                       scry_error *err)
 {
     const double s2 = t->stein_sigma * t->stein_sigma;
     float *D = scry_alloc(t->n, sizeof *D);
@@ -130,8 +131,8 @@ static scry_status scores(float *score, const verify_trial *t, const scry_likeli
 }
 
 /* Whether the samples fit the posterior's score, at a level of 10 %. */
-static scry_status stein(verify_ranks *r, const verify_trial *t, size_t k, const float *samples,
-                         size_t K, scry_error *err)
+static scry_status verify_ranks_stein(verify_ranks *r, const verify_trial *t, size_t k,
+                                      const float *samples, size_t K, scry_error *err)
 {
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = t->sigma};
     scry_likelihood *L = NULL;
@@ -139,7 +140,7 @@ static scry_status stein(verify_ranks *r, const verify_trial *t, size_t k, const
     float *score = scry_alloc(K * t->n, sizeof *score);
     scry_status st = score ? scry_likelihood_create(&L, t->A, t->y + k * t->m, &noise, NULL, err)
                            : SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu samples", K);
-    if (st == SCRY_OK) st = scores(score, t, L, samples, K, err);
+    if (st == SCRY_OK) st = verify_ranks_scores(score, t, L, samples, K, err);
     if (st == SCRY_OK)
         st = scry_ksd_measure(&ksd, samples, score, K, t->n, NULL, BOOTSTRAP,
                               (uint64_t)t->settings->seed, err);
@@ -153,14 +154,14 @@ scry_status verify_ranks_add(verify_ranks *r, const verify_trial *t, size_t k, c
                              size_t K, scry_error *err)
 {
     scry_status st = verify_ranks_rank(r, t, t->x + k * t->n, samples, K, err);
-    if (st == SCRY_OK) st = stein(r, t, k, samples, K, err);
+    if (st == SCRY_OK) st = verify_ranks_stein(r, t, k, samples, K, err);
     r->images++;
     return st;
 }
 
 /* Bars over their expectation, and the error of a bar from the scatter of images, which knows how
  * far entries of one image say the same: pooled, as few images tell little of one bar. */
-static void histogram(verify_row *row, const verify_ranks *r, size_t K)
+static void verify_ranks_histogram(verify_row *row, const verify_ranks *r, size_t K)
 {
     const double G = (double)r->images;
     double expected[VERIFY_BINS] = {0}, pooled = 0;
@@ -198,6 +199,6 @@ scry_status verify_ranks_fill(verify_row *row, const verify_ranks *r, size_t K, 
         row->value[COVER50 + level] = verify_mean(r->first[level], r->second[level], r->images);
     const double count = (double)r->images, refused = (double)r->rejected / count;
     row->value[STEIN] = (verify_value){refused, sqrt(refused * (1 - refused) / count)};
-    histogram(row, r, K);
+    verify_ranks_histogram(row, r, K);
     return SCRY_OK;
 }

@@ -165,7 +165,7 @@ static bool find_path(const cJSON *node, const cJSON *target, char *text, size_t
     return false;
 }
 
-static const char *kind_of(const cJSON *node)
+static const char *json_kind(const cJSON *node)
 {
     if (cJSON_IsString(node)) return "a string";
     if (cJSON_IsNumber(node)) return "a number";
@@ -180,7 +180,7 @@ static scry_status wrong_kind(const scry_json *doc, const cJSON *node, const cha
     char path[200] = "";
     find_path(doc->root, node, path, sizeof path);
     return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s is %s, expected %s", doc->name,
-                     path[0] ? path : "the document", kind_of(node), expected);
+                     path[0] ? path : "the document", json_kind(node), expected);
 }
 
 static const cJSON *json_member(const cJSON *object, const char *key)

@@ -133,13 +133,13 @@ void scryi_noise_line(scry_camera_estimate *e, const struct scryi_noise_blocks *
     e->intercept = c;
 }
 
-static double clamp(double v, double low, double high)
+static double noise_clamp(double v, double low, double high)
 {
     return fmin(fmax(v, low), high);
 }
 
 /* offset = read_noise^2 / gain - gain * intercept, from the line's value at mean 0. */
-static void separate(scry_camera_estimate *e, double darkest, const scry_camera_known *known)
+static void noise_separate(scry_camera_estimate *e, double darkest, const scry_camera_known *known)
 {
     const double g = e->gain, zero = -g * e->intercept;
     e->offset_low = zero;
@@ -154,7 +154,7 @@ static void separate(scry_camera_estimate *e, double darkest, const scry_camera_
     } else {
         const double usual = 1.5; /* e-; sCMOS data sheets give 1 to 2.5 */
         e->offset_assumed = true;
-        e->offset = clamp(zero + usual * usual / g, e->offset_low, e->offset_high);
+        e->offset = noise_clamp(zero + usual * usual / g, e->offset_low, e->offset_high);
         e->read_noise = sqrt(fmax(g * (e->offset - zero), 0));
     }
 }
@@ -178,7 +178,7 @@ void scryi_noise_conclude(scry_camera_estimate *e, const struct scryi_noise_bloc
         e->gain_high = 1 / (s - 2 * se);
     }
     e->gain_found = true;
-    separate(e, scry_quantile(b->mean, b->count, .01, b->spare), known);
+    noise_separate(e, scry_quantile(b->mean, b->count, .01, b->spare), known);
     if (e->offset_assumed)
         snprintf(
             e->note, sizeof e->note,

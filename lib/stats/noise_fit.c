@@ -140,7 +140,7 @@ static struct whittle whittle_fit(const struct fitter *f, const float *P, const 
 }
 
 /* The signal after a treatment, as windows see it (borrowed). */
-static const float *treated(const struct fitter *f, int signal, bool filter)
+static const float *noise_fit_treated(const struct fitter *f, int signal, bool filter)
 {
     if (!filter) return f->plain[signal];
     for (size_t i = 0; i < f->s->bins; i++)
@@ -167,7 +167,7 @@ static void fit_treatment(struct scryi_noise_fit *out, const struct fitter *f, s
     const int count = all ? f->signals : scout_count;
     for (int c = 0; c < count; c++) {
         const int signal = all || !f->transfer ? c : scouts[c];
-        const float *A = treated(f, signal, filter);
+        const float *A = noise_fit_treated(f, signal, filter);
         for (int set = 0; set < s->sets; set++) {
             const struct whittle w = whittle_fit(f, s->median[set], A);
             if (w.loss >= out->loss[set]) continue;

@@ -329,9 +329,9 @@ static scry_status only_sigma(scry_noise_model *out, const float *image,
     return SCRY_OK;
 }
 
-static scry_status identify(scry_noise_model *out, const float *image,
-                            const struct scryi_noise_mask *m, const scry_noise_context *c,
-                            scry_error *err)
+static scry_status noise_identify_all(scry_noise_model *out, const float *image,
+                                      const struct scryi_noise_mask *m, const scry_noise_context *c,
+                                      scry_error *err)
 {
     struct scryi_noise_choice ch = {.inflation = 1, .reach = 1};
     struct law law = {.blocks = {0}};
@@ -381,7 +381,7 @@ scry_status scry_noise_identify(scry_noise_model *out, const float *image,
     m.state = scry_alloc(planes * ny * nx, 1);
     if (!m.state) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", planes * ny * nx);
     scry_status st = scryi_noise_mask(&m, out, image, known, planes, ny, nx, &c, err);
-    if (st == SCRY_OK) st = identify(out, image, &m, &c, err);
+    if (st == SCRY_OK) st = noise_identify_all(out, image, &m, &c, err);
     scry_free(m.state);
     return st;
 }

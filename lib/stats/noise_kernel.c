@@ -12,26 +12,27 @@ static const double pi = 3.14159265358979323846;
 enum { GRID = 64, RADIUS_MAX = 15 };
 static const double median_blur = .12; /* sd of a Gaussian, over the size of the median */
 
-static bool named(const scry_noise_treatment *t, const char *name)
+static bool noise_kernel_named(const scry_noise_treatment *t, const char *name)
 {
     return !strcmp(t->name, name);
 }
 
-static bool interpolates(const scry_noise_treatment *t)
+static bool noise_kernel_interpolates(const scry_noise_treatment *t)
 {
-    return named(t, "linear") || named(t, "cubic");
+    return noise_kernel_named(t, "linear") || noise_kernel_named(t, "cubic");
 }
 
 /* Transform at f along one axis, of treatments that are separable. */
 static double axis_transfer(const scry_noise_treatment *t, double f)
 {
     const double n = t->size, w = 2 * pi * f;
-    if (named(t, "gaussian") || named(t, "median")) {
-        const double sd = named(t, "median") ? median_blur * n : n;
+    if (noise_kernel_named(t, "gaussian") || noise_kernel_named(t, "median")) {
+        const double sd = noise_kernel_named(t, "median") ? median_blur * n : n;
         return exp(-w * w * sd * sd / 2);
     }
-    if (interpolates(t)) { /* a shift by n < 1, without its phase: delta and its neighbours */
-        const double curve = n * (1 - n) * (named(t, "cubic") ? .5 : 1);
+    if (noise_kernel_interpolates(
+            t)) { /* a shift by n < 1, without its phase: delta and its neighbours */
+        const double curve = n * (1 - n) * (noise_kernel_named(t, "cubic") ? .5 : 1);
         return 1 - curve + curve * cos(w);
     }
     const double d = n * sin(pi * f); /* box, copies */
@@ -40,10 +41,10 @@ static double axis_transfer(const scry_noise_treatment *t, double f)
 
 static double treatment_transfer(const scry_noise_treatment *t, double fy, double fx)
 {
-    if (interpolates(t) && t->size >= 1) {
+    if (noise_kernel_interpolates(t) && t->size >= 1) {
         const double a = t->size, c = cos(t->angle * pi / 180), d = sin(t->angle * pi / 180);
-        return scryi_noise_interpolation(named(t, "cubic"), a * (c * fx + d * fy)) *
-               scryi_noise_interpolation(named(t, "cubic"), a * (c * fy - d * fx));
+        return scryi_noise_interpolation(noise_kernel_named(t, "cubic"), a * (c * fx + d * fy)) *
+               scryi_noise_interpolation(noise_kernel_named(t, "cubic"), a * (c * fy - d * fx));
     }
     return (!strcmp(t->axes, "x") ? 1 : axis_transfer(t, fy)) *
            (!strcmp(t->axes, "y") ? 1 : axis_transfer(t, fx));
@@ -52,9 +53,9 @@ static double treatment_transfer(const scry_noise_treatment *t, double fy, doubl
 static size_t treatment_radius(const scry_noise_treatment *t)
 {
     double r = 2 * t->size + 2;
-    if (named(t, "box") || named(t, "copied")) r = t->size / 2;
-    if (named(t, "gaussian")) r = 4 * t->size;
-    if (interpolates(t) && t->size < 1) r = 1;
+    if (noise_kernel_named(t, "box") || noise_kernel_named(t, "copied")) r = t->size / 2;
+    if (noise_kernel_named(t, "gaussian")) r = 4 * t->size;
+    if (noise_kernel_interpolates(t) && t->size < 1) r = 1;
     return r > RADIUS_MAX ? RADIUS_MAX : (size_t)ceil(r);
 }
 
@@ -74,7 +75,8 @@ scry_status scry_noise_treatment_kernel(float **kernel, size_t *side, const scry
     double *transfer = NULL, sum = 0;
     *kernel = NULL;
     *side = 0;
-    if (!t->name || named(t, "none") || named(t, "unknown") || named(t, "interlaced"))
+    if (!t->name || noise_kernel_named(t, "none") || noise_kernel_named(t, "unknown") ||
+        noise_kernel_named(t, "interlaced"))
         return SCRY_OK;
     const int r = (int)treatment_radius(t), n = 2 * r + 1;
     transfer = scry_alloc(GRID * GRID, sizeof *transfer);

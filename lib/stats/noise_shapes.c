@@ -223,7 +223,7 @@ static double gaussian_power(double sd, double f)
     return sum * sum / (total * total);
 }
 
-static double keys(double x)
+static double noise_shapes_keys(double x)
 {
     x = fabs(x);
     return x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((2.5 - .5 * x) * x - 4) * x + 2 : 0;
@@ -245,8 +245,8 @@ static double axis_power(const struct shape *s, double f)
         return 1 - 2 * n * (1 - n) * (1 - cos(w));
     case SHAPE_SHIFT_CUBIC:
         for (int i = -2; i <= 3; i++) {
-            re += keys(n - i) * cos(w * i);
-            im += keys(n - i) * sin(w * i);
+            re += noise_shapes_keys(n - i) * cos(w * i);
+            im += noise_shapes_keys(n - i) * sin(w * i);
         }
         return re * re + im * im;
     case SHAPE_SHIFT_SPLINE: /* the B-spline halfway between knots, over it at knots */

@@ -20,14 +20,14 @@ void scryi_noise_windows_free(struct scryi_noise_windows *w)
     *w = (struct scryi_noise_windows){0};
 }
 
-static double taper(size_t i, size_t side)
+static double noise_windows_taper(size_t i, size_t side)
 {
     const double c = cos(pi * ((double)i + .5 - (double)side / 2) / (double)side);
     return c * c * c * c;
 }
 
 /* Starts of windows along an axis: every side/2 pixels, and one at the end. */
-static size_t starts(size_t n, size_t side)
+static size_t noise_windows_starts(size_t n, size_t side)
 {
     return n < side ? 0 : 1 + (n - side + side / 2 - 1) / (side / 2);
 }
@@ -138,7 +138,12 @@ scry_status scryi_noise_windows_create(struct scryi_noise_windows *w, const floa
                                        const struct scryi_noise_mask *m, size_t side,
                                        scry_error *err)
 {
-    const struct grid g = {m->planes, m->ny, m->nx, side, starts(m->nx, side), starts(m->ny, side)};
+    const struct grid g = {m->planes,
+                           m->ny,
+                           m->nx,
+                           side,
+                           noise_windows_starts(m->nx, side),
+                           noise_windows_starts(m->ny, side)};
     const size_t dims[2] = {side, side}, half = side / 2 + 1;
     double t[SCRYI_WINDOW_MAX];
     float *v = NULL;
@@ -172,7 +177,7 @@ scry_status scryi_noise_windows_create(struct scryi_noise_windows *w, const floa
     }
     w->lowest = w->mean + w->count;
     for (size_t i = 0; i < side; i++)
-        t[i] = taper(i, side);
+        t[i] = noise_windows_taper(i, side);
     for (size_t k = 0; k < w->count; k++) {
         if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
         load_window(v, &w->mean[k], &w->lowest[k], &g, image, m->state, corners[k], t);

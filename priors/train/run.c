@@ -19,7 +19,7 @@ typedef struct scryi_group_run {
     scry_error *err;
 } scryi_group_run;
 
-static float *run_at(const scryi_group_run *r, int t)
+static float *train_run_at(const scryi_group_run *r, int t)
 {
     return scryi_train_at(r->g, r->arena, t);
 }
@@ -33,7 +33,7 @@ typedef struct scryi_embedding {
 
 static scryi_embedding embedding_at(const scryi_group_run *r, int t)
 {
-    scryi_embedding e = {.wave = run_at(r, t), .width = r->g->net->config.width[0]};
+    scryi_embedding e = {.wave = train_run_at(r, t), .width = r->g->net->config.width[0]};
     e.wide = 4 * e.width;
     e.h1 = e.wave + e.width;
     e.a1 = e.h1 + e.wide;
@@ -102,8 +102,9 @@ static void train_normalise_run(const scryi_group_run *r, const scryi_train_op *
     const scryi_train_tensor *t = &g->tensors[op->in];
     const size_t step = g->tensors[op->in2].floats;
     for (size_t b = 0; b < g->batch; b++) {
-        float *vector = run_at(r, op->in2) + b * step;
-        float *x = run_at(r, op->in) + b * t->floats, *y = run_at(r, op->out) + b * t->floats;
+        float *vector = train_run_at(r, op->in2) + b * step;
+        float *x = train_run_at(r, op->in) + b * t->floats,
+              *y = train_run_at(r, op->out) + b * t->floats;
         scryi_norm n = {.channels = t->channels,
                         .pixels = t->height * t->width,
                         .groups = op->norm->groups,
@@ -123,7 +124,8 @@ static void train_normalise_run(const scryi_group_run *r, const scryi_train_op *
         }
         n.weight_grad = r->gradient + op->norm_at;
         n.bias_grad = r->gradient + op->norm_bias_at;
-        LOOPS->norm_backward(&n, y, run_at(r, op->in3) + b * t->floats, x, op->silu, op->add, 1);
+        LOOPS->norm_backward(&n, y, train_run_at(r, op->in3) + b * t->floats, x, op->silu, op->add,
+                             1);
     }
 }
 
@@ -134,7 +136,7 @@ static void train_rows(const scryi_group_run *r, const scryi_train_op *op)
     const scryi_embedding e = embedding_at(r, back ? op->out : op->in);
     for (size_t b = 0; b < r->g->batch; b++) {
         float *row = e.rows + b * e.step + op->row_at;
-        float *image = run_at(r, back ? op->in : op->out) + b * t->floats;
+        float *image = train_run_at(r, back ? op->in : op->out) + b * t->floats;
         if (back)
             TRAIN->sum_row(row, image, t->channels, t->height * t->width);
         else
@@ -148,11 +150,11 @@ static void train_channels(const scryi_group_run *r, const scryi_train_op *op)
     const size_t out = g->tensors[op->out].floats, in = g->tensors[op->in].floats;
     const size_t pixels = g->tensors[op->in].height * g->tensors[op->in].width;
     for (size_t b = 0; b < g->batch; b++) {
-        float *to = run_at(r, op->out) + b * out, *from = run_at(r, op->in) + b * in;
+        float *to = train_run_at(r, op->out) + b * out, *from = train_run_at(r, op->in) + b * in;
         if (op->kind == SCRYI_TRAIN_JOIN) {
             const size_t rest = out - in;
             memcpy(to, from, in * sizeof *to);
-            memcpy(to + in, run_at(r, op->in2) + b * rest, rest * sizeof *to);
+            memcpy(to + in, train_run_at(r, op->in2) + b * rest, rest * sizeof *to);
         } else if (op->add) {
             TRAIN->accumulate(to, from + op->start * pixels, out);
         } else {
@@ -167,23 +169,24 @@ static void train_resample(const scryi_group_run *r, const scryi_train_op *op)
     const scryi_train_tensor *small = &r->g->tensors[back ? op->out : op->in];
     const size_t out = r->g->tensors[op->out].floats, in = r->g->tensors[op->in].floats;
     for (size_t b = 0; b < r->g->batch; b++)
-        (back ? LOOPS->upsample_back : LOOPS->upsample)(run_at(r, op->out) + b * out,
-                                                        run_at(r, op->in) + b * in, small->channels,
-                                                        small->height, small->width, 1);
+        (back ? LOOPS->upsample_back : LOOPS->upsample)(
+            train_run_at(r, op->out) + b * out, train_run_at(r, op->in) + b * in, small->channels,
+            small->height, small->width, 1);
 }
 
 static scry_status train_layer(const scryi_group_run *r, const scryi_train_op *op)
 {
     scryi_train_layer *l = op->layer;
-    float *scratch = run_at(r, r->g->scratch), *in = run_at(r, op->in);
+    float *scratch = train_run_at(r, r->g->scratch), *in = train_run_at(r, op->in);
     if (op->kind == SCRYI_TRAIN_CONV)
-        return scryi_train_conv_forward(l->conv, run_at(r, op->out), in,
+        return scryi_train_conv_forward(l->conv, train_run_at(r, op->out), in,
                                         l->spread ? l->spread_bias : l->weights->bias, scratch,
                                         r->worker, r->err);
     if (op->kind == SCRYI_TRAIN_CONV_DATA)
-        return scryi_train_conv_data(l->conv, run_at(r, op->out), in, scratch, r->worker, r->err);
+        return scryi_train_conv_data(l->conv, train_run_at(r, op->out), in, scratch, r->worker,
+                                     r->err);
     return scryi_train_conv_weights(l->conv, r->gradient + l->at, r->gradient + l->bias_at, in,
-                                    run_at(r, op->in2), scratch, r->worker, r->err);
+                                    train_run_at(r, op->in2), scratch, r->worker, r->err);
 }
 
 static scry_status train_execute(const scryi_group_run *r, const scryi_train_op *op)
@@ -208,7 +211,7 @@ static scry_status train_execute(const scryi_group_run *r, const scryi_train_op 
         train_normalise_run(r, op);
         break;
     case SCRYI_TRAIN_ADD:
-        LOOPS->add(run_at(r, op->out), run_at(r, op->in), run_at(r, op->in2),
+        LOOPS->add(train_run_at(r, op->out), train_run_at(r, op->in), train_run_at(r, op->in2),
                    r->g->batch * r->g->tensors[op->out].floats, 1);
         break;
     case SCRYI_TRAIN_JOIN:

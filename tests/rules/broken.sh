@@ -46,6 +46,10 @@ breach "belongs behind lib/fft" lib/a.c '#include <fftw3.h>'
 breach "belongs behind priors/network/dnnl" priors/network/a.c '#include <dnnl.h>'
 breach "belongs behind" operators/a_impl.h '#include <gsl/gsl_math.h>'
 breach "more than six" apps/a.h 'int scry_a_create(int, int, int, int, int, int, int);'
+breach "a bare name" lib/a.c 'static int dispatch(void)'
+echo 'static int a_sum(void)' | tee lib/a.c >lib/b.c
+breach "in three files" lib/c.c 'static int a_sum(void)'
+rm lib/a.c lib/b.c
 breach "longer than 100" tests/a.c "$(printf 'x%.0s' $(seq 101))"
 breach "tab" apps/a.sh 'if\ttrue'
 breach "blanks" apps/a.sh 'x=1 '

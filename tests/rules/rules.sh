@@ -100,6 +100,13 @@ for header in $(find $rooms -name '*.h'); do
             sub(/\(.*/, ""); print header ":1: -- " $0 " takes more than six arguments" }'
 done >>"$breaches"
 
+# File-local functions carry their module's name: none is a bare word or stands in three files.
+locals=$(grep -nE '^static [^=;(]*[ *][a-z0-9_]+\(' $code /dev/null | grep -v '^apps/examples/' |
+    sed -E 's/^([^:]*):([0-9]+):static [^=;(]*[ *]([a-z0-9_]+)\(.*/\3 \1 \2/' | sort -u -k1,2)
+echo "$locals" | awk 'NF == 3 {
+    if ($1 !~ /_/) print $2 ":" $3 ": " $1 " -- a bare name for a local function"
+    else if (++files[$1] == 3) print $2 ":" $3 ": " $1 " -- a local name in three files"
+}' >>"$breaches"
 grep -nE '^.{101}' $sources /dev/null | cut -c1-60 |
     sed 's|$|... -- longer than 100 columns|' >>"$breaches"
 grep -nP '\t' $sources /dev/null | sed 's|$| -- has a tab|' >>"$breaches"

@@ -4,11 +4,11 @@
 #include "apps/recon/image/restore.h"
 
 /* Images without content, such as dropped frames and empty slices of a stack, and pixels without a
- * value: what restores nothing says nothing of them. */
+ * value: both come back unchanged. */
 
 /* The images of a file, counted. Zeroed: none. */
 typedef struct scry_image_survey {
-    size_t images, constant; /* those of which no two finite values differ */
+    size_t images, constant; /* images, and how many of them have no two different finite values */
     size_t finite, missing;  /* pixels of all images: finite, and NaN or infinite */
     size_t last_missing;     /* of the last image */
     double value;            /* one of the last constant image */
@@ -29,7 +29,7 @@ scry_status scry_restore_unchanged(scry_restore_result *out, const scry_image *i
                                    const scry_output_maps *maps, scry_error *err);
 
 /* Puts NaN into the maps, and into the mean where `mean` says so (its file's type has NaNs), where
- * the image has no value: to deblur is not to invent a field of view. */
+ * the image has no value: deblurring must not invent a field of view. */
 void scry_restore_keep_missing(scry_restore_result *r, const scry_image *image, size_t maps,
                                bool mean);
 

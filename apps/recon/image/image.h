@@ -6,12 +6,12 @@
 
 SCRY_BEGIN
 
-/* An image or volume as a camera gave it, and what is known of how it was taken. Everything is
- * borrowed. Numbers that are 0 are not known. */
+/* An image or volume from a camera, with the known facts of its acquisition. Everything is
+ * borrowed. A number of 0 means unknown. */
 typedef struct scry_image {
     const char *name; /* for messages; NULL: none */
-    /* Of an image in a series (a plane of a stack, a frame of a film): what holds for the whole
-     * series of a channel is logged for number 0 only. */
+    /* Of an image in a series (a plane of a stack, a frame of a film): messages that hold for the
+     * whole series of a channel are logged for number 0 only. */
     size_t channel, number;
     scry_space space;           /* (y, x) or (z, y, x), real */
     const float *pixels;        /* unit of the file */

@@ -28,7 +28,7 @@ enum { WIDTHS = sizeof detail_widths / sizeof *detail_widths };
  * about 15 % on a restoration is further from the truth than the image is. */
 #define MISFIT_SHARE 0.15
 /* Noise that is correlated, as of processed images, leaves up to 0.06 variances by itself. */
-#define MISFIT_LEAST 0.1
+#define MISFIT_MIN 0.1
 #define MISFIT_ERRORS 3.0
 enum { BLOCK = 16, SIDE = 256, SIDE_MIN = 64, VOXELS = 1 << 18 };
 
@@ -82,8 +82,8 @@ static scry_status subject_take(struct subject *s, const scry_image *image,
     return SCRY_OK;
 }
 
-static scry_status split_light(struct subject *s, double share, uint64_t seed, uint32_t fold,
-                               scry_error *err)
+static scry_status improvable_split(struct subject *s, double share, uint64_t seed, uint32_t fold,
+                                    scry_error *err)
 {
     const scry_status st = scry_fission_draw(s->held, s->model, s->variance, s->brightness,
                                              s->planes, s->ny, s->nx, seed, fold, err);
@@ -100,11 +100,11 @@ static void take_off_shading(float *pixels, const struct subject *s)
     scry_axpy(pixels, -1, wide, s->n);
 }
 
-static scry_status find_detail(scry_improvement *out, struct subject *s, uint64_t seed,
-                               scry_error *err)
+static scry_status improvable_find_detail(scry_improvement *out, struct subject *s, uint64_t seed,
+                                          scry_error *err)
 {
     float *a = s->scratch + s->n;
-    scry_status st = split_light(s, 0.5, seed, 0, err);
+    scry_status st = improvable_split(s, 0.5, seed, 0, err);
     if (st != SCRY_OK) return st;
     take_off_shading(s->seen, s);
     take_off_shading(s->held, s);
@@ -129,7 +129,7 @@ static scry_status find_detail(scry_improvement *out, struct subject *s, uint64_
 
 /* The noise of the part that is restored: its variance is larger by 1 / (1 - SHARE). In electrons
  * of a gain that is smaller by as much, counts still have the variance of their mean. */
-static scry_noise_request seen_noise(const scry_noise *n)
+static scry_noise_request improvable_seen_noise(const scry_noise *n)
 {
     const double keep = 1 - SHARE;
     if (n->kind == SCRY_NOISE_GAUSSIAN)
@@ -141,7 +141,8 @@ static scry_noise_request seen_noise(const scry_noise *n)
 }
 
 /* Mean over the known neighbours of a pixel, of eight. */
-static double mean_around(const struct subject *s, const float *r, size_t z, size_t y, size_t x)
+static double improvable_mean_around(const struct subject *s, const float *r, size_t z, size_t y,
+                                     size_t x)
 {
     double sum = 0, count = 0;
     for (size_t i = y ? y - 1 : 0; i <= y + 1 && i < s->ny; i++)
@@ -169,7 +170,7 @@ static size_t correlate_blocks(double *mean, const struct subject *s, const floa
             for (size_t x = x0; x < x0 + BLOCK && x < s->nx; x++) {
                 const size_t i = (z * s->ny + y) * s->nx + x;
                 if (!s->known[i] || !(s->variance[i] > 0)) continue;
-                sum += (double)a[i] * mean_around(s, b, z, y, x) / s->variance[i];
+                sum += (double)a[i] * improvable_mean_around(s, b, z, y, x) / s->variance[i];
                 count++;
             }
         if (count > 0) mean[used++] = sum / count;
@@ -247,7 +248,7 @@ static scry_status predict_blurred(scry_restore_result *r, const scry_restore_re
     q.maps = NULL;
     q.predict = true;
     q.defects = SCRY_DEFECTS_KEEP;
-    q.noise = seen_noise(noise);
+    q.noise = improvable_seen_noise(noise);
     q.psf.width_choice = SCRY_WIDTH_KEEP;
     q.log = (scry_log){0};
     return scry_restore(r, seen, &q, NULL, NULL, err);
@@ -330,7 +331,7 @@ static scry_status compare_sharpness(scry_improvement *out, const struct subject
     float *blurred = NULL;
     scry_margin own;
     scry_status st = cut_window(&s, &space, whole, err);
-    if (st == SCRY_OK) st = split_light(&s, SHARE, seed, 1, err);
+    if (st == SCRY_OK) st = improvable_split(&s, SHARE, seed, 1, err);
     scry_image seen = *image;
     seen.space = space;
     seen.pixels = s.seen;
@@ -358,7 +359,7 @@ static void judge_improvement(scry_improvement *out)
                  "nothing stands out of the noise: what one half of the light shows is not found "
                  "again in the other half (%.1f standard errors, %g would tell)",
                  out->detail, DETAIL_ERRORS);
-    } else if (misfit && out->misfit.mean > MISFIT_LEAST && share > MISFIT_SHARE) {
+    } else if (misfit && out->misfit.mean > MISFIT_MIN && share > MISFIT_SHARE) {
         out->verdict = SCRY_SHARPER_THAN_PSF;
         snprintf(out->line, sizeof out->line,
                  "the image is sharper than the psf lets an image be: of the detail that the psf "
@@ -381,7 +382,7 @@ scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_reque
         return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", scry_space_count(&image->space));
     scry_status st = scryi_image_study(&noise, &model, known, request, image, err);
     if (st == SCRY_OK) st = subject_take(&s, image, known, &noise, err);
-    if (st == SCRY_OK) st = find_detail(out, &s, seed, err);
+    if (st == SCRY_OK) st = improvable_find_detail(out, &s, seed, err);
     /* filters that are not linear, and compression, make edges that no psf has blurred */
     if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS &&
         !(model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS)))

@@ -4,24 +4,24 @@
 #include "apps/recon/image/improvement.h"
 #include "apps/recon/image/restore.h"
 
-/* Asks an image whether anything can be gained by undoing its blur, before the work.
+/* Tests, before the work, whether deblurring can improve an image.
  *
- * Structure: the measurement is split into two independent halves. Each has its mean over a wide
- * Gaussian taken off; what is left of the first, a, smoothed by Gaussians of several widths, is
- * compared with what is left of the second, b:
+ * Structure: the measurement is split into two independent halves. The local mean under a wide
+ * Gaussian is subtracted from each half; the remainder a of the first half, smoothed by Gaussians
+ * of several widths, is compared with the remainder b of the second:
  *
  *   z = sum a b / v / sqrt(sum a^2 var(b) / v^2),   v the variance of a pixel,
  *
- * which noise alone makes N(0, 1), and structure that both share makes large: a few points are
+ * which is N(0, 1) for noise alone and large for structure that both halves share: a few points are
  * found as well as a texture.
  *
- * Sharpness: `options` restores a part that holds nearly all the light, and its blurred estimate is
- * taken off that part and off the rest. What both residuals share, each with the neighbours of the
- * other, is what the psf cannot explain; it is measured against what the psf, applied to the image,
- * takes from it. Asked on a window of large images.
+ * Sharpness: `options` restores one half, which holds nearly all of the signal, and its blurred
+ * estimate is subtracted from both halves. The covariance of the two residuals, each with the
+ * neighbours of the other, is structure that the psf cannot explain; it is compared with the
+ * structure that the psf removes when it blurs the image. Large images are tested on a window.
  *
  *   request  its psf and noise; options and maps do not matter
- *   options  a method without a network; NULL: sharpness is not asked
+ *   options  a method without a network; NULL: sharpness is not tested
  * errors  those of scry_restorer_create and scry_restorer_run */
 scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_request *request,
                                  const scry_image *image, const scry_options *options,

@@ -6,25 +6,24 @@
 
 SCRY_BEGIN
 
-/* What came of asking an image whether undoing its blur gains anything
- * (apps/recon/image/improvable.h). */
+/* The result of testing whether deblurring can improve an image (apps/recon/image/improvable.h). */
 
 typedef enum scry_improvement_verdict {
     SCRY_IMPROVABLE = 0,
-    SCRY_ONLY_NOISE, /* no structure of one half of the light is found again in the other half */
-    SCRY_SHARPER_THAN_PSF /* the image predicts held-out light better as it is than any estimate
-                             that the psf has blurred: it is sharper than the psf lets an image be
+    SCRY_ONLY_NOISE,      /* the two halves of the data share no structure */
+    SCRY_SHARPER_THAN_PSF /* the image itself predicts held-out data better than any estimate
+                             blurred by the psf: it is sharper than the psf allows
                            */
 } scry_improvement_verdict;
 
 typedef struct scry_improvement {
     scry_improvement_verdict verdict;
-    double detail;       /* evidence of structure, in standard errors of what noise would show */
+    double detail;       /* evidence of structure, in standard errors under noise alone */
     double detail_width; /* px: sd of the Gaussian that shows it best */
     scry_margin misfit;  /* structure that the blurred estimate misses, in variances of a pixel, and
                             its standard error over windows. NaN: not asked */
-    double own_misfit;   /* that which the image itself misses, blurred */
-    char line[240];      /* "" or why nothing is gained */
+    double own_misfit;   /* the same for the image itself, blurred */
+    char line[240];      /* "" or why deblurring gains nothing */
 } scry_improvement;
 
 SCRY_END

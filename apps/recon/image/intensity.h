@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 /* The map from the prior's variable u to physical intensities, physical = scale u + shift, by the
- * convention that the priors for microscopy are trained with: u = 2 g (v - low) / (high - low) - 1,
- * low and high the 0.5 and 99.9 percentiles of a clean image, g between 0.5 and 1; here g is the
- * middle of that.
+ * convention in the training of the microscopy priors: u = 2 g (v - low) / (high - low) - 1, low
+ * and high the 0.5 and 99.9 percentiles of a clean image, g between 0.5 and 1; here g is the middle
+ * of this range.
  *
  *   v          n pixels of an estimate without much noise, physical unit (scry_noise_to_physical);
  *              its percentiles are read where no range is given

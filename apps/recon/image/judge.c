@@ -179,8 +179,8 @@ static scry_noise_request seen_noise(const scry_noise *n)
                                 .background = n->background * keep};
 }
 
-static scry_status predict(float *to, scry_restorer *r, const struct part *p, uint64_t seed,
-                           scry_chains_monitor *monitor, void *ctx, scry_error *err)
+static scry_status judge_predict(float *to, scry_restorer *r, const struct part *p, uint64_t seed,
+                                 scry_chains_monitor *monitor, void *ctx, scry_error *err)
 {
     scry_restore_result result = {0};
     const scry_status st = scry_restorer_run(&result, r, &p->image, seed, monitor, ctx, err);
@@ -190,7 +190,7 @@ static scry_status predict(float *to, scry_restorer *r, const struct part *p, ui
 }
 
 /* The light of one split, seen and held. */
-static scry_status split_light(struct part *p, uint64_t seed, uint32_t split, scry_error *err)
+static scry_status judge_split(struct part *p, uint64_t seed, uint32_t split, scry_error *err)
 {
     const scry_space *s = &p->image.space;
     const size_t ny = s->dims[s->rank - 2], nx = s->dims[s->rank - 1];
@@ -235,11 +235,11 @@ static scry_status judge_one(double *misfit, struct part *p, size_t k,
     for (uint32_t s = 0; s < SPLITS && st == SCRY_OK; s++) {
         float *mean = p->mean + (k * SPLITS + s) * p->n,
               *extra = p->extra + (k * SPLITS + s) * p->n;
-        st = split_light(p, seed, s, err);
-        if (st == SCRY_OK) st = predict(mean, r, p, seed + 2 * s, monitor, ctx, err);
+        st = judge_split(p, seed, s, err);
+        if (st == SCRY_OK) st = judge_predict(mean, r, p, seed + 2 * s, monitor, ctx, err);
         if (st == SCRY_OK) *misfit += misfit_of(p, mean) / SPLITS;
         if (st != SCRY_OK || !posterior) continue;
-        st = predict(extra, r, p, seed + 2 * s + 1, monitor, ctx, err);
+        st = judge_predict(extra, r, p, seed + 2 * s + 1, monitor, ctx, err);
         for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
             const double apart = (double)extra[i] - mean[i];
             mean[i] += (float)(apart / 2);

@@ -7,7 +7,7 @@
 
 SCRY_BEGIN
 
-/* What came of judging methods by held-out light (apps/recon/image/judge.h). */
+/* The result of judging methods by held-out data (apps/recon/image/judge.h). */
 
 enum { SCRY_JUDGE_MAX = 4 };
 
@@ -17,17 +17,17 @@ typedef struct scry_judged {
     scry_margin behind; /* score of that average minus this method's own, per pixel, and its
                            standard error over windows of 16 x 16 pixels; 0 with weight 1 */
     double misfit;      /* chi2 per pixel of its prediction of the light that it has seen */
-    double seconds;     /* wall time that judging it took */
-    char failure[160];  /* "" or why it could not restore the first part */
+    double seconds;     /* wall time of judging it */
+    char failure[160];  /* "" or why it could not restore the first half */
 } scry_judged;
 
 typedef struct scry_judgement {
-    size_t count, best; /* methods; which predicts best alone */
+    size_t count, best; /* methods; the index of the one that predicts best alone */
     scry_judged of[SCRY_JUDGE_MAX];
     double excess;         /* of the noise: the factor on its estimated variance that came of the
                               misfit of all of them; 1: none */
-    double share;          /* of the light that was held back */
-    size_t splits, pixels; /* splits of how many pixels */
+    double share;          /* of the signal that was held out */
+    size_t splits, pixels; /* splits; pixels of each */
 } scry_judgement;
 
 /* "diffpir and richardson-lucy, averaged 0.5 to 0.5, predict light not seen before best; ...";

@@ -105,7 +105,7 @@ scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t
 
 /* nearest[i]: the index of a measured pixel near i, SIZE_MAX: none was met. A candidate of a
  * neighbour is taken when it is nearer than what is known: Danielsson 1980, CGIP 14:227. */
-static void offer(size_t *nearest, size_t i, size_t candidate, size_t nx)
+static void known_offer(size_t *nearest, size_t i, size_t candidate, size_t nx)
 {
     if (candidate == SIZE_MAX) return;
     const double y = (double)(i / nx), x = (double)(i % nx);
@@ -122,25 +122,25 @@ static void find_nearest(size_t *nearest, const unsigned char *known, size_t ny,
         nearest[i] = known[i] ? i : SIZE_MAX;
     for (size_t y = 0; y < ny; y++) { /* down, both ways along a row; then up */
         for (size_t x = 0; y && x < nx; x++)
-            offer(nearest, y * nx + x, nearest[(y - 1) * nx + x], nx);
+            known_offer(nearest, y * nx + x, nearest[(y - 1) * nx + x], nx);
         for (size_t x = 1; x < nx; x++)
-            offer(nearest, y * nx + x, nearest[y * nx + x - 1], nx);
+            known_offer(nearest, y * nx + x, nearest[y * nx + x - 1], nx);
         for (size_t x = nx - 1; x-- > 0;)
-            offer(nearest, y * nx + x, nearest[y * nx + x + 1], nx);
+            known_offer(nearest, y * nx + x, nearest[y * nx + x + 1], nx);
     }
     for (size_t y = ny - 1; y-- > 0;) {
         for (size_t x = 0; x < nx; x++)
-            offer(nearest, y * nx + x, nearest[(y + 1) * nx + x], nx);
+            known_offer(nearest, y * nx + x, nearest[(y + 1) * nx + x], nx);
         for (size_t x = 1; x < nx; x++)
-            offer(nearest, y * nx + x, nearest[y * nx + x - 1], nx);
+            known_offer(nearest, y * nx + x, nearest[y * nx + x - 1], nx);
         for (size_t x = nx - 1; x-- > 0;)
-            offer(nearest, y * nx + x, nearest[y * nx + x + 1], nx);
+            known_offer(nearest, y * nx + x, nearest[y * nx + x + 1], nx);
     }
 }
 
 /* The mean of measured pixels within two rows and columns, weighed by 1 / distance^2. */
-static float mean_around(const float *plane, const unsigned char *known, size_t i, size_t ny,
-                         size_t nx)
+static float known_mean_around(const float *plane, const unsigned char *known, size_t i, size_t ny,
+                               size_t nx)
 {
     const size_t y = i / nx, x = i % nx;
     double sum = 0, weight = 0;
@@ -180,8 +180,9 @@ static bool mirror_plane(float *plane, const unsigned char *known, size_t *neare
         const bool inside = y < ny && x < nx && known[y * nx + x]; /* wraps below 0 */
         const bool close = fabs((double)(from / nx) - (double)(i / nx)) <= 2 &&
                            fabs((double)(from % nx) - (double)(i % nx)) <= 2;
-        plane[i] = close && in_gap(known, i, from, ny, nx) ? mean_around(plane, known, i, ny, nx)
-                                                           : plane[inside ? y * nx + x : from];
+        plane[i] = close && in_gap(known, i, from, ny, nx)
+                       ? known_mean_around(plane, known, i, ny, nx)
+                       : plane[inside ? y * nx + x : from];
     }
     return true;
 }

@@ -5,15 +5,16 @@
 
 SCRY_BEGIN
 
-/* Which pixels of an image the instrument measured: those that the user says, without defects. */
+/* Which pixels of an image the instrument measured: the pixels of the user's mask, without defects.
+ */
 
 typedef enum scry_defect_choice {
-    SCRY_DEFECTS_AUTO = 0,  /* where the image is blurred: saturated pixels, since their light is
-                               missing all around; hot ones, if the PSF is too wide to make a point
-                               look like one; and padding. Else none */
+    SCRY_DEFECTS_AUTO = 0,  /* where the image is blurred: saturated pixels, since their missing
+                               counts would darken the surroundings; hot pixels, if the PSF is too
+                               wide for a point to look like one; and padding. Otherwise none */
     SCRY_DEFECTS_KEEP,      /* all pixels count as measured */
-    SCRY_DEFECTS_SATURATED, /* saturated ones do not */
-    SCRY_DEFECTS_ALL        /* nor hot and dead ones, lines and blocks (operators/defects.h) */
+    SCRY_DEFECTS_SATURATED, /* saturated pixels do not */
+    SCRY_DEFECTS_ALL        /* nor do hot and dead pixels, lines and blocks (operators/defects.h) */
 } scry_defect_choice;
 
 SCRY_END
@@ -22,27 +23,28 @@ SCRY_END
 #include "apps/recon/log.h"
 #include "lib/status.h"
 
-/* known[i] = 1 where image pixel i was measured, else 0. What was left out is logged.
+/* known[i] = 1 where image pixel i was measured, else 0. The pixels left out are logged.
  *   psf, ps   of the optics, as scry_psf_source_make gives it; NULL: the image is not blurred
  *   outside   1 where a pixel is padding (apps/recon/image/padding.h), else 0; neither it nor two
  *             pixels around it are known. Only AUTO looks for padding
- *   excluded  pixels left out as defects or padding, also where the image's own mask does so
+ *   excluded  pixels left out as defects or padding, whether or not the image's own mask leaves
+ *   them out too
  * errors  EINVAL: no pixel is known; ENOMEM */
 scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t *excluded,
                             const scry_image *image, scry_defect_choice choice, const float *psf,
                             const scry_space *ps, const scry_log *log, scry_error *err);
 
-/* Replaces pixels that were not measured (known 0) by the value of the mirror image of their place
- * about the nearest one that was, in gaps of a few pixels by the mean of those around, plane by
- * plane; a plane without any takes another plane's. Then statistics of the whole, such as an
- * estimate of the noise, find what they find elsewhere.
+/* Replaces pixels that were not measured (known 0) plane by plane: by the value at the mirror image
+ * of their place about the nearest measured pixel, or, in gaps of a few pixels, by the mean of the
+ * pixels around; a plane without measured pixels takes the values of another plane. Statistics of
+ * the whole image, such as an estimate of the noise, are then not biased.
  * errors  EINVAL: no pixel was measured; ENOMEM */
 scry_status scry_known_mirror(float *pixels, const unsigned char *known, const scry_space *space,
                               scry_error *err);
 
 /* Makes an image finite: pixels that are NaN or infinite count as not measured. Where there are
  * some, the image's pixels become *pixels, filled by scry_known_mirror, and its mask *known (both
- * from scry_alloc, the caller's; NULL where all are finite). What was found is logged.
+ * from scry_alloc, the caller's; NULL where all are finite). The findings are logged.
  * errors  EINVAL: no pixel is finite and measured; ENOMEM */
 scry_status scry_known_repair(scry_image *image, float **pixels, unsigned char **known,
                               const scry_log *log, scry_error *err);

@@ -32,6 +32,9 @@ static scry_noise given_camera(const scry_noise_request *r)
 
 /* Known pixels are exact: a standard deviation of a thousandth of their range, far below what
  * shows, keeps the arithmetic in single precision. */
+/* sd of pixels without noise to speak of, as a share of their range: likelihoods need one. */
+static const double EXACT_SHARE = 1e-3;
+
 static scry_noise exact_pixels(const float *y, const unsigned char *known, size_t n)
 {
     float low = INFINITY, high = -INFINITY;
@@ -40,7 +43,7 @@ static scry_noise exact_pixels(const float *y, const unsigned char *known, size_
         low = fminf(low, y[i]);
         high = fmaxf(high, y[i]);
     }
-    return (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1e-3 * ((double)high - low)};
+    return (scry_noise){.kind = SCRY_NOISE_GAUSSIAN, .sigma = EXACT_SHARE * ((double)high - low)};
 }
 
 /* Noise of `excess` times the variance: of counts, those of a camera of fewer electrons. */
@@ -51,9 +54,10 @@ static void add_excess(scry_noise *n, double excess)
     n->read_noise /= sqrt(excess);
 }
 
-static scry_status estimated(scry_noise *out, scry_noise_model *model, const scry_noise_request *r,
-                             const scry_image *image, const unsigned char *known,
-                             const scry_transfer *transfer, const scry_log *log, scry_error *err)
+static scry_status image_noise_estimated(scry_noise *out, scry_noise_model *model,
+                                         const scry_noise_request *r, const scry_image *image,
+                                         const unsigned char *known, const scry_transfer *transfer,
+                                         const scry_log *log, scry_error *err)
 {
     const scry_space *space = &image->space;
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
@@ -93,8 +97,8 @@ static scry_status estimated(scry_noise *out, scry_noise_model *model, const scr
 
 /* A given noise model against the image: noise that is larger than everything in it, a dark level
  * or a background above its brightest pixel are slips of a unit or a sign. */
-static scry_status plausible(const scry_noise *n, const float *y, const unsigned char *known,
-                             size_t pixels, scry_error *err)
+static scry_status image_noise_plausible(const scry_noise *n, const float *y,
+                                         const unsigned char *known, size_t pixels, scry_error *err)
 {
     double sum = 0, low = INFINITY, high = -INFINITY;
     size_t count = 0;
@@ -157,15 +161,16 @@ scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model, const sc
     if (r->sigma > 0) {
         *out = (scry_noise){
             .kind = SCRY_NOISE_GAUSSIAN, .sigma = r->sigma, .background = r->background};
-        return plausible(out, image->pixels, known, n, err);
+        return image_noise_plausible(out, image->pixels, known, n, err);
     }
     if (r->gain > 0 && !automatic) {
         *out = given_camera(r);
-        return plausible(out, image->pixels, known, n, err);
+        return image_noise_plausible(out, image->pixels, known, n, err);
     }
     if (automatic || (transfer && r->choice == SCRY_NOISE_AS_GIVEN)) {
-        const scry_status st = estimated(out, model, r, image, known, transfer, log, err);
-        return st == SCRY_OK ? plausible(out, image->pixels, known, n, err) : st;
+        const scry_status st =
+            image_noise_estimated(out, model, r, image, known, transfer, log, err);
+        return st == SCRY_OK ? image_noise_plausible(out, image->pixels, known, n, err) : st;
     }
     *out = exact_pixels(image->pixels, known, n);
     scry_log_note(log, "noise: known pixels are taken as exact; --noise auto estimates instead");

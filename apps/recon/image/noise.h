@@ -13,7 +13,7 @@ typedef enum scry_noise_choice {
     SCRY_NOISE_AS_GIVEN = 0, /* `sigma`, else the camera of `gain`; where neither is given,
                                 estimated if the image is blurred and exact if it only has holes */
     SCRY_NOISE_ESTIMATED,    /* unless `sigma` is given */
-    SCRY_NOISE_EXACT /* unless `sigma` or `gain` is given: pixels have no noise to speak of */
+    SCRY_NOISE_EXACT         /* unless `sigma` or `gain` is given: pixels have negligible noise */
 } scry_noise_choice;
 
 /* All zeros: nothing is given. */
@@ -22,8 +22,8 @@ typedef struct scry_noise_request {
     double sigma;                        /* sd of Gaussian noise, unit of the file; 0: not given */
     double gain;                         /* of a camera, e-/ADU; 0: not given */
     double offset, read_noise;           /* ADU, e- */
-    bool offset_known, read_noise_known; /* an estimate takes them as they are; it finds them
-                                            otherwise */
+    bool offset_known, read_noise_known; /* an estimate uses these values; otherwise it finds them
+                                          */
     double excess; /* factor on the variance that is estimated, for what no estimate of the image
                       explains (judge.h); 0: 1 */
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
@@ -40,15 +40,16 @@ SCRY_END
 /* EINVAL: a number that is not finite, or a negative sigma, gain or read noise. */
 scry_status scry_noise_request_check(const scry_noise_request *request, scry_error *err);
 
-/* The noise model of an image (unit of the file). An estimate asks the image itself
- * (lib/stats/noise_identify.h): it takes the camera's photon transfer where the image shows it,
- * else Gaussian noise, white and of the power that the noise has in the passband of the optics;
- * what was found is logged.
- *   model     what was found, all zeros where nothing was estimated; NULL: not wanted
+/* The noise model of an image (unit of the file). An estimate comes from the image itself
+ * (lib/stats/noise_identify.h): the camera's photon transfer where the image shows it, else white
+ * Gaussian noise of the power that the noise has in the passband of the optics; the findings are
+ * logged.
+ *   model     the estimate, all zeros where nothing was estimated; NULL: not wanted
  *   known     0: a pixel that holds no measurement; NULL: all do
  *   transfer  of the optics, in the plane; NULL: the image is not blurred
  * errors  EINVAL: an image too small to estimate from; an offset or a background above the
- *         brightest pixel, or noise larger than the range of all pixels: slips of a unit or sign */
+ *         brightest pixel, or noise larger than the range of all pixels: mistakes of unit or sign
+ */
 scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model,
                               const scry_noise_request *request, const scry_image *image,
                               const unsigned char *known, const scry_transfer *transfer,

@@ -21,7 +21,7 @@ struct plane {
 
 enum { DONE = 255 };
 
-static size_t neighbours(size_t next[4], const struct plane *p, size_t i)
+static size_t padding_neighbours(size_t next[4], const struct plane *p, size_t i)
 {
     const size_t y = i / p->nx, x = i % p->nx;
     size_t n = 0;
@@ -39,7 +39,7 @@ static size_t grow_patch(const struct plane *p, size_t i)
     p->queue[0] = i;
     p->layer[i] = 1;
     for (size_t q = 0; q < size; q++)
-        for (size_t k = neighbours(next, p, p->queue[q]); k-- > 0;)
+        for (size_t k = padding_neighbours(next, p, p->queue[q]); k-- > 0;)
             if (!p->layer[next[k]] && p->y[next[k]] == p->y[i]) {
                 p->layer[next[k]] = 1;
                 p->queue[size++] = next[k];
@@ -54,7 +54,7 @@ static size_t grow_layers(const struct plane *p, size_t size)
     for (size_t q = 0; q < end; q++) {
         const unsigned char here = p->layer[p->queue[q]];
         if (here > FAR) continue;
-        for (size_t k = neighbours(next, p, p->queue[q]); k-- > 0;)
+        for (size_t k = padding_neighbours(next, p, p->queue[q]); k-- > 0;)
             if (!p->layer[next[k]]) {
                 p->layer[next[k]] = (unsigned char)(here + 1);
                 p->queue[end++] = next[k];

@@ -5,10 +5,10 @@
 #include "apps/recon/run.h"
 #include "apps/recon/transfer.h"
 
-/* The problem of one image: operator, likelihood, Gaussian model and prior, in the variable that
- * the method works in. */
+/* The problem of one image: operator, likelihood, Gaussian model and prior, in the variable of the
+ * method. */
 
-/* What the problems of a run share. */
+/* Shared by the problems of a run. */
 struct scryi_image_setup {
     const scry_restore_request *request;
     const struct scry_method *method;
@@ -22,10 +22,10 @@ struct scryi_image_setup {
     scry_prior_layout layout;
 };
 
-/* The parts of one problem, freed together. */
+/* The objects of one problem, freed together. */
 struct scryi_image_posterior {
     scry_op *blur, *select, *chain; /* chain = select o blur */
-    const scry_op *A;               /* the one that the likelihood uses */
+    const scry_op *A;               /* the operator of the likelihood */
     float *psf;                     /* NULL: no blur */
     scry_space ps;
     unsigned char *known;   /* 1 measured, 0 missing */
@@ -37,7 +37,7 @@ struct scryi_image_posterior {
     scry_transfer transfer; /* |H(f)|^2 of the blur, or 1 */
     scry_transfer lateral;  /* in the plane, before the image was treated */
     scry_noise noise;
-    scry_noise_model noise_model; /* what an estimate found; zeros without one */
+    scry_noise_model noise_model; /* the estimate; zeros without one */
     scry_affine physical;         /* physical = scale u + shift */
     size_t excluded;              /* defects left out */
     scry_recon_problem problem;
@@ -48,9 +48,8 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
                              const scry_image *image, scry_error *err);
 void scryi_image_posterior_free(struct scryi_image_posterior *p); /* accepts a zeroed one */
 
-/* The noise of an image and its pixels that were measured, as scryi_image_pose finds them, without
- * a word to the log. known holds a byte for each pixel; *model: what an estimate found, zeros
- * without one; may be NULL. */
+/* The noise of an image and its measured pixels, as in scryi_image_pose, without messages. known
+ * holds a byte for each pixel; *model: what an estimate found, zeros without one; may be NULL. */
 scry_status scryi_image_study(scry_noise *noise, scry_noise_model *model, unsigned char *known,
                               const scry_restore_request *q, const scry_image *image,
                               scry_error *err);

@@ -86,7 +86,7 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
 /* A width as given is one guess, lognormal with an sd of `trust`; that of the image is another,
  * whose upper bound is three sd above it. Their mean, where that is narrower: a PSF that is too
  * wide makes rings of every edge, one that is too narrow only leaves some blur. */
-static double narrowed(const scry_psf_width *w, double trust)
+static double psf_fit_narrowed(const scry_psf_width *w, double trust)
 {
     if (!(trust > 0) || !(w->factor < 1) || !isfinite(w->high) || !(w->high > w->factor)) return 1;
     const double sd = log(w->high / w->factor) / 3;
@@ -96,11 +96,13 @@ static double narrowed(const scry_psf_width *w, double trust)
 }
 
 /* The factor to use. */
-static double choose(const scry_psf_width *w, const scry_psf_source *s)
+static double psf_fit_choose(const scry_psf_width *w, const scry_psf_source *s)
 {
     const bool find = s->request.width_choice == SCRY_WIDTH_FIND, guess = s->params.find_width;
     if (!find)
-        return narrowed(w, s->distilled ? 0 : s->request.model ? trust_model : trust_measured);
+        return psf_fit_narrowed(w, s->distilled       ? 0
+                                   : s->request.model ? trust_model
+                                                      : trust_measured);
     if (w->determined) return w->factor;
     if (!guess) return w->high < 1 ? w->factor : 1;
     return isfinite(w->high) ? fmax(cautious * w->factor, narrowest / w->sigma)
@@ -169,7 +171,7 @@ scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
     scry_free(psf);
     if (st != SCRY_OK) return st;
     fit->estimated = true;
-    fit->used = choose(&fit->found, s);
+    fit->used = psf_fit_choose(&fit->found, s);
     log_width(log, s, fit);
     return SCRY_OK;
 }

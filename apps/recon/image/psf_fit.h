@@ -5,7 +5,7 @@
 #include "operators/likelihood.h"
 #include "operators/psf_width.h"
 
-/* What an image says of the width of its PSF, and the width that is used. */
+/* The estimate of the PSF's width from the image, and the width that is used. */
 
 /* For each channel of a file: its planes and frames share it. */
 typedef struct scry_psf_widths {
@@ -18,17 +18,17 @@ typedef struct scry_psf_widths {
 } scry_psf_widths;
 void scry_psf_widths_free(scry_psf_widths *w); /* accepts a zeroed one */
 
-/* *out: what is known of the channel of this image; NULL as long as none of it was asked. */
+/* The estimate for this channel; NULL while there is none. */
 const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t channel);
 
-/* Asks an image, whose word then holds for its channel, and logs the answer. SCRY_WIDTH_FIND uses
- * the width that the image prefers where it can tell, or at most what it allows; where it cannot
- * tell, the width that was given; for sigma=auto three quarters of the best guess, since a PSF that
- * is too narrow does less harm than one that is too wide, or 0.5 px without any guess.
- * SCRY_WIDTH_CHECK warns of a width that the image contradicts, and narrows the PSF as far as what
- * the image prefers outweighs the word of the user.
+/* Estimates the width from one image, for all images of its channel, and logs it. SCRY_WIDTH_FIND
+ * uses the width that the image prefers where it is determined, or at most the width that the image
+ * allows; where it is not determined, the width that was given; for sigma=auto three quarters of
+ * the best guess, since a PSF that is too narrow does less harm than one that is too wide, or 0.5
+ * px without any guess. SCRY_WIDTH_CHECK warns of a width that the image contradicts, and narrows
+ * the PSF as far as what the image prefers outweighs the word of the user.
  *
- *   image   finite pixels; those of which `known` is 0 are replaced for this by scry_known_mirror
+ *   image   finite pixels; where `known` is 0, scry_known_mirror replaces them for the estimate
  *   noise   of the image
  * errors  those of scry_psf_source_make and scry_psf_width_estimate */
 scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,

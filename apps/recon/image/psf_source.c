@@ -34,7 +34,7 @@ static void log_beads(const scry_log *log, const char *name, const scry_psf_bead
 
 /* An image of beads becomes the PSF that they show. Where nobody said that it is one, it has to
  * show some that can be used. */
-static scry_status distil(scry_psf_source *s, const scry_log *log, scry_error *err)
+static scry_status psf_source_distil(scry_psf_source *s, const scry_log *log, scry_error *err)
 {
     scry_psf_request *r = &s->request;
     bool beads = r->beads;
@@ -82,7 +82,7 @@ scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *req
         return SCRY_FAIL(err, SCRY_ESHAPE,
                          "%s: psf of %d axes, expected 2 or 3 (z, y, x), real and not empty",
                          s->name, rank);
-    st = distil(s, log, err);
+    st = psf_source_distil(s, log, err);
     if (st != SCRY_OK) scry_error_name(err, s->name);
     return st;
 }
@@ -157,6 +157,10 @@ static const float *focal_plane(const scry_psf_request *r)
     return r->pixels + best / plane * plane;
 }
 
+/* Voxel sizes that differ by less are the same: files round them. A factor on the width that is
+ * nearer to 1 changes nothing. */
+static const double SAME_VOXEL = 0.01, SAME_WIDTH = 1e-6;
+
 /* Measured and image on different voxel grids, where both say so: the psf moves to the image's. */
 static scry_status match_voxels(float **psf, scry_space *space, const double from[3],
                                 const double to[3], const scry_log *log, scry_error *err)
@@ -167,7 +171,7 @@ static scry_status match_voxels(float **psf, scry_space *space, const double fro
         const int axis = 3 - space->rank + a;
         const double old = from[axis], new = to[axis];
         scale[a] = old > 0 && new > 0 ? old / new : 1;
-        if (fabs(scale[a] - 1) < 0.01) scale[a] = 1;
+        if (fabs(scale[a] - 1) < SAME_VOXEL) scale[a] = 1;
         differ |= scale[a] < 1 || scale[a] > 1;
     }
     if (!differ) return SCRY_OK;
@@ -240,13 +244,14 @@ static void log_measured(const scry_log *log, const scry_psf_source *s, const sc
 }
 
 /* The samples of a PSF widened on every axis, cut to the limit. */
-static scry_status widen(float **psf, scry_space *space, double factor, const size_t *limit,
-                         const char *name, const scry_log *log, scry_error *err)
+static scry_status psf_source_widen(float **psf, scry_space *space, double factor,
+                                    const size_t *limit, const char *name, const scry_log *log,
+                                    scry_error *err)
 {
     const double scale[3] = {factor, factor, factor};
     float *other = NULL;
     scry_space os;
-    if (fabs(factor - 1) < 1e-6) return SCRY_OK;
+    if (fabs(factor - 1) < SAME_WIDTH) return SCRY_OK;
     scry_status st = scry_psf_resample(&other, &os, *psf, space, scale, err);
     if (st != SCRY_OK) return st;
     scry_free(*psf);
@@ -301,8 +306,8 @@ static void convolve_planes(float *to, const scry_space *big, const float *psf,
 }
 
 /* The psf of what was measured and then treated: smoothed, resampled, median-filtered. */
-static scry_status treat(float **psf, scry_space *space, const scry_psf_source *s,
-                         const size_t *limit, scry_error *err)
+static scry_status psf_source_treat(float **psf, scry_space *space, const scry_psf_source *s,
+                                    const size_t *limit, scry_error *err)
 {
     float *kernel = NULL, *wide = NULL;
     size_t side;
@@ -358,8 +363,10 @@ scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_
     *psf = NULL;
     scry_status st = s->request.model ? make_model(psf, space, s, image, limit, factor, log, err)
                                       : make_measured(psf, space, s, image, limit, log, err);
-    if (st == SCRY_OK && !gaussian) st = widen(psf, space, factor, limit, s->name, log, err);
-    if (st == SCRY_OK && s->request.treatment.name) st = treat(psf, space, s, limit, err);
+    if (st == SCRY_OK && !gaussian)
+        st = psf_source_widen(psf, space, factor, limit, s->name, log, err);
+    if (st == SCRY_OK && s->request.treatment.name)
+        st = psf_source_treat(psf, space, s, limit, err);
     if (st != SCRY_OK) {
         scry_error_name(err, s->name);
         scry_free(*psf);

@@ -14,8 +14,8 @@ SCRY_BEGIN
 
 typedef enum scry_psf_width_choice {
     SCRY_WIDTH_CHECK = 0, /* as given, or narrower where the image says so (psf_fit.h) */
-    SCRY_WIDTH_FIND,      /* that which the image prefers, where it can tell (psf_fit.h) */
-    SCRY_WIDTH_KEEP       /* as given */
+    SCRY_WIDTH_FIND, /* the width that the image prefers, where that is determined (psf_fit.h) */
+    SCRY_WIDTH_KEEP  /* as given */
 } scry_psf_width_choice;
 
 /* All zeros: no blur. */
@@ -25,10 +25,10 @@ typedef struct scry_psf_request {
     scry_space space;    /* of the pixels: (y, x) or (z, y, x) */
     double voxel_um[3];  /* of the pixels along z, y, x; 0: as the image's */
     const char *name;    /* of a measured one, for messages; NULL: "psf" */
-    bool beads;          /* the pixels are an image of beads (operators/psf_beads.h), which is found
-                            out otherwise */
-    bool crop;           /* cut a measured one that is larger than the image, and warn of what is
-                            lost; it is an error otherwise */
+    bool beads;          /* the pixels are an image of beads (operators/psf_beads.h); false:
+                            detected automatically */
+    bool crop;           /* cut a measured PSF that is larger than the image, and warn of the loss;
+                            false: an error */
     double width;        /* factor on the width of the psf, all axes (of sigma=auto, the lateral
                             ones, on 1.6 px); 0: 1 */
     scry_psf_width_choice width_choice; /* sigma=auto: FIND, unless KEEP */
@@ -43,8 +43,8 @@ typedef enum scry_boundary_choice {
                                47 x 191 x 191) Richardson-Lucy reaches 35.7 dB with either, in
                                5.6 s with the joined margin and 14.7 s without */
     SCRY_BOUNDARY_OPEN,     /* light enters from outside of the field of view */
-    SCRY_BOUNDARY_JOINED,   /* so it does, from one margin for opposite edges */
-    SCRY_BOUNDARY_PERIODIC  /* light that leaves on one side enters on the other */
+    SCRY_BOUNDARY_JOINED,   /* the same, with one margin for opposite edges */
+    SCRY_BOUNDARY_PERIODIC  /* light that leaves on one side enters on the opposite side */
 } scry_boundary_choice;
 
 SCRY_END
@@ -56,14 +56,14 @@ SCRY_END
 
 typedef struct scry_psf_source {
     scry_psf_request request; /* pixels and space: of the distilled psf where there were beads */
-    const char *name;         /* what messages call it */
+    const char *name;         /* its name in messages */
     scry_psf_params params;   /* of a model */
     float *distilled;         /* owned */
 } scry_psf_source;
 
-/* Borrows what `request` points to; beads are distilled, and what was found is logged. EINVAL:
- * neither a model nor pixels, or both; those of scry_psf_parse. EFORMAT: no beads where they should
- * be. ESHAPE: pixels that are neither an image nor a volume. */
+/* Borrows the arrays of `request`; beads are distilled, and the findings are logged. EINVAL:
+ * neither a model nor pixels, or both; those of scry_psf_parse. EFORMAT: no beads in an image of
+ * beads. ESHAPE: pixels that are neither an image nor a volume. */
 scry_status scry_psf_source_init(scry_psf_source *s, const scry_psf_request *request,
                                  const scry_log *log, scry_error *err);
 void scry_psf_source_free(scry_psf_source *s); /* accepts a zeroed one */
@@ -81,12 +81,12 @@ typedef struct scry_psf_setting {
     const scry_log *log; /* NULL: silent */
 } scry_psf_setting;
 
-/* The PSF for an image, of its rank. On an axis of n pixels it has at most 2 n - 1 entries, as far
- * as one pixel of the image sees another, or n with a periodic boundary: computed ones are limited
- * to it, a measured one that is larger is cut or an error. Model parameters that are not given come
- * from the image's optics. factor widens it on all axes (of sigma=auto, laterally). What was used
- * is logged. *psf from scry_alloc; its sum is 1. errors  those of scry_psf_create, scry_psf_prepare
- * and scry_psf_resample, with the PSF's name; ESHAPE: larger than that */
+/* The PSF for an image, of its rank. On an axis of n pixels it has at most 2 n - 1 entries, the
+ * largest distance between two pixels, or n with a periodic boundary: computed PSFs are limited to
+ * this size, a larger measured one is cut or refused. Model parameters that are not given come from
+ * the image's optics. factor widens it on all axes (of sigma=auto, laterally). The parameters used
+ * are logged. *psf from scry_alloc; its sum is 1. errors  those of scry_psf_create,
+ * scry_psf_prepare and scry_psf_resample, with the PSF's name; ESHAPE: larger than that */
 scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
                                  const scry_psf_setting *setting, scry_error *err);
 

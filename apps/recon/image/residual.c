@@ -2,16 +2,13 @@
 
 #include <math.h>
 
-/* Below a hundredth of an electron squared no count has this law: operators/likelihood.h. */
-#define LEAST_VARIANCE 0.01
-
 double scry_noise_variance(const scry_noise *noise, double mean)
 {
     if (noise->kind == SCRY_NOISE_GAUSSIAN) return noise->sigma * noise->sigma;
     const double read =
         noise->kind == SCRY_NOISE_POISSON ? 0 : noise->read_noise * noise->read_noise;
     const double electrons = (mean - noise->offset) * noise->gain + read;
-    return fmax(electrons, fmax(read, LEAST_VARIANCE)) / (noise->gain * noise->gain);
+    return fmax(electrons, fmax(read, SCRY_MIN_VARIANCE)) / (noise->gain * noise->gain);
 }
 
 void scry_residual_map(float *out, const float *y, const float *predicted, const scry_noise *noise,

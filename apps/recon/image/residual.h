@@ -5,7 +5,10 @@
 
 #include <stddef.h>
 
-/* What a restoration leaves unexplained of its measurement, in units of the noise. */
+/* The part of the measurement that a restoration does not explain, in units of the noise. */
+
+/* Electrons squared: no count has a smaller variance (v0 of operators/likelihood.h). */
+#define SCRY_MIN_VARIANCE 0.01
 
 /* Variance of a pixel whose noiseless value is `mean`, both in the unit of the file:
  *   gaussian          sigma^2

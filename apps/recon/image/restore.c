@@ -5,6 +5,7 @@
 #include "apps/recon/image/pose_impl.h"
 #include "apps/recon/tile.h"
 #include "apps/recon/image/psf_fit.h"
+#include "apps/recon/image/residual.h"
 #include "lib/given.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
@@ -223,7 +224,7 @@ static void prefer_fit(scry_judgement *j)
 }
 
 /* Chooses among the contenders for the channel of this image, once. */
-static scry_status choose_method(scry_restorer *r, const struct job *job, scry_error *err)
+static scry_status restore_choose_method(scry_restorer *r, const struct job *job, scry_error *err)
 {
     const scry_options *list[SCRY_JUDGE_MAX];
     char text[400];
@@ -243,8 +244,9 @@ static scry_status choose_method(scry_restorer *r, const struct job *job, scry_e
     return st;
 }
 
-static scry_status run_method(scry_restore_result *out, scry_restorer *r,
-                              const scry_options *options, const struct job *job, scry_error *err)
+static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r,
+                                      const scry_options *options, const struct job *job,
+                                      scry_error *err)
 {
     const scry_restore_request *q = r->setup.request;
     use_method(r, options);
@@ -271,24 +273,19 @@ static scry_status run_method(scry_restore_result *out, scry_restorer *r,
 /* Pearson's chi2 of a prediction in the unit of the file, per measured pixel. */
 static double chi2_of(const float *predicted, const scry_image *image, const scry_noise *noise)
 {
-    const double r = noise->kind == SCRY_NOISE_POISSON_GAUSSIAN ? noise->read_noise : 0;
-    const double unit = scry_noise_scale_to_file(noise);
     double sum = 0, count = 0;
     for (size_t i = 0; i < scry_space_count(&image->space); i++) {
         if (!isfinite(predicted[i])) continue;
-        const double mean = scry_noise_to_physical(noise, predicted[i]) + noise->background;
-        const double miss = ((double)image->pixels[i] - predicted[i]) / unit;
-        sum += noise->kind == SCRY_NOISE_GAUSSIAN
-                   ? miss * miss / (noise->sigma * noise->sigma)
-                   : miss * miss / fmax(mean + r * r, fmax(r * r, 0.01));
+        const double miss = (double)image->pixels[i] - predicted[i];
+        sum += miss * miss / scry_noise_variance(noise, (double)predicted[i]);
         count++;
     }
     return count > 0 ? sum / count : NAN;
 }
 
 /* *to becomes a *to + b *from. */
-static void average(scry_restore_result *to, const scry_restore_result *from, double a, double b,
-                    const scry_image *image)
+static void restore_average(scry_restore_result *to, const scry_restore_result *from, double a,
+                            double b, const scry_image *image)
 {
     const size_t n = scry_space_count(&image->space);
     for (size_t i = 0; i < n; i++) {
@@ -359,7 +356,7 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const
                                scry_error *err)
 {
     double first = 0;
-    if (!r->contenders) return run_method(out, r, &r->named, job, err);
+    if (!r->contenders) return restore_run_method(out, r, &r->named, job, err);
     scry_improvement improvement = {0};
     scry_status st = SCRY_OK;
     if (classical_contender(r)) st = ask_improvement(&improvement, r, job, err);
@@ -371,29 +368,29 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const
         out->improvement = improvement;
         return st;
     }
-    if (st == SCRY_OK) st = choose_method(r, job, err);
+    if (st == SCRY_OK) st = restore_choose_method(r, job, err);
     for (size_t k = 0; k < r->contenders && st == SCRY_OK; k++) {
         scry_restore_result other;
         if (!(r->share[k] > 0)) continue;
         if (!(first > 0)) {
             first = r->share[k];
-            st = run_method(out, r, &r->contender[k], job, err);
+            st = restore_run_method(out, r, &r->contender[k], job, err);
             continue;
         }
         const scry_restore_request *said = r->setup.request;
         r->quiet = *said;
         r->quiet.log = (scry_log){0};
         r->setup.request = &r->quiet;
-        st = run_method(&other, r, &r->contender[k], job, err);
+        st = restore_run_method(&other, r, &r->contender[k], job, err);
         r->setup.request = said;
-        if (st == SCRY_OK) average(out, &other, first, r->share[k], job->image);
+        if (st == SCRY_OK) restore_average(out, &other, first, r->share[k], job->image);
         scry_restore_result_free(&other);
     }
     if (st == SCRY_OK) out->improvement = improvement;
     return st;
 }
 
-static bool saturates(const scry_image *image)
+static bool restore_saturates(const scry_image *image)
 {
     const size_t n = scry_space_count(&image->space);
     for (size_t i = 0; i < n && image->saturation > 0; i++)
@@ -413,7 +410,7 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     scry_noise noise;
     scry_status st = SCRY_OK;
     if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
-    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || saturates(image)))
+    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || restore_saturates(image)))
         return SCRY_OK; /* what filters, JPEG and cut peaks leave at the end of the spectrum is no
                            structure: a right PSF would be called too wide */
     psf->request.width = r->given_width;

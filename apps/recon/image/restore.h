@@ -20,7 +20,7 @@
 
 SCRY_BEGIN
 
-/* Images and volumes of a microscope: blur and noise are undone, holes are filled. From arrays to
+/* Images and volumes of a microscope: removes blur and noise and fills holes. From arrays to
  * arrays:
  *
  *     scry_restore_result result;
@@ -31,12 +31,12 @@ SCRY_BEGIN
  *     ... result.mean ...
  *     scry_restore_result_free(&result);
  *
- * Of many images of one instrument, a restorer keeps what they share. */
+ * For many images of one instrument, a restorer keeps the state that they share. */
 
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_restore_request {
     /* the instrument */
-    scry_psf_request psf; /* without one: holes are filled, the rest is denoised */
+    scry_psf_request psf; /* without a PSF, holes are filled and the rest is denoised */
     scry_boundary_choice boundary;
     scry_defect_choice defects;
     scry_noise_request noise;
@@ -48,7 +48,7 @@ typedef struct scry_restore_request {
                                      light best, judged once a channel; or the average of two; where
                                      maps are asked for, one that draws; or none, and the image is
                                      its own result, where nothing can be gained */
-    const scry_options *options;  /* a method with its options, in place of `method`; NULL: its
+    const scry_options *options;  /* a method with its options, instead of `method`; NULL: its
                                      defaults */
     const char *prior;            /* name or folder of a network, for methods that need one. NULL: a
                                      method that needs one has that for microscopy, and none of them
@@ -62,11 +62,11 @@ typedef struct scry_restore_request {
     scry_log log;
 } scry_restore_request;
 
-/* Everything in the unit of the file, on the image's grid. */
+/* All images are in the unit of the file, on the image's grid. */
 typedef struct scry_restore_result {
     float *mean, *maps; /* an image; one for each of the maps, NULL without */
-    float *predicted;   /* what the mean predicts of the measurement, A mean; NaN where no pixel
-                           was measured; NULL: not asked for */
+    float *predicted;   /* the measurement that the mean predicts, A mean; NaN where no pixel was
+                           measured; NULL: not asked for */
     float *psf;         /* that was used, sum 1; NULL: no blur */
     scry_space psf_space;
     scry_options options;         /* that were used */
@@ -75,34 +75,35 @@ typedef struct scry_restore_result {
                                      name no method */
     size_t samples, failed;
     scry_noise noise;
-    scry_noise_model noise_model; /* what an estimate found; zeros without one */
+    scry_noise_model noise_model; /* the estimate; zeros without one */
     scry_affine map;              /* physical = scale u + shift */
     scry_start_point start;
     scry_counts counts;
     scry_diagnosis diagnosis;
     double flux_in, flux_out; /* sums over measured pixels, physical unit, background removed */
     size_t excluded;          /* defects left out */
-    scry_psf_width psf_width; /* what the image says of the width of its psf */
-    double psf_factor;        /* the width that was used, of the psf given; 0: no blur */
+    scry_psf_width psf_width; /* the estimate of the psf's width from the image */
+    double psf_factor;        /* the width used, as a factor on the psf given; 0: no blur */
     size_t work_bytes;
     scry_prior_layout layout;
 } scry_restore_result;
 
-/* What many images of one instrument share: the PSF, the network, and its plan while images keep
- * their size. One image at a time. */
+/* The state that many images of one instrument share: the PSF, the network, and its plan while
+ * images keep their size. One image at a time. */
 typedef struct scry_restorer scry_restorer;
 
-/* Checks the request and loads the network. EINVAL: an unknown method, one that does not restore, a
- * range upside down, noise that is no number or negative; those of scry_psf_source_init,
- * scry_output_maps_possible and scry_prior_pool_open. request and what it points to are borrowed
- * until the restorer is freed. */
+/* Checks the request and loads the network. EINVAL: an unknown method, a method that does not
+ * restore, a range with low > high, noise that is negative or not a number; those of
+ * scry_psf_source_init, scry_output_maps_possible and scry_prior_pool_open. request and what it
+ * points to are borrowed until the restorer is freed. */
 scry_status scry_restorer_create(scry_restorer **out, const scry_restore_request *request,
                                  scry_error *err);
 void scry_restorer_free(scry_restorer *r); /* accepts NULL */
 
 /* One image, whose pixels count as not measured where they are NaN or infinite; its random numbers
  * are a function of the seed. monitor (may be NULL) sees every step of every chain.
- * errors  ESHAPE: not a real image or volume; those of the parts, with the image's name; ESTOP: the
+ * errors  ESHAPE: not a real image or volume; the failures of each stage, with the image's name;
+ * ESTOP: the
  *         monitor stopped it; ENUMERIC: no chain survived, or too few for the maps; ENOMEM: also a
  *         forecast beyond the machine */
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
@@ -110,8 +111,8 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
                               scry_error *err);
 void scry_restore_result_free(scry_restore_result *r); /* accepts a zeroed one */
 
-/* The same for one image, without a restorer of the caller's. Errors of scry_restorer_create and
- * scry_restorer_run. The caller frees *out, which is zeroed after a failure. */
+/* The same for one image, without a restorer. Errors of scry_restorer_create and scry_restorer_run.
+ * The caller frees *out, which is zeroed after a failure. */
 scry_status scry_restore(scry_restore_result *out, const scry_image *image,
                          const scry_restore_request *request, scry_chains_monitor *monitor,
                          void *ctx, scry_error *err);

@@ -5,10 +5,13 @@
 
 enum { REACH_MAX = 64 };
 
+/* Of a kernel, in sd: 0.05 % of a Gaussian lie beyond. */
+static const double REACH = 3.5;
+
 /* Half of a Gaussian's samples, centre first; how many besides the centre. */
 static size_t make_kernel(float *kernel, double width)
 {
-    const size_t reach = (size_t)fmin(ceil(3.5 * width), REACH_MAX);
+    const size_t reach = (size_t)fmin(ceil(REACH * width), REACH_MAX);
     for (size_t k = 0; k <= reach; k++)
         kernel[k] = (float)exp(-(double)(k * k) / (2 * width * width));
     return reach;

@@ -25,13 +25,13 @@ typedef struct scry_stack_image {
 size_t scry_image_stack_count(const scry_image_stack *s);
 /* Image `number`, below scry_image_stack_count. */
 scry_stack_image scry_image_stack_at(const scry_image_stack *s, size_t number);
-/* "channel 1, slice 3": as much as it takes to tell the image from the others of the stack, ""
- * where there are none. Returns buf. */
+/* "channel 1, slice 3": as much as distinguishes the image from the others of the stack, "" where
+ * there are no others. Returns buf. */
 const char *scry_image_stack_place(const scry_image_stack *s, const scry_stack_image *image,
                                    char *buf, size_t size);
 
-/* What a file says of channel c and of how it was taken: all of *out but its name, number, space,
- * pixels and mask, which are left alone. */
+/* Copies the file's description of channel c and its acquisition to *out: all members except name,
+ * number, space, pixels and mask. */
 void scry_image_describe(scry_image *out, const scry_tiff_info *info, size_t c);
 
 /* known[i] = 1 where pixel i of the image is measured: where the mask is not 0. A mask of one plane

@@ -6,6 +6,10 @@
 
 #include <math.h>
 
+/* Samples nearer to the centre are never held out: they carry most of the energy and give the coil
+ * maps. A share of the axis, to either side: the middle sixteenth of k-space. */
+static const double MIDDLE_HALF = 0.125;
+
 scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const struct scryi_plane *p,
                            double share, uint64_t seed, scry_error *err)
 {
@@ -27,8 +31,9 @@ scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const stru
             p->axes & SCRY_FOURIER_Y ? fabs((double)y - (double)(p->ny / 2)) / (double)p->ny : 0.5;
         const double fx =
             p->axes & SCRY_FOURIER_X ? fabs((double)x - (double)(p->nx / 2)) / (double)p->nx : 0.5;
-        if (!mask[i] || (fy < 0.125 && lines && along_y) || (fx < 0.125 && lines && !along_y) ||
-            (!lines && fy < 0.125 && fx < 0.125))
+        if (!mask[i] || (fy < MIDDLE_HALF && lines && along_y) ||
+            (fx < MIDDLE_HALF && lines && !along_y) ||
+            (!lines && fy < MIDDLE_HALF && fx < MIDDLE_HALF))
             continue;
         if (draw[!lines ? i : along_y ? y : x] >= (float)share) continue;
         (*held)[i] = 1;

@@ -4,7 +4,7 @@
 #include "apps/recon/mri/reconstruct.h"
 #include "apps/recon/run.h"
 
-/* Between the sources of this folder. */
+/* Shared by the sources of this folder. */
 
 struct scry_reconstructor {
     const scry_mri_request *request;
@@ -46,14 +46,14 @@ enum { SCRYI_SEEN = 1, SCRYI_SEEN_AROUND = 2 };
 scry_status scryi_plane_seen(unsigned char **out, const struct scryi_plane *p, size_t side,
                              scry_error *err);
 
-/* ---- what a slice tells (noise.c, holdout.c) ---- */
+/* ---- estimates from a slice (noise.c, holdout.c) ---- */
 
 /* The covariance of the coils' noise, coils x coils, from the samples themselves. */
 scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
                                    const scry_scan *scan, scry_error *err);
 
-/* Moves samples from `mask` (ny, nx) to *held, which becomes the caller's, to judge the image by: a
- * share of the lines (whole ones, where the readout is in the image) or samples outside of the
+/* Moves samples from `mask` (ny, nx) to *held, which the caller frees, to judge the image by them:
+ * a share of the lines (whole ones, where the readout is in the image) or samples outside of the
  * middle sixteenth of k-space, drawn by the seed. EINVAL: none was moved. */
 scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const struct scryi_plane *p,
                            double share, uint64_t seed, scry_error *err);
@@ -75,13 +75,13 @@ struct scryi_mri_posterior {
     scry_likelihood *L;
     scry_prior *prior, *model;
     double sigma;                  /* sd of a sample, per real component */
-    double width;                  /* of the blur that the phase is read through, pixels */
+    double width;                  /* sd of the Gaussian that smooths the phase, pixels */
     double imaginary[SCRYI_RINGS]; /* power spectrum of the imaginary part: scry_radial */
     scry_recon_problem problem;
     unsigned char *judged; /* pixels where R-hat and ESS count */
 };
 
-/* Who may stop a problem that is being solved. */
+/* The monitor that may stop a run. */
 struct scryi_mri_watch {
     scry_chains_monitor *monitor;
     void *ctx;
@@ -104,14 +104,14 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
 scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct scryi_plane *plane,
                               scry_error *err);
 
-/* phase = exp(i arg(G u)), G a Gaussian blur of `width` pixels: noise and folding do not reach the
- * phase, fine anatomy of constant phase does not suffer. */
+/* phase = exp(i arg(G u)), G a Gaussian blur of `width` pixels: keeps noise and aliasing out of the
+ * phase, and does not blur fine anatomy of constant phase. */
 scry_status scryi_phase_smooth(float complex *phase, const float complex *u, size_t ny, size_t nx,
                                double width, scry_error *err);
 /* The smoothest phase that explains nearly all of u, and its width. */
 scry_status scryi_phase_choose(float complex *phase, double *width, const float complex *u,
                                size_t ny, size_t nx, scry_error *err);
-/* Phase and imaginary part learnt from short chains, in place of those of a first estimate. */
+/* Learns phase and imaginary part from short chains, in place of the first estimate. */
 scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed,
                               const struct scryi_mri_watch *watch, scry_error *err);
 

@@ -21,21 +21,21 @@ SCRY_BEGIN
  *     ... result.image ...
  *     scry_mri_result_free(&result);
  *
- * Of many slices of a scan, a reconstructor keeps what they share. */
+ * For many slices of a scan, a reconstructor keeps the state that they share. */
 
 typedef enum scry_coil_maps {
     SCRY_COILS_ESPIRIT = 0, /* sensitivities from the fully sampled middle of k-space */
-    SCRY_COILS_LOWRES,      /* images of that middle over their root sum of squares */
-    SCRY_COILS_NONE         /* none: the root sum of squares of the coils, as they are */
+    SCRY_COILS_LOWRES,      /* images of that middle, divided by their root sum of squares */
+    SCRY_COILS_NONE         /* no maps: the root sum of squares of the coil images */
 } scry_coil_maps;
 
-/* Where the covariance of the coils' noise comes from, by which they are whitened. */
+/* The source of the noise covariance by which the coils are whitened. */
 typedef enum scry_coil_noise {
     SCRY_COIL_NOISE_AUTO = 0, /* the noise scan, else k-space; classical methods do without where
-                                 neither can tell */
+                                 neither gives an estimate */
     SCRY_COIL_NOISE_SCAN,     /* the noise scan */
     SCRY_COIL_NOISE_KSPACE,   /* the outermost samples */
-    SCRY_COIL_NOISE_NONE      /* coils are left as they are: classical methods only */
+    SCRY_COIL_NOISE_NONE      /* not whitened: classical methods only */
 } scry_coil_noise;
 
 /* Zeros are defaults. Everything is borrowed. */
@@ -44,19 +44,19 @@ typedef struct scry_mri_request {
     size_t sets;              /* of ESPIRiT maps; 0: 1. More than one: classical methods only */
     size_t acs;               /* lines of the middle that maps are made from, at most; 0: 64, and
                                  all of a readout that is complete */
-    double crop;              /* eigenvalue below which ESPIRiT takes a pixel for empty; 0: 0.8;
+    double crop;              /* eigenvalue below which ESPIRiT treats a pixel as empty; 0: 0.8;
                                  negative: none is empty */
-    bool soft;                /* fade maps out in place of cutting them off */
-    size_t coils;             /* virtual ones to compress to; 0: all as they are */
+    bool soft;                /* fade maps out instead of cutting them off */
+    size_t coils;             /* virtual coils to compress to; 0: no compression */
     scry_coil_noise noise;
-    double gain;        /* brightness that the network is shown the brightest tissue with: 2 gain
-                           above its black; 0: 0.75 */
-    double phase_width; /* sd of the Gaussian that the phase is read through, pixels; 0: 2 or less,
-                           the widest that leaves 1 % of the energy beside it */
+    double gain;        /* brightness of the brightest tissue in the network's input: 2 gain above
+                           its black; 0: 0.75 */
+    double phase_width; /* sd of the Gaussian that smooths the phase, pixels; 0: 2 or less, the
+                           widest that leaves 1 % of the energy beside it */
     double imaginary;   /* sd of the imaginary part beside that phase, network's unit; 0: learnt */
-    double holdout;     /* share of the samples outside of the middle to judge by; 0: none */
+    double holdout;     /* share of the outer samples to hold out and judge by; 0: none */
     const char *method; /* by name; NULL: the default for k-space */
-    const scry_options *options;  /* a method with its options, in place of `method`; NULL: its
+    const scry_options *options;  /* a method with its options, instead of `method`; NULL: its
                                      defaults for k-space (scry_scan_options) */
     const char *prior;            /* name or folder of a network, for methods that need one;
                                      NULL: the one for MR images */
@@ -99,33 +99,33 @@ SCRY_END
 
 #include "priors/network/unet.h"
 
-/* EINVAL: not a method that reconstructs, or one that cannot do what is asked, whatever the scan
- * is; a threshold below 0. scry_reconstructor_create checks the same. */
+/* EINVAL: not a method that reconstructs, or one that cannot meet the request for any scan; a
+ * threshold below 0. scry_reconstructor_create checks the same. */
 scry_status scry_mri_request_check(const scry_mri_request *request, scry_error *err);
 
 /* Image and maps (those of `maps`) on the grid (ny, nx), as scry_mri_resize does it. Images are
- * interpolated, and standard deviations and quantiles may not ring below 0 where magnitudes do not;
- * shares and what holds for a region are taken from the nearest pixel. */
+ * interpolated, and standard deviations and quantiles must not ring below 0 where magnitudes do
+ * not; shares, and values of a region, are taken from the nearest pixel. */
 scry_status scry_mri_result_resize(scry_mri_result *r, const scry_output_maps *maps, size_t ny,
                                    size_t nx, scry_error *err);
 
 /* ---- a scan, slice by slice ----
  *
- * create, calibrate with one slice, then any slice. A calibrated one does not change, and runs in
- * several threads at a time do not meet. */
+ * create, calibrate with one slice, then any slice. A calibrated reconstructor does not change: it
+ * may run in several threads at a time. */
 typedef struct scry_reconstructor scry_reconstructor;
 
-/* Checks the request and loads the network. request, scan and what they point to are borrowed until
- * the reconstructor is freed.
- * errors  EINVAL: not a method that reconstructs, a method that cannot do what is asked; those of
+/* Checks the request and loads the network. request, scan and all that they point to are borrowed
+ * until the reconstructor is freed.
+ * errors  EINVAL: not a method that reconstructs, or one that cannot meet the request; those of
  *         scry_prior_pool_open */
 scry_status scry_reconstructor_create(scry_reconstructor **out, const scry_mri_request *request,
                                       const scry_scan *scan, scry_error *err);
 void scry_reconstructor_free(scry_reconstructor *r); /* accepts NULL */
 
-/* What one slice, best of the middle, tells of all: the noise of the coils, their compression, and
- * the unit of intensities. threads: those that a run will be given; *bytes (may be NULL): what it
- * will take beyond its slice. maps as for scry_reconstructor_run. */
+/* Estimates from one slice, best in the middle, for all slices: the noise of the coils, their
+ * compression, and the unit of intensities. threads: the number of threads of a run; *bytes (may be
+ * NULL): its memory beyond the slice. maps as for scry_reconstructor_run. */
 scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_slice *slice,
                                          const float complex *maps, size_t threads, size_t *bytes,
                                          scry_error *err);
@@ -133,12 +133,12 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
 /* Plane `index` of a slice (scry_mri_slice_planes). maps: (coils, sets, ny, nx) sensitivities in
  * the file's own coils, or NULL: made from the slice's calibration. monitor (may be NULL) sees the
  * steps of all chains and may stop them; short chains that prepare the problem come with `chains`
- * 0. errors  those of the parts; ESTOP: the monitor stopped it */
+ * 0. errors  those of each stage; ESTOP: the monitor stopped it */
 scry_status scry_reconstructor_run(scry_mri_result *out, const scry_reconstructor *r,
                                    const scry_mri_slice *slice, size_t index,
                                    const float complex *maps, uint64_t seed, size_t threads,
                                    scry_chains_monitor *monitor, void *ctx, scry_error *err);
-/* The samples as they are, A^H y, whatever the method is. */
+/* A^H y of the samples, for any method. */
 scry_status scry_reconstructor_adjoint(scry_mri_result *out, const scry_reconstructor *r,
                                        const scry_mri_slice *slice, size_t index,
                                        const float complex *maps, scry_error *err);

@@ -8,15 +8,15 @@
 
 SCRY_BEGIN
 
-/* Cartesian k-space in memory: what all slices of a scan have in common, and one slice. Axes are
- * z, y, x; sample floor(n/2) of an axis is k = 0; samples that were not acquired are 0 in the mask.
- * A slice with z > 1 is a volume that is encoded along z too. */
+/* Cartesian k-space in memory: the properties common to all slices of a scan, and one slice. Axes
+ * are z, y, x; sample floor(n/2) of an axis is k = 0; samples that were not acquired are 0 in the
+ * mask. A slice with z > 1 is a volume that is encoded along z too. */
 
 /* Everything is borrowed. */
 typedef struct scry_scan {
     const char *name;         /* for messages; NULL: "scan" */
-    const scry_complex *data; /* (coils, z, y, x), of scry_reconstruct; NULL where slices are
-                                  handed in one by one */
+    const scry_complex *data; /* (coils, z, y, x), of scry_reconstruct; NULL where slices are passed
+                                  one by one */
     const scry_complex *maps; /* of scry_reconstruct: (coils, sets, y, x) sensitivities; NULL: made
                                   from data. Where their root sum of squares is 1 the image has
                                   the intensity of a root-sum-of-squares one */
@@ -27,8 +27,8 @@ typedef struct scry_scan {
                            oversampled), other axes are cut or interpolated */
     const scry_complex *noise; /* a scan without signal, (coils, noise_samples); NULL: none */
     size_t noise_samples;
-    double noise_ratio; /* variance of imaging samples over that of noise samples: bandwidths;
-                           0: 1 */
+    double noise_ratio; /* variance of imaging samples over the variance of noise samples:
+                           bandwidths; 0: 1 */
 } scry_scan;
 
 SCRY_END
@@ -63,16 +63,16 @@ scry_status scry_mri_slice_take(scry_mri_slice *out, const scry_scan *scan,
 void scry_mri_slice_free(scry_mri_slice *s); /* accepts a zeroed one */
 
 /* The 2-D problems of a slice: 1, or for volumes that are encoded along z one for each position of
- * the readout; *across is the axis (z, y, x) they are counted along. EUNSUP: such a volume with a
- * readout that is not complete. */
+ * the readout; *across is the axis (z, y, x) along which they are counted. EUNSUP: such a volume
+ * with an incomplete readout. */
 scry_status scry_mri_slice_planes(size_t *count, int *across, const scry_mri_slice *s,
                                   scry_error *err);
 
 /* Every line along axis 1 (y) or 2 (x) of mask (z, y, x) is whole or missing. */
 bool scry_mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis);
 
-/* Side of ESPIRiT's kernels for a calibration block of cy x cx: half of a thin one at most. In a
- * block of few kernel positions everything but the middle of the image would look empty. */
+/* Side of ESPIRiT's kernels for a calibration block of cy x cx: at most half of a thin block. In a
+ * block with few kernel positions everything but the middle of the image would look empty. */
 size_t scry_mri_kernel(size_t kernel, size_t cy, size_t cx);
 
 /* An image (ny, nx) on another grid (oy, ox): cut where that is smaller, interpolated by zeros in

@@ -4,14 +4,14 @@
 #include "apps/recon/mri/scan.h"
 #include "lib/io/kspace/kspace.h"
 
-/* A scan in a file: what its slices have in common is read when it is opened, the slices one by
- * one, each with the sampling mask and the coil maps of other files where they are named. */
+/* A scan in a file: the common properties are read when it is opened, then the slices one by one,
+ * each with the sampling mask and the coil maps from other files where they are given. */
 
 /* Borrowed until the file is closed. */
 typedef struct scry_scan_file_request {
     const char *path;
     scry_kspace_choice choice;
-    const char *mask; /* a file of which samples to use, of those acquired; NULL: all */
+    const char *mask; /* a file with the samples to use; NULL: all that were acquired */
     const char *maps; /* a file of coil maps; NULL: none */
     bool noise;       /* the noise scan is wanted, where there is one */
 } scry_scan_file_request;
@@ -25,19 +25,20 @@ void scry_scan_file_close(scry_scan_file *f); /* accepts NULL */
 
 const scry_kspace_info *scry_scan_file_info(const scry_scan_file *f);
 const scry_scan *scry_scan_file_scan(const scry_scan_file *f); /* for a reconstructor */
-/* Warnings of the reader so far, one a call; NULL when there are no more. */
+/* The next warning of the reader; NULL when there are no more. */
 const char *scry_scan_file_warning(scry_scan_file *f);
 
-/* One slice, and *maps, (coils, sets, y, x) of it, which the caller frees with scry_free; NULL:
- * none are named. One thread at a time.
+/* One slice, and its *maps (coils, sets, y, x), which the caller frees with scry_free; NULL: no
+ * file of maps is given. One thread at a time.
  * errors  those of scry_kspace_read, scry_mri_slice_take and scry_maps_read; EINVAL: the mask keeps
  *         no sample; EUNSUP: maps of a file for a volume encoded along z. Nothing is to be freed
  *         then. */
 scry_status scry_scan_file_read(scry_mri_slice *out, float complex **maps, scry_scan_file *f,
                                 size_t frame, size_t slice, scry_error *err);
 
-/* The slice of frame 0 in the middle of first .. last, or the nearest to it that can be read: one
- * of NaN or zeros does not spoil the others. As scry_scan_file_read, with the error of the middle.
+/* The slice of frame 0 in the middle of first .. last, or the nearest to it that can be read: a
+ * slice of NaN or zeros does not prevent the run. As scry_scan_file_read, with the error of the
+ * middle.
  */
 scry_status scry_scan_file_read_middle(scry_mri_slice *out, float complex **maps, scry_scan_file *f,
                                        size_t first, size_t last, scry_error *err);

@@ -11,13 +11,13 @@ struct scryi_mri_place {
 scry_status scryi_mri_volume_create(scry_mri_volume *v, const scry_kspace_info *info,
                                     const scry_mri_volume_request *q, size_t problems, int across,
                                     scry_error *err);
-/* The image goes to its place and direction, and *r to its size there. */
+/* Copies the image to its place and orientation, and resizes *r. */
 scry_status scryi_mri_volume_put(scry_mri_volume *v, const struct scryi_mri_place *p,
                                  scry_mri_result *r, scry_error *err);
-/* The same for the samples as they are, plane `index` of the middle slice. */
+/* The same for A^H y of plane `index` of the middle slice. */
 scry_status scryi_mri_volume_put_zero_filled(scry_mri_volume *v, size_t index, scry_mri_result *r,
                                              scry_error *err);
-/* NaN where it would have been, and why. */
+/* Fills the place of the image with NaN, and records the reason. */
 void scryi_mri_volume_fail(scry_mri_volume *v, const struct scryi_mri_place *p, const char *why);
 
 #endif

@@ -167,7 +167,8 @@ static scry_status write_figures(scry_html *to, const scry_image_page *p, const 
 enum { DETAIL = 128 };
 
 /* The corner of the DETAIL x DETAIL pixels of the middle plane in which the result varies most. */
-static void find_detail(size_t *top, size_t *left, const float *plane, size_t ny, size_t nx)
+static void image_page_find_detail(size_t *top, size_t *left, const float *plane, size_t ny,
+                                   size_t nx)
 {
     double best = -1;
     *top = *left = 0;
@@ -200,7 +201,7 @@ static scry_status write_details(scry_html *to, const scry_image_page *p, const 
     if (ny < 2 * DETAIL || nx < 2 * DETAIL) return SCRY_OK;
     float *cut = scry_alloc(DETAIL * DETAIL, sizeof *cut);
     if (!cut) return SCRY_FAIL(err, SCRY_ENOMEM, "a detail");
-    find_detail(&top, &left, p->result->mean + middle, ny, nx);
+    image_page_find_detail(&top, &left, p->result->mean + middle, ny, nx);
     scry_html_markupf(to,
                       "<h3>Detail, pixel by pixel, from row %zu and column %zu</h3>\n"
                       "<div class=\"figures details\">\n",
@@ -257,8 +258,8 @@ static scry_status write_light(scry_html *to, const scry_image_page *p, scry_err
     else
         scry_page_fact(to, "Light",
                        "mean %.3g e-, brightest 0.1 %% %.3g e-: signal to noise %.3g and %.3g",
-                       mean, high, fmax(mean, 0) / sqrt(fmax(mean + r * r, 0.01)),
-                       fmax(high, 0) / sqrt(fmax(high + r * r, 0.01)));
+                       mean, high, fmax(mean, 0) / sqrt(fmax(mean + r * r, SCRY_MIN_VARIANCE)),
+                       fmax(high, 0) / sqrt(fmax(high + r * r, SCRY_MIN_VARIANCE)));
     return SCRY_OK;
 }
 

@@ -15,7 +15,7 @@ struct spectra {
     double f[RINGS], input[RINGS], result[RINGS], noise[RINGS], transfer[RINGS];
 };
 
-static double noise_level(const scry_image_page *p)
+static double image_page_optics_noise_level(const scry_image_page *p)
 {
     const size_t n = scry_space_count(&p->image->space);
     double sum = 0, count = 0;
@@ -32,7 +32,7 @@ static scry_status find_spectra(struct spectra *s, const scry_image_page *p, scr
     const scry_space *space = &p->image->space;
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
     const size_t middle = scry_space_count(space) / (ny * nx) / 2 * ny * nx;
-    const double level = noise_level(p);
+    const double level = image_page_optics_noise_level(p);
     scry_transfer transfer = {0};
     scry_status st = scry_plot_spectrum(s->input, RINGS, p->image->pixels + middle, ny, nx, err);
     if (st == SCRY_OK)

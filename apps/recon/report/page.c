@@ -219,7 +219,7 @@ static const char style[] =
     "@media print{body{font-size:10pt}main{max-width:none;padding:0}"
     "h2,h3{break-after:avoid}.figures{gap:12px 16px}tr{break-inside:avoid}}";
 
-static void write_log(scry_html *to, const scry_page *p)
+static void page_write_log(scry_html *to, const scry_page *p)
 {
     if (p->warned) {
         scry_html_markupf(to, "<div class=\"verdict warning\"><strong>%zu warning%s</strong><ul>",
@@ -260,7 +260,7 @@ scry_status scry_page_write(const scry_page *p, const char *title, const char *s
     scry_html_markup(all, "</h1>\n<p class=\"sub\">");
     scry_html_text(all, subtitle);
     scry_html_markup(all, "</p>\n");
-    write_log(all, p);
+    page_write_log(all, p);
     scry_html_append(all, p->body);
     write_settings(all, p, settings);
     scry_html_markup(all, "<footer>Written by scry " SCRY_VERSION

@@ -31,7 +31,7 @@ static bool can_show(const scry_plot *p, double y)
 }
 
 /* false: no curve has a point. */
-static bool find_axes(struct axes *a, const scry_plot *p)
+static bool plot_find_axes(struct axes *a, const scry_plot *p)
 {
     *a = (struct axes){p, INFINITY, -INFINITY};
     for (size_t c = 0; c < p->count; c++)
@@ -95,7 +95,7 @@ static void write_curve(scry_html *page, const struct axes *a, const scry_plot_c
 void scry_plot_write(scry_html *page, const scry_plot *p)
 {
     struct axes a;
-    if (!find_axes(&a, p)) return;
+    if (!plot_find_axes(&a, p)) return;
     scry_html_markup(page, "<figure class=\"plot\"><p class=\"title\">");
     scry_html_text(page, p->title);
     scry_html_markupf(page, "</p><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,

@@ -7,7 +7,7 @@
 
 /* A training from images to a prior in a folder. */
 
-/* PSNR of held-out images is told at these levels of noise, in x (range 2). */
+/* The noise levels at which the PSNR of held-out images is reported, in x (range 2). */
 enum { SCRY_TRAINING_LEVELS = 6 };
 extern const double scry_training_levels[SCRY_TRAINING_LEVELS];
 
@@ -15,19 +15,19 @@ typedef struct scry_training_request {
     const scry_image_set *images; /* sealed */
     scry_train_opts opts;         /* mean and std are those of the images, or of init */
     const scry_network *init;     /* NULL: from random weights */
-    const char *folder;           /* made where it is not there */
+    const char *folder;           /* created if it does not exist */
     const char *name, *description, *data, *licence; /* for prior.json; "" allowed */
     double minutes;           /* the rate falls to 0 in this time; 0: in `steps` */
-    size_t steps;             /* 0: by the time alone */
+    size_t steps;             /* 0: limited by the time alone */
     bool hold;                /* the rate stays: for a training that is to be resumed */
     bool resume;              /* from state.safetensors of the folder */
-    bool (*go_on)(void *ctx); /* asked after every step; false ends it; NULL: never */
+    bool (*go_on)(void *ctx); /* called after every step; false ends the training; NULL: never */
     void *ctx;
     scry_log log;
 } scry_training_request;
 
 typedef struct scry_training_result {
-    size_t steps; /* in all, with those before a resume */
+    size_t steps; /* in total, including the steps before a resume */
     double crops, minutes, loss;
     double psnr[SCRY_TRAINING_LEVELS]; /* of the weights in the folder, mean over classes */
     bool stopped; /* by go_on or scry_cancel: psnr is 0 where no weights were scored before */
@@ -37,8 +37,8 @@ typedef struct scry_training_result {
  * the averaged weights whenever they are the best so far on the images held out, log.jsonl, and
  * state.safetensors to resume from. Each file appears whole. A training that is stopped keeps its
  * state and the best weights so far; where none were scored yet, those that it has.
- * errors  what the trainer says, with the best weights kept; EFORMAT: the state to resume from is
- * of another network or other images, both named; EIO */
+ * errors  the failures of the trainer, with the best weights kept; EFORMAT: the state to resume
+ * from is of another network or other images, both named; EIO */
 scry_status scry_training_run(scry_training_result *out, const scry_training_request *r,
                               scry_error *err);
 
