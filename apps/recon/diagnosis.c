@@ -75,7 +75,8 @@ void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, cons
         t->measured += d->measured;
     }
     diagnosis_judge(&t->misfit, d->chi2, 1, fmax(CHI2_HIGH, 1 + scatter), where);
-    diagnosis_judge(&t->overfit, d->draws_chi2, -1, fmin(CHI2_LOW, 1 - scatter), where);
+    diagnosis_judge(&t->overfit, d->correlated ? NAN : d->draws_chi2, -1,
+                    fmin(CHI2_LOW, 1 - scatter), where);
     diagnosis_judge(&t->rhat, d->worst_rhat, 1, RHAT_HIGH, where);
     diagnosis_judge(&t->ess, d->min_ess, -1, ESS_LOW, where);
 }

@@ -3,6 +3,7 @@
 
 #include "lib/api.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 SCRY_BEGIN
@@ -14,6 +15,8 @@ typedef struct scry_diagnosis {
     double chi2;       /* of the mean: its deviance over the number of measurements. NaN: unknown */
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
     double worst_rhat, min_ess; /* NaN: not followed */
+    bool correlated; /* the noise is: chi2 counts it as white, of its power in the passband, and is
+                        below 1 where all is right */
 } scry_diagnosis;
 
 SCRY_END
@@ -21,8 +24,6 @@ SCRY_END
 #include "apps/recon/log.h"
 #include "lib/io/json.h"
 #include "solvers/chains.h"
-
-#include <stdbool.h>
 
 /* The diagnosis of chains of `method`; the caller fills in chi2 and measured. */
 scry_diagnosis scry_diagnosis_of(const scry_chains *c, const struct scry_method *method);

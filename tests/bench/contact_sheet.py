@@ -89,6 +89,14 @@ def texture(out, before):
     return sd[0] / max(sd[1], 1e-9)
 
 
+def save(rows, side, to):
+    sheet = Image.new("RGB", (4 * side, len(rows) * side))
+    for j, row in enumerate(rows):
+        for i, picture in enumerate(row):
+            sheet.paste(picture, (i * side, j * side))
+    sheet.save(to)
+
+
 def run(scry, arguments):
     return subprocess.run([scry, "deblur", *arguments], capture_output=True, text=True)
 
@@ -123,14 +131,10 @@ def main():
                                                 texture(*grey))
         ImageDraw.Draw(rows[-1][0]).text((4, 4), line, fill=(255, 255, 0))
         print(line, flush=True)
+        save(rows, side, to)
         for said_line in said.stderr.splitlines():
             if "method:" in said_line or "noise:" in said_line or "psf" in said_line:
                 print("    " + said_line[:200], flush=True)
-    sheet = Image.new("RGB", (4 * side, len(rows) * side))
-    for j, row in enumerate(rows):
-        for i, picture in enumerate(row):
-            sheet.paste(picture, (i * side, j * side))
-    sheet.save(to)
 
 
 main()

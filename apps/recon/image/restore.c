@@ -126,6 +126,8 @@ static scry_status restore_collect(scry_restore_result *out, struct scryi_image_
     out->counts = run->chains.counts;
     out->start = run->start;
     out->diagnosis = run->diagnosis;
+    out->diagnosis.correlated =
+        (p->noise_model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS)) != 0;
     out->work_bytes = run->forecast_bytes;
     keep_parts(out, p);
     if (r->setup.has_pool) out->layout = r->setup.layout;
