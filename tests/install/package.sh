@@ -22,7 +22,7 @@ as_user scry simulate --phantom cells --size 96x96 --seed 1 truth.tif
 as_user scry simulate truth.tif camera.tif --psf gaussian:sigma=1.5 --photons 60 --gain 0.5 \
     --offset 100 --seed 1
 as_user scry deblur camera.tif out.tif --psf gaussian:sigma=1.5 --gain 0.5 --offset 100 \
-    --samples 2 --type float32 --preview out.png
+    --read-noise 1.5 --samples 2 --type float32 --preview out.png
 as_user scry compare out.tif truth.tif --map '(x-100)*0.5/60' --tol 0.5
 as_user scry kspace simulate full.h5 --size 64x64 --coils 4
 as_user scry mri full.h5 image.nii --method cg-sense --maps lowres
@@ -38,6 +38,12 @@ as_user bash -c 'cc -std=c11 consumer.c -o consumer $(pkg-config --cflags --libs
 as_user ./consumer
 echo "a program finds headers and library through pkg-config"
 
+dpkg -L scry >"$work/files"
 apt-get remove -y -qq scry >/dev/null
-left=$(find /usr -path '*scry*' -not -path '*/doc/*' | head)
-[ -z "$left" ] || { echo "left behind: $left"; exit 1; }
+while read -r file; do
+    if [ ! -d "$file" ] && [ -e "$file" ]; then
+        echo "left behind: $file"
+        exit 1
+    fi
+done <"$work/files"
+echo "nothing of $(wc -l <"$work/files") files and folders is left behind"
