@@ -47,10 +47,8 @@ SCRY_END
 #include "lib/space.h"
 #include "lib/status.h"
 
-/* The noise spectrum The noise spectrum The noise spectrum The noise spectrum The noise spectrum
- * The noise spectrum The noise spectrum The noise spectrum The noise spectrum S_n at frequency f in
- * cycles/px: white noise of standard deviation s has S_n = s^2. Its level is corrected by the rings
- * of the highest frequencies by up to 30 %. */
+/* The noise spectrum S_n at frequency f in cycles/px: white noise of standard deviation s has
+ * S_n = s^2. Its level is corrected by the rings of the highest frequencies by up to 30 %. */
 typedef double scry_psf_width_noise(double f, void *ctx);
 
 /* y: (y, x), or a stack (z, y, x) that is summed over z, as the psf then is; noise is that of one

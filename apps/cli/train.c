@@ -211,7 +211,8 @@ const cli_command cli_train = {
     "make a prior from images",
     "Images are files, folders or patterns of TIFF, PNG, .npy, .npz, HDF5 or NIfTI, of any size, "
     "depth and number of channels, slices and frames. Some of each class (the folder in the "
-    "folder) are held out, and their PSNR after denoising is told as the training goes; OUT holds "
+    "folder) are held out, and their PSNR after denoising is printed during the training; OUT "
+    "holds "
     "the best weights so far, also after Ctrl-C, and is a prior for every command.",
     train_run,
 };

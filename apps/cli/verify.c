@@ -90,7 +90,7 @@ static int verify_check_options(const cli_command *self, struct command *c, cons
     if (s->method && !(m && m->kind != SCRY_UNCONDITIONAL)) return refuse_method(self, s->method);
     if (s->accurate && c->request.part && !c->request.part->labelled)
         return cli_usage(self,
-                         "--accurate: labels tell nothing of %s, expected gaussian or mixture",
+                         "--accurate: there are no labels for %s, expected gaussian or mixture",
                          c->request.part->name);
     for (const verify_part *const *part = verify_parts; *part; part++)
         if ((!c->request.part || c->request.part == *part) && s->operator_)

@@ -169,7 +169,7 @@ void scryi_noise_conclude(scry_camera_estimate *e, const struct scryi_noise_bloc
         snprintf(
             e->note, sizeof e->note,
             "the noise does not grow with brightness (slope %.3g +- %.2g ADU): gain and offset "
-            "cannot be told from this image, give them, or use Gaussian noise",
+            "cannot be determined from this image, give them, or use Gaussian noise",
             s, isfinite(se) ? se : 0.);
         return;
     } else {

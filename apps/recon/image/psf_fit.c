@@ -120,14 +120,15 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
                       "of the image",
                       used, px * w->low, px * w->high);
     else if (find && isfinite(w->high))
-        scry_log_note(log,
-                      "PSF width cannot be told from this image, but for %.2g px at most, as the "
-                      "sd of a Gaussian: too little is in it, or that is smooth by itself; %.3g px "
-                      "is used",
-                      px * w->high, used);
+        scry_log_note(
+            log,
+            "PSF width cannot be determined from this image, but for %.2g px at most, as the "
+            "sd of a Gaussian: too little is in it, or that is smooth by itself; %.3g px "
+            "is used",
+            px * w->high, used);
     else if (find)
         scry_log_note(log,
-                      "PSF width cannot be told from this image: too little stands above its "
+                      "PSF width cannot be determined from this image: too little stands above its "
                       "noise; %.3g px is used, as the sd of a Gaussian",
                       used);
     else if (scry_psf_width_contradicts(w) && w->determined)
