@@ -12,6 +12,9 @@ void monitor_count(monitor *m, size_t more, size_t total, const char *note)
 {
     if (!m->begun) scry_meter_start(&m->meter, m->to, m->name);
     m->begun = true;
+    /* several runs in a row, of a choice among methods: each counts from its own start */
+    if (total != m->total || m->done >= total) m->done = 0;
+    m->total = total;
     scry_meter_update(&m->meter, m->done += more, total, note);
 }
 

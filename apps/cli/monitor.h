@@ -15,7 +15,7 @@ typedef struct monitor {
     const char *name;
     scry_meter meter;
     bool begun;
-    size_t done; /* steps of all chains, or whatever is counted */
+    size_t done, total; /* steps of all chains, or whatever is counted */
 } monitor;
 
 /* to NULL: silent; name is borrowed */
