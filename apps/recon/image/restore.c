@@ -12,11 +12,11 @@
 #include "solvers/roles.h"
 
 #include <math.h>
+#include <string.h>
 
-#define MISFIT_BORNE                                                                               \
-    1.5              /* chi2 a pixel; of raw images at most 1.2, as tests/bench/harm.py shows      \
-                      */
-enum { ROUNDS = 3 }; /* of judging with more noise */
+/* chi2 a pixel of the light that was seen; of raw images .8 to 1, 30 to 30000 electrons. */
+#define MISFIT_BORNE 1.5
+enum { ROUNDS = 3 };       /* of judging with more noise */
 enum { MEDIAN_SMALL = 3 }; /* pixels: judging still works after it */
 enum { DEFAULT_SAMPLES = 16 };
 
@@ -28,7 +28,7 @@ struct scry_restorer {
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
     bool treated;       /* an image was asked what was done to it */
-    bool altered;       /* and was filtered, resampled or compressed */
+    bool altered;       /* and was median-filtered or compressed */
     bool nonlinear;     /* and was median-filtered, by a large median */
     size_t chains;
     scry_output_maps maps;
@@ -400,6 +400,33 @@ static bool restore_saturates(const scry_image *image)
     return false;
 }
 
+static void note_treatment(const scry_restorer *r)
+{
+    if (r->settled.psf.treatment.name)
+        scry_log_note(&r->settled.log,
+                      "the psf is taken as that of the microscope alone: what was done "
+                      "to the image is added to it");
+}
+
+/* The width of the psf, with what was done to the image; without it where the image is sharper than
+ * that would leave it: correlated noise is then no sign of a blur. */
+static scry_status find_width(scry_restorer *r, const scry_image *image, const unsigned char *known,
+                              const scry_noise *noise, scry_error *err)
+{
+    scry_psf_source *psf = &r->setup.psf;
+    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
+    const scry_log silent = {0};
+    if (psf->request.treatment.name) {
+        const scry_status st =
+            scry_psf_fit_find(&r->widths, psf, image, known, noise, boundary, &silent, err);
+        if (st != SCRY_OK) return st;
+        if (scry_psf_fit_of(&r->widths, image->channel)->found.high < 1)
+            psf->request.treatment = r->settled.psf.treatment = (scry_noise_treatment){0};
+    }
+    note_treatment(r);
+    return scry_psf_fit_find(&r->widths, psf, image, known, noise, boundary, &r->settled.log, err);
+}
+
 /* The width of the PSF, before anything else is done with it: that of the channel, asked of its
  * first image. What is judged or run from here on keeps it. */
 static scry_status settle_width(scry_restore_result *out, scry_restorer *r, const scry_image *image,
@@ -412,17 +439,18 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     scry_noise noise;
     scry_status st = SCRY_OK;
     if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
-    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || restore_saturates(image)))
-        return SCRY_OK; /* what filters, JPEG and cut peaks leave at the end of the spectrum is no
-                           structure: a right PSF would be called too wide */
+    /* what medians, JPEG and cut peaks leave at the end of the spectrum is no structure: a right
+     * PSF would be called too wide */
+    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || restore_saturates(image))) {
+        if (!image->number) note_treatment(r);
+        return SCRY_OK;
+    }
     psf->request.width = r->given_width;
     if (!fit || !image->number) {
         unsigned char *known = scry_alloc(n, 1);
         if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
         st = scryi_image_study(&noise, NULL, known, q, image, err);
-        if (st == SCRY_OK)
-            st = scry_psf_fit_find(&r->widths, psf, image, known, &noise,
-                                   scry_boundary_of(q->boundary, image->space.rank), &q->log, err);
+        if (st == SCRY_OK) st = find_width(r, image, known, &noise, err);
         scry_free(known);
         fit = scry_psf_fit_of(&r->widths, image->channel);
     }
@@ -454,15 +482,12 @@ static scry_status settle_treatment(scry_restorer *r, const scry_image *image, s
     if (st == SCRY_EINVAL || st == SCRY_ESHAPE) return SCRY_OK; /* what can be told is told later */
     if (st != SCRY_OK) return st;
     const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
-    r->altered = (model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS)) != 0;
+    r->altered = (model.findings & SCRY_NOISE_BLOCKS) ||
+                 (treated && !strcmp(model.treatment.name, "median"));
     r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) && model.treatment.size > MEDIAN_SMALL;
     psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
     q->psf.treatment = psf->request.treatment;
     r->treated = true;
-    if (treated)
-        scry_log_note(&q->log,
-                      "the psf is taken as that of the microscope alone: what was done to the "
-                      "image is added to it");
     return SCRY_OK;
 }
 
