@@ -62,7 +62,7 @@ for m in $(methods); do
             --quantiles "q05_$name.mri.h5,q95_$name.mri.h5"
     done
 done
-holds "methods were found" test "$(ls q05_*.deblur.tif | wc -l)" -ge 17
+holds "methods were found" test "$(ls q05_*.deblur.tif | wc -l)" -ge 14
 
 works "levels of a draw end where the network's do" $scry inpaint truth.tif low.tif \
     --mask mask.tif --sigma 0.05 --method pnp-ula --coupling exact \
