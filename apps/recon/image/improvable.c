@@ -127,19 +127,6 @@ static scry_status improvable_find_detail(scry_improvement *out, struct subject 
 
 /* ---- sharpness ---- */
 
-/* The noise of the part that is restored: its variance is larger by 1 / (1 - SHARE). In electrons
- * of a gain that is smaller by as much, counts still have the variance of their mean. */
-static scry_noise_request improvable_seen_noise(const scry_noise *n)
-{
-    const double keep = 1 - SHARE;
-    if (n->kind == SCRY_NOISE_GAUSSIAN)
-        return (scry_noise_request){.sigma = n->sigma / sqrt(keep), .background = n->background};
-    return (scry_noise_request){.gain = n->gain * keep,
-                                .offset = n->offset,
-                                .read_noise = n->read_noise * sqrt(keep),
-                                .background = n->background * keep};
-}
-
 /* Mean over the known neighbours of a pixel, of eight. */
 static double improvable_mean_around(const struct subject *s, const float *r, size_t z, size_t y,
                                      size_t x)
@@ -248,7 +235,7 @@ static scry_status predict_blurred(scry_restore_result *r, const scry_restore_re
     q.maps = NULL;
     q.predict = true;
     q.defects = SCRY_DEFECTS_KEEP;
-    q.noise = improvable_seen_noise(noise);
+    q.noise = scry_noise_seen(noise, SHARE);
     q.psf.width_choice = SCRY_WIDTH_KEEP;
     q.log = (scry_log){0};
     return scry_restore(r, seen, &q, NULL, NULL, err);

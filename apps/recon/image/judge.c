@@ -166,19 +166,6 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
 
 /* ---- one contender ---- */
 
-/* The noise of the first part: its variance is larger by 1 / (1 - share). In electrons of a gain
- * that is smaller by as much, counts still have the variance of their mean. */
-static scry_noise_request seen_noise(const scry_noise *n)
-{
-    const double keep = 1 - SHARE;
-    if (n->kind == SCRY_NOISE_GAUSSIAN)
-        return (scry_noise_request){.sigma = n->sigma / sqrt(keep), .background = n->background};
-    return (scry_noise_request){.gain = n->gain * keep,
-                                .offset = n->offset,
-                                .read_noise = n->read_noise * sqrt(keep),
-                                .background = n->background * keep};
-}
-
 static scry_status judge_predict(float *to, scry_restorer *r, const struct part *p, uint64_t seed,
                                  scry_chains_monitor *monitor, void *ctx, scry_error *err)
 {
@@ -229,7 +216,7 @@ static scry_status judge_one(double *misfit, struct part *p, size_t k,
     q.maps = NULL;
     q.predict = true;
     q.defects = SCRY_DEFECTS_KEEP;
-    q.noise = seen_noise(&p->noise);
+    q.noise = scry_noise_seen(&p->noise, SHARE);
     q.log = (scry_log){0};
     scry_status st = scry_restorer_create(&r, &q, err);
     for (uint32_t s = 0; s < SPLITS && st == SCRY_OK; s++) {

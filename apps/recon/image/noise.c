@@ -20,6 +20,17 @@ double scry_noise_to_file(const scry_noise *n, double value)
                                           : (value + n->background) / n->gain + n->offset;
 }
 
+scry_noise_request scry_noise_seen(const scry_noise *n, double share)
+{
+    const double keep = 1 - share;
+    if (n->kind == SCRY_NOISE_GAUSSIAN)
+        return (scry_noise_request){.sigma = n->sigma / sqrt(keep), .background = n->background};
+    return (scry_noise_request){.gain = n->gain * keep,
+                                .offset = n->offset,
+                                .read_noise = n->read_noise * sqrt(keep),
+                                .background = n->background * keep};
+}
+
 /* The camera that the user described, as far as it goes. */
 static scry_noise given_camera(const scry_noise_request *r)
 {

@@ -55,6 +55,11 @@ scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model,
                               const unsigned char *known, const scry_transfer *transfer,
                               const scry_log *log, scry_error *err);
 
+/* The noise of what a split leaves that holds back `share` of the light (lib/stats/fission.h): its
+ * variance is larger by 1 / (1 - share). In electrons of a gain that is smaller by as much, counts
+ * still have the variance of their mean. */
+scry_noise_request scry_noise_seen(const scry_noise *noise, double share);
+
 /* File unit -> physical (electrons for a camera; background removed) and back. */
 double scry_noise_to_physical(const scry_noise *n, double value);
 double scry_noise_to_file(const scry_noise *n, double value);
