@@ -190,6 +190,50 @@ static void planes_share_a_width(void **state)
     scry_free(y);
 }
 
+/* y becomes the mean of 3 x 3 pixels of z, which a border keeps. */
+static void smooth_image(float *y, const float *z)
+{
+    for (size_t i = 0; i < N * N; i++) {
+        const size_t a = i / N, b = i % N;
+        double sum = 0;
+        for (size_t k = 0; k < 9 && a && b && a + 1 < N && b + 1 < N; k++)
+            sum += (double)z[(a + k / 3 - 1) * N + b + k % 3 - 1] / 9;
+        y[i] = a && b && a + 1 < N && b + 1 < N ? (float)sum : z[i];
+    }
+}
+
+/* What was done to a channel is asked of it, not of the first one of the file. */
+static void channels_have_their_own_treatment(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_options options;
+    scry_options_init(&options, scry_method_find("richardson-lucy"));
+    assert_ok(scry_options_parse(&options, "--iterations 2", &err));
+    const scry_restore_request request = {.psf = {.model = "gaussian:sigma=1.6"},
+                                          .options = &options,
+                                          .noise.sigma = 30,
+                                          .log = ears};
+    scry_restorer *r;
+    scry_restore_result result;
+    float *z = scry_alloc(2 * N * N, sizeof *z), *y = z + N * N;
+    blurred_image(z, LINES, 1.6, 3000, 5);
+    smooth_image(y, z);
+    assert_ok(scry_restorer_create(&r, &request, &err));
+    for (size_t channel = 0; channel < 3; channel++) {
+        forget();
+        const scry_image image = {.space = SCRY_SPACE(N, N),
+                                  .pixels = channel == 1 ? y : z,
+                                  .channel = channel,
+                                  .number = channel};
+        assert_ok(scry_restorer_run(&result, r, &image, 0, NULL, NULL, &err));
+        assert_int_equal(strstr(said, "what was done to the image") != NULL, channel == 1);
+        scry_restore_result_free(&result);
+    }
+    scry_restorer_free(r);
+    scry_free(z);
+}
+
 static void beads_become_a_psf(void **state)
 {
     (void)state;
@@ -221,9 +265,13 @@ static void beads_become_a_psf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_width_is_found),        cmocka_unit_test(a_wrong_width_is_told),
-        cmocka_unit_test(a_wide_psf_is_narrowed),  cmocka_unit_test(an_image_that_cannot_tell),
-        cmocka_unit_test(channels_have_their_own), cmocka_unit_test(planes_share_a_width),
+        cmocka_unit_test(a_width_is_found),
+        cmocka_unit_test(a_wrong_width_is_told),
+        cmocka_unit_test(a_wide_psf_is_narrowed),
+        cmocka_unit_test(an_image_that_cannot_tell),
+        cmocka_unit_test(channels_have_their_own),
+        cmocka_unit_test(planes_share_a_width),
+        cmocka_unit_test(channels_have_their_own_treatment),
         cmocka_unit_test(beads_become_a_psf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

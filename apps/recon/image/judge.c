@@ -1,6 +1,7 @@
 #include "apps/recon/image/judge.h"
 
 #include "apps/recon/image/pose_impl.h"
+#include "apps/recon/image/residual.h"
 
 #include "apps/recon/transfer.h"
 #include "lib/memory.h"
@@ -126,13 +127,6 @@ static double local_mean(const struct part *p, const struct cut *c, size_t z, si
     return count > 0 ? sum / count : 0;
 }
 
-static double pixel_variance(const scry_noise *n, double mean)
-{
-    if (n->kind == SCRY_NOISE_GAUSSIAN) return n->sigma * n->sigma;
-    const double r = n->kind == SCRY_NOISE_POISSON_GAUSSIAN ? n->read_noise : 0;
-    return (fmax((mean - n->offset) * n->gain, 0) + r * r) / (n->gain * n->gain);
-}
-
 static scry_status part_cut(struct part *p, const scry_restore_request *q, const scry_image *image,
                             size_t contenders, scry_error *err)
 {
@@ -155,7 +149,7 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
         const double mean =
             local_mean(p, &c, i / (c.height * c.width), i / c.width % c.height, i % c.width);
-        p->variance[i] = (float)pixel_variance(&p->noise, mean);
+        p->variance[i] = (float)scry_noise_variance(&p->noise, mean);
         p->brightness[i] = (float)mean;
     }
     scry_free(known);

@@ -27,9 +27,10 @@ struct scry_restorer {
     scry_restore_request settled; /* the request, with what was found out of its PSF */
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
-    bool treated;       /* an image was asked what was done to it */
-    bool altered;       /* and was median-filtered or compressed */
-    bool nonlinear;     /* and was median-filtered, by a large median */
+    bool treated;       /* an image was asked what was done to it, of this channel */
+    size_t treated_channel;
+    bool altered;   /* and was median-filtered or compressed */
+    bool nonlinear; /* and was median-filtered, by a large median */
     size_t chains;
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
@@ -471,16 +472,19 @@ static scry_status settle_treatment(scry_restorer *r, const scry_image *image, s
     scry_noise noise;
     scry_noise_model model = {0};
     if (!r->setup.blurred || psf->distilled || psf->request.width_choice != SCRY_WIDTH_CHECK ||
-        (r->treated && image->number))
+        (r->treated && r->treated_channel == image->channel && image->number))
         return SCRY_OK;
     unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of the image");
     scry_restore_request asked = *q;
     asked.noise = (scry_noise_request){.choice = SCRY_NOISE_ESTIMATED};
-    const scry_status st = scryi_image_study(&noise, &model, known, &asked, image, err);
+    scry_error unsaid = {0};
+    const scry_status st = scryi_image_study(&noise, &model, known, &asked, image, &unsaid);
     scry_free(known);
-    if (st == SCRY_EINVAL || st == SCRY_ESHAPE) return SCRY_OK; /* what can be told is told later */
-    if (st != SCRY_OK) return st;
+    if (st == SCRY_EINVAL || st == SCRY_ESHAPE) /* too little to ask: the run says so, if it asks */
+        model = (scry_noise_model){0};
+    else if (st != SCRY_OK)
+        return SCRY_FAIL(err, st, "%s", unsaid.text);
     const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
     r->altered = (model.findings & SCRY_NOISE_BLOCKS) ||
                  (treated && !strcmp(model.treatment.name, "median"));
@@ -488,6 +492,7 @@ static scry_status settle_treatment(scry_restorer *r, const scry_image *image, s
     psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
     q->psf.treatment = psf->request.treatment;
     r->treated = true;
+    r->treated_channel = image->channel;
     return SCRY_OK;
 }
 
