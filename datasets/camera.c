@@ -22,7 +22,7 @@ static scry_status camera_check(const float *mean, size_t n, const scry_camera *
                          c->read_noise, c->full_well);
     if (c->bits < 0 || c->bits > 16)
         return SCRY_FAIL(err, SCRY_EINVAL, "%d bits, expected 0 to 16", c->bits);
-    if (n > (size_t)1 << 30) /* the elements that scry_rng_gsl_seek can tell apart */
+    if (n > (size_t)1 << 30) /* the elements that scry_rng_gsl_seek can distinguish */
         return SCRY_FAIL(err, SCRY_ESHAPE, "%zu pixels in one exposure, at most 2^30", n);
     for (size_t i = 0; i < n; i++)
         if (!(mean[i] >= 0 && mean[i] <= 1e9f)) /* GSL counts in unsigned int */

@@ -64,7 +64,7 @@ static void scanner_place(struct loop *loops, size_t coils, gsl_rng *r)
     }
 }
 
-/* B_x - i B_y at (x, y, 0) by the law of Biot and Savart, in arbitrary units: what the loop
+/* B_x - i B_y at (x, y, 0) by Biot-Savart, in arbitrary units: the field that the loop
  * receives of transverse magnetisation, by reciprocity (Hoult & Richards 1976, J. Magn. Reson.
  * 24:71). The loop looks at the middle; its axis e lies in the plane. */
 static double complex scanner_field(const struct loop *l, double x, double y)

@@ -11,7 +11,7 @@
 /* What one measurement leaves: these numbers, and behind them n ratios of variances. */
 enum { BIAS_PRIOR, BIAS_POST, WEIGHTS, COVER50, COVER90, INSIDE50, INSIDE90, RATIOS };
 
-/* Draws that tell the density at the border of a region, where it has no closed form: its
+/* Draws that estimate the density at the border of a region, where it has no closed form: its
  * probability is then known to 1.1 % (90 %: 0.7 %), over 16 measurements to 0.3 % (0.2 %). */
 enum { BORDER_DRAWS = 2048 };
 
@@ -19,7 +19,7 @@ struct scry_scorecard {
     const scry_gaussian_mixture *prior;
     size_t n, capacity, count;
     double *variance; /* n: of the prior */
-    double *stats;    /* room x (RATIOS + n) */
+    double *stats;    /* capacity x (RATIOS + n) */
 };
 
 /* What is computed of one posterior and one set of samples. */

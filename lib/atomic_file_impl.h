@@ -24,8 +24,8 @@ scry_status scryi_atomic_file_create(scryi_atomic_file *p, const char *path, con
 /* The same, open in *fd for reading and writing. */
 scry_status scryi_atomic_file_open(scryi_atomic_file *p, int *fd, const char *path,
                                    const char *ending, scry_error *err);
-/* Renames, replacing path. Nothing is pending after it. EIO or EINVAL, as above, leaves path as it
- * was. */
+/* Renames, replacing path. No temporary file is left after it. EIO or EINVAL, as above, leaves path
+ * as it was. */
 scry_status scryi_atomic_file_commit(scryi_atomic_file *p, scry_error *err);
 /* As commit, unless something is at path by now: EINVAL. */
 scry_status scryi_atomic_file_commit_new(scryi_atomic_file *p, scry_error *err);

@@ -8,7 +8,7 @@
 /* Files under a temporary name beside their target. The name says whose it is: of which machine,
  * boot, PID namespace and process, and when that process started, so that a number which another
  * process has by now does not count as alive. Folders may be shared between machines: what cannot
- * be told for certain to be a dead process's is left alone. */
+ * be attributed to a dead process for certain is left alone. */
 
 /* Makes an empty file with the mode that the umask gives, whose name ends like `ending` ("" or
  * ".nii.gz": libraries look at endings), in the folder of `path`, open for reading and writing in

@@ -129,7 +129,7 @@ static inline vec vector_load(const float *p)
 }
 
 /* out = a b, or conj(a) b, or either added to out. By hand: the compiler's products follow Annex G
- * of C11, which costs a call each to tell infinities from NaNs. */
+ * of C11, which costs a call each to distinguish infinities from NaNs. */
 static inline __attribute__((always_inline)) void
 vector_product(float *out, const float *a, const float *b, size_t n, float sign, bool add)
 {

@@ -97,10 +97,11 @@ static scry_status outer_samples(float complex **out, size_t *count, const float
     if (m < 32 * coils) m = 32 * coils;
     if (m > acquired / 2) {
         scry_free(places);
-        return SCRY_FAIL(err, SCRY_EINVAL,
-                         "%zu acquired samples are too few to tell the noise of %zu coils from, "
-                         "expected at least %zu",
-                         acquired, coils, 64 * coils);
+        return SCRY_FAIL(
+            err, SCRY_EINVAL,
+            "%zu acquired samples are too few to estimate the noise of %zu coils from, "
+            "expected at least %zu",
+            acquired, coils, 64 * coils);
     }
     qsort(places, acquired, sizeof *places, coils_farther);
     float complex *x = scry_alloc(coils * m, sizeof *x);

@@ -28,7 +28,7 @@ void scry_defect_opts_init(scry_defect_opts *opts)
         .find = SCRY_DEFECT_ALL, .saturation = INFINITY, .threshold = 8, .block = 4};
 }
 
-/* What the values of the whole image tell, from a sorted copy of the finite ones. */
+/* Statistics of the values of the whole image, from a sorted copy of the finite ones. */
 struct values {
     double step; /* least distance of two different values: the digitisation */
     double top;  /* saturated from here on; INFINITY when nothing is */
@@ -84,8 +84,9 @@ static bool is_constant(const struct plane *p, size_t first, size_t along, size_
     return seen > 1 && 2 * seen >= length;
 }
 
-/* Runs of constant rows (or columns) of one value, told from a dark field by their neighbours: half
- * of those hold another. Returns the lines; their pixels become unknown and add to *pixels. */
+/* Runs of constant rows (or columns) of one value, distinguished from a dark field by their
+ * neighbours: half of those hold another. Returns the lines; their pixels become unknown and add to
+ * *pixels. */
 static size_t defects_find_lines(const struct plane *p, bool columns, size_t *pixels)
 {
     const size_t lines = columns ? p->nx : p->ny, length = columns ? p->ny : p->nx;

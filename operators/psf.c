@@ -234,7 +234,7 @@ scry_status scry_psf_create(float **psf, scry_space *s, const scry_psf_params *p
     scry_psf_params all = *p;
     scry_psf_info found = {0};
     if (p->find_width)
-        return SCRY_FAIL(err, SCRY_EINVAL, "psf: sigma=auto is for an image that can tell it");
+        return SCRY_FAIL(err, SCRY_EINVAL, "psf: sigma=auto needs an image to estimate it from");
     scry_status st = scry_psf_complete(&all, rank, err);
     if (st != SCRY_OK) return st;
     if (all.model == SCRY_PSF_GAUSSIAN)

@@ -210,33 +210,34 @@ scry_status scry_psf_set(scry_psf_params *p, scry_psf_key key, double value, scr
 }
 
 /* One "key=value" of n characters. */
-static scry_status parse_item(scry_psf_params *p, const char *item, size_t n, scry_error *err)
+static scry_status psf_parse_setting(scry_psf_params *p, const char *setting, size_t n,
+                                     scry_error *err)
 {
     const char *model = models[p->model].name;
-    const size_t name = strcspn(item, "=,");
+    const size_t name = strcspn(setting, "=,");
     char legal[256], near[48], *end = NULL;
     if (name >= n)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: \"%.*s\" is not of the form key=value", model,
-                         (int)(n < 60 ? n : 60), item);
+                         (int)(n < 60 ? n : 60), setting);
     int key = 0;
     while (key < SCRY_PSF_KEY_COUNT &&
            !(scry_psf_model_uses(p->model, (scry_psf_key)key) && strlen(keys[key].name) == name &&
-             strncmp(item, keys[key].name, name) == 0))
+             strncmp(setting, keys[key].name, name) == 0))
         key++;
     if (key == SCRY_PSF_KEY_COUNT)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s has no key \"%.*s\"%s; its keys are %s", model,
-                         (int)(name < 20 ? name : 20), item,
-                         guess_key(p->model, item, name, near, sizeof near),
+                         (int)(name < 20 ? name : 20), setting,
+                         guess_key(p->model, setting, name, near, sizeof near),
                          list_keys(p->model, legal, sizeof legal));
     if (p->origin[key] == SCRY_PSF_GIVEN)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s is given twice", model, keys[key].name);
-    const char *text = item + name + 1;
+    const char *text = setting + name + 1;
     if (key == SCRY_PSF_SIGMA && n == name + 5 && !strncmp(text, "auto", 4)) {
         p->find_width = true;
         return scry_psf_set(p, SCRY_PSF_SIGMA, 1.6, err);
     }
     const double value = strtod(text, &end);
-    if (end == text || end != item + n)
+    if (end == text || end != setting + n)
         return SCRY_FAIL(err, SCRY_EINVAL, "psf %s: %s = \"%.*s\" is not a number", model,
                          keys[key].name, (int)(n - name - 1 < 60 ? n - name - 1 : 60), text);
     return scry_psf_set(p, (scry_psf_key)key, value, err);
@@ -255,10 +256,10 @@ scry_status scry_psf_parse(scry_psf_params *p, const char *spec, scry_error *err
                          list_models(legal, sizeof legal));
     scry_psf_params_init(p, (scry_psf_model)model);
     const char *at = spec + strcspn(spec, ":");
-    while (*at) { /* at a ':' or ',' that must be followed by an item */
+    while (*at) { /* at a ':' or ',' that must be followed by an setting */
         at++;
         const size_t n = strcspn(at, ",");
-        scry_status st = parse_item(p, at, n, err);
+        scry_status st = psf_parse_setting(p, at, n, err);
         if (st != SCRY_OK) return st;
         at += n;
     }

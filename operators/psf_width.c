@@ -115,8 +115,8 @@ done:
     return st;
 }
 
-/* The rings of y that tell something. A Hann window leaves 1 / 1.94 of the frequencies independent
- * along an axis, a real image half of all; the two lowest rings it distorts. */
+/* The rings of y that carry information. A Hann window leaves 1 / 1.94 of the frequencies
+ * independent along an axis, a real image half of all; the two lowest rings it distorts. */
 static scry_status measure_rings(struct width_rings *r, const float *y, const scry_space *s,
                                  scry_psf_width_noise *noise, void *ctx, scry_error *err)
 {

@@ -12,7 +12,7 @@
  *   u0 + V A^T w q,   (w A V A^T w + I) q = w (b - A u0).
  *
  * Where A is a sampled convolution and V a filter, operators/update.h finds it; its solves end by
- * what the data could tell, so that how many iterations they take is no setting. Elsewhere this
+ * the information in the data, so that the number of iterations is no setting. Elsewhere this
  * system is solved: it is never worse than identity from below, holds for w = 0, needs products
  * with V alone (not its inverse), and is symmetric.
  *
@@ -71,7 +71,7 @@ scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, co
 scry_status scryi_condition_root(struct scryi_condition *c, float *out, const float *in,
                                  const struct scryi_covariance *V, scry_error *err);
 
-/* When a solve stops: as was asked; where that is 0, when the data could tell no more where an
+/* When a solve stops: as was asked; where that is 0, when the data could add nothing where an
  * iteration is a pair of transforms (update.h), else as usual. */
 struct scryi_cg_options scryi_condition_settings(const struct scryi_condition *c,
                                                  struct scryi_cg_options asked,

@@ -179,7 +179,7 @@ static void a_thread_each_needs_no_company(void **state)
     assert_int_equal(b.runs, b.answers);
 }
 
-static void wrong_meetings_are_refused(void **state)
+static void wrong_sizes_are_refused(void **state)
 {
     (void)state;
     scry_error err = {0};
@@ -200,7 +200,7 @@ int main(void)
         cmocka_unit_test(members_are_answered_together),
         cmocka_unit_test(everyone_is_answered_once),
         cmocka_unit_test(a_thread_each_needs_no_company),
-        cmocka_unit_test(wrong_meetings_are_refused),
+        cmocka_unit_test(wrong_sizes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,11 +10,11 @@
 enum { N = 40000 };
 
 struct moments {
-    double seen, held, cross; /* variances and covariance over the variance that was told */
+    double seen, held, cross; /* variances and covariance over the variance that was given */
     double mean_seen, mean_held;
 };
 
-/* Noise whose true variance is `truth` times the one that the split is told. */
+/* Noise whose true variance is `truth` times the one that is given to the split. */
 static struct moments split(double truth, double share, uint32_t fold)
 {
     static float y[N], v[N], seen[N], held[N];

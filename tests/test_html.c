@@ -1,5 +1,5 @@
 /* Pages: whatever a file is called, its name is text; an image comes out of a page as it went in;
- * refused memory is told and nothing is written. */
+ * refused memory is an error and nothing is written. */
 #include "tests/check.h"
 
 #include "lib/io/html.h"

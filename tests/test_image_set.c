@@ -41,8 +41,8 @@ static scry_image_report put(scry_image_set *s, float *x, size_t ny, size_t nx, 
     return r;
 }
 
-/* A ramp stays a ramp when it is averaged down, steeper by the reduction; its direction tells the
- * turn and mirror, and all eight of them come. */
+/* A ramp stays a ramp when it is averaged down, steeper by the reduction; its direction identifies
+ * the turn and mirror, and all eight of them come. */
 static void crops_are_squares_of_images(void **state)
 {
     (void)state;
@@ -101,7 +101,7 @@ static void crops_depend_on_step_and_index_alone(void **state)
 }
 
 /* One class has nine times the area of the other: it is drawn three times as often. Flat images
- * with one bright corner tell by their grey which one a crop is of. */
+ * with one bright corner show by their grey which one a crop is of. */
 static void classes_are_drawn_by_the_root_of_their_area(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Images that deconvolution cannot improve are told from those that it can, and come back as they
+/* Images that deconvolution cannot improve are separated from the others, and come back as they
  * are: noise, and images that are sharper than their PSF. Few points count as much as texture. */
 #include "tests/check.h"
 
@@ -28,7 +28,7 @@ static scry_improvement ask(const char *psf)
     const scry_restore_request q = request_of(psf);
     const scry_image image = {.name = "scene", .space = SCRY_SPACE(N, N), .pixels = y};
     scry_options_init(&options, scry_method_find("richardson-lucy"));
-    assert_ok(scry_improvement_ask(&out, &q, &image, &options, 3, &err));
+    assert_ok(scry_improvement_find(&out, &q, &image, &options, 3, &err));
     return out;
 }
 
@@ -94,7 +94,7 @@ static void stronger_noise_is_no_contradiction(void **state)
     const double variance = blurred_image(y, LINES, 1.5, 300, 3);
     q.noise = (scry_noise_request){.sigma = sqrt(variance / 2)};
     scry_options_init(&options, scry_method_find("richardson-lucy"));
-    assert_ok(scry_improvement_ask(&out, &q, &image, &options, 3, &err));
+    assert_ok(scry_improvement_find(&out, &q, &image, &options, 3, &err));
     assert_int_equal(out.verdict, SCRY_IMPROVABLE);
 }
 
@@ -164,7 +164,7 @@ static void refused_memory_leaves_nothing(void **state)
         const scry_image image = {.space = SCRY_SPACE(N, N), .pixels = y};
         const size_t before = scry_memory_live();
         scry_memory_fail_at(nth);
-        const scry_status st = scry_improvement_ask(&out, &q, &image, NULL, 3, &err);
+        const scry_status st = scry_improvement_find(&out, &q, &image, NULL, 3, &err);
         scry_memory_fail_at(0);
         assert_true(st == SCRY_ENOMEM || st == SCRY_OK);
         assert_int_equal(scry_memory_live(), before);

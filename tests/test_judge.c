@@ -1,6 +1,6 @@
 /* Methods judged by light that they have not seen: the ranking agrees with the truth where the
- * truth is known, from few photons to many; failures of one method are told; the prediction that it
- * stands on is A x. */
+ * truth is known, from few photons to many; failures of one method are reported; the prediction
+ * that it stands on is A x. */
 #include "tests/check.h"
 
 #include "apps/recon/image/judge.h"

@@ -216,7 +216,7 @@ static void medians_enlargements_and_interlacing(void **state)
         scry_noise_model m = identify(y);
         assert_string_equal(m.treatment.name, "median");
         /* the median of 9 keeps low frequencies, and takes .4 of the power of those level with
-         * the signal; on filaments it filters less, and the law knows */
+         * the signal; on filaments it filters less, and the model knows it */
         assert_true(claimed_sd(&m, y) > .6 * raw_sd(e) && claimed_sd(&m, y) < 1.2 * raw_sd(e));
 
         enlarge(y, z); /* one sample in four: the noise is that of a quarter of the light */
@@ -240,7 +240,7 @@ static void medians_enlargements_and_interlacing(void **state)
         round_all(y);
         m = identify(y);
         assert_true(m.findings & SCRY_NOISE_DIRECTIONAL);
-        const double twice = sqrt(2) * raw_sd(e); /* each second line tells nothing new */
+        const double twice = sqrt(2) * raw_sd(e); /* each second line adds no information */
         assert_true(claimed_sd(&m, y) > .75 * twice && claimed_sd(&m, y) < 1.6 * twice);
     }
     scry_free(e);

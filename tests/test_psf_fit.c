@@ -112,7 +112,7 @@ static void a_wide_psf_is_narrowed(void **state)
     assert_true(used > 0.95 && used <= 1);
 }
 
-static void an_image_that_cannot_tell(void **state)
+static void an_image_without_structure(void **state)
 {
     (void)state;
     double used;
@@ -268,7 +268,7 @@ int main(void)
         cmocka_unit_test(a_width_is_found),
         cmocka_unit_test(a_wrong_width_is_told),
         cmocka_unit_test(a_wide_psf_is_narrowed),
-        cmocka_unit_test(an_image_that_cannot_tell),
+        cmocka_unit_test(an_image_without_structure),
         cmocka_unit_test(channels_have_their_own),
         cmocka_unit_test(planes_share_a_width),
         cmocka_unit_test(channels_have_their_own_treatment),

@@ -24,7 +24,8 @@ static float *gaussian(scry_space *ps, double sigma)
     return psf;
 }
 
-static scry_psf_width ask(enum content what, double sigma, double given, double peak, uint64_t seed)
+static scry_psf_width width_of(enum content what, double sigma, double given, double peak,
+                               uint64_t seed)
 {
     scry_error err = {0};
     const scry_space s = SCRY_SPACE(N, N);
@@ -40,25 +41,26 @@ static scry_psf_width ask(enum content what, double sigma, double given, double 
 }
 
 /* In px, whatever the PSF that was given. */
-static void lines_and_points_tell(void **state)
+static void lines_and_points_give_the_width(void **state)
 {
     (void)state;
     static const double widths[] = {0.8, 1.6, 2.4, 4}, peaks[] = {300, 30000};
-    size_t asked = 0, told = 0, right = 0;
+    size_t images = 0, found = 0, right = 0;
     for (int what = LINES; what <= POINTS; what++)
         for (size_t i = 0; i < 4; i++)
             for (size_t k = 0; k < 2; k++) {
-                const scry_psf_width w = ask((enum content)what, widths[i], 1.6, peaks[k], 7 + i);
+                const scry_psf_width w =
+                    width_of((enum content)what, widths[i], 1.6, peaks[k], 7 + i);
                 const double px = w.factor * w.sigma;
-                asked++;
+                images++;
                 if (!w.determined) continue;
-                told++;
+                found++;
                 right += w.low * w.sigma <= widths[i] && w.high * w.sigma >= widths[i];
                 assert_true(px > 0.6 * widths[i] && px < 1.35 * widths[i]);
                 assert_true(w.low < w.factor && w.factor < w.high);
             }
-    if (told < asked - 4 || right < told - 1)
-        fail_msg("of %zu images %zu told the width, %zu of them right", asked, told, right);
+    if (found < images - 4 || right < found - 1)
+        fail_msg("of %zu images %zu found the width, %zu of them right", images, found, right);
 }
 
 static void soft_nuclei_give_an_upper_bound_only(void **state)
@@ -66,7 +68,7 @@ static void soft_nuclei_give_an_upper_bound_only(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         const double sigma = 0.8 + 0.8 * (double)i;
-        const scry_psf_width w = ask(NUCLEI, sigma, 1.6, i % 2 ? 300 : 30000, 3 + i);
+        const scry_psf_width w = width_of(NUCLEI, sigma, 1.6, i % 2 ? 300 : 30000, 3 + i);
         assert_false(w.determined);
         assert_near(w.low, 0, 0);
         assert_true(w.high * w.sigma > sigma);
@@ -77,22 +79,23 @@ static void a_wrong_psf_is_contradicted(void **state)
 {
     (void)state;
     for (int what = LINES; what <= POINTS; what++) {
-        scry_psf_width w = ask((enum content)what, 1.6, 1.6, 3000, 5);
+        scry_psf_width w = width_of((enum content)what, 1.6, 1.6, 3000, 5);
         assert_false(scry_psf_width_contradicts(&w));
-        w = ask((enum content)what, 1.6, 3.2, 3000, 5);
+        w = width_of((enum content)what, 1.6, 3.2, 3000, 5);
         assert_true(scry_psf_width_contradicts(&w) && w.factor < 1);
-        w = ask((enum content)what, 1.6, 0.7, 3000, 5);
+        w = width_of((enum content)what, 1.6, 0.7, 3000, 5);
         assert_true(scry_psf_width_contradicts(&w) && w.factor > 1);
     }
     /* too wide for soft nuclei as well: their upper bound is enough */
-    const scry_psf_width w = ask(NUCLEI, 1, 5, 3000, 5);
+    const scry_psf_width w = width_of(NUCLEI, 1, 5, 3000, 5);
     assert_true(scry_psf_width_contradicts(&w) && !w.determined);
 }
 
 static void little_light_tells_little(void **state)
 {
     (void)state;
-    scry_psf_width dim = ask(LINES, 2.4, 2.4, 8, 5), bright = ask(LINES, 2.4, 2.4, 3000, 5);
+    scry_psf_width dim = width_of(LINES, 2.4, 2.4, 8, 5),
+                   bright = width_of(LINES, 2.4, 2.4, 3000, 5);
     assert_false(dim.determined);
     assert_true(dim.high / fmax(dim.low, 0.1) > bright.high / bright.low);
     assert_false(scry_psf_width_contradicts(&dim));
@@ -105,7 +108,7 @@ static void stacks_are_projected(void **state)
     scry_error err = {0};
     const scry_space s = SCRY_SPACE(2, N, N);
     scry_space ps, deep;
-    scry_psf_width one = ask(LINES, 1.6, 1.6, 3000, 5), two;
+    scry_psf_width one = width_of(LINES, 1.6, 1.6, 3000, 5), two;
     float *y = scry_alloc(2 * N * N, sizeof *y), *psf = gaussian(&ps, 1.6);
     double noise =
         2 * blurred_image(y, LINES, 1.6, 3000, 5); /* noise of the sum, 4 v, is that of 2 planes */
@@ -177,7 +180,7 @@ static void memory_is_returned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_and_points_tell),
+        cmocka_unit_test(lines_and_points_give_the_width),
         cmocka_unit_test(soft_nuclei_give_an_upper_bound_only),
         cmocka_unit_test(a_wrong_psf_is_contradicted),
         cmocka_unit_test(little_light_tells_little),

@@ -114,7 +114,7 @@ static void zeros_are_a_mask(void **state)
     scry_free(f);
 }
 
-/* A noise scan tells the level that chi2 counts in: data of the same noise have 1. */
+/* A noise scan gives the noise level of chi2: data of the same noise have 1. */
 static void a_noise_scan_whitens(void **state)
 {
     (void)state;
@@ -129,7 +129,7 @@ static void a_noise_scan_whitens(void **state)
     const scry_mri_request request = {.method = "wavelet", .noise = SCRY_COIL_NOISE_SCAN};
     assert_ok(scry_reconstruct(&right, &f->scan, f->mask, &request, NULL, NULL, &err));
     for (size_t i = 0; i < (size_t)C * SAMPLES; i++)
-        noise[i] *= 2; /* told twice as strong: a quarter of chi2 */
+        noise[i] *= 2; /* said to be twice as strong: a quarter of chi2 */
     assert_ok(scry_reconstruct(&wrong, &f->scan, f->mask, &request, NULL, NULL, &err));
     assert_near(wrong.diagnosis.chi2 / right.diagnosis.chi2, 0.25, 0.08);
     scry_mri_result_free(&right);

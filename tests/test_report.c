@@ -138,7 +138,7 @@ static void a_restoration_is_shown(void **state)
     assert_holds(page, "gain 1 e-/ADU");
     assert_holds(page, "FWHM x");
     assert_holds(page, "nm"); /* the pixel is known */
-    assert_holds(page, "Width that the image tells");
+    assert_holds(page, "Width found in the image");
     assert_holds(page, "Power spectra");
     scry_html_free(page);
     scry_restore_result_free(&r);

@@ -1,5 +1,6 @@
-/* The residual of a prediction that is right is noise of mean 0 and variance 1, whatever the law,
- * the gain and the offset; a restoration's residual has the place and the unit of its image. */
+/* The residual of a prediction that is right is noise of mean 0 and variance 1, whatever the noise
+ * model, the gain and the offset; a restoration's residual has the place and the unit of its image.
+ */
 #include "tests/check.h"
 
 #include "apps/recon/image/residual.h"

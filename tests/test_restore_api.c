@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Images from arrays to arrays: a known truth comes back, bad input is refused in words, and
- * refused memory leaves nothing behind. Networks are left out where a method without one tells as
+ * refused memory leaves nothing behind. Networks are left out where a method without one shows as
  * much. */
 
 enum { H = 40, W = 52, N = H * W };

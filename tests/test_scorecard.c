@@ -5,8 +5,8 @@
 #include "lib/memory_watch.h"
 #include "lib/rng.h"
 
-/* Laws in closed form, and what the scorecard says of samples that are right or wrong by a known
- * amount. tests/exact/closed_form.h is the same algebra by another route (GSL). */
+/* Distributions in closed form, and the scorecard's verdict on samples that are right or wrong by a
+ * known amount. tests/exact/closed_form.h is the same algebra by another route (GSL). */
 enum { N = 5, M = 3, B = 24, K = 200 };
 
 static const double A[M * N] = {1, 0.4, 0, 0, 0.2, 0, 0.7, -0.3, 0, 0, 0, 0.1, 0, 0.9, 1.1};

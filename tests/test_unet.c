@@ -285,35 +285,35 @@ static void chains_share_a_prior(void **state)
     tear_down(&f);
 }
 
-enum { SEATS = 5, TURNS = 3 };
+enum { WORKERS = 5, CALLS = 3 };
 
-/* Members of a meeting, each with images of its own and room for what its turns bring. */
-typedef struct company {
+/* Threads that share a call batcher, each with images of its own and memory for its results. */
+typedef struct workers {
     fixture f;
     float *x, *v, *D, *g;
-    void *work[SEATS];
-    scry_status st[SEATS];
-} company;
+    void *work[WORKERS];
+    scry_status st[WORKERS];
+} workers;
 
-/* What member s asks for in its turn t: D, or D with its VJP, at a noise level of its own. */
-static scry_status ask(const company *c, size_t s, size_t t, float *D, float *g)
+/* Call t of worker s: D, or D with its VJP, at a noise level of its own. */
+static scry_status worker_call(const workers *c, size_t s, size_t t, float *D, float *g)
 {
     const float sigma = .1f + (float)s * (1.7f + (float)t), *x = c->x + s * c->f.n;
     if ((s + t) % 2) return scry_prior_denoise(c->f.P, D, x, sigma, c->work[s], NULL);
     return scry_prior_vjp(c->f.P, g, D, x, c->v + s * c->f.n, sigma, c->work[s], NULL);
 }
 
-static void ask_together(company *c, size_t threads)
+static void call_together(workers *c, size_t threads)
 {
     scry_error err = {0};
     scry_call_batcher *m;
     assert_ok(scry_call_batcher_create(&m, threads, &err));
-#pragma omp parallel for num_threads(SEATS) schedule(static, 1)
-    for (size_t s = 0; s < SEATS; s++) {
+#pragma omp parallel for num_threads(WORKERS) schedule(static, 1)
+    for (size_t s = 0; s < WORKERS; s++) {
         scry_call_batcher_join(m);
-        for (size_t t = 0; t < TURNS && c->st[s] == SCRY_OK; t++) {
-            const size_t at = (s * TURNS + t) * c->f.n;
-            c->st[s] = ask(c, s, t, c->D + at, c->g + at);
+        for (size_t t = 0; t < CALLS && c->st[s] == SCRY_OK; t++) {
+            const size_t at = (s * CALLS + t) * c->f.n;
+            c->st[s] = worker_call(c, s, t, c->D + at, c->g + at);
         }
         scry_call_batcher_leave(m);
     }
@@ -336,26 +336,26 @@ static void batches_do_not_show(void **state)
         {"../priors/pretrained/microscopy", SCRY_SPACE(96, 64)},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        company c = {.f = set_up(cases[k].folder, cases[k].space, 1, true)};
+        workers c = {.f = set_up(cases[k].folder, cases[k].space, 1, true)};
         const size_t n = c.f.n;
         float **arrays[] = {&c.x, &c.v, &c.D, &c.g};
         for (size_t i = 0; i < 4; i++)
-            *arrays[i] = scry_alloc(SEATS * TURNS * n, sizeof(float));
-        for (size_t s = 0; s < SEATS; s++)
+            *arrays[i] = scry_alloc(WORKERS * CALLS * n, sizeof(float));
+        for (size_t s = 0; s < WORKERS; s++)
             c.work[s] = scry_alloc(1, scry_prior_work_bytes(c.f.P));
-        scry_rng_normal(c.x, 0, SEATS * n, 2385, 0, 0);
-        scry_rng_normal(c.v, 0, SEATS * n, 2385, 0, 1);
-        ask_together(&c, 1 + k % 2);
-        for (size_t s = 0; s < SEATS; s++)
-            for (size_t t = 0; t < TURNS; t++) {
-                const size_t at = (s * TURNS + t) * n;
+        scry_rng_normal(c.x, 0, WORKERS * n, 2385, 0, 0);
+        scry_rng_normal(c.v, 0, WORKERS * n, 2385, 0, 1);
+        call_together(&c, 1 + k % 2);
+        for (size_t s = 0; s < WORKERS; s++)
+            for (size_t t = 0; t < CALLS; t++) {
+                const size_t at = (s * CALLS + t) * n;
                 assert_int_equal(c.st[s], SCRY_OK);
                 memset(c.f.g, 0, n * sizeof(float));
-                assert_int_equal(ask(&c, s, t, c.f.D, c.f.g), SCRY_OK);
+                assert_int_equal(worker_call(&c, s, t, c.f.D, c.f.g), SCRY_OK);
                 assert_memory_equal(c.D + at, c.f.D, n * sizeof(float));
                 assert_memory_equal(c.g + at, c.f.g, n * sizeof(float));
             }
-        for (size_t s = 0; s < SEATS; s++)
+        for (size_t s = 0; s < WORKERS; s++)
             scry_free(c.work[s]);
         for (size_t i = 0; i < 4; i++)
             scry_free(*arrays[i]);

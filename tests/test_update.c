@@ -199,7 +199,7 @@ static double misfit(struct bench *b, const float *d)
 
 /* A bright ramp behind an edge, 20 000 electrons, on a camera background of 2.25: weights over a
  * factor of 9000. A solve that ends by its gain is within a few spreads of chi2 of one that goes
- * on and on: the data do not tell them apart. */
+ * on and on: the data do not separate them. */
 static void bright_on_dark_converges(void **state)
 {
     (void)state;

@@ -2,7 +2,7 @@
 #define SCRY_TESTS_TIFF_READING_H
 
 /* What the tests of the TIFF reader share: small files of 7 x 5 pixels in a folder of their own,
- * whose values tell the plane, and what a reader makes of them. */
+ * whose values identify the plane, and the same files as a reader sees them. */
 
 #include "tests/check.h"
 #include "tests/tiff_make.h"
@@ -20,7 +20,7 @@ static inline const char *at(const char *name)
 
 enum { X = 7, Y = 5, N = X * Y };
 
-/* Values that tell the plane, and are no permutation of each other's rows. */
+/* Values that identify the plane, and are no permutation of each other's rows. */
 static inline uint16_t value(size_t plane, size_t i)
 {
     return (uint16_t)(1000 * plane + 3 * i + 1);

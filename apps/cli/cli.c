@@ -23,7 +23,7 @@ int cli_usage(const cli_command *command, const char *fmt, ...)
 
 int cli_failed(const cli_command *command, const scry_error *err)
 {
-    if (err->code == SCRY_ESTOP && scry_cancelled()) return CLI_FAILED; /* program_end tells it */
+    if (err->code == SCRY_ESTOP && scry_cancelled()) return CLI_FAILED; /* program_end reports it */
     fprintf(stderr, "scry %s: %s", command->name, err->text);
     if (!err->text[0]) fprintf(stderr, "%s", scry_status_name(err->code));
     fprintf(stderr, "\n");
@@ -88,10 +88,10 @@ const char *cli_method_option_help(char *text, size_t size, const char *name, un
     text[0] = '\0';
     for (size_t m = 0; m < total; m++) {
         const scry_option *o = named_option(list[m], kinds, name);
-        bool told = !o;
-        for (size_t e = 0; e < m && !told; e++)
-            told = same_help(named_option(list[e], kinds, name), o);
-        if (told) continue;
+        bool printed = !o;
+        for (size_t e = 0; e < m && !printed; e++)
+            printed = same_help(named_option(list[e], kinds, name), o);
+        if (printed) continue;
         for (size_t l = m; l < total && at < size; l++)
             if (same_help(named_option(list[l], kinds, name), o))
                 at += (size_t)snprintf(text + at, size - at, "%s%s",

@@ -221,7 +221,7 @@ static int compare_run(const cli_command *self, int argc, char **argv)
          "'((x-100)*0.5-2)/20'"},
         {"hole", CLI_TEXT, &s.hole, "FILE", "compare only where this mask is 0"},
         {"sd", CLI_TEXT, &s.sd, "FILE",
-         "standard deviation of the estimate (its unit): also tells how often the truth is within "
+         "standard deviation of the estimate (its unit): also prints how often the truth is within "
          "1.645 of it, 0.9 for honest error bars"},
         {"samples", CLI_INTEGER, &s.samples, "K",
          "chains that mean and sd were taken over: few of them know neither well, and 90 % "

@@ -14,7 +14,7 @@ typedef struct image_file {
 } image_file;
 
 /* Errors of scry_tiff_open and scry_png_read; EFORMAT: neither, with the name of the format where
- * the first bytes tell it. Nothing is open after a failure. */
+ * the first bytes decide it. Nothing is open after a failure. */
 scry_status image_file_open(image_file *f, const char *path, scry_error *err);
 /* The same for image number `series` of an OME-TIFF that holds several, from 0. EINVAL: there is no
  * such. */

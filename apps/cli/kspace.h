@@ -29,7 +29,7 @@ scry_status kspace_output_format(scry_kspace_format *f, const char *path, const 
 #define KSPACE_FORMAT_HELP                                                                         \
     "of the output [by the ending of out: .cfl, .mrd; .h5 as the input, or fastmri]"
 
-/* "warning: ..." on stderr, those of a reader that were not told yet. */
+/* "warning: ..." on stderr, for each warning of a reader that was not printed yet. */
 void kspace_warnings(const cli_command *self, scry_kspace_reader *r);
 
 #endif

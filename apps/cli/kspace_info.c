@@ -114,7 +114,7 @@ static void print_sampling(const scry_kspace_info *i, const unsigned char *mask)
         printf("  %-14s not sampled\n", "centre");
 }
 
-/* The first slice tells the sampling, and that its samples are in order. */
+/* The sampling, from the first slice; its samples are checked, too. */
 static scry_status print_file(const char *path, const scry_kspace_choice *choice, scry_error *err)
 {
     scry_kspace_reader *r;

@@ -16,7 +16,7 @@ struct settings {
     bool force, quiet;
 };
 
-struct job {
+struct undersampling {
     scry_kspace_reader *reader;
     scry_kspace_writer *writer;
     scry_kspace_info info; /* of the output */
@@ -47,15 +47,16 @@ static bool is_box(const scry_kspace_info *i, const unsigned char *mask)
 }
 
 /* The mask of this slice is the pattern where the file has samples. */
-static scry_status undersample_intersect(struct job *j, const char *in, bool *full, scry_error *err)
+static scry_status undersample_intersect(struct undersampling *u, const char *in, bool *full,
+                                         scry_error *err)
 {
-    const scry_kspace_info *i = &j->info;
+    const scry_kspace_info *i = &u->info;
     const size_t n = i->nz * i->ny * i->nx;
     const size_t middle = (i->nz / 2 * i->ny + i->ny / 2) * i->nx + i->nx / 2;
-    *full = is_box(i, j->held);
+    *full = is_box(i, u->held);
     for (size_t k = 0; k < n; k++)
-        j->mask[k] = j->pattern[k] && j->held[k];
-    if (!j->mask[middle])
+        u->mask[k] = u->pattern[k] && u->held[k];
+    if (!u->mask[middle])
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s: the file and the pattern have no sample in common "
                          "at the centre of k-space, expected a file that holds it",
@@ -64,88 +65,88 @@ static scry_status undersample_intersect(struct job *j, const char *in, bool *fu
 }
 
 /* Whether every slice is full: then their images are targets. Slices are read once more for it. */
-static scry_status want_target(struct job *j, bool *wanted, scry_error *err)
+static scry_status want_target(struct undersampling *u, bool *wanted, scry_error *err)
 {
-    const scry_kspace_info *i = scry_kspace_describe(j->reader);
-    *wanted = j->info.format == SCRY_KSPACE_FASTMRI;
+    const scry_kspace_info *i = scry_kspace_describe(u->reader);
+    *wanted = u->info.format == SCRY_KSPACE_FASTMRI;
     if (!*wanted || i->has_target) return SCRY_OK;
     *wanted = i->recon[1] <= i->ny && i->recon[2] <= i->nx && i->nz == 1 && i->frames == 1;
     for (size_t k = 0; k < i->slices && *wanted; k++) {
-        const scry_status st = scry_kspace_read(j->reader, 0, k, j->data, j->held, err);
+        const scry_status st = scry_kspace_read(u->reader, 0, k, u->data, u->held, err);
         if (st != SCRY_OK) return st;
-        *wanted = is_box(i, j->held);
+        *wanted = is_box(i, u->held);
     }
     return SCRY_OK;
 }
 
 /* From the file where it has one, else of the full data. */
-static scry_status write_target(struct job *j, size_t slice, scry_error *err)
+static scry_status write_target(struct undersampling *u, size_t slice, scry_error *err)
 {
-    const scry_status st = scry_kspace_describe(j->reader)->has_target
-                               ? scry_kspace_read_target(j->reader, slice, j->target, err)
-                               : kspace_target(j->target, j->data, &j->info, err);
-    return st == SCRY_OK ? scry_kspace_write_target(j->writer, slice, j->target, err) : st;
+    const scry_status st = scry_kspace_describe(u->reader)->has_target
+                               ? scry_kspace_read_target(u->reader, slice, u->target, err)
+                               : kspace_target(u->target, u->data, &u->info, err);
+    return st == SCRY_OK ? scry_kspace_write_target(u->writer, slice, u->target, err) : st;
 }
 
-static scry_status copy_slice(struct job *j, const char *in, size_t frame, size_t slice,
+static scry_status copy_slice(struct undersampling *u, const char *in, size_t frame, size_t slice,
                               bool *complete, scry_error *err)
 {
-    const scry_kspace_info *i = &j->info;
+    const scry_kspace_info *i = &u->info;
     const size_t n = i->nz * i->ny * i->nx;
     bool full = false;
-    scry_status st = scry_kspace_read(j->reader, frame, slice, j->data, j->held, err);
-    if (st == SCRY_OK) st = undersample_intersect(j, in, &full, err);
+    scry_status st = scry_kspace_read(u->reader, frame, slice, u->data, u->held, err);
+    if (st == SCRY_OK) st = undersample_intersect(u, in, &full, err);
     if (st != SCRY_OK) return st;
-    float complex *kept = scry_copy(j->data, i->coils * n * sizeof *kept);
+    float complex *kept = scry_copy(u->data, i->coils * n * sizeof *kept);
     if (!kept) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a slice of %zu coils", in, i->coils);
     for (size_t k = 0; k < i->coils * n; k++)
-        if (!j->mask[k % n]) kept[k] = 0;
-    st = scry_kspace_write(j->writer, frame, slice, kept, j->mask, err);
+        if (!u->mask[k % n]) kept[k] = 0;
+    st = scry_kspace_write(u->writer, frame, slice, kept, u->mask, err);
     scry_free(kept);
     *complete = *complete && full;
-    return st == SCRY_OK && j->target ? write_target(j, slice, err) : st;
+    return st == SCRY_OK && u->target ? write_target(u, slice, err) : st;
 }
 
-static scry_status open_job(struct job *j, const struct settings *s, const char *in,
-                            const char *out, scry_error *err)
+static scry_status open_undersampling(struct undersampling *u, const struct settings *s,
+                                      const char *in, const char *out, scry_error *err)
 {
-    scry_status st = scry_kspace_open(&j->reader, in, &s->choice, err);
+    scry_status st = scry_kspace_open(&u->reader, in, &s->choice, err);
     if (st != SCRY_OK) return st;
-    const scry_kspace_info *i = scry_kspace_describe(j->reader);
-    j->info = *i;
-    j->info.noise_samples = 0; /* not carried over */
-    j->info.has_calibration = false;
-    if (s->readout) j->info.readout = s->readout[0] == 'y' ? 1 : 2;
-    st = kspace_output_format(&j->info.format, out, s->format, err);
+    const scry_kspace_info *i = scry_kspace_describe(u->reader);
+    u->info = *i;
+    u->info.noise_samples = 0; /* not carried over */
+    u->info.has_calibration = false;
+    if (s->readout) u->info.readout = s->readout[0] == 'y' ? 1 : 2;
+    st = kspace_output_format(&u->info.format, out, s->format, err);
     if (st != SCRY_OK) return st;
     const size_t n = i->nz * i->ny * i->nx;
-    j->data = scry_alloc(i->coils * n, sizeof *j->data);
-    j->mask = scry_alloc(n, 1);
-    j->held = scry_alloc(n, 1);
-    j->pattern = scry_alloc(n, 1);
-    if (!j->data || !j->mask || !j->held || !j->pattern)
+    u->data = scry_alloc(i->coils * n, sizeof *u->data);
+    u->mask = scry_alloc(n, 1);
+    u->held = scry_alloc(n, 1);
+    u->pattern = scry_alloc(n, 1);
+    if (!u->data || !u->mask || !u->held || !u->pattern)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a slice of %zu coils x %zu samples", in, i->coils,
                          n);
     bool target;
-    if ((st = want_target(j, &target, err)) != SCRY_OK) return st;
-    if (target && !(j->target = scry_alloc(i->recon[1] * i->recon[2], sizeof *j->target)))
+    if ((st = want_target(u, &target, err)) != SCRY_OK) return st;
+    if (target && !(u->target = scry_alloc(i->recon[1] * i->recon[2], sizeof *u->target)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: target of %zu x %zu pixels", in, i->recon[1],
                          i->recon[2]);
     const char *slash = strrchr(in, '/');
-    return kspace_pattern_mask(j->pattern, &j->taken, &j->places, &s->pattern, &j->info,
+    return kspace_pattern_mask(u->pattern, &u->taken, &u->places, &s->pattern, &u->info,
                                s->seed < 0 ? 0 : (uint64_t)s->seed,
                                s->seed < 0 ? slash ? slash + 1 : in : NULL, err);
 }
 
-static void kspace_undersample_log(const struct job *j, const struct settings *s, const char *in,
-                                   bool complete)
+static void kspace_undersample_log(const struct undersampling *u, const struct settings *s,
+                                   const char *in, bool complete)
 {
-    const scry_kspace_info *i = scry_kspace_describe(j->reader);
+    const scry_kspace_info *i = scry_kspace_describe(u->reader);
     const size_t n = i->nz * i->ny * i->nx;
     size_t kept = 0;
     if (!complete) {
         for (size_t k = 0; k < n; k++)
-            kept += j->mask[k];
+            kept += u->mask[k];
         fprintf(stderr,
                 "%s: undersampled already: the output holds what both keep, %zu of %zu "
                 "samples of the last slice (acceleration %.4g)\n",
@@ -153,31 +154,31 @@ static void kspace_undersample_log(const struct job *j, const struct settings *s
     }
     if (i->noise_samples && !s->quiet)
         fprintf(stderr, "%s: noise scans are not carried over\n", in);
-    if (!s->quiet) kspace_pattern_log(&s->pattern, j->taken, j->places);
+    if (!s->quiet) kspace_pattern_log(&s->pattern, u->taken, u->places);
 }
 
 static scry_status undersample_file(const cli_command *self, const struct settings *s,
                                     const char *in, const char *out, scry_error *err)
 {
-    struct job j = {0};
+    struct undersampling u = {0};
     bool complete = true;
     scry_status st = outputs_check(&(output_names){&out, &in, 1, 1}, s->force, err);
-    if (st == SCRY_OK) st = open_job(&j, s, in, out, err);
-    if (st == SCRY_OK) st = kspace_output(&j.writer, out, &j.info, s->format, s->force, err);
-    for (size_t f = 0; st == SCRY_OK && f < j.info.frames; f++)
-        for (size_t k = 0; st == SCRY_OK && k < j.info.slices && !scry_cancelled(); k++)
-            st = copy_slice(&j, in, f, k, &complete, err);
+    if (st == SCRY_OK) st = open_undersampling(&u, s, in, out, err);
+    if (st == SCRY_OK) st = kspace_output(&u.writer, out, &u.info, s->format, s->force, err);
+    for (size_t f = 0; st == SCRY_OK && f < u.info.frames; f++)
+        for (size_t k = 0; st == SCRY_OK && k < u.info.slices && !scry_cancelled(); k++)
+            st = copy_slice(&u, in, f, k, &complete, err);
     if (st == SCRY_OK) st = scry_cancel_check(err);
-    const scry_status end = scry_kspace_finish(j.writer, st == SCRY_OK, err);
+    const scry_status end = scry_kspace_finish(u.writer, st == SCRY_OK, err);
     if (st == SCRY_OK) st = end;
-    if (j.reader) kspace_warnings(self, j.reader);
-    if (st == SCRY_OK) kspace_undersample_log(&j, s, in, complete);
-    scry_kspace_close(j.reader);
-    scry_free(j.data);
-    scry_free(j.mask);
-    scry_free(j.held);
-    scry_free(j.pattern);
-    scry_free(j.target);
+    if (u.reader) kspace_warnings(self, u.reader);
+    if (st == SCRY_OK) kspace_undersample_log(&u, s, in, complete);
+    scry_kspace_close(u.reader);
+    scry_free(u.data);
+    scry_free(u.mask);
+    scry_free(u.held);
+    scry_free(u.pattern);
+    scry_free(u.target);
     return st;
 }
 

@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job {
+struct mri_run {
     mri_work work;
-    scry_mri_volume_request what;
+    scry_mri_volume_request request;
     const char *in, *out;
     scry_mri_volume volume;
     monitor meter;
@@ -28,44 +28,44 @@ struct job {
 
 /* ---- what to do ---- */
 
-static scry_status parse_slices(struct job *j, scry_error *err)
+static scry_status parse_slices(struct mri_run *run, scry_error *err)
 {
-    const char *text = j->work.settings->slices;
-    const size_t slices = scry_scan_file_info(j->work.file)->slices;
+    const char *text = run->work.settings->slices;
+    const size_t slices = scry_scan_file_info(run->work.file)->slices;
     char end;
     long a, b;
-    j->what.first = 0;
-    j->what.last = slices - 1;
+    run->request.first = 0;
+    run->request.last = slices - 1;
     if (!text) return SCRY_OK;
     const int one = sscanf(text, "%ld%c", &a, &end), two = sscanf(text, "%ld-%ld%c", &a, &b, &end);
     if (two != 2 && one == 1) b = a;
     if ((two != 2 && one != 1) || a < 0 || b < a || (size_t)b >= slices)
         return SCRY_FAIL(err, SCRY_EINVAL, "--slices '%s', expected A-B within 0-%zu", text,
                          slices - 1);
-    j->what.first = (size_t)a;
-    j->what.last = (size_t)b;
+    run->request.first = (size_t)a;
+    run->request.last = (size_t)b;
     return SCRY_OK;
 }
 
-static scry_status check_outputs(const struct job *j, scry_error *err)
+static scry_status check_outputs(const struct mri_run *run, scry_error *err)
 {
-    const mri_settings *s = j->work.settings;
-    const scry_output_maps *p = &j->work.maps;
-    const char *const outputs[] = {j->out, s->report, s->preview};
-    const char *const inputs[] = {j->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL};
+    const mri_settings *s = run->work.settings;
+    const scry_output_maps *p = &run->work.maps;
+    const char *const outputs[] = {run->out, s->report, s->preview};
+    const char *const inputs[] = {run->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL};
     const output_names names = {outputs, inputs, 3, 3};
     scry_recon_format format;
-    scry_status st = map_files_check(p, &j->work.files, &names, false, s->force, err);
-    if (st == SCRY_OK) st = scry_recon_format_of(&format, j->out, err);
+    scry_status st = map_files_check(p, &run->work.files, &names, false, s->force, err);
+    if (st == SCRY_OK) st = scry_recon_format_of(&format, run->out, err);
     for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
-        if (j->work.files.name[k][0])
-            st = scry_recon_format_of(&format, j->work.files.name[k], err);
+        if (run->work.files.name[k][0])
+            st = scry_recon_format_of(&format, run->work.files.name[k], err);
     return st;
 }
 
-static scry_status mri_choose_method(struct job *j, scry_error *err)
+static scry_status mri_choose_method(struct mri_run *run, scry_error *err)
 {
-    mri_work *w = &j->work;
+    mri_work *w = &run->work;
     const mri_settings *s = w->settings;
     const struct scry_method *method = scry_method_find(s->method);
     if (!method || method->kind == SCRY_UNCONDITIONAL)
@@ -91,44 +91,45 @@ static void count_plane(size_t total, void *ctx)
     monitor_count(ctx, 1, total, NULL);
 }
 
-static void mri_warn(const struct job *j)
+static void mri_warn(const struct mri_run *run)
 {
-    for (const char *text; (text = scry_scan_file_warning(j->work.file));)
-        scry_log_warn(&j->work.request.log, "%s: %s", j->in, text);
+    for (const char *text; (text = scry_scan_file_warning(run->work.file));)
+        scry_log_warn(&run->work.request.log, "%s: %s", run->in, text);
 }
 
-static void note_scan(const struct job *j)
+static void note_scan(const struct mri_run *run)
 {
-    const scry_kspace_info *i = scry_scan_file_info(j->work.file);
-    scry_log_note(
-        &j->work.request.log, "%s: %s, %zu frame%s, %zu slice%s, %zu coil%s, %zu x %zu x %zu",
-        j->in, scry_kspace_format_name(i->format), i->frames, i->frames == 1 ? "" : "s", i->slices,
-        i->slices == 1 ? "" : "s", i->coils, i->coils == 1 ? "" : "s", i->nz, i->ny, i->nx);
+    const scry_kspace_info *i = scry_scan_file_info(run->work.file);
+    scry_log_note(&run->work.request.log,
+                  "%s: %s, %zu frame%s, %zu slice%s, %zu coil%s, %zu x %zu x %zu", run->in,
+                  scry_kspace_format_name(i->format), i->frames, i->frames == 1 ? "" : "s",
+                  i->slices, i->slices == 1 ? "" : "s", i->coils, i->coils == 1 ? "" : "s", i->nz,
+                  i->ny, i->nx);
 }
 
-static scry_status open_scan(struct job *j, scry_error *err)
+static scry_status open_scan(struct mri_run *run, scry_error *err)
 {
-    const mri_settings *s = j->work.settings;
+    const mri_settings *s = run->work.settings;
     const bool noise = strcmp(s->noise, "kspace") != 0 && strcmp(s->noise, "none") != 0;
-    const scry_scan_file_request request = {.path = j->in,
+    const scry_scan_file_request request = {.path = run->in,
                                             .choice = {.dataset = s->dataset,
                                                        .transformed = s->transformed != NULL,
                                                        .oversampling = s->oversampling},
                                             .mask = s->mask,
                                             .maps = mri_maps_from_file(s) ? s->maps : NULL,
                                             .noise = noise};
-    scry_status st = scry_scan_file_open(&j->work.file, &request, err);
+    scry_status st = scry_scan_file_open(&run->work.file, &request, err);
     if (st != SCRY_OK) return st;
-    mri_warn(j);
-    if ((st = parse_slices(j, err)) != SCRY_OK) return st;
-    note_scan(j);
+    mri_warn(run);
+    if ((st = parse_slices(run, err)) != SCRY_OK) return st;
+    note_scan(run);
     return SCRY_OK;
 }
 
-static scry_status job_open(struct job *j, const mri_settings *s, const cli_parse *words,
-                            scry_error *err)
+static scry_status mri_run_open(struct mri_run *run, const mri_settings *s, const cli_parse *words,
+                                scry_error *err)
 {
-    mri_work *w = &j->work;
+    mri_work *w = &run->work;
     scry_status st;
     w->settings = s;
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
@@ -143,57 +144,58 @@ static scry_status job_open(struct job *j, const mri_settings *s, const cli_pars
                          "%d files named, expected two: the k-space and the "
                          "image to write",
                          words->count);
-    j->in = words->args[0];
-    j->out = words->args[1];
-    if ((st = mri_choose_method(j, err)) != SCRY_OK) return st;
-    if ((st = check_outputs(j, err)) != SCRY_OK) return st;
-    j->reading = true;
-    if ((st = open_scan(j, err)) != SCRY_OK) return st;
+    run->in = words->args[0];
+    run->out = words->args[1];
+    if ((st = mri_choose_method(run, err)) != SCRY_OK) return st;
+    if ((st = check_outputs(run, err)) != SCRY_OK) return st;
+    run->reading = true;
+    if ((st = open_scan(run, err)) != SCRY_OK) return st;
     const scry_scan *scan = scry_scan_file_scan(w->file);
     if ((st = scry_reconstructor_create(&w->rec, &w->request, scan, err)) != SCRY_OK) return st;
-    return scry_mri_volume_prepare(&j->volume, w->rec, w->file, &j->what, err);
+    return scry_mri_volume_prepare(&run->volume, w->rec, w->file, &run->request, err);
 }
 
-static void job_close(struct job *j)
+static void mri_run_close(struct mri_run *run)
 {
-    scry_mri_volume_free(&j->volume);
-    scry_page_free(j->work.page);
-    scry_reconstructor_free(j->work.rec);
-    scry_scan_file_close(j->work.file);
+    scry_mri_volume_free(&run->volume);
+    scry_page_free(run->work.page);
+    scry_reconstructor_free(run->work.rec);
+    scry_scan_file_close(run->work.file);
 }
 
-static void run_slices(struct job *j)
+static void run_slices(struct mri_run *run)
 {
-    FILE *to = j->work.settings->quiet || processes_rank() ? NULL : stderr;
-    monitor_begin(&j->meter, to, j->work.options.method->name);
-    scry_mri_volume_run(&j->volume, j->work.rec, j->work.file, &j->what);
-    monitor_end(&j->meter, SCRY_OK);
+    FILE *to = run->work.settings->quiet || processes_rank() ? NULL : stderr;
+    monitor_begin(&run->meter, to, run->work.options.method->name);
+    scry_mri_volume_run(&run->volume, run->work.rec, run->work.file, &run->request);
+    monitor_end(&run->meter, SCRY_OK);
 }
 
 /* On the first rank, when all slices are there. */
-static int mri_finish(struct job *j, const cli_command *command, double began)
+static int mri_finish(struct mri_run *run, const cli_command *command, double began)
 {
     scry_error err = {0};
-    const mri_settings *s = j->work.settings;
-    const size_t failures = mri_output_failures(&j->volume, j->in);
-    const size_t all = scry_mri_volume_entries(&j->volume);
+    const mri_settings *s = run->work.settings;
+    const size_t failures = mri_output_failures(&run->volume, run->in);
+    const size_t all = scry_mri_volume_entries(&run->volume);
     if (failures >= all) {
         SCRY_FAIL(&err, SCRY_ENUMERIC,
                   "%s: no slice of %zu could be reconstructed; nothing was "
                   "written",
-                  j->in, all);
+                  run->in, all);
         return cli_failed(command, &err);
     }
     scry_status st = SCRY_OK;
-    mri_output_log(&j->volume, &j->work, j->in);
-    if (s->preview) st = mri_output_preview(&j->volume, &j->work, &err);
+    mri_output_log(&run->volume, &run->work, run->in);
+    if (s->preview) st = mri_output_preview(&run->volume, &run->work, &err);
     if (st == SCRY_OK && s->report)
-        st = mri_output_report(&j->volume, &j->work, j->in, j->out, scry_clock() - began, &err);
-    if (st == SCRY_OK) st = mri_output_write(&j->volume, &j->work, j->out, &err);
+        st = mri_output_report(&run->volume, &run->work, run->in, run->out, scry_clock() - began,
+                               &err);
+    if (st == SCRY_OK) st = mri_output_write(&run->volume, &run->work, run->out, &err);
     if (st != SCRY_OK) return cli_failed(command, &err);
     if (failures)
         fprintf(stderr, "scry mri: %zu of %zu slices failed and are NaN in %s\n", failures, all,
-                j->out);
+                run->out);
     return failures ? CLI_FAILED : CLI_OK;
 }
 
@@ -202,8 +204,8 @@ static int mri_run_all(const cli_command *command, const mri_settings *s, const 
     scry_error err = {0};
     const double began = scry_clock();
     int status = CLI_OK;
-    struct job *j = scry_alloc(1, sizeof *j);
-    if (!j) {
+    struct mri_run *run = scry_alloc(1, sizeof *run);
+    if (!run) {
         SCRY_FAIL(&err, SCRY_ENOMEM, "no memory to start");
         return cli_failed(command, &err);
     }
@@ -212,39 +214,39 @@ static int mri_run_all(const cli_command *command, const mri_settings *s, const 
         const int each = scry_threads() / processes_count();
         scry_threads_set(each > 1 ? each : 1);
     }
-    j->what = (scry_mri_volume_request){.cplx = s->cplx,
-                                        .zero_filled = s->preview || report_is_page(s->report),
-                                        .maps = &j->work.maps,
-                                        .seed = (uint64_t)s->seed,
-                                        .threads = (size_t)scry_threads(),
-                                        .rank = (size_t)processes_rank(),
-                                        .ranks = (size_t)processes_count(),
-                                        .chains = monitor_chains,
-                                        .planes = count_plane,
-                                        .ctx = &j->meter};
+    run->request = (scry_mri_volume_request){.cplx = s->cplx,
+                                             .zero_filled = s->preview || report_is_page(s->report),
+                                             .maps = &run->work.maps,
+                                             .seed = (uint64_t)s->seed,
+                                             .threads = (size_t)scry_threads(),
+                                             .rank = (size_t)processes_rank(),
+                                             .ranks = (size_t)processes_count(),
+                                             .chains = monitor_chains,
+                                             .planes = count_plane,
+                                             .ctx = &run->meter};
     if (scry_machine_busy()) scry_threads_set(1);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
-    const scry_status st = job_open(j, s, words, &err);
+    const scry_status st = mri_run_open(run, s, words, &err);
     const scry_status worst = processes_worst(st);
     if (worst != SCRY_OK) {
-        status = worst == SCRY_EINVAL && !j->reading ? CLI_USAGE : CLI_FAILED;
-        if (j->reading) scry_error_name(&err, j->in);
+        status = worst == SCRY_EINVAL && !run->reading ? CLI_USAGE : CLI_FAILED;
+        if (run->reading) scry_error_name(&err, run->in);
         if (st != SCRY_OK && (processes_rank() == 0 || processes_count() == 1))
             cli_failed(command, &err);
         goto done;
     }
-    run_slices(j);
+    run_slices(run);
     if (processes_worst(scry_cancelled() ? SCRY_EIO : SCRY_OK) != SCRY_OK) {
         status = CLI_FAILED;
         goto done;
     }
-    mri_output_gather(&j->volume);
-    mri_warn(j);
-    if (!processes_rank()) status = mri_finish(j, command, began);
+    mri_output_gather(&run->volume);
+    mri_warn(run);
+    if (!processes_rank()) status = mri_finish(run, command, began);
     status = processes_worst(status ? SCRY_EIO : SCRY_OK) == SCRY_OK ? CLI_OK : CLI_FAILED;
 done:
-    job_close(j);
-    scry_free(j);
+    mri_run_close(run);
+    scry_free(run);
     return status;
 }
 

@@ -9,7 +9,7 @@
  * there is one rank and all of the below do nothing. */
 void processes_begin(int *argc, char ***argv);
 void processes_end(void);
-int processes_rank(void); /* 0 .. processes_count() - 1; 0 writes and speaks */
+int processes_rank(void); /* 0 .. processes_count() - 1; 0 writes files and messages */
 int processes_count(void);
 
 /* On the first rank: values[i] <- the sum over ranks. Each entry is 0 on all ranks but one. */

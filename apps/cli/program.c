@@ -73,7 +73,7 @@ static void open_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) != -1) continue;
-        /* the lowest free number, which is fd; what is printed to stdout fails, and is told */
+        /* the lowest free number, which is fd; printing to stdout fails, and is reported */
         if (open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
     }
 }

@@ -8,8 +8,8 @@
  * place of one that the caller had closed. SIGINT, SIGTERM, SIGHUP and SIGXFSZ
  * (a file grew beyond the limit: the write then fails with EFBIG) set the flag of lib/cancel.h; the
  * latter two not where the caller ignores them, as nohup does. A command that has not returned
- * PROGRAM_GRACE seconds later, or is told a second time by SIGINT or SIGTERM, ends there and then:
- * temporary files are removed. */
+ * PROGRAM_GRACE seconds later, or is signalled a second time by SIGINT or SIGTERM, ends there and
+ * then: temporary files are removed. */
 void program_begin(void);
 
 #define PROGRAM_GRACE 1.5 /* seconds: with what it takes to notice, a run ends within 2 */

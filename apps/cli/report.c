@@ -160,8 +160,8 @@ static void put_width(scry_json *d, scry_json_node *to, const scry_restore_resul
     scry_json_put_bool(d, o, "determined", r->psf_width.determined);
 }
 
-void report_item(report *r, size_t channel, size_t slice, size_t frame,
-                 const scry_restore_result *result)
+void report_image(report *r, size_t channel, size_t slice, size_t frame,
+                  const scry_restore_result *result)
 {
     scry_json *d = r->doc;
     scry_json_node *o = scry_json_put_object(d, r->images, NULL);

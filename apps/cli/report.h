@@ -17,8 +17,8 @@ scry_status report_begin(report *r, const char *command, const restore_settings 
                          const scry_restore_request *request, const scry_restorer *restorer,
                          scry_error *err);
 void report_file_begin(report *r, const char *in, const char *out);
-void report_item(report *r, size_t channel, size_t slice, size_t frame,
-                 const scry_restore_result *result);
+void report_image(report *r, size_t channel, size_t slice, size_t frame,
+                  const scry_restore_result *result);
 /* flux_change: by the sample type, relative */
 void report_file_end(report *r, const scry_tiff_written *written, double flux_change);
 void report_failure(report *r, const char *in, const scry_error *err);

@@ -167,7 +167,7 @@ static scry_status restore_image(struct run *run, const image_file *file, restor
     const float *residual = st == SCRY_OK ? take_residual(&result, y, n) : NULL;
     if (st == SCRY_OK) st = restore_output_write(out, &at, &result, residual, err);
     if (st == SCRY_OK) st = restore_page_image(&run->page, &at, &result, residual, maps, err);
-    if (st == SCRY_OK) report_item(&run->report, at.c, at.z, at.t, &result);
+    if (st == SCRY_OK) report_image(&run->report, at.c, at.z, at.t, &result);
     if (st == SCRY_OK)
         scry_diagnosis_add(&run->summary, &result.diagnosis,
                            scry_image_stack_place(stack, &at, place, sizeof place));

@@ -141,7 +141,7 @@ static scry_status simulate_acquire(const struct settings *s, const char *in, co
     if (st == SCRY_OK) st = image_load_psf(&request, &psf_file, s->psf, err);
     if (st == SCRY_OK) st = scry_psf_source_init(&psf, &request, &log, err);
     if (st == SCRY_OK && psf.params.find_width)
-        st = SCRY_FAIL(err, SCRY_EINVAL, "--psf %s: there is no image yet that could tell sigma",
+        st = SCRY_FAIL(err, SCRY_EINVAL, "--psf %s: there is no image yet to estimate sigma from",
                        s->psf);
     if (st != SCRY_OK) goto done;
     const scry_tiff_info *i = &truth.info;

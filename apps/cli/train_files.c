@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 
 #define PLANES 16   /* of one array */
-#define NAMED 12    /* files left out that are told by name */
+#define NAMED 12    /* files left out whose names are printed */
 #define DEPTH 16    /* folders within folders */
 #define SIDE_MIN 32 /* of a plane, below which an array is taken for something else */
 
@@ -245,8 +245,8 @@ static bool files_ends(const char *path, const char *ending)
     return n >= m && !strcasecmp(path + n - m, ending);
 }
 
-/* told: a file that was named; others in a folder are passed over when they are no images. */
-static scry_status add_file(const train_collector *c, const char *path, bool told, scry_error *err)
+/* named: by the user; other files of a folder are passed over when they are not images. */
+static scry_status add_file(const train_collector *c, const char *path, bool named, scry_error *err)
 {
     static const struct {
         const char *ending;
@@ -264,7 +264,7 @@ static scry_status add_file(const train_collector *c, const char *path, bool tol
             c->found->files++;
             return formats[i].add(c, path, class, err);
         }
-    if (told) leave_out(c, path, "expected .tif, .png, .npy, .npz, .h5 or .nii");
+    if (named) leave_out(c, path, "expected .tif, .png, .npy, .npz, .h5 or .nii");
     return SCRY_OK;
 }
 

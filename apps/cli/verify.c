@@ -70,7 +70,7 @@ static int check_options(const cli_command *self, struct command *c, const struc
         scry_options_text(&opts, c->options, sizeof c->options, &err);
     if (err.code != SCRY_OK) return cli_usage(self, "%s", err.text);
     if (c->request.settings.accurate && !scry_calibration_label_settings(m, 0))
-        return cli_usage(self, "--accurate: the label of %s tells of its defaults only", m->name);
+        return cli_usage(self, "--accurate: the label of %s is of its defaults only", m->name);
     return CLI_OK;
 }
 
@@ -125,11 +125,11 @@ static int verify_command(const cli_command *self, int argc, char **argv)
     verify_settings *s = &c.request.settings;
     const cli_option options[] = {
         {"method", CLI_TEXT, &s->method, "METHOD",
-         "one method; of a point estimate the bias tells, and its spread is what it lacks [all "
+         "one method; of a point estimate only the bias counts, since it has no spread [all "
          "posterior samplers]"},
         {"operator", CLI_TEXT, &s->operator_, "NAME", "one operator of the part [all of them]"},
         {"accurate", CLI_FLAG, &s->accurate, NULL,
-         "at the settings beside the defaults that 'scry methods' tells of"},
+         "at the settings beside the defaults that 'scry methods' lists"},
         {"chains", CLI_INTEGER, &chains, "K",
          "samples of each posterior, 2 or more [as many as the part's precision needs]"},
         {"full", CLI_FLAG, &s->full, NULL,
@@ -143,7 +143,7 @@ static int verify_command(const cli_command *self, int argc, char **argv)
          "write a PNG: maps of all numbers, methods downwards and problems across (white is "
          "right, blue too small, red too large, grey not measured), and histograms of ranks"},
         {"check", CLI_FLAG, &c.request.check, NULL,
-         "fail when a method has left the band that 'scry methods' tells, beyond Monte Carlo "
+         "fail when a method has left the band that 'scry methods' prints, beyond Monte Carlo "
          "error"},
         {"threads", CLI_INTEGER, &c.threads, "N", "chains at a time [all processors]"},
         {"force", CLI_FLAG, &c.force, NULL, "replace existing outputs"},
@@ -165,7 +165,7 @@ const cli_command cli_verify = {
     "verify",
     "[options] [gaussian|mixture|levy|calibration]",
     "measure how right the posterior samplers are",
-    "Runs the samplers, at their defaults or as told, on problems whose posterior is known, and "
+    "Runs the samplers, at their defaults or as given, on problems whose posterior is known, and "
     "prints by how much their means, spreads and intervals are off, each with its Monte Carlo "
     "error, and what a sample costs. Denoisers are exact, so that only the algorithm is judged.",
     verify_command,

@@ -8,7 +8,7 @@
  * noise and S the posterior's covariance, E |y - A mean|^2 = E |n|^2 - trace(A S A^T). More than 1
  * is a fault whatever the image is; less is none, since S is as large as the noise wherever the
  * data say more than the prior. Draws have a chi2 of 1 on average, whatever S is: they show noise
- * that is told too strong. */
+ * that is given as too strong. */
 #define CHI2_HIGH 2.0
 #define CHI2_LOW 0.5
 /* Of the statistic itself, for few measurements: its sd is sqrt(2 / measured). */

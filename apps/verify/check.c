@@ -114,7 +114,7 @@ size_t verify_check(const verify_table *table, const verify_settings *settings)
     /* what the samples' own interval covers depends on how many samples it is from */
     if (!settings->chains) out += check_means(table);
     if (!labels && table->part->labelled) {
-        fprintf(stderr, "%s: no label tells of what was run\n", table->part->name);
+        fprintf(stderr, "%s: no label is of the settings that were run\n", table->part->name);
         out++;
     }
     return out;

@@ -250,7 +250,7 @@ static void verify_levy_fill(verify_row *row, const struct levy_sums *t)
     for (int i = 0; i < METRICS; i++) {
         verify_value v = verify_mean(t->first[i], t->second[i], t->signals);
         if (i == BIAS || i == SPREAD) {
-            /* below its error a square tells no root */
+            /* a square below its error has no meaningful root */
             v.error /= 2 * sqrt(fmax(v.value, v.error));
             v.value = sqrt(fmax(0, v.value));
         }

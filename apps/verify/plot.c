@@ -24,7 +24,7 @@ static const scry_colour paper = {255, 255, 255}, ink = {20, 20, 20}, faint = {1
                          empty = {226, 226, 226}, band = {205, 214, 226}, even = {92, 124, 162},
                          uneven = {190, 70, 60}, light = {250, 250, 250};
 
-/* Drawn twice: the first time the canvas has no rows, and y tells how many it takes. */
+/* Drawn twice: the first time the canvas has no rows, and y counts the rows that it needs. */
 struct page {
     scry_canvas canvas;
     size_t y;

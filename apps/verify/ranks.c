@@ -160,7 +160,7 @@ scry_status verify_ranks_add(verify_ranks *r, const verify_trial *t, size_t k, c
 }
 
 /* Bars over their expectation, and the error of a bar from the scatter of images, which knows how
- * far entries of one image say the same: pooled, as few images tell little of one bar. */
+ * far entries of one image say the same: pooled, as few images say little about one bar. */
 static void verify_ranks_histogram(verify_row *row, const verify_ranks *r, size_t K)
 {
     const double G = (double)r->images;

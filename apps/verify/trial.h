@@ -37,7 +37,7 @@ verify_posterior verify_trial_posterior(const verify_trial *t, size_t k);
 typedef struct verify_ranks {
     size_t images, capacity;
     size_t rejected;            /* by the kernel Stein discrepancy */
-    double *fine;               /* room x VERIFY_BINS: shares of an image's entries */
+    double *fine;               /* capacity x VERIFY_BINS: shares of an image's entries */
     double first[2], second[2]; /* of the shares inside 50 and 90 % */
 } verify_ranks;
 

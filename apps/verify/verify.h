@@ -14,7 +14,7 @@ typedef struct verify_settings {
     const char *method;    /* NULL: all posterior methods of the registry; else any but samplers
                             * of the prior alone */
     const char *options;   /* of that method, as scry_options_text; "": its defaults */
-    bool accurate;         /* instead: at the other settings that its label tells of */
+    bool accurate;         /* instead: at the other settings of its label */
     const char *operator_; /* NULL: all of the part */
     int64_t chains;        /* per measurement; 0: the part's own choice, otherwise >= 2 */
     int64_t seed;

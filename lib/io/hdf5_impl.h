@@ -12,7 +12,7 @@
 struct scry_hdf5 {
     hid_t id;
     char *path;
-    scryi_atomic_file file; /* pending: being written */
+    scryi_atomic_file file; /* being written, not yet renamed */
     size_t bytes;           /* of the file that is read */
 };
 

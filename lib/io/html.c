@@ -11,7 +11,7 @@
 
 struct scry_html {
     char *text; /* ends with a 0 */
-    size_t bytes, room;
+    size_t bytes, capacity;
     bool refused; /* an allocation was */
 };
 
@@ -30,9 +30,9 @@ void scry_html_free(scry_html *page)
 static void html_put(scry_html *page, const char *text, size_t bytes)
 {
     if (page->refused) return;
-    if (page->bytes + bytes + 1 > page->room) {
-        const size_t room = 2 * (page->bytes + bytes) + 4096;
-        char *larger = scry_alloc(1, room);
+    if (page->bytes + bytes + 1 > page->capacity) {
+        const size_t capacity = 2 * (page->bytes + bytes) + 4096;
+        char *larger = scry_alloc(1, capacity);
         if (!larger) {
             page->refused = true;
             return;
@@ -40,7 +40,7 @@ static void html_put(scry_html *page, const char *text, size_t bytes)
         if (page->bytes) memcpy(larger, page->text, page->bytes);
         scry_free(page->text);
         page->text = larger;
-        page->room = room;
+        page->capacity = capacity;
     }
     memcpy(page->text + page->bytes, text, bytes);
     page->bytes += bytes;

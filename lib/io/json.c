@@ -411,18 +411,18 @@ scry_status scry_json_text(const scry_json *doc, char **out, scry_error *err)
 
 scry_status scry_json_write(const scry_json *doc, const char *path, scry_error *err)
 {
-    scryi_atomic_file pending = {0};
+    scryi_atomic_file target = {0};
     char *text;
     scry_status st = scry_json_text(doc, &text, err);
     if (st != SCRY_OK) return st;
-    if ((st = scryi_atomic_file_create(&pending, path, "", err)) != SCRY_OK) goto done;
-    FILE *file = fopen(pending.temp, "wb");
+    if ((st = scryi_atomic_file_create(&target, path, "", err)) != SCRY_OK) goto done;
+    FILE *file = fopen(target.temp, "wb");
     bool good = file && fputs(text, file) >= 0;
     if (file && fclose(file)) good = false;
-    st = good ? scryi_atomic_file_commit(&pending, err)
+    st = good ? scryi_atomic_file_commit(&target, err)
               : SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written: %s", path, strerror(errno));
 done:
-    scryi_atomic_file_abandon(&pending);
+    scryi_atomic_file_abandon(&target);
     scry_free(text);
     return st;
 }

@@ -20,7 +20,7 @@
  * the 64-bit fields that numpy writes for large arrays). A header of an array is a Python literal
  * whose keys numpy always writes in one way (numpy.lib.format). */
 
-typedef struct npy_item {
+typedef struct npy_entry {
     scry_npy_info info;
     const unsigned char *from; /* of the file: the array with its header, or its compressed form */
     size_t packed, whole;      /* bytes in the file; bytes of the array with its header */
@@ -30,13 +30,13 @@ typedef struct npy_item {
     bool fortran, big;
     char kind; /* numpy's letter */
     size_t bytes;
-} npy_item;
+} npy_entry;
 
 struct scry_npy {
     const unsigned char *bytes;
     size_t size;
     bool mapped;
-    npy_item *items;
+    npy_entry *entries;
     size_t count;
     char name[256];
 };
@@ -51,13 +51,13 @@ static uint64_t npy_little(const unsigned char *p, int n)
 
 /* ---- the header of an array ---- */
 
-static scry_status npy_bad(const scry_npy *f, const npy_item *it, const char *what, scry_error *err)
+static scry_status npy_bad(const scry_npy *f, const npy_entry *e, const char *what, scry_error *err)
 {
-    return SCRY_FAIL(err, SCRY_EFORMAT, "%s%s%s: %s", f->name, it->info.name[0] ? ", array " : "",
-                     it->info.name, what);
+    return SCRY_FAIL(err, SCRY_EFORMAT, "%s%s%s: %s", f->name, e->info.name[0] ? ", array " : "",
+                     e->info.name, what);
 }
 
-static scry_status read_type(const scry_npy *f, npy_item *it, const char *text, scry_error *err)
+static scry_status read_type(const scry_npy *f, npy_entry *e, const char *text, scry_error *err)
 {
     static const struct {
         char kind;
@@ -67,74 +67,74 @@ static scry_status read_type(const scry_npy *f, npy_item *it, const char *text, 
     const char *descr = strstr(text, "'descr':");
     const char *quote = descr ? strchr(descr + 8, '\'') : NULL;
     const char *end = quote ? strchr(quote + 1, '\'') : NULL;
-    if (!end || (size_t)(end - quote) > sizeof it->info.type)
-        return npy_bad(f, it, "its header names no plain type", err);
-    memcpy(it->info.type, quote + 1, (size_t)(end - quote) - 1);
-    it->big = it->info.type[0] == '>';
-    it->kind = it->info.type[1];
-    it->bytes = strtoul(it->info.type + 2, NULL, 10);
-    for (size_t i = 0; i < sizeof known / sizeof *known && strchr("<>|=", it->info.type[0]); i++)
-        if (it->kind == known[i].kind && it->bytes == known[i].bytes) return SCRY_OK;
+    if (!end || (size_t)(end - quote) > sizeof e->info.type)
+        return npy_bad(f, e, "its header names no plain type", err);
+    memcpy(e->info.type, quote + 1, (size_t)(end - quote) - 1);
+    e->big = e->info.type[0] == '>';
+    e->kind = e->info.type[1];
+    e->bytes = strtoul(e->info.type + 2, NULL, 10);
+    for (size_t i = 0; i < sizeof known / sizeof *known && strchr("<>|=", e->info.type[0]); i++)
+        if (e->kind == known[i].kind && e->bytes == known[i].bytes) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EUNSUP, "%s%s%s: type '%s' is not read, expected numbers", f->name,
-                     it->info.name[0] ? ", array " : "", it->info.name, it->info.type);
+                     e->info.name[0] ? ", array " : "", e->info.name, e->info.type);
 }
 
-static scry_status read_shape(const scry_npy *f, npy_item *it, const char *text, scry_error *err)
+static scry_status read_shape(const scry_npy *f, npy_entry *e, const char *text, scry_error *err)
 {
     const char *at = strstr(text, "'shape':");
     at = at ? strchr(at, '(') : NULL;
-    if (!at) return npy_bad(f, it, "its header names no shape", err);
-    it->info.count = 1;
+    if (!at) return npy_bad(f, e, "its header names no shape", err);
+    e->info.count = 1;
     for (at++; *at == ' ' || *at == ','; at++) {
     }
     while (*at >= '0' && *at <= '9') {
         char *end;
         errno = 0;
         const unsigned long long n = strtoull(at, &end, 10);
-        if (it->info.rank == SCRY_NPY_RANK)
+        if (e->info.rank == SCRY_NPY_RANK)
             return SCRY_FAIL(err, SCRY_EUNSUP, "%s: more than %d axes", f->name, SCRY_NPY_RANK);
-        if (errno || n > SIZE_MAX / 16 || (n && it->info.count > SIZE_MAX / 16 / n))
-            return npy_bad(f, it, "its shape is too large", err);
-        it->info.dims[it->info.rank++] = (size_t)n;
-        it->info.count *= (size_t)n;
+        if (errno || n > SIZE_MAX / 16 || (n && e->info.count > SIZE_MAX / 16 / n))
+            return npy_bad(f, e, "its shape is too large", err);
+        e->info.dims[e->info.rank++] = (size_t)n;
+        e->info.count *= (size_t)n;
         for (at = end; *at == ' ' || *at == ','; at++) {
         }
     }
-    return *at == ')' ? SCRY_OK : npy_bad(f, it, "its shape is no list of numbers", err);
+    return *at == ')' ? SCRY_OK : npy_bad(f, e, "its shape is no list of numbers", err);
 }
 
 /* head: the first `got` of `whole` bytes. */
-static scry_status read_array_header(const scry_npy *f, npy_item *it, const unsigned char *head,
+static scry_status read_array_header(const scry_npy *f, npy_entry *e, const unsigned char *head,
                                      size_t got, scry_error *err)
 {
     char text[4096];
     if (got < 12 || memcmp(head, "\x93NUMPY", 6))
-        return npy_bad(f, it, "does not begin as numpy's arrays do", err);
+        return npy_bad(f, e, "does not begin as numpy's arrays do", err);
     const size_t prefix = head[6] < 2 ? 10 : 12;
     const size_t length = (size_t)npy_little(head + 8, head[6] < 2 ? 2 : 4);
     if (head[6] < 1 || head[6] > 3)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s: version %d of numpy's format, expected 1 to 3",
                          f->name, head[6]);
     if (length >= sizeof text || length > got - prefix)
-        return npy_bad(f, it, "its header is truncated or over 4095 bytes", err);
+        return npy_bad(f, e, "its header is truncated or over 4095 bytes", err);
     memcpy(text, head + prefix, length);
     text[length] = '\0';
-    it->data = prefix + length;
-    it->fortran = strstr(text, "'fortran_order': True") != NULL;
-    scry_status st = read_type(f, it, text, err);
-    if (st == SCRY_OK) st = read_shape(f, it, text, err);
+    e->data = prefix + length;
+    e->fortran = strstr(text, "'fortran_order': True") != NULL;
+    scry_status st = read_type(f, e, text, err);
+    if (st == SCRY_OK) st = read_shape(f, e, text, err);
     if (st != SCRY_OK) return st;
-    if (it->whole - it->data == it->info.count * it->bytes) return SCRY_OK;
+    if (e->whole - e->data == e->info.count * e->bytes) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EFORMAT, "%s%s%s: %zu bytes of values, its header promises %zu",
-                     f->name, it->info.name[0] ? ", array " : "", it->info.name,
-                     it->whole - it->data, it->info.count * it->bytes);
+                     f->name, e->info.name[0] ? ", array " : "", e->info.name, e->whole - e->data,
+                     e->info.count * e->bytes);
 }
 
 /* ---- the zip ---- */
 
-/* out[size] of an item; as much as there is when `partial`. */
-static scry_status inflate_item(const scry_npy *f, const npy_item *it, unsigned char *out,
-                                size_t *size, bool partial, scry_error *err)
+/* out[size] of an entry; as much as there is when `partial`. */
+static scry_status npy_inflate(const scry_npy *f, const npy_entry *e, unsigned char *out,
+                               size_t *size, bool partial, scry_error *err)
 {
     z_stream z = {0};
     int code = Z_OK;
@@ -142,9 +142,9 @@ static scry_status inflate_item(const scry_npy *f, const npy_item *it, unsigned 
     if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: inflating", f->name);
     while (code == Z_OK && done < *size) {
-        const size_t a = it->packed - in < 1u << 30 ? it->packed - in : 1u << 30;
+        const size_t a = e->packed - in < 1u << 30 ? e->packed - in : 1u << 30;
         const size_t b = *size - done < 1u << 30 ? *size - done : 1u << 30;
-        z.next_in = (unsigned char *)it->from + in;
+        z.next_in = (unsigned char *)e->from + in;
         z.avail_in = (uInt)a;
         z.next_out = out + done;
         z.avail_out = (uInt)b;
@@ -154,25 +154,25 @@ static scry_status inflate_item(const scry_npy *f, const npy_item *it, unsigned 
     }
     inflateEnd(&z);
     if ((code != Z_OK && code != Z_STREAM_END) || (!partial && done != *size))
-        return npy_bad(f, it, "its compressed data are damaged", err);
+        return npy_bad(f, e, "its compressed data are damaged", err);
     *size = done;
     return SCRY_OK;
 }
 
 #define HEAD 4096
 
-static scry_status add_item(scry_npy *f, npy_item *it, scry_error *err)
+static scry_status npy_add_entry(scry_npy *f, npy_entry *e, scry_error *err)
 {
     unsigned char head[HEAD];
-    size_t got = it->whole < HEAD ? it->whole : HEAD;
+    size_t got = e->whole < HEAD ? e->whole : HEAD;
     scry_status st = SCRY_OK;
-    if (it->deflated)
-        st = inflate_item(f, it, head, &got, true, err);
-    else if (it->packed != it->whole)
-        st = npy_bad(f, it, "stored with two different sizes", err);
+    if (e->deflated)
+        st = npy_inflate(f, e, head, &got, true, err);
+    else if (e->packed != e->whole)
+        st = npy_bad(f, e, "stored with two different sizes", err);
     else
-        memcpy(head, it->from, got);
-    return st == SCRY_OK ? read_array_header(f, it, head, got, err) : st;
+        memcpy(head, e->from, got);
+    return st == SCRY_OK ? read_array_header(f, e, head, got, err) : st;
 }
 
 /* The end of the central directory: where it starts, and its number of entries. */
@@ -215,7 +215,7 @@ static void wide_fields(const unsigned char *extra, size_t length, uint64_t *con
     }
 }
 
-static scry_status read_entry(scry_npy *f, size_t *at, npy_item *it, scry_error *err)
+static scry_status read_entry(scry_npy *f, size_t *at, npy_entry *entry, scry_error *err)
 {
     const unsigned char *e = f->bytes + *at;
     if (*at > f->size || f->size - *at < 46 || npy_little(e, 4) != 0x02014b50)
@@ -229,24 +229,24 @@ static scry_status read_entry(scry_npy *f, size_t *at, npy_item *it, scry_error 
     wide_fields(e + 46 + name, extra, (uint64_t *const[]){&whole, &packed, &local});
     *at += 46 + name + extra + note;
     size_t kept = name > 4 && !memcmp(e + 46 + name - 4, ".npy", 4) ? name - 4 : name;
-    if (kept >= sizeof it->info.name) kept = sizeof it->info.name - 1;
-    memcpy(it->info.name, e + 46, kept);
+    if (kept >= sizeof entry->info.name) kept = sizeof entry->info.name - 1;
+    memcpy(entry->info.name, e + 46, kept);
     if (method != 0 && method != 8)
         return SCRY_FAIL(err, SCRY_EUNSUP, "%s, array %s: compression %zu, expected 0 or 8",
-                         f->name, it->info.name, method);
+                         f->name, entry->info.name, method);
     if (local > f->size || f->size - local < 30 || npy_little(f->bytes + local, 4) != 0x04034b50)
-        return npy_bad(f, it, "is not where the directory says", err);
+        return npy_bad(f, entry, "is not where the directory says", err);
     const unsigned char *l = f->bytes + local;
     const uint64_t data = local + 30 + npy_little(l + 26, 2) + npy_little(l + 28, 2);
-    if (data > f->size || packed > f->size - data) return npy_bad(f, it, "is truncated", err);
-    if (whole / 1100 > packed) return npy_bad(f, it, "its sizes cannot be", err);
-    it->from = f->bytes + data;
-    it->packed = (size_t)packed;
-    it->whole = (size_t)whole;
-    it->deflated = method == 8;
-    it->checked = true;
-    it->crc = (uint32_t)npy_little(e + 16, 4);
-    return add_item(f, it, err);
+    if (data > f->size || packed > f->size - data) return npy_bad(f, entry, "is truncated", err);
+    if (whole / 1100 > packed) return npy_bad(f, entry, "its sizes cannot be", err);
+    entry->from = f->bytes + data;
+    entry->packed = (size_t)packed;
+    entry->whole = (size_t)whole;
+    entry->deflated = method == 8;
+    entry->checked = true;
+    entry->crc = (uint32_t)npy_little(e + 16, 4);
+    return npy_add_entry(f, entry, err);
 }
 
 static scry_status read_zip(scry_npy *f, scry_error *err)
@@ -255,21 +255,21 @@ static scry_status read_zip(scry_npy *f, scry_error *err)
     scry_status st = SCRY_OK;
     if (!find_directory(f, &at, &count) || count > f->size / 46)
         return SCRY_FAIL(err, SCRY_EFORMAT, "%s: a zip without its end, truncated?", f->name);
-    if (!(f->items = scry_alloc(count, sizeof *f->items)))
+    if (!(f->entries = scry_alloc(count, sizeof *f->entries)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu arrays", f->name, count);
     for (; f->count < count && st == SCRY_OK; f->count++)
-        st = read_entry(f, &at, &f->items[f->count], err);
+        st = read_entry(f, &at, &f->entries[f->count], err);
     return st;
 }
 
 static scry_status read_single(scry_npy *f, scry_error *err)
 {
-    if (!(f->items = scry_alloc(1, sizeof *f->items)))
+    if (!(f->entries = scry_alloc(1, sizeof *f->entries)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: array", f->name);
     f->count = 1;
-    f->items[0].from = f->bytes;
-    f->items[0].packed = f->items[0].whole = f->size;
-    return add_item(f, &f->items[0], err);
+    f->entries[0].from = f->bytes;
+    f->entries[0].packed = f->entries[0].whole = f->size;
+    return npy_add_entry(f, &f->entries[0], err);
 }
 
 scry_status scry_npy_parse(scry_npy **out, const void *bytes, size_t size, const char *name,
@@ -324,7 +324,7 @@ void scry_npy_close(scry_npy *f)
 {
     if (!f) return;
     if (f->mapped) munmap((void *)f->bytes, f->size);
-    scry_free(f->items);
+    scry_free(f->entries);
     scry_free(f);
 }
 
@@ -335,7 +335,7 @@ size_t scry_npy_count(const scry_npy *f)
 
 const scry_npy_info *scry_npy_get(const scry_npy *f, size_t i)
 {
-    return &f->items[i].info;
+    return &f->entries[i].info;
 }
 
 /* ---- values ---- */
@@ -349,21 +349,21 @@ static float npy_half(uint64_t bits)
     return sign * ldexpf(1024 + fraction, exponent - 25);
 }
 
-static float value_at(const npy_item *it, const unsigned char *p)
+static float value_at(const npy_entry *e, const unsigned char *p)
 {
     uint64_t v = 0;
-    for (size_t i = 0; i < it->bytes; i++)
-        v = v << 8 | p[it->big ? i : it->bytes - 1 - i];
-    if (it->kind == 'f') {
+    for (size_t i = 0; i < e->bytes; i++)
+        v = v << 8 | p[e->big ? i : e->bytes - 1 - i];
+    if (e->kind == 'f') {
         const uint32_t low = (uint32_t)v;
         float f;
         double d;
         memcpy(&f, &low, sizeof f);
         memcpy(&d, &v, sizeof d);
-        return it->bytes == 2 ? npy_half(v) : it->bytes == 4 ? f : (float)d;
+        return e->bytes == 2 ? npy_half(v) : e->bytes == 4 ? f : (float)d;
     }
-    if (it->kind != 'i') return (float)v;
-    const unsigned unused = 64 - 8 * (unsigned)it->bytes;
+    if (e->kind != 'i') return (float)v;
+    const unsigned unused = 64 - 8 * (unsigned)e->bytes;
     return (float)((int64_t)(v << unused) / ((int64_t)1 << unused));
 }
 
@@ -381,27 +381,27 @@ static size_t fortran_place(const scry_npy_info *n, size_t i)
 
 scry_status scry_npy_read(const scry_npy *f, size_t i, float *out, scry_error *err)
 {
-    const npy_item *it = &f->items[i];
-    const unsigned char *bytes = it->from;
+    const npy_entry *e = &f->entries[i];
+    const unsigned char *bytes = e->from;
     unsigned char *own = NULL;
     scry_status st = SCRY_OK;
-    if (it->deflated) {
-        size_t size = it->whole;
+    if (e->deflated) {
+        size_t size = e->whole;
         if (!(own = scry_alloc(size, 1)))
             return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu bytes", f->name, size);
-        if ((st = inflate_item(f, it, own, &size, false, err)) != SCRY_OK) goto done;
+        if ((st = npy_inflate(f, e, own, &size, false, err)) != SCRY_OK) goto done;
         bytes = own;
     }
     uLong crc = crc32(0, NULL, 0);
-    for (size_t at = 0; it->checked && at < it->whole; at += 1u << 30)
-        crc = crc32(crc, bytes + at, (uInt)(it->whole - at < 1u << 30 ? it->whole - at : 1u << 30));
-    if (it->checked && (uint32_t)crc != it->crc) {
-        st = npy_bad(f, it, "its checksum is another, damaged", err);
+    for (size_t at = 0; e->checked && at < e->whole; at += 1u << 30)
+        crc = crc32(crc, bytes + at, (uInt)(e->whole - at < 1u << 30 ? e->whole - at : 1u << 30));
+    if (e->checked && (uint32_t)crc != e->crc) {
+        st = npy_bad(f, e, "its checksum is another, damaged", err);
         goto done;
     }
-    for (size_t k = 0; k < it->info.count; k++)
-        out[k] = value_at(it, bytes + it->data +
-                                  (it->fortran ? fortran_place(&it->info, k) : k) * it->bytes);
+    for (size_t k = 0; k < e->info.count; k++)
+        out[k] =
+            value_at(e, bytes + e->data + (e->fortran ? fortran_place(&e->info, k) : k) * e->bytes);
 done:
     scry_free(own);
     return st;

@@ -100,20 +100,20 @@ struct encoder {
     png_structp png;
     png_infop info;
     uint8_t *bytes;
-    size_t count, room;
+    size_t count, capacity;
 };
 
 static void take_bytes(png_structp png, png_bytep data, size_t n)
 {
     struct encoder *e = png_get_io_ptr(png);
-    if (e->count + n > e->room) {
-        const size_t room = 2 * (e->count + n) + 1024;
-        uint8_t *larger = scry_alloc(1, room);
+    if (e->count + n > e->capacity) {
+        const size_t capacity = 2 * (e->count + n) + 1024;
+        uint8_t *larger = scry_alloc(1, capacity);
         if (!larger) png_error(png, "no memory");
         if (e->count) memcpy(larger, e->bytes, e->count);
         scry_free(e->bytes);
         e->bytes = larger;
-        e->room = room;
+        e->capacity = capacity;
     }
     memcpy(e->bytes + e->count, data, n);
     e->count += n;

@@ -40,7 +40,7 @@ SCRY_END
 scry_status scry_fission_split(float *seen, float *held, const float *y, const float *draw,
                                size_t n, double share, scry_error *err);
 
-/* A draw of the noise that a model tells of, for a split: white, of the variance `passband` that
+/* A draw of the noise of a model, for a split: white, of the variance `passband` that
  * each pixel has in the passband (planes x ny x nx values, unit of y squared); or, where the model
  * finds noise of one spectrum everywhere, of that spectrum and of the variance that pixels have
  * themselves, at the brightness `mean`. Noise after a median filter has not: it is white on slopes.

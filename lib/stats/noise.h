@@ -55,10 +55,10 @@ typedef struct scry_camera_estimate {
  * How close: ten crops of 128 x 128 pixels of blurred cells, gain 0.5 e-/ADU, offset 100 ADU, read
  * noise 1.5 e-, nothing known: the gain was within 5 % for 7, 8 and 9 of the ten at a peak of 20,
  * 100 and 1000 electrons and the offset within 5 ADU for 27 of the 30. A crop of nearly one
- * brightness cannot tell its gain: look at gain_low and gain_high before trusting it.
+ * brightness does not determine its gain: look at gain_low and gain_high before trusting it.
  *
- * An image that cannot tell (no range of brightness, noise that does not grow with brightness)
- * is not an error: gain_found is false and note says why. */
+ * An image that does not determine them (no range of brightness, noise that does not grow with
+ * brightness) is not an error: gain_found is false and note says why. */
 scry_status scry_noise_camera(scry_camera_estimate *out, const float *image, size_t planes,
                               size_t ny, size_t nx, const scry_camera_known *known,
                               scry_error *err);

@@ -121,7 +121,7 @@ static double two_sided(double p)
 /* Noise of sd s before compression leaves a coefficient that is quantised by q different from 0
  * with the probability of |N| > q / (2 s). q is read from the values that are
  * not 0.
- * Signal only adds, so the fifth of the coefficients with the smallest s tell. Rounding of the
+ * Signal only adds, so the fifth of the coefficients with the smallest s is used. Rounding of the
  * coefficients in the passband is noise as well: q^2 / 12. */
 static double blocks_variance(const struct block_grid *g, double step, double t[SIDE][SIDE],
                               float *values)

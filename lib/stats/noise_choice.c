@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* Which treatment the spectrum of an image tells, and how much noise the passband holds. */
+/* Which treatment the spectrum of an image shows, and how much noise the passband holds. */
 
 static const double enough_evidence = 15;  /* log likelihood ratio against white noise */
 static const double not_contradicted = 10; /* of treatments that count as possible */
@@ -154,9 +154,9 @@ static double quiet_reach(const struct scryi_noise_choice *ch, const struct scry
 }
 
 /* What the quietest windows allow: noise of brightness `mean` has no more power in the passband
- * than a window holds there, after scaling by the law of variances. The fifth smallest in twenty,
- * corrected for what chance makes of that (Wilson & Hilferty 1931 for the gamma law). Where
- * rounding hides the law there is no scaling, and the seventh in twenty is taken. */
+ * than a window holds there, after scaling by the fitted variances. The fifth smallest in twenty,
+ * corrected for its bias by chance (Wilson & Hilferty 1931, gamma distribution). Where
+ *rounding hides the variances there is no scaling, and the seventh in twenty is taken. */
 double scryi_noise_quiet(const struct scryi_noise_choice *ch, const scry_noise_model *m,
                          double mean)
 {

@@ -259,7 +259,8 @@ void scryi_noise_spectra_free(struct scryi_noise_spectra *s)
     *s = (struct scryi_noise_spectra){0};
 }
 
-/* Median over the darkest `count` windows of each bin, as the mean of the exponential law. */
+/* Median over the darkest `count` windows of each bin, as the mean of the exponential distribution.
+ */
 static void take_median(float *out, const struct scryi_noise_windows *w, float *const *order,
                         size_t count, float *scratch)
 {
@@ -295,7 +296,7 @@ scry_status scryi_noise_spectra_create(struct scryi_noise_spectra *s,
     if (s->sets > 1) take_median(s->median[1], w, order, w->count / 3, scratch);
     s->brightness[0] = *order[w->count / 2];
     s->brightness[1] = *order[w->count / 6];
-    /* a median of exponentials tells as much as .48 times as many of them in the mean */
+    /* a median of exponentials is worth .48 times as many of them in a mean */
     const double freedom = SCRYI_BIN_FREEDOM * .48 * (double)w->count;
     for (size_t i = 0; i < w->bins; i++) {
         double fy, fx;

@@ -60,16 +60,16 @@ static double clipped_variance(double p)
     return fmax(square - mean * mean, .05);
 }
 
-enum { LAW_BINS = 16 };
+enum { FIT_BINS = 16 };
 
 /* Bins that noise rules even where windows are bright; 0 when they are too few. */
-static size_t law_bins(size_t *list, const struct scryi_noise_spectra *s, const float *signal,
+static size_t fit_bins(size_t *list, const struct scryi_noise_spectra *s, const float *signal,
                        const float *noise, size_t shape)
 {
     const bool white = shape == 0;
     static const double margins[] = {30, 10, 3};
     size_t n = 0;
-    for (int m = 0; m < 3 && n < LAW_BINS; m++) {
+    for (int m = 0; m < 3 && n < FIT_BINS; m++) {
         n = 0;
         for (size_t k = 0; k < s->used; k++) {
             const size_t i = s->index[k];
@@ -78,10 +78,10 @@ static size_t law_bins(size_t *list, const struct scryi_noise_spectra *s, const 
                 list[n++] = i;
         }
     }
-    return n < LAW_BINS ? 0 : n;
+    return n < FIT_BINS ? 0 : n;
 }
 
-struct law {
+struct variance_fit {
     struct scryi_noise_blocks blocks;
     scry_camera_estimate line, flat;
 };
@@ -119,7 +119,7 @@ static double slope_variance(size_t shape, double flat, double slope, double mea
 
 /* Each window's variance of pixels from its power in `list`, over what noise of variance 1 with the
  * treatment's spectrum has there. */
-static void law_measure(struct law *l, const struct scryi_noise_windows *w, size_t shape,
+static void fit_measure(struct variance_fit *l, const struct scryi_noise_windows *w, size_t shape,
                         double mean, const size_t *list, size_t n, const float *unit, double floor)
 {
     for (size_t k = 0; k < w->count; k++) {
@@ -143,8 +143,9 @@ static void law_measure(struct law *l, const struct scryi_noise_windows *w, size
     scryi_noise_line(&l->flat, &l->blocks, 0);
 }
 
-static scry_status fit_law(struct law *l, const float *image, const struct scryi_noise_mask *m,
-                           size_t k, const scry_noise_context *c, scry_error *err)
+static scry_status noise_fit_model(struct variance_fit *l, const float *image,
+                                   const struct scryi_noise_mask *m, size_t k,
+                                   const scry_noise_context *c, scry_error *err)
 {
     struct scryi_noise_windows w = {0};
     struct scryi_noise_spectra s = {0};
@@ -172,12 +173,12 @@ static scry_status fit_law(struct law *l, const float *image, const struct scryi
     float *noise = signal + w.bins;
     st = scryi_noise_fit_model(signal, noise, &fits[k], k, 0, &s, c->transfer, c->ctx, err);
     if (st != SCRY_OK) goto done;
-    const size_t n = law_bins(list, &s, signal, noise, k);
+    const size_t n = fit_bins(list, &s, signal, noise, k);
     scryi_noise_shape_levels(k, c, &mean, &inband);
     for (size_t i = 0; i < w.bins; i++) /* to noise whose pixels have variance 1 */
         noise[i] = (float)fmax(noise[i] / (fits[k].level[0] * mean), 1e-9);
     if (n)
-        law_measure(l, &w, k, mean, list, n, noise, floor);
+        fit_measure(l, &w, k, mean, list, n, noise, floor);
     else
         l->blocks.count = 0;
 done:
@@ -211,8 +212,8 @@ static void settle_inflation(scry_noise_model *out, const struct scryi_noise_cho
 }
 
 /* Where no bins are free of signal: the fits to all and to dark windows give a variance each. */
-static void direct_law(scry_noise_model *out, const struct scryi_noise_choice *ch,
-                       const struct scryi_noise_mask *m)
+static void direct_model(scry_noise_model *out, const struct scryi_noise_choice *ch,
+                         const struct scryi_noise_mask *m)
 {
     const double *v = ch->variance, *b = ch->brightness;
     const double slope = b[0] > b[1] ? fmax((v[0] - v[1]) / (b[0] - b[1]), 0) : 0;
@@ -224,13 +225,14 @@ static void direct_law(scry_noise_model *out, const struct scryi_noise_choice *c
     out->sigma = sqrt(out->inflation) * out->pixel_sigma;
 }
 
-/* The camera as the passband sees it, or a Gaussian law. */
-static void conclude_law(scry_noise_model *out, struct law *l, const struct scryi_noise_choice *ch,
-                         const struct scryi_noise_mask *m, const scry_noise_context *c)
+/* The camera as the passband sees it, or Gaussian noise. */
+static void conclude_model(scry_noise_model *out, struct variance_fit *l,
+                           const struct scryi_noise_choice *ch, const struct scryi_noise_mask *m,
+                           const scry_noise_context *c)
 {
     const scry_camera_estimate *line = &l->line;
     if (!l->blocks.count) {
-        direct_law(out, ch, m);
+        direct_model(out, ch, m);
         return;
     }
     const bool grows = line->slope > 3 * line->slope_error && isfinite(line->slope_error);
@@ -267,7 +269,7 @@ static void write_finding(char *to, size_t size, const scry_noise_model *out)
     char words[96];
     scry_noise_treatment_words(words, sizeof words, &out->treatment);
     if (out->findings & SCRY_NOISE_UNTOLD)
-        snprintf(to, size, "too few pixels obey a law of noise to tell more than its size");
+        snprintf(to, size, "too few pixels follow a noise model to estimate more than its size");
     else if (out->findings & SCRY_NOISE_BLOCKS)
         snprintf(to, size, "the image was compressed by JPEG, which removes and adds noise");
     else if (out->findings & SCRY_NOISE_CORRELATED)
@@ -285,16 +287,16 @@ static void write_finding(char *to, size_t size, const scry_noise_model *out)
 
 static void write_line(scry_noise_model *out)
 {
-    char finding[160], law[128];
+    char finding[160], treated[128];
     const bool passband = out->inflation > 1.05;
     write_finding(finding, sizeof finding, out);
     if (out->counts)
-        snprintf(law, sizeof law, "gain %.3g e-/ADU, offset %.4g ADU, read noise %.2g e-%s",
+        snprintf(treated, sizeof treated, "gain %.3g e-/ADU, offset %.4g ADU, read noise %.2g e-%s",
                  out->gain, out->offset, out->read_noise, passband ? ", in the passband" : "");
     else
-        snprintf(law, sizeof law, "Gaussian noise of %.3g%s", out->sigma,
+        snprintf(treated, sizeof treated, "Gaussian noise of %.3g%s", out->sigma,
                  passband ? " in the passband" : "");
-    snprintf(out->line, sizeof out->line, "%s; treated as %s", finding, law);
+    snprintf(out->line, sizeof out->line, "%s; treated as %s", finding, treated);
 }
 
 /* Too few windows: the median residual of good pixels, or what rounding leaves. */
@@ -334,7 +336,7 @@ static scry_status noise_identify_all(scry_noise_model *out, const float *image,
                                       scry_error *err)
 {
     struct scryi_noise_choice ch = {.inflation = 1, .reach = 1};
-    struct law law = {.blocks = {0}};
+    struct variance_fit fit = {.blocks = {0}};
     if (m->ties > .02 && m->ties > many_ties * m->ties_expected)
         out->findings |= SCRY_NOISE_NONLINEAR;
     if (out->lowest) out->findings |= SCRY_NOISE_CLIPPED;
@@ -343,20 +345,20 @@ static scry_status noise_identify_all(scry_noise_model *out, const float *image,
     if (st != SCRY_OK) return st;
     if (blocks) out->findings |= SCRY_NOISE_BLOCKS;
     st = scryi_noise_study(out, &ch, image, m, c, err);
-    if (st == SCRY_OK && out->windows) st = fit_law(&law, image, m, ch.best, c, err);
+    if (st == SCRY_OK && out->windows) st = noise_fit_model(&fit, image, m, ch.best, c, err);
     if (st != SCRY_OK) goto done;
     out->treatment = scryi_noise_shape(ch.best);
     scryi_noise_shape_spectrum(&out->spectrum, ch.best);
     if ((st = scry_noise_spectrum_normalise(&out->spectrum, err)) != SCRY_OK) goto done;
     out->correlation = correlation_length(&out->spectrum);
     if (strcmp(out->treatment.axes, "both") != 0) out->findings |= SCRY_NOISE_DIRECTIONAL;
-    if (out->windows && (law.blocks.count >= 4 || !law.blocks.count))
-        conclude_law(out, &law, &ch, m, c);
+    if (out->windows && (fit.blocks.count >= 4 || !fit.blocks.count))
+        conclude_model(out, &fit, &ch, m, c);
     else
         st = only_sigma(out, image, m, err);
     if (st == SCRY_OK) write_line(out);
 done:
-    scry_free(law.blocks.mean);
+    scry_free(fit.blocks.mean);
     scryi_noise_choice_free(&ch);
     return st;
 }

@@ -9,7 +9,7 @@
 
 SCRY_BEGIN
 
-/* A noise model that the image itself has been asked about: which pixels obey a law, whether the
+/* A noise model estimated from the image itself: which pixels follow a model, whether the
  * noise is white, how much of it lies in the passband of the optics, and whether its variance grows
  * with brightness.
  *
@@ -28,9 +28,9 @@ SCRY_BEGIN
  * signal beyond the passband that it could hide. A too large noise loses sharpness, a too small one
  * invents structure.
  *
- * The law of the variance is fitted to windows: their power beyond the passband against their mean.
- * A slope that is significant and plausible keeps the camera model, its gain divided by the ratio
- * of in-band power to variance. */
+ * The model of the variance is fitted to windows: their power beyond the passband against their
+ * mean. A slope that is significant and plausible keeps the camera model, its gain divided by the
+ * ratio of in-band power to variance. */
 
 /* Why the noise is not that of a raw camera image; a set of flags. */
 enum scry_noise_finding {
@@ -74,7 +74,7 @@ typedef struct scry_noise_model {
                            * [along y, diagonal, along x]; NAN where no frequency is */
     double ring_error;    /* standard error of an entry's logarithm, mean of the nine */
     size_t windows, side; /* windows of side x side pixels that were used */
-    size_t pixels, good;  /* all, and those that can obey a law */
+    size_t pixels, good;  /* all, and the ones that can follow a model */
     size_t constant, hot, lowest, highest, invalid, masked; /* why others cannot */
     double ties, ties_expected;  /* share of neighbours that are equal; and by chance */
     scry_camera_estimate camera; /* of `scry_noise_camera` on the good pixels, raw images */
@@ -96,7 +96,7 @@ void scry_noise_context_init(scry_noise_context *context);
 
 /* *out from planes x ny x nx pixels. known[i] = 0: not measured (may be NULL); pixels that are not
  * finite are left out. context NULL: as initialised. At most 4096 windows are looked at. An image
- * that tells little (all of one value, few pixels) is not an error as long as a sigma > 0 can be
+ * without information (all of one value, few pixels) is not an error as long as a sigma > 0 can be
  * given: findings say so.
  * errors  ESHAPE: no pixel; EINVAL: no finite known pixel, or all known pixels equal (nothing to
  *         estimate from), gain <= 0 or read noise < 0 in `known`; ENOMEM */

@@ -21,7 +21,7 @@ void scryi_noise_line(scry_camera_estimate *e, const struct scryi_noise_blocks *
 void scryi_noise_conclude(scry_camera_estimate *e, const struct scryi_noise_blocks *b,
                           const scry_camera_known *known);
 
-/* ---- which pixels can obey a law, noise_mask.c ---- */
+/* ---- which pixels can follow a noise model, noise_mask.c ---- */
 
 enum scryi_noise_pixel { SCRYI_PIXEL_BAD = 0, SCRYI_PIXEL_GOOD = 1, SCRYI_PIXEL_LOWEST = 2 };
 
@@ -151,7 +151,7 @@ struct scryi_noise_choice {
     size_t best;
     double evidence, inflation;
     double beyond;                     /* share of frequencies that hold noise alone */
-    double blocks;                     /* variance that JPEG tells, or 0 */
+    double blocks;                     /* variance that JPEG left, or 0 */
     double variance[2], brightness[2]; /* of a pixel, by the fits to all and to dark windows */
     bool hidden;                       /* beyond the passband rounding is all that shows */
     /* of each window: power in the passband, and brightness */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which pixels can obey a law of noise. */
+/* Which pixels can follow a noise model. */
 
 enum {
     EDGE = 2, /* pixels around it that a filter mixed with it */
@@ -102,8 +102,8 @@ static size_t mask_hot(unsigned char *state, const float *y, size_t ny, size_t n
 
 /* sd of the difference of neighbours along x over sqrt 2; how often they are equal, and how often
  * that is to be expected from how often they differ by one and by two steps: the logarithm of a
- * Gaussian law falls by 1 : 3 there, that of a mixture of many sds more evenly, at most by 1 : 1,
- * which is allowed for. */
+ * Gaussian histogram falls by 1 : 3 there, that of a mixture of many sds more evenly, at most by 1
+ * : 1, which is allowed for. */
 static double study_neighbours(struct scryi_noise_mask *m, const float *image, size_t rows,
                                size_t nx, float *scratch)
 {

@@ -22,7 +22,7 @@ typedef struct scryi_reader {
     char file[4096];
 } scryi_reader;
 
-/* `key`, if there, must be one of the given words ("a|b"); *index tells which. */
+/* `key`, if there, must be one of the given words ("a|b"); *index is which. */
 static scry_status config_word(const scryi_reader *r, const char *key, const char *allowed,
                                int *index)
 {

@@ -34,7 +34,7 @@ static void call(const bench *b, size_t slot, bool vjp)
     exit(1);
 }
 
-/* Milliseconds of the processor for each of MOST x CALLS images, `seats` at a time. */
+/* Milliseconds of the processor for each of MAX_BATCH x CALLS images, `slots` at a time. */
 static double once(const bench *b, size_t slots, bool vjp)
 {
     scry_error err = {0};

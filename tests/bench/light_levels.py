@@ -14,7 +14,7 @@ and with --truths, N crops of keys test/* of an archive of 8-bit images, evenly 
 
 A row is the mean over scenes: PSNR (range: the brightest of the truth), and less the better of two
 Richardson-Lucy's, 20 plain iterations and scry's default; the largest chi2 of the mean; the range
-of chi2 of the draws; the largest departure of the flux in %; data steps that did not converge, in
+of chi2 of the draws; the largest change of the flux in %; data steps that did not converge, in
 %; processor seconds of a scene. Needs numpy and tifffile.
 """
 import argparse, json, os, resource, subprocess, sys, tempfile

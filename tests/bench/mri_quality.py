@@ -11,7 +11,7 @@ no scan has. Those make the reference (BART's ecalib -m1 -r24 where it is instal
 kspace maps`). PSNR and SSIM (7 x 7, uniform) of the magnitude after least-squares scaling, on
 the support of the maps, range the maximum of the reference there; NMSE likewise. "90 %" is the
 share of that support where the reference is in the 90 % interval of a new draw, given the mean and
-the sd of so many chains (Student's law); the reference has noise of its own. --sweep gives the
+the sd of so many chains (Student's t); the reference has noise of its own. --sweep gives the
 classical methods each lambda of a list and prints the best, as if tuned on the truth: nobody can.
 Pictures with the reference, the result, its error and sd are left in FOLDER.
 """

@@ -2,7 +2,7 @@
 """Processor time that each method takes to a given PSNR and to honest error bars.
 
     race.py SCRY BENCH KSPACE --out FOLDER [--problem deblur,inpaint,kspace] [--method diffpir,...]
-            [--settings first|all|"--steps 20"] [--items 2] [--budget 30] [--report-only]
+            [--settings first|all|"--steps 20"] [--images 2] [--budget 30] [--report-only]
 
 BENCH and KSPACE are the folders of quality.py and mri_quality.py. The problems:
 deblur   64 x 64 crops of real images, PSF gaussian of 2 px, 100 photons, camera noise
@@ -14,7 +14,7 @@ budget (seconds of processor time a run, user and system, one thread; start and 
 That gives the cost of a chain, and with v the mean variance between chains the error of a mean
 over K of them: mse(K) = mse(n) + v (1/K - 1/n) in expectation, as chains are independent draws.
 An interval holds the truth if it is within t sd sqrt(1 + 1/n) of the mean, t the 95 % point of
-Student's law with n - 1 degrees of freedom: 90 % of the pixels for n draws of a posterior that is
+Student's t with n - 1 degrees of freedom: 90 % of the pixels for n draws of a posterior that is
 right and Gaussian, with any n. With fewer than FEWEST it says little and is not counted.
 
 Runs are kept in FOLDER/<problem>.json and not repeated, so that a race may be run in pieces, also
@@ -181,14 +181,14 @@ class Runs:
         return self.known.get(key)
 
 
-def setting(args, runs, name, items, method, option, asked, posterior):
-    """One row: cost of the first and of each further chain, and the scores of each item; None
+def setting(args, runs, name, images, method, option, asked, posterior):
+    """One row: cost of the first and of each further chain, and the scores of each image; None
     where nothing is known and it was not asked for."""
-    def get(item, chains):
-        make = lambda: run(args, PROBLEMS[name](args, item), method, option, chains)
-        return runs.get(f"{item}/{method}/{option}/{chains}", make if asked else None)
+    def get(image, chains):
+        make = lambda: run(args, PROBLEMS[name](args, image), method, option, chains)
+        return runs.get(f"{image}/{method}/{option}/{chains}", make if asked else None)
     row = {"method": method, "option": option, "posterior": posterior}
-    first = get(items[0], int(posterior))
+    first = get(images[0], int(posterior))
     if first is None:
         return None
     row["first"] = first["seconds"]
@@ -196,7 +196,7 @@ def setting(args, runs, name, items, method, option, asked, posterior):
         return {**row, "wrong": first["wrong"]}
     n = min(CHAINS, int(args.budget / first["seconds"])) if posterior else 0
     n = max(n, int(posterior))
-    scores = [get(item, n) for item in items]
+    scores = [get(image, n) for image in images]
     if not all(scores) or any("wrong" in s for s in scores):
         wrong = [s["wrong"] for s in scores if s and "wrong" in s]
         return {**row, "wrong": wrong[0] if wrong else "not run on every image"}
@@ -308,14 +308,14 @@ def race(args):
     result = {}
     for name in args.problem.split(","):
         runs = Runs(os.path.join(args.out, f"{name}.json"))
-        items = ["brain4"] if name == "kspace" else CROPS[: args.items]
-        rows = [setting(args, runs, name, items, m, "", not args.report_only, False)
+        images = ["brain4"] if name == "kspace" else CROPS[: args.images]
+        rows = [setting(args, runs, name, images, m, "", not args.report_only, False)
                 for m in REFERENCE[name]]
         for m in SETTINGS:
             for k, option in enumerate(SETTINGS[m]):
                 asked = (args.settings in ("all", option) or args.settings == "first" and k == 0)
                 asked = asked and m in args.method.split(",") and not args.report_only
-                rows.append(setting(args, runs, name, items, m, option, asked, True))
+                rows.append(setting(args, runs, name, images, m, option, asked, True))
         result[name] = report(args, name, [r for r in rows if r])
     return result
 
@@ -329,7 +329,7 @@ def main():
     p.add_argument("--problem", default=",".join(PROBLEMS))
     p.add_argument("--method", default=",".join(SETTINGS))
     p.add_argument("--settings", default="all")
-    p.add_argument("--items", type=int, default=2)
+    p.add_argument("--images", type=int, default=2)
     p.add_argument("--budget", type=float, default=30)
     p.add_argument("--report-only", action="store_true")
     args = p.parse_args()

@@ -79,7 +79,7 @@ for map in x ' - -x' '2*(x+3)/2-3' '(7e1*x + 2*70)/70-2' 'x*(4-1)/3' '1+x-(2-1)'
 done
 works "compare, error bars" "$scry" compare b.tif truth.ome.tif --map '((x-100)*0.5)/100' \
     --sd sd.tif
-holds "coverage is told" grep -qE 'coverage of 90 % +0\.[0-9]' stdout
+holds "coverage is printed" grep -qE 'coverage of 90 % +0\.[0-9]' stdout
 share() { grep -oE 'coverage of 90 % .*' stdout | grep -oE '[01]\.[0-9]+'; }
 many=$(share)
 works "compare, error bars of two chains" "$scry" compare b.tif truth.ome.tif \
@@ -90,7 +90,7 @@ refuses "error bars of one chain" 2 "expected two chains" "$scry" compare b.tif 
     --sd sd.tif --samples 1
 works "compare with itself" "$scry" compare truth.ome.tif truth.ome.tif --json
 works "compare MR volumes" "$scry" compare "$volumes/images.h5" "$volumes/multi.h5" --tol 0
-holds "their planes are told" grep -qE 'planes +3 of 7 x 4' stdout
+holds "their planes are printed" grep -qE 'planes +3 of 7 x 4' stdout
 works "compare, another dataset" "$scry" compare "$volumes/single.h5" "$volumes/multi.h5" \
     --dataset reconstruction_esc --map '2*x' --json
 holds "twice the truth is as far as 0" grep -qE '"nmse":[[:space:]]*1,?$' stdout
@@ -98,7 +98,7 @@ works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --samp
     --seed 1 s.tif
 works "sample from a Gaussian" "$scry" sample --prior microscopy --size 32x40 --samples 2 \
     --sampler heun --steps 3 --seed 1 --start gaussian --start-sigma 1.5 t.tif
-holds "its start is told" grep -q '^start: Gaussian model at sigma 1.5, gap 0' stderr
+holds "its start is logged" grep -q '^start: Gaussian model at sigma 1.5, gap 0' stderr
 works "info" "$scry" info noisy.tif s.tif gaussian:sigma=2 microscopy
 works "methods" "$scry" methods
 works "version" "$scry" --version
@@ -184,13 +184,13 @@ works "a measured psf of too many planes" "$scry" simulate --phantom cells --siz
     --seed 9 deep.tif
 works "is cut on demand" "$scry" deblur stack.ome.tif cut.tif --psf deep.tif --crop-psf \
     --sigma 0.01 --method richardson-lucy --iterations 2 --quiet
-holds "and the loss told" grep -q "psf cut from .* leaves out" stderr
+holds "and the loss is logged" grep -q "psf cut from .* leaves out" stderr
 works "a result beyond its type" "$scry" deblur in.tif narrow.tif $rl --type int8
 holds "says what was clipped" grep -q "narrow.tif: .* clipped to the range of int8" stderr
 
 works "a psf as wide as the image says" "$scry" deblur in.tif wide_psf.tif --psf \
     gaussian:sigma=auto --method richardson-lucy --iterations 2 --report width.json
-holds "its width is told" grep -q "^PSF width" stderr
+holds "its width is logged" grep -q "^PSF width" stderr
 holds "and in the report" grep -q '"psf_width"' width.json
 works "a factor" "$scry" deblur in.tif factor.tif $rl --psf-width 1.2
 
@@ -365,8 +365,8 @@ holds "interrupt: no temporary files" test -z "$(ls -A | grep -e part)"
 # ---- k-space ----
 cp "$tests"/golden/cfl/counted.* .
 works "kspace info" "$scry" kspace info counted.cfl
-holds "info tells the matrix" grep -q '4 x 3 (y, x), readout along x' stdout
-holds "info tells the sampling" grep -q 'acceleration 1 (4 of 4 lines)' stdout
+holds "info prints the matrix" grep -q '4 x 3 (y, x), readout along x' stdout
+holds "info prints the sampling" grep -q 'acceleration 1 (4 of 4 lines)' stdout
 works "kspace convert to fastMRI" "$scry" kspace convert counted.cfl counted.h5
 works "kspace convert to ISMRMRD" "$scry" kspace convert counted.h5 counted.mrd
 works "kspace convert back" "$scry" kspace convert counted.mrd back.cfl

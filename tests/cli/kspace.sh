@@ -29,7 +29,7 @@ works "info of ISMRMRD" $k info raw.h5
 says "it is ISMRMRD" 'ISMRMRD'
 works "simulate, cfl" $k simulate ksp.cfl --size 48x40 --coils 3 --phase 1.5 --maps maps.cfl \
     --pattern poisson --accel 3
-says "acceleration is told" 'acceleration 3 \(poisson, 640 of 1920 points\)'
+says "acceleration is printed" 'acceleration 3 \(poisson, 640 of 1920 points\)'
 holds "maps are there" test -s maps.cfl -a -s maps.hdr
 works "info of cfl" $k info ksp.cfl
 works "a truth" "$scry" simulate --phantom cells --size 64x72 --seed 3 truth.tif
@@ -61,7 +61,7 @@ says "as many random lines as fastMRI" '88 of 368 lines'
 works "rows instead" $k undersample full.h5 rows.h5 --pattern regular --accel 4 --readout x
 says "rows" 'of 64 lines'
 works "twice" $k undersample e.h5 both.h5 --pattern random --accel 2 --seed 3
-holds "twice is told" grep -q 'undersampled already' stderr
+holds "a second undersampling is logged" grep -q 'undersampled already' stderr
 works "replaced by force" $k undersample full.h5 e.h5 --pattern regular --force
 
 # ---- help ----

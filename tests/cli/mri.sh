@@ -28,7 +28,7 @@ works "simulate" $k simulate full.h5 --size 96x80 --coils 4 --noise 0.01 --seed 
 works "undersample" $k undersample full.h5 scan.h5 --pattern equispaced --accel 3 --centre 0.15 \
     --seed 7
 works "info" $k info scan.h5
-says "info tells lines" 'acceleration 2\.[0-9]+ \([0-9]+ of 80 lines\)'
+says "info prints the number of lines" 'acceleration 2\.[0-9]+ \([0-9]+ of 80 lines\)'
 works "the shortest" $mri scan.h5 out.h5
 close "wavelet is near the truth" 0.08 out.h5 full.h5
 works "convert" $k convert scan.h5 ksp.cfl
@@ -55,7 +55,7 @@ fi
 works "dds again" $mri scan.h5 again.h5 --method dds --prior mri --steps 10 --samples 2 --seed 1
 holds "a seed repeats" cmp -s dds.h5 again.h5
 works "with progress" "$scry" mri scan.h5 meter.h5 --method dds --steps 10 --samples 1
-warns "one slice tells its steps" '\(10/10\)'
+warns "one slice shows its steps" '\(10/10\)'
 
 # ---- methods and outputs ----
 works "tv" $mri scan.h5 tv.h5 --method tv
@@ -73,7 +73,7 @@ close "are good enough" 0.12 low.h5 full.h5
 works "two sets of maps" $mri scan.h5 sets.h5 --sets 2 --method cg-sense
 works "soft maps" $mri scan.h5 soft.h5 --soft
 works "fewer coils" "$scry" mri scan.h5 few.h5 --coils 3
-warns "compression tells its share" 'coils: 3 virtual ones of 4 hold [0-9.]+ %'
+warns "compression prints its share" 'coils: 3 virtual ones of 4 hold [0-9.]+ %'
 close "3 of 4 coils nearly do" 0.12 few.h5 full.h5
 works "held out" $mri scan.h5 held.h5 --holdout 0.1 --report held.json
 holds "the report judges by them" grep -q '"holdout_residual":' held.json
@@ -173,7 +173,7 @@ P
     for f in first middle; do
         works "NaN, $f slice" bash -c "$mri nan_$f.h5 nan_$f.nii; [ \$? = 1 ]"
         warns "named, $f" "nan_$f.h5: kspace, slice [01]: 1 of 30720 samples are NaN"
-        warns "told where it is, $f" "1 of 3 slices failed and are NaN in nan_$f.nii"
+        warns "the failed slice is named, $f" "1 of 3 slices failed and are NaN in nan_$f.nii"
         works "the others are there, $f" /usr/bin/python3 - $f <<'P'
 import numpy as np, sys
 v = np.fromfile(f"nan_{sys.argv[1]}.nii", "<f4", offset=352).reshape(3, -1)

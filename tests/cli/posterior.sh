@@ -80,16 +80,16 @@ done
 holds "no R-hat where no chain walks" test "$(grep -c worst_rhat all.json)" = 0
 works "a chain that walks" $deblur walk.tif --method pnp-ula --steps 2 --draws 8 --thin 1 \
     --samples 2 --region 8 --rhat rhat.tif --ess walk_ess.tif --sd walk_sd.tif --report walk.json
-warns "the line tells" \
+warns "the line names the draws" \
     "in.tif: chi2 [0-9.]+ of the mean, measured again; 16 draws, worst R-hat [0-9.]+, least ESS"
 warns "two steps are no burn-in" "R-hat is up to .*expected 1.05 or less.*--draws"
 holds "report has R-hat" grep -q '"worst_rhat"' walk.json
 works "an sd of one chain that walks" $deblur alone.tif --method pnp-ula --steps 2 --draws 4 \
     --thin 1 --samples 1 --quiet --sd alone_sd.tif
-works "noise that is told too weak" "$scry" deblur in.tif weak.tif --psf gaussian:sigma=1.5 \
+works "a sigma that is too small" "$scry" deblur in.tif weak.tif --psf gaussian:sigma=1.5 \
     --psf-width 1 --method wiener --sigma 1
 warns "is warned of" "chi2 of the mean is .*stronger than given.*--sigma"
-works "noise that is told too strong" "$scry" deblur in.tif strong.tif --psf gaussian:sigma=1.5 \
+works "a sigma that is too large" "$scry" deblur in.tif strong.tif --psf gaussian:sigma=1.5 \
     --method jfps --samples 2 --sigma 20
 warns "is, too" "chi2 of the draws is 0\.[0-4].*weaker than given"
 works "exact pixels" $inpaint exact.tif $beside
@@ -118,7 +118,7 @@ works "three slices" "$scry" kspace simulate three.h5 --size 40x32 --coils 2 --s
     --noise 0.01 --pattern equispaced --accel 2 --centre 0.3
 volume="--method pnp-ula --steps 2 --draws 4 --thin 1 --samples 2 --region 8"
 for end in h5 nii cfl; do
-    works "products in .$end" "$scry" mri three.h5 mean.$end $volume --sd msd.$end \
+    works "maps in .$end" "$scry" mri three.h5 mean.$end $volume --sd msd.$end \
         --above 0.2=mabove.$end --rhat mrhat.$end --ess mess.$end --quantiles mq25.$end,mq75.$end
 done
 warns "the line of a volume" "chi2 [0-9.]+ of the mean.*in 3 images\); 8 draws, worst R-hat"
@@ -144,7 +144,7 @@ refuses "quantiles of one draw" 2 "quantiles needs 2 draws or more, --samples 1 
     --samples 1 --quantiles q05.tif,q95.tif
 refuses "a share of one draw" 2 "above needs 2 draws.*--samples 2 or more, or --draws" $deblur \
     x.tif --method sk-rock --samples 1 --above 3=y.tif
-refuses "products of one estimate" 2 "ess needs 2 draws or more, wiener has only one estimate" \
+refuses "maps of one estimate" 2 "ess needs 2 draws or more, wiener has only one estimate" \
     $deblur x.tif --method wiener --ess y.tif
 refuses "R-hat of one draw a chain" 2 "diffpir gives one a chain; .*--draws 4 or more: .*pnp-ula" \
     $x --rhat y.tif

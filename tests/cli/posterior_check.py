@@ -37,7 +37,7 @@ worst = float(report.split('"worst_rhat":')[1].split(",")[0])
 least = float(report.split('"min_ess":')[1].split(",")[0])
 assert np.isclose(worst, rhat.max()) and np.isclose(least, ess.min()), (worst, rhat.max(), least)
 
-# products are float32 on the axes of the mean
+# maps are float32 on the axes of the mean
 for name in ("above", "ess", "sd"):
     with tifffile.TiffFile(f"{name}/stack.ome.tif") as product, tifffile.TiffFile(
         "out/stack.ome.tif"

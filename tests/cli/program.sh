@@ -81,7 +81,7 @@ sleep 0.3
 kill -HUP $running
 wait $running
 holds "SIGHUP under nohup is ignored" test $? = 0 -a -s nohup.tif
-# both are pending when it goes on: it is asked a second time before it could end
+# both wait for it when it goes on: it is asked a second time before it could end
 begin "$scry" deblur in.tif stopped.tif $long
 kill -STOP $running
 kill -INT $running

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-/* A command that is told to stop and does not: usage: stubborn FILE [hold]. It begins FILE and
- * goes on for a minute; with `hold` it asks for more time, until it has printed "held". */
+/* A command that does not stop when a signal asks it to: usage: stubborn FILE [hold]. It begins
+ * FILE and goes on for a minute; with `hold` it asks for more time, until it has printed "held". */
 int main(int argc, char **argv)
 {
     char *temp;

@@ -73,7 +73,7 @@ sleep 2
 kill -INT $!
 wait $!
 holds "interrupt: status" test $? = 130
-holds "interrupt: told" grep -q "stopped after" stdout
+holds "interrupt: reported" grep -q "stopped after" stdout
 holds "interrupt: a prior is there" test -s stopped/diffusion_pytorch_model.safetensors
 holds "interrupt: no temporary files" test -z "$(find . -name '*.part*')"
 

@@ -10,7 +10,7 @@ quick="--method jfps --operator mask --chains 20 --quiet"
 works "help" $v --help
 holds "help names the options" grep -q -e --operator stdout
 works "gaussian, files" $v gaussian $quick --json a.json --plot a.png
-holds "the table tells of both problems" [ "$(grep -c '^jfps ' stdout)" = 2 ]
+holds "the table has both problems" [ "$(grep -c '^jfps ' stdout)" = 2 ]
 holds "JSON: values have errors" python3 - <<'END'
 import json
 rows = json.load(open("a.json"))["parts"][0]["rows"]
@@ -28,7 +28,7 @@ works "mixture" $v mixture $quick
 works "two chains have no quantiles" $v gaussian --method jfps --operator mask --chains 2 --quiet
 
 works "options of a method" $v gaussian $quick --steps 7 --start noise --json b.json
-holds "they are told" [ "$(grep -c -e '^ *--steps 7 --start noise$' stdout)" = 2 ]
+holds "they are printed" [ "$(grep -c -e '^ *--steps 7 --start noise$' stdout)" = 2 ]
 holds "and recorded" python3 - <<'END'
 import json
 row = json.load(open("b.json"))["parts"][0]["rows"][0]
@@ -36,7 +36,7 @@ assert row["settings"] == "--steps 7 --start noise" and row["cost"]["denoise"] =
 assert json.load(open("a.json"))["parts"][0]["rows"][0]["settings"] == ""
 END
 works "a default that is given is the default" $v gaussian $quick --steps 40 --check
-refuses "a check of what no label tells" 1 "not what the labels say" $v gaussian $quick --steps 7 \
+refuses "a check without a label" 1 "not what the labels say" $v gaussian $quick --steps 7 \
     --check
 works "settings of labels" $v gaussian --method daps --accurate --operator mask --chains 2 --quiet
 holds "they are those of the label" grep -q -e '^ *--variance matched$' stdout
@@ -55,7 +55,7 @@ refuses "an option out of range" 2 "steps is 0" $v $quick --steps 0
 refuses "a word that is none" 2 "expected one of noise" $v $quick --start there
 refuses "two sets of options" 2 "goes without it" $v --method daps --accurate --steps 3
 refuses "no accurate settings" 2 "defaults only" $v --method dps --accurate
-refuses "labels tell nothing of levy" 2 "expected gaussian or mixture" $v levy --accurate
+refuses "levy has no labels" 2 "expected gaussian or mixture" $v levy --accurate
 refuses "unknown operator" 2 "'radon' is not known to gaussian; expected one of blur" \
     $v gaussian --operator radon
 refuses "one chain" 2 "--chains 1, expected 2" $v --chains 1

@@ -10,7 +10,7 @@ says() { holds "$1" grep -qE -e "$2" stdout; }
 
 works "levy" "$scry" verify levy --operator impute --method ddrm --seed 3 --quiet --threads 1 \
     --json levy.json --plot levy.png
-says "a law" '^ddrm +impute +bern-lapl .* 114$'
+says "Laplace increments" '^ddrm +impute +bern-lapl .* 114$'
 says "the control" '^gibbs +impute +laplace '
 holds "numbers are written" grep -q '"cover90"' levy.json
 holds "a plot is written" test -s levy.png

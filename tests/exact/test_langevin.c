@@ -24,7 +24,7 @@ static const struct annealed annealed[] = {
 enum { CHAINS = 700, PIXELS = 6 };
 
 /* Excess of variance over all settings of a method and both operators, which follow one another: of
- * noise that is .97 of what it should be no setting by itself tells. */
+ * noise that is .97 of its right level is seen at no setting alone. */
 struct pool {
     const char *method;
     double sum, count;

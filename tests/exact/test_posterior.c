@@ -8,9 +8,9 @@
 /* What a method may be off by on these two problems: bias of the mean in exact sd, and the range of
  * sd / exact sd over pixels, both before Monte Carlo error. For methods that are exact in a limit
  * the bands are what 60 steps leave; for the others they are the finding: DiffPIR's step treats the
- * unknown as white, and has 15 % too little spread, as has DDS when told the noise; TMPD takes the
- * sums of the rows of a blur's covariance for its diagonal; DDS as published, DDNM+, DDRM and DPS
- * are far off where the noise is not small, as the registry says. */
+ * unknown as white, and has 15 % too little spread, as has DDS when the noise is given; TMPD takes
+ * the sums of the rows of a blur's covariance for its diagonal; DDS as published, DDNM+, DDRM and
+ * DPS are far off where the noise is not small, as the registry says. */
 struct band {
     const char *method;
     const char *start;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Structure is told by this many standard errors: of ten million images of noise one passes, for
+/* Structure is found by this many standard errors: of ten million images of noise one passes, for
  * each of the widths. */
 #define DETAIL_ERRORS 5.0
 static const double detail_widths[] = {0.7, 1.2, 2, 3.5, 6};
@@ -193,8 +193,8 @@ static void strongest_window(size_t *top, size_t *left, size_t height, size_t wi
 static scry_status cut_window(struct subject *to, scry_space *space, const struct subject *from,
                               scry_error *err)
 {
-    const size_t room = (size_t)sqrt((double)VOXELS / (double)from->planes);
-    const size_t side = room < SIDE_MIN ? SIDE_MIN : room > SIDE ? SIDE : room;
+    const size_t fits = (size_t)sqrt((double)VOXELS / (double)from->planes);
+    const size_t side = fits < SIDE_MIN ? SIDE_MIN : fits > SIDE ? SIDE : fits;
     size_t top, left;
     *space = *from->space;
     to->space = space;
@@ -344,7 +344,7 @@ static void judge_improvement(scry_improvement *out)
         out->verdict = SCRY_ONLY_NOISE;
         snprintf(out->line, sizeof out->line,
                  "nothing stands out of the noise: what one half of the light shows is not found "
-                 "again in the other half (%.1f standard errors, %g would tell)",
+                 "again in the other half (%.1f standard errors, %g would be enough)",
                  out->detail, DETAIL_ERRORS);
     } else if (misfit && out->misfit.mean > MISFIT_MIN && share > MISFIT_SHARE) {
         out->verdict = SCRY_SHARPER_THAN_PSF;
@@ -356,9 +356,9 @@ static void judge_improvement(scry_improvement *out)
     }
 }
 
-scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_request *request,
-                                 const scry_image *image, const scry_options *options,
-                                 uint64_t seed, scry_error *err)
+scry_status scry_improvement_find(scry_improvement *out, const scry_restore_request *request,
+                                  const scry_image *image, const scry_options *options,
+                                  uint64_t seed, scry_error *err)
 {
     scry_noise noise;
     scry_noise_model model = {0};

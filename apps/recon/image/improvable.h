@@ -23,9 +23,9 @@
  *   request  its psf and noise; options and maps do not matter
  *   options  a method without a network; NULL: sharpness is not tested
  * errors  those of scry_restorer_create and scry_restorer_run */
-scry_status scry_improvement_ask(scry_improvement *out, const scry_restore_request *request,
-                                 const scry_image *image, const scry_options *options,
-                                 uint64_t seed, scry_error *err);
+scry_status scry_improvement_find(scry_improvement *out, const scry_restore_request *request,
+                                  const scry_image *image, const scry_options *options,
+                                  uint64_t seed, scry_error *err);
 
 /* The image as its own restoration: the mean is the image, the sd of a pixel that of its noise, and
  * the other maps follow from both; R-hat, ESS and chi2 are not numbers. out: its mean, maps and

@@ -133,8 +133,8 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     struct cut c = {0};
     const size_t count = scry_space_count(&image->space);
     const size_t planes = image->space.rank == 3 ? image->space.dims[0] : 1;
-    const size_t room = (size_t)sqrt((double)VOXELS / (double)planes);
-    busiest_window(&c, image, room < SIDE_MIN ? SIDE_MIN : room > SIDE ? SIDE : room);
+    const size_t fits = (size_t)sqrt((double)VOXELS / (double)planes);
+    busiest_window(&c, image, fits < SIDE_MIN ? SIDE_MIN : fits > SIDE ? SIDE : fits);
     scry_status st = part_alloc(p, &c, image, contenders, err);
     if (st != SCRY_OK) return st;
     unsigned char *known = scry_alloc(count, 1);

@@ -43,7 +43,7 @@ static scry_noise given_camera(const scry_noise_request *r)
 
 /* Known pixels are exact: a standard deviation of a thousandth of their range, far below what
  * shows, keeps the arithmetic in single precision. */
-/* sd of pixels without noise to speak of, as a share of their range: likelihoods need one. */
+/* sd of pixels with hardly any noise, as a share of their range: likelihoods need one. */
 static const double EXACT_SHARE = 1e-3;
 
 static scry_noise exact_pixels(const float *y, const unsigned char *known, size_t n)

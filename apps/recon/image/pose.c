@@ -31,7 +31,7 @@ void scryi_image_posterior_free(struct scryi_image_posterior *p)
 /* ---- the operator ---- */
 
 /* |H|^2 in the plane of the psf that the light met, whatever was done to the image later: the noise
- * beyond its passband tells what that was. */
+ * beyond its passband shows which treatment that was. */
 static scry_status lateral_transfer(scry_transfer *out, const scry_psf_source *source,
                                     const scry_image *image, scry_boundary boundary,
                                     scry_error *err)
@@ -100,7 +100,7 @@ static scry_status build_operator(struct scryi_image_posterior *p,
 
 /* ---- likelihood, model and prior ---- */
 
-/* What the measurement tells of the image's spectrum, in the physical unit. Pixels that were not
+/* The image's spectrum as the measurement shows it, in the physical unit. Pixels that were not
  * measured are filled from their neighbours first. */
 static scry_status measure_power(scry_radial *power, const struct scryi_image_posterior *p,
                                  const scry_image *image, scry_error *err)

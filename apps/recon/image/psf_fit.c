@@ -9,7 +9,7 @@
 
 static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
 static const double min_known = 0.7; /* of the pixels: holes leave their own spectrum */
-/* What users' widths scatter by, of models and of measurements; beads tell theirs. */
+/* The scatter of users' widths, of models and of measurements; beads give their own. */
 static const double trust_model = 0.2, trust_measured = 0.1;
 static const double least_factor = 0.75; /* a wrong specimen model must not undo a PSF */
 static const double heeded = 0.98;

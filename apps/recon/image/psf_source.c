@@ -103,7 +103,7 @@ int scry_psf_source_rank(const scry_psf_source *s, size_t nz)
 {
     if (nz == 1) return 2;
     if (!s->request.model) return measured_planes(s) > 1 ? 3 : 2;
-    if (s->params.model == SCRY_PSF_GAUSSIAN) /* one sigma tells nothing of the z axis */
+    if (s->params.model == SCRY_PSF_GAUSSIAN) /* one sigma says nothing about the z axis */
         return s->params.origin[SCRY_PSF_SIGMA_Z] == SCRY_PSF_GIVEN ? 3 : 2;
     return s->params.model == SCRY_PSF_AIRY ? 2 : 3;
 }

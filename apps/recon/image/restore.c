@@ -142,7 +142,7 @@ static scry_status restore_collect(scry_restore_result *out, struct scryi_image_
 }
 
 /* What the caller hands in for one image, finite. */
-struct job {
+struct image_task {
     const scry_image *image;
     uint64_t seed;
     scry_chains_monitor *monitor;
@@ -187,7 +187,7 @@ static double least_misfit(const scry_judgement *j)
  * for noise as well: a filter that is not linear, a gamma or a wrong PSF leave what is no noise but
  * must not be sharpened into the image. */
 static scry_status judge_with_excess(scry_restorer *r, const scry_options *const *list,
-                                     const struct job *job, scry_error *err)
+                                     const struct image_task *task, scry_error *err)
 {
     scry_noise_request *noise = &r->settled.noise;
     const bool estimated = !(noise->sigma > 0) && !(noise->gain > 0);
@@ -195,8 +195,8 @@ static scry_status judge_with_excess(scry_restorer *r, const scry_options *const
     noise->excess = 1;
     for (int round = 0;; round++) {
         const scry_status st =
-            scry_judge_methods(&r->judgement, r->setup.request, job->image, list, r->contenders,
-                               job->seed, job->monitor, job->ctx, err);
+            scry_judge_methods(&r->judgement, r->setup.request, task->image, list, r->contenders,
+                               task->seed, task->monitor, task->ctx, err);
         if (st != SCRY_OK) return st;
         misfit = least_misfit(&r->judgement);
         r->judgement.excess = noise->excess;
@@ -227,14 +227,15 @@ static void prefer_fit(scry_judgement *j)
 }
 
 /* Chooses among the contenders for the channel of this image, once. */
-static scry_status restore_choose_method(scry_restorer *r, const struct job *job, scry_error *err)
+static scry_status restore_choose_method(scry_restorer *r, const struct image_task *task,
+                                         scry_error *err)
 {
     const scry_options *list[SCRY_JUDGE_MAX];
     char text[400];
-    if (!r->contenders || (r->judged && r->channel == job->image->channel)) return SCRY_OK;
+    if (!r->contenders || (r->judged && r->channel == task->image->channel)) return SCRY_OK;
     for (size_t k = 0; k < r->contenders; k++)
         list[k] = &r->contender[k];
-    scry_status st = judge_with_excess(r, list, job, err);
+    scry_status st = judge_with_excess(r, list, task, err);
     if (st != SCRY_OK) return st;
     if (r->nonlinear) prefer_fit(&r->judgement);
     for (size_t k = 0; k < r->contenders; k++)
@@ -243,12 +244,12 @@ static scry_status restore_choose_method(scry_restorer *r, const struct job *job
                   scry_judgement_print(&r->judgement, text, sizeof text));
     if (r->maps.count) st = choose_draws(r, err);
     r->judged = st == SCRY_OK;
-    r->channel = job->image->channel;
+    r->channel = task->image->channel;
     return st;
 }
 
 static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r,
-                                      const scry_options *options, const struct job *job,
+                                      const scry_options *options, const struct image_task *task,
                                       scry_error *err)
 {
     const scry_restore_request *q = r->setup.request;
@@ -256,18 +257,19 @@ static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r
     const scry_recon_request request = {
         .options = r->options,
         .chains = r->chains,
-        .seed = job->seed,
+        .seed = task->seed,
         .threads = q->threads,
         .maps = &r->maps,
         .log = &q->log,
-        .start = job->image->channel || job->image->number ? NULL : "Gaussian posterior",
+        .start = task->image->channel || task->image->number ? NULL : "Gaussian posterior",
         .forecast = true};
     struct scryi_image_posterior p = {0};
     scry_recon_result run = {0};
     *out = (scry_restore_result){.options = *options};
-    scry_status st = scryi_image_pose(&p, &r->setup, job->image, err);
-    if (st == SCRY_OK) st = scry_recon_run(&run, &p.problem, &request, job->monitor, job->ctx, err);
-    if (st == SCRY_OK) st = restore_collect(out, &p, r, job->image, &run, err);
+    scry_status st = scryi_image_pose(&p, &r->setup, task->image, err);
+    if (st == SCRY_OK)
+        st = scry_recon_run(&run, &p.problem, &request, task->monitor, task->ctx, err);
+    if (st == SCRY_OK) st = restore_collect(out, &p, r, task->image, &run, err);
     scry_recon_result_free(&run);
     scryi_image_posterior_free(&p);
     return st;
@@ -312,13 +314,13 @@ static const scry_options *classical_contender(const scry_restorer *r)
 }
 
 /* Asks the image; its channel, as to its sharpness, once. */
-static scry_status ask_improvement(scry_improvement *out, scry_restorer *r, const struct job *job,
-                                   scry_error *err)
+static scry_status ask_improvement(scry_improvement *out, scry_restorer *r,
+                                   const struct image_task *task, scry_error *err)
 {
-    const scry_image *image = job->image;
+    const scry_image *image = task->image;
     const bool asked = r->sharp_channel == image->channel + 1;
-    scry_status st = scry_improvement_ask(out, r->setup.request, image,
-                                          asked ? NULL : classical_contender(r), job->seed, err);
+    scry_status st = scry_improvement_find(out, r->setup.request, image,
+                                           asked ? NULL : classical_contender(r), task->seed, err);
     if (st != SCRY_OK || out->verdict == SCRY_ONLY_NOISE) return st;
     if (!asked) r->too_sharp = out->verdict == SCRY_SHARPER_THAN_PSF;
     if (!asked) r->sharp_channel = image->channel + 1;
@@ -327,10 +329,10 @@ static scry_status ask_improvement(scry_improvement *out, scry_restorer *r, cons
 }
 
 /* The image as its own result: nothing can be gained. */
-static scry_status keep_image(scry_restore_result *out, scry_restorer *r, const struct job *job,
-                              scry_error *err)
+static scry_status keep_image(scry_restore_result *out, scry_restorer *r,
+                              const struct image_task *task, scry_error *err)
 {
-    const scry_image *image = job->image;
+    const scry_image *image = task->image;
     struct scryi_image_posterior p = {0};
     float *u = NULL;
     use_method(r, classical_contender(r));
@@ -355,38 +357,38 @@ static scry_status keep_image(scry_restore_result *out, scry_restorer *r, const 
 }
 
 /* The method of the request; or the one that is chosen, or the two, averaged. */
-static scry_status run_methods(scry_restore_result *out, scry_restorer *r, const struct job *job,
-                               scry_error *err)
+static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
+                               const struct image_task *task, scry_error *err)
 {
     double first = 0;
-    if (!r->contenders) return restore_run_method(out, r, &r->named, job, err);
+    if (!r->contenders) return restore_run_method(out, r, &r->named, task, err);
     scry_improvement improvement = {0};
     scry_status st = SCRY_OK;
-    if (classical_contender(r)) st = ask_improvement(&improvement, r, job, err);
+    if (classical_contender(r)) st = ask_improvement(&improvement, r, task, err);
     if (st == SCRY_OK && improvement.verdict) {
         scry_log_warn(&r->setup.request->log, "%s is returned unchanged%s%s",
-                      job->image->name ? job->image->name : "the image",
+                      task->image->name ? task->image->name : "the image",
                       improvement.line[0] ? ": " : "", improvement.line);
-        st = keep_image(out, r, job, err);
+        st = keep_image(out, r, task, err);
         out->improvement = improvement;
         return st;
     }
-    if (st == SCRY_OK) st = restore_choose_method(r, job, err);
+    if (st == SCRY_OK) st = restore_choose_method(r, task, err);
     for (size_t k = 0; k < r->contenders && st == SCRY_OK; k++) {
         scry_restore_result other;
         if (!(r->share[k] > 0)) continue;
         if (!(first > 0)) {
             first = r->share[k];
-            st = restore_run_method(out, r, &r->contender[k], job, err);
+            st = restore_run_method(out, r, &r->contender[k], task, err);
             continue;
         }
         const scry_restore_request *said = r->setup.request;
         r->quiet = *said;
         r->quiet.log = (scry_log){0};
         r->setup.request = &r->quiet;
-        st = restore_run_method(&other, r, &r->contender[k], job, err);
+        st = restore_run_method(&other, r, &r->contender[k], task, err);
         r->setup.request = said;
-        if (st == SCRY_OK) restore_average(out, &other, first, r->share[k], job->image);
+        if (st == SCRY_OK) restore_average(out, &other, first, r->share[k], task->image);
         scry_restore_result_free(&other);
     }
     if (st == SCRY_OK) out->improvement = improvement;
@@ -503,7 +505,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (out) *out = (scry_restore_result){0};
     if (SCRY_MISSING(err, out, r, image)) return SCRY_EINVAL;
     scry_image whole = *image;
-    const struct job job = {&whole, seed, monitor, ctx};
+    const struct image_task task = {&whole, seed, monitor, ctx};
     float *pixels = NULL;
     unsigned char *known = NULL;
     scry_restore_result width = {0};
@@ -511,7 +513,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
     if (st == SCRY_OK) st = settle_treatment(r, &whole, err);
     if (st == SCRY_OK) st = settle_width(&width, r, &whole, err);
-    if (st == SCRY_OK) st = run_methods(out, r, &job, err);
+    if (st == SCRY_OK) st = run_methods(out, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;

@@ -149,7 +149,7 @@ void scry_reconstructor_free(scry_reconstructor *r)
     scry_free(r);
 }
 
-/* ---- what one slice tells of all ---- */
+/* ---- estimates from one slice, for all ---- */
 
 /* psi is the covariance of noise that coils can be whitened by. */
 static scry_status check_covariance(const scry_reconstructor *r, scry_error *err)

@@ -144,8 +144,8 @@ static void run_slice(const struct volume_run *run, size_t frame, size_t slice, 
 
 size_t scry_mri_volume_share(const scry_mri_volume *v, const scry_mri_volume_request *q)
 {
-    const size_t items = v->slices * v->frames, ranks = count_ranks(q);
-    return (items + ranks - 1 - q->rank) / ranks * v->problems;
+    const size_t planes = v->slices * v->frames, ranks = count_ranks(q);
+    return (planes + ranks - 1 - q->rank) / ranks * v->problems;
 }
 
 void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
@@ -153,9 +153,9 @@ void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry
 {
     const struct volume_run run = {
         v, rec, file, q, scry_scan_file_info(file), scry_mri_volume_share(v, q)};
-    const size_t workers = volume_run_count_workers(q, run.info), items = v->slices * v->frames;
+    const size_t workers = volume_run_count_workers(q, run.info), planes = v->slices * v->frames;
     const size_t inside = workers > 1 ? 1 : q->threads, ranks = count_ranks(q);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
-    for (size_t i = q->rank; i < items; i += ranks)
+    for (size_t i = q->rank; i < planes; i += ranks)
         if (!scry_cancelled()) run_slice(&run, i / v->slices, v->first + i % v->slices, inside);
 }

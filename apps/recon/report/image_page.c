@@ -190,7 +190,7 @@ static void image_page_find_detail(size_t *top, size_t *left, const float *plane
         }
 }
 
-/* A piece of the same, pixel by pixel, where the figures are too small to tell. */
+/* A piece of the same, pixel by pixel, where the figures are too small to show it. */
 static scry_status write_details(scry_html *to, const scry_image_page *p, const struct shown *list,
                                  size_t count, scry_error *err)
 {

@@ -146,12 +146,11 @@ static void write_width(scry_html *to, const scry_restore_result *r)
     if (!(r->psf_factor > 0)) return;
     scry_page_fact(to, "Width that was used", "%.3g times that of the PSF as given", r->psf_factor);
     if (w->determined)
-        scry_page_fact(to, "Width that the image tells", "%.3g times, %.3g to %.3g%s", w->factor,
+        scry_page_fact(to, "Width found in the image", "%.3g times, %.3g to %.3g%s", w->factor,
                        w->low, w->high,
                        scry_psf_width_contradicts(w) ? ": it contradicts the PSF as given" : "");
     else
-        scry_page_fact(to, "Width that the image tells", "only that it is below %.3g times",
-                       w->high);
+        scry_page_fact(to, "Width found in the image", "only that it is below %.3g times", w->high);
 }
 
 static scry_status write_psf(scry_html *to, const scry_image_page *p, scry_error *err)

@@ -381,7 +381,7 @@ static scry_status deduce_readout(scry_kspace_reader *r, scry_error *err)
     const bool rows = whole_lines(mask, info->ny, info->nx, false);
     info->readout = rows && !columns ? 2 : 1;
     if (rows == columns)
-        scryi_kspace_warn(r, "the file does not tell the readout, %s: y is assumed",
+        scryi_kspace_warn(r, "the file does not name the readout, %s: y is assumed",
                           rows ? "and all is sampled" : "nor does its sampling");
 done:
     scry_free(data);

@@ -13,7 +13,7 @@
 enum { NO_PLACE = UINT16_MAX };
 
 /* Counters whose values in the file are numbered anew without gaps: slices, then what makes
- * frames, slowest first. Limits in headers do not tell their number reliably (the generator of
+ * frames, slowest first. Limits in headers do not give their number reliably (the generator of
  * ismrmrd-tools states one repetition too many). */
 enum { SLICE, REPETITION, CONTRAST, PHASE, SET, COUNTERS };
 
@@ -361,8 +361,8 @@ static int by_repeat(const void *a, const void *b)
     return (p->average > q->average) - (p->average < q->average);
 }
 
-/* How many times samples were acquired, at most. Repeats are told by idx.average; those that are
- * not are averaged too, but may be something else that this reader does not know. */
+/* How many times samples were acquired, at most. Repeats are numbered by idx.average; those that
+ * are not are averaged too, but may be something else that this reader does not know. */
 static scry_status count_averages(scry_kspace_reader *r, scry_error *err)
 {
     const scryi_mrd_state *s = r->state;

@@ -71,7 +71,8 @@ scry_status scryi_ome_find_base(scry_tiff_reader *r, const xmlNode *root, const 
     if (st != SCRY_OK || !data) return st;
     if ((st = file_reader(&owner, r, file, err)) != SCRY_OK) return st;
     scryi_ome_number(data, "IFD", &ifd);
-    if (ifd < 0 || ifd >= (double)owner->page_count) return SCRY_OK; /* told of when it is placed */
+    if (ifd < 0 || ifd >= (double)owner->page_count)
+        return SCRY_OK; /* reported when it is placed */
     const struct scryi_tiff_page *p = &owner->pages[(size_t)ifd];
     if (p->reduced || p == r->base) return SCRY_OK;
     if (owner != r) r->foreign = *p;

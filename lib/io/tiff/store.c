@@ -137,7 +137,7 @@ uint16_t scryi_tiff_sample_format(const scry_tiff_writer *w)
     }
 }
 
-/* Two multiply-and-shift lanes over 8 bytes at a time: to tell files apart, not to resist
+/* Two multiply-and-shift lanes over 8 bytes at a time: to distinguish files, not to resist
  * anyone. */
 void scryi_tiff_hash(scry_tiff_writer *w, size_t plane, size_t y, size_t x, size_t n)
 {

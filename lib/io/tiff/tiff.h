@@ -149,7 +149,7 @@ const char *scry_tiff_warning(const scry_tiff_reader *r, size_t i);
 /* out[y][x] = the plane (c, z, t), in the unit of the file; out holds info.y * info.x floats.
  * WhiteIsZero samples are inverted (v -> max - v), ImageJ's signed 16-bit calibration is applied,
  * palette indices are returned as they are. Integers beyond 2^24 and doubles are rounded to float:
- * counted in the content and told by a warning at open.
+ * counted in the content and named in a warning at open.
  * EINVAL   the plane is outside the axes
  * EFORMAT  data end early or do not decode
  * ENUMERIC a double exceeds the range of float */

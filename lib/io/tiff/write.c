@@ -2,7 +2,7 @@
  *
  * Planes come in any order (a volume a channel, say). Uncompressed files are laid out by
  * lib/io/tiff/layout.c, compressed ones by libtiff in lib/io/tiff/chain.c. The description of the
- * first page tells the range of the pixels and, for OME, their hash, so it is written at the end.
+ * first page states the range of the pixels and, for OME, their hash, so it is written at the end.
  */
 
 #include "lib/io/tiff/write_impl.h"

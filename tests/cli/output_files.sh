@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a restoration leaves beside the image, and in which sample type the image is written.
-# usage: products.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
+# usage: output_files.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
 page_check=$(realpath "$(dirname "$0")/page_check.py")
@@ -45,7 +45,7 @@ holds "they are" grep -q float32 stdout
 works "a type that is asked for" "$scry" deblur dim.tif kept.tif $rl --type uint16 \
     --report kept.json
 holds "changes it" test "$(flux kept.json 0.005 && echo no)" = ""
-holds "wins, and its cost is told" grep -q "kept.tif: .* the flux changes by" stderr
+holds "wins, and its cost is logged" grep -q "kept.tif: .* the flux changes by" stderr
 works "uint16" "$scry" info kept.tif
 holds "it is" grep -q uint16 stdout
 holds "nothing else is left" test "$(ls | grep -c part)" = 0
