@@ -6,7 +6,7 @@ set(SCRY_PUBLIC_HEADERS
     lib/stats/metrics.h lib/stats/noise.h lib/stats/noise_spectrum.h lib/stats/noise_identify.h
     lib/stats/fission.h lib/io/kspace/kspace.h
     operators/op.h operators/callbacks.h:op_callbacks.h operators/blur.h operators/window.h operators/psf.h operators/mask.h
-    operators/fourier.h operators/sensitivity.h operators/compose.h operators/identity.h
+    operators/fourier.h operators/nufft.h operators/sensitivity.h operators/compose.h operators/identity.h
     operators/dense.h operators/likelihood.h operators/psf_width.h
     priors/prior.h priors/callbacks.h:prior_callbacks.h priors/network/unet.h priors/gaussian.h priors/mixture.h priors/tv.h
     priors/wavelet.h priors/tiled.h priors/padded.h priors/perplane.h priors/complex.h:complex_prior.h
