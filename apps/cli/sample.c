@@ -3,6 +3,7 @@
 #include "apps/cli/batch.h"
 #include "apps/cli/choices.h"
 #include "apps/cli/monitor.h"
+#include "apps/cli/trajectory.h"
 #include "apps/recon/draw.h"
 #include "lib/parallel.h"
 #include "lib/io/tiff/tiff.h"
@@ -11,8 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TRAJECTORY_STEPS = 40 };
+
 struct settings {
-    const char *prior, *size, *sampler;
+    const char *prior, *size, *sampler, *trajectory;
     int64_t samples, seed, threads, tile;
     bool force, quiet;
     cli_method_values methods;
@@ -68,6 +71,50 @@ static scry_status sample_request(scry_draw_request *out, const struct settings 
     return SCRY_OK;
 }
 
+/* The figure of one trajectory and its numbers; a few of these to standard output. */
+static scry_status sample_trajectory(const struct settings *s, scry_error *err)
+{
+    char json[4096];
+    scry_draw_request draw;
+    scry_draw_prior prior = {0};
+    scry_trajectory t = {0};
+    scry_status st = sample_request(&draw, s, err);
+    if (st == SCRY_OK) st = trajectory_json_path(json, sizeof json, s->trajectory, err);
+    if (st == SCRY_OK) st = scry_draw_open(&prior, &draw, err);
+    const scry_trajectory_request q = {.prior = prior.prior,
+                                       .model = prior.model,
+                                       .radial = prior.model ? prior.radial : NULL,
+                                       .mean = prior.mean,
+                                       .std = prior.std,
+                                       .steps = TRAJECTORY_STEPS,
+                                       .seed = draw.seed};
+    if (st == SCRY_OK) st = scry_trajectory_run(&t, &q, err);
+    if (st != SCRY_OK) goto done;
+    st = trajectory_write_json(json, &t, &q, s->prior, err);
+    if (st == SCRY_OK) st = trajectory_write_figure(s->trajectory, &t, &q, err);
+    if (st != SCRY_OK) goto done;
+    printf("trajectory: two axes hold %.2f %% of it, a rotation %.2f %%; octaves appear %s\n",
+           100 * (t.explained[0] + t.explained[1]), 100 * t.rotation,
+           t.coarse_to_fine ? "from coarse to fine" : "in another order than coarse to fine");
+    printf("a change of .1 sigma is worth %.2g of itself at sigma %.3g, %.2g at %.3g\n",
+           t.push[1].gain, t.push[1].sigma, t.push[t.push_count - 2].gain,
+           t.push[t.push_count - 2].sigma);
+done:
+    scry_trajectory_free(&t);
+    scry_draw_close(&prior);
+    return st;
+}
+
+/* Both files of a trajectory may be written, and are not the samples. */
+static scry_status check_trajectory(const struct settings *s, const char *path, scry_error *err)
+{
+    char json[4096];
+    if (!s->trajectory) return SCRY_OK;
+    scry_status st = trajectory_json_path(json, sizeof json, s->trajectory, err);
+    const char *const outputs[] = {path, s->trajectory, json};
+    return st == SCRY_OK ? outputs_check(&(output_names){outputs, NULL, 3, 0}, s->force, err) : st;
+}
+
 static scry_status sample_draw(const struct settings *s, const struct scry_method *method,
                                const char *path, scry_error *err)
 {
@@ -77,6 +124,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     monitor m;
     scry_status st = sample_request(&request, s, err);
     if (st == SCRY_OK) st = output_check(path, s->force, err);
+    if (st == SCRY_OK) st = check_trajectory(s, path, err);
     if (st == SCRY_OK) st = method_options(&options, method, &s->methods, err);
     if (st != SCRY_OK) return st;
     request.options = &options;
@@ -86,6 +134,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
     monitor_end(&m, st);
     if (st == SCRY_OK) st = write_samples(path, &result.chains, request.ny, request.nx, s, err);
     scry_recon_result_free(&result);
+    if (st == SCRY_OK && s->trajectory) st = sample_trajectory(s, err);
     return st;
 }
 
@@ -102,6 +151,8 @@ static int sample_run(const cli_command *self, int argc, char **argv)
         {"size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]"},
         {"samples", CLI_INTEGER, &s.samples, "K", "how many [4]"},
         {"sampler", CLI_TEXT, &s.sampler, "METHOD", "ddpm, ddim, euler or heun [heun]"},
+        {"trajectory", CLI_TEXT, &s.trajectory, "FILE",
+         "draw the geometry of one trajectory into FILE.png, numbers into FILE.json"},
         {"seed", CLI_INTEGER, &s.seed, "N", "of the random numbers [0]"},
         {"threads", CLI_INTEGER, &s.threads, "N", "samples at a time [all processors]"},
         {"tile", CLI_INTEGER, &s.tile, "PX", "window of the network on larger images [512]"},

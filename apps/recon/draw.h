@@ -1,7 +1,9 @@
 #ifndef SCRY_APPS_RECON_DRAW_H
 #define SCRY_APPS_RECON_DRAW_H
 
+#include "apps/recon/prior_lookup.h"
 #include "apps/recon/run.h"
+#include "priors/gaussian.h"
 
 /* Draws images from a pretrained prior, to show what it has learnt. */
 
@@ -23,5 +25,16 @@ typedef struct scry_draw_request {
  *         scry_recon_run. *out is to be freed (scry_recon_result_free) after success only. */
 scry_status scry_draw(scry_recon_result *out, const scry_draw_request *request,
                       scry_chains_monitor *monitor, void *ctx, scry_error *err);
+
+/* The prior of such a request at its size, and the Gaussian model with its mean and spectrum where
+ * it states them. errors  EINVAL: a size of 0, an unknown prior; those of the network */
+typedef struct scry_draw_prior {
+    scry_prior_pool pool;
+    scry_prior *prior, *model; /* model NULL: not known */
+    const scry_radial *radial; /* of the model */
+    double mean, std;          /* of a pixel of its images */
+} scry_draw_prior;
+scry_status scry_draw_open(scry_draw_prior *out, const scry_draw_request *request, scry_error *err);
+void scry_draw_close(scry_draw_prior *p); /* accepts a zeroed one */
 
 #endif

@@ -17,6 +17,7 @@
 #include "apps/recon/tile.h"              /* parts of images that are too large */
 #include "apps/recon/run.h"               /* from a posed problem to an answer */
 #include "apps/recon/draw.h"              /* images drawn from a prior */
+#include "apps/recon/trajectory.h"        /* how an image comes out of noise */
 #include "apps/recon/transfer.h"          /* spectra for the Gaussian model of an image */
 
 #include "apps/recon/image/image.h"       /* an image and what is known of it */

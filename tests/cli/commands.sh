@@ -96,6 +96,13 @@ works "compare, another dataset" "$scry" compare "$volumes/single.h5" "$volumes/
 holds "twice the truth is as far as 0" grep -qE '"nmse":[[:space:]]*1,?$' stdout
 works "sample" "$scry" sample --prior microscopy --size 32x40 --samples 2 --sampler heun --steps 3 \
     --seed 1 s.tif
+works "sample, a trajectory" "$scry" sample --prior microscopy --size 16x24 --samples 1 --steps 3 \
+    --quiet --trajectory path.png tr.tif
+holds "its figure and its numbers" grep -q '"coarse_to_fine"' path.json
+holds "its figure" test -s path.png
+refuses "a trajectory that is no PNG" 2 "ends in .png" "$scry" sample --size 16x24 \
+    --trajectory path.tif x.tif
+refuses "a trajectory that exists" 1 "path" "$scry" sample --size 16x24 --trajectory path.png x.tif
 works "sample from a Gaussian" "$scry" sample --prior microscopy --size 32x40 --samples 2 \
     --sampler heun --steps 3 --seed 1 --start gaussian --start-sigma 1.5 t.tif
 holds "its start is logged" grep -q '^start: Gaussian model at sigma 1.5, gap 0' stderr
