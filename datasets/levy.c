@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Streams of (seed, chain, step): what a number is for. */
+/* Streams of (seed, chain, step): the use of a number. */
 enum { STREAM_SIGNAL = 1, STREAM_NOISE, STREAM_ROWS, STREAM_SCALE };
 enum { SCALE_SIGNALS = 1001, MAX_N = 4096 };
 static const double KERNEL_SD = 2, SHARE = 0.4;

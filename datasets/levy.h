@@ -48,7 +48,7 @@ typedef struct scry_levy_params {
 /* Filled and owned by the caller on success only. EINVAL: n 0 or above 4096, the distribution, snr
  * not finite; ENOMEM */
 scry_status scry_levy_problem(scry_levy *out, const scry_levy_params *params, scry_error *err);
-void scry_levy_clear(scry_levy *problem); /* what it points to */
+void scry_levy_clear(scry_levy *problem); /* frees its members */
 
 /* Root of the median, over signals, of mean_i x_i^2: the divisor that gives a range near [-1, 1].
  */
@@ -83,6 +83,6 @@ typedef struct scry_levy_posterior {
  * success only. */
 scry_status scry_levy_condition(scry_levy_posterior *out, const scry_levy *problem, const float *y,
                                 const scry_levy_gibbs *gibbs, scry_error *err);
-void scry_levy_posterior_clear(scry_levy_posterior *p); /* what it points to */
+void scry_levy_posterior_clear(scry_levy_posterior *p); /* frees its members */
 
 #endif

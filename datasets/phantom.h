@@ -14,7 +14,7 @@ SCRY_BEGIN
  *
  *   out    s->dims = (y, x) or (z, y, x), values in [0, 1], the brightest pixel 1
  *   scale  diameter of a nucleus in pixels, at least 4; 0: 48. Filaments and puncta keep a width of
- *          about one pixel, near what a microscope of critical sampling can just resolve.
+ *          about one pixel, near the resolution of a microscope of critical sampling.
  * In 3-D the cells fill the z extent and nuclei are flattened to it. A function of (size, scale,
  * seed) alone. ESHAPE: rank other than 2 or 3, or complex; EINVAL: scale; ENOMEM. */
 scry_status scry_phantom_cells(float *out, const scry_space *s, double scale, uint64_t seed,

@@ -110,7 +110,7 @@ static scry_status sampling_fastmri(unsigned char *line, size_t n, size_t centra
     return SCRY_OK;
 }
 
-/* ---- what other patterns draw from ---- */
+/* ---- density that other patterns draw from ---- */
 
 static gsl_rng *sampling_generator(uint64_t seed_number, scry_error *err)
 {

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What one measurement leaves: these numbers, and behind them n ratios of variances. */
+/* The results of one measurement: these numbers, and behind them n ratios of variances. */
 enum { BIAS_PRIOR, BIAS_POST, WEIGHTS, COVER50, COVER90, INSIDE50, INSIDE90, RATIOS };
 
 /* Draws that estimate the density at the border of a region, where it has no closed form: its
@@ -22,7 +22,7 @@ struct scry_scorecard {
     double *stats;    /* capacity x (RATIOS + n) */
 };
 
-/* What is computed of one posterior and one set of samples. */
+/* Quantities of one posterior and one set of samples. */
 struct view {
     const scry_gaussian_mixture *mixture;
     const float *samples;

@@ -29,9 +29,9 @@ scry_status scryi_atomic_file_target(char **target, const char *path, scry_error
     *target = NULL;
     if (!lstat(path, &link)) {
         if (stat(path, &info))
-            return SCRY_FAIL(err, SCRY_EINVAL,
-                             "%s: is a link to what is not there, expected the name of a file",
-                             path);
+            return SCRY_FAIL(
+                err, SCRY_EINVAL,
+                "%s: is a link to a file that is not there, expected the name of a file", path);
         if (!S_ISREG(info.st_mode))
             return SCRY_FAIL(err, SCRY_EINVAL, "%s: is %s, expected the name of a file", path,
                              atomic_file_kind(info.st_mode));

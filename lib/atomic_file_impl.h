@@ -12,9 +12,9 @@ typedef struct scryi_atomic_file {
         *temp; /* path: the target, where a link leads to; temp NULL: no file is being written */
 } scryi_atomic_file;
 
-/* What may be written at `path`: nothing is there, or a regular file, or a link to one, whose
+/* Whether `path` may be written: nothing is there, or a regular file, or a link to one, whose
  * target *target is then; scry_free it. errors  EINVAL: it is a folder, a device, a FIFO, a socket,
- * or a link to what is not there, which the message names; ENOMEM */
+ * or a link to a missing file, which the message names; ENOMEM */
 scry_status scryi_atomic_file_target(char **target, const char *path, scry_error *err);
 
 /* Makes the empty file p->temp, whose name ends like `ending`. On failure there is nothing to
@@ -29,7 +29,7 @@ scry_status scryi_atomic_file_open(scryi_atomic_file *p, int *fd, const char *pa
 scry_status scryi_atomic_file_commit(scryi_atomic_file *p, scry_error *err);
 /* As commit, unless something is at path by now: EINVAL. */
 scry_status scryi_atomic_file_commit_new(scryi_atomic_file *p, scry_error *err);
-/* Removes what was written; accepts a zeroed or committed one. */
+/* Removes the temporary file; accepts a zeroed or committed one. */
 void scryi_atomic_file_abandon(scryi_atomic_file *p);
 
 #endif

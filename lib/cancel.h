@@ -9,7 +9,7 @@
  * (solvers/solver.h) stop one run between its steps; the flag also reaches work that has no steps
  * or no monitor, in any thread: operators and priors look at it in every call, networks in every
  * layer, and long loops in every turn. Work that finds it set fails with ESTOP, leaves no output
- * and frees what is its own. Results do not depend on the flag as long as it is not set. */
+ * and frees its memory. Results do not depend on the flag as long as it is not set. */
 
 void scry_cancel(void); /* sets it; may be called from a signal handler and from any thread */
 bool scry_cancelled(void);

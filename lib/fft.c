@@ -187,9 +187,9 @@ size_t scry_fft_work_bytes(const scry_fft *f)
     return (size_t)f->threads * f->lines_bytes;
 }
 
-/* Wisdom: what FFTW_MEASURE found, kept as $XDG_CACHE_HOME/scry/fftwf-wisdom (else ~/.cache). A
- * cache that cannot be read or written costs time at the next start and nothing else, so nobody is
- * told. FFTW itself refuses wisdom of another version or processor. */
+/* Wisdom: the plans of FFTW_MEASURE, kept as $XDG_CACHE_HOME/scry/fftwf-wisdom (else ~/.cache). A
+ * cache that cannot be read or writtencosts time at the next start and nothing else, so there is no
+ * message. FFTW itself refuses wisdom of another version or processor. */
 static bool wisdom_path(char *path, size_t size, bool make)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");

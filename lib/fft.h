@@ -53,7 +53,7 @@ void scry_fft_backward(const scry_fft *f, float complex *x, const float complex 
 /* `count` 1-D complex transforms of length n, each contiguous, `distance` >= n entries from one to
  * the next: for callers that cut an image into pieces which fit a cache. Unscaled, as above; one
  * thread, no scratch, FFTW_ESTIMATE whatever the effort. x and X do not overlap; x is preserved,
- * and so is what lies between transforms. Side by side ([entry][transform]) FFTW took 1.6 to 3
+ * and so are the entries between transforms. Side by side ([entry][transform]) FFTW took 1.6 to 3
  * times as long for 192 to 512 entries: its vectors run along a transform.
  * ESHAPE: n or count 0, distance < n, more than 2^26 entries; ENOMEM */
 typedef struct scry_fft_many scry_fft_many;

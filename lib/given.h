@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a public function checks first: that it was given all it needs. True, with EINVAL and the
- * name of the argument in err, when one of the pointers is NULL:
+/* The first check of a public function: that no needed argument is missing. True, with EINVAL and
+ * the name of the argument in err, when one of the pointers is NULL:
  *
  *     if (SCRY_MISSING(err, A, y, x, work)) return SCRY_EINVAL;
  *

@@ -10,7 +10,7 @@ SCRY_BEGIN
  * those loops several times, and takes the widest set that the processor has:
  *   avx512    AVX-512 F, BW, CD, DQ and VL
  *   avx2      AVX2 and FMA
- *   baseline  what the compiler may assume of every processor
+ *   baseline  the set that the compiler may assume of every processor
  * A build for one processor (SCRY_NATIVE=ON) has `native` alone. Results of the sets differ by the
  * rounding of single operations. */
 const char *scry_instructions(void);

@@ -1,9 +1,9 @@
 #ifndef SCRY_LIB_LIB_H
 #define SCRY_LIB_LIB_H
 
-/* The ground floor: what every other room stands on. */
+/* The contents of the ground floor, on which every other room stands. */
 
-#include "lib/api.h"            /* what frames the headers that are installed */
+#include "lib/api.h"            /* the frame of installed headers */
 #include "lib/instructions.h"   /* which instruction set inner loops use */
 #include "lib/variants.h"       /* how they exist once for each set: internal */
 #include "lib/memory.h"         /* aligned, zeroed, counted blocks */
@@ -16,7 +16,7 @@
 #include "lib/numbers.h"        /* constants */
 #include "lib/sort.h"           /* sorting numbers */
 #include "lib/text.h"           /* endings of names */
-#include "lib/nearest.h"        /* what a mistyped name means */
+#include "lib/nearest.h"        /* the name nearest to a mistyped one */
 #include "lib/temp_file.h"      /* files before they have their name, and those left behind */
 #include "lib/space.h"          /* shapes */
 #include "lib/cancel.h"         /* one flag that ends all long work */

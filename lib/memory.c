@@ -78,7 +78,7 @@ size_t scry_memory_peak(void)
     return (size_t)usage.ru_maxrss * 1024; /* Linux counts kibibytes */
 }
 
-/* What the group of processes may take (cgroup v2, as of a container); 0: no bound. */
+/* Memory that the group of processes may take (cgroup v2, as of a container); 0: no bound. */
 static size_t group_limit(void)
 {
     unsigned long long bytes = 0;

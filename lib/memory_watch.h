@@ -17,8 +17,8 @@ size_t scry_memory_requested(void);
 /* High-water mark of the process in bytes (resident), 0 where the system does not say. */
 size_t scry_memory_peak(void);
 
-/* Memory that the process can have, in bytes: that of the machine, or what its control group or
- * `ulimit -v` allows where that is less; 0 where the system does not say. */
+/* Memory that the process can have, in bytes: that of the machine, or the bound of its control
+ * group or `ulimit -v` allows where that is less; 0 where the system does not say. */
 size_t scry_memory_total(void);
 
 #endif

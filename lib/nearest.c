@@ -30,7 +30,7 @@ static size_t nearest_distance(const char *a, size_t na, const char *b, size_t n
 const char *scry_nearest_name(const char *word, size_t n, const char *const *names, size_t count)
 {
     const char *best = NULL;
-    size_t min = (n + 2) / 3 + 1; /* one more than what still counts as near */
+    size_t min = (n + 2) / 3 + 1; /* one more than the largest distance that counts as near */
     if (!n || n > LONGEST) return NULL;
     for (size_t i = 0; i < count; i++) {
         const size_t m = strlen(names[i]);

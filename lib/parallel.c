@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static atomic_int initial; /* what OpenMP offered before the first call of scry_threads_set */
+static atomic_int initial; /* threads of OpenMP before the first call of scry_threads_set */
 
 void scry_threads_set(int n)
 {

@@ -33,7 +33,7 @@ void scry_meter_start(scry_meter *m, FILE *to, const char *label)
     m->terminal = to && isatty(fileno(to));
 }
 
-/* Overwrites what a longer line left behind. A line that wraps could not be redrawn. */
+/* Overwrites the end of a longer line. A line that wraps could not be redrawn. */
 static void progress_redraw(scry_meter *m, char *line)
 {
     size_t length = strlen(line);

@@ -10,7 +10,7 @@ SCRY_BEGIN
 
 /* Counter-based random numbers, Philox4x32-10 (Salmon et al., SC 2011). A draw is a function of
  * (seed, chain, step, element) alone: no state, so results do not depend on threads, on batch size
- * or on what was drawn before. `step` numbers the draws inside a chain; a method that draws several
+ * or on earlier draws. `step` numbers the draws inside a chain; a method that draws several
  * times in a step uses scry_rng_step(step, draw). */
 
 /* Combines step and draw (< 16) into one number. */

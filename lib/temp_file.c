@@ -19,7 +19,7 @@
 
 enum { MOST_LISTED = 64 }; /* more at a time are left for the next run's sweep */
 
-/* Who takes an entry out owns its text. What a handler has taken is never freed. */
+/* The code that takes an entry out owns its text. Text that a handler took is never freed. */
 static _Atomic(char *) listed[MOST_LISTED];
 static atomic_bool at_end; /* a handler has begun to take */
 

@@ -7,8 +7,8 @@
 
 /* Files under a temporary name beside their target. The name says whose it is: of which machine,
  * boot, PID namespace and process, and when that process started, so that a number which another
- * process has by now does not count as alive. Folders may be shared between machines: what cannot
- * be attributed to a dead process for certain is left alone. */
+ * process has by now does not count as alive. Folders may be shared between machines: a file that
+ * cannot be attributed to a dead process for certain is left alone. */
 
 /* Makes an empty file with the mode that the umask gives, whose name ends like `ending` ("" or
  * ".nii.gz": libraries look at endings), in the folder of `path`, open for reading and writing in
@@ -25,8 +25,8 @@ void scry_temp_file_remove(char *temp); /* accepts NULL */
 void scry_temp_file_remove_all(void);
 
 /* Removes temporary files in a folder whose process is dead: one of this machine which is no more,
- * or was before the machine's last start. Returns how many. Does not touch other names, what is not
- * a regular file, and files of other machines or PID namespaces (containers). */
+ * or was before the machine's last start. Returns how many. Does not touch other names, anything
+ * but a regular file, and files of other machines or PID namespaces (containers). */
 size_t scry_temp_file_sweep(const char *folder);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What vector.h promises, once for each instruction set. */
+/* The functions of vector.h, once for each instruction set. */
 struct scryi_vector_loops {
     double (*dot)(const float *a, const float *b, size_t n);
     double (*distance2)(const float *a, const float *b, size_t n);

@@ -186,9 +186,9 @@ static size_t negated_row(const scry_space *s, size_t row)
 }
 
 /* c[k] = scale (Re X[k] - Im X[k]) for all k, from the half that X holds: X[-k] = conj X[k].
- * Hartley 1942; Bracewell 1983, JOSA 73:1832. A pair (k, -k) of real coefficients spans what the
- * complex X[k] does, in the shape of the image and without special cases for its self-conjugate
- * bins. */
+ * Hartley 1942; Bracewell 1983, JOSA 73:1832. A pair (k, -k) of real coefficients spans the same
+ * space as the complex X[k] does, in the shape of the image and without special cases for its
+ * self-conjugate bins. */
 static void hartley_from_half(const scry_space *s, float *c, const float *X, float scale)
 {
     const size_t n = s->dims[s->rank - 1], half = n / 2 + 1, rows = scry_space_count(s) / n;

@@ -11,7 +11,7 @@ struct callbacks_op {
     scry_op_callbacks own;
 };
 
-/* What a callback left: its own words, or some for it; then whether values are finite. */
+/* The result of a callback: its own message, or one for it; then whether values are finite. */
 static scry_status op_callbacks_after(const scry_op *A, scry_status st, const char *which,
                                       const float *out, const scry_space *space, scry_error *err)
 {

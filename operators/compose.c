@@ -29,7 +29,7 @@ static size_t sampled_bins(const scry_op *A)
     return bins;
 }
 
-/* Work: one vector between the two, a second for the normal, then what either needs. */
+/* Work: one vector between the two, a second for the normal, then the work of either. */
 struct chain {
     scry_op base;
     scry_op *first, *second;
@@ -66,7 +66,7 @@ static scry_status chain_normal(const scry_op *A, float *out, const float *x, vo
     return st != SCRY_OK ? st : scry_op_adjoint(C->first, out, other, rest, err);
 }
 
-/* R2 c2 R1 C1 = (R2 R1)(c2 C1): what comes second has to be a choice of entries. */
+/* R2 c2 R1 C1 =(R2 R1)(c2 C1): the second one has to be a choice of entries. */
 static int chain_rank(const scry_op *A)
 {
     const struct chain *C = (const struct chain *)A;
@@ -292,7 +292,7 @@ scry_status scry_scaled_create(scry_op **out, scry_op *B, double factor, scry_er
 }
 
 /* Work: one image to add up, one part's data where they begin on a cache line (inside y they need
- * not), then what the neediest part wants. */
+ * not), then the work of the neediest part. */
 struct stack {
     scry_op base;
     size_t count, image_bytes, data_bytes;

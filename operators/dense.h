@@ -15,7 +15,7 @@ scry_status scry_dense_create(scry_op **out, const scry_space *dom, const scry_s
                               const double *M, scry_error *err);
 
 /* The matrix of any operator, column by column: M[floats(cod)][floats(dom)], row-major.
- * errors  ENOMEM, and what A reports */
+ * errors  ENOMEM, and the errors of A */
 scry_status scry_dense_of(const scry_op *A, double *M, scry_error *err);
 
 SCRY_END

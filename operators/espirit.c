@@ -18,7 +18,7 @@
 
 /* Notation of Uecker et al. 2014, MRM 71:990. y_c(k) calibration data, k on a grid; a_w the vector
  * of all samples (c, i) in the k x k window that starts at w; V_q the vectors that span the a_w.
- * Windows are reproduced by P = sum_q V_q V_q^H, and the mean of what all windows say of a sample
+ * Windows are reproduced by P = sum_q V_q V_q^H, and the mean of all windows' values for a sample
  * is a convolution, with the image-space matrix
  *     M_cd(r) = sum_e h_cd(e) exp(-2 pi i e r / n),
  *     h_cd(e) = sum_{j - i = e} P[(c, i), (d, j)] / k^2
@@ -135,8 +135,8 @@ static scry_status espirit_kernels(struct espirit *e, const float complex *calib
     scryi_gram(&G, &B, e->threads);
     scryi_planes_free(&B);
     if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
-    /* What an object of the size of the field of view fills of k-space windows: the window, and
-     * some samples more along each axis from coils that are smooth. */
+    /* The rank that an object of the size of the field of view has in k-space windows: the window,
+     * and some samples more along each axis from coils that are smooth. */
     st = scryi_leading(&V, &G, e->o->threshold * e->o->threshold, (e->k + 4) * (e->k + 4), err);
     if (st != SCRY_OK) goto done;
     scryi_gram(&G, &V, e->threads);

@@ -128,8 +128,8 @@ static bool fourier_known(const scryi_fourier *F, const unsigned char *mask, siz
     return mask[F->a_is_x ? b * F->nx + a : a * F->nx + b];
 }
 
-/* What of the mask decides on transforms: does it change along y, along x; how many rows and
- * columns hold samples. */
+/* Properties of the mask that decide on transforms: does it change along y, along x; how many rows
+ * and columns hold samples. */
 struct shape {
     bool vary_y, vary_x;
     size_t samples, rows, columns;
@@ -310,7 +310,7 @@ static scry_status make_plans(scryi_fourier *F, scry_error *err)
     return scry_fft_many_create(&F->fft_b, F->nb, LINES, F->pitch, err);
 }
 
-/* What only the operators need, not the transform by itself. */
+/* Members that only the operators need, not the transform by itself. */
 static scry_status make_index(scryi_fourier *F, const unsigned char *mask, scry_error *err)
 {
     const size_t n = F->ny * F->nx;

@@ -10,8 +10,8 @@
 
 SCRY_BEGIN
 
-/* What an MR scanner measures: samples of the image's centred unitary Fourier transform, received
- * by one coil or by several.
+/* The measurement of an MR scanner: samples of the image's centred unitary Fourier transform,
+ * received by one coil or by several.
  *
  *   F     X[k] = N^(-1/2) sum_j x[j] exp(-2 pi i sum_a (j_a - c_a)(k_a - c_a) / n_a),
  *         c_a = floor(n_a / 2), over the chosen axes: image and k-space both have their origin in

@@ -166,7 +166,7 @@ static scry_status fill_base(scry_likelihood *L, float *ones, void *work, scry_e
     return SCRY_OK;
 }
 
-/* What a Gaussian likelihood uses again in every call. */
+/* Vectors that a Gaussian likelihood uses again in every call. */
 static scry_status likelihood_fill_gaussian(scry_likelihood *L, float *b, void *work,
                                             scry_error *err)
 {

@@ -229,7 +229,7 @@ done:
     return st;
 }
 
-/* Beyond what rounding explains; a NaN is. */
+/* Too large for an error of rounding; a NaN is. */
 static bool op_is_off(double error)
 {
     return !(error <= 1e-4);

@@ -3,7 +3,7 @@
 
 /* How an instrument measures: y = noise(A x). */
 
-#include "operators/op.h"          /* what every operator can do; dot test, norm */
+#include "operators/op.h"          /* the interface of every operator; dot test, norm */
 #include "operators/op_sampled.h"  /* those that are sampled convolutions */
 #include "operators/identity.h"    /* y = x */
 #include "operators/callbacks.h"   /* an operator of the caller */

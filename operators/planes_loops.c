@@ -1,6 +1,6 @@
 #include "operators/planes_loops_impl.h"
 
-/* Sixteen floats, loaded from anywhere: one AVX-512 register, or what the processor has instead. */
+/* Sixteen floats, loaded from anywhere: one AVX-512 register, or several smaller ones. */
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
 enum { LANES = 16, ROWS = 4 };
 

@@ -18,7 +18,7 @@
 #define MAX_POINTS 64   /* of the rule along one side of a pixel */
 
 /* Largest half size that `limit` allows on an axis. Planes far from focus spread their light over a
- * cone that leaves 129 voxels soon, so that a volume has what its limit says. */
+ * cone that leaves 129 voxels soon, so that a volume has the size of its limit. */
 static size_t half_cap(const size_t *limit, int axis, int rank)
 {
     if (!limit || !limit[axis]) return DEFAULT_HALF;

@@ -13,7 +13,7 @@
 
 static const double threshold = 8;   /* of the smoothed field's noise */
 static const double faint = 0.2;     /* of the bright beads: no bead */
-static const double neighbour = 0.1; /* of a bead: what disturbs it */
+static const double neighbour = 0.1; /* of a bead: light that disturbs it */
 /* Half sizes of a box, in widths, and how many beads have to be good for it to be taken: tails are
  * worth less than light. */
 static const struct {

@@ -45,7 +45,7 @@ void scryi_radial_free(scryi_radial *t);
 /* Cubic interpolation at r in [0, reach]. */
 double scryi_radial_at(const double *h, size_t n, double x); /* x = r / step */
 /* The smallest radius (um) within which all planes together have `energy` of t->light; *held is
- * what that radius holds. The end of the table if that is not enough. */
+ * the energy within that radius. The end of the table if that is not enough. */
 double scryi_radial_support(const scryi_radial *t, double energy, double *held);
 
 /* Half the axial extent in um: on-axis intensity stays below 1 % of its maximum beyond it, up to

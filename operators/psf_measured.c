@@ -84,8 +84,8 @@ void scryi_half_widths(double width[2], const float *line, size_t n, size_t step
     }
 }
 
-/* The centroid of what exceeds half of the peak, in a window just wider than the core: far voxels
- * hold noise, and other beads. */
+/* The centroid of the voxels above half of the peak, in a window just wider than the core: far
+ * voxels hold noise, and other beads. */
 static void core_centroid(double *centroid, const float *h, const struct box *b, const size_t *peak)
 {
     size_t step[3], low[3], high[3], start = 0;
@@ -114,7 +114,8 @@ static void core_centroid(double *centroid, const float *h, const struct box *b,
         centroid[a] = weight > 0 ? sum[a] / weight : (double)peak[a];
 }
 
-/* |h - mirrored h|_1 / (2 |h|_1) along one axis about c; what mirrors outside counts whole. */
+/* |h - mirrored h|_1 / (2 |h|_1) along one axis about c; voxels whose mirror image is outside count
+ * whole. */
 static double psf_measured_asymmetry(const float *h, const struct box *b, int axis, size_t c)
 {
     size_t step[3], where[3];
@@ -217,8 +218,8 @@ static scry_status find_background(double *level, double *noise, const float *h,
     return SCRY_OK;
 }
 
-/* Of a thousand voxels of noise one exceeds three times its sd, and few of those touch: what stands
- * alone or in pairs is noise, and would make the box larger. */
+/* Of a thousand voxels of noise one exceeds three times its sd, and few of those touch: a voxel
+ * that stands alone or in pairs is noise, and would make the box larger. */
 static scry_status drop_specks(float *h, const struct box *b, double below, scry_error *err)
 {
     float *copy = scry_copy(h, psf_measured_count(b) * sizeof *h);
@@ -237,8 +238,8 @@ static scry_status drop_specks(float *h, const struct box *b, double below, scry
     return SCRY_OK;
 }
 
-/* h minus background, without what is negative or drowned in the noise: a thousand voxels of
- * rectified noise would weigh as much as the PSF. */
+/* h minus background, without voxels that are negative or drowned in the noise: a thousand voxels
+ * of rectified noise would weigh as much as the PSF. */
 static scry_status psf_measured_subtract(float *h, const struct box *b,
                                          const scry_psf_prepare_opts *o, scry_psf_report *r,
                                          scry_error *err)

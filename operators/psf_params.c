@@ -28,7 +28,7 @@ struct key {
     const char *metadata; /* where a file can know it, or NULL */
 };
 
-/* The ranges refuse what is certainly a slip of the unit (a wavelength of 0.52, a pixel of
+/* The ranges refuse a certain slip of the unit (a wavelength of 0.52, a pixel of
  * 0.065). */
 static const struct key keys[SCRY_PSF_KEY_COUNT] = {
     [SCRY_PSF_SIGMA] = {"sigma", "px", GA, 0, 0.01, 1000,
@@ -110,7 +110,7 @@ void scry_psf_params_init(scry_psf_params *p, scry_psf_model model)
     *p = (scry_psf_params){.model = model};
 }
 
-/* Appends to a caller's buffer and counts what did not fit, as snprintf does. */
+/* Appends to a caller's buffer and counts characters that did not fit, as snprintf does. */
 struct text {
     char *at;
     size_t size, used;

@@ -23,7 +23,7 @@ static const double slope_mean = 1.3, slope_sd = 0.3;
 static const double width_error = 0.12;                      /* relative, of the estimate, one sd */
 static const double specimen_mean = 0.2, specimen_max = 0.7; /* px^2; px */
 static const double widest_interval = 2.4;
-static const double too_wide = 8; /* of -2 log L: what is above is out, with 2 % of false alarms */
+static const double too_wide = 8; /* of -2 log L: widths above are out, with 2 % of false alarms */
 static const double steepest = 2.2, largest = 4.3;   /* slope of the specimen's spectrum; px */
 static const double first_width = 0.25, step = 0.08; /* px; logarithm of a ratio: up to 9 px */
 static const double knees[] = {1e-3, 0.008, 0.016, 0.03, 0.06};
@@ -72,7 +72,7 @@ static double psf_width_window(float *v, size_t ny, size_t nx)
     return square;
 }
 
-/* What is summed over frequencies, by |f|: their number, f, and |X|^2. */
+/* Sums over frequencies, by |f|: their number, f, and |X|^2. */
 struct bin {
     double modes, f, power;
 };
@@ -147,7 +147,7 @@ static scry_status measure_rings(struct width_rings *r, const float *y, const sc
     return st;
 }
 
-/* Noise is what the highest frequencies hold, within the trust that an estimate of it deserves. */
+/* The noise level at the highest frequencies, within the trust that an estimate of it deserves. */
 static void level_noise(struct width_rings *r)
 {
     double seen = 0, said = 0;

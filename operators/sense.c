@@ -8,7 +8,7 @@
 #include <omp.h>
 #include <string.h>
 
-/* Pruessmann et al. 1999, MRM 42:952; 2001, MRM 46:638. What fourier_impl.h describes, applied. */
+/* Pruessmann et al. 1999, MRM 42:952; 2001, MRM 46:638. By the formulae of fourier_impl.h. */
 
 enum { LINES = SCRYI_LINES };
 
@@ -110,7 +110,7 @@ static void store_block(const scryi_fourier *A, float complex *x, const float co
     }
 }
 
-/* What a coil sees of a block. */
+/* The block as a coil sees it. */
 static void see_block(const scryi_fourier *A, float complex *image, const float complex *x,
                       size_t k, size_t coil)
 {

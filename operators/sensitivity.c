@@ -38,7 +38,7 @@ static bool largest_block(size_t *cy, size_t *cx, const size_t *sum, size_t ny, 
     size_t width = max_x;
     bool enough = false;
     *cy = *cx = 0;
-    /* A taller block is never wider: one walk along the border of what is full. */
+    /* A taller block is never wider: one walk along the border of the full block. */
     for (size_t y = 1; y <= max_y && width; y++) {
         while (width &&
                block_sum(sum, nx, ny / 2 - y / 2, nx / 2 - width / 2, y, width) != y * width)

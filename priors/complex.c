@@ -21,7 +21,7 @@ static const struct complex_prior *complex_of(const scry_prior *P)
     return (const struct complex_prior *)P;
 }
 
-/* Work: `PLANES` images as planes, then what a part needs. */
+/* Work: `PLANES` images as planes, then the work of a part. */
 enum { PLANES = 4 };
 
 static float *complex_planes(const struct complex_prior *p, void *work, size_t i)

@@ -1,5 +1,6 @@
-/* What all Gaussian priors share: posterior mean, its Jacobian and the prox are one filter,
- *   D(x; s) = m + (I + s^2 C^-1)^-1 (x - m),   dD/dx = (I + s^2 C^-1)^-1,   prox_t = D(.; sqrt t).
+/* Functions that all Gaussian priors share: posterior mean, its Jacobian and the prox are one
+ * filter, D(x; s) = m + (I + s^2 C^-1)^-1 (x - m),   dD/dx = (I + s^2 C^-1)^-1,   prox_t = D(.;
+ * sqrt t).
  */
 #include "priors/gaussian_impl.h"
 

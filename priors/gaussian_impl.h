@@ -70,7 +70,7 @@ scry_status scryi_gaussian_value(const scry_prior *P, double *value, const float
 
 /* A prior that is diagonal in the Fourier basis, for gaussian_stationary.c and tikhonov.c, whose
  * hooks are the above and scryi_stationary_destroy. The callback gives 1 / S >= 0 at frequency f
- * (cycles per pixel along each of the `rank` last axes, slowest first) or words what is wrong; it
+ * (cycles per pixel along each of the `rank` last axes, slowest first) or words the error; it
  * is called during creation only. EINVAL: rank, mean; EUNSUP: complex; ESHAPE; ENOMEM. */
 typedef scry_status scryi_precision_fn(double *q, const double f[3], void *ctx, scry_error *err);
 struct scryi_stationary_params {

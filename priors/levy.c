@@ -16,7 +16,7 @@ struct levy {
     scry_levy_opts opts;
 };
 
-/* Given the variances q_i = v_i w_i of the increments, what x_i .. x_n were measured as says
+/* Given the variances q_i = v_i w_i of the increments, the measurement of x_i .. x_n says
  *   log p(measured i .. n | x_i) = eta_i x_i - lambda_i x_i^2 / 2 + const,
  * and passes g_i = 1 / (1 + q_i lambda_i) of it across increment i. q_i = 0 needs no exception. */
 struct chain {
@@ -133,8 +133,8 @@ static double levy_prior_evidence(double V, double m, double lambda, double eta)
     return 0.5 * (r * r * V / d - log(d));
 }
 
-/* v_i given all other v and all w, signal integrated out: (m, V) is x_i given what is measured
- * before it and the v already drawn; eta, lambda is what comes after with the v of old. */
+/* v_i given all other v and all w, signal integrated out: (m, V) is x_i given the measurements
+ * before it and the v already drawn; eta, lambda are of those after it, with the v of old. */
 static void chain_switch(struct chain *c)
 {
     const double prior = log(c->increments->rate / (1 - c->increments->rate));

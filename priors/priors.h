@@ -25,9 +25,9 @@
 /* networks */
 #include "priors/schedule.h"        /* noise schedules of training and of sampling */
 #include "priors/network/unet.h"    /* a pretrained U-Net in the layout of diffusers */
-#include "priors/network/network.h" /* what it says of itself */
+#include "priors/network/network.h" /* information about it */
 #include "priors/train/trainer.h"   /* training of such a network */
-#include "priors/train/image_set.h" /* what it is trained on */
-#include "priors/info.h"            /* what a pretrained prior says about itself */
+#include "priors/train/image_set.h" /* the images that it is trained on */
+#include "priors/info.h"            /* information about a pretrained prior */
 #include "priors/gaussian_gap.h"    /* from which noise level on it is as good as Gaussian */
 #endif

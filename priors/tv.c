@@ -78,7 +78,7 @@ static void primal_row(const struct tv *tv, float *restrict u, const float *v, f
         u[at + x] += c * (here[x] - here[x - 1]);
 }
 
-/* What Du of row r needs; at a far border a pixel is its own neighbour, and Du is 0. */
+/* The rows that Du of row r needs; at a far border a pixel is its own neighbour, and Du is 0. */
 struct neighbours {
     const float *here, *next[2];
     float weight[3];

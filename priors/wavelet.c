@@ -50,7 +50,7 @@ static int levels_max(const struct wavelet *W)
     return W->levels_y > W->levels_x ? W->levels_y : W->levels_x;
 }
 
-/* What a level transforms: the first ny x nx entries of an image. */
+/* The input of a level: the first ny x nx entries of an image. */
 struct level {
     size_t ny, nx;
     bool along_y, along_x;

@@ -3,11 +3,11 @@
 
 #include "solvers/registry.h"
 
-/* What `scry verify` measured of each posterior method where the posterior is known, at its
- * defaults and at settings that cost more and are more accurate: the method's label. The numbers
- * are in solvers/calibration_labels.inc, which tests/bench/bands.py writes from `scry verify
- * gaussian --json` and `scry verify mixture --json`; a test runs the methods again and fails when
- * one is outside its label. */
+/* The accuracy of each posterior method as `scry verify` measured it where the posterior is known,
+ * at its defaults and at settings that cost more and are more accurate: the method's label. The
+ * numbers are in solvers/calibration_labels.inc, which tests/bench/bands.py writes from `scry
+ * verify gaussian --json` and `scry verify mixture --json`; a test runs the methods again and fails
+ * when one is outside its label. */
 typedef struct scry_calibration_value {
     double value, error; /* standard error */
 } scry_calibration_value;

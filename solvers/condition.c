@@ -24,8 +24,8 @@ struct scryi_covariance scryi_covariance_shrink(double noise)
         .model = true, .f = SCRY_GAUSSIAN_SHRINK, .noise = noise, .t = 1};
 }
 
-/* Iterations of update.h at most, three times what a peak of 50 000 electrons on a background of
- * two took from a blank image; and what an iteration may still change. */
+/* Iterations of update.h at most, three times as many as a peak of 50 000 electrons on a background
+ * of two took from a blank image; and the change that an iteration may still make. */
 enum { UPDATE_LIMIT = 2000 };
 static const double UPDATE_TOL = 0.01;
 

@@ -7,7 +7,7 @@
 #include "solvers/option_groups_impl.h"
 #include "solvers/solver.h"
 
-/* What Gaussian steps of all methods share: with u ~ N(u0, V) and the local model
+/* Gaussian steps of all methods: with u ~ N(u0, V) and the local model
  * 1/2 |w (A u - b)|^2 of the likelihood, w >= 0 diagonal, the mean of u given the measurement is
  *   u0 + V A^T w q,   (w A V A^T w + I) q = w (b - A u0).
  *
@@ -40,7 +40,7 @@ struct scryi_condition {
     scry_counts *counts;
     scry_update *update; /* NULL: A, V and A^T one after the other, without a preconditioner */
     bool spectral;       /* update knows the model too, not only white covariances */
-    bool added;          /* the last solve was by update: d is what it found */
+    bool added;          /* the last solve was by update: d is its solution */
     bool image;          /* q is an image */
     size_t n, m;
     float *d;         /* of update: the mean less u0 */
@@ -85,7 +85,7 @@ scry_status scryi_condition_solve(struct scryi_condition *c, const float *r, con
                                   const struct scryi_covariance *V, struct scryi_cg_options cg,
                                   scry_error *err);
 
-/* Of that solve, with the same w and V: out = V A^T w q, what it adds to u0. */
+/* Of that solve, with the same w and V: out = V A^T w q, the part added to u0. */
 scry_status scryi_condition_image(struct scryi_condition *c, float *out, const float *w,
                                   const struct scryi_covariance *V, scry_error *err);
 

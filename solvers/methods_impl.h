@@ -45,7 +45,7 @@
     X(red_diff)                                                                                    \
     X(biharmonic)
 
-/* What scry_method_register checks of a method alone. */
+/* Checks of scry_method_register on a method alone. */
 scry_status scryi_method_check(const struct scry_method *method, scry_error *err);
 
 #define SCRYI_DECLARE(name) extern const struct scry_method scry_method_##name;

@@ -15,7 +15,7 @@ typedef enum scry_method_kind {
     SCRY_POSTERIOR      /* draws from p(x | y) */
 } scry_method_kind;
 
-enum scry_needs { /* what a method requires */
+enum scry_needs { /* requirements of a method */
                   SCRY_NEEDS_DENOISER = 1,
                   SCRY_NEEDS_VJP = 2,
                   SCRY_NEEDS_SVD = 4, /* operator with a known decomposition */

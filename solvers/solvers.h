@@ -8,7 +8,7 @@
 #include "solvers/options.h"   /* a table of options, and the values of one method */
 #include "solvers/registry.h"  /* the table of methods: options, needs, citations */
 #include "solvers/callbacks.h" /* a method from callbacks, outside this library */
-#include "solvers/roles.h"     /* methods by what they are for */
+#include "solvers/roles.h"     /* methods by their purpose */
 #include "solvers/start.h"     /* where a sampler starts: noise, or a Gaussian in closed form */
 #include "solvers/chains.h"    /* many chains: moments, quantiles, how well they mix */
 #include "solvers/calibration_labels.h" /* the measured accuracy of each posterior method */

@@ -1,7 +1,7 @@
 #ifndef SCRY_TESTS_CHECK_H
 #define SCRY_TESTS_CHECK_H
 
-/* What every test includes: cmocka in the order it wants, and comparisons in double. */
+/* Included by every test: cmocka in the order it wants, and comparisons in double. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@
         }                                                                                          \
     } while (0)
 
-/* The call succeeds, or the test prints what it said. Needs `scry_error err` in scope, {0}. */
+/* The call succeeds, or the test prints its message. Needs `scry_error err` in scope, {0}. */
 #define assert_ok(call)                                                                            \
     do {                                                                                           \
         if ((call) != SCRY_OK) {                                                                   \
@@ -58,7 +58,7 @@
 
 /* Data that the repository does not carry: $SCRY_SHARED, else ../shared beside the repository,
  * which is the parent of the directory that ctest runs tests in. NULL when the file is not there:
- * then the test calls skip(), after saying what is missing. */
+ * then the test calls skip(), after naming the missing data. */
 static inline const char *shared_path(const char *name)
 {
     static char path[4096];

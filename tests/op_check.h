@@ -1,7 +1,7 @@
 #ifndef SCRY_TESTS_OP_CHECK_H
 #define SCRY_TESTS_OP_CHECK_H
 
-/* What every operator must pass, whatever it is. Include after tests/check.h. */
+/* Tests that every operator must pass. Include after tests/check.h. */
 
 #include "lib/memory.h"
 #include "lib/memory_watch.h"

@@ -218,7 +218,7 @@ static void domain_covers_what_is_seen(void **state)
     assert_fails(scry_blur_domain(&w, &image, &psf, SCRY_OPEN, 22, &err), SCRY_EINVAL);
 }
 
-/* What opposite edges share is the margin and nothing else: between pixels of the image a joined
+/* Opposite edges share the margin and nothing else: between pixels of the image a joined
  * margin makes no difference, and an even field stays even. */
 static void joined_margin_stays_outside(void **state)
 {

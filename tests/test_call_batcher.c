@@ -9,7 +9,7 @@
 
 enum { MEMBERS = 9 };
 
-/* What was answered, and how. */
+/* The calls that were answered, and how. */
 struct book {
     pthread_mutex_t lock;
     size_t running, max_running, runs, answers, largest, arrived, expected;

@@ -8,7 +8,7 @@
 
 static float no_work[16]; /* of those that need none */
 
-/* Running differences, y_i = x_i - x_(i-1), and what goes wrong with callbacks. */
+/* Running differences, y_i = x_i - x_(i-1), and errors of callbacks. */
 enum { N = 41 };
 enum fault { NONE, WRONG, WRONG_NORMAL, WORDED, SILENT, NOT_A_NUMBER };
 

@@ -103,7 +103,7 @@ static void what_is_written_is_read(void **state)
     scratch_clear();
 }
 
-/* Dim 0 is the readout: what was read out along y is turned, and comes back along x. */
+/* Dim 0 is the readout: data read out along y are turned, and comes back along x. */
 static void the_readout_becomes_dim_0(void **state)
 {
     (void)state;

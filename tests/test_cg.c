@@ -128,7 +128,7 @@ static scry_status negated(void *ctx, float *out, const float *in, scry_error *e
 }
 
 /* diag(d) + c c^T with d over three decades: the inverse of diag(d) leaves one eigenvalue that is
- * not 1, so that two iterations solve what takes many without it. */
+ * not 1,so that two iterations solve a system that takes many without it. */
 static void preconditioner_changes_the_path_not_the_solution(void **state)
 {
     (void)state;

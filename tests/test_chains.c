@@ -28,7 +28,7 @@ struct call {
     float sigma;
 };
 
-/* What *largest was before this count. */
+/* *largest before this count. */
 static size_t note(size_t *largest, size_t count)
 {
     size_t before;

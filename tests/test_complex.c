@@ -67,7 +67,7 @@ static scry_prior *pair(scry_prior *real, scry_prior *imaginary)
     return P;
 }
 
-/* Each part of the result is what its prior makes of that part alone. */
+/* Each part of the result is its prior's result for that part alone. */
 static void parts_are_independent(void **state)
 {
     (void)state;

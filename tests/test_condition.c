@@ -75,7 +75,7 @@ static void both_spaces_give_one_mean(void **state)
         assert_ok(scryi_condition_init(&c[k], A, P, k == 1, &counts, &err));
     assert_false(c[0].image);
     assert_true(c[1].image);
-    /* one after another: each solve starts from what the last one, for another V, has found */
+    /* one after another: each solve starts from the solution of the last one, for another V */
     for (size_t i = 0; i < sizeof V / sizeof *V; i++) {
         for (int k = 0; k < 2; k++) {
             assert_ok(scryi_condition_solve(&c[k], r, w, &V[i],

@@ -73,7 +73,7 @@ static void of_one_level_it_is_d(void **state)
     scry_prior_free(P);
 }
 
-/* A dark and a bright half, in counted light: away from the edge each is what D makes of it at its
+/* A dark and a bright half, in counted light: away from the edge each is the result of D at its
  * own level, and not at that of both. */
 static void counts_have_levels_by_pixel(void **state)
 {

@@ -68,8 +68,8 @@ static void run_whole(scry_solver *S, float *x)
     assert_true(end.draw);
 }
 
-/* What a huge value does depends on the method: RED-diff, whose steps have a length of their own,
- * stays where it is, and a classical method has no size that its estimate should keep. NaN and
+/* The effect of a huge value depends on the method: RED-diff, whose steps have a length of their
+ * own, stays where it is, and a classical method has no size that its estimate should keep. NaN and
  * infinity end every run. */
 static void run_broken(scry_solver *S, const struct scry_method *m, const struct breaking *prior)
 {

@@ -81,7 +81,8 @@ static void margins_have_their_error(void **state)
 }
 
 /* Noise that a filter has correlated: the draw has its variance and its correlation, so the parts
- * are independent; a white draw would make them share what neighbours share. After a median, white.
+ * are independent; a white draw would leave them the correlation of neighbours. After a median,
+ * white.
  */
 static void correlated_noise_is_drawn_as_such(void **state)
 {

@@ -71,7 +71,7 @@ static void everything_is_listed(void **state)
     assert_int_equal(count, 0);
     scry_free(all);
     scry_hdf5_close(f);
-    /* what cannot be read is listed with the reason */
+    /* unreadable datasets are listed with the reason */
     f = open_golden("bad_claim");
     assert_ok(scry_hdf5_list(&all, &count, f, &err));
     assert_int_equal(count, 1);

@@ -195,7 +195,7 @@ static void some_are_held_out(void **state)
     assert_ok(scry_image_set_held_out(&h, s, 8, 128, &err));
     assert_true(h.count == 2 && h.side == 128 && h.class_of[0] == 1);
     scry_held_out_clear(&h);
-    /* what is held out by name stays so, and gives the side */
+    /* images held out by name stay so, and give the side */
     put(t, discs(150, 171, 20), 150, 171, "b", false);
     put(t, discs(90, 171, 21), 90, 171, "b", true);
     put(t, discs(200, 171, 21), 200, 171, "a", true);

@@ -11,13 +11,13 @@
 #include <complex.h>
 #include <string.h>
 
-/* Inner loops of all the instruction sets that this processor has give what those of the baseline
+/* Inner loops of all the instruction sets that this processor has give the results of the baseline
  * give, up to rounding. */
 
 static const char *const sets[] = {"native", "baseline", "avx2", "avx512"};
 enum { SETS = 4 };
 
-/* With each set that there is: what `compute` leaves in n floats, against the first. */
+/* With each instruction set: the n floats of `compute`, against those of the first set. */
 static void compare_sets(void (*compute)(float *out), size_t n, double tol)
 {
     scry_error err = {0};

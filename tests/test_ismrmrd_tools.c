@@ -101,7 +101,7 @@ static void the_generator_s_phantom_comes_back(void **state)
         to_image(data);
         for (size_t i = 0; i < NC * PLANE; i++)
             error += pow((double)cabsf(data[i] - truth[i]), 2);
-        /* what is left is the noise that was asked for, of that sd in re and in im */
+        /* the rest is the noise that was asked for, of that sd in re and in im */
         assert_near(sqrt(error / (2 * NC * PLANE)), NOISE, 0.02 * NOISE);
     }
     double power = 0;

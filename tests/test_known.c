@@ -1,4 +1,4 @@
-/* Pixels that are not finite: which they are, and what takes their place. */
+/* Pixels that are not finite: which they are, and the values that take their place. */
 
 #include "tests/check.h"
 

@@ -283,7 +283,7 @@ static void plain_files(void **state)
     scry_kspace_close(r);
 }
 
-/* ---- what is wrong ---- */
+/* ---- errors ---- */
 
 static void refused_at_open(void **state)
 {
@@ -393,7 +393,7 @@ static scry_kspace_info a_volume(int readout, size_t coils)
     };
 }
 
-/* What is measured: lines along the readout, every third is missing unless all are. */
+/* The mask: lines along the readout, every third is missing unless all are. */
 static void a_slice(float complex *data, unsigned char *mask, const scry_kspace_info *info,
                     size_t s, bool all)
 {

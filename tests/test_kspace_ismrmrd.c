@@ -21,7 +21,7 @@ static scry_kspace_reader *open_golden(const char *name)
     return r;
 }
 
-/* What make_ismrmrd.py puts at a place of the matrix. */
+/* The value of make_ismrmrd.py at a place of the matrix. */
 static double complex golden(size_t coil, size_t y, size_t x, size_t slice, size_t repetition)
 {
     return (double)(1000 * (y + 1) + x) + (double)(100 * coil + 10 * slice + repetition + 1) * I;

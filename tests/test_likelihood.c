@@ -202,7 +202,7 @@ static void check_prox(const scry_likelihood *L, double t, uint64_t seed, void *
     double left = 0, size = 0;
     for (int i = 0; i < N; i++) {
         left += pow(t * g[i] - ((double)z[i] - v[i]), 2);
-        size += pow(t * g0[i], 2) + pow(v[i], 2); /* the scale of what cancels */
+        size += pow(t * g0[i], 2) + pow(v[i], 2); /* the scale of the terms that cancel */
     }
     assert_below(sqrt(left / size), 2e-6);
     double best;

@@ -143,7 +143,7 @@ static void hdf5_mask(const char *name, scry_hdf5_type type, int rank, const siz
 static const unsigned char bits[PLANE] = {1, 0, 0, 1, 1, 0, 1, 0, 1, 1,
                                           1, 1, 0, 0, 0, 1, 0, 0, 1, 0};
 
-/* What is read is bits[y * step_y + x * step_x]. */
+/* The mask at (y, x) is bits[y * step_y + x * step_x]. */
 static void expect(const char *name, const char *dataset, int readout, size_t step_y, size_t step_x)
 {
     scry_error err = {0};

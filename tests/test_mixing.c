@@ -55,8 +55,8 @@ static void golden_chains(double r, double shift, size_t chains, size_t draws)
 static void another_implementation_agrees(void **state)
 {
     (void)state;
-    /* r, shift, chains, draws, and what tests/golden/mixing.py prints: no rhat of one chain, and an
-     * ess to which one more correlation was added */
+    /* r, shift, chains, draws, and the values of tests/golden/mixing.py: no rhat of one chain, and
+     * an ess to which one more correlation was added */
     static const struct {
         double r, shift;
         size_t chains, draws;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What loading says of folders that are not what they should be. Each case copies a good folder
+/* Messages of loading about folders with errors. Each case copies a good folder
  * with one thing changed. */
 
 #define GOOD "golden/unet/attention"

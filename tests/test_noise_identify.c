@@ -104,7 +104,7 @@ static double raw_sd(const float *e)
     return sqrt(sum) / gain;
 }
 
-/* rms of what the model claims for the passband */
+/* rms that the model claims for the passband */
 static double claimed_sd(const scry_noise_model *m, const float *y)
 {
     double sum = 0;
@@ -146,8 +146,8 @@ static void raw_images_are_white(void **state)
 }
 
 /* In-band: a filter of sum 1 leaves low frequencies as they were, so at most the noise of raw
- * pixels, less what the filter takes where signal and noise are level. That is further out than
- * the mean of the passband. */
+ * pixels, less the power that the filter takes where signal and noise are level. That is further
+ * out than the mean of the passband. */
 static void smoothed_images_are_noticed(void **state)
 {
     (void)state;
@@ -246,7 +246,8 @@ static void medians_enlargements_and_interlacing(void **state)
     scry_free(e);
 }
 
-/* Rounding hides what a wide filter leaves: the model may be too cautious, never far too bold. */
+/* Rounding hides the noise that a wide filter leaves: the model may be too cautious, never far too
+ * bold. */
 static void noise_below_the_rounding_is_not_believed(void **state)
 {
     (void)state;
@@ -338,7 +339,7 @@ static void compression_is_noticed(void **state)
     scry_free(e);
 }
 
-/* What a user knows is kept; refused memory is reported and nothing leaks. */
+/* Values that the user gives are kept; refused memory is reported and nothing leaks. */
 static void known_gains_win_and_memory_may_be_refused(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* What treatments do to the signal, as kernels: boxes and Gaussians as they are, interpolation by
- * its variance, medians as measured; and nothing where nothing is known. */
+/* The effect of treatments on the signal, as kernels: boxes and Gaussians as they are,
+ * interpolation by its variance, medians as measured; and nothing where nothing is known. */
 #include "tests/check.h"
 
 #include "lib/memory.h"

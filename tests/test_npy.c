@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What tests/golden/make_npy.py put at place k. */
+/* The value of tests/golden/make_npy.py at place k. */
 static float expected(const char *type, size_t k)
 {
     const float v = 3 * (float)k;
@@ -102,7 +102,7 @@ static unsigned char *slurp(const char *path, size_t *size)
     return bytes;
 }
 
-/* Every cut is refused or reads what is whole; a flipped bit in the data is noticed. */
+/* Every cut is refused or reads the whole arrays; a flipped bit in the data is noticed. */
 static void damage_is_noticed(void **state)
 {
     (void)state;

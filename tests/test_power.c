@@ -49,7 +49,7 @@ static void non_increasing(const scry_radial *r)
         assert_true(r->power[i] <= r->power[i - 1]);
 }
 
-/* What a ring of one image allows: its modes go as f. */
+/* The scatter of a ring of one image: its modes go as f. */
 static double ring_error(double f)
 {
     return 0.12 + 0.01 / f;

@@ -110,7 +110,7 @@ static void airy_holds_the_energy_of_rayleigh(void **state)
     }
     assert_near(off / n, 0, 1e-4);
     scry_free(psf);
-    /* The automatic support holds what it says. */
+    /* The automatic support holds the stated energy. */
     psf = make("airy:na=1.37,wavelength=523,pixel=161,energy=0.97", 2, &s, &info);
     assert_true(info.energy >= 0.97 && info.energy < 0.985);
     scry_free(psf);

@@ -97,7 +97,7 @@ static void a_wrong_width_is_told(void **state)
     assert_non_null(strstr(said, "px at most"));
 }
 
-/* A quarter too wide: what is used is nearer to the truth; as it is: hardly anything is changed. */
+/* A quarter too wide: the width used is nearer to the truth; as it is: hardly anything changes. */
 static void a_wide_psf_is_narrowed(void **state)
 {
     (void)state;
@@ -158,7 +158,7 @@ static void channels_have_their_own(void **state)
     scry_psf_source_free(&s);
 }
 
-/* Planes of a channel share what its first one says, and methods that are judged keep it. */
+/* Planes of a channel share the width of the first one, and methods that are judged keep it. */
 static void planes_share_a_width(void **state)
 {
     (void)state;
@@ -202,7 +202,7 @@ static void smooth_image(float *y, const float *z)
     }
 }
 
-/* What was done to a channel is asked of it, not of the first one of the file. */
+/* The treatment of a channel is found in it, not in the first one of the file. */
 static void channels_have_their_own_treatment(void **state)
 {
     (void)state;

@@ -63,7 +63,7 @@ static void a_bead_is_prepared(void **state)
     assert_true(r.stats.min >= 0);
     assert_int_equal(r.warnings, 0);
     scry_free(psf);
-    /* The limit is kept, and what it costs is said. */
+    /* The limit is kept, and the loss is printed. */
     scry_psf_prepare_opts o;
     scry_psf_prepare_opts_init(&o);
     o.limit[0] = 4;
@@ -254,7 +254,7 @@ static void statistics_of_odd_cases(void **state)
     assert_near(st.asymmetry[1], 0.6, 1e-6); /* the outside of 0, 1, 2, 3 has no mirror image */
 }
 
-/* Real measured point-spread functions: size, width and centre by what an eye sees in them. */
+/* Real measured point-spread functions: size, width and centre as an eye sees them. */
 static void real_ones_look_right(void **state)
 {
     (void)state;

@@ -13,7 +13,7 @@ enum { H = 6, W = 10, N = H * W };
 static const scry_space image = {.rank = 2, .dims = {H, W}};
 static const scry_space plane = {.rank = 2, .dims = {8, 12}}; /* around the image */
 
-/* Builds what it needs, makes its call with allocation nth refused, frees all. */
+/* Builds its arguments, makes its call with allocation nth refused, frees all. */
 typedef scry_status attempt_fn(size_t nth, scry_error *err);
 
 /* The call alone meets the refusal. `made` says whether it handed out something. */

@@ -52,9 +52,9 @@ static void options_are_set_by_name(void **state)
     assert_fails(scry_options_set(&opts, "eta", NAN, &err), SCRY_EINVAL);
     assert_fails(scry_options_set(&opts, "eta", 1.5, &err), SCRY_EINVAL);
     assert_int_equal(scry_options_set(&opts, "tv", 1, &err), SCRY_EINVAL);
-    assert_non_null(strstr(
-        err.text,
-        "sigma-max, sigma-min, schedule-power, fresh-noise")); /* the list of what it takes */
+    assert_non_null(
+        strstr(err.text,
+               "sigma-max, sigma-min, schedule-power, fresh-noise")); /* the list of its options */
 }
 
 static void choices_have_words(void **state)
@@ -177,7 +177,7 @@ static void a_missing_need_is_named(void **state)
     problem.prior = &unit;
     assert_ok(scry_solver_plan(&S, &problem, &opts, &err));
     scry_solver_free(S);
-    option_set(&opts, "sigma-min", 0.001); /* below what the prior knows */
+    option_set(&opts, "sigma-min", 0.001); /* below the range of the prior */
     assert_fails(scry_solver_plan(&S, &problem, &opts, &err), SCRY_EINVAL);
     option_set(&opts, "sigma-min", 50); /* above sigma_max = 40 */
     assert_fails(scry_solver_plan(&S, &problem, &opts, &err), SCRY_EINVAL);

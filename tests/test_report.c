@@ -1,6 +1,6 @@
-/* What a report shows: white noise has a flat spectrum at its variance, volumes are seen from three
- * sides, large images are shown by means, and a page holds the findings of the restoration that it
- * was given, as text. */
+/* The figures of a report: white noise has a flat spectrum at its variance, volumes are seen from
+ * three sides, large images are shown by means, and a page holds the findings of the restoration
+ * that it was given, as text. */
 #include "tests/check.h"
 
 #include "apps/recon/image/residual.h"

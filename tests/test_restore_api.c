@@ -318,7 +318,7 @@ static void bad_images_are_refused(void **state)
     refused(&image, &q, SCRY_EINVAL, "2080 are NaN or infinite");
 }
 
-/* ---- what it says, and refused memory ---- */
+/* ---- messages, and refused memory ---- */
 
 static void count_words(scry_log_kind kind, const char *text, void *ctx)
 {

@@ -88,7 +88,7 @@ static void posterior_agrees_with_gsl(void **state)
     scry_gaussian_mixture_free(posterior);
 }
 
-/* The density integrates to what the distribution function says, and its shares to one. */
+/* The density integrates to the distribution function, and its shares to one. */
 static void density_and_distribution_agree(void **state)
 {
     (void)state;

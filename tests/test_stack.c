@@ -1,4 +1,4 @@
-/* Stacks whose PSF is taller than they are: what a truncated one gets wrong, the whole one does
+/* Stacks whose PSF is taller than they are: the error of a truncated one, the whole one does
  * not. */
 #include "tests/check.h"
 

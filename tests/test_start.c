@@ -44,7 +44,7 @@ static double white(double f, void *ctx)
     return 1;
 }
 
-/* What is asked of a method, and the level that comes of it; 0: noise. */
+/* The options of a method, and the resulting level; 0: noise. */
 struct row {
     const char *method;
     bool model, curve;

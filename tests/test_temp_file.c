@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* Whose a temporary file is, and what is never replaced. */
+/* The owners of temporary files, and files that are never replaced. */
 
 /* The name of a new temporary file in the scratch folder, still there. */
 static char *make(const char *target)
@@ -149,7 +149,7 @@ static void all_are_removed_at_the_end(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* ---- what is replaced ---- */
+/* ---- files that are replaced ---- */
 
 static scry_status write_tiff(const char *path, scry_error *err)
 {
@@ -199,7 +199,7 @@ static void only_files_are_replaced(void **state)
             const char *name, *said;
         } kinds[] = {{"fifo", "is a FIFO"},
                      {"folder", "is a folder"},
-                     {"dangling", "is a link to what is not there"},
+                     {"dangling", "is a link to a file that is not there"},
                      {"device", "is a device"}};
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
             scry_error err = {0};

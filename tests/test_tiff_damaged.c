@@ -1,5 +1,5 @@
 /* Files that are broken, cut short, of another kind, or legal but not read: each is refused in
- * words that name what is wrong. */
+ * words that name the error. */
 
 #include "tests/tiff_reading.h"
 

@@ -1,4 +1,4 @@
-/* Reading OME-TIFF: axes, calibration and instrument from the XML, and what is wrong with it. */
+/* Reading OME-TIFF: axes, calibration and instrument from the XML, and its errors. */
 
 #include "tests/tiff_reading.h"
 

@@ -1,4 +1,4 @@
-/* Reading what is right: every layout of pixels and axes that scry knows, made byte by byte. */
+/* Reading sound files: every layout of pixels and axes that scry knows, made byte by byte. */
 
 #include "tests/tiff_reading.h"
 
@@ -250,7 +250,7 @@ static void pyramids(void **state)
         assert_int_equal(info->x, 24);
         assert_int_equal(info->z, 1);
         assert_int_equal(info->levels, 1 + way);
-        assert_true(warned(r, "full resolution is read, and what is written from it is flat"));
+        assert_true(warned(r, "full resolution is read, and files written from it are flat"));
         assert_ok(scry_tiff_read_plane(r, 0, 0, 0, out, &err));
         assert_near((double)out[300], 300 - 251, 0);
         scry_tiff_close(r);

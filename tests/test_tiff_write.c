@@ -315,7 +315,7 @@ static void refused(void **state)
     bad.type = (scry_tiff_type)77;
     assert_fails(scry_tiff_create(&w, path, &bad, NULL, &err), SCRY_EINVAL);
 
-    /* a plane forgotten, one given twice, one outside; what was at the target stays */
+    /* a plane forgotten, one given twice, one outside; the target stays */
     assert_ok(
         scry_tiff_create(&w, at("precious.tif"), &like, &(scry_tiff_options){.force = true}, &err));
     assert_ok(scry_tiff_write_plane(w, 0, 1, 0, v, &err));

@@ -52,7 +52,7 @@ static void golden_case(scry_space space, int rank, double tau, const float *exp
     void *work = scry_alloc(1, scry_prior_work_bytes(P));
     float *v = random_floats(n, 1), *z = random_floats(n, 2);
     golden_image(v, n);
-    assert_ok(scry_prior_prox(P, z, v, 0.4, work, &err)); /* lambda t is what counts */
+    assert_ok(scry_prior_prox(P, z, v, 0.4, work, &err)); /* only lambda t counts */
     for (size_t i = 0; i < n; i++)
         assert_near(z[i], expected[i], 1e-4);
     check_prox(P, v, 0.4, 1e-7);

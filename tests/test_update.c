@@ -142,7 +142,7 @@ static scry_op *make_sparse(const scry_space *space)
     return A;
 }
 
-/* Solved among frequencies, checked by what the solution is: d = V A^T w (r - w A d). */
+/* Solved among frequencies, checked by the equation of the solution: d = V A^T w (r - w A d). */
 static void check_solution(scry_op *A, int rank, bool holes)
 {
     scry_error err = {0};

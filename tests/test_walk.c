@@ -107,7 +107,7 @@ static void threads_do_not_show(void **state)
     }
 }
 
-/* The walk begins where a run of one draw ends, and a draw is what the chain is at its step. */
+/* The walk begins where a run of one draw ends, and a draw is the state at its step. */
 static void the_first_draw_is_that_of_one(void **state)
 {
     const struct setup *s = *state;

@@ -83,7 +83,7 @@ static void padded_reflects_and_crops(void **state)
     scry_free(again);
 }
 
-/* What the inner prior sees: with a prior of variance far above sigma^2, D is E x there, which a
+/* The input of the inner prior: with a prior of variance far above sigma^2, D is E x there, which a
  * dense Gaussian whose covariance couples one padded pixel to the middle makes visible. */
 static void padded_shows_the_reflection(void **state)
 {

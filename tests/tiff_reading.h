@@ -1,7 +1,7 @@
 #ifndef SCRY_TESTS_TIFF_READING_H
 #define SCRY_TESTS_TIFF_READING_H
 
-/* What the tests of the TIFF reader share: small files of 7 x 5 pixels in a folder of their own,
+/* Shared by the tests of the TIFF reader: small files of 7 x 5 pixels in a folder of their own,
  * whose values identify the plane, and the same files as a reader sees them. */
 
 #include "tests/check.h"

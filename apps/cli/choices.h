@@ -23,10 +23,10 @@ typedef struct method_use {
  * nothing where all have one, or there is no method of that name. */
 void method_warn_unused(const cli_parse *p, const method_use *uses, const char *method);
 
-/* The defaults of the method, and what the command line says. */
+/* The defaults of the method, then the options of the command line. */
 scry_status method_options(scry_options *options, const struct scry_method *method,
                            const cli_method_values *v, scry_error *err);
-/* What the command line says, over what the options are. */
+/* The options of the command line, over the present ones. */
 scry_status method_options_read(scry_options *options, const cli_method_values *v, scry_error *err);
 
 #endif

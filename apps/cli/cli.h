@@ -17,7 +17,7 @@ typedef struct cli_option {
     const char *name; /* "read-noise"; ends the table when NULL */
     cli_kind kind;
     void *to; /* bool, int64_t, double, const char *: left alone when not given */
-    /* What the value is, alternatives with | between them: placeholders in capitals ("E", "FILE",
+    /* The value, alternatives with | between them: placeholders in capitals ("E", "FILE",
      * METHOD) and words ("auto|FACTOR"). A text of words alone ("open|periodic") must be one. */
     const char *arg;
     const char *help;
@@ -33,7 +33,7 @@ extern const cli_command cli_deblur, cli_denoise, cli_inpaint, cli_mri, cli_kspa
     cli_compare, cli_sample, cli_figure, cli_info, cli_methods, cli_train, cli_verify;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
-/* What the command line says of the options of methods, by name and alias. */
+/* Options of methods on the command line, by name and alias. */
 typedef struct cli_method_values {
     size_t count;
     unsigned kinds; /* 1 << scry_method_kind */
@@ -44,7 +44,7 @@ typedef struct cli_method_values {
 enum { CLI_MAX_OPTIONS = 64 };
 
 /* Parses argv[1..]. Options of `methods` (may be NULL) are those of the registry, by kind mask
- * 1 << scry_method_kind. Returns CLI_OK, CLI_USAGE after printing what was wrong, or -1 when --help
+ * 1 << scry_method_kind. Returns CLI_OK, CLI_USAGE after printing the error, or -1 when --help
  * was printed and the command is to end with 0. *args is argv-like and ends with NULL; it lives as
  * long as the parse: cli_end frees it. */
 typedef struct cli_parse {

@@ -217,7 +217,7 @@ static int compare_run(const cli_command *self, int argc, char **argv)
         {"json", CLI_FLAG, &s.json, NULL, "print JSON"},
         {"table", CLI_TEXT, &s.row, "NAME", "print one row: name, PSNR, SSIM"},
         {"map", CLI_TEXT, &s.map, "EXPR",
-         "what to do with the estimate before comparing: an expression a*x+b such as "
+         "function applied to the estimate before comparing: an expression a*x+b such as "
          "'((x-100)*0.5-2)/20'"},
         {"hole", CLI_TEXT, &s.hole, "FILE", "compare only where this mask is 0"},
         {"sd", CLI_TEXT, &s.sd, "FILE",

@@ -70,7 +70,7 @@ static void completion_read_methods(void *ctx, const cli_command *command)
     if (!pages_subcommands(command)) cli_read_tables(command, completion_methods, ctx);
 }
 
-/* What the synopsis says of the names: words and placeholders as in tables, "[gaussian|levy]". */
+/* The names in the synopsis: words and placeholders as in tables, "[gaussian|levy]". */
 static void completion_arguments(void *ctx, const cli_command *command)
 {
     FILE *to = ctx;
@@ -129,7 +129,8 @@ void completion_tables(FILE *to)
     completion_open(to, "_scry_method_options", "options of a method");
     completion_method_options(to);
     completion_close(to);
-    completion_open(to, "_scry_arguments", "what a command takes beside options, if not files");
+    completion_open(to, "_scry_arguments",
+                    "arguments of a command beside options, other than files");
     pages_each(completion_arguments, to);
     completion_close(to);
     fputs("\n_scry_psf_models() {\n    echo '", to);

@@ -12,15 +12,15 @@ extern const cli_command kspace_info, kspace_convert, kspace_undersample, kspace
     kspace_maps;
 extern const cli_command *const kspace_subcommands[]; /* ends with NULL */
 
-/* Opens path for writing what `info` describes, whose format and readout it sets as they will be
+/* Opens path for writing the data of `info`, whose format and readout it sets as they will be
  * written. word (may be NULL): fastmri, ismrmrd or cfl. Without one the ending says it: .cfl; .mrd
- * is ISMRMRD; .h5 and .hdf5 are what info->format was, where that is HDF5, else fastMRI. From cfl
+ * is ISMRMRD; .h5 and .hdf5 keep the format of info, where that is HDF5, else fastMRI. From cfl
  * to cfl the dims stay in their order, whichever of them is the readout.
  * errors  EINVAL: another ending; EIO: an output is there and force is not given; those of
  *         scry_kspace_create */
 scry_status kspace_output(scry_kspace_writer **out, const char *path, scry_kspace_info *info,
                           const char *word, bool force, scry_error *err);
-/* The format alone, *f the input's before: for what has to be known before it is opened. */
+/* The format alone, *f the input's before: for checks before the file is opened. */
 scry_status kspace_output_format(scry_kspace_format *f, const char *path, const char *word,
                                  scry_error *err);
 

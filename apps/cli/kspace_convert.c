@@ -14,7 +14,7 @@ struct settings {
     bool force;
 };
 
-/* What is in the input and has no place in the output is said, not dropped in silence. */
+/* Parts of the input that have no place in the output are named, not dropped in silence. */
 static void kspace_convert_print_losses(const cli_command *self, const scry_kspace_info *in,
                                         scry_kspace_format format)
 {
@@ -119,7 +119,8 @@ const cli_command kspace_convert = {
     "kspace convert",
     "[options] in out",
     "write k-space in another format",
-    "Samples, sampling and what the headers have in common are kept; what the output has no place "
+    "Samples, sampling and the common fields of the headers are kept; each part that the output "
+    "has no place "
     "for is named. The readout becomes the axis that the format has it on (dim 0 of cfl, rows of "
     "fastMRI), so that the image may be turned.",
     kspace_convert_run,

@@ -167,5 +167,5 @@ static int kspace_info_run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command kspace_info = {"kspace info", "[options] file...",
-                                 "say what k-space files hold and how they were sampled", NULL,
+                                 "print the contents and the sampling of k-space files", NULL,
                                  kspace_info_run};

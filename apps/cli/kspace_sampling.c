@@ -25,7 +25,7 @@ void kspace_pattern_options(cli_option table[KSPACE_PATTERN_OPTIONS], kspace_pat
         "R-th line from 0 and the centre), gaussian; points: poisson (disc), radial (golden "
         "angle)"};
     table[1] = (cli_option){"accel", CLI_REAL, &p->accel, "R",
-                            "acceleration asked for; what comes out is printed [4]"};
+                            "acceleration that is wanted; the resulting one is printed [4]"};
     table[2] = (cli_option){"centre", CLI_REAL, &p->centre, "C",
                             "share of the lines in the fully sampled centre [0.08]"};
     table[3] = (cli_option){"center", CLI_REAL, &p->centre, "C", "the same as --centre"};

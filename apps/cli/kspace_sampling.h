@@ -5,8 +5,8 @@
 #include "datasets/sampling.h"
 #include "lib/io/kspace/kspace.h"
 
-/* What `kspace undersample` and `kspace simulate` share: the options of a pattern, the mask of a
- * slice, and the image that reconstructions are compared with. */
+/* Parts that `kspace undersample` and `kspace simulate` share: the options of a pattern, the mask
+ * of a slice, and the image that reconstructions are compared with. */
 
 typedef struct kspace_pattern {
     const char *name; /* NULL: every sample is taken */

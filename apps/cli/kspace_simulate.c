@@ -68,8 +68,8 @@ static scry_status keep_scene(struct run_state *r, const char *path, const float
     return SCRY_OK;
 }
 
-/* Every plane of the file is a slice: TIFF and PNG by their ending, else what reconstructions are
- * written in. */
+/* Every plane of the file is a slice: TIFF and PNG by their ending, else the formats that
+ * reconstructions are written in. */
 static scry_status load_scene(struct run_state *r, const char *path, scry_error *err)
 {
     const char *dot = strrchr(path, '.');

@@ -26,7 +26,7 @@ struct undersampling {
     size_t taken, places;
 };
 
-/* What was acquired is all of a box of k-space: nothing is missing, or edges are (columns that were
+/* The samples fill a box of k-space: nothing is missing, or edges are (columns that were
  * padded with zeros, partial Fourier). */
 static bool is_box(const scry_kspace_info *i, const unsigned char *mask)
 {
@@ -148,7 +148,7 @@ static void kspace_undersample_log(const struct undersampling *u, const struct s
         for (size_t k = 0; k < n; k++)
             kept += u->mask[k];
         fprintf(stderr,
-                "%s: undersampled already: the output holds what both keep, %zu of %zu "
+                "%s: undersampled already: the output holds the samples that both keep, %zu of %zu "
                 "samples of the last slice (acceleration %.4g)\n",
                 in, kept, n, (double)n / (double)kept);
     }
@@ -224,7 +224,7 @@ const cli_command kspace_undersample = {
     "leave out samples of k-space by a pattern",
     "The pattern is the same in all slices and frames. The output is fastMRI HDF5, ISMRMRD HDF5 or "
     "BART .cfl; a fastMRI output of full data also holds their root sum of squares (or the target "
-    "that the input has) as the image that reconstructions are compared with. Of what is "
+    "that the input has) as the image that reconstructions are compared with. Of a scan that is "
     "undersampled already, samples remain that the pattern keeps, too.",
     kspace_undersample_run,
 };

@@ -16,7 +16,7 @@ const cli_command *const cli_commands[] = {
 static void main_print_usage(FILE *to)
 {
     fprintf(to, "usage: scry <command> [options] in... out\n\n"
-                "Recover images from what an instrument could measure of them.\n\n");
+                "Recover images from the measurements of an instrument.\n\n");
     for (const cli_command *const *c = cli_commands; *c; c++)
         fprintf(to, "  %-10s %s\n", (*c)->name, (*c)->summary);
     fprintf(to, "\n'scry <command> --help' lists the options of a command; 'scry --version' the "

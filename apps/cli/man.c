@@ -128,21 +128,23 @@ static void man_statuses(FILE *to)
           ".TP\n.B 1\nFailed; standard error says why.\n"
           ".TP\n.B 2\nThe command line is wrong; standard error says where.\n"
           ".TP\n.BR 130 ,\\~ 143\nStopped by Ctrl\\-C, or by another signal (128 and its number).\n"
-          "What is finished is kept.\nA second Ctrl\\-C stops at once.\n",
+          "Finished files are kept.\nA second Ctrl\\-C stops at once.\n",
           to);
 }
 
 void man_program(FILE *to, const char *date)
 {
     man_title(to, "", 1, date);
-    man_name(to, "", "recover images from what an instrument could measure of them");
+    man_name(to, "", "recover images from the measurements of an instrument");
     man_heading(to, "SYNOPSIS");
     fputs(".B scry\n.I command\n[\\fIoptions\\fR] \\fIin\\fR...\\& \\fIout\\fR\n", to);
     man_heading(to, "DESCRIPTION");
-    man_text(to, "A forward operator (blur, mask, Fourier samples seen by coils) and a model of "
-                 "the noise say how likely a measurement is; a pretrained diffusion network says "
-                 "what images look like; posterior samplers join the two and return an image and "
-                 "a map of what not to trust. Classical methods run through the same path.");
+    man_text(
+        to,
+        "A forward operator (blur, mask, Fourier samples seen by coils) and a model of "
+        "the noise say how likely a measurement is; a pretrained diffusion network is the prior of "
+        "images; posterior samplers combine the two and return an image and "
+        "a map of the pixels not to trust. Classical methods run through the same path.");
     fputs(".PP\n", to);
     man_text(to, "'scry COMMAND --help' lists the options of a command, 'scry --version' prints "
                  "the version and the instruction set of the inner loops.");

@@ -10,7 +10,7 @@ static const char *const kind_names[] = {[SCRY_CLASSICAL] = "classical",
                                          [SCRY_UNCONDITIONAL] = "unconditional",
                                          [SCRY_POSTERIOR] = "posterior"};
 
-/* What `scry verify` measured at these settings; false: nothing. */
+/* The label that `scry verify` measured at these settings; false: none. */
 static bool print_bands(const struct scry_method *m, const char *settings, const char *head)
 {
     static const char *const parts[] = {"gaussian", "mixture"};

@@ -3,7 +3,7 @@
 
 #include "solvers/registry.h"
 
-/* What the registry says of a method, in words, for `scry methods` and the manual. Texts go into
+/* The registry's entry of a method, in words, for `scry methods` and the manual. Texts go into
  * the caller's buffer and are returned. */
 
 /* "posterior" */

@@ -23,10 +23,10 @@ struct mri_run {
     const char *in, *out;
     scry_mri_volume volume;
     monitor meter;
-    bool reading; /* what fails now is due to files, no longer to the command line */
+    bool reading; /* errors are now due to files, no longer to the command line */
 };
 
-/* ---- what to do ---- */
+/* ---- checks of the command line ---- */
 
 static scry_status parse_slices(struct mri_run *run, scry_error *err)
 {
@@ -84,7 +84,7 @@ static scry_status mri_choose_method(struct mri_run *run, scry_error *err)
     return st == SCRY_OK ? scry_mri_request_check(&w->request, err) : st;
 }
 
-/* ---- doing it ---- */
+/* ---- the run ---- */
 
 static void count_plane(size_t total, void *ctx)
 {

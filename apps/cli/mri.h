@@ -26,7 +26,7 @@ void mri_options(cli_option *table, mri_settings *s);
 /* EINVAL: a choice or a number that is not one of those allowed. */
 scry_status mri_settings_check(const mri_settings *s, scry_error *err);
 
-/* What the command runs. */
+/* A run of the command. */
 typedef struct mri_work {
     const mri_settings *settings;
     scry_mri_request request;
@@ -38,7 +38,7 @@ typedef struct mri_work {
     scry_page *page; /* the report is to be one; NULL: it is not */
 } mri_work;
 
-/* What the settings ask of the library; they have passed mri_settings_check. Coil maps of a file
+/* The request of the settings; they have passed mri_settings_check. Coil maps of a file
  * are the caller's to read. */
 void mri_settings_request(scry_mri_request *out, const mri_settings *s);
 /* --maps names a file. */

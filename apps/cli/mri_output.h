@@ -4,14 +4,14 @@
 #include "apps/cli/mri.h"
 #include "lib/io/json.h"
 
-/* What a run of scry mri leaves: volumes, report and preview. */
+/* Outputs of a run of scry mri: volumes, report and preview. */
 
-/* The first rank has what all did. */
+/* The first rank gathers the results of all. */
 void mri_output_gather(scry_mri_volume *v);
 /* Failed problems; each is named on stderr, with its slice. */
 size_t mri_output_failures(const scry_mri_volume *v, const char *path);
 
-/* chi2, draws and what to think of them, on stderr; `path` is the input's. */
+/* chi2, draws and their judgement, on stderr; `path` is the input's. */
 void mri_output_log(const scry_mri_volume *v, const mri_work *work, const char *path);
 
 /* Maps first, the mean last. */

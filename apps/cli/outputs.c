@@ -30,7 +30,8 @@ scry_status output_check(const char *path, bool force, scry_error *err)
                          outputs_kind(s.st_mode));
     if (!there && !lstat(path, &s))
         return SCRY_FAIL(err, SCRY_EINVAL,
-                         "'%s' is a link to what is not there, expected the name of a file", path);
+                         "'%s' is a link to a file that is not there, expected the name of a file",
+                         path);
     if (there && !force) return SCRY_FAIL(err, SCRY_EIO, "%s exists; --force replaces it", path);
     char *folder = strdup(path);
     if (!folder) return SCRY_FAIL(err, SCRY_ENOMEM, "path %s", path);

@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a command may write, asked before it reads or computes anything. */
+/* Whether a command may write its outputs, checked before it reads or computes anything. */
 
 /* A file may be made at path, or replaced with `force`. errors  EIO: it exists and force is not
- * set, or there is no such folder; EINVAL: a folder, a device, a FIFO, a socket, or a link to what
- * is not there: those are never replaced. A link to a file stands for that file. */
+ * set, or there is no such folder; EINVAL: a folder, a device, a FIFO, a socket, or a link to a
+ * file that is not there: those are never replaced. A link to a file stands for that file. */
 scry_status output_check(const char *path, bool force, scry_error *err);
 
 /* All files that a command names. NULL and "" are skipped. */

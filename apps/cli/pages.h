@@ -25,7 +25,7 @@ void man_program(FILE *to, const char *date);
 void man_command(FILE *to, const cli_command *command, const char *date);
 void man_methods(FILE *to, const char *date);
 
-/* completion.c: functions of bash that print what may follow. */
+/* completion.c: functions of bash that print the possible next words. */
 void completion_tables(FILE *to);
 
 #endif

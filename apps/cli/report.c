@@ -60,7 +60,7 @@ void report_file_begin(report *r, const char *in, const char *out)
     r->file_began = scry_clock();
 }
 
-/* What the estimate found (lib/stats/noise_identify.h). */
+/* Findings of the estimate (lib/stats/noise_identify.h). */
 static void put_noise_model(scry_json *d, scry_json_node *to, const scry_noise_model *m)
 {
     static const char *const ways[] = {"along_y", "diagonal", "along_x"};
@@ -147,7 +147,7 @@ static void put_improvement(scry_json *d, scry_json_node *to, const scry_improve
     scry_json_put_number(d, o, "own_misfit_variances", i->own_misfit);
 }
 
-/* What the image says of its PSF: factors on the width that was given; sigma is that width. */
+/* The width of the PSF by the image: factors on the width that was given; sigma is that width. */
 static void put_width(scry_json *d, scry_json_node *to, const scry_restore_result *r)
 {
     if (!(r->psf_factor > 0)) return;

@@ -5,7 +5,7 @@
 #include "lib/io/json.h"
 #include "lib/io/tiff/tiff.h"
 
-/* --report run.json: what was asked, what was used, what came of it. One document a run, one entry
+/* --report run.json: the request, the settings used, the results. One document a run, one entry
  * a file, in it one an image. Nothing here fails before report_write. */
 typedef struct report {
     scry_json *doc;

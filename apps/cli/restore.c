@@ -32,7 +32,7 @@ struct run {
     image psf, mask; /* from --psf and --mask */
     scry_restore_request request;
     scry_restorer *restorer;
-    unsigned char *known; /* of one image: what the mask says */
+    unsigned char *known; /* of one image, by the mask */
     batch files;
     report report;
     restore_page page;
@@ -51,9 +51,9 @@ static scry_status read_image(const image_file *f, const scry_stack_image *at, f
     return st;
 }
 
-/* All of a file is read once before the first image is worked on: what is wrong with the last page
- * shows now and not after hours. EINVAL: those of scry_image_survey_check; or what is to be handed
- * on has NaNs and goes to integers. */
+/* All of a file is read once before the first image is worked on: an error in the last page
+ * shows now and not after hours. EINVAL: those of scry_image_survey_check; or an image that is
+ * returned unchanged has NaNs and goes to integers. */
 static scry_status check_file(const struct run *run, const image_file *f,
                               const scry_image_stack *stack, float *y, scry_error *err)
 {
@@ -106,7 +106,7 @@ static void log_diagnosis(const struct run *run, const char *path)
     scry_diagnosis_log(&run->summary, &words, &run->request.log);
 }
 
-/* What --mask says of an image. */
+/* The part of --mask that belongs to an image. */
 static scry_status mask_image(struct run *run, const scry_image_stack *stack, scry_stack_image *at,
                               scry_error *err)
 {
@@ -236,7 +236,7 @@ static scry_status restore_choose_default(struct run *run, scry_error *err)
 {
     const restore_settings *s = run->settings;
     const bool automatic = run->task == RESTORE_DEBLUR && !strcmp(s->method, "auto");
-    /* what maps there can be is checked against the contender that draws */
+    /* possible maps are checked against the contender that draws */
     const struct scry_method *method =
         automatic ? scry_role_method(SCRY_ROLE_DEBLUR) : scry_method_find(s->method);
     if (!method || method->kind == SCRY_UNCONDITIONAL)

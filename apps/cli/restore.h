@@ -5,7 +5,7 @@
 #include "apps/cli/map_options.h"
 #include "apps/recon/image/restore.h"
 
-/* What `scry deblur`, `scry inpaint` and `scry denoise` have in common. */
+/* `scry deblur`, `scry inpaint` and `scry denoise`: one command with three tables of options. */
 
 typedef enum restore_task { RESTORE_DEBLUR, RESTORE_INPAINT, RESTORE_DENOISE } restore_task;
 
@@ -29,13 +29,13 @@ void restore_settings_init(restore_settings *s, restore_task task);
 enum { RESTORE_OPTIONS = 40 };
 void restore_options(cli_option *table, restore_settings *s, restore_task task);
 
-/* What was left to follow from other settings. */
+/* Fills in settings that follow from others. */
 void restore_settings_complete(restore_settings *s, restore_task task);
 
 /* EINVAL: a choice or a number that is not one of those allowed. */
 scry_status restore_settings_check(restore_settings *s, restore_task task, scry_error *err);
 
-/* What the settings ask of the library, but for the PSF, the method and its maps. They have passed
+/* The request of the settings, without the PSF, the method and its maps. They have passed
  * restore_settings_check. */
 void restore_settings_request(scry_restore_request *out, const restore_settings *s);
 

@@ -17,7 +17,7 @@ typedef struct restore_output {
     size_t maps;
 } restore_output;
 
-/* What is written, and where. */
+/* The outputs, and their names. */
 typedef struct restore_output_request {
     const restore_settings *settings;
     const scry_output_maps *maps;
@@ -38,6 +38,6 @@ scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
 /* Maps first: the mean appears when all else is in place. */
 scry_status restore_output_finish(restore_output *o, scry_tiff_written *written,
                                   double *flux_change, const scry_log *log, scry_error *err);
-void restore_output_abort(restore_output *o); /* removes what is not finished */
+void restore_output_abort(restore_output *o); /* removes unfinished files */
 
 #endif

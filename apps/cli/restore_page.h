@@ -5,9 +5,9 @@
 #include "apps/recon/image/stack.h"
 #include "apps/recon/report/page.h"
 
-/* --report run.html: what scry deblur, inpaint and denoise leave as a page. Of each file it shows,
+/* --report run.html: a run of scry deblur, inpaint or denoise as a page. Of each file it shows,
  * in the middle of its slices and frames, up to four channels; of many files the first ones. All
- * figures share out what the page may weigh. */
+ * figures share the allowed size of the page. */
 typedef struct restore_page {
     scry_page *page;     /* NULL: none is wanted, and all that follows does nothing */
     size_t files, shown; /* of the run; begun so far */

@@ -9,7 +9,7 @@
 #define CLIPPED_MAX 0.001
 #define FLUX_MAX 0.005
 
-/* What an integer type does to a channel. */
+/* The effect of an integer type on a channel. */
 struct channel {
     double flux, change; /* of all images; written minus computed, summed over pixels */
     uint64_t pixels, clipped;
@@ -104,7 +104,7 @@ static double change_of(const struct channel *c)
     return flux > 0 ? c->change / flux : c->change != 0 ? INFINITY : 0;
 }
 
-/* How far a channel is beyond what is allowed: 1 is the bound. */
+/* How far a channel is beyond the allowed change: 1 is the bound. */
 static double result_file_excess(const struct channel *c)
 {
     return fmax(result_file_share(c->clipped, c->pixels) / CLIPPED_MAX,

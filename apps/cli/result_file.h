@@ -23,8 +23,8 @@ bool result_file_holds_nan(const result_file *f);
 scry_status result_file_write(result_file *f, size_t c, size_t z, size_t t, const float *plane,
                               double flux, scry_error *err);
 
-/* Completes the file and frees f, whatever it returns. What was decided and why is logged, also how
- * much a type that was asked for clips. written may be NULL. *flux_change: by how much the type
+/* Completes the file and frees f, whatever it returns. The decision and its reason are logged, also
+ * how much a type that was asked for clips. written may be NULL. *flux_change: by how much the type
  * changes the flux, relative to it, of the channel that it changes most. Errors of
  * scry_tiff_finish. */
 scry_status result_file_finish(result_file *f, scry_tiff_written *written, double *flux_change,

@@ -178,7 +178,7 @@ static int sample_run(const cli_command *self, int argc, char **argv)
 const cli_command cli_sample = {
     "sample",
     "[options] out.tif",
-    "draw images from a prior, to see what it knows",
+    "draw images from a prior, to see the images that it has learnt",
     "Writes float32 frames in the prior's own intensity unit: background near -1, brightest "
     "structures between 0 and 1.",
     sample_run,

@@ -45,14 +45,15 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
         {"psf", CLI_TEXT, &s->psf, "PSF",
          "point-spread function: a TIFF (of one point, or of beads: beads:FILE), or a model: "
          "gaussian:sigma=2 (sigma=auto: by the image), airy, born-wolf, gibson-lanni, "
-         "confocal, with key=value after a colon; what is not given comes from the file's "
+         "confocal, with key=value after a colon; keys that are not given come from the file's "
          "metadata. "
          "Stacks are taken plane by plane for airy and for gaussian without sigma_z"},
         {"psf-width", CLI_TEXT, &s->psf_width, "auto|FACTOR",
-         "widen the psf by a factor, or by the one that the spectrum of the image prefers [1; the "
-         "image is asked, and warned of where it contradicts]"},
+         "widen the psf by a factor, or by the one that the spectrum of the image prefers [1, with "
+         "a warning where the image contradicts it]"},
         {"crop-psf", CLI_FLAG, &s->crop_psf, NULL,
-         "cut a measured psf that is larger than the image, and say what light that leaves out"},
+         "cut a measured psf that is larger than the image, and print the share of light that is "
+         "lost"},
         {"boundary", CLI_TEXT, &s->boundary, "open|joined|periodic",
          "open: light enters from outside the field of view; joined: so it does, from one margin "
          "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
@@ -78,15 +79,15 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
         {"series", CLI_INTEGER, &s->series, "N",
          "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
         {"method", CLI_TEXT, &s->method, deblur ? "auto|METHOD" : "METHOD",
-         denoise ? "see 'scry methods'; denoiser is a call of the network, or a few for counted "
-                   "light; jfps draws samples [denoiser; jfps with --samples, --sd ...]"
-         : deblur
-             ? "see 'scry methods'; auto: of richardson-lucy and diffpir what predicts best, on "
-               "the image itself, light that neither has seen, one of them or their average; "
-               "the error bars of diffpir are too narrow, those of jfps with --spread 1 are "
-               "fairer, at twice its time and a worse mean [auto]"
-             : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
-               "fairer error bars, at twice the time [jfps]"},
+         denoise  ? "see 'scry methods'; denoiser is a call of the network, or a few for counted "
+                    "light; jfps draws samples [denoiser; jfps with --samples, --sd ...]"
+         : deblur ? "see 'scry methods'; auto: richardson-lucy, diffpir or their average, the one "
+                    "that predicts best, on "
+                    "the image itself, light that neither has seen; "
+                    "the error bars of diffpir are too narrow, those of jfps with --spread 1 are "
+                    "fairer, at twice its time and a worse mean [auto]"
+                  : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
+                    "fairer error bars, at twice the time [jfps]"},
         {"prior", CLI_TEXT, &s->prior, "PRIOR",
          "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
@@ -99,7 +100,7 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
          "uniform background in e- (with --sigma: in the file's unit), not part of the image [0]"},
         {"range", CLI_TEXT, &s->range, "LOW,HIGH",
          "intensities (file's unit) of background and brightest structures, which the prior is "
-         "told "
+         "given "
          "[estimated]"},
         {"seed", CLI_INTEGER, &s->seed, "N",
          "of the random numbers; the run is a function of it [0]"},
@@ -122,7 +123,8 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
          "with figures and findings"},
         {"preview", CLI_TEXT, &s->preview, "FILE", "write a PNG of input, result and sd"},
         {"residual", CLI_TEXT, &s->residual, "FILE",
-         "write what the result leaves unexplained of the input: (input - blurred result) / sd of "
+         "write the part of the input that the result does not explain: (input - blurred result) / "
+         "sd of "
          "the noise, float32, NaN where nothing was measured"},
         {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},
         {"quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only"},

@@ -74,7 +74,7 @@ static scry_status train_check(const struct train_settings *s, const char *folde
     return SCRY_OK;
 }
 
-/* Crops go through the network in groups, which are what threads share. */
+/* Crops go through the network in groups, which the threads share. */
 static size_t group_of(size_t batch)
 {
     size_t group = 8;
@@ -149,7 +149,7 @@ static scry_status train_start(const struct train_settings *s, const char *const
     if (s->init && (st = scry_prior_pool_open(&init, s->init, err)) != SCRY_OK) goto done;
     r.images = set;
     r.init = init.network;
-    program_hold(); /* what it saves when it is stopped takes as long as it takes */
+    program_hold(); /* saving at a stop may take longer than the grace */
     st = scry_training_run(&result, &r, err);
     program_release();
     if (st == SCRY_OK) train_print_end(&result, folder);

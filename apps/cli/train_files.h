@@ -7,10 +7,10 @@
 
 /* Images for `scry train`, from files, folders and patterns. */
 
-/* What came of the files, for the user. */
+/* The outcome for each file, for the user. */
 typedef struct train_found {
     size_t files, images, skipped, smaller, weak; /* smaller: averaged down; weak: noisy still */
-    FILE *to;                                     /* names what is left out; NULL: silent */
+    FILE *to; /* prints the names of files left out; NULL: silent */
 } train_found;
 
 /* Adds every image of the words: TIFF and PNG (each channel, slice and frame is an image; colours
@@ -18,9 +18,8 @@ typedef struct train_found {
  * NIfTI (slices), folders with all below them in the order of their names. At most 16 evenly spaced
  * planes of one array, since neighbours say the same. The class of an image is the second of three
  * parts of its name in a .npz ("train/nuclei/a17"; a first part of "test" holds it out), otherwise
- * the folder in the folder named, or "all". What is no image, or none to train on, is named and
- * left out.
- * errors  EINVAL: a word that matches nothing; ENOMEM */
+ * the folder in the folder named, or "all". A file that is no image, or none to train on, is named
+ * and left out. errors  EINVAL: a word that matches nothing; ENOMEM */
 scry_status train_files_add(train_found *found, scry_image_set *set, const char *const *paths,
                             size_t count, scry_error *err);
 

@@ -12,7 +12,7 @@
 struct command {
     verify_request request;
     cli_method_values methods;
-    char options[256]; /* what the settings' options point to */
+    char options[256]; /* text of the settings' options */
     int64_t threads;
     bool force;
 };
@@ -167,6 +167,6 @@ const cli_command cli_verify = {
     "measure how right the posterior samplers are",
     "Runs the samplers, at their defaults or as given, on problems whose posterior is known, and "
     "prints by how much their means, spreads and intervals are off, each with its Monte Carlo "
-    "error, and what a sample costs. Denoisers are exact, so that only the algorithm is judged.",
+    "error, and the cost of a sample. Denoisers are exact, so that only the algorithm is judged.",
     verify_command,
 };

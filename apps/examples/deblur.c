@@ -1,6 +1,7 @@
 /* A blurred and noisy image, from array to array. The image itself chooses between classical
  * methods and a shipped network, found beside the library, by light that is held back; beside the
- * result comes a map of what not to trust. Here the image is simulated, so that the truth is known.
+ * result comes a map of the pixels not to trust. Here the image is simulated, so that the truth is
+ * known.
  *
  *     cc -std=c11 deblur.c -o deblur $(pkg-config --cflags --libs scry) */
 #include <scry/scry.h>
@@ -36,7 +37,7 @@ static scry_status simulate(float *y, const float *truth, const scry_space *spac
     return st;
 }
 
-/* What the restoration says of the noise, the PSF and the method. */
+/* Messages of the restoration about the noise, the PSF and the method. */
 static void print_line(scry_log_kind kind, const char *text, void *ctx)
 {
     (void)ctx;

@@ -1,4 +1,4 @@
-/* An operator of one's own: a camera that averages blocks of 2 x 2 pixels. Two functions say what
+/* An operator of one's own: a camera that averages blocks of 2 x 2 pixels. Two functions are
  * it does; scry_op_from_callbacks makes an operator of them that every method takes. Restored by
  * total variation.
  *

@@ -5,7 +5,7 @@
 #include "apps/recon/run.h"
 #include "priors/gaussian.h"
 
-/* Draws images from a pretrained prior, to show what it has learnt. */
+/* Draws images from a pretrained prior. */
 
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_draw_request {

@@ -10,7 +10,7 @@ SCRY_BEGIN
 
 typedef enum scry_log_kind {
     SCRY_LOG_NOTE,   /* a finding, a choice or a measured number */
-    SCRY_LOG_WARNING /* the result may not be what the user expects */
+    SCRY_LOG_WARNING /* the result may surprise the user */
 } scry_log_kind;
 
 /* text is one line, or several with '\n' between them, and valid during the call only. Calls come

@@ -4,14 +4,14 @@
 /* The contents of this folder: everything between an image or a scan and its reconstruction.
  * Nothing here reads the command line, prints or exits. */
 
-#include "apps/recon/log.h"            /* where a run says what it does */
+#include "apps/recon/log.h"            /* messages of a run */
 #include "apps/recon/prior_lookup.h"   /* a pretrained network by name, for any image size */
 #include "apps/recon/start.h"          /* where chains leave the closed form */
 #include "apps/recon/output_maps.h"    /* sd, quantiles, shares, R-hat and ESS beside the mean */
 #include "apps/recon/diagnosis.h"      /* does the result explain the data, do the chains agree */
 #include "apps/recon/options_report.h" /* the options of a method as JSON */
 #include "apps/recon/report/page.h"    /* a report to read: title, log, settings */
-#include "apps/recon/report/image_page.h" /* what it shows of an image */
+#include "apps/recon/report/image_page.h" /* its figures of an image */
 #include "apps/recon/report/picture.h"    /* figures of images */
 #include "apps/recon/report/plot.h"       /* plots and spectra */
 #include "apps/recon/tile.h"              /* parts of images that are too large */
@@ -20,11 +20,11 @@
 #include "apps/recon/trajectory.h"        /* how an image comes out of noise */
 #include "apps/recon/transfer.h"          /* spectra for the Gaussian model of an image */
 
-#include "apps/recon/image/image.h"       /* an image and what is known of it */
+#include "apps/recon/image/image.h"       /* an image, its noise and its known pixels */
 #include "apps/recon/image/stack.h"       /* the images of a file */
 #include "apps/recon/image/noise.h"       /* its noise, given or estimated */
 #include "apps/recon/image/psf_source.h"  /* its point-spread function */
-#include "apps/recon/image/psf_fit.h"     /* and what the image says of its width */
+#include "apps/recon/image/psf_fit.h"     /* and its width by the image */
 #include "apps/recon/image/known.h"       /* its mask and defects */
 #include "apps/recon/image/padding.h"     /* pixels that a rotation or a stitching left */
 #include "apps/recon/image/intensity.h"   /* its intensities, for a prior */
@@ -33,7 +33,7 @@
 #include "apps/recon/image/restore.h"     /* images of a microscope, restored */
 #include "apps/recon/image/improvement.h" /* whether anything can be gained by it */
 #include "apps/recon/image/improvable.h"  /* and how that is found out */
-#include "apps/recon/image/residual.h"    /* what it leaves unexplained, in units of the noise */
+#include "apps/recon/image/residual.h"    /* the unexplained part, in units of the noise */
 #include "apps/recon/image/blank.h"       /* those without content, and missing pixels */
 
 #include "apps/recon/mri/scan.h"        /* k-space in memory */
@@ -42,6 +42,6 @@
 #include "apps/recon/mri/volume.h"      /* a volume of its slices */
 
 #include "apps/recon/train/training.h" /* a prior from images */
-#include "apps/recon/train/notes.h"    /* what it says about itself */
+#include "apps/recon/train/notes.h"    /* the prior.json of a trained prior */
 
 #endif

@@ -95,7 +95,7 @@ scry_status scry_recon_afford(size_t bytes, const char *what, const char *less, 
                      (double)bytes * 1e-9, (double)total * 1e-9, less);
 }
 
-/* What would take less memory than `bytes`. Returns buf. */
+/* Settings that would take less memory than `bytes`. Returns buf. */
 static const char *advise_less(char *buf, size_t size, const scry_recon_problem *p, double bytes)
 {
     char tiles[96];

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Bytes a pixel: the least that is possible, and what Richardson-Lucy takes, margins included, on
+/* Bytes a pixel: the least that is possible, and those of Richardson-Lucy, margins included, on
  * 16 x 384 x 384 voxels (its resident size at the end). */
 #define LEAST 64.0
 #define USUAL 165.0

@@ -73,7 +73,7 @@ static scry_status calibration_afford(size_t *images, const verify_table *table,
     const double budget = settings->method ? 4.0 * BUDGET : BUDGET;
     const size_t paid = (size_t)(budget / cost / (double)t->chains);
     size_t problems = paid / MIN_IMAGES < count ? paid / MIN_IMAGES : count;
-    if (settings->method) problems = count; /* what is asked for is measured */
+    if (settings->method) problems = count; /* a named method is measured */
     *images = at < problems ? paid / problems : 0;
     if (settings->method && *images < MIN_IMAGES_ASKED) *images = MIN_IMAGES_ASKED;
     if (*images > t->images) *images = t->images;

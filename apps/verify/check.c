@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beyond chance: standard errors, and what the fixed number of chains adds to the extremes of a
- * set of ratios, which grow as their scatter does. Averages over problems have no extremes. */
+/* Beyond chance: standard errors, and the addition by the fixed number of chains to the extremes of
+ * a set of ratios, which grow as their scatter does. Averages over problems have no extremes. */
 static const double ERRORS = 3, SLACK = 0.01, SLACK_MEAN = 0.002;
 
 static verify_value find_value(const verify_table *table, const verify_row *row, const char *key)
@@ -55,8 +55,8 @@ static bool same_settings(const verify_row *a, const verify_row *b)
     return !strcmp(a->method, b->method) && !strcmp(a->options, b->options);
 }
 
-/* The same for the averages over problems of the method of row `first`, which show what is too
- * small to stand out from the errors of one problem: noise of .97 of what it should be. */
+/* The same for the averages over problems of the method of row `first`, which show an error that is
+ * too small to stand out from the errors of one problem: noise of .97 of its right level. */
 static size_t check_mean(const verify_table *table, size_t first, const char *key, bool spread)
 {
     double now = 0, then = 0, now2 = 0, then2 = 0, count = 0;
@@ -111,7 +111,7 @@ size_t verify_check(const verify_table *table, const verify_settings *settings)
                 row->operator_, row->problem, row->note);
         out++;
     }
-    /* what the samples' own interval covers depends on how many samples it is from */
+    /* the coverage of the samples' own interval depends on the number of samples */
     if (!settings->chains) out += check_means(table);
     if (!labels && table->part->labelled) {
         fprintf(stderr, "%s: no label is of the settings that were run\n", table->part->name);

@@ -12,7 +12,7 @@
 /* Posteriors known in closed form. */
 
 /* Samples of a posterior: enough that the mean is known to a hundredth of the prior's sd, but not
- * more than what BUDGET calls of the denoiser pay for, measurements together. A call of the VJP
+ * more than BUDGET calls of the denoiser pay for, measurements together. A call of the VJP
  * counts as three, as with networks. */
 enum { MEASUREMENTS = 16, MAX_CHAINS = 256, MIN_CHAINS = 32, BUDGET = 1 << 20 };
 enum { VJP_COST = 3 };
@@ -37,7 +37,7 @@ static verify_posterior verify_gaussian_posterior_of(const struct run *r)
                               .model = r->problem->model};
 }
 
-/* Chains of a measurement, from what one costs. */
+/* Chains of a measurement, from the cost of one. */
 static scry_status plan_chains(struct run *r, scry_error *err)
 {
     const verify_posterior posterior = verify_gaussian_posterior_of(r);

@@ -37,7 +37,7 @@ struct size {
 };
 
 /* --full has the distributions, operators, length, noise and Gibbs sweeps of the paper and at most
- * 40 of its 1000 signals: what two cores do in an hour, some 6000 s of processors with 18 methods
+ * 40 of its 1000 signals: an hour's work of two cores, some 6000 s of processors with 18 methods
  * at 0.13 ms a call. */
 static const struct size quick = {6, 2, 500, 2000, 12000, 48000};
 static const struct size full = {40, 4, 10000, 20000, 60000, 600000};
@@ -63,7 +63,7 @@ enum { PROCESSES = sizeof processes / sizeof *processes };
 
 enum metric { GAP, BIAS, SPREAD, COVER50, COVER90, TRUTH50, TRUTH90, METRICS };
 
-/* One operator and distribution: the signals, what was measured of them, and their posteriors. */
+/* One operator and distribution: the signals, their measurements, and their posteriors. */
 struct bench {
     const verify_settings *settings;
     const struct size *size;
@@ -77,7 +77,7 @@ struct bench {
     scry_levy_posterior *gold, *control; /* signals; a second run, judged as a method is */
 };
 
-/* Sums over signals of what makes the metrics, and of their squares. */
+/* Sums over signals of the terms of the metrics, and of their squares. */
 struct levy_sums {
     size_t signals;
     double first[METRICS], second[METRICS];
@@ -99,7 +99,7 @@ static scry_status verify_levy_make_model(struct bench *b, scry_error *err)
     return st;
 }
 
-/* Signal k, what was measured of it, and both runs of its posterior. */
+/* Signal k, its measurement, and both runs of its posterior. */
 static scry_status make_signal(struct bench *b, size_t k, scry_error *err)
 {
     const size_t n = b->problem.n, m = b->problem.m;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Shipped networks on images of their own. What those are is what ancestral sampling makes of a
+/* Shipped networks on images of their own: images that ancestral sampling makes of a
  * network: an error of that sampler counts as one of the method. */
 enum { SIDE = 32, STRIDE = 4 };
 enum { STREAM_MASK = 0x7fffff01 }; /* beside those of the solvers, which count steps from 0 */
@@ -77,8 +77,8 @@ static scry_status verify_networks_make_operator(verify_network_trial *net, cons
     return st;
 }
 
-/* r + i q, as in `scry mri`: *P for r; for q, what the phase leaves, the white noise of sd 0.1 that
- * it starts with. */
+/* r + i q, as in `scry mri`: *P for r; for q, the error of the phase, the white noise of sd 0.1
+ * that it starts with. */
 static scry_status verify_networks_join(scry_prior **P, const scry_space *real, scry_error *err)
 {
     static const double flat[2] = {0.1 * 0.1, 0.1 * 0.1};

@@ -271,8 +271,9 @@ static void draw_legend(struct page *p)
 {
     enum { STEP = 60 };
     plot_say(
-        p, "the number in a cell is what was measured; its colour is (number - ideal) / step, both "
-           "below each map; grey: not measured, and why");
+        p,
+        "the number in a cell is the measured value; its colour is (number - ideal) / step, both "
+        "below each map; grey: not measured, and why");
     for (int k = -4; k <= 4; k++) {
         const size_t x = MARGIN + (size_t)(k + 4) * STEP;
         char label[16];

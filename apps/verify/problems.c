@@ -211,7 +211,7 @@ static scry_status make_prior(exact_problem *p, const scry_space *space, bool pa
     return st;
 }
 
-/* What is stored beside a trained prior: mean and covariance, whatever its true distribution. */
+/* The model stored beside a trained prior: mean and covariance, whatever its true distribution. */
 static scry_status verify_problems_make_model(exact_problem *p, scry_error *err)
 {
     const size_t n = p->n;

@@ -4,7 +4,7 @@
 #include "apps/verify/verify.h"
 #include "solvers/chains.h"
 
-/* What the parts of `scry verify` share: samples of a posterior, and a row from what they gave. */
+/* Shared by the parts of `scry verify`: samples of a posterior, and the row of their results. */
 
 /* y = A x + sigma n; y NULL: the prior itself. */
 typedef struct verify_posterior {
@@ -37,7 +37,7 @@ scry_status verify_refused(verify_row *row, scry_status st, const scry_error *wh
 /* Mean of `count` numbers of these sums, and its standard error (NaN for a single one). */
 verify_value verify_mean(double sum, double squares, size_t count);
 
-/* What a sample costs, in calls of the denoiser, one of the VJP counting as `vjp`: as in the rows
+/* The cost of a sample, in calls of the denoiser, one of the VJP counting as `vjp`: as in the rows
  * of the method in `table`, which all have the same options, or else (table NULL: always) those of
  * a pilot chain whose number no measurement uses. */
 scry_status verify_cost(double *calls, const verify_table *table, const verify_posterior *posterior,

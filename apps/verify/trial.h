@@ -46,7 +46,7 @@ void verify_ranks_close(verify_ranks *r); /* accepts a zeroed one */
 /* K samples (K x n) of the posterior of image k. */
 scry_status verify_ranks_add(verify_ranks *r, const verify_trial *t, size_t k, const float *samples,
                              size_t K, scry_error *err);
-/* What the metrics of the part are, in their order. EINVAL: fewer than 2 images. */
+/* The metrics of the part, in their order. EINVAL: fewer than 2 images. */
 scry_status verify_ranks_fill(verify_row *row, const verify_ranks *r, size_t K, scry_error *err);
 
 /* Problems of the shipped networks; `name` is that of the network. */

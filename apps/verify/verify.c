@@ -98,7 +98,7 @@ scry_status verify_run(const verify_request *r, scry_error *err)
     if (st == SCRY_OK && r->json) st = verify_write_json(r->json, tables, count, &r->settings, err);
     if (st == SCRY_OK && r->plot) st = verify_write_plot(r->plot, tables, count, err);
     if (st == SCRY_OK && out)
-        st = SCRY_FAIL(err, SCRY_ENUMERIC, "%zu numbers are not what the labels say", out);
+        st = SCRY_FAIL(err, SCRY_ENUMERIC, "%zu numbers differ from the labels", out);
     for (size_t i = 0; i < count; i++)
         scry_free(tables[i].rows);
     return st;

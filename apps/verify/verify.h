@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* `scry verify`: methods against what is known about their posteriors, one part a kind of
+/* `scry verify`: methods against known facts about their posteriors, one part a kind of
  * knowledge. A part fills a table; printing, JSON, plot and options are common. A new part is one
  * source that defines a `verify_part`, and its line in verify_parts[] (apps/verify/verify.c). */
 
@@ -45,7 +45,7 @@ typedef struct verify_row {
     const char *method, *operator_, *problem;
     const char *options;        /* verify_options; "" for the defaults */
     bool served;                /* false: nothing was measured, `note` says why */
-    char note[200];             /* or what happened: "3 of 4096 chains diverged" */
+    char note[200];             /* or the failure: "3 of 4096 chains diverged" */
     size_t chains;              /* samples behind the values, all measurements together */
     double denoise, vjp, apply; /* cost of a sample: calls of D, of the VJP, of A and A^T */
     double seconds;             /* of processors */
@@ -63,10 +63,10 @@ typedef struct verify_table {
 
 typedef struct verify_part {
     const char *name, *summary;
-    const char *const *operators;   /* ends with NULL: what --operator may say */
+    const char *const *operators;   /* ends with NULL: values of --operator */
     const verify_metric *metrics;   /* ends with key NULL; at most VERIFY_MAX_METRICS */
-    int64_t min_chains, max_chains; /* what --chains may say */
-    bool labelled; /* labels of methods hold what it measures (solvers/calibration_labels.h) */
+    int64_t min_chains, max_chains; /* range of --chains */
+    bool labelled; /* labels of methods hold its figures (solvers/calibration_labels.h) */
     /* Adds a row for each method (verify_selected) and problem. scry_cancel ends it early with
      * SCRY_OK. */
     scry_status (*run)(verify_table *table, const verify_settings *settings, scry_error *err);
@@ -75,7 +75,7 @@ typedef struct verify_part {
 extern const verify_part verify_gaussian, verify_mixture, verify_levy, verify_calibration;
 extern const verify_part *const verify_parts[]; /* ends with NULL */
 
-/* What to run. */
+/* The parts and methods to run. */
 typedef struct verify_request {
     verify_settings settings;
     const verify_part *part; /* NULL: all that the settings leave */
@@ -84,7 +84,7 @@ typedef struct verify_request {
 } verify_request;
 
 /* Runs the parts, prints their tables on stdout and writes the files.
- * errors  ENUMERIC: numbers that are not what the labels say; ESTOP: cancelled, nothing is written;
+ * errors  ENUMERIC: numbers that differ from the labels; ESTOP: cancelled, nothing is written;
  *         those of the parts and of the files */
 scry_status verify_run(const verify_request *request, scry_error *err);
 bool verify_takes_part(const verify_request *request, const verify_part *part);

@@ -38,7 +38,7 @@ static bool cfl_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* One line of text, blanks at its ends taken off; what follows it in *text. */
+/* One line of text, blanks at its ends taken off; the rest in *text. */
 struct line {
     const char *at;
     size_t n;
@@ -215,7 +215,7 @@ static scry_status cfl_read_header(scry_cfl_header *h, const char *path, scry_er
     return st;
 }
 
-/* name.cfl, or what `# Data` says, in the folder of the header. */
+/* name.cfl, or the name under `# Data`, in the folder of the header. */
 static char *data_path(const char *path, const scry_cfl_header *h)
 {
     const char *slash = strrchr(path, '/');
@@ -443,7 +443,7 @@ scry_status scry_cfl_write(scry_cfl_writer *w, const size_t *start, const size_t
 {
     struct box b;
     const scry_status st = box_init(&b, w->dims, start, count, w->path, err);
-    /* move_box only reads from what it writes to a file */
+    /* move_box only reads from memory that it writes to a file */
     return st == SCRY_OK ? move_box(w->fd, false, w->path, &b, (float complex *)in, err) : st;
 }
 

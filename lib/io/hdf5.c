@@ -94,7 +94,7 @@ scry_status scry_hdf5_open(scry_hdf5 **out, const char *path, scry_error *err)
     f->bytes = (size_t)about.st_size;
     scry_status st = SCRY_OK;
     H5E_BEGIN_TRY
-    /* strong: what the library itself leaves open of damaged files is closed with the file */
+    /* strong: objects of damaged files that the library leaves open are closed with the file */
     const hid_t strong = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(strong, H5F_CLOSE_STRONG);
     f->id = H5Fopen(path, H5F_ACC_RDONLY, strong);
@@ -493,7 +493,7 @@ static scry_status read_string(char **out, hid_t id, bool attribute, hid_t store
     char *text = NULL;
     *out = NULL;
     if (H5Tis_variable_str(stored) > 0) {
-        /* NULL is what HDF5 gives for a string that was never written */
+        /* HDF5 gives NULL for a string that was never written */
         if (read_stored(id, attribute, stored, &text) < 0) return SCRY_EFORMAT;
         *out = text ? scry_copy(text, strlen(text) + 1) : scry_alloc(1, 1);
         H5free_memory(text);

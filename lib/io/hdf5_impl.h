@@ -1,8 +1,8 @@
 #ifndef SCRY_LIB_IO_HDF5_IMPL_H
 #define SCRY_LIB_IO_HDF5_IMPL_H
 
-/* What the sources of lib/io/hdf5.h share; also for readers and writers of types that it does not
- * cover: ISMRMRD. */
+/* Declarations that the sources of lib/io/hdf5.h share; also for readers and writers of types that
+ * it does not cover: ISMRMRD. */
 
 #include "lib/atomic_file_impl.h"
 #include "lib/io/hdf5.h"

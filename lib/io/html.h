@@ -38,7 +38,7 @@ void scry_html_png(scry_html *page, const uint8_t *png, size_t bytes, size_t ny,
 void scry_html_append(scry_html *page, const scry_html *other);
 
 size_t scry_html_bytes(const scry_html *page);
-/* What was written so far, ends with a 0; valid until the next call. */
+/* The text so far, ends with a 0; valid until the next call. */
 const char *scry_html_content(const scry_html *page);
 
 /* Into a file, which appears whole by rename or not at all; an existing one is replaced.

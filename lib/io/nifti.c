@@ -384,7 +384,7 @@ scry_status scry_nifti_read(scry_nifti *out, const char *path, scry_error *err)
     scry_nifti_layout layout;
     *out = (scry_nifti){0};
     errno = 0;
-    znzFile f = znzopen(path, "rb", 1); /* reads what is not compressed as it is */
+    znzFile f = znzopen(path, "rb", 1); /* reads uncompressed files, too */
     if (znz_isnull(f))
         return SCRY_FAIL(err, SCRY_EIO, "%s: %s", path, errno ? strerror(errno) : "cannot be read");
     scry_status st = nifti_get(f, header, sizeof header)

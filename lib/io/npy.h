@@ -19,7 +19,7 @@ typedef struct scry_npy_info {
     char type[8]; /* as numpy writes it: "<f4", "|u1" */
 } scry_npy_info;
 
-/* EIO: not readable. EFORMAT: neither format, truncated or damaged: the message says what was
+/* EIO: not readable. EFORMAT: neither format, truncated or damaged: the message says which was
  * found. EUNSUP: a type, compression or rank that is not supported, named in the message. ENOMEM.
  */
 scry_status scry_npy_open(scry_npy **out, const char *path, scry_error *err);

@@ -188,7 +188,7 @@ scry_status scry_png_encode_rgb(uint8_t **png, size_t *bytes, const uint8_t *rgb
 
 /* ---- reading ---- */
 
-/* What decode allocates, in one place that a longjmp does not roll back. */
+/* Memory of decode, in one place that a longjmp does not roll back. */
 struct decoder {
     struct report report;
     png_structp png;

@@ -47,7 +47,7 @@ static size_t recon_file_count_of(const scry_recon *r)
     return scry_mul(&bytes, count, 2 * sizeof(float)) ? count : 0;
 }
 
-/* Room for the values; what a header promises must fit in this machine. */
+/* Memory for the values; the size in a header must fit in this machine. */
 static scry_status recon_file_allocate(scry_recon *r, const char *path, scry_error *err)
 {
     const size_t count = recon_file_count_of(r), size = (r->cplx ? 2 : 1) * sizeof(float);

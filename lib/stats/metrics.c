@@ -14,7 +14,7 @@ static bool metrics_counts(const float *mask, size_t i)
     return !mask || mask[i] != 0;
 }
 
-/* Checks what counts and settles the range. */
+/* Checks the values that count and settles the range. */
 static scry_status metrics_check(double *range, size_t *count, const float *est, const float *ref,
                                  const float *mask, size_t n, scry_error *err)
 {

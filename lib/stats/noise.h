@@ -23,7 +23,7 @@ SCRY_BEGIN
 scry_status scry_noise_sigma(double *sigma, const float *image, size_t planes, size_t ny, size_t nx,
                              scry_error *err);
 
-/* What is known about a camera beforehand; NAN: not known. */
+/* Parameters of a camera that are known beforehand; NAN: not known. */
 typedef struct scry_camera_known {
     double gain, offset, read_noise;
 } scry_camera_known;

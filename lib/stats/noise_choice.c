@@ -89,8 +89,8 @@ static void choose_treatment(struct scryi_noise_choice *ch, scry_noise_model *ou
     for (size_t k = 1; ch->best && k < scryi_noise_shape_count(); k++) {
         if (!choice_allowed(out, k) || fits[k].total > least + close) continue;
         scryi_noise_shape_levels(k, c, &mean, &inband);
-        /* coarser structure keeps some of the noise that it has; what a large median makes of
-         * structure is added to what it leaves of noise */
+        /* coarser structure keeps some of its noise; structure that a large median
+         * changed is added to the noise that it leaves */
         if (c->transfer && !(scryi_noise_shape_nonlinear(k) && scryi_noise_shape(k).size > 4))
             inband = fmax(scryi_noise_fit_cutoff(&fits[k], k, set, s, c->transfer, c->ctx),
                           least_cutoff * inband);
@@ -153,10 +153,10 @@ static double quiet_reach(const struct scryi_noise_choice *ch, const struct scry
     return seen > 0 ? fmin(inband / seen, 4) : 1;
 }
 
-/* What the quietest windows allow: noise of brightness `mean` has no more power in the passband
+/* The bound of the quietest windows: noise of brightness `mean` has no more power in the passband
  * than a window holds there, after scaling by the fitted variances. The fifth smallest in twenty,
  * corrected for its bias by chance (Wilson & Hilferty 1931, gamma distribution). Where
- *rounding hides the variances there is no scaling, and the seventh in twenty is taken. */
+ * rounding hides the variances there is no scaling, and the seventh in twenty is taken. */
 double scryi_noise_quiet(const struct scryi_noise_choice *ch, const scry_noise_model *m,
                          double mean)
 {

@@ -117,8 +117,8 @@ static double slope_variance(size_t shape, double flat, double slope, double mea
     return high;
 }
 
-/* Each window's variance of pixels from its power in `list`, over what noise of variance 1 with the
- * treatment's spectrum has there. */
+/* Each window's variance of pixels from its power in `list`, over the power that noise of variance
+ * 1 with the treatment's spectrum has there. */
 static void fit_measure(struct variance_fit *l, const struct scryi_noise_windows *w, size_t shape,
                         double mean, const size_t *list, size_t n, const float *unit, double floor)
 {
@@ -190,8 +190,9 @@ done:
     return st;
 }
 
-/* In-band power over variance: what the treatments say, no more than the quietest windows hold; at
- * least that where rounding hides the rest, and at least what the largest full well implies. */
+/* In-band power over variance: by the treatments, no more than the quietest windows hold; at
+ * least that where rounding hides the rest, and at least the value that the largest full well
+ * implies. */
 static void settle_inflation(scry_noise_model *out, const struct scryi_noise_choice *ch,
                              const struct scryi_noise_mask *m, bool direct)
 {
@@ -263,7 +264,7 @@ static void conclude_model(scry_noise_model *out, struct variance_fit *l,
         out->findings |= SCRY_NOISE_QUANTISED;
 }
 
-/* What was found, as the subject of the sentence. */
+/* The finding, as the subject of the sentence. */
 static void write_finding(char *to, size_t size, const scry_noise_model *out)
 {
     char words[96];
@@ -299,7 +300,7 @@ static void write_line(scry_noise_model *out)
     snprintf(out->line, sizeof out->line, "%s; treated as %s", finding, treated);
 }
 
-/* Too few windows: the median residual of good pixels, or what rounding leaves. */
+/* Too few windows: the median residual of good pixels, or the error of rounding. */
 static scry_status only_sigma(scry_noise_model *out, const float *image,
                               const struct scryi_noise_mask *m, scry_error *err)
 {

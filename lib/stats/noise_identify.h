@@ -22,11 +22,11 @@ SCRY_BEGIN
  * enlargements by linear and cubic interpolation; duplicated and interlaced lines), each with the
  * spectrum N that it gives to white noise and, where it is linear, its transfer M. A treatment that
  * explains the spectrum better than none, by more than chance and by an effect that matters, makes
- * the noise `correlated`. Smoothed noise is stronger in the passband than pixels show, and what is
- * used is its power there: b times the mean of N weighted by |H|^2, the largest among treatments
- * that the data do not contradict. White noise of that power is a safe model: the data hold no
- * signal beyond the passband that it could hide. A too large noise loses sharpness, a too small one
- * invents structure.
+ * the noise `correlated`. Smoothed noise is stronger in the passband than pixels show, and the
+ * level that is used is its power there: b times the mean of N weighted by |H|^2, the largest among
+ * treatments that the data do not contradict. White noise of that power is a safe model: the data
+ * hold no signal beyond the passband that it could hide. A too large noise loses sharpness, a too
+ * small one invents structure.
  *
  * The model of the variance is fitted to windows: their power beyond the passband against their
  * mean. A slope that is significant and plausible keeps the camera model, its gain divided by the
@@ -54,7 +54,7 @@ typedef struct scry_noise_treatment {
 } scry_noise_treatment;
 
 typedef struct scry_noise_model {
-    /* what to use */
+    /* the model to use */
     bool counts;  /* variance grows with the mean: gain, offset, read_noise hold */
     double sigma; /* Gaussian sd in the passband, unit of the image; always set */
     double gain, offset, read_noise; /* e-/ADU, ADU, e-: as the passband sees the noise */
@@ -64,7 +64,7 @@ typedef struct scry_noise_model {
     double slope_error, floor;
     double pixel_sigma; /* sd of a pixel at the mean brightness */
     double inflation;   /* in-band power / variance; 1 for white noise */
-    /* what was found */
+    /* the findings */
     unsigned findings; /* enum scry_noise_finding */
     scry_noise_treatment treatment;
     double evidence;      /* log likelihood ratio of the treatment against none */
@@ -88,7 +88,7 @@ typedef struct scry_noise_context {
     void *ctx;
     bool integer;            /* samples of an integer camera: gains of 0.01 to 100 e-/ADU */
     double saturation;       /* pixels at or above hold no measurement; INFINITY: none */
-    scry_camera_known known; /* what the user knows wins; NAN: nothing */
+    scry_camera_known known; /* the user's values win; NAN: not known */
 } scry_noise_context;
 
 /* No optics, not integer, no saturation, nothing known. */
@@ -108,14 +108,13 @@ scry_status scry_noise_identify(scry_noise_model *out, const float *image,
  * `inflation`, as the passband sees it. */
 double scry_noise_model_variance(const scry_noise_model *m, double mean);
 
-/* What the treatment does to the signal, as a kernel to convolve with: *side x *side values of sum
- * 1, side odd, from scry_alloc. Filters are themselves (shifts without their shift); resampling is
- * the interpolation kernel on the new grid, whose transform is that of the signal's mean over the
- * phases of the grids; copies are a box. A median is a Gaussian of 0.12 of its size, which takes
- * from the passband what the median takes from images of cells; where edges are sharper than noise
- * it takes less.
- * *kernel is NULL where there is none: no treatment, one that is unknown, or interlacing.
- * errors  ENOMEM */
+/* The effect of the treatment on the signal, as a kernel to convolve with: *side x *side values of
+ * sum 1, side odd, from scry_alloc. Filters are themselves (shifts without their shift); resampling
+ * is the interpolation kernel on the new grid, whose transform is that of the signal's mean over
+ * the phases of the grids; copies are a box. A median is a Gaussian of 0.12 of its size, which
+ * takes from the passband as much as the median takes from images of cells; where edges are sharper
+ * than noise it takes less. *kernel is NULL where there is none: no treatment, one that is unknown,
+ * or interlacing. errors  ENOMEM */
 scry_status scry_noise_treatment_kernel(float **kernel, size_t *side, const scry_noise_treatment *t,
                                         scry_error *err);
 

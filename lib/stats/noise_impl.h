@@ -82,7 +82,7 @@ double scryi_noise_interpolation(bool cubic, double u);
 
 /* Power beyond 0.35 cycles a pixel of white noise of variance 1 after the median of treatment k,
  * relative to that on flat ground, where the image has a slope of `slope` sd of the noise a pixel:
- * 1 on flat ground, and towards what passes unfiltered on steep slopes, where a median picks among
+ * 1 on flat ground, and towards the unfiltered power on steep slopes, where a median picks among
  * the pixels of one level. 1 for other treatments. */
 double scryi_noise_shape_on_slope(size_t k, double slope);
 
@@ -94,7 +94,7 @@ void scryi_noise_frequency(double *fy, double *fx, size_t i, size_t side);
 /* Beyond 0.35 cycles a pixel, where scryi_noise_shape_on_slope holds. */
 bool scryi_noise_far_out(size_t i, size_t side);
 
-/* What is fitted: median spectra of all windows, and of the darkest third where there are 18. */
+/* The fitted spectra: medians of all windows, and of the darkest third where there are 18. */
 struct scryi_noise_spectra {
     size_t side, bins, used;
     int sets;
@@ -136,7 +136,7 @@ double scryi_noise_fit_cutoff(const struct scryi_noise_fit *fit, size_t k, int s
 
 /* ---- JPEG, noise_blocks.c ---- */
 
-/* Whether the image was compressed in blocks of 8 x 8, at any offset; and what its noise is then:
+/* Whether the image was compressed in blocks of 8 x 8, at any offset; and its noise then:
  * of the pixels before, and of the rounding of coefficients in the passband. */
 scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
                                     const struct scryi_noise_mask *m, scry_error *err);
@@ -159,7 +159,7 @@ struct scryi_noise_choice {
     size_t count;
     double freedom;          /* of an entry of inband */
     double *weight, weights; /* of the frequencies in it, and their sum */
-    double reach;            /* from what windows see of the passband to all of it */
+    double reach;            /* from the part of the passband that windows see to all of it */
     bool tied; /* neighbours are equal too often, and no treatment of the family says why */
 };
 

@@ -42,7 +42,7 @@ scry_status scry_noise_spectrum_normalise(scry_noise_spectrum *s, scry_error *er
 double scry_noise_spectrum_inband(const scry_noise_spectrum *s, scry_transfer_fn *transfer,
                                   void *ctx);
 
-/* out = sqrt(variance) * g, g stationary Gaussian noise of variance 1 and spectrum N: what a draw
+/* out = sqrt(variance) * g, g stationary Gaussian noise of variance 1 and spectrum N, as a draw
  * of the noise of an image looks like, for fission and for tests of calibration.
  *
  *   out       planes x ny x nx; planes are independent; may alias variance

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What u is made of for one pair, in the scaled coordinates. */
+/* The terms of u for one pair, in the scaled coordinates. */
 struct pair {
     double r2, ss, sr; /* |r|^2, s^T s', (s - s')^T r */
 };

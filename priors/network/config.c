@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What config.json may ask for. Settings that would change the result and that the engine does not
+/* Settings of config.json. Settings that would change the result and that the engine does not
  * have are refused by name; keys that do not touch inference (dropout, sample_size) are ignored.
- * Defaults are those of diffusers' UNet2DModel and DDPMScheduler. What these two files have no word
- * for stands in prior.json, of which the rest is read in priors/info.c. */
+ * Defaults are those of diffusers' UNet2DModel and DDPMScheduler. Settings that these two files
+ * have no word for stands in prior.json, of which the rest is read in priors/info.c. */
 
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
@@ -123,7 +123,8 @@ static scry_status read_fixed(const scryi_reader *r)
     return number_is(r, "mid_block_scale_factor", 1);
 }
 
-/* Groups must divide what they normalise; skip connections make up to three widths meet. */
+/* Groups must divide the channels that they normalise; skip connections make up to three widths
+ * meet. */
 static scry_status check_groups(const scryi_reader *r, const scryi_config *c)
 {
     for (size_t i = 0; i < c->levels; i++) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Every call of oneDNN is in this file. Version 2 describes an operation first and 3 does not; the
- * rest of what is used here is common to both. */
+ * other functions used here are common to both. */
 
 struct scryi_conv {
     scryi_conv_shape shape;

@@ -7,7 +7,7 @@
 #include <omp.h>
 #include <string.h>
 
-/* The other half of what is asked of oneDNN; dnnl.c has inference. */
+/* Calls of oneDNN for training; dnnl.c has inference. */
 
 typedef enum scryi_direction { FORWARD, DATA, WEIGHTS, DIRECTIONS } scryi_direction;
 
@@ -178,7 +178,7 @@ done:
     return status;
 }
 
-/* What each argument of a direction is, and which description of it to ask for. */
+/* The kind of each argument of a direction, and the query for its description. */
 typedef struct scryi_argument {
     int name;
     dnnl_query_t query;

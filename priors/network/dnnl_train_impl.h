@@ -19,7 +19,8 @@ typedef struct scryi_train_conv scryi_train_conv;
 typedef struct scryi_train_conv_shape {
     size_t batch, in, out; /* channels: multiples of the lanes */
     size_t height, width;  /* of the input */
-    size_t kernel, stride; /* padding of kernel / 2 before; after, what keeps height / stride */
+    size_t kernel,
+        stride; /* padding of kernel / 2 before; after, as much as keeps height / stride */
 } scryi_train_conv_shape;
 
 /* workers: threads that may run it at the same time. ENOMEM, or ENUMERIC with the library's status

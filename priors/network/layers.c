@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Weights of PyTorch's order (out, in, row, column), spread to where blocked tensors have their
- * channels. What falls on padding stays zero, and so does the padding itself from layer to layer.
+ * channels. Padding stays zero from layer to layer.
  *
  * The adjoint of a stride-1 convolution that keeps the size is again such a convolution, with the
  * kernel turned by 180 degrees and the channels exchanged; so it can be Winograd's too, which the

@@ -30,8 +30,9 @@ typedef struct scryi_norm {
     const int *group;           /* of each channel; -1: padding */
     const float *weight, *bias; /* zero in the padding */
     float *scale, *shift, *mean, *rstd;
-    double *sums;                   /* scratch: 2 channels + 2 groups */
-    float *weight_grad, *bias_grad; /* NULL, or what scryi_norm_backward adds dL/d(these) to */
+    double *sums; /* scratch: 2 channels + 2 groups */
+    float *weight_grad,
+        *bias_grad; /* NULL, or the sums that scryi_norm_backward adds dL/d(these) to */
 } scryi_norm;
 
 /* The passes, once for each instruction set. */
@@ -43,7 +44,7 @@ struct scryi_loops {
     /* y = f(scale x + shift), f = SiLU or the identity. y == x allowed. */
     void (*norm_apply)(const scryi_norm *n, float *y, const float *x, bool silu, int threads);
 
-    /* With y = f(norm(x)) and g = dL/dy: gx = dL/dx, added to what gx holds when `add`. g is
+    /* With y = f(norm(x)) and g = dL/dy: gx = dL/dx, added to gx when `add`. g is
      * overwritten. */
     void (*norm_backward)(const scryi_norm *n, float *gx, float *g, const float *x, bool silu,
                           bool add, int threads);

@@ -141,7 +141,7 @@ typedef struct scryi_image {
     scry_error *err;
 } scryi_image;
 
-/* run.c: each of the images is a scryi_image. What becomes of one does not depend on the others, to
+/* run.c: each of the images is a scryi_image. The result for one does not depend on the others, to
  * the byte. */
 void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *images,
                     size_t count);

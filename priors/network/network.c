@@ -139,7 +139,7 @@ static void walk_mid(scryi_walk *w, scry_network *net)
     if (c->mid_attends) add_attention(w, &net->mid.attention[0], c, width, c->attention_groups);
 }
 
-/* The residual block j of level i on the way up sees [what came before, a skip connection]; the
+/* The residual block j of level i on the way up sees [the block before, a skip connection]; the
  * last one of a level takes its skip from the level above. */
 static void walk_up(scryi_walk *w, scry_network *net)
 {

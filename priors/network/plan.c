@@ -10,8 +10,8 @@
  * of normalisations, queries, keys and values) live until then because an operation there names
  * them: the arena is laid out from nothing but first and last mention.
  *
- * A concatenation is no copy. Its tensor is made before its parts, and what produces a part writes
- * straight into its place; the gradient is split the same way. */
+ * A concatenation is no copy. Its tensor is made before its parts, and the operation that produces
+ * a part writes straight into its place; the gradient is split the same way. */
 
 typedef struct scryi_builder {
     scryi_model *m;
@@ -328,8 +328,8 @@ static void plan_forward(scryi_builder *b)
 }
 
 /* The tensor of dL/dt, and whether it holds something already. A part of a concatenation finds its
- * place in the gradient of the whole, which is always complete by then: what reads the whole comes
- * later in the forward pass than what makes the parts. */
+ * place in the gradient of the whole, which is always complete by then: operations that read the
+ * whole come later in the forward pass than those that make the parts. */
 static int plan_gradient(scryi_builder *b, int t, bool *has)
 {
     *has = true;

@@ -188,7 +188,7 @@ static scry_status run_execute(const scryi_run *r, const scryi_op *op)
     return SCRY_OK;
 }
 
-/* A convolution whose weights outweigh what it reads and writes: they are the memory traffic. */
+/* A convolution whose weights outweigh its input and output: they are the memory traffic. */
 static bool is_heavy(const scryi_op *op)
 {
     const scryi_layer *l = op->layer;
@@ -200,9 +200,9 @@ static bool is_heavy(const scryi_op *op)
 }
 
 /* The images of a batch go through a heavy convolution one after the other, so that its weights
- * come from cache for all but the first. Between those, each image goes its way alone, so that what
- * it carries is still in cache. One convolution of the library for all would be faster still at
- * some sizes, but there it takes another algorithm for it: other bytes. */
+ * come from cache for all but the first. Between those, each image goes its way alone, so that the
+ * data that it carries is still in cache. One convolution of the library for all would be faster
+ * still at some sizes, but there it takes another algorithm for it: other bytes. */
 void scryi_plan_run(const scryi_model *m, const scryi_plan *plan, void *const *images, size_t count)
 {
     for (size_t k = 0; k < count; k++)

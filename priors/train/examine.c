@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What an image is like before it is trained on. A network that sees noise learns noise, and from
+/* Properties of an image before it is trained on. A network that sees noise learns noise, and from
  * an image without detail at the scale of a pixel it learns that there is none. */
 
 #define SIDE_MIN 32
@@ -58,7 +58,7 @@ static double noise_of(const float *x, size_t ny, size_t nx)
 }
 
 /* The rms difference of pixels from the mean of their 2 x 2, in the busiest tenth of the blocks of
- * 32 x 32, after what noise adds to it. sums: room for one a block. */
+ * 32 x 32, less the part that noise adds. sums: memory for one a block. */
 static double detail_of(float *sums, const float *x, size_t ny, size_t nx, double noise)
 {
     const size_t h = ny / BLOCK, w = nx / BLOCK, count = h * w, busy = (count + 9) / 10;
@@ -80,7 +80,7 @@ static double detail_of(float *sums, const float *x, size_t ny, size_t nx, doubl
 }
 
 /* The least factor at which noise is fine, having fallen as that of independent pixels does;
- * 1 where there is none, since what does not fall is fine structure. */
+ * 1 where there is none, since a spectrum that does not fall is fine structure. */
 static size_t factor_of_noise(float *work, const float *x, size_t ny, size_t nx, double noise)
 {
     for (size_t f = 2; f <= FACTOR_MAX && ny / f >= SIDE_KEPT && nx / f >= SIDE_KEPT; f++) {

@@ -89,8 +89,8 @@ struct scryi_graph_params {
     size_t workers;
 };
 
-/* Borrows net. EUNSUP: what training has no gradients for, named: attention, widths that are no
- * multiples of 16. */
+/* Borrows net. EUNSUP: layers that training has no gradients for, named: attention, widths that are
+ * no multiples of 16. */
 scry_status scryi_graph_create(scryi_graph **out, scry_network *net,
                                const struct scryi_graph_params *params, scry_error *err);
 void scryi_graph_free(scryi_graph *g); /* accepts NULL */

@@ -34,7 +34,7 @@ typedef struct scry_image_report {
 /* A copy of an image, ny x nx. With `clean`, an image is averaged down by 2, 3 or 4 while 128
  * pixels a side are left and either
  *   its noise (lib/stats/noise.h) is above .012 of its range and falls as white noise does, or
- *   its detail, what averaging by 2 loses in its busiest tenth, without noise, is below .006;
+ *   its detail, the loss of averaging by 2 in its busiest tenth, without noise, is below .006;
  * an image that stays noisier than .03 weighs less, as .03 / noise. `class` is copied.
  * errors  ESHAPE: a side below 32; ENUMERIC: NaN or infinite; EINVAL: constant; ENOMEM */
 scry_status scry_image_set_add(scry_image_set *s, scry_image_report *report, const float *pixels,
@@ -62,8 +62,8 @@ scry_status scry_image_set_crop(void *context, float *x, size_t step, size_t ind
                                 scry_error *err);
 
 /* The middle of held-out images as x at the mean gain, side x side each, at most `per_class` of
- * every class, classes in turn: fills side (at most `side_max`, what all of them have, a multiple
- * of 8), x (count of them; scry_free), and class_of[count] (scry_free). */
+ * every class, classes in turn: fills side (at most `side_max`, the size that all of them have, a
+ * multiple of 8), x (count of them; scry_free), and class_of[count] (scry_free). */
 typedef struct scry_held_out {
     size_t count, side;
     float *x;

@@ -21,7 +21,7 @@ struct scry_image_set {
     double mean, std;
 };
 
-/* examine.c: [0, 1] in place; then what it is like, and averaged down in place. */
+/* examine.c: [0, 1] in place; then its properties, and averaged down in place. */
 scry_status scryi_picture_scale(float *pixels, size_t n, scry_error *err);
 scry_status scryi_picture_examine(scry_image_report *report, float *pixels, size_t *ny, size_t *nx,
                                   bool clean, scry_error *err);

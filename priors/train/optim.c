@@ -50,7 +50,7 @@ static scry_status newton_schulz(float *X, float *next, float *A, float *B, size
         X = next;
         next = swap;
     }
-    return st; /* five swaps: the result is in what was `next` */
+    return st; /* five swaps: the result is in the former `next` */
 }
 
 scry_status scryi_muon_step(float *w, float *m, const float *g, size_t rows, size_t columns,

@@ -140,8 +140,8 @@ scry_status scryi_trainer_gradient(scry_trainer *t, scry_error *err)
     return scryi_graph_unload(t->graph, t->grad, t->group_grad[0], t->opts.threads, err);
 }
 
-/* Of the gradients that AdamW takes, what clips their norm to 1; of all others too, whether they
- * are finite. */
+/* Of the gradients that AdamW takes, the factor that clips their norm to 1; of all others too,
+ * whether they are finite. */
 static scry_status step_clip(scry_trainer *t, float *factor, scry_error *err)
 {
     double adam = 0, muon = 0;

@@ -5,12 +5,12 @@
  *
  * exact, as far as D is, where the noise has one level. Counted light has the level s_i of its
  * pixel, read from a first estimate at their mean. D is then called at levels in steps of at most
- * a third from the least to the greatest of them, and pixel i takes what lies between the two next
- * to its own, linear in log s: what D does with pixel i depends on the pixels near it, whose light
+ * a third from the least to the greatest of them, and pixel i takes the value between the two next
+ * to its own,linear in log s: the effect of D on pixel i depends on the pixels near it, whose light
  * is much the same.
  *
- * Where pixels were not measured they are filled with the mean of the others, then twice with what
- * D makes of them: enough not to disturb their neighbours, and no method to fill holes. */
+ * Where pixels were not measured they are filled with the mean of the others, then twice with the
+ * values of D there: enough not to disturb their neighbours, and no method to fill holes. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PROX_TOL 1e-4 /* of CG in a data step: far below what the denoiser changes */
+#define PROX_TOL 1e-4 /* of CG in a data step: far below the changes of the denoiser */
 
 struct pnp_options {
     size_t iterations;

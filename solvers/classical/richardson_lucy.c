@@ -262,7 +262,7 @@ static bool rl_measured(const struct rl *R, size_t i)
     return R->weights[i] * SEEN >= 0.5 * R->seen;
 }
 
-/* The rows and columns with measured pixels: what the Fourier rings are of. */
+/* The rows and columns with measured pixels: the area of the Fourier rings. */
 static void find_measured(struct rl *R)
 {
     const scry_space *s = &R->base.space;

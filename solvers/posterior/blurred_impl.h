@@ -60,7 +60,8 @@ scry_status scryi_blurred_report(struct scryi_blurred *B, double extra, scry_pro
      0,                                                                                            \
      1e6,                                                                                          \
      NULL,                                                                                         \
-     "noise level of the denoiser; 0: 0.05, with coupling exact half of what the noise of the "    \
+     "noise level of the denoiser; 0: 0.05, with coupling exact half of the level that the noise " \
+     "of the "                                                                                     \
      "data allows"},                                                                               \
         {"coupling",                                                                               \
          NULL,                                                                                     \

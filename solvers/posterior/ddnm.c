@@ -40,7 +40,7 @@ static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct ddnm_options, 50),
     SCRYI_VISITS_OPTION(struct ddnm_options),
     {"fresh-noise", "eta", SCRY_FIELD(struct ddnm_options, fresh_noise), 0.85, 0, 1, NULL,
-     "share of fresh noise in what the measurement does not see"},
+     "share of fresh noise in the part of the image that the measurement does not see"},
     SCRYI_START_OPTIONS(struct ddnm_options),
     {0},
 };

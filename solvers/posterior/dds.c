@@ -23,7 +23,7 @@
  * is then 0.8 to 0.9 of the true one. On a brain of 16 coils, 4-fold undersampled, the published
  * weight reached 23.9 dB and this one 30.3 (50 levels, one chain), so it is the default. */
 
-/* What the weight of the data is relative to: the publication's constant, or the noise. */
+/* The unit of the weight of the data: the publication's constant, or the noise. */
 enum dds_weight { DDS_WEIGHT_PAPER = 0, DDS_WEIGHT_NOISE };
 static const char *const dds_weight_names[] = {
     [DDS_WEIGHT_PAPER] = "paper", [DDS_WEIGHT_NOISE] = "noise", NULL};
@@ -99,7 +99,7 @@ static const scry_option options[] = {
      "weight of the data in the data step"},
     {"weighting", "weight", SCRY_FIELD(struct dds_options, weight), DDS_WEIGHT_NOISE, 0,
      DDS_WEIGHT_NOISE, dds_weight_names,
-     "unit of data-weight; paper: 1 / |A|^2 at every level, as published; noise: what the noise of "
+     "unit of data-weight; paper: 1 / |A|^2 at every level, as published; noise: as the noise of "
      "the "
      "measurement and that of the level are worth"},
     SCRYI_SOLVE_OPTIONS(struct dds_options, 5, 0),

@@ -10,14 +10,14 @@
 
 /* Scoring steps and CG limits of a Gaussian start. Scoring only looks for the noise variance, which
  * a residual of a hundredth moves by far less than the noise does; a draw is then blurred by the
- * level it hands over at, about 1 and some hundred times what its own residual leaves. */
+ * level it hands over at, about 1 and some hundred times the error of its own residual. */
 enum { START_SCORING = 3, START_CG = 200 };
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 
 /* The least noise of the data that a solve on the way down needs to respect, in units of the level
  * that comes, for V of a model and for white V. Less is lost in that level, while weights that
  * spread less converge in fewer iterations: 1.9 for 6.2 s of a peak of 50 000 electrons. A white V
- * is wider than what a denoiser leaves unknown, and data that are taken less at their word make up
+ * is wider than the uncertainty that a denoiser leaves, and a lower weight of the data makes up
  * for some of it: tests/bench/light_levels.py at 5000 electrons, 0.01, 0.03 and 0.1: diffpir 34.3,
  * 34.5, 35.1 dB, jfps 34.3, 34.4, 33.9. */
 static const double FINEST_MODEL = 0.03, FINEST_WHITE = 0.1;
@@ -127,7 +127,7 @@ static double largest_weight(const struct scryi_guided *G, const struct scryi_co
     return 1 / (s * (V->model ? FINEST_MODEL : FINEST_WHITE));
 }
 
-/* Solves for what the data say of an image known as N(u, V); linearise(G, u) was before. */
+/* The posterior mean of an image known as N(u, V), given the data; linearise(G, u) was before. */
 static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covariance *V,
                                 struct scryi_cg_options cg, double perturb, scry_error *err)
 {

@@ -4,8 +4,8 @@
 #include "solvers/condition_impl.h"
 #include "solvers/sampling/sampler_impl.h"
 
-/* What the posterior samplers share: the local Gaussian model of the measurement and the linear
- * solve that joins it with an image known up to a Gaussian (condition_impl.h).
+/* Parts that the posterior samplers share: the local Gaussian model of the measurement and the
+ * linear solve that joins it with an image known up to a Gaussian (condition_impl.h).
  *
  * Near u the likelihood is 1/2 |w (A u - b)|^2, w = W^(1/2) >= 0 diagonal; a pixel that was not
  * measured has w = 0. When u ~ N(D, V) before the measurement, afterwards its mean is
@@ -52,7 +52,7 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
  * x alone, far above the level of the data, would be that of a blank image. */
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
-/* u (in: D; out: D + V A^T w q), by scryi_condition_solve; G->u holds what was added.
+/* u (in: D; out: D + V A^T w q), by scryi_condition_solve; G->u holds the part that was added.
  * linearise(G, D) comes first. The residual w (b - A D) gets - perturb n, n ~ N(0, I). With
  * perturb 1: if on entry u is a draw from N(D, V), on exit it is a draw from the posterior
  * (Matheron's rule; Orieux et al. 2012, perturbation-optimisation). */

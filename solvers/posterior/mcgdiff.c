@@ -36,7 +36,7 @@ struct mcgdiff {
     float *e;      /* scratch: an image */
     float *c, *cz; /* scratch: coefficients */
     double *v;     /* variance of a coefficient; INFINITY: not measured */
-    double *gain, *spread;  /* of a step: what is taken from yb; sd of the noise */
+    double *gain, *spread;  /* of a step: the share taken from yb; sd of the noise */
     double *weight, *spent; /* of a step: 1 / (t^2 + R), and 1 / (s^2 - v) of the guide before */
 };
 

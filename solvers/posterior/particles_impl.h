@@ -25,7 +25,7 @@ scry_status scryi_particles_init(struct scryi_particles *P, struct scryi_guided 
                                  scry_error *err);
 void scryi_particles_clear(struct scryi_particles *P);
 
-/* As scryi_guided_start; the state S->x is what the first level is centred at, the mean of the
+/* As scryi_guided_start; the state S->x is the centre of the first level, the mean of the
  * model or 0. The method draws its particles around it. */
 scry_status scryi_particles_start(struct scryi_particles *P, scry_error *err);
 

@@ -132,7 +132,7 @@ static const scry_option options[] = {
     {0},
 };
 
-/* Not SCRY_POSTERIOR: what sets its runs apart is the noise of the descent, no uncertainty. */
+/* Not SCRY_POSTERIOR: its runs differ by the noise of the descent, which is no uncertainty. */
 const struct scry_method scry_method_red_diff = {
     .name = "red-diff",
     .title = "regularisation by denoising diffusion",

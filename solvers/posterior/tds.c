@@ -34,7 +34,7 @@
  * s' = 0, where the weight is 1. For a prior that is the model all weights are equal, and the run
  * is an exact draw with any number of particles and levels. */
 
-/* What bends the moves and weights of particles: the published twist or the Gaussian model. */
+/* The guide of moves and weights of particles: the published twist or the Gaussian model. */
 enum tds_twist { TDS_TWIST_PAPER = 0, TDS_TWIST_MODEL };
 static const char *const tds_twist_names[] = {
     [TDS_TWIST_PAPER] = "paper", [TDS_TWIST_MODEL] = "model", NULL};

@@ -13,7 +13,7 @@ struct scryi_sampler {
     size_t visits; /* >= 1 */
     bool gaussian_start;
     float *x;         /* state at sigma[base.step] */
-    float *x0;        /* estimate of the image; what a finished run returns */
+    float *x0;        /* estimate of the image; the result of a finished run */
     float *z;         /* fresh noise */
     void *prior_work; /* also for the model, in an unconditional Gaussian start */
 };

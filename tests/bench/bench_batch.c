@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* What chains save that go through the network together: processor time of D, and of D with its
+/* The saving of chains that go through the network together: processor time of D, and of D with its
  * VJP, for each of 1, 2, 4 and 8 images at a time, on one thread; the sizes take turns.
  *
  *   bench_batch FOLDER [SIDE [ROUNDS]] */

@@ -79,7 +79,7 @@ static void plain_normal(struct problem *p)
     }
 }
 
-/* A^H A + lambda: what CG-SENSE solves. */
+/* A^H A + lambda, the system of CG-SENSE. */
 static scry_status regularised(void *ctx, float *out, const float *in, scry_error *err)
 {
     struct problem *p = ctx;

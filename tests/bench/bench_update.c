@@ -40,7 +40,7 @@ static void must(scry_status st, const scry_error *err)
     exit(1);
 }
 
-/* What images have: power falling with the square of the frequency. */
+/* The spectrum of images: power falling with the square of the frequency. */
 static double power(double f, void *ctx)
 {
     (void)ctx;

@@ -193,7 +193,7 @@ works "is cut on demand" "$scry" deblur stack.ome.tif cut.tif --psf deep.tif --c
     --sigma 0.01 --method richardson-lucy --iterations 2 --quiet
 holds "and the loss is logged" grep -q "psf cut from .* leaves out" stderr
 works "a result beyond its type" "$scry" deblur in.tif narrow.tif $rl --type int8
-holds "says what was clipped" grep -q "narrow.tif: .* clipped to the range of int8" stderr
+holds "says how much was clipped" grep -q "narrow.tif: .* clipped to the range of int8" stderr
 
 works "a psf as wide as the image says" "$scry" deblur in.tif wide_psf.tif --psf \
     gaussian:sigma=auto --method richardson-lucy --iterations 2 --report width.json
@@ -308,7 +308,7 @@ refuses "mask of another shape" 1 "mask of 64 x 72" "$scry" inpaint odd.tif x.ti
 refuses "unknown prior" 2 "prior 'tea-leaves'" "$scry" deblur in.tif x.tif $d --prior tea-leaves
 refuses "ddnm needs an SVD" 1 "ddnm.*singular" "$scry" deblur in.tif x.tif $d --method ddnm \
     --defects none
-holds "and what would serve" grep -q "would serve here: diffpir.*mmps.*richardson-lucy" stderr
+holds "and fitting methods" grep -q "would serve here: diffpir.*mmps.*richardson-lucy" stderr
 map() { # map EXPRESSION PATTERN: refused in these words
     refuses "a map that is no map: ${1:0:20}" 2 "$2" "$scry" compare in.tif truth.ome.tif --map "$1"
 }

@@ -6,12 +6,12 @@ scry=$(realpath "$1")
 source "$(dirname "$0")/checks.sh"
 k="$scry kspace"
 
-# says NAME PATTERN: what the last command printed
+# says NAME PATTERN: of the output of the last command
 says() { holds "$1" grep -qE -e "$2" stdout; }
 
 # ---- simulation ----
 works "simulate" $k simulate full.h5 --size 64x72 --coils 4 --noise 0.01
-says "simulate says what it made" '1 slice of 64 x 72, 4 coils, noise 0\.0'
+says "simulate describes its output" '1 slice of 64 x 72, 4 coils, noise 0\.0'
 for f in fastmri ismrmrd; do
     works "$f, a seed" $k simulate s1.h5 --size 64x72 --coils 4 --seed 5 --format $f --force
     sleep 1.1 # files that note when they were made would differ
@@ -70,7 +70,7 @@ for c in undersample simulate; do
     says "help of $c names it" "usage: scry kspace $c"
 done
 
-# ---- what is refused ----
+# ---- refusals ----
 refuses "no centre" 1 'leaves no line in the centre' $k undersample full.h5 x.h5 \
     --pattern equispaced --accel 8 --centre 0.001
 refuses "an acceleration of 0" 1 'acceleration 0 ' $k undersample full.h5 x.h5 --pattern random \

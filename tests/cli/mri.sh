@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `scry mri` as a user meets it: from the files that there are to images, and what it refuses.
+# `scry mri` as a user meets it: from the files that there are to images, and its refusals.
 # usage: mri.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
@@ -10,7 +10,7 @@ k="$scry kspace"
 mri="$scry mri --quiet"
 export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
 
-# says NAME PATTERN: what the last command printed
+# says NAME PATTERN: of the output of the last command
 says() { holds "$1" grep -qE -e "$2" stdout; }
 warns() { holds "$1" grep -qE -e "$2" stderr; }
 skipped() { echo "skipped: $1"; }
@@ -106,7 +106,7 @@ works "slices 1 to 2" $mri three.h5 two.cfl --slices 1-2
 holds "they are two" test "$(stat -c %s two.cfl)" = $((2 * 96 * 80 * 8))
 works "slice 2 of three" $mri three.h5 last.h5 --slices 2 --preview last.png
 
-# ---- what h5py wrote ----
+# ---- files that h5py wrote ----
 works "all samples, cfl" $k convert full.h5 full.cfl
 if /usr/bin/python3 -c 'import numpy, h5py' >stdout 2>stderr &&
     works "files" /usr/bin/python3 "$files" "$golden" full.cfl; then
@@ -226,7 +226,7 @@ fi
 works "frames" $mri "$golden/ismrmrd/frames.h5" frames.cfl --method zero-filled --maps none
 holds "six of them" test "$(stat -c %s frames.cfl)" = $((6 * 6 * 8 * 8))
 
-# ---- what is refused ----
+# ---- refusals ----
 head -c 20000 scan.h5 >short.h5
 cp ksp.hdr short.hdr
 head -c 1000 ksp.cfl >short.cfl

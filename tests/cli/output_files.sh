@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a restoration leaves beside the image, and in which sample type the image is written.
+# The files of a restoration beside the image, and the sample type of the image.
 # usage: output_files.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
@@ -39,7 +39,7 @@ flux() { # flux FILE LIMIT: the sample type changes it by less than that
 }
 holds "and keep their flux" flux wide.json 0.005
 holds "are said to be written as float32" grep -q "wide.tif: written as float32: as uint16" stderr
-holds "and what may come was said before" grep -q "dim.tif: .* at 0 .* the ends of uint16" stderr
+holds "and the risk was logged before" grep -q "dim.tif: .* at 0 .* the ends of uint16" stderr
 works "float32" "$scry" info wide.tif
 holds "they are" grep -q float32 stdout
 works "a type that is asked for" "$scry" deblur dim.tif kept.tif $rl --type uint16 \
@@ -50,7 +50,7 @@ works "uint16" "$scry" info kept.tif
 holds "it is" grep -q uint16 stdout
 holds "nothing else is left" test "$(ls | grep -c part)" = 0
 
-# ---- what cannot be improved ----
+# ---- images that cannot be improved ----
 bytes() { # bytes COUNT NUMBER: little-endian
     local i
     for ((i = 0; i < $1; i++)); do printf "\\x$(printf %02x $((($2 >> 8 * i) & 255)))"; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every posterior method behind every command, and what chains say beside their mean.
+# Every posterior method behind every command, and the maps of chains beside their mean.
 # usage: posterior.sh path/to/scry [START]; without one, both.  Prints one line a check; exit status
 # 1 when one fails.
 set -u
@@ -68,7 +68,7 @@ works "levels of a draw end where the network's do" $scry inpaint truth.tif low.
     --mask mask.tif --sigma 0.05 --method pnp-ula --coupling exact \
     --scheme kinetic --steps 2 --samples 1 --quiet
 
-# ---- what chains say beside their mean ----
+# ---- maps of chains beside their mean ----
 beside="--method diffpir --steps 3 --samples 6 --quiet"
 works "everything" $deblur all.tif $beside --seed 2 --sd sd.tif --ess ess.tif --report all.json \
     --quantiles run2_q50.tif,q97.5.tif --above 110=above110.tif,130=above130.tif
@@ -133,12 +133,12 @@ else
 fi
 
 if [ -n "$python" ]; then
-    works "what is in the files" $python "$(dirname "$(realpath "$0")")/posterior_check.py"
+    works "contents of the files" $python "$(dirname "$(realpath "$0")")/posterior_check.py"
 else
     echo "skipped: numpy, h5py or tifffile are not installed"
 fi
 
-# ---- what makes no sense ----
+# ---- requests without sense ----
 x="$deblur x.tif --method diffpir"
 refuses "quantiles of one draw" 2 "quantiles needs 2 draws or more, --samples 1 gives 1" $x \
     --samples 1 --quantiles q05.tif,q95.tif

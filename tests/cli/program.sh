@@ -14,7 +14,7 @@ nothing_left() { holds "$1: nothing left" test -z "$(parts)$(ls | grep "^$2")"; 
 works "input" "$scry" simulate --phantom cells --size 48x56 --seed 3 in.tif --quiet
 works "volume" "$scry" kspace simulate --size 32x32 --coils 2 in.h5 --quiet
 
-# ---- what is printed is written ----
+# ---- the printed text is written ----
 full() { # full NAME command...: standard output is a full disk
     local name=$1
     shift
@@ -116,7 +116,7 @@ holds "too large a file, SIGXFSZ ignored: status" test $? = 1
 holds "too large a file, SIGXFSZ ignored: said" grep -q 'large.tif.*File too large' stderr
 nothing_left "too large a file, SIGXFSZ ignored" large
 
-# ---- what dead processes left ----
+# ---- files of dead processes ----
 begin "$scry" deblur in.tif killed.tif $long
 kill -KILL $running
 wait $running 2>/dev/null
@@ -136,7 +136,7 @@ parts | sort >stay
 grep -vxF "$left" stay >stays
 works "the next run" "$scry" deblur in.tif next.tif --psf gaussian:sigma=1 --method wiener --quiet
 parts | sort >now
-holds "removes what the dead left, and that only" cmp stays now
+holds "removes files of dead processes, and no others" cmp stays now
 find . -name '.*.part*' -delete
 begin "$scry" deblur in.tif alive.tif $long
 alive=$(parts)
@@ -162,7 +162,7 @@ refuses "a device" 2 "k/device.tif' is a device" $wiener k/device.tif
 refuses "a device, mri" 2 "k/device.h5' is a device" $adjoint k/device.h5
 refuses "a FIFO, mri" 2 "k/fifo.nii' is a FIFO" $adjoint k/fifo.nii
 refuses "a FIFO, cfl" 2 "k/fifo.cfl' is a FIFO" $adjoint k/fifo.cfl
-refuses "a link to nothing" 2 "k/dangling.tif' is a link to what is not there" $wiener \
+refuses "a link to nothing" 2 "k/dangling.tif' is a link to a file that is not there" $wiener \
     k/dangling.tif
 refuses "a link to nothing, mri" 2 "k/dangling.nii' is a link" $adjoint k/dangling.nii
 refuses "a FIFO, simulate" 1 "is a FIFO" "$scry" simulate in.tif k/fifo.tif --psf gaussian:sigma=1 \

@@ -19,12 +19,12 @@ printf 'not an image' >images/rings/broken.tif
 printf 'neither' >images/rings/notes.txt
 
 works "train on a folder" "$scry" train $small --steps 6 images prior
-says "what was found" "6 images of 7 files.*1 held out"
+says "the images are counted" "6 images of 7 files.*1 held out"
 says "classes" "cells +4 images"
-says "what is left out is named" "left out: images/rings/broken.tif"
+says "a file left out is named" "left out: images/rings/broken.tif"
 says "progress" "6 steps +24 crops"
 holds "a prior is there" test -s prior/config.json -a -s prior/prior.json
-holds "and what resuming needs" test -s prior/state.safetensors -a -s prior/log.jsonl
+holds "and the files for resuming" test -s prior/state.safetensors -a -s prior/log.jsonl
 works "info" "$scry" info ./prior
 works "the prior is one" "$scry" deblur images/cells/1.tif out.tif --psf gaussian:sigma=1 \
     --prior ./prior --samples 1 --steps 2 --quiet
@@ -39,12 +39,12 @@ works "init, before it is better" "$scry" train --crop 32 --batch 1 --steps 1 --
 holds "a prior is there all the same" cmp -s prior/diffusion_pytorch_model.safetensors \
     worse/diffusion_pytorch_model.safetensors
 works "init" "$scry" train --crop 32 --batch 4 --steps 2 --init ./prior images/cells tuned
-works "init from what is shipped" "$scry" train --crop 32 --batch 2 --steps 1 --quiet \
+works "init from a shipped prior" "$scry" train --crop 32 --batch 2 --steps 1 --quiet \
     --init microscopy "images/cells/[12].tif" shipped
 works "one image" "$scry" train $small --steps 1 images/cells/1.tif single
 says "one image: a warning" "of images that are trained on"
 works "arrays" "$scry" train $small --steps 1 "$golden/npy/deflated.npz" images arrays
-says "arrays: what is none is named" "deflated.npz:train/a/one: no image"
+says "arrays: one that is none is named" "deflated.npz:train/a/one: no image"
 works "k-space volumes" "$scry" train $small --crop 16 --steps 1 images "$golden/kspace" volumes
 
 refuses "no images" 1 "no such file" "$scry" train $small nothing out

@@ -36,7 +36,7 @@ assert row["settings"] == "--steps 7 --start noise" and row["cost"]["denoise"] =
 assert json.load(open("a.json"))["parts"][0]["rows"][0]["settings"] == ""
 END
 works "a default that is given is the default" $v gaussian $quick --steps 40 --check
-refuses "a check without a label" 1 "not what the labels say" $v gaussian $quick --steps 7 \
+refuses "a check without a label" 1 "differ from the labels" $v gaussian $quick --steps 7 \
     --check
 works "settings of labels" $v gaussian --method daps --accurate --operator mask --chains 2 --quiet
 holds "they are those of the label" grep -q -e '^ *--variance matched$' stdout

@@ -5,7 +5,7 @@ set -u
 scry=$(realpath "$1")
 source "$(dirname "$0")/checks.sh"
 
-# says NAME PATTERN: what the last command printed
+# says NAME PATTERN: of the output of the last command
 says() { holds "$1" grep -qE -e "$2" stdout; }
 
 works "levy" "$scry" verify levy --operator impute --method ddrm --seed 3 --quiet --threads 1 \
@@ -48,7 +48,7 @@ cp "$scry" ./elsewhere
 SCRY_PRIORS=/nonexistent works "no network" ./elsewhere verify calibration --operator fourier \
     --method ddrm --quiet
 says "its controls" '^ddrm +fourier +mixture .* 456$'
-says "what is missing" "^ddrm +fourier +mri +not measured: prior 'mri'"
+says "the missing network is named" "^ddrm +fourier +mri +not measured: prior 'mri'"
 
 "$scry" verify levy --json stopped.json --plot stopped.png >stdout 2>stderr &
 sleep 1

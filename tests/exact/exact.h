@@ -71,7 +71,7 @@ static inline void world_prior(struct world *w, size_t n, double corr)
     }
 }
 
-/* What samples say against a mean and covariance, in units of the exact ones. */
+/* Errors of samples' mean and covariance, in units of the exact ones. */
 struct verdict {
     double bias;      /* largest |mean - exact| in exact sd */
     double low, high; /* extremes of the sd ratio, over pixels */

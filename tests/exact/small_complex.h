@@ -37,7 +37,7 @@ static inline void fill_part(double *mean, double *C, double sd, double corr)
     }
 }
 
-/* The prior, and what it says of pairs. */
+/* The prior, and its moments of pairs. */
 static inline void fill_prior(struct setup *s, struct world *w)
 {
     static double mean[2][PIXELS], C[2][PIXELS * PIXELS];

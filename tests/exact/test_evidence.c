@@ -124,7 +124,7 @@ static double tds_model(const struct world *w, const struct world *model)
 }
 
 /* Masks, whose pixels have the variance v of the noise: the state of the first level below v is
- * seen in what is missing from it. The factors that the weights leave out: of the first state, and
+ * seen in the missing part. The factors that the weights leave out: of the first state, and
  * of each move above that level. */
 static double mcgdiff(const struct world *w, const struct world *model)
 {

@@ -13,7 +13,7 @@ static const struct band bands[] = {
     {"sk-rock", 60, 1, 0.05, 0.02, 0.96, 1.02},
 };
 
-/* What few steps leave of the levels above shows as a bias and as spread. */
+/* The remainder of the levels above after few steps shows as a bias and as spread. */
 static const struct annealed annealed[] = {
     {"langevin", 100, 10, 0.5, 0, 0.05, 0.02, 0.99, 1.03},
     {"langevin", 50, 4, 0.2, 0, 0.05, 0.3, 0.99, 1.25},
@@ -139,8 +139,8 @@ static void corrected_variants_are_right(void **state)
     drop(&m);
 }
 
-/* What scheme postprocessed adds to the draws of SK-ROCK: the noise that a step of length d loses,
- * from the recursion itself at a small d h. */
+/* The addition of scheme postprocessed to the draws of SK-ROCK: the noise that a step of length d
+ * loses, from the recursion itself at a small d h. */
 static void lost_spread_is_added(void **state)
 {
     (void)state;

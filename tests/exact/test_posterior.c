@@ -5,12 +5,12 @@
 
 /* Methods against a posterior known in closed form. */
 
-/* What a method may be off by on these two problems: bias of the mean in exact sd, and the range of
+/* Allowed errors of a method on these two problems: bias of the mean in exact sd, and the range of
  * sd / exact sd over pixels, both before Monte Carlo error. For methods that are exact in a limit
- * the bands are what 60 steps leave; for the others they are the finding: DiffPIR's step treats the
- * unknown as white, and has 15 % too little spread, as has DDS when the noise is given; TMPD takes
- * the sums of the rows of a blur's covariance for its diagonal; DDS as published, DDNM+, DDRM and
- * DPS are far off where the noise is not small, as the registry says. */
+ * the bands are the errors of 60 steps; for the others they are the finding: DiffPIR's step treats
+ * the unknown as white, and has 15 % too little spread, as has DDS when the noise is given; TMPD
+ * takes the sums of the rows of a blur's covariance for its diagonal; DDS as published, DDNM+, DDRM
+ * and DPS are far off where the noise is not small, as the registry says. */
 struct band {
     const char *method;
     const char *start;
@@ -125,7 +125,7 @@ static void gaussian_start_is_exact(void **state)
     drop(&s);
 }
 
-/* Where the prior is the model, a step that draws what the estimate leaves unknown is exact,
+/* Where the prior is the model, a step that draws the uncertainty of the estimate is exact,
  * however long: after 4 levels, only the last of which returns a mean, the spread is all there. */
 /* With the weight of the noise and solves to the end, a step of DDS is one of DiffPIR whose share
  * of fresh noise is eta^2: the same draws give the same chain. */
@@ -317,8 +317,8 @@ static void second_order_keeps_the_spread(void **state)
     drop(&s);
 }
 
-/* RED-diff is a point estimate: on the data at the end, whatever their noise, and what sets its
- * runs apart is less than what they leave unknown. In the gap the prior is asked all the same. */
+/* RED-diff is a point estimate: on the data at the end, whatever their noise, and the spread of its
+ * runs is less than the uncertainty. In the gap the prior is asked all the same. */
 static void red_diff_is_a_point(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 #include "tests/exact/small_complex.h"
 
-/* As in test_posterior.c: what a method may be off by, before Monte Carlo error. The imaginary
- * part, narrower than the noise, is what the approximations get wrong: PiGDM takes every image for
+/* As in test_posterior.c: allowed errors of a method, before Monte Carlo error. The imaginary
+ * part, narrower than the noise, is where the approximations fail: PiGDM takes every image for
  * one of unit variance, DiffPIR for white at each level, and DDS as published fits what the coils
  * say of it to the noise: eight standard deviations. */
 struct band {
@@ -107,7 +107,7 @@ static void gaussian_start_is_exact(void **state)
     drop(&s);
 }
 
-/* Sixteen coils that see the same: what one diagonal says of each of them is right, and their sum
+/* Sixteen coils that see the same: one diagonal is right for each of them, and their sum
  * sixteen times too long a step. */
 static void tmpd_does_not_overshoot_with_equal_coils(void **state)
 {
@@ -151,7 +151,7 @@ static void tmpd_does_not_overshoot_with_equal_coils(void **state)
     drop(&s);
 }
 
-/* Every posterior method serves a complex image, or says what it lacks. */
+/* Every posterior method serves a complex image, or names the missing hook. */
 static void every_method_runs_or_names_its_need(void **state)
 {
     (void)state;

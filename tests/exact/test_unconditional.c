@@ -101,7 +101,7 @@ static void ancestral_moments(void **state)
             const double sd = sqrt(ancestral_variance(variance[i], 40, 20, 0.05, cases[c].eta));
             assert_near(chains.mean[i], mean[i], 4.5 * sd / sqrt(K));
             assert_near(chains.sd[i], sd, 4.5 * sd / sqrt(2.0 * K));
-            assert_near(sd / sqrt(variance[i]), 1, 0.12); /* what 40 steps leave: at most 12 % */
+            assert_near(sd / sqrt(variance[i]), 1, 0.12); /* the error of 40 steps: at most 12 % */
         }
         scry_chains_free(&chains);
     }

@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The text of a header: what it accepts has a count of values that is the product of its dims. */
+/* The text of a header: an accepted one has a count of values that is the product of its dims. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     scry_cfl_header h;

@@ -1,4 +1,4 @@
-/* The XML header of ISMRMRD on arbitrary text; what is accepted survives being written. Run with
+/* The XML header of ISMRMRD on arbitrary text; an accepted header survives being written. Run with
  * -max_len=8000. */
 
 #include "lib/io/kspace/mrd_header_impl.h"

@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A header: what it accepts has axes to read and values of a known size. */
+/* A header: an accepted one has axes to read and values of a known size. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     scry_nifti n;

@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Parse, and convert every tensor: what the header promises must be there. */
+/* Parse, and convert every tensor: all that the header promises must be there. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     scry_safetensors *s;

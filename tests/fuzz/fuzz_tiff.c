@@ -1,5 +1,5 @@
-/* The TIFF reader on arbitrary bytes: opens, reads what is not absurdly large, copies the metadata
- * through the writer. Run with -max_len=12000. */
+/* The TIFF reader on arbitrary bytes: opens, reads files that are not absurdly large, copies the
+ * metadata through the writer. Run with -max_len=12000. */
 
 #define _GNU_SOURCE /* memfd_create */
 

@@ -30,7 +30,7 @@ says "report" '"relaxation":[[:space:]]*0.5' cat report.json
 says "alias" '^$' "${run[@]}" --r 0.25 --report report.json
 says "report of the alias" '"relaxation":[[:space:]]*0.25' cat report.json
 says "range" 'relaxation is 3, expected a number from 0.001 to 2' "${run[@]}" --relaxation 3
-says "what it takes" 'landweber has no option steps; it takes iterations, relaxation' \
+says "its options" 'landweber has no option steps; it takes iterations, relaxation' \
     "${run[@]}" --steps 3
 says "not for others" 'tv has no option relaxation' "$scry" deblur truth.tif out.tif \
     --psf gaussian:sigma=1 --method tv --relaxation 1

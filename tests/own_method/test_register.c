@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* A method that is registered at run time, and what is refused. */
+/* A method that is registered at run time, and methods that are refused. */
 
 enum { N = 6 };
 static const unsigned char known[N] = {1, 1, 0, 1, 1, 1};
@@ -83,7 +83,7 @@ static void a_name_is_taken_once(void **state)
     assert_int_equal(after, before);
 }
 
-/* What a plan must not get to see. */
+/* Problems that must not reach a plan. */
 static void wrong_tables_are_refused(void **state)
 {
     (void)state;
@@ -131,7 +131,7 @@ static void wrong_tables_are_refused(void **state)
     assert_fails(scry_method_register(&m, &err), SCRY_EINVAL);
 }
 
-/* Every method of the library passes what strangers must. */
+/* Every method of the library passes the checks of registered ones. */
 static void the_library_keeps_its_own_rules(void **state)
 {
     (void)state;

@@ -16,7 +16,7 @@
  * each of the widths. */
 #define DETAIL_ERRORS 5.0
 static const double detail_widths[] = {0.7, 1.2, 2, 3.5, 6};
-/* What is broader than this is shading, which no deconvolution of a PSF touches. */
+/* Structure broader than this is shading, which no deconvolution of a PSF touches. */
 #define SHADING 12.0
 enum { WIDTHS = sizeof detail_widths / sizeof *detail_widths };
 
@@ -241,9 +241,9 @@ static scry_status predict_blurred(scry_restore_result *r, const scry_restore_re
     return scry_restore(r, seen, &q, NULL, NULL, err);
 }
 
-/* What a prediction misses of both parts by structure: their residuals are independent but for what
- * both lack. The pixel itself is left out, so that noise of another strength than was thought,
- * which the two parts then share, counts for nothing. */
+/* The error of a prediction that both parts share: their residuals are independent but for the
+ * structure that both lack. The pixel itself is left out, so that noise of another strength than
+ * was thought, which the two parts then share, counts for nothing. */
 static scry_status find_misfit(scry_margin *out, const struct subject *s, const float *predicted,
                                scry_error *err)
 {
@@ -269,7 +269,7 @@ done:
     return st;
 }
 
-/* *to = A y: what the psf makes of the image itself. */
+/* *to = A y: the image blurred once more. */
 static scry_status blur_image(float **to, const float *y, const scry_restore_request *request,
                               const scry_image *image, scry_error *err)
 {
@@ -343,7 +343,7 @@ static void judge_improvement(scry_improvement *out)
     if (out->detail < DETAIL_ERRORS) {
         out->verdict = SCRY_ONLY_NOISE;
         snprintf(out->line, sizeof out->line,
-                 "nothing stands out of the noise: what one half of the light shows is not found "
+                 "nothing stands out of the noise: structure in one half of the light is not found "
                  "again in the other half (%.1f standard errors, %g would be enough)",
                  out->detail, DETAIL_ERRORS);
     } else if (misfit && out->misfit.mean > MISFIT_MIN && share > MISFIT_SHARE) {

@@ -13,12 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A tenth of the light: what is restored is nearly the whole. Two splits halve the scatter that the
- * split itself brings. */
+/* A tenth of the light: the restored part is nearly the whole. Two splits halve the scatter that
+ * the split itself brings. */
 #define SHARE 0.1
 enum { SPLITS = 2, BLOCK = 16, SIDE = 256, SIDE_MIN = 64, VOXELS = 1 << 18, SMOOTH = 2 };
 
-/* A part of the image that is judged, and what is known of its noise. */
+/* A part of the image that is judged, and its noise. */
 struct part {
     scry_image image; /* pixels and known are ours */
     float *pixels;
@@ -182,7 +182,7 @@ static scry_status judge_split(struct part *p, uint64_t seed, uint32_t split, sc
                          : st;
 }
 
-/* Mean square of what a prediction leaves of the light that was seen, in units of its noise. */
+/* Mean square of the residual of a prediction in the light that was seen, in units of its noise. */
 static double misfit_of(const struct part *p, const float *mean)
 {
     double sum = 0, count = 0;
@@ -269,7 +269,7 @@ static double mean_of(const double *score, size_t used)
     return sum;
 }
 
-/* The best contender, alone or averaged with another one; what each alone is behind it. */
+/* The best contender, alone or averaged with another one; and how far each alone is behind it. */
 static void rank_contenders(scry_judgement *out, struct part *p, double *best, double *score)
 {
     static const double shares[] = {0.25, 0.5, 0.75};

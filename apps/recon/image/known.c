@@ -55,7 +55,7 @@ static scry_status leave_out_padding(unsigned char *outside, unsigned char *know
     return st;
 }
 
-/* Whether the image of a point is so wide that a hot pixel stands out: what the finder asks for, 3
+/* Whether the image of a point is so wide that a hot pixel stands out: as the finder needs, 3
  * times as far from the median as all but two neighbours, with a margin for noise. A Gaussian of sd
  * 0.85 pixels and more is. */
 static bool hot_pixels_stand_out(const float *psf, const scry_space *ps)
@@ -104,7 +104,7 @@ scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t
 /* ---- pixels that are not finite ---- */
 
 /* nearest[i]: the index of a measured pixel near i, SIZE_MAX: none was met. A candidate of a
- * neighbour is taken when it is nearer than what is known: Danielsson 1980, CGIP 14:227. */
+ * neighbour is taken when itis nearer than the known one: Danielsson 1980, CGIP 14:227. */
 static void known_offer(size_t *nearest, size_t i, size_t candidate, size_t nx)
 {
     if (candidate == SIZE_MAX) return;

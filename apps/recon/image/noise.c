@@ -41,8 +41,8 @@ static scry_noise given_camera(const scry_noise_request *r)
                         .background = r->background};
 }
 
-/* Known pixels are exact: a standard deviation of a thousandth of their range, far below what
- * shows, keeps the arithmetic in single precision. */
+/* Known pixels are exact: a standard deviation of a thousandth of their range, far below the errors
+ * that shows, keeps the arithmetic in single precision. */
 /* sd of pixels with hardly any noise, as a share of their range: likelihoods need one. */
 static const double EXACT_SHARE = 1e-3;
 
@@ -90,7 +90,7 @@ static scry_status image_noise_estimated(scry_noise *out, scry_noise_model *mode
                             r->read_noise_known ? r->read_noise : NAN};
     scry_status st = scry_noise_identify(
         model, image->pixels, known, scry_space_count(space) / (ny * nx), ny, nx, &context, err);
-    if (st == SCRY_EINVAL && err) /* the library does not know what the options are called */
+    if (st == SCRY_EINVAL && err) /* the library does not know the names of the options */
         strncat(err->text, ": give --sigma or --gain", sizeof err->text - strlen(err->text) - 1);
     if (st != SCRY_OK) return st;
     *out = (scry_noise){

@@ -24,8 +24,8 @@ typedef struct scry_noise_request {
     double offset, read_noise;           /* ADU, e- */
     bool offset_known, read_noise_known; /* an estimate uses these values; otherwise it finds them
                                           */
-    double excess; /* factor on the variance that is estimated, for what no estimate of the image
-                      explains (judge.h); 0: 1 */
+    double excess; /* factor on the variance that is estimated, for errors that no estimate of the
+                      image explains (judge.h); 0: 1 */
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
 } scry_noise_request;
 
@@ -55,9 +55,9 @@ scry_status scry_noise_choose(scry_noise *out, scry_noise_model *model,
                               const unsigned char *known, const scry_transfer *transfer,
                               const scry_log *log, scry_error *err);
 
-/* The noise of what a split leaves that holds back `share` of the light (lib/stats/fission.h): its
- * variance is larger by 1 / (1 - share). In electrons of a gain that is smaller by as much, counts
- * still have the variance of their mean. */
+/* The noise of the larger part of a split that holds back `share` of the light
+ * (lib/stats/fission.h): its variance is larger by 1 / (1 - share). In electrons of a gain that is
+ * smaller by as much, counts still have the variance of their mean. */
 scry_noise_request scry_noise_seen(const scry_noise *noise, double share);
 
 /* File unit -> physical (electrons for a camera; background removed) and back. */

@@ -49,7 +49,7 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
 void scryi_image_posterior_free(struct scryi_image_posterior *p); /* accepts a zeroed one */
 
 /* The noise of an image and its measured pixels, as in scryi_image_pose, without messages. known
- * holds a byte for each pixel; *model: what an estimate found, zeros without one; may be NULL. */
+ * holds a byte for each pixel; *model: the estimate, zeros without one; may be NULL. */
 scry_status scryi_image_study(scry_noise *noise, scry_noise_model *model, unsigned char *known,
                               const scry_restore_request *q, const scry_image *image,
                               scry_error *err);

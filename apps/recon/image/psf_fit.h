@@ -26,7 +26,7 @@ const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t chan
  * allows; where it is not determined, the width that was given; for sigma=auto three quarters of
  * the best guess, since a PSF that is too narrow does less harm than one that is too wide, or 0.5
  * px without any guess. SCRY_WIDTH_CHECK warns of a width that the image contradicts, and narrows
- * the PSF as far as what the image prefers outweighs the word of the user.
+ * the PSF as far as the preference of the image outweighs the word of the user.
  *
  *   image   finite pixels; where `known` is 0, scry_known_mirror replaces them for the estimate
  *   noise   of the image

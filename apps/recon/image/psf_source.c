@@ -223,7 +223,7 @@ static scry_status crop_psf(float **psf, scry_space *space, const size_t *limit,
     return SCRY_OK;
 }
 
-/* What was made of a measured psf, and what is odd about it. */
+/* Logs the preparation of a measured psf, and its defects. */
 static void log_measured(const scry_log *log, const scry_psf_source *s, const scry_image *image,
                          const scry_space *space, const scry_psf_report *report)
 {
@@ -305,7 +305,7 @@ static void convolve_planes(float *to, const scry_space *big, const float *psf,
     }
 }
 
-/* The psf of what was measured and then treated: smoothed, resampled, median-filtered. */
+/* The psf of an image that was smoothed, resampled or median-filtered after its measurement. */
 static scry_status psf_source_treat(float **psf, scry_space *space, const scry_psf_source *s,
                                     const size_t *limit, scry_error *err)
 {

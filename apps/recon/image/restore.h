@@ -94,8 +94,8 @@ typedef struct scry_restorer scry_restorer;
 
 /* Checks the request and loads the network. EINVAL: an unknown method, a method that does not
  * restore, a range with low > high, noise that is negative or not a number; those of
- * scry_psf_source_init, scry_output_maps_possible and scry_prior_pool_open. request and what it
- * points to are borrowed until the restorer is freed. */
+ * scry_psf_source_init, scry_output_maps_possible and scry_prior_pool_open. request and the data
+ * that it points to are borrowed until the restorer is freed. */
 scry_status scry_restorer_create(scry_restorer **out, const scry_restore_request *request,
                                  scry_error *err);
 void scry_restorer_free(scry_restorer *r); /* accepts NULL */

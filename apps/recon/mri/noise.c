@@ -19,7 +19,7 @@
 static scry_status mri_noise_estimate(double complex *psi, const scry_mri_slice *s,
                                       const float complex *data, scry_error *err)
 {
-    /* rows of all z follow one another: what is far from the centre of a slice is so in a volume */
+    /* rows of all z follow one another: a row far from the centre of a slice is so in a volume */
     return scry_noise_from_kspace(psi, data, s->mask, s->coils, s->dims[0] * s->dims[1], s->dims[2],
                                   err);
 }

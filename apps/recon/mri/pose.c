@@ -14,7 +14,7 @@
 /* As the priors are trained, the middle of the range of gains there. */
 static const double GAIN = 0.75;
 
-/* What the imaginary part beside the phase of a first estimate is given, network's unit. */
+/* Sd of the imaginary part beside the phase of a first estimate, network's unit. */
 static const double IMAGINARY = 0.1;
 
 /* The share of pixels that are darker than the brightest tissue; and its least intensity in the
@@ -38,7 +38,7 @@ void scryi_mri_posterior_free(struct scryi_mri_posterior *p)
     scry_free(p->judged);
 }
 
-/* ---- what is measured ---- */
+/* ---- the measurement ---- */
 
 scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
                                const unsigned char *mask, const float complex *phase,
@@ -88,7 +88,7 @@ static scry_status make_likelihood(struct scryi_mri_posterior *p, scry_affine ma
     return st;
 }
 
-/* ---- the phase of the image, and the prior of what is left ---- */
+/* ---- the phase of the image, and the prior of the image without it ---- */
 
 /* An estimate without a prior; u is complex (n). */
 static scry_status first_estimate(float complex *u, const struct scryi_mri_posterior *p,
@@ -117,7 +117,7 @@ static scry_status mri_pose_bright(double *value, const float complex *u, size_t
     return SCRY_OK;
 }
 
-/* r + i q: the network on the magnitude r, a Gaussian on q, what the phase map got wrong.
+/* r + i q: the network on the magnitude r, a Gaussian on q, the error of the phase map.
  * The Gaussian model beside it has the network's mean and spectrum. */
 static scry_status mri_pose_make_priors(struct scryi_mri_posterior *p, scry_error *err)
 {

@@ -13,7 +13,7 @@
 
 enum { DEFAULT_SAMPLES = 16 };
 
-/* ---- what is asked ---- */
+/* ---- the request ---- */
 
 static const char *reconstruct_name_of(const scry_reconstructor *r)
 {
@@ -308,7 +308,7 @@ size_t scry_reconstructor_chains(const scry_reconstructor *r)
 
 /* ---- one slice in memory ---- */
 
-/* A copy of the scan's samples as a slice; mask NULL: from what is not 0. */
+/* A copy of the scan's samples as a slice; mask NULL: samples that are not 0. */
 static scry_status reconstruct_copy_slice(scry_mri_slice *out, const scry_scan *scan,
                                           const unsigned char *mask, scry_error *err)
 {

@@ -16,7 +16,7 @@ struct scry_scan_file {
     size_t maps_slice, maps_sets;
 };
 
-/* ---- what slices have in common ---- */
+/* ---- data of all slices ---- */
 
 static scry_status read_mask(scry_scan_file *f, scry_error *err)
 {
@@ -92,7 +92,7 @@ const char *scry_scan_file_warning(scry_scan_file *f)
 
 /* ---- slices ---- */
 
-/* Leaves out what the mask of the request does. */
+/* Leaves out the samples that the mask of the request leaves out. */
 static scry_status apply_mask(const scry_scan_file *f, unsigned char *mask, size_t n,
                               scry_error *err)
 {

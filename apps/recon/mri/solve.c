@@ -48,9 +48,9 @@ done:
     return st;
 }
 
-/* Where no coil sees anything nothing was measured, and what a prior drew there is not an image: it
- * is 0, and so is what is said of it. R-hat and ESS are not numbers there, and in regions of which
- * most is such: drift of what nobody measures would pass for that of the image. */
+/* Where no coil sees anything nothing was measured, and pixels that a prior drew there are no
+ * image: the mean is 0 there, and so are its maps. R-hat and ESS are not numbers there, and in
+ * regions of which most is such: drift of what nobody measures would pass for that of the image. */
 static void blank_unseen(scry_mri_result *r, const unsigned char *seen, size_t n,
                          const scry_output_maps *asked)
 {
@@ -153,7 +153,7 @@ static void mri_solve_unshade(float complex *image, const struct scryi_plane *pl
     }
 }
 
-/* Poses and runs; what comes of it in *r. */
+/* Poses and runs the problem; results in *r. */
 static scry_status solve_posed(scry_mri_result *r, struct scryi_mri_posterior *p, uint64_t seed,
                                size_t threads, const struct scryi_mri_watch *watch, scry_error *err)
 {

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* What the slices of a run share. */
+/* Data that the slices of a run share. */
 struct volume_run {
     scry_mri_volume *volume;
     const scry_reconstructor *rec;
@@ -68,7 +68,7 @@ scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
     return st;
 }
 
-/* ---- doing it ---- */
+/* ---- the run ---- */
 
 /* One slice of the work list. */
 struct slice_task {

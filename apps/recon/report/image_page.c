@@ -315,7 +315,7 @@ static void write_judgement(scry_html *to, const scry_restore_result *r)
     scry_html_markupf(
         to,
         "<h3>How the method was chosen</h3>\n<p>%.0f %% of the light was held back, %zu "
-        "times, on %zu pixels; what predicts it best restores the whole: ",
+        "times, on %zu pixels; the best predictor restores the whole: ",
         100 * j->share, j->splits, j->pixels);
     scry_html_text(to, scry_judgement_print(j, words, sizeof words));
     scry_html_markup(to, ".</p>\n<table><thead><tr><th>method</th><th>weight in the result</th>"

@@ -4,9 +4,9 @@
 #include "apps/recon/image/restore.h"
 #include "lib/io/html.h"
 
-/* What a report shows of one restored image or volume: the image, the result, its sd and what it
- * leaves unexplained; a detail of large ones; spectra; light and noise; the PSF; how the method was
- * chosen. */
+/* The figures of one restored image or volume in a report: the image, the result, its sd and the
+ * part that it leaves unexplained; a detail of large ones; spectra; light and noise; the PSF; how
+ * the method was chosen. */
 typedef struct scry_image_page {
     const char *heading; /* "channel 1"; "" for an only image */
     const scry_image *image;
@@ -16,8 +16,8 @@ typedef struct scry_image_page {
     size_t side;                  /* pixels that a figure shows along a side, at most */
 } scry_image_page;
 
-/* Figures that scry_image_page_write needs, without their details: to share out what a page may
- * weigh. */
+/* Figures that scry_image_page_write needs, without their details: to share out the allowed size of
+ * a page weigh. */
 enum { SCRY_IMAGE_PAGE_FIGURES = 4 };
 
 /* ENOMEM */

@@ -77,7 +77,7 @@ static scry_status write_spectra(scry_html *to, const scry_image_page *p, scry_e
     if (st == SCRY_OK) {
         scry_html_markup(to, "<h3>Spectra</h3>\n<div class=\"figures\">\n");
         scry_plot_write(to, &plot);
-        plot.title = "What the optics pass";
+        plot.title = "Passband of the optics";
         plot.y_label = "amplitude";
         plot.log_y = false;
         plot.y_high = 1;

@@ -28,7 +28,7 @@ scry_status scry_page_write(const scry_page *page, const char *title, const char
 
 /* ---- pieces of a body ---- */
 
-/* Rows of a table of facts, between scry_page_facts_begin and _end: a term, and what is said of
+/* Rows of a table of facts, between scry_page_facts_begin and _end: a term, and the text about
  * it. */
 void scry_page_facts_begin(scry_html *to);
 #if defined(__GNUC__)

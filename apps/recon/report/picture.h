@@ -35,9 +35,9 @@ scry_status scry_picture_write(scry_html *page, const scry_picture *picture, scr
 scry_status scry_picture_colour(scry_html *page, const float *const planes[3], size_t ny, size_t nx,
                                 double white, const scry_picture *look, scry_error *err);
 
-/* A volume (z, y, x) as one image: its middle plane, below and beside it what is seen along y and
- * along x, as maxima or through the middle. A voxel is `aspect` times as tall as wide. *out from
- * scry_alloc. ENOMEM */
+/* A volume (z, y, x) as one image: its middle plane, below and beside it the projections along y
+ * and along x, as maxima or through the middle. A voxel is `aspect` times as tall as wide. *out
+ * from scry_alloc. ENOMEM */
 scry_status scry_picture_views(float **out, size_t *ny, size_t *nx, const float *volume,
                                const scry_space *space, double aspect, bool maxima,
                                scry_error *err);

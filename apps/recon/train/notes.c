@@ -15,7 +15,7 @@
 #define GAP_CROPS 16  /* on which D and the Gaussian are compared */
 #define GAP_LEVELS 12 /* from .25 to 32 */
 
-/* A number to so many digits: what follows is noise of the estimate. */
+/* A number to so many digits: further ones are noise of the estimate. */
 static double notes_rounded(double value, int digits)
 {
     char text[32];

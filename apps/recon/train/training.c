@@ -151,7 +151,7 @@ static scry_status training_save(training *t, scry_error *err)
     return st;
 }
 
-/* What is kept of a training that is stopped, without a word on held-out images, which takes long:
+/* Saves a training that is stopped, without the score on held-out images, which takes long:
  * the state, and the weights too when none were the best before. */
 static scry_status training_leave(training *t, scry_error *err)
 {
@@ -173,7 +173,7 @@ static scry_status training_leave(training *t, scry_error *err)
     return st == SCRY_OK ? scry_trainer_save(t->trainer, path, extra, EXTRAS, err) : st;
 }
 
-/* What has passed of the training, 0 to 1. */
+/* The share of the training that has passed, 0 to 1. */
 static double training_share(const training *t, size_t step)
 {
     const double by_time = t->r->minutes > 0 ? training_elapsed(t) / (60 * t->r->minutes) : 0;
@@ -234,7 +234,7 @@ scry_status scry_training_run(scry_training_result *out, const scry_training_req
                   (double)scry_trainer_weights(t.trainer) / 1e6,
                   scry_trainer_flops(t.trainer) / 1e9,
                   (double)scry_trainer_bytes(t.trainer) / 1048576);
-    /* what it starts from is the best so far, and a prior already */
+    /* the starting network is the best so far, and a prior already */
     if ((r->init || r->resume) && (st = training_score(&t, !r->resume, err)) != SCRY_OK) goto done;
     t.begun = t.scored = clock_now();
     st = training_loop(&t, err);

@@ -130,7 +130,7 @@ static scry_status cfl_kspace_describe(scry_kspace_reader *r, scry_error *err)
 }
 
 /* Are the samples, exact zeros aside, those of whole columns and not of whole rows? Two in a
- * hundred may be 0 in what was acquired, as in scryi_kspace_mask_from_zeros. */
+ * hundred acquired ones may be 0, as in scryi_kspace_mask_from_zeros. */
 static bool lines_along_y(const scry_kspace_info *info, const unsigned char *acquired,
                           size_t *by_column)
 {

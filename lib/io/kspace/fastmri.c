@@ -68,7 +68,7 @@ static scry_status volume_read_samples(const scry_kspace_reader *r, size_t slice
 
 /* ---- the mask ---- */
 
-/* What the mask's axes are, those of length 1 aside. */
+/* The meaning of the mask's axes, except those of length 1. */
 static enum mask_kind mask_kind_of(const scry_hdf5_info *mask, const scry_kspace_info *info)
 {
     size_t dims[SCRY_HDF5_RANK] = {0};
@@ -161,7 +161,7 @@ static scry_status volume_read(scry_kspace_reader *r, size_t frame, size_t slice
 
 /* ---- the header ---- */
 
-/* The image never exceeds what was encoded. A few volumes (FLAIR with 203 columns) have fewer
+/* The image never exceeds the encoded matrix. A few volumes (FLAIR with 203 columns) have fewer
  * columns than the header's image: fastMRI crops both axes of those to the columns that there
  * are. */
 static void take_recon_size(scry_kspace_reader *r, const scryi_mrd_encoding *e)
@@ -320,7 +320,7 @@ scry_status scryi_fastmri_open(scry_kspace_reader *r, scry_error *err)
     return open_mask(r, err);
 }
 
-/* The name of the only complex dataset, else words on what there is. */
+/* The name of the only complex dataset, else an error that lists the datasets. */
 static scry_status fastmri_find_dataset(char *name, size_t size, const scry_kspace_reader *r,
                                         scry_error *err)
 {

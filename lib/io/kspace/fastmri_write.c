@@ -1,5 +1,5 @@
-/* Writes what lib/io/kspace/fastmri.c reads: kspace (slice, coil, y, x), of one coil (slice, y, x),
- * ismrmrd_header, attributes acquisition, max and norm, mask and target. */
+/* Writes files that lib/io/kspace/fastmri.c reads: kspace (slice, coil, y, x), of one coil (slice,
+ * y, x), ismrmrd_header, attributes acquisition, max and norm, mask and target. */
 
 #include "lib/io/kspace/kspace_impl.h"
 #include "lib/io/kspace/kspace_write.h"

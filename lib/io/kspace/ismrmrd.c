@@ -261,7 +261,7 @@ static scry_status mrd_read_header(scry_kspace_reader *r, scry_error *err)
     return st;
 }
 
-/* The number of acquisitions, after checking that they are what they should be. */
+/* The number of acquisitions, after a check of their type. */
 static scry_status open_data(scry_kspace_reader *r, size_t *count, scry_error *err)
 {
     scryi_mrd_state *s = r->state;
@@ -292,7 +292,7 @@ static scry_status open_data(scry_kspace_reader *r, size_t *count, scry_error *e
                          "axis with some",
                          r->path, r->dataset, rank, *count);
     /* An element has 340 bytes and more; deflate, the only common filter, saves a factor of 1032 at
-     * most. Memory is not asked for what cannot be there. */
+     * most. No memory is asked for impossible lines. */
     if (*count / 4 > stored)
         return SCRY_FAIL(err, SCRY_EFORMAT,
                          "%s: %s has %zu acquisitions in %llu bytes: truncated "

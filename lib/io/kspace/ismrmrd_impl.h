@@ -1,7 +1,7 @@
 #ifndef SCRY_LIB_IO_KSPACE_ISMRMRD_IMPL_H
 #define SCRY_LIB_IO_KSPACE_ISMRMRD_IMPL_H
 
-/* What the sources of the ISMRMRD reader and writer share. */
+/* Declarations that the sources of the ISMRMRD reader and writer share. */
 
 #include "lib/io/hdf5_impl.h"
 #include "lib/io/kspace/kspace_impl.h"
@@ -61,7 +61,7 @@ hid_t scryi_mrd_memory_type(scryi_mrd_members which);
 hid_t scryi_mrd_file_type(void);
 
 /* The type of a file's acquisitions has every member that is read, of a kind that converts.
- * EFORMAT: which is missing or what it is instead. */
+ * EFORMAT: which is missing or has another type. */
 scry_status scryi_mrd_check_type(const scry_hdf5 *f, const char *dataset, hid_t type,
                                  scry_error *err);
 
@@ -97,7 +97,7 @@ typedef struct scryi_mrd_state {
 size_t scryi_mrd_find(const scryi_mrd_state *s, scryi_mrd_kind kind, size_t frame, size_t slice,
                       size_t *from);
 
-/* Sorts the heads of a file into s->lines and fills in what they say of r->info: frames, slices,
+/* Sorts the heads of a file into s->lines and fills in, of r->info: frames, slices,
  * coils, averages, noise, calibration, geometry. The matrix, readout and FOV in info and
  * s->encoding are set already. */
 scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count,
@@ -106,7 +106,7 @@ scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head);
 
 /* Calibration-only lines of a scan whose header says that calibration is embedded are lines of the
  * image: their heads are marked as calibration and imaging where they have the image's channels,
- * samples and centre. Warns of what became of them, in this mode or another. */
+ * samples and centre. Warns how many there were, in this mode or another. */
 void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count);
 
 #endif

@@ -12,7 +12,7 @@
 
 enum { NO_PLACE = UINT16_MAX };
 
-/* Counters whose values in the file are numbered anew without gaps: slices, then what makes
+/* Counters whose values in the file are numbered anew without gaps: slices, then the counters of
  * frames, slowest first. Limits in headers do not give their number reliably (the generator of
  * ismrmrd-tools states one repetition too many). */
 enum { SLICE, REPETITION, CONTRAST, PHASE, SET, COUNTERS };

@@ -65,7 +65,7 @@ static size_t mrd_write_acquired(const unsigned char *mask, const struct layout 
     return held && last - *first + 1 != held ? SIZE_MAX : held;
 }
 
-/* What all lines of a slice have in common. */
+/* The header that all lines of a slice share. */
 static void fill_head(scryi_mrd_head *h, const scry_kspace_info *info, size_t frame, size_t slice)
 {
     const scry_geometry *g = &info->geometry;

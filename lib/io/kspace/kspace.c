@@ -35,7 +35,7 @@ static size_t slice_count(const scry_kspace_info *info)
     return info->coils * plane_count(info);
 }
 
-/* A header of a few bytes can promise any shape: what one slice takes must fit in this machine. */
+/* A header of a few bytes can promise any shape: one slice must fit into the memory. */
 static scry_status kspace_check_size(const scry_kspace_info *info, const char *path,
                                      scry_error *err)
 {
@@ -118,7 +118,7 @@ static scry_status open_format(scry_kspace_reader *r, const scry_kspace_choice *
                      r->path, (long long)about.st_size, about.st_size ? "" : ": empty");
 }
 
-/* What the caller knows of the readout and the file does not say. */
+/* Facts about the readout that the caller knows and the file does not state. */
 static scry_status apply_choice(scry_kspace_reader *r, const scry_kspace_choice *choice,
                                 scry_error *err)
 {
@@ -251,7 +251,7 @@ static scry_status kspace_check_finite(const scry_kspace_info *info, const char 
                      p / info->nx % info->ny, p % info->nx);
 }
 
-/* What every format must deliver; clears what the mask does not keep. */
+/* Checks a slice of any format; clears samples that the mask does not keep. */
 static scry_status check_slice(scry_kspace_reader *r, const char *what, float complex *data,
                                const unsigned char *mask, scry_error *err)
 {

@@ -1,8 +1,9 @@
 #ifndef SCRY_LIB_IO_KSPACE_KSPACE_IMPL_H
 #define SCRY_LIB_IO_KSPACE_KSPACE_IMPL_H
 
-/* What a file format provides to be read and written through lib/io/kspace/kspace.h. lib/io/kspace/
- * kspace.c recognises the format, checks arguments, and checks what every format must deliver. */
+/* The functions by which a file format is read and written through lib/io/kspace/kspace.h:
+ * lib/io/kspace/ kspace.c recognises the format, checks arguments, and checks the slices of every
+ * format. */
 
 #include "lib/io/hdf5.h"
 #include "lib/io/kspace/kspace.h"
@@ -10,7 +11,7 @@
 
 struct scryi_kspace_reader_ops {
     /* data[coil][z][y][x] and mask[z][y][x], never NULL, both zeroed before the call; frame and
-     * slice are in range. What is set where the mask stays 0 is cleared by the caller. */
+     * slice are in range. Samples where the mask stays 0 are cleared by the caller. */
     scry_status (*read)(scry_kspace_reader *r, size_t frame, size_t slice, float complex *data,
                         unsigned char *mask, scry_error *err);
     /* NULL: as read of frame 0 */
@@ -46,7 +47,7 @@ void scryi_kspace_warn(scry_kspace_reader *r, const char *fmt, ...);
 void scryi_kspace_mask_from_zeros(const scry_kspace_info *info, const float complex *data,
                                   unsigned char *mask);
 
-/* What each format defines. Open: fill r->info (not: format, dataset) and r->dataset; on failure
+/* Functions of each format. Open: fill r->info (not: format, dataset) and r->dataset; on failure
  * everything is released through ops->close. choice is never NULL. */
 scry_status scryi_fastmri_open(scry_kspace_reader *r, scry_error *err);
 scry_status scryi_plain_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
@@ -62,7 +63,7 @@ bool scryi_cfl_recognise(const char *path);
 scry_status scryi_cfl_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
                            scry_error *err);
 
-/* What a file is that none of these formats can read, and what converts it; NULL: not known. */
+/* The name of another format and a program that converts it; NULL: not known. */
 const char *scryi_kspace_foreign(const char *path);
 
 struct scryi_kspace_writer_ops {
@@ -85,7 +86,7 @@ struct scry_kspace_writer {
     scry_status failed;     /* of an earlier call: the file is lost */
 };
 
-/* What each format defines; on failure everything is released through ops->finish. */
+/* Functions of each format; on failure everything is released through ops->finish. */
 scry_status scryi_fastmri_create(scry_kspace_writer *w, scry_error *err);
 scry_status scryi_ismrmrd_create(scry_kspace_writer *w, scry_error *err);
 scry_status scryi_cfl_create(scry_kspace_writer *w, scry_error *err);

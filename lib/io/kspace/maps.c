@@ -28,7 +28,7 @@ static int dim_of_x(const size_t *dims)
 
 /* ---- maps ---- */
 
-/* What a file holds, and what is asked of it. */
+/* The contents of a file, and the maps that are wanted. */
 struct shape {
     size_t slices, coils, sets, ny, nx;
 };
@@ -241,7 +241,7 @@ scry_status scry_maps_write(const char *path, const float complex *maps, size_t 
 
 /* ---- masks ---- */
 
-/* Rows and columns of what was found; a line of HDF5 has no direction of its own: both 0. */
+/* Rows and columns of the maps; a line of HDF5 has no direction of its own: both 0. */
 struct pattern {
     float complex *values;
     size_t n, ny, nx;

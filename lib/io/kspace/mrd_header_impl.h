@@ -55,12 +55,12 @@ scry_status scryi_mrd_parse(scryi_mrd_header *h, const char *text, size_t bytes,
  * other characters; release with scry_free. */
 scry_status scryi_mrd_format(char **text, const scryi_mrd_header *h, scry_error *err);
 
-/* What info takes from a header: system, trajectory, acquisition (when still empty),
+/* The fields of info that come from a header: system, trajectory, acquisition (when still empty),
  * field_strength, tr, te; encoded_fov and recon_fov of an encoding < h->encodings. info->readout
  * is set before: 2 keeps the header's x, y; 1 (fastMRI) swaps them. */
 void scryi_mrd_describe(scry_kspace_info *info, const scryi_mrd_header *h, size_t encoding);
 
-/* The header of what info describes: one encoding, complete limits with centres at floor(n/2), and
+/* The header of the data of info: one encoding, complete limits with centres at floor(n/2), and
  * frames as repetitions. x, y swapped as above. */
 void scryi_mrd_from_info(scryi_mrd_header *h, const scry_kspace_info *info);
 

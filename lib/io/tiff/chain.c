@@ -131,7 +131,7 @@ static scry_status spool_io(scry_tiff_writer *w, bool write, unsigned char *data
 }
 
 /* Rows are kept where they will be asked for; emptied places are used again, so that the spool is
- * no larger than what waits. */
+ * no larger than the waiting rows. */
 static uint64_t spool_at(const scry_tiff_writer *w, size_t plane, size_t y, size_t x)
 {
     const uint64_t pixel = scry_tiff_type_bytes(w->stored);

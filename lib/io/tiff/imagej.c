@@ -1,4 +1,4 @@
-/* What ImageJ keeps in TIFF files: "key=value" lines in the description of the first page
+/* Metadata of ImageJ in TIFF files: "key=value" lines in the description of the first page
  * (ij.io.FileInfo.getDescriptionString, ij.io.TiffDecoder) and LUTs in tags 50838 and 50839. */
 
 #include "lib/io/tiff/tiff_impl.h"

@@ -1,7 +1,7 @@
 #ifndef SCRY_LIB_IO_TIFF_OME_IMPL_H
 #define SCRY_LIB_IO_TIFF_OME_IMPL_H
 
-/* What reading and writing OME-XML share: small questions to a libxml2 tree. */
+/* Functions that reading and writing OME-XML share: small questions to a libxml2 tree. */
 
 #include "lib/io/tiff/tiff_impl.h"
 

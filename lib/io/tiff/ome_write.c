@@ -108,7 +108,7 @@ static void true_sizes(xmlNode *pixels, const scry_tiff_info *info)
         xmlUnsetProp(pixels, (const xmlChar *)"Interleaved");
 }
 
-/* Sizes that still are what the document says keep its digits and unit. */
+/* Sizes that did not change keep the digits and the unit of the document. */
 static void true_calibration(xmlNode *pixels, const scry_tiff_info *info)
 {
     static const char *const names[3] = {"PhysicalSizeZ", "PhysicalSizeY", "PhysicalSizeX"};

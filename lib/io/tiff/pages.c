@@ -87,7 +87,7 @@ static void read_layout(TIFF *tif, struct scryi_tiff_page *p)
         p->compression == COMPRESSION_ADOBE_DEFLATE || p->compression == COMPRESSION_ZSTD ||
         p->compression == COMPRESSION_LZMA)
         TIFFGetFieldDefaulted(tif, TIFFTAG_PREDICTOR, &p->predictor);
-    p->photometric = PHOTOMETRIC_MINISBLACK; /* what every reader assumes when it is missing */
+    p->photometric = PHOTOMETRIC_MINISBLACK; /* as every reader assumes when it is missing */
     TIFFGetField(tif, TIFFTAG_PHOTOMETRIC, &p->photometric);
     p->tiled = TIFFIsTiled(tif) != 0;
     if (TIFFGetField(tif, TIFFTAG_SUBFILETYPE, &subfile))
@@ -205,7 +205,7 @@ scry_status scryi_tiff_walk(scry_tiff_reader *r, scry_error *err)
 
 /* No codec makes more than this many bytes from one: deflate 1032 (zlib's documentation), LZW 4096
  * entries of at most 4096 bytes from 1.5 each, PackBits 64; the others have no useful bound, and
- * get one above what a constant image gives. It stops a tiny file from asking for terabytes. */
+ * get one above that of a constant image. It stops a tiny file from asking for terabytes. */
 static uint64_t largest_ratio(uint16_t compression)
 {
     switch (compression) {

@@ -51,7 +51,7 @@ static scry_status tiff_read_open_file(scry_tiff_reader *r, const char *path, sc
     return SCRY_OK;
 }
 
-/* ---- what the first page says ---- */
+/* ---- the first page ---- */
 
 static scry_status keep_description(scry_tiff_reader *r, scry_error *err)
 {
@@ -277,7 +277,7 @@ static void general_warnings(scry_tiff_reader *r)
     if (r->info.levels)
         scryi_tiff_warn(r,
                         "%zu reduced copies (levels of a pyramid, thumbnails) or masks: the full "
-                        "resolution is read, and what is written from it is flat",
+                        "resolution is read, and files written from it are flat",
                         r->info.levels);
     if (r->info.series > 1)
         scryi_tiff_warn(r, "%zu images (series) in the file: number %zu is read, from 0 on",

@@ -165,11 +165,11 @@ scry_status scry_tiff_read_rect(scry_tiff_reader *r, size_t c, size_t z, size_t 
 scry_status scry_tiff_read_volume(scry_tiff_reader *r, size_t c, size_t t, float *out,
                                   scry_error *err);
 
-/* What went through the reader so far. */
+/* Counts of the pixels that were read so far. */
 typedef struct scry_tiff_content {
     uint64_t pixels;
     uint64_t rounded;   /* not exactly representable as float */
-    uint64_t nonfinite; /* NaN or infinite: what to do is the caller's choice */
+    uint64_t nonfinite; /* NaN or infinite: the caller decides */
     uint64_t missing;   /* planes that the metadata promise and no page holds: read as 0 */
     double min, max;    /* of the finite ones; min > max when there were none */
 } scry_tiff_content;
@@ -199,8 +199,8 @@ typedef struct scry_tiff_writer scry_tiff_writer;
  * scry_tiff_finish: planes go to a temporary file beside it.
  *   ImageJ  c, z, t, unit, spacing, interval, display range and LUTs are rewritten to be true;
  *           other lines are kept. Signed 16-bit is written as ImageJ does (unsigned, calibrated);
- *           what ImageJ cannot open becomes f32 (u32, i8, i32, f64) or channels (RGB beyond 8-bit)
- *   OME     the XML of `like` with true sizes, type, order, channels and a new UUID (a hash of
+ *           types that ImageJ cannot open become f32 (u32, i8, i32, f64) or channels (RGB beyond
+ * 8-bit) OME     the XML of `like` with true sizes, type, order, channels and a new UUID (a hash of
  *           the pixels, so that equal runs give equal bytes); instrument and annotations are kept
  *   plain   resolution is kept; pages in the order c, z, t, c fastest
  * opts may be NULL. EINVAL: a size is zero, c not a multiple of samples, RGB with fewer than three,
@@ -208,7 +208,7 @@ typedef struct scry_tiff_writer scry_tiff_writer;
 scry_status scry_tiff_create(scry_tiff_writer **out, const char *path, const scry_tiff_info *like,
                              const scry_tiff_options *opts, scry_error *err);
 
-/* What will be written: type, flavour and samples after the rules above. */
+/* The planned file: type, flavour and samples after the rules above. */
 const scry_tiff_info *scry_tiff_planned(const scry_tiff_writer *w);
 
 /* Writes plane (c, z, t) from in[y][x]. Each plane once, in any order: packed planes that come
@@ -233,7 +233,7 @@ typedef struct scry_tiff_written {
 } scry_tiff_written;
 
 /* Completes the file, moves it to `path` and frees w, whatever it returns. result may be NULL.
- * EINVAL when a plane was not written whole; on any failure nothing is left behind, and what was at
+ * EINVAL when a plane was not written whole; on any failure nothing is left behind, and the file at
  * `path` is untouched. */
 scry_status scry_tiff_finish(scry_tiff_writer *w, scry_tiff_written *result, scry_error *err);
 

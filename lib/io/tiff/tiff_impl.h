@@ -1,13 +1,13 @@
 #ifndef SCRY_LIB_IO_TIFF_TIFF_IMPL_H
 #define SCRY_LIB_IO_TIFF_TIFF_IMPL_H
 
-/* What the sources lib/tiff*.c share. libtiff and libxml2 do not show beyond them. */
+/* Declarations that the sources of lib/io/tiff share. libtiff and libxml2 stay behind them. */
 
 #include "lib/io/tiff/tiff.h"
 
 #include <tiffio.h>
 
-/* What libtiff says through its handlers: the first error since it was cleared, and a count. */
+/* Messages of libtiff through its handlers: the first error since it was cleared, and a count. */
 struct scryi_tiff_log {
     unsigned errors;
     char text[256];
@@ -155,7 +155,7 @@ scry_status scryi_ome_read(scry_tiff_reader *r, size_t series, scry_error *err);
 /* Micrometres in one unit of length: "um", "micron", "nm", "inch", ...; 0 when not a length. */
 double scryi_unit_um(const char *unit);
 
-/* A new ImageDescription for what `info` describes; low and high are the range to show. Released
+/* A new ImageDescription for the image of `info`; low and high are the range to show. Released
  * with free(). NULL: no memory, or (OME) XML that cannot be written, worded in err. */
 char *scryi_imagej_describe(const scry_tiff_info *info, double low, double high, bool signed16,
                             scry_error *err);

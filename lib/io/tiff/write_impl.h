@@ -1,20 +1,20 @@
 #ifndef SCRY_LIB_IO_TIFF_WRITE_IMPL_H
 #define SCRY_LIB_IO_TIFF_WRITE_IMPL_H
 
-/* What the sources of the TIFF writer share. */
+/* Declarations that the sources of the TIFF writer share. */
 
 #include "lib/atomic_file_impl.h"
 #include "lib/io/tiff/tiff_impl.h"
 
 struct scry_tiff_writer {
-    scry_tiff_info info;     /* planned; what it points at is ours */
+    scry_tiff_info info;     /* planned; its members are ours */
     char *path, *provenance; /* path: as it was given, for messages */
     scryi_atomic_file file;
     bool force;
     TIFF *tif; /* of compressed files; others are laid out by lib/io/tiff/layout.c */
     int fd;
     struct scryi_tiff_log log;
-    scry_status failed; /* what an earlier call returned: the file is lost */
+    scry_status failed; /* status of an earlier call: the file is lost */
 
     scry_tiff_type stored;      /* on disk; differs from info.type for ImageJ's signed 16-bit */
     double shift;               /* stored = value + shift */
