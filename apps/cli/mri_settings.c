@@ -28,7 +28,8 @@ void mri_options(cli_option *table, mri_settings *s)
          "[wavelet]"},
         {"maps", CLI_TEXT, &s->maps, "auto|espirit|lowres|none|FILE",
          "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
-         "squares (zero-filled); or a .cfl or .h5 file of them [espirit for several coils]"},
+         "squares (zero-filled); or a .cfl or .h5 file of them, with all of its sets [espirit for "
+         "several coils]"},
         {"mask", CLI_TEXT, &s->mask, "FILE",
          "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
         {"sets", CLI_INTEGER, &s->sets, "N", "sets of ESPIRiT maps; classical methods only [1]"},

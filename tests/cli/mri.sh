@@ -71,9 +71,16 @@ close "is the truth" 0.08 cg.h5 full.h5
 works "lowres maps" $mri scan.h5 low.h5 --maps lowres
 close "are good enough" 0.12 low.h5 full.h5
 works "two sets of maps" $mri scan.h5 sets.h5 --sets 2 --method cg-sense
+works "maps of two sets" $k maps ksp.cfl two_sets.cfl --sets 2
+works "both are used" "$scry" mri ksp.cfl two_sets.h5 --maps two_sets.cfl --method cg-sense
+warns "which is said" '2 sets of maps: the image is the root sum of squares'
+works "two sets of its own" $mri ksp.cfl own_sets.h5 --sets 2 --method cg-sense
+close "the same" 0.01 two_sets.h5 own_sets.h5
 works "soft maps" $mri scan.h5 soft.h5 --soft
 works "fewer coils" "$scry" mri scan.h5 few.h5 --coils 3
 warns "compression prints its share" 'coils: 3 virtual ones of 4 hold [0-9.]+ %'
+works "more coils than there are" "$scry" mri scan.h5 many.h5 --coils 40
+warns "they are counted" 'scan.h5: --coils 40 of 4: all are used'
 close "3 of 4 coils nearly do" 0.12 few.h5 full.h5
 works "held out" $mri scan.h5 held.h5 --holdout 0.1 --report held.json
 holds "the report judges by them" grep -q '"holdout_residual":' held.json

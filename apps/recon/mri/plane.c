@@ -191,6 +191,7 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
                              scry_error *err)
 {
     struct scryi_plane p = {.coils = s->coils, .sets = r->request->sets ? r->request->sets : 1};
+    if (maps && r->scan->sets) p.sets = r->scan->sets;
     size_t planes;
     int across;
     scry_status st = scry_mri_slice_planes(&planes, &across, s, err);
@@ -201,7 +202,7 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
     p.nx = s->dims[p.axis[1]];
     p.axes = (s->image_axis[p.axis[0]] ? 0u : SCRY_FOURIER_Y) |
              (s->image_axis[p.axis[1]] ? 0u : SCRY_FOURIER_X);
-    if (p.coils == 1) p.sets = 1;
+    if (p.coils == 1 && !maps) p.sets = 1;
     const size_t n = p.ny * p.nx;
     p.data = scry_alloc(p.coils * n, sizeof *p.data);
     p.mask = scry_alloc(n, 1);

@@ -175,8 +175,11 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
     const double imaginary = request->imaginary > 0 ? request->imaginary : IMAGINARY;
     double high = 0;
     if (plane->sets > 1)
-        return SCRY_FAIL(err, SCRY_EUNSUP, "%s works on one image, --sets %zu asks for several",
-                         p->r->options.method->name, plane->sets);
+        return SCRY_FAIL(
+            err, SCRY_EUNSUP,
+            "%s works on one image, with %zu sets of maps there are several; expected one "
+            "set, or a classical method",
+            p->r->options.method->name, plane->sets);
     float complex *u = scry_alloc(n, sizeof *u);
     p->phase = scry_alloc(n, sizeof *p->phase);
     scry_status st = SCRY_OK;

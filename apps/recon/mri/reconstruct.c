@@ -215,6 +215,9 @@ static scry_status compress_coils(scry_reconstructor *r, const scry_mri_slice *s
 {
     const size_t keep = r->request->coils, coils = r->scan->coils;
     const size_t n = slice->dims[0] * slice->dims[1] * slice->dims[2];
+    if (keep > coils)
+        scry_log_warn(&r->request->log, "%s: --coils %zu of %zu: all are used",
+                      reconstruct_name_of(r), keep, coils);
     if (!keep || keep >= coils) return SCRY_OK;
     double *energy = scry_alloc(coils, sizeof *energy);
     float complex *data = scry_copy(slice->data, coils * n * sizeof *data);
@@ -279,6 +282,10 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
     if (st == SCRY_OK) {
         scry_log_note(&r->request->log,
                       "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
+        if (plane.sets > 1)
+            scry_log_note(&r->request->log,
+                          "%zu sets of maps: the image is the root sum of squares of theirs",
+                          plane.sets);
         st = reconstruct_forecast(&taken, r, &plane, threads, err);
     }
     if (st == SCRY_OK && bytes) *bytes = taken;

@@ -20,6 +20,7 @@ typedef struct scry_scan {
     const scry_complex *maps; /* of scry_reconstruct: (coils, sets, y, x) sensitivities; NULL: made
                                   from data. Where their root sum of squares is 1 the image has
                                   the intensity of a root-sum-of-squares one */
+    size_t sets;              /* of the maps that are passed; 0: as many as the request asks for */
     size_t coils, dims[3];
     int readout;        /* axis along which lines are acquired: 1 y, 2 x */
     bool image_axis[3]; /* in the image domain already */

@@ -145,8 +145,11 @@ static scry_status load_maps(scry_scan_file *f, const scry_mri_slice *s, size_t 
     scry_free(f->maps);
     f->maps = NULL;
     f->maps_slice = slice;
-    return scry_maps_read(&f->maps, &f->maps_sets, f->request.maps, slice, f->info->slices,
-                          f->info->coils, s->dims[1], s->dims[2], err);
+    const scry_status st =
+        scry_maps_read(&f->maps, &f->maps_sets, f->request.maps, slice, f->info->slices,
+                       f->info->coils, s->dims[1], s->dims[2], err);
+    if (st == SCRY_OK) f->scan.sets = f->maps_sets; /* one file: the same for all slices */
+    return st;
 }
 
 scry_status scry_scan_file_read(scry_mri_slice *out, float complex **maps, scry_scan_file *f,
