@@ -79,25 +79,53 @@ static scry_status espirit_check(const struct espirit *e, const float complex *c
     return SCRY_OK;
 }
 
+/* Is all of the window at (y, x) sampled? */
+static bool window_whole(const struct espirit *e, size_t y, size_t x)
+{
+    for (size_t i = 0; e->o->mask && i < e->k * e->k; i++)
+        if (!e->o->mask[(y + i / e->k) * e->cx + x + i % e->k]) return false;
+    return true;
+}
+
+/* The rows of B, one a window without a gap. */
+static void gather_windows(scryi_planes *B, const struct espirit *e,
+                           const float complex *calibration, float largest)
+{
+    const size_t k = e->k, wx = e->cx - k + 1, n = e->cy * e->cx, all = (e->cy - k + 1) * wx;
+    size_t row = 0;
+    for (size_t w = 0; w < all; w++) {
+        if (!window_whole(e, w / wx, w % wx)) continue;
+        for (size_t c = 0; c < e->coils; c++)
+            for (size_t i = 0; i < k * k; i++) {
+                const size_t y = w / wx + i / k, x = w % wx + i % k;
+                const float complex v = calibration[c * n + y * e->cx + x];
+                B->re[row * B->ld + c * k * k + i] = crealf(v) / largest;
+                B->im[row * B->ld + c * k * k + i] = cimagf(v) / largest;
+            }
+        row++;
+    }
+}
+
 /* Row w of B is a_w, over the largest magnitude: k-space of 1e-7 has squares that floats lack. */
 static scry_status espirit_windows(scryi_planes *B, const struct espirit *e,
                                    const float complex *calibration, scry_error *err)
 {
     const size_t k = e->k, wy = e->cy - k + 1, wx = e->cx - k + 1, n = e->cy * e->cx;
+    size_t whole = 0;
     float largest = 0;
     for (size_t i = 0; i < e->coils * n; i++)
         largest = fmaxf(largest, cabsf(calibration[i]));
     if (!(largest > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
-    *B = scryi_planes_alloc(wy * wx, e->coils * k * k);
-    if (!B->re) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu windows of calibration data", wy * wx);
     for (size_t w = 0; w < wy * wx; w++)
-        for (size_t c = 0; c < e->coils; c++)
-            for (size_t i = 0; i < k * k; i++) {
-                const size_t y = w / wx + i / k, x = w % wx + i % k;
-                const float complex v = calibration[c * n + y * e->cx + x];
-                B->re[w * B->ld + c * k * k + i] = crealf(v) / largest;
-                B->im[w * B->ld + c * k * k + i] = cimagf(v) / largest;
-            }
+        whole += window_whole(e, w / wx, w % wx);
+    if (!whole)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "calibration region of %zu x %zu holds no window of %zu x %zu samples "
+                         "without a gap",
+                         e->cy, e->cx, k, k);
+    *B = scryi_planes_alloc(whole, e->coils * k * k);
+    if (!B->re) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu windows of calibration data", whole);
+    gather_windows(B, e, calibration, largest);
     return SCRY_OK;
 }
 

@@ -81,6 +81,112 @@ scry_status scry_calibration_region(size_t *cy, size_t *cx, const unsigned char 
     return SCRY_OK;
 }
 
+/* ---- windows without a gap ---- */
+
+enum { KERNEL = 6, MIN_KERNEL = 3 };
+
+/* Windows of k x k without a gap inside a centred region: how many, at how many rows and columns
+ * they begin, and how far from the centre they reach. */
+struct windows {
+    size_t count, rows, columns, reach_y, reach_x;
+};
+
+static size_t sensitivity_reach(size_t from, size_t k, size_t n)
+{
+    const size_t c = n / 2, to = from + k; /* a block of 2 r covers c - r to c + r - 1 */
+    const size_t before = from < c ? c - from : 0, after = to > c ? to - c : 0;
+    return before > after ? before : after;
+}
+
+static scry_status count_windows(struct windows *w, const size_t *sum, size_t ny, size_t nx,
+                                 const size_t side[2], size_t k, scry_error *err)
+{
+    const size_t y0 = ny / 2 - side[0] / 2, x0 = nx / 2 - side[1] / 2;
+    *w = (struct windows){0};
+    if (side[0] < k || side[1] < k) return SCRY_OK;
+    const size_t across = side[1] - k + 1;
+    bool *column = scry_alloc(across, sizeof *column);
+    if (!column) return SCRY_FAIL(err, SCRY_ENOMEM, "windows of %zu columns", across);
+    for (size_t y = y0; y + k <= y0 + side[0]; y++) {
+        size_t here = 0;
+        for (size_t x = x0; x < x0 + across; x++) {
+            if (block_sum(sum, nx, y, x, k, k) != k * k) continue;
+            here++;
+            column[x - x0] = true;
+            const size_t rx = sensitivity_reach(x, k, nx);
+            if (rx > w->reach_x) w->reach_x = rx;
+        }
+        if (!here) continue;
+        const size_t ry = sensitivity_reach(y, k, ny);
+        if (ry > w->reach_y) w->reach_y = ry;
+        w->count += here;
+        w->rows++;
+    }
+    for (size_t i = 0; i < across; i++)
+        w->columns += column[i];
+    scry_free(column);
+    return SCRY_OK;
+}
+
+/* The side of the region in which windows are looked for: all of an axis whose lines are whole. */
+static void window_region(size_t side[2], const unsigned char *mask, size_t ny, size_t nx,
+                          size_t limit)
+{
+    const bool automatic = limit == SCRY_CALIBRATION_AUTO;
+    const size_t most = automatic ? AUTO_LINES : limit ? limit : ny > nx ? ny : nx;
+    bool along_y = automatic, along_x = automatic;
+    for (size_t i = 0; i < ny * nx; i++) {
+        along_x = along_x && (i % nx == 0 || !mask[i] == !mask[i - 1]);
+        along_y = along_y && (i < nx || !mask[i] == !mask[i - nx]);
+    }
+    side[0] = along_y && !along_x ? ny : most < ny ? most : ny;
+    side[1] = along_x && !along_y ? nx : most < nx ? most : nx;
+}
+
+/* The largest kernel of which there are enough windows, at enough places along both axes: twice the
+ * dimension of what an object fills of them, (k + 4)^2 (scry_espirit). false: none. */
+static bool choose_kernel(scry_calibration *out, struct windows *w, const size_t *sum, size_t ny,
+                          size_t nx, const size_t side[2], scry_status *st, scry_error *err)
+{
+    for (size_t k = KERNEL; k >= MIN_KERNEL; k--) {
+        if ((*st = count_windows(w, sum, ny, nx, side, k, err)) != SCRY_OK) return false;
+        if (w->rows < k || w->columns < k || w->count < 2 * (k + 4) * (k + 4)) continue;
+        const size_t cy = 2 * w->reach_y, cx = 2 * w->reach_x;
+        *out = (scry_calibration){
+            .cy = cy < ny ? cy : ny, .cx = cx < nx ? cx : nx, .kernel = k, .gaps = true};
+        return true;
+    }
+    return false;
+}
+
+scry_status scry_calibration_find(scry_calibration *out, const unsigned char *mask, size_t ny,
+                                  size_t nx, size_t limit, size_t min, scry_error *err)
+{
+    if (SCRY_MISSING(err, out, mask)) return SCRY_EINVAL;
+    scry_error few = {0};
+    scry_calibration around;
+    struct windows w;
+    size_t side[2];
+    *out = (scry_calibration){0};
+    const scry_status block =
+        scry_calibration_region(&out->cy, &out->cx, mask, ny, nx, limit, min, &few);
+    if (block == SCRY_ENOMEM) return SCRY_FAIL(err, block, "%s", few.text);
+    const size_t half = ((out->cy < out->cx ? out->cy : out->cx) + 1) / 2;
+    out->kernel = half < KERNEL ? half : KERNEL;
+    size_t *sum = sensitivity_integral(mask, ny, nx);
+    if (!sum) return SCRY_FAIL(err, SCRY_ENOMEM, "sampling mask of %zu x %zu", ny, nx);
+    scry_status st = SCRY_OK;
+    window_region(side, mask, ny, nx, limit);
+    const bool found = choose_kernel(&around, &w, sum, ny, nx, side, &st, err);
+    scry_free(sum);
+    if (st != SCRY_OK) return st;
+    const size_t inside = (out->cy - out->kernel + 1) * (out->cx - out->kernel + 1);
+    const bool more = found && (block != SCRY_OK || around.kernel > out->kernel ||
+                                (around.kernel == out->kernel && 2 * w.count > 3 * inside));
+    if (more) *out = around;
+    return more || block == SCRY_OK ? SCRY_OK : SCRY_FAIL(err, block, "%s", few.text);
+}
+
 /* cos^2, 1 at k = 0 and 0 one sample beyond the ends */
 static double sensitivity_taper(size_t i, size_t n)
 {

@@ -364,6 +364,83 @@ static void calibration_takes_complete_readouts(void **state)
     assert_int_equal(cx, 64);
 }
 
+/* What is calibrated from where the middle is no full block: a line is missing beside k = 0, or the
+ * middle is an ellipse. */
+static void windows_calibrate_where_blocks_do_not(void **state)
+{
+    (void)state;
+    enum { H = 96, W = 90 };
+    scry_error err = {0};
+    static unsigned char mask[H * W];
+    scry_calibration at;
+    for (int i = 0; i < H * W; i++)
+        mask[i] = i / W % 4 == 0 || abs(i / W - H / 2) <= 12;
+    assert_ok(scry_calibration_find(&at, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_true(!at.gaps && at.kernel == 6 && at.cy == 25 && at.cx == W);
+    for (int i = 0; i < W; i++)
+        mask[(H / 2 + 1) * W + i] = 0;
+    assert_ok(scry_calibration_find(&at, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_true(at.gaps && at.kernel == 6 && at.cy >= 24 && at.cx == W);
+    for (int i = 0; i < H * W; i++)
+        mask[i] = hypot((i / W - H / 2) / 12., (i % W - W / 2) / 16.) < 1;
+    assert_ok(scry_calibration_find(&at, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err));
+    assert_true(at.gaps && at.kernel == 6 && at.cy >= 23 && at.cy <= 26 && at.cx >= 30);
+    for (int i = 0; i < H * W; i++)
+        mask[i] = i / W % 4 == 0;
+    assert_fails(scry_calibration_find(&at, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err),
+                 SCRY_EINVAL);
+    memset(mask, 1, sizeof mask);
+    const size_t live = scry_memory_live();
+    for (size_t nth = 1; nth <= 3; nth++) {
+        err = (scry_error){0};
+        scry_memory_fail_at(nth);
+        assert_int_equal(scry_calibration_find(&at, mask, H, W, SCRY_CALIBRATION_AUTO, 6, &err),
+                         SCRY_ENOMEM);
+        scry_memory_fail_at(0);
+        assert_int_equal(scry_memory_live(), live);
+    }
+}
+
+/* Coils from the windows that lack nothing of a block that lacks two of its lines. */
+static void espirit_leaves_windows_with_gaps_out(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    struct scan *s = scan_of(1);
+    static unsigned char mask[CAL * CAL];
+    scry_espirit_opts o;
+    scry_espirit_opts_init(&o);
+    o.mask = mask;
+    float complex *maps = scry_alloc(COILS * NY * NX, sizeof *maps);
+    for (size_t i = 0; i < CAL * CAL; i++)
+        mask[i] = i / CAL != CAL / 2 + 1 && i / CAL != CAL / 2 + 2;
+    for (size_t c = 0; c < COILS; c++)
+        for (size_t i = 0; i < CAL * CAL; i++)
+            if (!mask[i]) s->cal[c][i / CAL][i % CAL] = 0;
+    double mean[2] = {0};
+    for (int with = 0; with < 2; with++) {
+        double sum = 0, inside = 0;
+        o.mask = with ? mask : NULL;
+        assert_ok(scry_espirit(maps, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &o, &err));
+        for (size_t y = 0; y < NY; y++)
+            for (size_t x = 0; x < NX; x++) {
+                if (!(s->image[y][x] > 0)) continue;
+                sum += similarity(s, maps, NY * NX, y, x);
+                inside++;
+            }
+        mean[with] = sum / inside;
+    }
+    print_message("similarity to the truth: %.5f, with gaps as zeros %.5f\n", mean[1], mean[0]);
+    assert_true(mean[1] > .999);
+    assert_true(1 - mean[0] > 5 * (1 - mean[1]));
+    memset(mask, 0, sizeof mask);
+    o.mask = mask;
+    assert_fails(scry_espirit(maps, NULL, &s->cal[0][0][0], COILS, CAL, CAL, NY, NX, &o, &err),
+                 SCRY_EINVAL);
+    scry_free(maps);
+    scry_free(s);
+}
+
 static void calibration_region_is_the_middle(void **state)
 {
     (void)state;
@@ -488,6 +565,8 @@ int main(void)
         cmocka_unit_test(two_sets_hold_a_wrapped_object),
         cmocka_unit_test(low_resolution_maps_point_the_same_way),
         cmocka_unit_test(calibration_region_is_the_middle),
+        cmocka_unit_test(windows_calibrate_where_blocks_do_not),
+        cmocka_unit_test(espirit_leaves_windows_with_gaps_out),
         cmocka_unit_test(calibration_takes_complete_readouts),
         cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(words_its_failures),

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MIN_ACS = 6 }; /* lines that maps are made from, as in scry mri */
+
 struct settings {
     const char *method, *transformed;
     int64_t sets, acs;
@@ -26,7 +28,7 @@ struct maps {
     const scry_kspace_info *info;
     size_t ny, nx, sets; /* of the maps */
     float complex *raw, *data, *calibration, *result, *ordered;
-    unsigned char *raw_mask, *mask;
+    unsigned char *raw_mask, *mask, *window_mask;
 };
 
 /* Readout oversampling is cut off where scry mri does so too: where the first slice has its lines
@@ -66,7 +68,8 @@ static scry_status kspace_maps_prepare(struct maps *m, scry_kspace_reader *r, sc
     m->result = scry_alloc(info->coils * m->sets * n, sizeof *m->result);
     m->ordered = scry_alloc(info->coils * m->sets * n, sizeof *m->ordered);
     m->mask = scry_alloc(n, 1);
-    if (!m->data || !m->calibration || !m->result || !m->ordered || !m->mask)
+    m->window_mask = scry_alloc(n, 1);
+    if (!m->data || !m->calibration || !m->result || !m->ordered || !m->mask || !m->window_mask)
         return SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu coils, %zu x %zu", info->coils, m->ny,
                          m->nx);
     return SCRY_OK;
@@ -81,6 +84,7 @@ static void kspace_maps_clear(struct maps *m)
     scry_free(m->ordered);
     scry_free(m->raw_mask);
     scry_free(m->mask);
+    scry_free(m->window_mask);
 }
 
 /* The centred (cy, cx) of (coils, ny, nx) */
@@ -124,7 +128,8 @@ static scry_status remove_oversampling(struct maps *m, scry_error *err)
 static scry_status kspace_maps_solve(struct maps *m, scry_error *err)
 {
     const size_t coils = m->info->coils, n = m->ny * m->nx;
-    size_t cy, cx;
+    const size_t limit = m->s->acs ? (size_t)m->s->acs : SCRY_CALIBRATION_AUTO;
+    scry_calibration at = {0};
     scry_espirit_opts o;
     scry_espirit_opts_init(&o);
     o.crop = m->s->crop;
@@ -132,10 +137,16 @@ static scry_status kspace_maps_solve(struct maps *m, scry_error *err)
     o.sets = m->sets;
     scry_status st = remove_oversampling(m, err);
     if (st != SCRY_OK) return st;
-    st = scry_calibration_region(&cy, &cx, m->mask, m->ny, m->nx,
-                                 m->s->acs ? (size_t)m->s->acs : SCRY_CALIBRATION_AUTO, 6, err);
+    st = m->s->lowres
+             ? scry_calibration_region(&at.cy, &at.cx, m->mask, m->ny, m->nx, limit, MIN_ACS, err)
+             : scry_calibration_find(&at, m->mask, m->ny, m->nx, limit, MIN_ACS, err);
     if (st != SCRY_OK) return st;
-    o.kernel = scry_mri_kernel(o.kernel, cy, cx);
+    const size_t cy = at.cy, cx = at.cx;
+    o.kernel = at.kernel;
+    for (size_t y = 0; y < cy; y++)
+        memcpy(m->window_mask + y * cx,
+               m->mask + (m->ny / 2 - cy / 2 + y) * m->nx + m->nx / 2 - cx / 2, cx);
+    if (at.gaps) o.mask = m->window_mask;
     kspace_maps_crop(m->calibration, cy, cx, m->data, coils, m->ny, m->nx);
     st = m->s->lowres
              ? scry_lowres_maps(m->result, m->calibration, coils, cy, cx, m->ny, m->nx, err)

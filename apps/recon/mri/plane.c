@@ -67,37 +67,78 @@ static void take_mask(unsigned char *out, const struct scryi_plane *p, const uns
             *out++ = mask[index * stride[across] + y * stride[p->axis[0]] + x * stride[p->axis[1]]];
 }
 
-/* The fully sampled middle of the calibration plane, in k-space on both axes. */
-static scry_status calibration_block(float complex **block, size_t *cy, size_t *cx,
-                                     const struct scryi_plane *p, float complex *calibration,
-                                     const unsigned char *mask, const scry_reconstructor *r,
-                                     scry_error *err)
+/* The middle that calibrates, cut out of a plane in k-space on both axes. */
+struct plane_block {
+    scry_calibration at;
+    float complex *data; /* (coils, cy, cx) */
+    unsigned char *mask; /* (cy, cx) */
+};
+
+static void plane_block_free(struct plane_block *b)
+{
+    scry_free(b->data);
+    scry_free(b->mask);
+}
+
+/* Images of the middle need all of it, ESPIRiT only windows. */
+static scry_status find_block(scry_calibration *at, const struct scryi_plane *p,
+                              const unsigned char *mask, const scry_reconstructor *r,
+                              scry_error *err)
+{
+    const size_t limit = r->request->acs ? r->request->acs : SCRY_CALIBRATION_AUTO;
+    if (r->request->coil_maps != SCRY_COILS_LOWRES)
+        return scry_calibration_find(at, mask, p->ny, p->nx, limit, MIN_ACS, err);
+    *at = (scry_calibration){0};
+    return scry_calibration_region(&at->cy, &at->cx, mask, p->ny, p->nx, limit, MIN_ACS, err);
+}
+
+static scry_status cut_block(struct plane_block *b, const struct scryi_plane *p,
+                             float complex *calibration, const unsigned char *mask,
+                             const scry_reconstructor *r, scry_error *err)
 {
     const unsigned back = SCRY_FOURIER_YX & ~p->axes;
     scry_status st = SCRY_OK;
     if (back) st = scry_fourier_transform(calibration, p->coils, p->ny, p->nx, back, false, err);
-    if (st == SCRY_OK)
-        st = scry_calibration_region(cy, cx, mask, p->ny, p->nx,
-                                     r->request->acs ? r->request->acs : SCRY_CALIBRATION_AUTO,
-                                     MIN_ACS, err);
+    if (st == SCRY_OK) st = find_block(&b->at, p, mask, r, err);
     if (st != SCRY_OK) return st;
-    *block = scry_alloc(p->coils * *cy * *cx, sizeof **block);
-    if (!*block) return SCRY_FAIL(err, SCRY_ENOMEM, "calibration block");
-    const size_t y0 = p->ny / 2 - *cy / 2, x0 = p->nx / 2 - *cx / 2;
+    const size_t cy = b->at.cy, cx = b->at.cx;
+    b->data = scry_alloc(p->coils * cy * cx, sizeof *b->data);
+    b->mask = scry_alloc(cy, cx);
+    if (!b->data || !b->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "calibration block");
+    const size_t y0 = p->ny / 2 - cy / 2, x0 = p->nx / 2 - cx / 2;
+    for (size_t y = 0; y < cy; y++)
+        memcpy(b->mask + y * cx, mask + (y0 + y) * p->nx + x0, cx);
     for (size_t c = 0; c < p->coils; c++)
-        for (size_t y = 0; y < *cy; y++)
-            memcpy(*block + (c * *cy + y) * *cx, calibration + (c * p->ny + y0 + y) * p->nx + x0,
-                   *cx * sizeof **block);
+        for (size_t y = 0; y < cy; y++)
+            memcpy(b->data + (c * cy + y) * cx, calibration + (c * p->ny + y0 + y) * p->nx + x0,
+                   cx * sizeof *b->data);
     return SCRY_OK;
+}
+
+static scry_status block_maps(struct scryi_plane *p, const struct plane_block *b,
+                              const scry_mri_request *q, scry_error *err)
+{
+    const size_t cy = b->at.cy, cx = b->at.cx;
+    scry_espirit_opts opts;
+    if (q->coil_maps == SCRY_COILS_LOWRES)
+        return scry_lowres_maps(p->maps, b->data, p->coils, cy, cx, p->ny, p->nx, err);
+    scry_espirit_opts_init(&opts);
+    opts.sets = p->sets;
+    opts.soft = q->soft;
+    opts.kernel = b->at.kernel;
+    if (b->at.gaps) opts.mask = b->mask;
+    if (q->crop > 0) opts.crop = q->crop;
+    if (q->crop < 0) opts.crop = 0;
+    return scry_espirit(p->maps, NULL, b->data, p->coils, cy, cx, p->ny, p->nx, &opts, err);
 }
 
 static scry_status estimate_maps(struct scryi_plane *p, const scry_mri_slice *s,
                                  const scry_reconstructor *r, size_t index, scry_error *err)
 {
     const size_t n = p->ny * p->nx;
-    float complex *calibration = scry_alloc(p->coils * n, sizeof *calibration), *block = NULL;
+    float complex *calibration = scry_alloc(p->coils * n, sizeof *calibration);
     unsigned char *mask = scry_alloc(n, 1);
-    size_t cy, cx;
+    struct plane_block block = {0};
     scry_status st = SCRY_OK;
     if (!calibration || !mask) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "calibration of %zu coils", p->coils);
@@ -105,23 +146,11 @@ static scry_status estimate_maps(struct scryi_plane *p, const scry_mri_slice *s,
     }
     take_plane(calibration, p, s->calibration, s, index);
     take_mask(mask, p, s->calibration_mask, s, index);
-    if ((st = calibration_block(&block, &cy, &cx, p, calibration, mask, r, err)) != SCRY_OK)
-        goto done;
-    if (r->request->coil_maps == SCRY_COILS_LOWRES) {
-        st = scry_lowres_maps(p->maps, block, p->coils, cy, cx, p->ny, p->nx, err);
-    } else {
-        scry_espirit_opts opts;
-        scry_espirit_opts_init(&opts);
-        opts.sets = p->sets;
-        opts.soft = r->request->soft;
-        opts.kernel = scry_mri_kernel(opts.kernel, cy, cx);
-        if (r->request->crop > 0) opts.crop = r->request->crop;
-        if (r->request->crop < 0) opts.crop = 0;
-        st = scry_espirit(p->maps, NULL, block, p->coils, cy, cx, p->ny, p->nx, &opts, err);
-    }
+    if ((st = cut_block(&block, p, calibration, mask, r, err)) == SCRY_OK)
+        st = block_maps(p, &block, r->request, err);
 done:
+    plane_block_free(&block);
     scry_free(calibration);
-    scry_free(block);
     scry_free(mask);
     return st;
 }

@@ -72,10 +72,6 @@ scry_status scry_mri_slice_planes(size_t *count, int *across, const scry_mri_sli
 /* Every line along axis 1 (y) or 2 (x) of mask (z, y, x) is whole or missing. */
 bool scry_mri_complete_along(const unsigned char *mask, const size_t dims[3], int axis);
 
-/* Side of ESPIRiT's kernels for a calibration block of cy x cx: at most half of a thin block. In a
- * block with few kernel positions everything but the middle of the image would look empty. */
-size_t scry_mri_kernel(size_t kernel, size_t cy, size_t cx);
-
 /* An image (ny, nx) on another grid (oy, ox): cut where that is smaller, interpolated by zeros in
  * k-space where it is larger. */
 scry_status scry_mri_resize(float complex *out, size_t oy, size_t ox, const float complex *image,

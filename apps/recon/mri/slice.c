@@ -126,12 +126,6 @@ scry_status scry_mri_slice_planes(size_t *count, int *across, const scry_mri_sli
                      s->dims[0], s->dims[1], s->dims[2]);
 }
 
-size_t scry_mri_kernel(size_t kernel, size_t cy, size_t cx)
-{
-    const size_t half = ((cy < cx ? cy : cx) + 1) / 2;
-    return half < kernel ? half : kernel;
-}
-
 /* Cuts or fills with zeros around the middle, axis by axis. */
 static void copy_middle(float complex *out, size_t oy, size_t ox, const float complex *in,
                         size_t ny, size_t nx)
