@@ -215,22 +215,48 @@ static scry_status plane_make_maps(struct scryi_plane *p, const scry_mri_slice *
     return SCRY_OK;
 }
 
+/* Sizes and axes of the planes of a slice. */
+static scry_status plane_shape(struct scryi_plane *p, const scry_reconstructor *r,
+                               const scry_mri_slice *s, scry_error *err)
+{
+    size_t planes;
+    int across;
+    *p = (struct scryi_plane){.coils = s->coils, .sets = r->request->sets ? r->request->sets : 1};
+    const scry_status st = scry_mri_slice_planes(&planes, &across, s, err);
+    if (st != SCRY_OK) return st;
+    for (int a = 0, k = 0; a < 3; a++)
+        if (a != across) p->axis[k++] = a;
+    p->ny = s->dims[p->axis[0]];
+    p->nx = s->dims[p->axis[1]];
+    p->axes = (s->image_axis[p->axis[0]] ? 0u : SCRY_FOURIER_Y) |
+              (s->image_axis[p->axis[1]] ? 0u : SCRY_FOURIER_X);
+    return SCRY_OK;
+}
+
+scry_status scry_reconstructor_maps(float complex **maps, const scry_reconstructor *r,
+                                    const scry_mri_slice *slice, size_t index, scry_error *err)
+{
+    struct scryi_plane p;
+    *maps = NULL;
+    if (r->request->coil_maps == SCRY_COILS_NONE || slice->coils == 1) return SCRY_OK;
+    scry_status st = plane_shape(&p, r, slice, err);
+    if (st == SCRY_OK) st = plane_make_maps(&p, slice, r, index, NULL, err);
+    if (st == SCRY_OK) {
+        *maps = p.maps;
+        p.maps = NULL;
+    }
+    scryi_plane_free(&p);
+    return st;
+}
+
 scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *r,
                              const scry_mri_slice *s, size_t index, const float complex *maps,
                              scry_error *err)
 {
-    struct scryi_plane p = {.coils = s->coils, .sets = r->request->sets ? r->request->sets : 1};
-    if (maps && r->scan->sets) p.sets = r->scan->sets;
-    size_t planes;
-    int across;
-    scry_status st = scry_mri_slice_planes(&planes, &across, s, err);
+    struct scryi_plane p;
+    scry_status st = plane_shape(&p, r, s, err);
     if (st != SCRY_OK) return st;
-    for (int a = 0, k = 0; a < 3; a++)
-        if (a != across) p.axis[k++] = a;
-    p.ny = s->dims[p.axis[0]];
-    p.nx = s->dims[p.axis[1]];
-    p.axes = (s->image_axis[p.axis[0]] ? 0u : SCRY_FOURIER_Y) |
-             (s->image_axis[p.axis[1]] ? 0u : SCRY_FOURIER_X);
+    if (maps && r->scan->sets) p.sets = r->scan->sets;
     if (p.coils == 1 && !maps) p.sets = 1;
     const size_t n = p.ny * p.nx;
     p.data = scry_alloc(p.coils * n, sizeof *p.data);

@@ -130,6 +130,12 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
                                          const float complex *maps, size_t threads, size_t *bytes,
                                          scry_error *err);
 
+/* The sensitivities (coils, sets, ny, nx) that scry_reconstructor_run makes from the calibration of
+ * a slice where it is given none, for frames to share them: scry_free. *maps NULL: none are made.
+ */
+scry_status scry_reconstructor_maps(float complex **maps, const scry_reconstructor *r,
+                                    const scry_mri_slice *slice, size_t index, scry_error *err);
+
 /* Plane `index` of a slice (scry_mri_slice_planes). maps: (coils, sets, ny, nx) sensitivities in
  * the file's own coils, or NULL: made from the slice's calibration. monitor (may be NULL) sees the
  * steps of all chains and may stop them; short chains that prepare the problem come with `chains`

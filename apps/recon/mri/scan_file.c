@@ -14,6 +14,9 @@ struct scry_scan_file {
     float complex *noise; /* the noise scan; NULL: none */
     float complex *maps;  /* of one slice, kept while the slice stays the same */
     size_t maps_slice, maps_sets;
+    float complex *calibration; /* of one slice of a series, kept like its maps */
+    unsigned char *calibration_mask;
+    size_t calibration_slice;
 };
 
 /* ---- data of all slices ---- */
@@ -72,6 +75,8 @@ void scry_scan_file_close(scry_scan_file *f)
     scry_free(f->mask);
     scry_free(f->noise);
     scry_free(f->maps);
+    scry_free(f->calibration);
+    scry_free(f->calibration_mask);
     scry_free(f);
 }
 
@@ -104,12 +109,42 @@ static scry_status apply_mask(const scry_scan_file *f, unsigned char *mask, size
                      f->request.mask ? f->request.mask : "the mask", f->info->dataset);
 }
 
+/* What calibrates a slice, from the file. */
+static scry_status read_calibration(scry_scan_file *f, size_t slice, float complex *data,
+                                    unsigned char *mask, scry_error *err)
+{
+    const size_t n = f->scan.dims[0] * f->scan.dims[1] * f->scan.dims[2], all = f->scan.coils * n;
+    scry_status st = SCRY_OK;
+    if (f->info->frames == 1)
+        return scry_kspace_read_calibration(f->reader, slice, data, mask, err);
+    if (!f->calibration || f->calibration_slice != slice) {
+        scry_free(f->calibration);
+        scry_free(f->calibration_mask);
+        f->calibration = scry_alloc(all, sizeof *f->calibration);
+        f->calibration_mask = scry_alloc(n, 1);
+        if (!f->calibration || !f->calibration_mask)
+            st = SCRY_FAIL(err, SCRY_ENOMEM, "calibration of %zu coils", f->scan.coils);
+        if (st == SCRY_OK)
+            st = scry_kspace_read_calibration(f->reader, slice, f->calibration, f->calibration_mask,
+                                              err);
+        f->calibration_slice = slice;
+    }
+    if (st == SCRY_OK) {
+        memcpy(data, f->calibration, all * sizeof *data);
+        memcpy(mask, f->calibration_mask, n);
+        return SCRY_OK;
+    }
+    scry_free(f->calibration);
+    f->calibration = NULL;
+    return st;
+}
+
 static scry_status read_slice(scry_mri_slice *out, scry_scan_file *f, size_t frame, size_t slice,
                               scry_error *err)
 {
     const scry_scan *scan = &f->scan;
     const size_t n = scan->dims[0] * scan->dims[1] * scan->dims[2];
-    const bool own = f->info->has_calibration;
+    const bool own = f->info->has_calibration || f->info->frames > 1;
     float complex *data = scry_alloc(scan->coils * n, sizeof *data), *calibration = NULL;
     unsigned char *mask = scry_alloc(n, 1), *calibration_mask = NULL;
     scry_status st = SCRY_OK;
@@ -120,8 +155,7 @@ static scry_status read_slice(scry_mri_slice *out, scry_scan_file *f, size_t fra
     if (!data || !mask || (own && (!calibration || !calibration_mask)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "k-space of %zu coils x %zu samples", scan->coils, n);
     if (st == SCRY_OK) st = scry_kspace_read(f->reader, frame, slice, data, mask, err);
-    if (st == SCRY_OK && own)
-        st = scry_kspace_read_calibration(f->reader, slice, calibration, calibration_mask, err);
+    if (st == SCRY_OK && own) st = read_calibration(f, slice, calibration, calibration_mask, err);
     if (st == SCRY_OK) st = apply_mask(f, mask, n, err);
     if (st == SCRY_OK)
         return scry_mri_slice_take(

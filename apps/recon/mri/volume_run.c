@@ -14,6 +14,13 @@ struct volume_run {
     const scry_mri_volume_request *request;
     const scry_kspace_info *info;
     size_t total; /* problems of this process */
+    struct shared_maps *shared;
+};
+
+/* The maps of one slice, which are made for the first of its frames. */
+struct shared_maps {
+    float complex *maps;
+    size_t slice, entries;
 };
 
 static size_t count_ranks(const scry_mri_volume_request *q)
@@ -45,6 +52,22 @@ static scry_status volume_afford(const scry_mri_volume *v, const scry_reconstruc
     return scry_recon_afford(bytes + resident, what, "fewer --threads", &rec->request->log, err);
 }
 
+/* Where the maps of a series come from. */
+static void log_calibration(const scry_reconstructor *rec, const scry_kspace_info *info)
+{
+    const scry_log *log = &rec->request->log;
+    if (rec->request->coil_maps == SCRY_COILS_NONE || info->coils == 1) return;
+    if (info->has_calibration)
+        scry_log_note(log, "coil maps: all %zu frames share those of the calibration lines",
+                      info->frames);
+    else if (info->calibration_frames == 1)
+        scry_log_note(log, "coil maps: all %zu frames share those of frame %zu", info->frames,
+                      info->calibration_first);
+    else
+        scry_log_note(log, "coil maps: all %zu frames share those of the mean of %zu frames",
+                      info->frames, info->calibration_frames);
+}
+
 scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
                                     scry_scan_file *file, const scry_mri_volume_request *q,
                                     scry_error *err)
@@ -57,6 +80,7 @@ scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
     int across;
     *v = (scry_mri_volume){0};
     scry_status st = scry_scan_file_read_middle(&middle, &maps, file, q->first, q->last, err);
+    if (st == SCRY_OK && info->frames > 1 && !maps) log_calibration(rec, info);
     if (st == SCRY_OK)
         st = scry_reconstructor_calibrate(rec, &middle, maps, workers > 1 ? 1 : q->threads, &bytes,
                                           err);
@@ -112,6 +136,29 @@ static scry_status run_plane(const struct volume_run *run, const struct slice_ta
     return st;
 }
 
+/* Frames share maps; where a slice has several planes, they share what these are made from. */
+static scry_status volume_share_maps(const struct volume_run *run, struct slice_task *t,
+                                     scry_error *err)
+{
+    struct shared_maps *shared = run->shared;
+    scry_status st = SCRY_OK;
+    if (run->info->frames == 1 || t->maps || run->volume->problems > 1) return SCRY_OK;
+#pragma omp critical(mri_volume_maps)
+    {
+        if (!shared->maps || shared->slice != t->slice) {
+            const size_t sets = run->rec->request->sets ? run->rec->request->sets : 1;
+            scry_free(shared->maps);
+            st = scry_reconstructor_maps(&shared->maps, run->rec, &t->samples, 0, err);
+            shared->slice = t->slice;
+            shared->entries = t->samples.coils * sets * t->samples.dims[0] * t->samples.dims[1] *
+                              t->samples.dims[2];
+        }
+        if (shared->maps && !(t->maps = scry_copy(shared->maps, shared->entries * sizeof *t->maps)))
+            st = SCRY_FAIL(err, SCRY_ENOMEM, "maps of %zu values", shared->entries);
+    }
+    return st;
+}
+
 static void count_planes(const struct volume_run *run, size_t problems)
 {
     if (!run->request->planes || run->total == 1) return; /* the chains are counted */
@@ -130,6 +177,7 @@ static void run_slice(const struct volume_run *run, size_t frame, size_t slice, 
     scry_status st;
 #pragma omp critical(mri_volume_read)
     st = scry_scan_file_read(&t.samples, &t.maps, run->file, frame, slice, &err);
+    if (st == SCRY_OK) st = volume_share_maps(run, &t, &err);
     for (; st == SCRY_OK && place.index < v->problems && !scry_cancelled(); place.index++) {
         scry_error one = {0};
         if (run_plane(run, &t, &place, &one) != SCRY_OK) scryi_mri_volume_fail(v, &place, one.text);
@@ -151,11 +199,13 @@ size_t scry_mri_volume_share(const scry_mri_volume *v, const scry_mri_volume_req
 void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
                          const scry_mri_volume_request *q)
 {
+    struct shared_maps shared = {0};
     const struct volume_run run = {
-        v, rec, file, q, scry_scan_file_info(file), scry_mri_volume_share(v, q)};
+        v, rec, file, q, scry_scan_file_info(file), scry_mri_volume_share(v, q), &shared};
     const size_t workers = volume_run_count_workers(q, run.info), planes = v->slices * v->frames;
     const size_t inside = workers > 1 ? 1 : q->threads, ranks = count_ranks(q);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
     for (size_t i = q->rank; i < planes; i += ranks)
-        if (!scry_cancelled()) run_slice(&run, i / v->slices, v->first + i % v->slices, inside);
+        if (!scry_cancelled()) run_slice(&run, i % v->frames, v->first + i / v->frames, inside);
+    scry_free(shared.maps);
 }

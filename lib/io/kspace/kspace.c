@@ -335,6 +335,10 @@ scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, fl
                                          unsigned char *mask, scry_error *err)
 {
     if (SCRY_MISSING(err, r, data)) return SCRY_EINVAL;
+    r->info.calibration_frames = 1;
+    r->info.calibration_first = 0;
+    if (!r->info.has_calibration && r->info.frames > 1)
+        return scryi_kspace_series_mean(r, slice, data, mask ? mask : r->mask, err);
     if (!r->ops->calibration) return scry_kspace_read(r, 0, slice, data, mask, err);
     return read_checked(r, kspace_read_calibration, "calibration of ", 0, slice, data, mask, err);
 }

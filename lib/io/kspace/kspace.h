@@ -60,6 +60,8 @@ typedef struct scry_kspace_info {
     double noise_ratio;   /* variance of imaging samples over the variance of noise samples:
                              bandwidths */
     bool has_calibration; /* some lines are for calibration only */
+    size_t calibration_frames, calibration_first; /* of the calibration that was read last: the
+                             number of frames whose mean it is, and the first; 0: none was read */
     size_t averages;
     scry_geometry geometry;
     /* The file's own description; "" where it has none. */
@@ -92,9 +94,11 @@ void scry_kspace_close(scry_kspace_reader *r); /* accepts NULL */
  * ENUMERIC: NaN or infinite samples (how many, the first one's place), or all zero. */
 scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, scry_complex *data,
                              unsigned char *mask, scry_error *err);
-/* The same for the lines from which coils are calibrated: calibration-only lines, and imaging lines
- * where there are no calibration-only ones. In a file without calibration-only lines: as
- * scry_kspace_read. */
+/* The same for the lines from which coils are calibrated, which all frames share: calibration-only
+ * lines, and imaging lines of frame 0 where there are no calibration-only ones. In a file without
+ * calibration-only lines, the mean of those frames that have all samples of the middle of k-space
+ * that any frame has, or of all frames where none has (frames that interleave their lines: Breuer
+ * et al. 2005, MRM 53:981). Frames with bad samples are left out. */
 scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, scry_complex *data,
                                          unsigned char *mask, scry_error *err);
 /* noise[coil][noise_samples] */

@@ -41,6 +41,10 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void scryi_kspace_warn(scry_kspace_reader *r, const char *fmt, ...);
 
+/* As scry_kspace_read, checked: what calibrates a series (lib/io/kspace/series.c). */
+scry_status scryi_kspace_series_mean(scry_kspace_reader *r, size_t slice, float complex *data,
+                                     unsigned char *mask, scry_error *err);
+
 /* For formats without a mask: a line along the readout (info.readout) that holds samples other than
  * exact 0 in some coil was acquired, whole if no more than 2 % of it is 0 (integers of a scanner
  * are 0 now and then), else where it is not 0 (asymmetric echoes, patterns in both axes). */
