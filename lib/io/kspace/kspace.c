@@ -313,7 +313,8 @@ static scry_status read_checked(scry_kspace_reader *r, read_fn *read, const char
     memset(data, 0, slice_count(&r->info) * sizeof *data);
     memset(mask, 0, plane_count(&r->info));
     if ((st = read(r, frame, slice, data, mask, err)) != SCRY_OK) return st;
-    return check_slice(r, what, data, mask, err);
+    if ((st = check_slice(r, what, data, mask, err)) != SCRY_OK) return st;
+    return scryi_kspace_examine(r, what, data, mask, err);
 }
 
 scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, float complex *data,

@@ -42,6 +42,7 @@ typedef struct scry_geometry {
     double position[3];  /* mm: centre of the first slice, or of a volume encoded along z */
     double along[3][3];  /* unit vectors: direction of growing x, y, z */
     double slice_gap[3]; /* from one slice to the next, mm; zeros for a single one */
+    bool uneven;         /* slices are not equally far apart: no image of them has a step */
 } scry_geometry;
 
 typedef struct scry_kspace_info {
@@ -91,6 +92,8 @@ const scry_kspace_info *scry_kspace_describe(const scry_kspace_reader *r);
 void scry_kspace_close(scry_kspace_reader *r); /* accepts NULL */
 
 /* data[coil][z][y][x] of one slice and mask[z][y][x], 1 where acquired. mask NULL: not wanted.
+ * A sample that is ten times as large as all around it, and has no counterpart on the other side of
+ * k = 0, is a spike: it is left out, of a volume with its line, and a warning has its place.
  * ENUMERIC: NaN or infinite samples (how many, the first one's place), or all zero. */
 scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, scry_complex *data,
                              unsigned char *mask, scry_error *err);

@@ -41,6 +41,11 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void scryi_kspace_warn(scry_kspace_reader *r, const char *fmt, ...);
 
+/* Leaves spikes out of a slice, with a warning that has their place, and warns of spokes that are
+ * taken for lines (lib/io/kspace/plausible.c). `what` names the slice. */
+scry_status scryi_kspace_examine(scry_kspace_reader *r, const char *what, float complex *data,
+                                 unsigned char *mask, scry_error *err);
+
 /* As scry_kspace_read, checked: what calibrates a series (lib/io/kspace/series.c). */
 scry_status scryi_kspace_series_mean(scry_kspace_reader *r, size_t slice, float complex *data,
                                      unsigned char *mask, scry_error *err);
