@@ -253,6 +253,11 @@ static scry_status write_nifti(const char *path, const scry_recon *r, scry_error
                     .values = r->values,
                     .tr = r->tr};
     scry_geometry g = r->geometry;
+    if (r->slices > 1 && g.uneven)
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "%s: %zu slices that are not equally far apart, of which NIfTI cannot say "
+                         "where they lie; expected .h5 or .cfl, or slices of one stack (--slices)",
+                         path, r->slices);
     if (r->slices > 1 && r->nz > 1) g.known = false;
     scryi_nifti_place(&n, &g, r->slices);
     memcpy(n.description, r->description, sizeof n.description);

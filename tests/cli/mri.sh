@@ -167,6 +167,26 @@ v = np.fromfile("scanner.nii", "<f4", offset=352).reshape(2, 3, 80, 96)
 level = v.sum((2, 3))
 assert np.abs(level / level[0, 0] - [1, 2, 3]).max() < 0.12, level
 P
+    orientation=$(dirname "$files")/orientation.py
+    works "objects in four orientations, of two kinds of vendors" /usr/bin/python3 "$orientation" \
+        "$golden" make
+    for o in axial sagittal coronal oblique; do
+        for v in siemens other; do
+            works "$o, $v" $mri ${o}_$v.h5 ${o}_$v.nii --method zero-filled --maps none
+        done
+    done
+    works "their places in the patient" /usr/bin/python3 "$orientation" "$golden" check
+    works "slices unequally far apart" /usr/bin/python3 - <<'P'
+import h5py
+with h5py.File("axial_other.h5", "r+") as f:
+    rows = f["dataset/data"][...]
+    last = rows["head"]["idx"]["slice"] == 2
+    rows["head"]["position"][last, 2] += 3
+    f["dataset/data"][...] = rows
+P
+    refuses "as NIfTI" 1 'axial.nii: 3 slices that are not equally far apart' $mri axial_other.h5 \
+        axial.nii --method zero-filled --maps none
+    works "as HDF5" $mri axial_other.h5 axial.h5 --method zero-filled --maps none
     works "slice 2 of it" $mri scanner.h5 scanner2.nii --slices 2
     works "its place" /usr/bin/python3 - <<'P'
 import struct

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NO_PLACE = UINT16_MAX };
 
@@ -452,6 +453,20 @@ static bool mrd_lines_orthonormal(double v[3][3])
            fabs(mrd_lines_dot(v[1], v[2])) < 1e-3;
 }
 
+/* Siemens states directions for images that come from k-space by a forward transform, everybody
+ * else, and this reader, for the inverse one: along an axis that is transformed, a direction of a
+ * file that was converted from Siemens data points to falling indices. siemens_to_ismrmrd copies
+ * samples and directions as they are (main.cpp); MRpro conjugates the samples of these files (pull
+ * request 833, which compares with the scanner's images), which turns the image instead. */
+static void turn_directions(scry_geometry *g, const scry_kspace_reader *r)
+{
+    const scryi_mrd_state *s = r->state;
+    if (strcasecmp(s->header.vendor, "siemens") != 0) return;
+    for (int a = 0; a < (r->info.nz > 1 ? 3 : 2); a++)
+        for (int k = 0; k < 3; k++)
+            g->along[a][k] = -g->along[a][k];
+}
+
 /* first: the first imaging acquisition of each slice */
 static void set_geometry(scry_kspace_reader *r, const scryi_mrd_head *heads, const size_t *first)
 {
@@ -479,8 +494,10 @@ static void set_geometry(scry_kspace_reader *r, const scryi_mrd_head *heads, con
                               "gaps: orientation is not used",
                               i, (double)heads[first[i]].position[k], k, expected);
             g->known = false;
+            g->uneven = true;
             break;
         }
+    turn_directions(g, r);
     const size_t total = r->info.slices;
     if (g->known && total > 1 && !(fabs(mrd_lines_dot(g->slice_gap, g->along[2])) > 1e-3)) {
         scryi_kspace_warn(r, "%zu slices at the same place: orientation is not used", total);
