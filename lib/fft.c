@@ -1,4 +1,4 @@
-#include "lib/fft.h"
+#include "lib/fft_impl.h"
 #include "lib/parallel.h"
 
 #include "lib/memory.h"
@@ -6,7 +6,6 @@
 #include "lib/vector.h"
 #include "lib/vector_complex.h"
 
-#include <fftw3.h>
 #include <limits.h>
 #include <omp.h>
 #include <pthread.h>
@@ -25,7 +24,7 @@
  * that fits the second-level cache. The groups are the same for every number of threads, and so
  * are the bits. STRIP floats fill a cache line: the first row of a group is aligned as the
  * array. */
-enum { STRIP = 16, PARALLEL_FROM = 1 << 21 };
+enum { STRIP = SCRYI_FFT_STRIP };
 
 /* One axis: outer x n x inner entries, transformed along n. Index 0 forward, 1 backward; `rest`
  * takes the lines that are left when STRIP does not divide their number. */
@@ -52,9 +51,7 @@ void scry_fft_set_effort(scry_fft_effort effort)
     atomic_store(&effort_now, effort);
 }
 
-/* Lines of the scratch start on cache lines, an odd number of them apart: a distance that is a
- * power of two would put all lines into the same cache set. */
-static size_t fft_pitch(size_t n)
+size_t scryi_fft_pitch(size_t n)
 {
     return (n + 7) / 8 * 8 + (n / 8 % 2 ? 0 : 8);
 }
@@ -83,7 +80,7 @@ static size_t fft_strips(size_t lines)
 /* Every axis but the last, in place on X. */
 static void run_axis(const scry_fft *f, const struct axis *a, int dir, float complex *X, void *work)
 {
-    const size_t each = fft_strips(a->inner), total = a->outer * each, ld = fft_pitch(a->n);
+    const size_t each = fft_strips(a->inner), total = a->outer * each, ld = scryi_fft_pitch(a->n);
     const int threads = fft_team(f);
     SCRY_PARALLEL_FOR(
         threads, for (size_t s = 0; s < total; s++) {
@@ -223,9 +220,25 @@ static void wisdom_store(void)
     if (!fftwf_export_wisdom_to_filename(temp) || rename(temp, path)) remove(temp);
 }
 
+unsigned scryi_fft_planner_begin(void)
+{
+    static bool loaded; /* guarded by the lock */
+    pthread_mutex_lock(&planner);
+    if (atomic_load(&effort_now) != SCRY_FFT_MEASURE) return FFTW_ESTIMATE;
+    if (!loaded) wisdom_load();
+    loaded = true;
+    return FFTW_MEASURE;
+}
+
+void scryi_fft_planner_end(bool planned)
+{
+    if (planned && atomic_load(&effort_now) == SCRY_FFT_MEASURE) wisdom_store();
+    pthread_mutex_unlock(&planner);
+}
+
 static bool plan_axis(scry_fft *f, struct axis *a, bool rows, float complex *s0, float complex *s1)
 {
-    const int n = (int)a->n, ld = rows ? n : (int)fft_pitch(a->n), half = n / 2 + 1;
+    const int n = (int)a->n, ld = rows ? n : (int)scryi_fft_pitch(a->n), half = n / 2 + 1;
     const size_t lines = rows ? a->outer : a->inner;
     for (int part = 0; part < 2; part++) {
         const int many = part ? (int)(lines % STRIP) : STRIP;
@@ -256,9 +269,9 @@ static scry_status plan_rows(scry_fft *f, scry_error *err)
         outer *= f->dims[a];
         for (int b = a + 1; b < f->rank; b++)
             x->inner *= b == f->rank - 1 ? last : f->dims[b];
-        if (fft_pitch(x->n) > longest) longest = fft_pitch(x->n);
+        if (scryi_fft_pitch(x->n) > longest) longest = scryi_fft_pitch(x->n);
     }
-    f->threads = f->count >= PARALLEL_FROM ? omp_get_max_threads() : 1;
+    f->threads = f->count >= SCRYI_FFT_PARALLEL_FROM ? omp_get_max_threads() : 1;
     f->lines_bytes = 2 * STRIP * longest * sizeof(float complex);
     float complex *s0 = scry_alloc(1, f->lines_bytes), *s1 = scry_alloc(1, f->lines_bytes);
     bool ok = s0 && s1;
@@ -273,15 +286,12 @@ static scry_status plan_rows(scry_fft *f, scry_error *err)
 
 static scry_status plan_whole(scry_fft *f, scry_error *err)
 {
-    static bool loaded; /* guarded by the lock */
     int n[3];
     for (int a = 0; a < f->rank; a++)
         n[a] = (int)f->dims[a];
     float complex *s0 = scry_alloc(f->count + f->bins, sizeof *s0);
     float complex *s1 = scry_alloc(f->bins, sizeof *s1);
-    pthread_mutex_lock(&planner);
-    if (!loaded) wisdom_load();
-    loaded = true;
+    scryi_fft_planner_begin();
     if (s0 && s1) {
         if (f->cplx) {
             f->whole[0] = fftwf_plan_dft(f->rank, n, s0, s1, FFTW_FORWARD, FFTW_MEASURE);
@@ -290,9 +300,8 @@ static scry_status plan_whole(scry_fft *f, scry_error *err)
             f->whole[0] = fftwf_plan_dft_r2c(f->rank, n, (float *)s0, s1, FFTW_MEASURE);
             f->whole[1] = fftwf_plan_dft_c2r(f->rank, n, s1, (float *)s0, FFTW_MEASURE);
         }
-        wisdom_store();
     }
-    pthread_mutex_unlock(&planner);
+    scryi_fft_planner_end(true);
     scry_free(s0);
     scry_free(s1);
     return f->whole[0] && f->whole[1]
@@ -300,10 +309,8 @@ static scry_status plan_whole(scry_fft *f, scry_error *err)
                : SCRY_FAIL(err, SCRY_ENOMEM, "FFT plan of %zu entries", f->count);
 }
 
-static scry_status fft_create(scry_fft **out, int rank, const size_t *dims, bool cplx,
-                              scry_error *err)
+scry_status scryi_fft_check(int rank, const size_t *dims, scry_error *err)
 {
-    *out = NULL;
     if (rank < 1 || rank > 3)
         return SCRY_FAIL(err, SCRY_ESHAPE, "FFT of rank %d, expected 1 to 3", rank);
     scry_space s = {.rank = rank, .cplx = true};
@@ -313,14 +320,23 @@ static scry_status fft_create(scry_fft **out, int rank, const size_t *dims, bool
                              dims[a], INT_MAX / (2 * STRIP));
         s.dims[a] = dims[a];
     }
-    scry_status st = scry_space_check(&s, err);
+    return scry_space_check(&s, err);
+}
+
+static scry_status fft_create(scry_fft **out, int rank, const size_t *dims, bool cplx,
+                              scry_error *err)
+{
+    *out = NULL;
+    scry_status st = scryi_fft_check(rank, dims, err);
     if (st != SCRY_OK) return st;
     scry_fft *f = scry_alloc(1, sizeof *f);
     if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "FFT plan");
     f->rank = rank;
     f->cplx = cplx;
     memcpy(f->dims, dims, (size_t)rank * sizeof *dims);
-    f->count = scry_space_count(&s);
+    f->count = 1;
+    for (int a = 0; a < rank; a++)
+        f->count *= dims[a];
     f->bins = cplx ? f->count : f->count / dims[rank - 1] * (dims[rank - 1] / 2 + 1);
     st = atomic_load(&effort_now) == SCRY_FFT_MEASURE ? plan_whole(f, err) : plan_rows(f, err);
     if (st == SCRY_OK)
@@ -422,4 +438,34 @@ size_t scry_fft_good_size(size_t n, size_t multiple)
                 left /= factors[i];
         if (left == 1) return size;
     }
+}
+
+/* ns an entry, measured for 16 to 640 entries: see fft.h. */
+static double line_cost(size_t n)
+{
+    static const size_t lucky[] = {120, 144, 200, 240, 400}; /* and no others of their kind */
+    for (size_t i = 0; i < sizeof lucky / sizeof *lucky; i++)
+        if (n == lucky[i]) return 0.9;
+    if (n % 4) return 2.8;
+    size_t left = n / 16;
+    while (left && left % 2 == 0)
+        left /= 2;
+    return n % 16 == 0 && (left == 1 || left == 3 || left == 5) ? 0.9 : 1.9;
+}
+
+size_t scry_fft_quick_size(size_t n, bool last)
+{
+    const double other = 5;
+    size_t best = 0;
+    double least = 0;
+    for (size_t size = scry_fft_good_size(n, last ? 2 : 1);
+         !best || (double)size * (other + 0.45) < least;
+         size = scry_fft_good_size(size + 1, last ? 2 : 1)) {
+        const double cost =
+            (double)size * (other + (last ? line_cost(size / 2) / 2 : line_cost(size)));
+        if (best && cost >= least) continue;
+        best = size;
+        least = cost;
+    }
+    return best;
 }

@@ -3,7 +3,6 @@
 #include "lib/fft.h"
 #include "lib/given.h"
 #include "lib/memory.h"
-#include "lib/parallel.h"
 #include "lib/vector.h"
 #include "lib/vector_complex.h"
 #include "operators/op_impl.h"
@@ -17,17 +16,87 @@
 
 struct blur {
     scry_op base;
-    scry_fft *fft;
+    scry_fft *fft; /* periodic: for the SVD; open: NULL */
+    scry_fft_filter *filter;
     scry_window w; /* of one image of the batch, blurred axes only */
+    scry_fft_box image;
     size_t batch, n, bins;
-    float *H;      /* pairs */
-    float *values; /* periodic: |F h| for each coefficient of the batch; open: NULL */
+    float complex *H; /* in the filter's order */
+    float *values;    /* periodic: |F h| for each coefficient of the batch; open: NULL */
 };
+
+static size_t blur_larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The filter's, then one image of measurements for the normal of an open blur; or, for the SVD,
+ * half a spectrum, one image and the transform's. */
+static size_t blur_work_bytes(const struct blur *B)
+{
+    const size_t filter = scry_align_up(scry_fft_filter_work_bytes(B->filter));
+    if (!B->fft) return filter + scry_align_up(scry_space_count(&B->w.inner) * sizeof(float));
+    return blur_larger(filter, scry_align_up(B->bins * sizeof *B->H) +
+                                   scry_align_up(B->n * sizeof(float)) +
+                                   scry_fft_work_bytes(B->fft));
+}
+
+static scry_status blur_forward(const scry_op *A, float *y, const float *x, void *work,
+                                scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const size_t m = scry_space_count(&B->w.inner);
+    for (size_t b = 0; b < B->batch; b++)
+        scry_fft_filter_apply(B->filter, y + b * m, &B->image, x + b * B->n, NULL, B->H,
+                              SCRY_FFT_FILTER, work);
+    return SCRY_OK;
+}
+
+static scry_status blur_adjoint(const scry_op *A, float *x, const float *y, void *work,
+                                scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    const size_t m = scry_space_count(&B->w.inner);
+    for (size_t b = 0; b < B->batch; b++)
+        scry_fft_filter_apply(B->filter, x + b * B->n, NULL, y + b * m, &B->image, B->H,
+                              SCRY_FFT_FILTER_CONJUGATE, work);
+    return SCRY_OK;
+}
+
+static scry_status periodic_normal(const scry_op *A, float *out, const float *x, void *work,
+                                   scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    for (size_t b = 0; b < B->batch; b++)
+        scry_fft_filter_apply(B->filter, out + b * B->n, NULL, x + b * B->n, NULL, B->H,
+                              SCRY_FFT_FILTER_POWER, work);
+    return SCRY_OK;
+}
+
+static scry_status open_normal(const scry_op *A, float *out, const float *x, void *work,
+                               scry_error *err)
+{
+    (void)err;
+    const struct blur *B = (const struct blur *)A;
+    float *y = (void *)((char *)work + scry_align_up(scry_fft_filter_work_bytes(B->filter)));
+    for (size_t b = 0; b < B->batch; b++) {
+        scry_fft_filter_apply(B->filter, y, &B->image, x + b * B->n, NULL, B->H, SCRY_FFT_FILTER,
+                              work);
+        scry_fft_filter_apply(B->filter, out + b * B->n, NULL, y, &B->image, B->H,
+                              SCRY_FFT_FILTER_CONJUGATE, work);
+    }
+    return SCRY_OK;
+}
+
+/* ---- the SVD of periodic blurs ---- */
 
 /* Parts of the caller's work block. */
 struct blur_scratch {
     float *X; /* pairs, bins of them */
-    float *x; /* one domain */
+    float *x; /* one image */
     void *fft;
 };
 
@@ -39,24 +108,6 @@ static struct blur_scratch blur_scratch_of(const struct blur *B, void *work)
     p.x = (void *)at;
     p.fft = at + scry_align_up(B->n * sizeof(float));
     return p;
-}
-
-static size_t blur_work_bytes(const struct blur *B)
-{
-    return scry_align_up(2 * B->bins * sizeof(float)) + scry_align_up(B->n * sizeof(float)) +
-           scry_fft_work_bytes(B->fft);
-}
-
-/* |F h|^2 / n in terms of H = F h / n. */
-static void times_power(float *restrict X, const float *restrict H, size_t bins, size_t n)
-{
-    const float scale = (float)n;
-    SCRY_PARALLEL_FOR(
-        bins > 1u << 21 ? scry_threads() : 1, for (size_t i = 0; i < bins; i++) {
-            const float power = scale * (H[2 * i] * H[2 * i] + H[2 * i + 1] * H[2 * i + 1]);
-            X[2 * i] *= power;
-            X[2 * i + 1] *= power;
-        });
 }
 
 /* Images of a batch follow each other without gaps, so that only the first is sure to be aligned as
@@ -77,99 +128,6 @@ static void blur_invert(const struct blur *B, const struct blur_scratch *p, floa
     float *to = is_aligned(x) ? x : p->x;
     scry_fft_backward_real(B->fft, to, (float complex *)(void *)p->X, p->fft);
     if (to != x) memcpy(x, to, B->n * sizeof *x);
-}
-
-static scry_status periodic_forward(const scry_op *A, float *y, const float *x, void *work,
-                                    scry_error *err)
-{
-    (void)err;
-    const struct blur *B = (const struct blur *)A;
-    const struct blur_scratch p = blur_scratch_of(B, work);
-    for (size_t b = 0; b < B->batch; b++) {
-        blur_transform(B, &p, x + b * B->n);
-        scry_complex_multiply(p.X, B->H, p.X, B->bins);
-        blur_invert(B, &p, y + b * B->n);
-    }
-    return SCRY_OK;
-}
-
-static scry_status periodic_adjoint(const scry_op *A, float *x, const float *y, void *work,
-                                    scry_error *err)
-{
-    (void)err;
-    const struct blur *B = (const struct blur *)A;
-    const struct blur_scratch p = blur_scratch_of(B, work);
-    for (size_t b = 0; b < B->batch; b++) {
-        blur_transform(B, &p, y + b * B->n);
-        scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
-        blur_invert(B, &p, x + b * B->n);
-    }
-    return SCRY_OK;
-}
-
-static scry_status periodic_normal(const scry_op *A, float *out, const float *x, void *work,
-                                   scry_error *err)
-{
-    (void)err;
-    const struct blur *B = (const struct blur *)A;
-    const struct blur_scratch p = blur_scratch_of(B, work);
-    for (size_t b = 0; b < B->batch; b++) {
-        blur_transform(B, &p, x + b * B->n);
-        times_power(p.X, B->H, B->bins, B->n);
-        blur_invert(B, &p, out + b * B->n);
-    }
-    return SCRY_OK;
-}
-
-static scry_status open_forward(const scry_op *A, float *y, const float *x, void *work,
-                                scry_error *err)
-{
-    (void)err;
-    const struct blur *B = (const struct blur *)A;
-    const struct blur_scratch p = blur_scratch_of(B, work);
-    const size_t m = scry_space_count(&B->w.inner);
-    for (size_t b = 0; b < B->batch; b++) {
-        blur_transform(B, &p, x + b * B->n);
-        scry_complex_multiply(p.X, B->H, p.X, B->bins);
-        blur_invert(B, &p, p.x);
-        scry_window_crop(&B->w, y + b * m, p.x);
-    }
-    return SCRY_OK;
-}
-
-static scry_status open_adjoint(const scry_op *A, float *x, const float *y, void *work,
-                                scry_error *err)
-{
-    (void)err;
-    const struct blur *B = (const struct blur *)A;
-    const struct blur_scratch p = blur_scratch_of(B, work);
-    const size_t m = scry_space_count(&B->w.inner);
-    for (size_t b = 0; b < B->batch; b++) {
-        scry_window_pad(&B->w, p.x, y + b * m);
-        blur_transform(B, &p, p.x);
-        scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
-        blur_invert(B, &p, x + b * B->n);
-    }
-    return SCRY_OK;
-}
-
-/* Crop and zero-pad together only clear the margin. */
-static scry_status open_normal(const scry_op *A, float *out, const float *x, void *work,
-                               scry_error *err)
-{
-    (void)err;
-    const struct blur *B = (const struct blur *)A;
-    const struct blur_scratch p = blur_scratch_of(B, work);
-    for (size_t b = 0; b < B->batch; b++) {
-        blur_transform(B, &p, x + b * B->n);
-        scry_complex_multiply(p.X, B->H, p.X, B->bins);
-        blur_invert(B, &p, p.x);
-        scry_window_clear_margin(&B->w, p.x);
-        blur_transform(B, &p, p.x);
-        scry_complex_multiply_conj(p.X, B->H, p.X, B->bins);
-        blur_invert(B, &p, out + b * B->n);
-    }
-    return SCRY_OK;
 }
 
 /* The row (all axes but the last) of frequency -k when k is in `row`. */
@@ -255,7 +213,8 @@ static scry_status blur_svd_uh(const scry_op *A, float *c, const float *y, void 
     for (size_t b = 0; b < B->batch; b++) {
         blur_transform(B, &p, y + b * B->n);
         for (size_t i = 0; i < B->bins; i++) {
-            const float hr = B->H[2 * i], hi = B->H[2 * i + 1], size = hypotf(hr, hi);
+            const float complex H = B->H[scry_fft_filter_place(B->filter, i)];
+            const float hr = crealf(H), hi = cimagf(H), size = hypotf(hr, hi);
             const float re = p.X[2 * i], im = p.X[2 * i + 1];
             if (size == 0) continue;
             p.X[2 * i] = (re * hr + im * hi) / size;
@@ -280,9 +239,8 @@ static int sampled_rank(const scry_op *A)
 static void sampled_transfer(const scry_op *A, float *pairs)
 {
     const struct blur *B = (const struct blur *)A;
-    const float scale = (float)B->n;
-    for (size_t i = 0; i < 2 * B->bins; i++)
-        pairs[i] = scale * B->H[i];
+    scry_fft_filter_unpack(B->filter, (float complex *)(void *)pairs, B->H);
+    scry_scale(pairs, (double)B->n, 2 * B->bins);
 }
 
 static scry_status blur_sample(const scry_op *A, float *y, const float *x, void *work,
@@ -314,6 +272,7 @@ static void blur_destroy(scry_op *A)
     struct blur *B = (struct blur *)A;
     if (!B) return;
     scry_fft_free(B->fft);
+    scry_fft_filter_free(B->filter);
     scry_free(B->H);
     scry_free(B->values);
     scry_free(B);
@@ -327,8 +286,8 @@ static const struct scry_svd_ops periodic_svd = {
     .v = blur_svd_v, .vh = blur_svd_vh, .uh = blur_svd_uh, .describe = blur_describe};
 static const struct scry_op_ops periodic_ops = {
     .name = "periodic blur",
-    .forward = periodic_forward,
-    .adjoint = periodic_adjoint,
+    .forward = blur_forward,
+    .adjoint = blur_adjoint,
     .normal = periodic_normal,
     .svd = &periodic_svd,
     .sampled = &blur_sampled,
@@ -336,8 +295,8 @@ static const struct scry_op_ops periodic_ops = {
 };
 static const struct scry_op_ops open_ops = {
     .name = "open blur",
-    .forward = open_forward,
-    .adjoint = open_adjoint,
+    .forward = blur_forward,
+    .adjoint = blur_adjoint,
     .normal = open_normal,
     .sampled = &blur_sampled,
     .destroy = blur_destroy,
@@ -396,7 +355,11 @@ scry_status scry_blur_domain(scry_window *out, const scry_space *image, const sc
         const size_t below = k - 1 - k / 2, above = k / 2;
         const size_t margin = boundary == SCRY_OPEN ? below + above : above;
         const size_t min = image->dims[a] + margin;
-        const size_t size = scry_fft_good_size(min, round);
+        /* padding of a volume costs less than slow transforms; of planes that a network sees, more
+         */
+        const size_t size = psf->rank == 3 && multiple == 1
+                                ? scry_fft_quick_size(min, a == image->rank - 1)
+                                : scry_fft_good_size(min, round);
         out->outer.dims[a] = size;
         out->offset[a] =
             boundary == SCRY_OPEN ? below + (size - min) / 2 : (size - image->dims[a]) / 2;
@@ -404,18 +367,19 @@ scry_status scry_blur_domain(scry_window *out, const scry_space *image, const sc
     return scry_window_check(out, err);
 }
 
-/* H = F h / n, h wrapped around so that its centre is entry 0. */
-static scry_status fill_transfer(struct blur *B, const float *psf, const scry_space *ps,
-                                 scry_error *err)
+/* H = F h / n, h wrapped around so that its centre is entry 0; with the plan `fft`. */
+static scry_status fill_transfer(struct blur *B, const scry_fft *fft, const float *psf,
+                                 const scry_space *ps, scry_error *err)
 {
     const scry_space *s = &B->w.outer;
     const size_t count = scry_space_count(ps);
     scry_status st = SCRY_OK;
     size_t nonzero = 0;
-    B->H = scry_alloc(B->bins, 2 * sizeof *B->H);
+    B->H = scry_alloc(B->bins, sizeof *B->H);
+    float complex *H = scry_alloc(B->bins, sizeof *H);
     float *h = scry_alloc(B->n, sizeof *h);
-    void *work = scry_alloc(1, scry_fft_work_bytes(B->fft));
-    if (!B->H || !h || !work) {
+    void *work = scry_alloc(1, scry_fft_work_bytes(fft));
+    if (!B->H || !H || !h || !work) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "transfer function of %zu bins", B->bins);
         goto done;
     }
@@ -439,8 +403,10 @@ static scry_status fill_transfer(struct blur *B, const float *psf, const scry_sp
         st = SCRY_FAIL(err, SCRY_EINVAL, "all %zu entries of the psf are 0", count);
         goto done;
     }
-    scry_fft_forward_real(B->fft, (float complex *)(void *)B->H, h, work);
+    scry_fft_forward_real(fft, H, h, work);
+    scry_fft_filter_pack(B->filter, B->H, H);
 done:
+    scry_free(H);
     scry_free(h);
     scry_free(work);
     return st;
@@ -455,8 +421,8 @@ static scry_status fill_values(struct blur *B, scry_error *err)
     if (!B->values) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu singular values", B->batch * B->n);
     for (size_t r = 0; r < rows; r++)
         for (size_t k = 0; k < half; k++) {
-            const float *H = B->H + 2 * (r * half + k);
-            const float size = (float)((double)B->n * hypot((double)H[0], (double)H[1]));
+            const float complex H = B->H[scry_fft_filter_place(B->filter, r * half + k)];
+            const float size = (float)((double)B->n * hypot((double)crealf(H), (double)cimagf(H)));
             B->values[r * n + k] = size;
             B->values[negated_row(s, r) * n + (k ? n - k : 0)] = size;
         }
@@ -487,6 +453,7 @@ scry_status scry_blur_create(scry_op **out, const scry_space *image, const scry_
     const size_t multiple = open && params->multiple ? params->multiple : 1;
     const scry_space *psf_space = &params->psf_space;
     scry_window w;
+    scry_fft *fft = NULL;
     struct blur *B = NULL;
     scry_status st = scry_blur_domain(&w, image, psf_space, params->boundary, multiple, err);
     if (st != SCRY_OK) goto done;
@@ -496,17 +463,26 @@ scry_status scry_blur_create(scry_op **out, const scry_space *image, const scry_
     }
     B->base = (scry_op){.ops = open ? &open_ops : &periodic_ops, .dom = w.outer, .cod = w.inner};
     B->w = last_axes(&w, psf_space->rank);
-    st = scry_fft_create_real(&B->fft, B->w.outer.rank, B->w.outer.dims, err);
+    memcpy(B->image.start, B->w.offset, sizeof B->image.start);
+    memcpy(B->image.size, B->w.inner.dims, sizeof B->image.size);
+    if ((st = scry_fft_create_real(&fft, B->w.outer.rank, B->w.outer.dims, err)) != SCRY_OK)
+        goto done;
+    st = scry_fft_filter_create(&B->filter, B->w.outer.rank, B->w.outer.dims, err);
     if (st != SCRY_OK) goto done;
-    B->n = scry_fft_count(B->fft);
-    B->bins = scry_fft_bins(B->fft);
+    B->n = scry_fft_count(fft);
+    B->bins = scry_fft_bins(fft);
     B->batch = scry_space_count(&w.outer) / B->n;
-    if ((st = fill_transfer(B, params->psf, psf_space, err)) != SCRY_OK) goto done;
-    if (!open && (st = fill_values(B, err)) != SCRY_OK) goto done;
+    if ((st = fill_transfer(B, fft, params->psf, psf_space, err)) != SCRY_OK) goto done;
+    if (!open) {
+        if ((st = fill_values(B, err)) != SCRY_OK) goto done;
+        B->fft = fft; /* for the SVD */
+        fft = NULL;
+    }
     B->base.work_bytes = blur_work_bytes(B);
     *out = &B->base;
     B = NULL; /* ownership moved to the caller */
 done:
+    scry_fft_free(fft);
     blur_destroy((scry_op *)B);
     return st;
 }

@@ -53,7 +53,7 @@ home() {
         sed "s#\$# -- belongs behind $home#"
 }
 {
-    home 'fftw3\.h' 'lib/fft\.c'
+    home 'fftw3\.h' 'lib/fft(_filter|_impl)?\.[ch]'
     home 'tiff(io)?\.h' 'lib/io/tiff/[a-z_]*\.[ch]'
     home 'libxml/.*' '(lib/io/tiff/ome[a-z_]*|lib/io/kspace/[a-z_]*)\.[ch]'
     home 'hdf5.*' 'lib/io/(hdf5[a-z_]*|kspace/[a-z_]*)\.[ch]'
