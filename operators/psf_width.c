@@ -20,11 +20,13 @@ enum {
 
 static const double misfit = 0.4; /* of a power law, relative, for one ring */
 static const double slope_mean = 1.3, slope_sd = 0.3;
-static const double width_error = 0.12;                      /* relative, of the estimate, one sd */
+static const double width_error = 0.12; /* relative, of the estimate, one sd */
+static const double few_objects = 5;    /* over the side: the same, beside it */
 static const double specimen_mean = 0.2, specimen_max = 0.7; /* px^2; px */
 static const double widest_interval = 2.4;
 static const double too_wide = 8; /* of -2 log L: widths above are out, with 2 % of false alarms */
-static const double steepest = 2.2, largest = 4.3;   /* slope of the specimen's spectrum; px */
+static const double steepest = 2.2, largest = 4.3; /* slope of the specimen's spectrum; px */
+static const double of_window = 0.08; /* of its side: the window itself is not much wider */
 static const double first_width = 0.25, step = 0.08; /* px; logarithm of a ratio: up to 9 px */
 static const double knees[] = {1e-3, 0.008, 0.016, 0.03, 0.06};
 static const double first_slope = 0.4, slope_step = 0.2; /* up to 3 */
@@ -54,6 +56,12 @@ static double psf_width_hann(size_t i, size_t n)
 {
     const double s = sin(SCRY_PI * ((double)i + 0.5) / (double)n);
     return s * s;
+}
+
+double scry_psf_width_weight(size_t y, size_t ny, size_t x, size_t nx)
+{
+    const double w = psf_width_hann(y, ny) * psf_width_hann(x, nx);
+    return w * w;
 }
 
 /* v = w (v - its weighted mean); returns sum w^2. */
@@ -261,9 +269,10 @@ static double psf_width_crossing(const double *profile, size_t at, int dir, doub
     return dir < 0 ? 0 : WIDTHS - 1;
 }
 
-/* From the profile over the grid to the answer. */
-static void psf_width_conclude(scry_psf_width *out, const double *profile, size_t best)
+/* From the profile over the grid to the answer, for a field of so many pixels a side. */
+static void psf_width_conclude(scry_psf_width *out, const double *profile, size_t best, double side)
 {
+    const double error = hypot(width_error, few_objects / side);
     const double level = profile[best] + 3.84; /* 95 % of chi^2 with one degree of freedom */
     double at = (double)best;
     if (best > 0 && best + 1 < WIDTHS) {
@@ -273,8 +282,8 @@ static void psf_width_conclude(scry_psf_width *out, const double *profile, size_
     const double from = psf_width_crossing(profile, best, -1, level);
     const double to = psf_width_crossing(profile, best, 1, profile[best] + too_wide);
     const double width = first_width * exp(step * at);
-    const double down = hypot(step * (at - from), 2 * width_error);
-    const double up = hypot(step * (to - at), 2 * width_error);
+    const double down = hypot(step * (at - from), 2 * error);
+    const double up = hypot(step * (to - at), 2 * error);
     const double low = width * exp(-down), high = width * exp(up);
     /* The slope of the specimen's spectrum, -d log S / d log f, where the psf starts to act. Points
      * and lines, which have a flat one, are not smooth by themselves. */
@@ -282,7 +291,7 @@ static void psf_width_conclude(scry_psf_width *out, const double *profile, size_
     const double slope = 2 * out->slope * f2 / (f2 + out->knee * out->knee);
     const double own = specimen_mean * fmin(slope / 1.5, 1);
     const double sigma = sqrt(fmax(width * width - own, width * width / 4));
-    const bool soft = slope > steepest || sigma > largest;
+    const bool soft = slope > steepest || sigma > fmin(largest, of_window * side);
     out->determined = from > 0 && to < WIDTHS - 1 && high / low < widest_interval && !soft;
     out->factor = sigma / out->sigma;
     out->low =
@@ -346,7 +355,8 @@ scry_status scry_psf_width_estimate(scry_psf_width *out, const float *y, const s
         out->slope = now.slope;
         out->knee = now.knee;
     }
-    psf_width_conclude(out, profile, best);
+    const size_t ny = s->dims[s->rank - 2], nx = s->dims[s->rank - 1];
+    psf_width_conclude(out, profile, best, (double)(ny < nx ? ny : nx));
 done:
     scry_free(r);
     return st;

@@ -18,13 +18,15 @@ SCRY_BEGIN
  * independent frequencies of a ring. c, f0 and p of the specimen are profiled out, p under the
  * prior N(1.3, 0.3^2); so the roll-off of the PSF is distinguished from the slope of the specimen's
  * spectrum. Specimens follow no power law to better than tens of per cent: m is replaced by m / (1
- * + 0.4^2 m), and the interval of the likelihood is widened by 12 %. Specimens are themselves
- * images of finite sharpness: 0.2 px^2 is subtracted from the square of the width, and the interval
- * includes the case of a specimen that is smooth over 0.7 px.
+ * + 0.4^2 m), and the interval of the likelihood is widened by 12 %, and by 5 px over the side
+ * where that is small and holds few objects (16 % for 32 px). Specimens are themselves images of
+ * finite sharpness: 0.2 px^2 is subtracted from the square of the width, and the interval includes
+ * the case of a specimen that is smooth over 0.7 px.
  *
  * The images of points and lines are as sharp as the PSF allows, but the edge of a nucleus may
  * itself be soft. Where the specimen's spectrum falls steeper than f^-2.2 in the band in which the
- * PSF starts to act, and for PSFs above 4.3 px, there is only an upper bound: low is 0.
+ * PSF starts to act, and for PSFs above 4.3 px or .08 of the side, there is only an upper bound:
+ * low is 0. Round objects of equal size without an edge look like points with a wider PSF.
  *
  * The numbers were chosen on training images (57 crops of 128 x 128, 19 kinds, blurred to 0.8 to 4
  * px, peaks of 20 to 30000 electrons). On as many other crops the width is determined for 44 % (2 %
@@ -48,7 +50,9 @@ SCRY_END
 #include "lib/status.h"
 
 /* The noise spectrum S_n at frequency f in cycles/px: white noise of standard deviation s has
- * S_n = s^2. Its level is corrected by the rings of the highest frequencies by up to 30 %. */
+ * S_n = s^2. Where s differs from pixel to pixel, S_n is the mean of s^2 under the weights of
+ * scry_psf_width_weight: the window looks at the middle, which may be the bright part. Its level is
+ * corrected by the rings of the highest frequencies by up to 30 %. */
 typedef double scry_psf_width_noise(double f, void *ctx);
 
 /* y: (y, x), or a stack (z, y, x) that is summed over z, as the psf then is; noise is that of one
@@ -60,6 +64,10 @@ typedef double scry_psf_width_noise(double f, void *ctx);
 scry_status scry_psf_width_estimate(scry_psf_width *out, const float *y, const scry_space *s,
                                     const float *psf, const scry_space *ps,
                                     scry_psf_width_noise *noise, void *ctx, scry_error *err);
+
+/* The weight of pixel (y, x) of a field of ny x nx in the noise of the periodogram: the square of
+ * its window. */
+double scry_psf_width_weight(size_t y, size_t ny, size_t x, size_t nx);
 
 /* The image contradicts the psf as it was given: it is wider than the image allows, or narrower
  * than an interval that is determined. */

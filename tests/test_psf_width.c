@@ -91,6 +91,74 @@ static void a_wrong_psf_is_contradicted(void **state)
     assert_true(scry_psf_width_contradicts(&w) && !w.determined);
 }
 
+/* An image of round spots of this sd, `peak` electrons at the brightest on 2 % of it, and the noise
+ * of its periodogram. */
+static double spots(float *y, size_t ny, size_t nx, size_t count, double sd, double peak,
+                    uint64_t seed)
+{
+    gsl_rng *r = gsl_rng_alloc(scry_rng_gsl());
+    double *t = scry_alloc(ny * nx, sizeof *t), max = 0, noise = 0, weights = 0;
+    scry_rng_gsl_seek(r, seed, (uint32_t)ny, (uint32_t)nx, 0);
+    for (size_t k = 0; k < count; k++) {
+        const double a = gsl_ran_flat(r, 0.3, 1);
+        const double cy = (double)ny * (count == 1 ? 0.5 : gsl_ran_flat(r, 0, 1));
+        const double cx = (double)nx * (count == 1 ? 0.5 : gsl_ran_flat(r, 0, 1));
+        for (size_t i = 0; i < ny * nx; i++) {
+            const double dy = (double)(i / nx) - cy, dx = (double)(i % nx) - cx;
+            if (fabs(dy) < 6 * sd && fabs(dx) < 6 * sd)
+                t[i] += a * exp(-(dy * dy + dx * dx) / (2 * sd * sd));
+        }
+    }
+    for (size_t i = 0; i < ny * nx; i++)
+        max = fmax(max, t[i]);
+    for (size_t i = 0; i < ny * nx; i++) {
+        const double w = scry_psf_width_weight(i / nx, ny, i % nx, nx);
+        const double light = peak * (t[i] / max + 0.02);
+        y[i] = (float)(gsl_ran_poisson(r, light) + gsl_ran_gaussian(r, 1.5));
+        noise += w * (light + 1.5 * 1.5);
+        weights += w;
+    }
+    scry_free(t);
+    gsl_rng_free(r);
+    return noise / weights;
+}
+
+/* The right PSF is not called too wide, however small and smooth the image is; one that is twice as
+ * wide is, where points tell it. */
+static void right_psfs_are_kept_at_all_sizes(void **state)
+{
+    (void)state;
+    static const size_t sides[][2] = {{32, 32}, {37, 53}, {64, 64}, {128, 128}, {256, 200}};
+    scry_error err = {0};
+    scry_space ps, ws;
+    float *y = scry_alloc(256 * 256, sizeof *y), *psf = gaussian(&ps, 1.6);
+    float *wide = gaussian(&ws, 3.2);
+    size_t asked = 0, wrong = 0, points = 0, told = 0;
+    for (size_t i = 0; i < 5; i++)
+        for (size_t k = 0; k < (i < 3 ? 24 : 8); k++) {
+            const size_t ny = sides[i][0], nx = sides[i][1];
+            const bool smooth = k % 2;
+            const double peak = 30 * pow(10, (double)(k / 2 % 4)), side = (double)ny;
+            double noise =
+                spots(y, ny, nx, smooth ? 1 : ny * nx / 100, smooth ? side / 6 : 1.6, peak, k);
+            const scry_space s = SCRY_SPACE(ny, nx);
+            scry_psf_width w;
+            assert_ok(scry_psf_width_estimate(&w, y, &s, psf, &ps, white, &noise, &err));
+            asked++;
+            wrong += w.high < 1;
+            if (smooth || peak < 100) continue;
+            assert_ok(scry_psf_width_estimate(&w, y, &s, wide, &ws, white, &noise, &err));
+            points++;
+            told += w.high < 1;
+        }
+    if (wrong > asked / 40 || told < points * 8 / 10)
+        fail_msg("%zu of %zu right PSFs are called too wide; of %zu that are, %zu", wrong, asked,
+                 points, told);
+    scry_free(wide);
+    scry_free(psf);
+    scry_free(y);
+}
+
 static void little_light_tells_little(void **state)
 {
     (void)state;
@@ -183,6 +251,7 @@ int main(void)
         cmocka_unit_test(lines_and_points_give_the_width),
         cmocka_unit_test(soft_nuclei_give_an_upper_bound_only),
         cmocka_unit_test(a_wrong_psf_is_contradicted),
+        cmocka_unit_test(right_psfs_are_kept_at_all_sizes),
         cmocka_unit_test(little_light_tells_little),
         cmocka_unit_test(stacks_are_projected),
         cmocka_unit_test(nothing_to_see),

@@ -41,18 +41,21 @@ static double white_noise(double f, void *ctx)
     return *(const double *)ctx;
 }
 
-/* Variance of a pixel of the mean brightness, unit of the file. */
-static double mean_variance(const scry_noise *noise, const float *y, const unsigned char *known,
-                            size_t n)
+/* Mean variance of the pixels under the window of the spectrum, unit of the file. */
+static double mean_variance(const scry_noise *noise, const scry_image *image,
+                            const unsigned char *known)
 {
-    double sum = 0, count = 0;
+    const scry_space *s = &image->space;
+    const size_t ny = s->dims[s->rank - 2], nx = s->dims[s->rank - 1], n = scry_space_count(s);
+    double sum = 0, weights = 0;
     if (noise->kind == SCRY_NOISE_GAUSSIAN) return noise->sigma * noise->sigma;
     for (size_t i = 0; i < n; i++) {
         if (!known[i]) continue;
-        sum += scry_noise_to_physical(noise, (double)y[i]) + noise->background;
-        count++;
+        const double w = scry_psf_width_weight(i / nx % ny, ny, i % nx, nx);
+        sum += w * (scry_noise_to_physical(noise, (double)image->pixels[i]) + noise->background);
+        weights += w;
     }
-    const double electrons = fmax(sum / count, 0) + noise->read_noise * noise->read_noise;
+    const double electrons = fmax(sum / weights, 0) + noise->read_noise * noise->read_noise;
     return electrons / (noise->gain * noise->gain);
 }
 
@@ -61,7 +64,7 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
                                     const scry_space *ps, const scry_noise *noise, scry_error *err)
 {
     const size_t n = scry_space_count(&image->space);
-    double variance = mean_variance(noise, image->pixels, known, n);
+    double variance = mean_variance(noise, image, known);
     float *filled = NULL;
     size_t missing = 0;
     for (size_t i = 0; i < n; i++)
@@ -134,9 +137,10 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
     else if (scry_psf_width_contradicts(w) && w->determined)
         scry_log_warn(log,
                       "the image contradicts the width of the psf, %.3g px as the sd of a "
-                      "Gaussian: its spectrum prefers %.3g px (%.2g to %.2g), which --psf-width "
+                      "Gaussian: its spectrum prefers %.3g px (%.2g to %.2g)%s, which --psf-width "
                       "auto takes; %.3g px is used",
-                      px, px * w->factor, px * w->low, px * w->high, used);
+                      px, px * w->factor, px * w->low, px * w->high,
+                      w->low > 1 ? ", or what it shows is smooth by itself" : "", used);
     else if (scry_psf_width_contradicts(w))
         scry_log_warn(log,
                       "the image contradicts the width of the psf, %.3g px as the sd of a "
