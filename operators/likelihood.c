@@ -62,20 +62,27 @@ static struct work likelihood_parts(const scry_likelihood *L, void *block)
     char *at = block;
     struct work w;
     w.op = likelihood_carve(&at, scry_op_work_bytes(L->A));
+    w.part = (void *)likelihood_carve(&at, likelihood_blocks_of(L->mm) * sizeof(double));
     for (int i = 0; i < 4; i++)
         w.cod[i] = (void *)likelihood_carve(&at, L->mm * sizeof(float));
     for (int i = 0; i < 2; i++)
         w.dom[i] = (void *)likelihood_carve(&at, L->n * sizeof(float));
-    w.cg = likelihood_carve(&at, scry_cg_work_bytes(L->n));
-    w.part = (void *)at;
+    w.cg = at;
     return w;
+}
+
+/* op, part and cod[0], which come first */
+size_t scry_likelihood_value_bytes(const scry_likelihood *L)
+{
+    return scry_align_up(scry_op_work_bytes(L->A)) +
+           scry_align_up(likelihood_blocks_of(L->mm) * sizeof(double)) +
+           scry_align_up(L->mm * sizeof(float));
 }
 
 size_t scry_likelihood_work_bytes(const scry_likelihood *L)
 {
-    return scry_align_up(scry_op_work_bytes(L->A)) + 4 * scry_align_up(L->mm * sizeof(float)) +
-           2 * scry_align_up(L->n * sizeof(float)) + scry_align_up(scry_cg_work_bytes(L->n)) +
-           scry_align_up(likelihood_blocks_of(L->mm) * sizeof(double));
+    return scry_likelihood_value_bytes(L) + 3 * scry_align_up(L->mm * sizeof(float)) +
+           2 * scry_align_up(L->n * sizeof(float)) + scry_align_up(scry_cg_work_bytes(L->n));
 }
 
 const scry_op *scry_likelihood_op(const scry_likelihood *L)

@@ -66,6 +66,7 @@ const scry_op *scry_likelihood_op(const scry_likelihood *L);
 const scry_noise *scry_likelihood_noise(const scry_likelihood *L);
 scry_affine scry_likelihood_map(const scry_likelihood *L);
 size_t scry_likelihood_work_bytes(const scry_likelihood *L);
+size_t scry_likelihood_value_bytes(const scry_likelihood *L); /* of _value and _deviance alone */
 /* true when log p is quadratic in u, so that `linearise` is exact and does not depend on u */
 bool scry_likelihood_is_gaussian(const scry_likelihood *L);
 

@@ -356,6 +356,58 @@ static scry_status allocate_results(scry_chains *c, struct chains_run *run, cons
     return ok ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%zu draws of %zu values", draws, c->n);
 }
 
+/* One draw and nothing asked of it but the image: no moments are kept, which take as much memory as
+ * all of a classical method. */
+static bool chains_is_single(const scry_chains_opts *o, size_t draws)
+{
+    return o->chains * draws == 1 && !keeps_samples(o) && !o->thresholds && !o->region;
+}
+
+struct single_run {
+    const scry_chains_opts *opts;
+    scry_chains_monitor *monitor;
+    void *ctx;
+};
+
+static bool single_progress(const scry_progress *p, void *ctx)
+{
+    const struct single_run *s = ctx;
+    const scry_chains_progress now = {s->opts->first, 1, 0, p};
+    return !s->monitor || s->monitor(&now, s->ctx);
+}
+
+static scry_status chains_run_single(scry_chains *out, const scry_problem *problem,
+                                     const scry_options *options, const struct single_run *run,
+                                     size_t n, scry_error *err)
+{
+    const scry_chains_opts *opts = run->opts;
+    scry_chains c = {.n = n, .reason = SCRY_STOP_USER, .worst_rhat = NAN};
+    scry_solver *S = NULL;
+    scry_progress end = {0};
+    scry_status st = scry_solver_plan(&S, problem, options, err);
+    if (st == SCRY_OK && !(c.mean = scry_alloc(n, sizeof *c.mean)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "a draw of %zu values", n);
+    if (st == SCRY_OK) st = scry_solver_start(S, opts->seed, (uint32_t)opts->first, err);
+    if (st == SCRY_OK) st = scry_solver_run(S, c.mean, single_progress, (void *)run, &end, err);
+    if (st == SCRY_OK) {
+        c.counts = scry_solver_counts(S);
+        c.reason = end.reason;
+    }
+    scry_solver_free(S);
+    if (st == SCRY_OK && !(c.sd = scry_alloc(n, sizeof *c.sd)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "the spread of %zu values", n);
+    if (st == SCRY_OK && c.reason == SCRY_DONE) {
+        c.done = c.draws = 1;
+        c.residual = end.residual;
+    } else if (st == SCRY_OK)
+        memset(c.mean, 0, n * sizeof *c.mean);
+    if (st == SCRY_OK)
+        *out = c;
+    else
+        scry_chains_free(&c);
+    return st;
+}
+
 scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
                             const scry_options *options, const scry_chains_opts *opts,
                             scry_chains_monitor *monitor, void *ctx, scry_error *err)
@@ -371,6 +423,10 @@ scry_status scry_chains_run(scry_chains *out, const scry_problem *problem,
     const scry_space *space = image_space(options->method, problem, err);
     if (!space) return SCRY_EINVAL;
     c.n = run.n = scry_space_floats(space);
+    if (chains_is_single(opts, run.draws)) {
+        const struct single_run single = {opts, monitor, ctx};
+        return chains_run_single(out, problem, options, &single, c.n, err);
+    }
     run.threads = count_threads(opts);
     run.workers = chains_count_workers(opts, problem->prior);
     run.slots = count_slots(opts, run.workers, c.n, run.draws);
@@ -412,6 +468,10 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
     const size_t solver = scry_memory_requested() - before;
     scry_solver_free(S);
     const size_t n = scry_space_floats(space), all = opts->chains * draws;
+    if (chains_is_single(opts, draws)) {
+        *bytes = solver + 2 * n * sizeof(float);
+        return SCRY_OK;
+    }
     const size_t regions = opts->region ? scryi_regions_count(space, opts->region) : 0;
     const size_t images = 2 + opts->quantiles + opts->thresholds + (opts->region ? 3 : 0) +
                           (keeps_samples(opts) ? all : 0);

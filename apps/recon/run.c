@@ -149,7 +149,7 @@ static scry_status run_diagnose(scry_diagnosis *d, const scry_recon_problem *p,
     double deviance;
     *d = scry_diagnosis_of(c, q->options->method);
     if (L) {
-        void *work = scry_alloc(1, scry_likelihood_work_bytes(L));
+        void *work = scry_alloc(1, scry_likelihood_value_bytes(L));
         if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "deviance");
         const scry_status st =
             scry_likelihood_deviance(L, &deviance, &d->measured, c->mean, work, err);

@@ -181,7 +181,8 @@ static scry_status take_prior(struct scryi_image_setup *run, const scry_space *d
         err);
 }
 
-/* Likelihood and Gaussian model for a map of intensities, in place of those before. */
+/* Likelihood and Gaussian model (without a spectrum: none) for a map of intensities, in place of
+ * those before. */
 static scry_status map_intensities(struct scryi_image_posterior *p, scry_affine map,
                                    const scry_radial *power, scry_error *err)
 {
@@ -194,7 +195,8 @@ static scry_status map_intensities(struct scryi_image_posterior *p, scry_affine 
     p->problem.map = (scry_affine){map.scale * scry_noise_scale_to_file(&p->noise),
                                    scry_noise_to_file(&p->noise, map.shift)};
     scry_status st = scry_likelihood_create(&p->L, p->A, p->data, &p->noise, &map, err);
-    if (st == SCRY_OK) st = image_pose_make_model(&p->model, power, &map, &p->window.outer, err);
+    if (st == SCRY_OK && power->count)
+        st = image_pose_make_model(&p->model, power, &map, &p->window.outer, err);
     problem->L = p->L;
     problem->model = p->model;
     return st;
@@ -245,7 +247,10 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
     if (st == SCRY_OK)
         st = scry_noise_choose(&p->noise, &p->noise_model, &request->noise, image, p->known,
                                run->blurred ? &p->lateral : NULL, &request->log, err);
-    if (st == SCRY_OK) st = measure_power(&power, p, image, err);
+    /* classical methods but some ask for no model of the image, which is as large as its domain */
+    if (st == SCRY_OK && (run->method->kind != SCRY_CLASSICAL ||
+                          (run->method->needs & (SCRY_NEEDS_MODEL | SCRY_NEEDS_DENOISER))))
+        st = measure_power(&power, p, image, err);
     if (st == SCRY_OK) st = map_intensities(p, (scry_affine){1, 0}, &power, err);
     p->problem.problem.positive =
         (run->method->needs & SCRY_NEEDS_POSITIVE) || p->noise.kind != SCRY_NOISE_GAUSSIAN;
