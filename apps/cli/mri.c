@@ -3,8 +3,11 @@
 #include "apps/cli/batch.h"
 #include "apps/cli/choices.h"
 #include "apps/cli/monitor.h"
+#include "apps/cli/mri_journal.h"
 #include "apps/cli/mri_output.h"
 #include "apps/cli/processes.h"
+#include "apps/cli/program.h"
+#include "apps/recon/mri/journal.h"
 #include "lib/cancel.h"
 #include "apps/cli/restore_page.h"
 #include "lib/fft.h"
@@ -23,6 +26,8 @@ struct mri_run {
     const char *in, *out;
     scry_mri_volume volume;
     monitor meter;
+    char *words;  /* of the run, for its journal */
+    bool written; /* all outputs are in place, or none can be: the journal has served */
     bool reading; /* errors are now due to files, no longer to the command line */
 };
 
@@ -55,7 +60,14 @@ static scry_status check_outputs(const struct mri_run *run, scry_error *err)
     const char *const inputs[] = {run->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL};
     const output_names names = {outputs, inputs, 3, 3};
     scry_recon_format format;
-    scry_status st = map_files_check(p, &run->work.files, &names, false, s->force, err);
+    const bool left = mri_journal_exists(run->out);
+    if (left && !s->resume && !s->force)
+        return SCRY_FAIL(err, SCRY_EIO,
+                         "%s.journal is there, of a run that was stopped; --resume continues it, "
+                         "--force begins anew",
+                         run->out);
+    const bool replace = s->force || (s->resume && left);
+    scry_status st = map_files_check(p, &run->work.files, &names, false, replace, err);
     if (st == SCRY_OK) st = scry_recon_format_of(&format, run->out, err);
     for (size_t k = 0; st == SCRY_OK && k < p->count; k++)
         if (run->work.files.name[k][0])
@@ -86,9 +98,9 @@ static scry_status mri_choose_method(struct mri_run *run, scry_error *err)
 
 /* ---- the run ---- */
 
-static void count_plane(size_t total, void *ctx)
+static void show_steps(size_t more, size_t total, void *ctx)
 {
-    monitor_count(ctx, 1, total, NULL);
+    monitor_count(ctx, more, total, NULL);
 }
 
 static void mri_warn(const struct mri_run *run)
@@ -123,7 +135,8 @@ static scry_status open_scan(struct mri_run *run, scry_error *err)
     mri_warn(run);
     if ((st = parse_slices(run, err)) != SCRY_OK) return st;
     note_scan(run);
-    return SCRY_OK;
+    return scry_recon_placeable(run->out, &scry_scan_file_info(run->work.file)->geometry,
+                                run->request.last - run->request.first + 1, err);
 }
 
 static scry_status mri_run_open(struct mri_run *run, const mri_settings *s, const cli_parse *words,
@@ -132,6 +145,7 @@ static scry_status mri_run_open(struct mri_run *run, const mri_settings *s, cons
     mri_work *w = &run->work;
     scry_status st;
     w->settings = s;
+    if (!run->words) return SCRY_FAIL(err, SCRY_ENOMEM, "words of the command line");
     if ((st = mri_settings_check(s, err)) != SCRY_OK) return st;
     mri_settings_request(&w->request, s);
     if (!processes_rank()) w->request.log = monitor_log(s->quiet);
@@ -152,11 +166,16 @@ static scry_status mri_run_open(struct mri_run *run, const mri_settings *s, cons
     if ((st = open_scan(run, err)) != SCRY_OK) return st;
     const scry_scan *scan = scry_scan_file_scan(w->file);
     if ((st = scry_reconstructor_create(&w->rec, &w->request, scan, err)) != SCRY_OK) return st;
-    return scry_mri_volume_prepare(&run->volume, w->rec, w->file, &run->request, err);
+    st = scry_mri_volume_prepare(&run->volume, w->rec, w->file, &run->request, err);
+    if (st != SCRY_OK) return st;
+    return mri_journal_begin(&run->volume, &run->request, run->out, run->words, s->resume,
+                             &w->request.log, err);
 }
 
 static void mri_run_close(struct mri_run *run)
 {
+    scry_mri_journal_close(run->request.journal);
+    scry_free(run->words);
     scry_mri_volume_free(&run->volume);
     scry_page_free(run->work.page);
     scry_reconstructor_free(run->work.rec);
@@ -179,6 +198,7 @@ static int mri_finish(struct mri_run *run, const cli_command *command, double be
     const size_t failures = mri_output_failures(&run->volume, run->in);
     const size_t all = scry_mri_volume_entries(&run->volume);
     if (failures >= all) {
+        run->written = true;
         SCRY_FAIL(&err, SCRY_ENUMERIC,
                   "%s: no slice of %zu could be reconstructed; nothing was "
                   "written",
@@ -193,13 +213,37 @@ static int mri_finish(struct mri_run *run, const cli_command *command, double be
                                &err);
     if (st == SCRY_OK) st = mri_output_write(&run->volume, &run->work, run->out, &err);
     if (st != SCRY_OK) return cli_failed(command, &err);
+    run->written = true;
     if (failures)
         fprintf(stderr, "scry mri: %zu of %zu slices failed and are NaN in %s\n", failures, all,
                 run->out);
     return failures ? CLI_FAILED : CLI_OK;
 }
 
-static int mri_run_all(const cli_command *command, const mri_settings *s, const cli_parse *words)
+/* A run that was stopped: what is done is written, the rest is NaN, and the journal stays. */
+static int mri_stop(struct mri_run *run, const cli_command *command)
+{
+    scry_error err = {0};
+    const size_t all = scry_mri_volume_entries(&run->volume);
+    const size_t done = scry_mri_volume_blank(&run->volume);
+    if (!done) mri_journal_end(&run->request, run->out, true);
+    if (!done || all < 2) return CLI_FAILED;
+    program_hold(); /* the grace is for what may hang */
+    scry_cancel_clear();
+    const scry_status st = mri_output_write(&run->volume, &run->work, run->out, &err);
+    scry_cancel();
+    program_release();
+    if (st != SCRY_OK) return cli_failed(command, &err);
+    fprintf(stderr,
+            "scry mri: stopped: %zu of %zu slices are done and in %s, the others are NaN there; "
+            "--resume continues\n",
+            done, all, run->out);
+    program_kept();
+    return CLI_FAILED;
+}
+
+static int mri_run_all(const cli_command *command, const mri_settings *s, const cli_parse *words,
+                       char *journal_words)
 {
     scry_error err = {0};
     const double began = scry_clock();
@@ -207,8 +251,10 @@ static int mri_run_all(const cli_command *command, const mri_settings *s, const 
     struct mri_run *run = scry_alloc(1, sizeof *run);
     if (!run) {
         SCRY_FAIL(&err, SCRY_ENOMEM, "no memory to start");
+        scry_free(journal_words);
         return cli_failed(command, &err);
     }
+    run->words = journal_words;
     scry_threads_set((int)s->threads);
     if (!s->threads && processes_count() > 1) {
         const int each = scry_threads() / processes_count();
@@ -222,7 +268,7 @@ static int mri_run_all(const cli_command *command, const mri_settings *s, const 
                                              .rank = (size_t)processes_rank(),
                                              .ranks = (size_t)processes_count(),
                                              .chains = monitor_chains,
-                                             .planes = count_plane,
+                                             .steps = show_steps,
                                              .ctx = &run->meter};
     if (scry_machine_busy()) scry_threads_set(1);
     if (s->fft && !strcmp(s->fft, "measure")) scry_fft_set_effort(SCRY_FFT_MEASURE);
@@ -236,13 +282,15 @@ static int mri_run_all(const cli_command *command, const mri_settings *s, const 
         goto done;
     }
     run_slices(run);
-    if (processes_worst(scry_cancelled() ? SCRY_EIO : SCRY_OK) != SCRY_OK) {
-        status = CLI_FAILED;
+    const bool stopped = processes_worst(scry_cancelled() ? SCRY_EIO : SCRY_OK) != SCRY_OK;
+    mri_output_gather(&run->volume);
+    if (stopped) {
+        status = processes_rank() ? CLI_FAILED : mri_stop(run, command);
         goto done;
     }
-    mri_output_gather(&run->volume);
     mri_warn(run);
     if (!processes_rank()) status = mri_finish(run, command, began);
+    mri_journal_end(&run->request, run->out, run->written);
     status = processes_worst(status ? SCRY_EIO : SCRY_OK) == SCRY_OK ? CLI_OK : CLI_FAILED;
 done:
     mri_run_close(run);
@@ -263,13 +311,16 @@ static int mri_command(const cli_command *self, int argc, char **argv)
     cli_option options[MRI_OPTIONS];
     cli_parse words;
     processes_begin(&argc, &argv);
+    char *journal_words = mri_journal_words(argc, argv);
     mri_settings_init(&s);
     mri_options(options, &s);
     int status = cli_begin(&words, self, argc, argv, options, &s.methods, ANY_KIND);
     if (status == CLI_OK) {
         if (!processes_rank()) method_warn_unused(&words, mri_uses, s.method);
-        status = mri_run_all(self, &s, &words);
+        status = mri_run_all(self, &s, &words, journal_words);
         cli_end(&words);
+    } else {
+        scry_free(journal_words);
     }
     processes_end();
     return status < 0 ? CLI_OK : status;

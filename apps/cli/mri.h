@@ -16,7 +16,7 @@ typedef struct mri_settings {
     double crop, holdout, gain, phase_width, imaginary;
     double oversampling;
     const char *transformed;
-    bool soft, cplx, force, quiet;
+    bool soft, cplx, force, quiet, resume;
     cli_method_values methods;
 } mri_settings;
 

@@ -82,6 +82,9 @@ void mri_options(cli_option *table, mri_settings *s)
          "with figures"},
         {"preview", CLI_TEXT, &s->preview, "FILE",
          "write a PNG of the middle slice: zero-filled, result and sd"},
+        {"resume", CLI_FLAG, &s->resume, NULL,
+         "continue the run of several slices that was stopped, from OUT.journal: the same bytes as "
+         "if it had not been"},
         {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},
         {"quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only"},
     };

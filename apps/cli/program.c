@@ -18,10 +18,12 @@ static const struct {
 } program_signals[] = {{SIGINT, "SIGINT"},
                        {SIGTERM, "SIGTERM"},
                        {SIGHUP, "SIGHUP"},
+                       {SIGXCPU, "SIGXCPU: the processor time allowed is used up (ulimit -t)"},
                        {SIGXFSZ, "SIGXFSZ: a file would have grown beyond the limit (ulimit -f)"}};
 
 static volatile sig_atomic_t stopped_by; /* number of the first signal; 0: none came */
 static volatile sig_atomic_t holds;
+static bool kept;
 static timer_t deadline;
 static bool has_deadline;
 
@@ -105,6 +107,11 @@ void program_release(void)
     holds--;
 }
 
+void program_kept(void)
+{
+    kept = true;
+}
+
 /* errno of what went wrong since the start; 0: all is written. */
 static int close_stdout(void)
 {
@@ -127,7 +134,7 @@ int program_end(const char *command, int status)
     if (!stopped_by || status == CLI_OK) return status;
     for (size_t i = 0; i < sizeof program_signals / sizeof *program_signals; i++)
         if (program_signals[i].number == stopped_by)
-            fprintf(stderr, "scry%s%s: interrupted by %s; unfinished outputs were not written\n",
-                    gap, command, program_signals[i].name);
+            fprintf(stderr, "scry%s%s: interrupted by %s%s\n", gap, command,
+                    program_signals[i].name, kept ? "" : "; unfinished outputs were not written");
     return 128 + stopped_by;
 }

@@ -5,7 +5,7 @@
  * half-written, its printed text is known to be written, and its exit status says how it ended. */
 
 /* To be called first. Descriptors 0 to 2 are open from here on, so that no output file takes the
- * place of one that the caller had closed. SIGINT, SIGTERM, SIGHUP and SIGXFSZ
+ * place of one that the caller had closed. SIGINT, SIGTERM, SIGHUP, SIGXCPU and SIGXFSZ
  * (a file grew beyond the limit: the write then fails with EFBIG) set the flag of lib/cancel.h; the
  * latter two not where the caller ignores them, as nohup does. A command that has not returned
  * PROGRAM_GRACE seconds later, or is signalled a second time by SIGINT or SIGTERM, ends there and
@@ -17,6 +17,10 @@ void program_begin(void);
 /* Between them the grace has no end: files of one result are being put in place, which is short. */
 void program_hold(void);
 void program_release(void);
+
+/* The command was stopped, and has kept and reported its results so far: program_end does not say
+ * that outputs are missing. */
+void program_kept(void);
 
 /* The exit status of a command that returned `status`, after its printed text was written: 1 and a
  * line on stderr where stdout did not take all of it. 128 + the number of the signal where one

@@ -241,6 +241,18 @@ static scry_status recon_file_read_cfl(scry_recon *r, const char *path, scry_err
 
 /* ---- NIfTI ---- */
 
+scry_status scry_recon_placeable(const char *path, const scry_geometry *g, size_t slices,
+                                 scry_error *err)
+{
+    scry_recon_format format = SCRY_RECON_HDF5;
+    const scry_status st = scry_recon_format_of(&format, path, err);
+    if (st != SCRY_OK || format != SCRY_RECON_NIFTI || slices < 2 || !g->uneven) return st;
+    return SCRY_FAIL(err, SCRY_EUNSUP,
+                     "%s: %zu slices that are not equally far apart, of which NIfTI cannot say "
+                     "where they lie; expected .h5 or .cfl, or slices of one stack (--slices)",
+                     path, slices);
+}
+
 /* One of slices and z lies along the third axis of the file; slabs of a volume lie one after
  * another there, and their position is that of no single grid. */
 static scry_status write_nifti(const char *path, const scry_recon *r, scry_error *err)
@@ -253,11 +265,8 @@ static scry_status write_nifti(const char *path, const scry_recon *r, scry_error
                     .values = r->values,
                     .tr = r->tr};
     scry_geometry g = r->geometry;
-    if (r->slices > 1 && g.uneven)
-        return SCRY_FAIL(err, SCRY_EUNSUP,
-                         "%s: %zu slices that are not equally far apart, of which NIfTI cannot say "
-                         "where they lie; expected .h5 or .cfl, or slices of one stack (--slices)",
-                         path, r->slices);
+    const scry_status st = scry_recon_placeable(path, &g, r->slices, err);
+    if (st != SCRY_OK) return st;
     if (r->slices > 1 && r->nz > 1) g.known = false;
     scryi_nifti_place(&n, &g, r->slices);
     memcpy(n.description, r->description, sizeof n.description);

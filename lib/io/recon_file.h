@@ -26,6 +26,10 @@ typedef struct scry_recon {
 /* By the ending of path: .h5 .hdf5, .cfl, .nii .nii.gz. EINVAL lists them. */
 scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_error *err);
 
+/* Can `slices` that lie so be written to path? EUNSUP: NIfTI has one step from slice to slice. */
+scry_status scry_recon_placeable(const char *path, const scry_geometry *g, size_t slices,
+                                 scry_error *err);
+
 /* Whole or not at all, by rename; an existing file is replaced (callers ask before).
  *   HDF5   dataset `reconstruction`: f32 (slice, y, x) as fastMRI submissions, or compound {r, i}
  *          where complex; more axes in front when frames > 1, and z in the slice's place; the other

@@ -109,6 +109,34 @@ for m in wavelet "dds --steps 4 --samples 2"; do
         skipped "mpirun is not installed"
     fi
 done
+# stopped once a slice is done (its journal grows), and continued
+stop_at_a_slice() {
+    "$@" 2>stderr &
+    local run=$!
+    for _ in $(seq 600); do
+        [ -s j.h5.journal ] && [ "$(stat -c %s j.h5.journal)" -gt 10000 ] && break
+        kill -0 $run 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -TERM $run
+    wait $run
+}
+journal="j.h5 --method dds --steps 6 --samples 2"
+works "a run that is not stopped" $mri three.h5 $journal
+mv j.h5 whole.h5
+stop_at_a_slice "$scry" mri three.h5 $journal
+holds "stopped, it ends by the signal" test $? = 143
+warns "what is done is told" 'stopped: [12] of 3 slices are done and in j.h5'
+holds "the file of what is done" test -s j.h5
+refuses "it is not begun anew in silence" 1 'j.h5.journal is there.*--resume' $mri three.h5 $journal
+refuses "another run does not resume it" 1 'journal: is of another run .*seed 3' \
+    $mri three.h5 $journal --seed 3 --resume
+works "resumed" "$scry" mri three.h5 $journal --resume --threads 2
+warns "what was done is told" 'j.h5.journal: [12] of 3 slices are done already'
+holds "resumed, the same bytes" cmp -s j.h5 whole.h5
+holds "its journal is gone" test ! -e j.h5.journal
+works "nothing to resume" "$scry" mri three.h5 journal_2.h5 --method zero-filled --resume
+warns "is told" 'nothing to resume'
 works "slices 1 to 2" $mri three.h5 two.cfl --slices 1-2
 holds "they are two" test "$(stat -c %s two.cfl)" = $((2 * 96 * 80 * 8))
 works "slice 2 of three" $mri three.h5 last.h5 --slices 2 --preview last.png

@@ -53,9 +53,59 @@ static size_t voxel_of(const scry_mri_volume *v, const struct scryi_mri_place *p
     return ((stack * v->dims[0] + at[0]) * v->dims[1] + at[1]) * v->dims[2] + at[2];
 }
 
+size_t scryi_mri_volume_entry(const scry_mri_volume *v, const struct scryi_mri_place *p)
+{
+    return (p->frame * v->slices + p->slice - v->first) * v->problems + p->index;
+}
+
+struct scryi_mri_place scryi_mri_volume_place_of(const scry_mri_volume *v, size_t entry)
+{
+    const size_t stack = entry / v->problems;
+    return (struct scryi_mri_place){stack / v->slices, v->first + stack % v->slices,
+                                    entry % v->problems};
+}
+
+size_t scryi_mri_volume_item(const scry_mri_volume *v, const struct scryi_mri_place *p)
+{
+    return (p->slice - v->first) * v->frames + p->frame;
+}
+
 static scry_mri_entry *entry_of(const scry_mri_volume *v, const struct scryi_mri_place *p)
 {
-    return &v->entries[(p->frame * v->slices + p->slice - v->first) * v->problems + p->index];
+    return &v->entries[scryi_mri_volume_entry(v, p)];
+}
+
+/* The two axes of a plane. */
+static void plane_axes(const scry_mri_volume *v, int axis[2])
+{
+    axis[0] = v->across == 0 ? 1 : 0;
+    axis[1] = v->across == 2 ? 1 : 2;
+}
+
+size_t scryi_mri_volume_plane_floats(const scry_mri_volume *v)
+{
+    const size_t pixels = v->dims[0] * v->dims[1] * v->dims[2] / v->dims[v->across];
+    return pixels * ((v->cplx ? 2 : 1) + v->asked->count);
+}
+
+static void volume_move(float *inside, float *value, bool into)
+{
+    *(into ? inside : value) = *(into ? value : inside);
+}
+
+void scryi_mri_volume_plane(scry_mri_volume *v, const struct scryi_mri_place *p, float *values,
+                            bool into)
+{
+    int axis[2];
+    plane_axes(v, axis);
+    const size_t oy = v->dims[axis[0]], ox = v->dims[axis[1]], width = v->cplx ? 2 : 1;
+    for (size_t i = 0; i < oy * ox; i++) {
+        const size_t at = voxel_of(v, p, axis, i / ox, i % ox);
+        for (size_t k = 0; k < width; k++)
+            volume_move(&v->mean[at * width + k], values++, into);
+        for (size_t k = 0; k < v->asked->count; k++)
+            volume_move(&v->maps[k * v->count + at], values++, into);
+    }
 }
 
 scry_status scryi_mri_volume_put(scry_mri_volume *v, const struct scryi_mri_place *p,
@@ -102,7 +152,8 @@ scry_status scryi_mri_volume_put_zero_filled(scry_mri_volume *v, size_t index, s
 
 void scryi_mri_volume_fail(scry_mri_volume *v, const struct scryi_mri_place *p, const char *why)
 {
-    const int axis[2] = {v->across == 0 ? 1 : 0, v->across == 2 ? 1 : 2};
+    int axis[2];
+    plane_axes(v, axis);
     const size_t oy = v->dims[axis[0]], ox = v->dims[axis[1]], width = v->cplx ? 2 : 1;
     scry_mri_entry *e = entry_of(v, p);
     for (size_t i = 0; i < oy * ox; i++) {
@@ -119,6 +170,21 @@ void scryi_mri_volume_fail(scry_mri_volume *v, const struct scryi_mri_place *p, 
 size_t scry_mri_volume_entries(const scry_mri_volume *v)
 {
     return v->frames * v->slices * v->problems;
+}
+
+size_t scry_mri_volume_blank(scry_mri_volume *v)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < scry_mri_volume_entries(v); i++) {
+        const struct scryi_mri_place p = scryi_mri_volume_place_of(v, i);
+        if (v->entries[i].done && !v->entries[i].failure[0]) {
+            done++;
+            continue;
+        }
+        scryi_mri_volume_fail(v, &p, "");
+        v->entries[i].done = 0;
+    }
+    return done;
 }
 
 const char *scry_mri_volume_place(const scry_mri_volume *v, size_t i, char *buf, size_t size)

@@ -42,10 +42,11 @@ typedef struct scry_mri_volume_request {
     size_t rank, ranks; /* the number of this process and of all processes that share the
                            work. ranks 0: one process */
     /* monitors; NULL: none */
-    scry_chains_monitor *chains;             /* of the only problem, where there is just one */
-    void (*planes)(size_t total, void *ctx); /* one more of `total` problems is done; calls do not
-                                                overlap */
+    scry_chains_monitor *chains; /* of the only problem, where there is just one */
+    void (*steps)(size_t more, size_t total, void *ctx); /* `more` of the `total` steps of all
+                                chains of all problems of this process; calls do not overlap */
     void *ctx;
+    struct scry_mri_journal *journal; /* takes every problem that is done; NULL: none */
 } scry_mri_volume_request;
 
 /* Calibrates the reconstructor by the middle slice, allocates the volume, and refuses a run for
@@ -57,10 +58,10 @@ scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
                                     scry_error *err);
 void scry_mri_volume_free(scry_mri_volume *v); /* accepts a zeroed one */
 
-/* The number of problems of this process. */
+/* The number of problems of this process, done or not. */
 size_t scry_mri_volume_share(const scry_mri_volume *v, const scry_mri_volume_request *request);
-/* Solves the problems of this process. A failure is recorded in its entry; after scry_cancel the
- * remaining problems are skipped. */
+/* Solves the problems of this process that are not done (apps/recon/mri/journal.h). A failure is
+ * recorded in its entry; after scry_cancel the remaining problems are skipped. */
 void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
                          const scry_mri_volume_request *request);
 
@@ -69,6 +70,9 @@ void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry
 size_t scry_mri_volume_entries(const scry_mri_volume *v); /* frames x slices x problems */
 /* "frame 0, slice 3, plane 7" of entry i, where there are several of them. Returns buf. */
 const char *scry_mri_volume_place(const scry_mri_volume *v, size_t i, char *buf, size_t size);
+/* Makes a volume of a run that was stopped: problems that are not done become NaN. Returns how many
+ * are done. */
+size_t scry_mri_volume_blank(scry_mri_volume *v);
 /* The summary of all successful problems. */
 scry_diagnosis_summary scry_mri_volume_summary(const scry_mri_volume *v);
 

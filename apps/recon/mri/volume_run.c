@@ -1,3 +1,4 @@
+#include "apps/recon/mri/journal.h"
 #include "apps/recon/mri/mri_impl.h"
 #include "apps/recon/mri/volume_impl.h"
 #include "lib/cancel.h"
@@ -13,14 +14,14 @@ struct volume_run {
     scry_scan_file *file;
     const scry_mri_volume_request *request;
     const scry_kspace_info *info;
-    size_t total; /* problems of this process */
-    struct shared_maps *shared;
+    size_t total; /* problems of this process that are to be done */
+    struct shared_state *shared;
 };
 
-/* The maps of one slice, which are made for the first of its frames. */
-struct shared_maps {
-    float complex *maps;
+struct shared_state {
+    float complex *maps; /* of one slice, made for the first of its frames */
     size_t slice, entries;
+    size_t steps; /* of a problem; 0: not known yet */
 };
 
 static size_t count_ranks(const scry_mri_volume_request *q)
@@ -101,12 +102,48 @@ struct slice_task {
     float complex *maps;
 };
 
-static bool not_cancelled(const scry_chains_progress *p, void *ctx)
+/* ---- progress ---- */
+
+/* The steps of one problem: all have as many as the first that is known. */
+struct plane_watch {
+    const struct volume_run *run;
+    size_t counted;
+};
+
+/* Steps of the whole run; a method that counts none has one a problem. */
+static void count_more(struct plane_watch *w, size_t more)
 {
-    (void)p;
-    (void)ctx;
+    const struct volume_run *run = w->run;
+    w->counted += more;
+    if (more && run->request->steps)
+        run->request->steps(more, run->total * run->shared->steps, run->request->ctx);
+}
+
+static bool count_step(const scry_chains_progress *p, void *ctx)
+{
+    struct plane_watch *w = ctx;
+    struct shared_state *shared = w->run->shared;
+#pragma omp critical(mri_volume_steps)
+    if (p->chains) { /* not the short chains before the run */
+        const size_t steps = p->chains * p->p->steps;
+        if (!shared->steps) shared->steps = steps ? steps : 1;
+        if (w->counted < shared->steps) count_more(w, 1);
+    }
     return !scry_cancelled();
 }
+
+/* Those that a method which converged early has not taken. */
+static void count_rest(struct plane_watch *w)
+{
+    struct shared_state *shared = w->run->shared;
+#pragma omp critical(mri_volume_steps)
+    {
+        if (!shared->steps) shared->steps = 1;
+        count_more(w, shared->steps - w->counted);
+    }
+}
+
+/* ---- one problem ---- */
 
 static scry_status put_zero_filled(const struct volume_run *run, const struct slice_task *t,
                                    size_t index, scry_error *err)
@@ -118,6 +155,17 @@ static scry_status put_zero_filled(const struct volume_run *run, const struct sl
     return st;
 }
 
+static void journal_plane(const struct volume_run *run, const struct scryi_mri_place *p)
+{
+    scry_error err = {0};
+    scry_status st = SCRY_OK;
+    if (!run->request->journal) return;
+#pragma omp critical(mri_volume_journal)
+    st = scry_mri_journal_add(run->request->journal, run->volume, p->frame, p->slice, p->index,
+                              &err);
+    if (st != SCRY_OK) scry_log_warn(&run->rec->request->log, "%s", err.text);
+}
+
 static scry_status run_plane(const struct volume_run *run, const struct slice_task *t,
                              const struct scryi_mri_place *place, scry_error *err)
 {
@@ -125,13 +173,14 @@ static scry_status run_plane(const struct volume_run *run, const struct slice_ta
     scry_mri_volume *v = run->volume;
     const uint64_t number = (t->frame * run->info->slices + t->slice) * v->problems + place->index;
     const bool only = run->total == 1 && q->chains;
+    struct plane_watch watch = {run, 0};
     scry_mri_result r = {0};
     scry_status st = scry_reconstructor_run(
         &r, run->rec, &t->samples, place->index, t->maps, scry_recon_seed(q->seed, number),
-        t->threads, only ? q->chains : not_cancelled, only ? q->ctx : NULL, err);
+        t->threads, only ? q->chains : count_step, only ? q->ctx : &watch, err);
     if (st == SCRY_OK) st = scryi_mri_volume_put(v, place, &r, err);
-    if (st == SCRY_OK && v->zero_filled && !t->frame && t->slice == v->first + v->slices / 2)
-        st = put_zero_filled(run, t, place->index, err);
+    if (st == SCRY_OK) journal_plane(run, place);
+    if (!only && !scry_cancelled()) count_rest(&watch);
     scry_mri_result_free(&r);
     return st;
 }
@@ -140,7 +189,7 @@ static scry_status run_plane(const struct volume_run *run, const struct slice_ta
 static scry_status volume_share_maps(const struct volume_run *run, struct slice_task *t,
                                      scry_error *err)
 {
-    struct shared_maps *shared = run->shared;
+    struct shared_state *shared = run->shared;
     scry_status st = SCRY_OK;
     if (run->info->frames == 1 || t->maps || run->volume->problems > 1) return SCRY_OK;
 #pragma omp critical(mri_volume_maps)
@@ -159,12 +208,37 @@ static scry_status volume_share_maps(const struct volume_run *run, struct slice_
     return st;
 }
 
-static void count_planes(const struct volume_run *run, size_t problems)
+/* Is A^H y of this slice wanted? */
+static bool wants_zero_filled(const struct volume_run *run, size_t frame, size_t slice)
 {
-    if (!run->request->planes || run->total == 1) return; /* the chains are counted */
-#pragma omp critical(mri_volume_planes)
-    for (size_t k = 0; k < problems; k++)
-        run->request->planes(run->total, run->request->ctx);
+    const scry_mri_volume *v = run->volume;
+    return v->zero_filled && !frame && slice == v->first + v->slices / 2;
+}
+
+static bool plane_done(const struct volume_run *run, const struct scryi_mri_place *p)
+{
+    return run->volume->entries[scryi_mri_volume_entry(run->volume, p)].done;
+}
+
+/* Is there anything to do for a slice? */
+static bool slice_pending(const struct volume_run *run, size_t frame, size_t slice)
+{
+    struct scryi_mri_place p = {frame, slice, 0};
+    bool pending = wants_zero_filled(run, frame, slice);
+    for (; p.index < run->volume->problems && !pending; p.index++)
+        pending = !plane_done(run, &p);
+    return pending;
+}
+
+static void do_plane(const struct volume_run *run, const struct slice_task *t,
+                     const struct scryi_mri_place *place)
+{
+    scry_error one = {0};
+    scry_status st = SCRY_OK;
+    if (!plane_done(run, place)) st = run_plane(run, t, place, &one);
+    if (st == SCRY_OK && wants_zero_filled(run, t->frame, t->slice))
+        st = put_zero_filled(run, t, place->index, &one);
+    if (st != SCRY_OK && !scry_cancelled()) scryi_mri_volume_fail(run->volume, place, one.text);
 }
 
 /* A failure stays with its slice: the others are done. */
@@ -175,17 +249,18 @@ static void run_slice(const struct volume_run *run, size_t frame, size_t slice, 
     struct slice_task t = {.frame = frame, .slice = slice, .threads = threads};
     struct scryi_mri_place place = {frame, slice, 0};
     scry_status st;
+    if (!slice_pending(run, frame, slice)) return;
 #pragma omp critical(mri_volume_read)
     st = scry_scan_file_read(&t.samples, &t.maps, run->file, frame, slice, &err);
     if (st == SCRY_OK) st = volume_share_maps(run, &t, &err);
-    for (; st == SCRY_OK && place.index < v->problems && !scry_cancelled(); place.index++) {
-        scry_error one = {0};
-        if (run_plane(run, &t, &place, &one) != SCRY_OK) scryi_mri_volume_fail(v, &place, one.text);
-        count_planes(run, 1);
-    }
-    for (; st != SCRY_OK && place.index < v->problems; place.index++)
+    for (; place.index < v->problems && !scry_cancelled(); place.index++) {
+        if (st == SCRY_OK) {
+            do_plane(run, &t, &place);
+            continue;
+        }
         scryi_mri_volume_fail(v, &place, err.text);
-    if (st != SCRY_OK) count_planes(run, v->problems);
+        count_rest(&(struct plane_watch){run, 0});
+    }
     scry_free(t.maps);
     scry_mri_slice_free(&t.samples);
 }
@@ -196,12 +271,23 @@ size_t scry_mri_volume_share(const scry_mri_volume *v, const scry_mri_volume_req
     return (planes + ranks - 1 - q->rank) / ranks * v->problems;
 }
 
+/* Of the problems of this process, those that are not done. */
+static size_t count_pending(const scry_mri_volume *v, const scry_mri_volume_request *q)
+{
+    size_t pending = 0;
+    for (size_t i = 0; i < scry_mri_volume_entries(v); i++) {
+        const struct scryi_mri_place p = scryi_mri_volume_place_of(v, i);
+        pending += !v->entries[i].done && scryi_mri_volume_item(v, &p) % count_ranks(q) == q->rank;
+    }
+    return pending;
+}
+
 void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
                          const scry_mri_volume_request *q)
 {
-    struct shared_maps shared = {0};
+    struct shared_state shared = {0};
     const struct volume_run run = {
-        v, rec, file, q, scry_scan_file_info(file), scry_mri_volume_share(v, q), &shared};
+        v, rec, file, q, scry_scan_file_info(file), count_pending(v, q), &shared};
     const size_t workers = volume_run_count_workers(q, run.info), planes = v->slices * v->frames;
     const size_t inside = workers > 1 ? 1 : q->threads, ranks = count_ranks(q);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
