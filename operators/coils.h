@@ -17,12 +17,26 @@
 scry_status scry_noise_covariance(double complex *psi, const float complex *noise, size_t coils,
                                   size_t n, double ratio, scry_error *err);
 
-/* Psi from k-space itself, for files without a noise scan: the samples farthest from the centre,
- * where there is hardly any signal. mask (y, x). Robust against the signal that remains (the source
- * explains how; the test measures the bias). EINVAL: too few samples */
+/* Psi from samples that hold signal too, data (coils, ny, nx), in k-space, in the image or between
+ * them: from tiles of them in which there is hardly any signal (the source explains how). mask (y,
+ * x), NULL: all; places where no coil has anything but 0 do not count. independent: share of the
+ * samples that are, where they were interpolated; 1 where all are. *used: share of the samples that
+ * Psi is from. EINVAL: too few samples; ENUMERIC: not finite, or a dead coil */
+scry_status scry_noise_from_quiet(double complex *psi, double *used, const float complex *data,
+                                  const unsigned char *mask, size_t coils, size_t ny, size_t nx,
+                                  double independent, scry_error *err);
+/* The same of k-space as it is, for files without a noise scan. */
 scry_status scry_noise_from_kspace(double complex *psi, const float complex *kspace,
                                    const unsigned char *mask, size_t coils, size_t ny, size_t nx,
                                    scry_error *err);
+/* The factor from psi to the noise of k-space: the least eigenvalue of the covariance of its
+ * quietest tiles, of coils whitened by psi. Signal that several coils share raises some of the
+ * eigenvalues, a receiver's filter, which psi from the margins of an image has seen, all alike. The
+ * least one of n samples of white noise, (1 - sqrt(C/n))^2, is divided out (Marchenko & Pastur
+ * 1967). For two coils and more. Errors as above. */
+scry_status scry_noise_floor(double *floor, const double complex *psi, const float complex *kspace,
+                             const unsigned char *mask, size_t coils, size_t ny, size_t nx,
+                             scry_error *err);
 
 /* data <- L^-1 data with Psi = L L^H (Cholesky), in place. ENUMERIC: Psi is not positive definite
  * (a dead coil is named). */

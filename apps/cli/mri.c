@@ -57,8 +57,9 @@ static scry_status check_outputs(const struct mri_run *run, scry_error *err)
     const mri_settings *s = run->work.settings;
     const scry_output_maps *p = &run->work.maps;
     const char *const outputs[] = {run->out, s->report, s->preview};
-    const char *const inputs[] = {run->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL};
-    const output_names names = {outputs, inputs, 3, 3};
+    const char *const inputs[] = {run->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL,
+                                  mri_noise_file(s)};
+    const output_names names = {outputs, inputs, 3, 4};
     scry_recon_format format;
     const bool left = mri_journal_exists(run->out);
     if (left && !s->resume && !s->force)
@@ -122,14 +123,15 @@ static void note_scan(const struct mri_run *run)
 static scry_status open_scan(struct mri_run *run, scry_error *err)
 {
     const mri_settings *s = run->work.settings;
-    const bool noise = strcmp(s->noise, "kspace") != 0 && strcmp(s->noise, "none") != 0;
+    const bool noise = !strcmp(s->noise, "auto") || !strcmp(s->noise, "scan");
     const scry_scan_file_request request = {.path = run->in,
                                             .choice = {.dataset = s->dataset,
                                                        .transformed = s->transformed != NULL,
                                                        .oversampling = s->oversampling},
                                             .mask = s->mask,
                                             .maps = mri_maps_from_file(s) ? s->maps : NULL,
-                                            .noise = noise};
+                                            .noise = noise,
+                                            .noise_file = mri_noise_file(s)};
     scry_status st = scry_scan_file_open(&run->work.file, &request, err);
     if (st != SCRY_OK) return st;
     mri_warn(run);

@@ -48,12 +48,8 @@ void mri_output_log(const scry_mri_volume *v, const mri_work *work, const char *
 {
     const scry_diagnosis_summary t = scry_mri_volume_summary(v);
     const map_options *asked = &work->settings->output;
-    const char *noise = scry_scan_file_info(work->file)->noise_samples &&
-                                strcmp(work->settings->noise, "kspace") != 0
-                            ? "--noise"
-                            : "--noise: the outermost samples may hold signal";
     const scry_diagnosis_texts words = {.file = path,
-                                        .noise = noise,
+                                        .noise = "--noise",
                                         .model = "the coil maps are wrong (--maps)",
                                         .rhat = asked->rhat != NULL,
                                         .ess = asked->ess != NULL,
@@ -155,9 +151,15 @@ scry_status mri_output_report(const scry_mri_volume *v, const mri_work *work, co
                          scry_kspace_format_name(scry_scan_file_info(work->file)->format));
     scry_json_put_string(d, root, "method", work->options.method->name);
     scry_json_put_string(d, root, "method_is", work->options.method->exact);
+    double sd;
+    const char *noise = scry_reconstructor_noise(work->rec, &sd);
     scry_json_put_string(d, root, "maps", s->maps);
+    scry_json_put_string(d, root, "maps_from",
+                         mri_maps_from_file(s) ? s->maps : scry_reconstructor_maps_from(work->rec));
     scry_json_put_string(d, root, "noise",
                          scry_reconstructor_whitened(work->rec) ? s->noise : "none");
+    scry_json_put_string(d, root, "noise_from", noise);
+    if (!isnan(sd)) scry_json_put_number(d, root, "noise_sd", sd);
     scry_json_put_integer(d, root, "seed", s->seed);
     scry_json_put_number(d, root, "unit", scry_reconstructor_unit(work->rec));
     if (network) {

@@ -144,6 +144,7 @@ static void write_facts(scry_html *to, const scry_mri_volume *v, const mri_work 
 {
     const scry_kspace_info *i = scry_scan_file_info(work->file);
     const scry_diagnosis_summary t = scry_mri_volume_summary(v);
+    double sd;
     scry_page_facts_begin(to);
     scry_page_fact(to, "Scan", "%s: frames %zu, slices %zu, coils %zu, samples %zu x %zu x %zu",
                    scry_kspace_format_name(i->format), i->frames, i->slices, i->coils, i->nz, i->ny,
@@ -152,9 +153,15 @@ static void write_facts(scry_html *to, const scry_mri_volume *v, const mri_work 
                    v->dims[2], v->first, v->first + v->slices - 1);
     scry_page_fact(to, "Method", "%s: %s", work->options.method->name,
                    work->options.method->exact ? work->options.method->exact : "");
-    scry_page_fact(to, "Coil maps", "%s", work->settings->maps);
-    scry_page_fact(to, "Noise of the coils", "%s",
-                   scry_reconstructor_whitened(work->rec) ? work->settings->noise : "not whitened");
+    scry_page_fact(to, "Coil maps", "from %s",
+                   mri_maps_from_file(work->settings) ? work->settings->maps
+                                                      : scry_reconstructor_maps_from(work->rec));
+    const char *from = scry_reconstructor_noise(work->rec, &sd);
+    if (isnan(sd))
+        scry_page_fact(to, "Noise of the coils", "guessed; coils as they are");
+    else
+        scry_page_fact(to, "Noise of the coils", "sd %.4g a complex sample, from %s; whitened", sd,
+                       from);
     if (t.judged)
         scry_page_fact(to, "chi2 of the mean", "%.3g (%.3g to %.3g)", scry_diagnosis_chi2(&t),
                        t.low, t.high);

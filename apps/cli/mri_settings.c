@@ -4,7 +4,9 @@
 #include "solvers/roles.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void mri_settings_init(mri_settings *s)
 {
@@ -40,10 +42,11 @@ void mri_options(cli_option *table, mri_settings *s)
          "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
         {"soft", CLI_FLAG, &s->soft, NULL, "fade ESPIRiT maps out in place of cutting them off"},
         {"coils", CLI_INTEGER, &s->coils, "N", "compress to N virtual coils [all]"},
-        {"noise", CLI_TEXT, &s->noise, "auto|scan|kspace|none",
+        {"noise", CLI_TEXT, &s->noise, "auto|scan|kspace|none|SD|FILE",
          "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
-         "kspace (its outermost samples), none (coils as they are), auto (scan, else kspace) "
-         "[auto]"},
+         "kspace (samples and pixels that no signal reaches), none (coils as they are), auto "
+         "(scan, else kspace), a number (sd of a complex sample, the same in all coils), or a file "
+         "of samples without signal [auto]"},
         {"prior", CLI_TEXT, &s->prior, "PRIOR",
          "pretrained network: a name or a folder in the layout of diffusers [mri]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
@@ -100,6 +103,22 @@ void mri_options(cli_option *table, mri_settings *s)
     table[n] = (cli_option){0};
 }
 
+static bool noise_is_word(const mri_settings *s)
+{
+    static const char *const words[] = {"auto", "scan", "kspace", "none", NULL};
+    for (const char *const *w = words; *w; w++)
+        if (!strcmp(s->noise, *w)) return true;
+    return false;
+}
+
+/* 0: it is not a number that can be an sd. */
+static double noise_number(const mri_settings *s)
+{
+    char *end;
+    const double value = strtod(s->noise, &end);
+    return end != s->noise && !*end && value > 0 && isfinite(value) ? value : 0;
+}
+
 scry_status mri_settings_check(const mri_settings *s, scry_error *err)
 {
     const struct {
@@ -116,7 +135,16 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
         if (range[i].value < range[i].low || range[i].value > range[i].high)
             return SCRY_FAIL(err, SCRY_EINVAL, "--%s %g, expected %g to %g", range[i].name,
                              range[i].value, range[i].low, range[i].high);
-    return SCRY_OK;
+    if (noise_is_word(s) || noise_number(s) > 0 || !access(s->noise, R_OK)) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL,
+                     "--noise '%s', expected auto, scan, kspace, none, a number above 0 or the "
+                     "name of a file",
+                     s->noise);
+}
+
+const char *mri_noise_file(const mri_settings *s)
+{
+    return noise_is_word(s) || noise_number(s) > 0 ? NULL : s->noise;
 }
 
 static const char *const map_words[] = {"auto", "espirit", "lowres", "none", NULL};
@@ -143,6 +171,9 @@ void mri_settings_request(scry_mri_request *out, const mri_settings *s)
     if (!strcmp(s->noise, "scan")) out->noise = SCRY_COIL_NOISE_SCAN;
     if (!strcmp(s->noise, "kspace")) out->noise = SCRY_COIL_NOISE_KSPACE;
     if (!strcmp(s->noise, "none")) out->noise = SCRY_COIL_NOISE_NONE;
+    if (mri_noise_file(s)) out->noise = SCRY_COIL_NOISE_SCAN;
+    out->noise_sd = noise_number(s);
+    if (out->noise_sd > 0) out->noise = SCRY_COIL_NOISE_GIVEN;
     if (!isnan(s->crop)) out->crop = s->crop > 0 ? s->crop : -1;
     if (!strcmp(s->maps, "lowres")) out->coil_maps = SCRY_COILS_LOWRES;
     if (!strcmp(s->maps, "none")) out->coil_maps = SCRY_COILS_NONE;

@@ -33,6 +33,12 @@ works "the shortest" $mri scan.h5 out.h5
 close "wavelet is near the truth" 0.08 out.h5 full.h5
 works "convert" $k convert scan.h5 ksp.cfl
 works "maps" $k maps ksp.cfl sens.cfl --method espirit
+works "a noise that is given" $mri scan.h5 given.h5 --noise 0.01 --report given.json
+holds "the report has it" grep -q '"noise_sd":[[:space:]]*0\.01,' given.json
+holds "and its source" grep -q '"noise_from":[[:space:]]*"given"' given.json
+works "noise in a file" "$scry" mri scan.h5 filed.h5 --noise full.h5
+warns "is named" 'from full\.h5'
+works "one coil" $k simulate one.cfl --size 96x80 --coils 1
 works "cg-sense" $mri ksp.cfl out.cfl --maps espirit --method cg-sense --lambda 0.01 \
     --iterations 30
 dims "a cfl image" out "96 80"
@@ -359,7 +365,9 @@ refuses "sd of one estimate" 2 'sd needs 2 draws or more, wavelet has only one' 
     x.h5 --sd s.h5
 refuses "no samples" 2 'samples 0, expected 1' $mri scan.h5 x.h5 --method dds --samples 0
 refuses "no prior" 1 'nobody' $mri scan.h5 x.h5 --method dds --prior nobody
-refuses "a noise of nobody" 2 "noise 'pink', expected one of auto" $mri scan.h5 x.h5 --noise pink
+refuses "a noise of nobody" 2 "noise 'pink', expected auto, scan" $mri scan.h5 x.h5 --noise pink
+refuses "a noise of other coils" 1 "noise of 1 coils, expected the 4" $mri scan.h5 x.h5 \
+    --noise one.cfl
 refuses "noise scans that are not there" 1 'holds no noise scan' $mri scan.h5 x.h5 --noise scan
 refuses "rss of a method that cannot" 1 'expected --method zero-filled' $mri scan.h5 x.h5 \
     --maps none

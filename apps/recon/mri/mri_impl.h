@@ -15,6 +15,7 @@ struct scry_reconstructor {
     scry_prior_pool pool;
     bool has_pool;
     double complex *psi;    /* noise covariance, coils x coils; NULL: not whitened */
+    const char *noise_from; /* for messages; NULL: guessed */
     float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
     size_t coils;           /* of the problems */
     double unit;            /* intensity of bright tissue, file's unit: the scale rule */

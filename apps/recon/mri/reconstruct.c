@@ -73,6 +73,8 @@ scry_status scry_mri_request_check(const scry_mri_request *q, scry_error *err)
     scry_status st = reconstruct_choose_method(&options, q, err);
     if (st == SCRY_OK) st = reconstruct_check_numbers(q, err);
     if (st != SCRY_OK) return st;
+    if (q->noise == SCRY_COIL_NOISE_GIVEN && !(q->noise_sd > 0 && isfinite(q->noise_sd)))
+        return SCRY_FAIL(err, SCRY_EINVAL, "noise of sd %g, expected more than 0", q->noise_sd);
     if (options.method->kind == SCRY_POSTERIOR && q->noise == SCRY_COIL_NOISE_NONE)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--noise none leaves %s without a noise level; expected auto, scan or "
@@ -161,21 +163,27 @@ static scry_status check_covariance(const scry_reconstructor *r, scry_error *err
     return st;
 }
 
-/* From the noise scan, else from the outermost samples; *from says which. */
-static scry_status estimate_covariance(scry_reconstructor *r, const char **from,
-                                       const scry_mri_slice *slice, scry_error *err)
+/* Given, else from the noise scan, else from what no signal reaches. */
+static scry_status estimate_covariance(scry_reconstructor *r, const scry_mri_slice *slice,
+                                       scry_error *err)
 {
     const scry_scan *s = r->scan;
+    const scry_coil_noise choice = r->request->noise;
+    const double sd = r->request->noise_sd;
     const bool scan = s->noise && s->noise_samples > s->coils;
-    scry_status st;
+    scry_status st = SCRY_OK;
     r->psi = scry_alloc(s->coils * s->coils, sizeof *r->psi);
     if (!r->psi) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", s->coils);
-    if (scan && r->request->noise != SCRY_COIL_NOISE_KSPACE) {
-        *from = "noise scans";
+    if (choice == SCRY_COIL_NOISE_GIVEN) {
+        r->noise_from = "given";
+        for (size_t c = 0; c < s->coils; c++)
+            r->psi[c * (s->coils + 1)] = sd * sd;
+    } else if (scan && choice != SCRY_COIL_NOISE_KSPACE) {
+        r->noise_from = s->noise_name ? s->noise_name : "noise scans";
         st = scry_noise_covariance(r->psi, s->noise, s->coils, s->noise_samples,
                                    s->noise_ratio > 0 ? s->noise_ratio : 1, err);
     } else {
-        *from = "the outermost samples";
+        r->noise_from = "what no signal reaches";
         st = scryi_noise_from_slice(r->psi, slice, s, err);
     }
     return st == SCRY_OK ? check_covariance(r, err) : st;
@@ -187,13 +195,13 @@ static scry_status measure_noise(scry_reconstructor *r, const scry_mri_slice *sl
     const scry_scan *s = r->scan;
     const scry_log *log = &r->request->log;
     const scry_coil_noise choice = r->request->noise;
-    const char *from = "";
+    double sd;
     scry_error why = {0};
     if (choice == SCRY_COIL_NOISE_NONE) return SCRY_OK;
     if (choice == SCRY_COIL_NOISE_SCAN && !s->noise_samples)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s holds no noise scan, expected one for --noise scan",
                          reconstruct_name_of(r));
-    scry_status st = estimate_covariance(r, &from, slice, &why);
+    scry_status st = estimate_covariance(r, slice, &why);
     if (st != SCRY_OK && st != SCRY_ENOMEM && st != SCRY_ESTOP && choice == SCRY_COIL_NOISE_AUTO &&
         r->options.method->kind == SCRY_CLASSICAL) {
         scry_log_warn(log, "%s: coils are left as they are: %s", reconstruct_name_of(r), why.text);
@@ -202,11 +210,8 @@ static scry_status measure_noise(scry_reconstructor *r, const scry_mri_slice *sl
         return SCRY_OK;
     }
     if (st != SCRY_OK) return scry_fail(err, st, why.where, "%s", why.text);
-    double trace = 0;
-    for (size_t c = 0; c < s->coils; c++)
-        trace += creal(r->psi[c * s->coils + c]);
-    scry_log_note(log, "noise: sd %.4g a sample and coil, from %s; coils are whitened",
-                  sqrt(trace / (double)s->coils), from);
+    const char *from = scry_reconstructor_noise(r, &sd);
+    scry_log_note(log, "noise: sd %.4g a sample and coil, from %s; coils are whitened", sd, from);
     return SCRY_OK;
 }
 
@@ -301,6 +306,26 @@ double scry_reconstructor_unit(const scry_reconstructor *r)
 bool scry_reconstructor_whitened(const scry_reconstructor *r)
 {
     return r->psi != NULL;
+}
+
+const char *scry_reconstructor_noise(const scry_reconstructor *r, double *sd)
+{
+    const size_t C = r->scan->coils;
+    double trace = 0;
+    *sd = NAN;
+    if (!r->psi) return "guessed";
+    for (size_t c = 0; c < C; c++)
+        trace += creal(r->psi[c * (C + 1)]);
+    *sd = sqrt(trace / (double)C);
+    return r->noise_from;
+}
+
+const char *scry_reconstructor_maps_from(const scry_reconstructor *r)
+{
+    if (r->scan->coils == 1) return "none: one coil";
+    if (r->request->coil_maps == SCRY_COILS_NONE) return "none: root sum of squares";
+    return r->request->coil_maps == SCRY_COILS_LOWRES ? "the scan itself, low resolution"
+                                                      : "the scan itself, ESPIRiT";
 }
 
 const scry_network *scry_reconstructor_network(const scry_reconstructor *r)

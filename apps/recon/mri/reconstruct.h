@@ -34,7 +34,8 @@ typedef enum scry_coil_noise {
     SCRY_COIL_NOISE_AUTO = 0, /* the noise scan, else k-space; classical methods do without where
                                  neither gives an estimate */
     SCRY_COIL_NOISE_SCAN,     /* the noise scan */
-    SCRY_COIL_NOISE_KSPACE,   /* the outermost samples */
+    SCRY_COIL_NOISE_KSPACE,   /* what no signal reaches, in k-space or in the image */
+    SCRY_COIL_NOISE_GIVEN,    /* noise_sd, the same in all coils, which share none */
     SCRY_COIL_NOISE_NONE      /* not whitened: classical methods only */
 } scry_coil_noise;
 
@@ -49,8 +50,9 @@ typedef struct scry_mri_request {
     bool soft;                /* fade maps out instead of cutting them off */
     size_t coils;             /* virtual coils to compress to; 0: no compression */
     scry_coil_noise noise;
-    double gain;        /* brightness of the brightest tissue in the network's input: 2 gain above
-                           its black; 0: 0.75 */
+    double noise_sd; /* of COIL_NOISE_GIVEN: sqrt(E|n|^2) of a complex sample, unit of the file */
+    double gain;     /* brightness of the brightest tissue in the network's input: 2 gain above
+                        its black; 0: 0.75 */
     double phase_width; /* sd of the Gaussian that smooths the phase, pixels; 0: 2 or less, the
                            widest that leaves 1 % of the energy beside it */
     double imaginary;   /* sd of the imaginary part beside that phase, network's unit; 0: learnt */
@@ -152,6 +154,11 @@ scry_status scry_reconstructor_adjoint(scry_mri_result *out, const scry_reconstr
 /* For reports, after the calibration. */
 double scry_reconstructor_unit(const scry_reconstructor *r); /* intensity that counts as 1 */
 bool scry_reconstructor_whitened(const scry_reconstructor *r);
+/* Where the noise is from ("noise scans", "what no signal reaches", a file, "given", or "guessed");
+ * *sd: its root mean square over coils, sqrt(E|n|^2) of a sample, unit of the file; NaN: guessed.
+ * And where the coil maps are from, where the caller has none. */
+const char *scry_reconstructor_noise(const scry_reconstructor *r, double *sd);
+const char *scry_reconstructor_maps_from(const scry_reconstructor *r);
 const scry_network *scry_reconstructor_network(const scry_reconstructor *r); /* or NULL */
 size_t scry_reconstructor_chains(const scry_reconstructor *r);
 

@@ -28,8 +28,9 @@ typedef struct scry_scan {
                            oversampled), other axes are cut or interpolated */
     const scry_complex *noise; /* a scan without signal, (coils, noise_samples); NULL: none */
     size_t noise_samples;
-    double noise_ratio; /* variance of imaging samples over the variance of noise samples:
-                           bandwidths; 0: 1 */
+    const char *noise_name; /* where it is from, for messages; NULL: "noise scans" */
+    double noise_ratio;     /* variance of imaging samples over the variance of noise samples:
+                               bandwidths; 0: 1 */
 } scry_scan;
 
 SCRY_END

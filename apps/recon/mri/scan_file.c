@@ -30,6 +30,55 @@ static scry_status read_mask(scry_scan_file *f, scry_error *err)
     return scry_mask_read(f->mask, f->request.mask, NULL, i->nz * i->ny, i->nx, i->readout, err);
 }
 
+/* The samples of a slice without signal, as noise (coils, n). */
+static scry_status read_as_noise(scry_scan_file *f, scry_kspace_reader *reader,
+                                 const scry_kspace_info *i, scry_error *err)
+{
+    const size_t n = i->nz * i->ny * i->nx;
+    float complex *data = scry_alloc(i->coils * n, sizeof *data);
+    unsigned char *mask = scry_alloc(n, 1);
+    size_t count = 0;
+    scry_status st = SCRY_OK;
+    f->noise = scry_alloc(i->coils * n, sizeof *f->noise);
+    if (!data || !mask || !f->noise)
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils x %zu samples", i->coils, n);
+    if (st == SCRY_OK) st = scry_kspace_read(reader, 0, 0, data, mask, err);
+    for (size_t k = 0; st == SCRY_OK && k < n; k++)
+        count += mask[k] = mask[k] != 0;
+    for (size_t c = 0, to = 0; st == SCRY_OK && c < i->coils; c++)
+        for (size_t k = 0; k < n; k++)
+            if (mask[k]) f->noise[to++] = data[c * n + k];
+    f->scan.noise_samples = count;
+    scry_free(data);
+    scry_free(mask);
+    return st;
+}
+
+static scry_status read_noise_file(scry_scan_file *f, scry_error *err)
+{
+    const char *path = f->request.noise_file;
+    scry_kspace_reader *reader = NULL;
+    scry_status st = scry_kspace_open(&reader, path, &(scry_kspace_choice){0}, err);
+    if (st != SCRY_OK) return st;
+    const scry_kspace_info *i = scry_kspace_describe(reader);
+    f->scan.noise_ratio = i->noise_samples ? i->noise_ratio : 1;
+    if (i->coils != f->info->coils) {
+        st = SCRY_FAIL(err, SCRY_ESHAPE, "%s holds noise of %zu coils, expected the %zu of %s",
+                       path, i->coils, f->info->coils, f->request.path);
+    } else if (i->noise_samples) {
+        f->scan.noise_samples = i->noise_samples;
+        f->noise = scry_alloc(i->coils * i->noise_samples, sizeof *f->noise);
+        st = f->noise ? scry_kspace_read_noise(reader, f->noise, err)
+                      : SCRY_FAIL(err, SCRY_ENOMEM, "noise scan");
+    } else {
+        st = read_as_noise(f, reader, i, err);
+    }
+    f->scan.noise = f->noise;
+    f->scan.noise_name = path;
+    scry_kspace_close(reader);
+    return st;
+}
+
 static scry_status describe_scan(scry_scan_file *f, scry_error *err)
 {
     const scry_kspace_info *i = f->info;
@@ -40,6 +89,7 @@ static scry_status describe_scan(scry_scan_file *f, scry_error *err)
                           .noise_ratio = i->noise_ratio};
     memcpy(f->scan.image_axis, i->image_axis, sizeof f->scan.image_axis);
     memcpy(f->scan.image, i->recon, sizeof f->scan.image);
+    if (f->request.noise_file) return read_noise_file(f, err);
     if (!i->noise_samples || !f->request.noise) return SCRY_OK;
     f->noise = scry_alloc(i->coils * i->noise_samples, sizeof *f->noise);
     if (!f->noise) return SCRY_FAIL(err, SCRY_ENOMEM, "noise scan");

@@ -11,9 +11,11 @@
 typedef struct scry_scan_file_request {
     const char *path;
     scry_kspace_choice choice;
-    const char *mask; /* a file with the samples to use; NULL: all that were acquired */
-    const char *maps; /* a file of coil maps; NULL: none */
-    bool noise;       /* the noise scan is wanted, where there is one */
+    const char *mask;       /* a file with the samples to use; NULL: all that were acquired */
+    const char *maps;       /* a file of coil maps; NULL: none */
+    bool noise;             /* the noise scan is wanted, where there is one */
+    const char *noise_file; /* a file of noise, in place of that scan: the noise scans of a file of
+                               k-space or, where it has none, all of its first slice; NULL: none */
 } scry_scan_file_request;
 
 typedef struct scry_scan_file scry_scan_file;
