@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 struct train_settings {
-    const char *init, *channels, *name, *description, *licence;
+    const char *init, *channels, *objective, *name, *description, *licence;
     double minutes, rate, rate_adam;
     int64_t steps, layers, unshuffle, crop, batch, threads, seed;
     bool hold, resume, force, quiet, as_is;
@@ -90,6 +90,10 @@ static scry_status train_options(scry_train_opts *o, const struct train_settings
     if (!parse_widths(s->channels, o))
         return SCRY_FAIL(err, SCRY_EINVAL, "--channels '%s', expected numbers such as 64,96,128",
                          s->channels);
+    if (!strcmp(s->objective, "flow"))
+        o->objective = SCRY_OBJECTIVE_FLOW;
+    else if (strcmp(s->objective, "v"))
+        return SCRY_FAIL(err, SCRY_EINVAL, "--objective '%s', expected v or flow", s->objective);
     scry_threads_set((int)s->threads);
     o->layers = (size_t)s->layers;
     o->unshuffle = (size_t)s->unshuffle;
@@ -163,6 +167,7 @@ done:
 static int train_run(const cli_command *self, int argc, char **argv)
 {
     struct train_settings s = {.channels = "64,96,128",
+                               .objective = "v",
                                .minutes = 60,
                                .rate = .02,
                                .rate_adam = 1e-3,
@@ -181,6 +186,8 @@ static int train_run(const cli_command *self, int argc, char **argv)
         {"unshuffle", CLI_INTEGER, &s.unshuffle, "N", "the network sees blocks of NxN pixels [2]"},
         {"crop", CLI_INTEGER, &s.crop, "PX", "side of the crops [64]"},
         {"batch", CLI_INTEGER, &s.batch, "N", "crops a step [32]"},
+        {"objective", CLI_TEXT, &s.objective, "WORD",
+         "what the network learns: v, or flow (velocity of flow matching) [v]"},
         {"rate", CLI_REAL, &s.rate, "R", "learning rate of 3x3 kernels (Muon) [0.02]"},
         {"rate-adam", CLI_REAL, &s.rate_adam, "R", "of all other weights (AdamW) [0.001]"},
         {"as-is", CLI_FLAG, &s.as_is, NULL, "do not average noisy or blurred images down"},

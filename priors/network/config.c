@@ -253,8 +253,52 @@ static scry_status trained_betas(const scryi_reader *r, const scry_json_node *li
     return st;
 }
 
+/* Schedulers whose networks have other scales and times than those of betas, by how their class
+ * begins. */
+static bool scheduler_is(const scryi_reader *r, const char *start)
+{
+    const char *name = "";
+    scry_error ignored = {0};
+    scry_json_string(r->doc, r->root, "_class_name", SCRY_JSON_OPTIONAL, &name, &ignored);
+    return !strncmp(name, start, strlen(start));
+}
+
+static scry_status read_flow(const scryi_reader *r, scryi_config *c, scry_schedule **out)
+{
+    int64_t steps = 1000;
+    const scry_status st = scry_json_integer(r->doc, r->root, "num_train_timesteps",
+                                             SCRY_JSON_OPTIONAL, 3, 1000000, &steps, r->err);
+    c->prediction = SCRYI_FLOW;
+    return st == SCRY_OK ? scryi_flow_schedule(out, (size_t)steps, r->err) : st;
+}
+
+static scry_status read_edm(const scryi_reader *r, scryi_config *c, scry_schedule **out)
+{
+    int prediction = SCRYI_EPSILON;
+    double low = .002, high = 80;
+    scry_status st;
+    c->sigma_data = .5;
+    const struct {
+        const char *key;
+        double *value;
+    } numbers[] = {{"sigma_min", &low}, {"sigma_max", &high}, {"sigma_data", &c->sigma_data}};
+    if ((st = config_word(r, "prediction_type", "epsilon|v_prediction", &prediction)) != SCRY_OK)
+        return st;
+    c->prediction = (scryi_prediction)prediction;
+    for (size_t i = 0; i < 3; i++)
+        if ((st = scry_json_number(r->doc, r->root, numbers[i].key, SCRY_JSON_OPTIONAL,
+                                   numbers[i].value, r->err)) != SCRY_OK)
+            return st;
+    if (!(c->sigma_data > 0 && c->sigma_data < 1e6))
+        return SCRY_FAIL(r->err, SCRY_EFORMAT, "%s: sigma_data %g, expected > 0", r->file,
+                         c->sigma_data);
+    return scryi_edm_schedule(out, low, high, r->err);
+}
+
 static scry_status read_schedule(const scryi_reader *r, scryi_config *c, scry_schedule **out)
 {
+    if (scheduler_is(r, "FlowMatch")) return read_flow(r, c, out);
+    if (scheduler_is(r, "EDM")) return read_edm(r, c, out);
     int beta = SCRY_BETA_LINEAR, prediction = SCRYI_EPSILON;
     int64_t steps = 1000;
     double start = 1e-4, end = .02;

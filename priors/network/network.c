@@ -378,8 +378,13 @@ size_t scry_network_parameters(const scry_network *net)
 
 const char *scry_network_prediction(const scry_network *net)
 {
-    static const char *const names[] = {"epsilon", "v_prediction", "sample"};
+    static const char *const names[] = {"epsilon", "v_prediction", "sample", "flow"};
     return names[net->config.prediction];
+}
+
+double scry_network_sigma_data(const scry_network *net)
+{
+    return net->config.sigma_data;
 }
 
 const char *scry_network_sha256(const scry_network *net)

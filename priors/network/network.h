@@ -9,7 +9,10 @@
 size_t scry_network_channels(const scry_network *net);
 size_t scry_network_multiple(const scry_network *net); /* both sides must be a multiple of it */
 size_t scry_network_parameters(const scry_network *net);
-const char *scry_network_prediction(const scry_network *net); /* "epsilon", "v_prediction", ... */
+/* "epsilon", "v_prediction", "sample" or "flow". */
+const char *scry_network_prediction(const scry_network *net);
+/* sigma_data of EDM's preconditioning, or 0. */
+double scry_network_sigma_data(const scry_network *net);
 const char *scry_network_sha256(const scry_network *net); /* of the file of weights, 64 digits */
 /* The noise levels of its training, in units of `std` below; borrowed. */
 const scry_schedule *scry_network_schedule(const scry_network *net);

@@ -43,7 +43,12 @@ typedef struct scryi_block {
     scryi_conv_weights sampler;
 } scryi_block;
 
-typedef enum scryi_prediction { SCRYI_EPSILON, SCRYI_V_PREDICTION, SCRYI_SAMPLE } scryi_prediction;
+typedef enum scryi_prediction {
+    SCRYI_EPSILON,
+    SCRYI_V_PREDICTION,
+    SCRYI_SAMPLE,
+    SCRYI_FLOW /* the velocity of flow matching, with its own scaling and times */
+} scryi_prediction;
 
 typedef struct scryi_config {
     size_t channels, levels, layers, width[SCRYI_LEVELS];
@@ -53,6 +58,7 @@ typedef struct scryi_config {
     bool flip_sin_to_cos, center_input;
     size_t downsample_padding; /* 0: one row and column of zeros after the end only */
     scryi_prediction prediction;
+    double sigma_data; /* > 0: EDM's preconditioning with it, of epsilon or v */
     /* prior.json: the network sees blocks of unshuffle x unshuffle pixels as channels, of the image
      * (x - mean) / std */
     size_t unshuffle;
@@ -69,6 +75,18 @@ struct scry_network {
     size_t parameters;
     char sha256[65];
 };
+
+/* Of z = x0 + s n, the mean taken off and in units of the sd of the training set:
+ *   D_z(z; s) = skip z + out F(in z, t) */
+typedef struct scryi_coefficients {
+    double skip, out, in, t;
+} scryi_coefficients;
+scryi_coefficients scryi_network_coefficients(const scry_network *net, double s);
+
+/* The schedule of a network that has levels instead of betas: flow matching's sigma = t / (1 - t)
+ * at t = 1/steps, 2/steps ... 1 - 1/steps; and EDM's, 1000 levels in equal ratios. */
+scry_status scryi_flow_schedule(scry_schedule **out, size_t steps, scry_error *err);
+scry_status scryi_edm_schedule(scry_schedule **out, double low, double high, scry_error *err);
 
 /* A tensor of a network: its name in the file of weights, and where its values lie. */
 typedef struct scryi_entry {

@@ -97,11 +97,27 @@ static scry_status save_schedule(const scry_network *net, const char *path, scry
     if (st != SCRY_OK) return st;
     scry_json_node *root = scry_json_root(doc);
     const size_t steps = scry_schedule_steps(net->schedule);
+    const scryi_config *c = &net->config;
+    if (c->prediction == SCRYI_FLOW) {
+        scry_json_put_string(doc, root, "_class_name", "FlowMatchEulerDiscreteScheduler");
+        scry_json_put_unsigned(doc, root, "num_train_timesteps", steps + 1);
+        scry_json_put_number(doc, root, "shift", 1);
+        goto done;
+    }
+    if (c->sigma_data > 0) {
+        scry_json_put_string(doc, root, "_class_name", "EDMEulerScheduler");
+        scry_json_put_string(doc, root, "prediction_type", scry_network_prediction(net));
+        scry_json_put_number(doc, root, "sigma_data", c->sigma_data);
+        scry_json_put_number(doc, root, "sigma_min", scry_schedule_sigma(net->schedule, 0));
+        scry_json_put_number(doc, root, "sigma_max", scry_schedule_sigma(net->schedule, HUGE_VAL));
+        goto done;
+    }
     scry_json_put_string(doc, root, "_class_name", "DDPMScheduler");
     scry_json_put_unsigned(doc, root, "num_train_timesteps", steps);
     scry_json_put_string(doc, root, "prediction_type", scry_network_prediction(net));
     scry_json_put_bool(doc, root, "clip_sample", false);
     put_betas(doc, root, net->schedule, steps);
+done:
     st = scry_json_write(doc, path, err);
     scry_json_free(doc);
     return st;

@@ -21,32 +21,20 @@ typedef struct scryi_unet {
 } scryi_unet;
 
 /* D = skip x + offset + out F(in x + shift, t) */
-typedef struct scryi_coefficients {
+typedef struct scryi_unet_map {
     double skip, offset, out, in, shift, t;
-} scryi_coefficients;
+} scryi_unet_map;
 
-static scryi_coefficients unet_coefficients(const scry_network *net, double sigma)
+static scryi_unet_map unet_map(const scry_network *net, double sigma)
 {
-    const double mean = net->config.mean, std = net->config.std, s = sigma / std;
-    const double a = 1 / sqrt(1 + s * s); /* sqrt(abar) */
-    scryi_coefficients c = {
-        .in = a / std, .shift = -a * mean / std, .t = scry_schedule_time(net->schedule, s)};
-    switch (net->config.prediction) {
-    case SCRYI_EPSILON:
-        c.skip = 1;
-        c.out = -sigma; /* std times -s */
-        break;
-    case SCRYI_V_PREDICTION:
-        c.skip = a * a;
-        c.out = -sigma * a;
-        break;
-    case SCRYI_SAMPLE:
-        c.skip = 0;
-        c.out = std;
-        break;
-    }
-    c.offset = (1 - c.skip) * mean;
-    return c;
+    const double mean = net->config.mean, std = net->config.std;
+    const scryi_coefficients c = scryi_network_coefficients(net, sigma / std);
+    return (scryi_unet_map){.skip = c.skip,
+                            .offset = (1 - c.skip) * mean,
+                            .out = std * c.out,
+                            .in = c.in / std,
+                            .shift = -c.in * mean / std,
+                            .t = c.t};
 }
 
 static void run_denoise(const void *model, void *const *images, size_t count)
@@ -76,7 +64,7 @@ static void unet_place_planes(const scryi_unet *u, float *to, const float *F, do
     }
 }
 
-static scry_status unet_run(const scryi_unet *u, scryi_coefficients c, float *D, float *g,
+static scry_status unet_run(const scryi_unet *u, scryi_unet_map c, float *D, float *g,
                             const float *x, const float *v, void *work, scry_error *err)
 {
     const double stretch = u->model.net->config.center_input ? 2 : 1;
@@ -98,15 +86,14 @@ static scry_status unet_denoise(const scry_prior *P, float *x0, const float *x, 
                                 void *work, scry_error *err)
 {
     const scryi_unet *u = (const scryi_unet *)P;
-    return unet_run(u, unet_coefficients(u->model.net, (double)sigma), x0, NULL, x, NULL, work,
-                    err);
+    return unet_run(u, unet_map(u->model.net, (double)sigma), x0, NULL, x, NULL, work, err);
 }
 
 static scry_status unet_vjp(const scry_prior *P, float *g, float *x0, const float *x,
                             const float *v, float sigma, void *work, scry_error *err)
 {
     const scryi_unet *u = (const scryi_unet *)P;
-    return unet_run(u, unet_coefficients(u->model.net, (double)sigma), x0, g, x, v, work, err);
+    return unet_run(u, unet_map(u->model.net, (double)sigma), x0, g, x, v, work, err);
 }
 
 static void unet_destroy(scry_prior *P)
@@ -254,7 +241,7 @@ scry_status scry_unet_evaluate(const scry_prior *P, float *F, float *g, const fl
     if (!u) return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a network prior", scry_prior_name(P));
     if (v && !P->ops->vjp)
         return SCRY_FAIL(err, SCRY_EUNSUP, "the network was planned without its vjp");
-    const scryi_coefficients c = {.out = 1, .in = 1, .t = t};
+    const scryi_unet_map c = {.out = 1, .in = 1, .t = t};
     return unet_run(u, c, F, g, x, v, work, err);
 }
 

@@ -14,7 +14,9 @@ SCRY_BEGIN
  * Where scry's own prior.json is there too, its object "input" holds the numbers that the diffusers
  * layout lacks: `unshuffle` (the network sees each block of that many by that many pixels as the
  * channels of one pixel; Shi et al. 2016), `mean` and `std` (it was trained on images (x - mean) /
- * std). The defaults are 1, 0, 1.
+ * std). The defaults are 1, 0, 1. The class of the scheduler tells flow matching
+ * (FlowMatchEulerDiscreteScheduler ...) and EDM (EDMEulerScheduler ..., with sigma_min, sigma_max,
+ * sigma_data) from the rest.
  *
  * The architecture is Ho et al. 2020 (appendix B): residual blocks with group normalisation and
  * SiLU, a time embedding added in each, optional self-attention, strided convolutions down and
@@ -49,12 +51,16 @@ void scry_unet_opts_init(scry_unet_opts *opts);
  *   epsilon       D_z = z - s F(z / sqrt(1 + s^2), t)
  *   v_prediction  D_z = z / (1 + s^2) - s / sqrt(1 + s^2) F(z / sqrt(1 + s^2), t)
  *   sample        D_z = F(z / sqrt(1 + s^2), t)
- * (Salimans & Ho 2022, appendix D, divided by sqrt(abar)). The range of sigma is
- * scry_network_sigma_range.
- * space: (H, W) for one channel, or (C, H, W), real; H and W multiples of scry_network_multiple.
- * net is borrowed until the prior is freed; opts NULL: defaults. scry_prior_work_bytes is all the
- * memory that a call uses besides weights and arguments: a forecast of the peak. Calls with
- * different work may run at the same time. ESHAPE: space does not fit the network. */
+ *   flow          D_z = z / (1 + s) - s / (1 + s) F(z / (1 + s), T s / (1 + s))
+ * (Salimans & Ho 2022, appendix D, divided by sqrt(abar); Lipman et al. 2023: the velocity n - z0
+ * on the straight path (1 - t) z0 + t n, s = t / (1 - t), T the number of training steps). With the
+ * preconditioning of EDM (Karras et al. 2022, Table 1), q the sd of its data:
+ *   epsilon, v    D_z = q^2 z / (s^2 + q^2) +- s q / sqrt(s^2 + q^2) F(z / sqrt(s^2 + q^2), ln(s) /
+ * 4) with the sign + for epsilon. The range of sigma is scry_network_sigma_range. space: (H, W) for
+ * one channel, or (C, H, W), real; H and W multiples of scry_network_multiple. net is borrowed
+ * until the prior is freed; opts NULL: defaults. scry_prior_work_bytes is all the memory that a
+ * call uses besides weights and arguments: a forecast of the peak. Calls with different work may
+ * run at the same time. ESHAPE: space does not fit the network. */
 scry_status scry_unet_create(scry_prior **out, const scry_network *net, const scry_space *space,
                              const scry_unet_opts *opts, scry_error *err);
 

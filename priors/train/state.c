@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* The state of a training as tensors: "net.", "average.", "m." and "v." before the names of the
- * network's (v only where AdamW has one), those of the uncertainty, and counters. */
+ * network's (v only where AdamW has one), those of the uncertainty, and counters; and "flow" where
+ * that is learnt. */
 
 #define NAME 160
 #define STEP_UNIT 4194304 /* 2^22: two floats hold 44 bits of a counter */
@@ -27,7 +28,8 @@ static void state_add(state_list *l, const char *prefix, const char *name, int r
     l->count++;
 }
 
-static const size_t waves[] = {SCRYI_WAVES}, waves_bias[] = {SCRYI_WAVES + 1}, pair[] = {2};
+static const size_t waves[] = {SCRYI_WAVES}, waves_bias[] = {SCRYI_WAVES + 1}, pair[] = {2},
+                    one[] = {1};
 
 static void state_walk(state_list *l, const scry_trainer *t, const float *steps, const float *extra,
                        const size_t *extra_count)
@@ -47,6 +49,7 @@ static void state_walk(state_list *l, const scry_trainer *t, const float *steps,
     state_add(l, "uncertainty.", "value", 1, waves_bias, t->u.value);
     state_add(l, "uncertainty.", "m", 1, waves_bias, t->u.m);
     state_add(l, "uncertainty.", "v", 1, waves_bias, t->u.v);
+    if (t->opts.objective == SCRY_OBJECTIVE_FLOW) state_add(l, "", "flow", 1, one, steps + 2);
     state_add(l, "", "steps", 1, pair, steps);
     state_add(l, "", "extra", 1, extra_count, extra);
 }
@@ -73,7 +76,7 @@ scry_status scry_trainer_save(const scry_trainer *t, const char *path, const flo
                               size_t extra_count, scry_error *err)
 {
     state_list l;
-    const float steps[] = {(float)(t->step / STEP_UNIT), (float)(t->step % STEP_UNIT)};
+    const float steps[] = {(float)(t->step / STEP_UNIT), (float)(t->step % STEP_UNIT), 1};
     scry_status st = state_list_make(&l, t, steps, extra, &extra_count, err);
     if (st == SCRY_OK) st = scry_safetensors_write(path, l.tensors, l.count, err);
     state_list_free(&l);
@@ -106,7 +109,7 @@ scry_status scry_trainer_load(scry_trainer *t, const char *path, float *extra, s
 {
     state_list l = {0};
     scry_safetensors *file = NULL;
-    float steps[2];
+    float steps[3];
     scry_status st = scry_safetensors_open(&file, path, err);
     if (st == SCRY_OK) st = state_list_make(&l, t, steps, extra, &extra_count, err);
     if (st == SCRY_OK) st = state_check(&l, file, path, err);

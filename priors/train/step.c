@@ -30,7 +30,8 @@ static void step_enter(const scry_trainer *t, float *to, const float *z, const f
 {
     const scryi_graph *g = t->graph;
     const size_t u = t->opts.unshuffle, planes = t->net->config.channels, lanes = scryi_lanes();
-    const float a = (float)(1 / sqrt(1 + sigma * sigma)), b = (float)sigma * a;
+    const double in = scryi_network_coefficients(t->net, sigma).in;
+    const float a = (float)in, b = (float)(in * sigma);
     memset(to, 0, g->tensors[g->input].floats * sizeof *to);
     for (size_t r = 0; r < planes * g->height; r++) {
         const size_t from = image_row(t, r), at = lane_of(g, r / g->height, r % g->height);
@@ -39,20 +40,23 @@ static void step_enter(const scry_trainer *t, float *to, const float *z, const f
     }
 }
 
-/* The error of an image, |F - v|^2 / N, and its gradient in F times `weight`. */
+/* The error of an image, |F - v|^2 / N, and its gradient in F times `weight`; v, the F that makes
+ * D the image itself, is (z - skip (z + sigma n)) / out. */
 static double step_compare(const scry_trainer *t, float *grad, const float *F, const float *z,
                            const float *noise, double sigma, double weight)
 {
     const scryi_graph *g = t->graph;
     const size_t u = t->opts.unshuffle, planes = t->net->config.channels, lanes = scryi_lanes();
-    const double a = 1 / sqrt(1 + sigma * sigma), b = sigma * a;
+    const scryi_coefficients c = scryi_network_coefficients(t->net, sigma);
+    const double of_noise = -c.skip * sigma / c.out, of_image = (1 - c.skip) / c.out;
     const float back = (float)(2 * weight / (double)t->pixels);
     double total = 0;
     memset(grad, 0, g->tensors[g->output].floats * sizeof *grad);
     for (size_t r = 0; r < planes * g->height; r++) {
         const size_t from = image_row(t, r), at = lane_of(g, r / g->height, r % g->height);
         for (size_t i = 0; i < g->width; i++) {
-            const double v = a * (double)noise[from + i * u] - b * (double)z[from + i * u];
+            const double v =
+                of_noise * (double)noise[from + i * u] + of_image * (double)z[from + i * u];
             const double d = (double)F[at + i * lanes] - v;
             total += d * d;
             grad[at + i * lanes] = back * (float)d;
@@ -86,7 +90,7 @@ static scry_status group_gradient(scry_trainer *t, size_t group, size_t worker, 
     float *in = scryi_train_at(g, arena, g->input);
     for (size_t b = 0; b < batch; b++) {
         const size_t i = first + b;
-        t->time[i] = scry_schedule_time(t->net->schedule, t->sigma[i]);
+        t->time[i] = scryi_network_coefficients(t->net, t->sigma[i]).t;
         step_enter(t, in + b * g->tensors[g->input].floats, t->z + i * t->pixels,
                    t->noise + i * t->pixels, t->sigma[i]);
     }

@@ -107,12 +107,15 @@ static scry_status trainer_network(scry_trainer *t, scry_error *err)
                       .has_mid = true,
                       .flip_sin_to_cos = true,
                       .downsample_padding = 1,
-                      .prediction = SCRYI_V_PREDICTION,
+                      .prediction =
+                          o->objective == SCRY_OBJECTIVE_FLOW ? SCRYI_FLOW : SCRYI_V_PREDICTION,
                       .unshuffle = o->unshuffle,
                       .mean = o->mean,
                       .std = o->std};
     memcpy(c.width, o->width, o->levels * sizeof *c.width);
-    scry_status st = scry_schedule_create(&schedule, SCRY_BETA_LINEAR, 1000, 1e-4, .02, err);
+    scry_status st = o->objective == SCRY_OBJECTIVE_FLOW
+                         ? scryi_flow_schedule(&schedule, 1000, err)
+                         : scry_schedule_create(&schedule, SCRY_BETA_LINEAR, 1000, 1e-4, .02, err);
     return st == SCRY_OK ? scryi_network_create(&t->net, &c, schedule, err) : st;
 }
 
@@ -121,9 +124,7 @@ static scry_status trainer_init(scry_trainer *t, const scry_network *init, scry_
 {
     scry_train_opts *o = &t->opts;
     const scryi_config *c = &init->config;
-    if (c->prediction != SCRYI_V_PREDICTION)
-        return SCRY_FAIL(err, SCRY_EUNSUP, "a network of %s prediction, expected v_prediction",
-                         scry_network_prediction(init));
+    if (init->config.prediction == SCRYI_FLOW) o->objective = SCRY_OBJECTIVE_FLOW;
     o->channels = scry_network_channels(init);
     o->levels = c->levels;
     o->layers = c->layers;

@@ -21,10 +21,18 @@ typedef struct scry_trainer scry_trainer;
 
 #define SCRY_TRAIN_LEVELS 8
 
+/* What a new network learns; one that training starts from keeps its own. */
+typedef enum scry_objective {
+    SCRY_OBJECTIVE_V = 0, /* v, above */
+    SCRY_OBJECTIVE_FLOW /* the velocity n - z on the straight path from z to n (Lipman et al. 2023),
+                         * at the same levels: s = t / (1 - t) */
+} scry_objective;
+
 typedef struct scry_train_opts {
     size_t channels;                                         /* of an image. Default 1 */
     size_t levels, width[SCRY_TRAIN_LEVELS], layers, groups; /* default 64, 96, 128; 1; 8 */
     size_t unshuffle;                                        /* default 2 */
+    scry_objective objective;                                /* default v */
     size_t crop, batch;                  /* sides of crops; crops a step. Default 64, 32 */
     double mean, std;                    /* of x. Default 0, 1 */
     double rate_muon, rate_adam, decay;  /* default .02, .001, .01 */
@@ -42,8 +50,8 @@ typedef scry_status scry_crop_fn(void *context, float *x, size_t step, size_t in
                                  scry_error *err);
 
 /* init: NULL, or a network whose weights to start from, in place of channels, levels, width,
- * layers, groups, unshuffle, mean and std of opts. EINVAL, ESHAPE: an option is out of range, named
- * with its value; EUNSUP: an init that cannot be trained. */
+ * layers, groups, unshuffle, objective, mean and std of opts. EINVAL, ESHAPE: an option is out of
+ * range, named with its value; EUNSUP: an init that cannot be trained. */
 scry_status scry_trainer_create(scry_trainer **out, const scry_train_opts *opts,
                                 const scry_network *init, scry_error *err);
 void scry_trainer_free(scry_trainer *t); /* accepts NULL */

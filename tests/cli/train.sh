@@ -47,6 +47,17 @@ works "arrays" "$scry" train $small --steps 1 "$golden/npy/deflated.npz" images 
 says "arrays: one that is none is named" "deflated.npz:train/a/one: no image"
 works "k-space volumes" "$scry" train $small --crop 16 --steps 1 images "$golden/kspace" volumes
 
+works "flow matching" "$scry" train $small --objective flow --steps 2 --quiet images flow
+holds "its scheduler" grep -q FlowMatchEulerDiscreteScheduler flow/scheduler_config.json
+works "a sampler on it" "$scry" sample --prior ./flow --size 32x32 --samples 1 --sampler euler \
+    --steps 3 --quiet drawn.tif
+works "pnp-flow on it" "$scry" deblur images/cells/1.tif flown.tif --psf gaussian:sigma=1 \
+    --prior ./flow --method pnp-flow --samples 1 --steps 3 --quiet
+refuses "resume with another objective" 1 "another training" "$scry" train $small --steps 1 \
+    --resume images flow
+refuses "another objective" 1 "'x', expected v or flow" "$scry" train $small --objective x \
+    --steps 1 images out
+
 refuses "no images" 1 "no such file" "$scry" train $small nothing out
 refuses "nothing that is one" 1 "no image of the 0 is left" "$scry" train $small \
     images/rings/broken.tif out
@@ -60,7 +71,7 @@ refuses "resume another network" 1 "another training" "$scry" train --channels 1
 refuses "resume on other images" 1 "of 5 images.*these are 4" "$scry" train $small --steps 1 \
     --resume images/cells prior
 refuses "resume nothing" 1 "state.safetensors" "$scry" train $small --steps 1 --resume images out
-refuses "a network to start from that cannot be trained" 1 "epsilon.*expected v_prediction" \
+refuses "a network to start from that cannot be trained" 1 "width 6 of level 0" \
     "$scry" train --crop 32 --steps 1 --init "$golden/unet/attention" images out
 # a full disk: the limit on file size stands in for it
 cp prior/diffusion_pytorch_model.safetensors before
