@@ -107,7 +107,7 @@ static void tensors_are_named(void **state)
     change(CONFIG, "\"add_attention\": true", "\"add_attention\": false", SCRY_EFORMAT,
            "tensor mid_block.attentions.0.");
     change(CONFIG, "\"in_channels\": 1", "\"in_channels\": 3", SCRY_EUNSUP,
-           "in_channels 3 and out_channels 1 differ");
+           "out_channels 1 for in_channels 3");
 }
 
 static void cut_weights_are_refused(void **state)
@@ -137,8 +137,8 @@ static void settings_are_named(void **state)
         {CONFIG, "\"silu\"", "\"gelu\"", SCRY_EUNSUP, "act_fn \"gelu\" is not supported"},
         {CONFIG, "\"positional\"", "\"fourier\"", SCRY_EUNSUP, "time_embedding_type \"fourier\""},
         {CONFIG, "\"resnet_time_scale_shift\": \"default\"",
-         "\"resnet_time_scale_shift\": \"scale_shift\"", SCRY_EUNSUP,
-         "resnet_time_scale_shift \"scale_shift\" is not supported"},
+         "\"resnet_time_scale_shift\": \"ada_group\"", SCRY_EUNSUP,
+         "resnet_time_scale_shift \"ada_group\" is not supported"},
         {CONFIG, "\"AttnDownBlock2D\"", "\"SkipDownBlock2D\"", SCRY_EUNSUP,
          "down_block_types \"SkipDownBlock2D\" is not supported"},
         {CONFIG, "\"class_embed_type\": null", "\"class_embed_type\": \"timestep\"", SCRY_EUNSUP,

@@ -309,8 +309,12 @@ static void a_network_is_saved(void **state)
     scry_network *net, *again;
     char folder[] = "/tmp/scry-network-XXXXXX", path[80];
     assert_non_null(mkdtemp(folder));
-    const char *const sources[] = {FOLDER, "golden/unet/velocity", "golden/unet/attention",
-                                   "golden/unet_formats/flow", "golden/unet_formats/edm"};
+    const char *const sources[] = {FOLDER,
+                                   "golden/unet/velocity",
+                                   "golden/unet/attention",
+                                   "golden/unet_formats/flow",
+                                   "golden/unet_formats/edm",
+                                   "golden/unet_formats/wild"};
     for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
         assert_ok(scry_network_load(&net, sources[k], &err));
         assert_ok(scry_network_save(net, folder, &err));

@@ -79,27 +79,34 @@ static scry_status read_widths(const scryi_reader *r, scryi_config *c)
     return SCRY_OK;
 }
 
-/* "Down" or "Up": a list of <prefix>Block2D and Attn<prefix>Block2D. */
+/* "Down" or "Up": a list of <prefix>Block2D, Attn<prefix>Block2D and Resnet<prefix>sampleBlock2D.
+ */
 static scry_status read_blocks(const scryi_reader *r, const char *key, const char *prefix,
-                               size_t levels, bool *attends)
+                               size_t levels, bool *attends, bool *by_resnet)
 {
-    char plain[32], attention[32];
+    char plain[32], attention[32], resnet[32], type[32];
     const char *name;
+    int resnets = 0;
     const scry_json_node *list;
     scry_status st = scry_json_array(r->doc, r->root, key, SCRY_JSON_REQUIRED, &list, r->err);
+    snprintf(type, sizeof type, "%s", prefix[0] == 'D' ? "downsample_type" : "upsample_type");
+    if (st == SCRY_OK) st = config_word(r, type, "conv|resnet", &resnets);
     if (st != SCRY_OK) return st;
     if (scry_json_count(list) != levels)
         return SCRY_FAIL(r->err, SCRY_EFORMAT, "%s: %s has %zu entries, block_out_channels has %zu",
                          r->file, key, scry_json_count(list), levels);
     snprintf(plain, sizeof plain, "%sBlock2D", prefix);
     snprintf(attention, sizeof attention, "Attn%sBlock2D", prefix);
-    for (const scry_json_node *n = scry_json_first(list); n; n = scry_json_next(n), attends++) {
+    snprintf(resnet, sizeof resnet, "Resnet%ssampleBlock2D", prefix);
+    for (const scry_json_node *n = scry_json_first(list); n;
+         n = scry_json_next(n), attends++, by_resnet++) {
         if ((st = scry_json_to_string(r->doc, n, &name, r->err)) != SCRY_OK) return st;
         *attends = !strcmp(name, attention);
-        if (!*attends && strcmp(name, plain))
+        *by_resnet = *attends ? resnets == 1 : !strcmp(name, resnet);
+        if (!*attends && !*by_resnet && strcmp(name, plain))
             return SCRY_FAIL(r->err, SCRY_EUNSUP,
-                             "%s: %s \"%.60s\" is not supported, expected %s or %s", r->file, key,
-                             name, plain, attention);
+                             "%s: %s \"%.60s\" is not supported, expected %s, %s or %s", r->file,
+                             key, name, plain, attention, resnet);
     }
     return SCRY_OK;
 }
@@ -107,12 +114,12 @@ static scry_status read_blocks(const scryi_reader *r, const char *key, const cha
 /* Settings with one supported value. */
 static scry_status read_fixed(const scryi_reader *r)
 {
-    static const char *const unset[] = {"class_embed_type", "num_class_embeds",
-                                        "time_embedding_dim", "encoder_hid_dim"};
+    static const char *const unset[] = {"class_embed_type", "time_embedding_dim",
+                                        "encoder_hid_dim"};
     static const char *const words[][2] = {
-        {"_class_name", "UNet2DModel"},        {"act_fn", "silu|swish"},
-        {"time_embedding_type", "positional"}, {"resnet_time_scale_shift", "default"},
-        {"downsample_type", "conv"},           {"upsample_type", "conv"},
+        {"_class_name", "UNet2DModel"},
+        {"act_fn", "silu|swish"},
+        {"time_embedding_type", "positional"},
         {"mid_block_type", "UNetMidBlock2D"},
     };
     scry_status st;
@@ -159,32 +166,40 @@ static bool is_null(const scryi_reader *r, const char *key)
 
 static scry_status read_sizes(const scryi_reader *r, scryi_config *c)
 {
-    size_t outputs = 3;
+    int scale_shift = 0;
     const struct {
         const char *key;
         int64_t low, high;
         size_t *value;
     } sizes[] = {
         {"in_channels", 1, 64, &c->channels},
-        {"out_channels", 1, 64, &outputs},
+        {"out_channels", 1, 128, &c->outputs},
         {"layers_per_block", 1, SCRYI_LAYERS - 1, &c->layers},
         {"downsample_padding", 0, 1, &c->downsample_padding},
         {"norm_num_groups", 1, 8192, &c->groups},
         {"attention_head_dim", 1, 8192, &c->head_dim},
         {"attn_norm_num_groups", 1, 8192, &c->attention_groups},
+        {"num_class_embeds", 1, 1000000, &c->classes},
     };
+    scry_status st = config_word(r, "resnet_time_scale_shift", "default|scale_shift", &scale_shift);
+    if (st != SCRY_OK) return st;
     if (is_null(r, "attention_head_dim")) c->head_dim = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int64_t value = (int64_t)*sizes[i].value;
-        const scry_status st = scry_json_integer(r->doc, r->root, sizes[i].key, SCRY_JSON_OPTIONAL,
-                                                 sizes[i].low, sizes[i].high, &value, r->err);
+        st = scry_json_integer(r->doc, r->root, sizes[i].key, SCRY_JSON_OPTIONAL, sizes[i].low,
+                               sizes[i].high, &value, r->err);
         if (st != SCRY_OK) return st;
         *sizes[i].value = (size_t)value;
     }
+    /* diffusers leaves the normalisation before the attention in the middle out in this case */
+    c->scale_shift = scale_shift;
+    c->mid_attention_norm = !scale_shift || c->attention_groups;
     if (!c->attention_groups) c->attention_groups = c->groups;
-    if (outputs == c->channels) return SCRY_OK;
-    return SCRY_FAIL(r->err, SCRY_EUNSUP, "%s: in_channels %zu and out_channels %zu differ",
-                     r->file, c->channels, outputs);
+    if (c->outputs == c->channels || c->outputs == 2 * c->channels) return SCRY_OK;
+    return SCRY_FAIL(r->err, SCRY_EUNSUP,
+                     "%s: out_channels %zu for in_channels %zu, expected as many, or twice as many "
+                     "with a learned variance",
+                     r->file, c->outputs, c->channels);
 }
 
 static scry_status read_flags(const scryi_reader *r, scryi_config *c)
@@ -221,6 +236,8 @@ static scry_status read_model(const scryi_reader *r, scryi_config *c)
 {
     scry_status st;
     *c = (scryi_config){.channels = 3,
+                        .outputs = 3,
+                        .unlabelled = -1,
                         .layers = 2,
                         .groups = 32,
                         .head_dim = 8,
@@ -230,9 +247,11 @@ static scry_status read_model(const scryi_reader *r, scryi_config *c)
                         .downsample_padding = 1};
     if ((st = read_fixed(r)) != SCRY_OK) return st;
     if ((st = read_widths(r, c)) != SCRY_OK) return st;
-    if ((st = read_blocks(r, "down_block_types", "Down", c->levels, c->down_attends)) != SCRY_OK)
+    if ((st = read_blocks(r, "down_block_types", "Down", c->levels, c->down_attends,
+                          c->down_by_resnet)) != SCRY_OK)
         return st;
-    if ((st = read_blocks(r, "up_block_types", "Up", c->levels, c->up_attends)) != SCRY_OK)
+    if ((st = read_blocks(r, "up_block_types", "Up", c->levels, c->up_attends, c->up_by_resnet)) !=
+        SCRY_OK)
         return st;
     if ((st = read_sizes(r, c)) != SCRY_OK) return st;
     if ((st = read_flags(r, c)) != SCRY_OK) return st;
@@ -352,7 +371,7 @@ static scry_status config_open_file(scryi_reader *r, scry_json **doc, const char
 static scry_status read_input(const scryi_reader *r, scryi_config *c)
 {
     const scry_json_node *input = NULL;
-    int64_t unshuffle = 1;
+    int64_t unshuffle = 1, unlabelled = -1;
     scry_status st = scry_json_object(r->doc, r->root, "input", SCRY_JSON_OPTIONAL, &input, r->err);
     if (st != SCRY_OK || !input) return st;
     if ((st = scry_json_integer(r->doc, input, "unshuffle", SCRY_JSON_OPTIONAL, 1, 8, &unshuffle,
@@ -362,6 +381,10 @@ static scry_status read_input(const scryi_reader *r, scryi_config *c)
         (st = scry_json_number(r->doc, input, "std", SCRY_JSON_OPTIONAL, &c->std, r->err)) !=
             SCRY_OK)
         return st;
+    if ((st = scry_json_integer(r->doc, input, "unlabelled", SCRY_JSON_OPTIONAL, 0,
+                                (int64_t)c->classes - 1, &unlabelled, r->err)) != SCRY_OK)
+        return st;
+    c->unlabelled = (int)unlabelled;
     c->unshuffle = (size_t)unshuffle;
     if (!(c->std > 0 && c->std < HUGE_VAL && fabs(c->mean) < HUGE_VAL))
         return SCRY_FAIL(r->err, SCRY_EFORMAT, "%s: input has mean %g and std %g, expected std > 0",

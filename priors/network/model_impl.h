@@ -46,6 +46,8 @@ typedef enum scryi_op_kind {
     SCRYI_OP_COPY,
     SCRYI_OP_UP,
     SCRYI_OP_UP_BACK,
+    SCRYI_OP_POOL, /* means of 2 x 2 */
+    SCRYI_OP_POOL_BACK,
     SCRYI_OP_ATTEND,     /* out from in = (q, k, v) */
     SCRYI_OP_ATTEND_BACK /* out = dL/d(q, k, v) from in = (q, k, v) and in2 = dL/d(result) */
 } scryi_op_kind;
@@ -57,6 +59,7 @@ typedef struct scryi_op {
     scryi_layer *layer;
     const scryi_norm_layer *norm;
     size_t bias_at, heads; /* bias_at: in the embedding, when in2 is that */
+    bool scaled; /* of a normalisation: the embedding's rows scale and shift what it gives */
 } scryi_op;
 
 /* dims are logical; channels of a tensor start new blocks after the first `lead`. */
@@ -104,6 +107,13 @@ static inline size_t scryi_place(size_t lead, size_t c)
     return c < lead ? c : scryi_padded(lead) + c - lead;
 }
 
+/* Floats of a residual block among the rows of the embedding: biases of its first convolution, or
+ * the scales and then the shifts of its second normalisation. */
+static inline size_t scryi_time_floats(const scry_network *net, const scryi_resnet *r)
+{
+    return (net->config.scale_shift ? 2 : 1) * scryi_padded(r->conv1.out);
+}
+
 /* Where row r of the network's planes, counted through all of them, has its first pixel in the
  * image; the next ones are `unshuffle` apart. Plane (c u + i) u + j holds the pixels (i, j) of the
  * u x u blocks of channel c. */
@@ -134,6 +144,7 @@ void scryi_plan_free(scryi_plan *plan);
 typedef struct scryi_image {
     const float *x, *v; /* v: NULL without a gradient */
     double scale, shift, time;
+    int label; /* row of the class embedding; -1: none is added */
     float *work;
     const float *F, *g; /* out: F(scale x + shift) at the time, and the transpose of its derivative
                            in its argument applied to v */

@@ -88,7 +88,7 @@ static void add_resnet(scryi_walk *w, scryi_resnet *r, const scryi_config *c, si
 {
     add_norm(w, &r->norm1, "norm1", in, c->groups, c->eps);
     add_conv(w, &r->conv1, "conv1", in, out, 3);
-    add_linear(w, &r->time, "time_emb_proj", NULL, 4 * c->width[0], out);
+    add_linear(w, &r->time, "time_emb_proj", NULL, 4 * c->width[0], c->scale_shift ? 2 * out : out);
     add_norm(w, &r->norm2, "norm2", out, c->groups, c->eps);
     add_conv(w, &r->conv2, "conv2", out, out, 3);
     if (in != out) add_conv(w, &r->shortcut, "conv_shortcut", in, out, 1);
@@ -98,11 +98,19 @@ static void add_attention(scryi_walk *w, scryi_attention *a, const scryi_config 
                           size_t groups)
 {
     a->heads = c->head_dim ? width / c->head_dim : 1;
-    add_norm(w, &a->norm, "group_norm", width, groups, c->eps);
+    if (groups) add_norm(w, &a->norm, "group_norm", width, groups, c->eps);
     add_linear(w, &a->qkv[0], "to_q", "query", width, width);
     add_linear(w, &a->qkv[1], "to_k", "key", width, width);
     add_linear(w, &a->qkv[2], "to_v", "value", width, width);
     add_linear(w, &a->out, "to_out.0", "proj_attn", width, width);
+}
+
+static void add_sampler(scryi_walk *w, scryi_block *b, const scryi_config *c, size_t width)
+{
+    if (b->resamples && b->by_resnet)
+        add_resnet(w, &b->resampler, c, width, width);
+    else if (b->resamples)
+        add_conv(w, &b->sampler, "conv", width, width, 3);
 }
 
 static void walk_down(scryi_walk *w, scry_network *net)
@@ -119,8 +127,9 @@ static void walk_down(scryi_walk *w, scry_network *net)
             network_enter(w, "down_blocks.%zu.attentions.%zu.", i, j);
             if (b->attends) add_attention(w, &b->attention[j], c, c->width[i], c->groups);
         }
+        b->by_resnet = c->down_by_resnet[i];
         network_enter(w, "down_blocks.%zu.downsamplers.0.", i);
-        if (b->resamples) add_conv(w, &b->sampler, "conv", c->width[i], c->width[i], 3);
+        add_sampler(w, b, c, c->width[i]);
     }
 }
 
@@ -136,7 +145,9 @@ static void walk_mid(scryi_walk *w, scry_network *net)
         add_resnet(w, &net->mid.resnet[j], c, width, width);
     }
     network_enter(w, "mid_block.attentions.0.");
-    if (c->mid_attends) add_attention(w, &net->mid.attention[0], c, width, c->attention_groups);
+    if (c->mid_attends)
+        add_attention(w, &net->mid.attention[0], c, width,
+                      c->mid_attention_norm ? c->attention_groups : 0);
 }
 
 /* The residual block j of level i on the way up sees [the block before, a skip connection]; the
@@ -159,8 +170,9 @@ static void walk_up(scryi_walk *w, scry_network *net)
             network_enter(w, "up_blocks.%zu.attentions.%zu.", i, j);
             if (b->attends) add_attention(w, &b->attention[j], c, width, c->groups);
         }
+        b->by_resnet = c->up_by_resnet[i];
         network_enter(w, "up_blocks.%zu.upsamplers.0.", i);
-        if (b->resamples) add_conv(w, &b->sampler, "conv", width, width, 3);
+        add_sampler(w, b, c, width);
     }
 }
 
@@ -172,13 +184,24 @@ static void network_walk(scryi_walk *w, scry_network *net)
     add_conv(w, &net->conv_in, "conv_in", c->channels, width, 3);
     add_linear(w, &net->time1, "time_embedding.linear_1", NULL, width, 4 * width);
     add_linear(w, &net->time2, "time_embedding.linear_2", NULL, 4 * width, 4 * width);
+    if (c->classes)
+        network_claim(w, &net->class_embedding, "class_embedding", NULL, "weight", 2,
+                      (size_t[]){c->classes, 4 * width});
     walk_down(w, net);
     walk_mid(w, net);
     walk_up(w, net);
     network_enter(w, "%s", "");
     add_norm(w, &net->norm_out, "conv_norm_out", width, c->groups, c->eps);
-    add_conv(w, &net->conv_out, "conv_out", width, c->channels, 3);
+    add_conv(w, &net->conv_out, "conv_out", width, c->outputs, 3);
+    net->conv_out.out = c->channels; /* the first of them */
 }
+
+/* A file of weights and how it names them. */
+typedef struct scryi_source {
+    const scry_safetensors *file;
+    const scryi_config *config;
+    scryi_names names;
+} scryi_source;
 
 static const char *shape_text(char *text, size_t size, int rank, const size_t *dims)
 {
@@ -192,45 +215,60 @@ static const char *shape_text(char *text, size_t size, int rank, const size_t *d
 }
 
 /* Trailing axes of length 1 do not count: attention was once stored as 1x1 convolutions. */
-static bool network_same_shape(const scryi_claim *c, const scry_tensor_info *t)
+static bool network_same_shape(const scryi_claim *c, scryi_part part, const scry_tensor_info *t)
 {
-    for (int i = 0; i < c->rank || i < t->rank; i++)
-        if ((i < c->rank ? c->dims[i] : 1) != (i < t->rank ? t->dims[i] : 1)) return false;
+    const bool one_of_three = part >= SCRYI_QUERY && part <= SCRYI_VALUE;
+    for (int i = 0; i < c->rank || i < t->rank; i++) {
+        const int axis = part == SCRYI_TURNED && i < 2 ? 1 - i : i;
+        const size_t wanted = axis < c->rank ? c->dims[axis] : 1;
+        if ((one_of_three && !i ? 3 * wanted : wanted) != (i < t->rank ? t->dims[i] : 1))
+            return false;
+    }
     return true;
 }
 
-static const scry_tensor_info *network_find(const scry_safetensors *file, const scryi_claim *c)
+static const scry_tensor_info *network_find(const scryi_source *s, const scryi_claim *c,
+                                            scryi_part *part)
 {
-    const scry_tensor_info *t = scry_safetensors_find(file, c->name);
-    return t || !c->old_name[0] ? t : scry_safetensors_find(file, c->old_name);
+    char name[NAME_SIZE];
+    *part = SCRYI_WHOLE;
+    if (s->names.dialect != SCRYI_DIFFUSERS)
+        return scryi_names_translate(name, sizeof name, part, &s->names, s->config, c->name)
+                   ? scry_safetensors_find(s->file, name)
+                   : NULL;
+    const scry_tensor_info *t = scry_safetensors_find(s->file, c->name);
+    return t || !c->old_name[0] ? t : scry_safetensors_find(s->file, c->old_name);
 }
 
-static bool is_claimed(const scryi_walk *w, const char *name)
+static bool is_claimed(const scryi_walk *w, const scryi_source *s, const scry_tensor_info *info)
 {
+    scryi_part part;
+    if (scryi_names_ignore(&s->names, info->name)) return true;
     for (size_t i = 0; i < w->count; i++)
-        if (!strcmp(w->claims[i].name, name) || !strcmp(w->claims[i].old_name, name)) return true;
+        if (network_find(s, &w->claims[i], &part) == info) return true;
     return false;
 }
 
-static scry_status check_tensors(const scryi_walk *w, const scry_safetensors *file,
-                                 const char *path, scry_error *err)
+static scry_status check_tensors(const scryi_walk *w, const scryi_source *s, const char *path,
+                                 scry_error *err)
 {
     char expected[96], found[96];
+    scryi_part part;
     for (size_t i = 0; i < w->count; i++) {
         const scryi_claim *c = &w->claims[i];
-        const scry_tensor_info *t = network_find(file, c);
+        const scry_tensor_info *t = network_find(s, c, &part);
         if (!t) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: tensor %s is missing", path, c->name);
-        if (!network_same_shape(c, t))
+        if (!network_same_shape(c, part, t))
             return SCRY_FAIL(err, SCRY_EFORMAT, "%s: tensor %s is %s, config.json asks for %s",
                              path, t->name, shape_text(found, sizeof found, t->rank, t->dims),
                              shape_text(expected, sizeof expected, c->rank, c->dims));
     }
-    for (size_t i = 0; i < scry_safetensors_count(file); i++) {
-        const char *name = scry_safetensors_info(file, i)->name;
-        if (!is_claimed(w, name))
+    for (size_t i = 0; i < scry_safetensors_count(s->file); i++) {
+        const scry_tensor_info *t = scry_safetensors_info(s->file, i);
+        if (!is_claimed(w, s, t))
             return SCRY_FAIL(err, SCRY_EFORMAT,
                              "%s: tensor %.100s has no place in the network of config.json", path,
-                             name);
+                             t->name);
     }
     return SCRY_OK;
 }
@@ -261,18 +299,41 @@ static scry_status place_tensors(scry_network *net, const scryi_walk *w, scry_er
     return SCRY_OK;
 }
 
+/* A tensor that is stored in another order, or among others. */
+static scry_status load_part(const scryi_source *s, const scryi_claim *c, const scry_tensor_info *t,
+                             scryi_part part, scry_error *err)
+{
+    const size_t heads = s->config->head_dim ? c->dims[0] / s->config->head_dim : 1;
+    const size_t rows = c->dims[0], row = c->count / rows;
+    float *all = scry_alloc(t->count, sizeof *all), *to = *c->where;
+    if (!all) return SCRY_FAIL(err, SCRY_ENOMEM, "tensor %s", t->name);
+    const scry_status st = scry_safetensors_float(s->file, t, all, err);
+    if (st == SCRY_OK && part == SCRYI_TURNED)
+        for (size_t i = 0; i < c->count; i++)
+            to[i] = all[i % row * rows + i / row];
+    else if (st == SCRY_OK)
+        scryi_names_split(to, all, &s->names, part, rows, row, heads);
+    scry_free(all);
+    return st;
+}
+
 static scry_status load_weights(scry_network *net, const char *path, scry_error *err)
 {
     scryi_walk w;
     scry_safetensors *file = NULL;
     scry_status st = scry_safetensors_open(&file, path, err);
     if (st != SCRY_OK) return st;
+    const scryi_source s = {file, &net->config, scryi_names_of(file)};
     if ((st = list_claims(&w, net, err)) != SCRY_OK) goto done;
-    if ((st = check_tensors(&w, file, path, err)) != SCRY_OK) goto done;
+    if ((st = check_tensors(&w, &s, path, err)) != SCRY_OK) goto done;
     if ((st = place_tensors(net, &w, err)) != SCRY_OK) goto done;
-    for (size_t i = 0; i < w.count && st == SCRY_OK; i++)
-        st =
-            scry_safetensors_float(file, network_find(file, &w.claims[i]), *w.claims[i].where, err);
+    for (size_t i = 0; i < w.count && st == SCRY_OK; i++) {
+        scryi_part part;
+        const scryi_claim *c = &w.claims[i];
+        const scry_tensor_info *t = network_find(&s, c, &part);
+        st = part == SCRYI_WHOLE ? scry_safetensors_float(file, t, *c->where, err)
+                                 : load_part(&s, c, t, part, err);
+    }
     if (st == SCRY_OK) st = scry_sha256_file(path, net->sha256, err);
 done:
     scry_free(w.claims);
@@ -364,6 +425,11 @@ size_t scry_network_channels(const scry_network *net)
 {
     const size_t block = net->config.unshuffle * net->config.unshuffle;
     return net->config.channels / block;
+}
+
+size_t scry_network_classes(const scry_network *net)
+{
+    return net->config.classes - (net->config.unlabelled >= 0);
 }
 
 size_t scry_network_multiple(const scry_network *net)

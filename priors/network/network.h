@@ -7,6 +7,7 @@
 /* Properties of a network, and its cost. */
 
 size_t scry_network_channels(const scry_network *net);
+size_t scry_network_classes(const scry_network *net);  /* labels that it knows; 0: none */
 size_t scry_network_multiple(const scry_network *net); /* both sides must be a multiple of it */
 size_t scry_network_parameters(const scry_network *net);
 /* "epsilon", "v_prediction", "sample" or "flow". */

@@ -2,6 +2,7 @@
 #define SCRY_PRIORS_NETWORK_NETWORK_IMPL_H
 
 #include "priors/network/unet.h"
+#include "lib/io/safetensors.h"
 #include "priors/network/network.h"
 
 #include <stdint.h>
@@ -35,9 +36,11 @@ typedef struct scryi_attention {
     scryi_conv_weights qkv[3], out;
 } scryi_attention;
 
+/* `resamples` by a residual block where `by_resnet`, and else by `sampler`. */
 typedef struct scryi_block {
     size_t count;
-    bool attends, resamples;
+    bool attends, resamples, by_resnet;
+    scryi_resnet resampler;
     scryi_resnet resnet[SCRYI_LAYERS];
     scryi_attention attention[SCRYI_LAYERS];
     scryi_conv_weights sampler;
@@ -51,11 +54,18 @@ typedef enum scryi_prediction {
 } scryi_prediction;
 
 typedef struct scryi_config {
-    size_t channels, levels, layers, width[SCRYI_LEVELS];
+    size_t channels, outputs; /* outputs beyond the first `channels` are dropped: variances */
+    size_t levels, layers, width[SCRYI_LEVELS];
     size_t groups, attention_groups, head_dim; /* head_dim 0: one head */
     double eps, freq_shift;
     bool down_attends[SCRYI_LEVELS], up_attends[SCRYI_LEVELS], has_mid, mid_attends;
     bool flip_sin_to_cos, center_input;
+    bool down_by_resnet[SCRYI_LEVELS], up_by_resnet[SCRYI_LEVELS];
+    bool scale_shift; /* the embedding scales and shifts the second normalisation of a residual
+                       * block (Dhariwal & Nichol 2021), instead of being added before it */
+    bool mid_attention_norm;
+    size_t classes; /* rows of the class embedding, which is added to that of the time; 0: none */
+    int unlabelled; /* the row of images without a label; -1: nothing is added */
     size_t downsample_padding; /* 0: one row and column of zeros after the end only */
     scryi_prediction prediction;
     double sigma_data; /* > 0: EDM's preconditioning with it, of epsilon or v */
@@ -70,6 +80,7 @@ struct scry_network {
     scry_schedule *schedule;
     scryi_conv_weights conv_in, conv_out, time1, time2;
     scryi_norm_weights norm_out;
+    float *class_embedding; /* classes x 4 width[0] */
     scryi_block down[SCRYI_LEVELS], mid, up[SCRYI_LEVELS];
     float *pool;
     size_t parameters;
@@ -105,6 +116,32 @@ scry_status scryi_network_copy(scry_network **out, const scry_network *net, cons
 /* In the order of the pool, one after the other without gaps; release with scry_free. */
 scry_status scryi_network_entries(scryi_entry **out, size_t *count, scry_network *net,
                                   scry_error *err);
+
+/* names.c: weights under the names of guided diffusion and of NVIDIA's EDM (DhariwalUNet), by what
+ * stands for a tensor of this library. */
+typedef enum scryi_dialect { SCRYI_DIFFUSERS, SCRYI_ADM, SCRYI_EDM } scryi_dialect;
+typedef struct scryi_names {
+    scryi_dialect dialect;
+    size_t side;     /* EDM: in the names of the first level */
+    char prefix[16]; /* "model." or "" */
+} scryi_names;
+typedef enum scryi_part {
+    SCRYI_WHOLE,
+    SCRYI_QUERY, /* these three: of a tensor that has all of them */
+    SCRYI_KEY,
+    SCRYI_VALUE,
+    SCRYI_TURNED /* a matrix, transposed */
+} scryi_part;
+scryi_names scryi_names_of(const scry_safetensors *file);
+/* The name in the file; false where it has no such place. */
+bool scryi_names_translate(char *out, size_t size, scryi_part *part, const scryi_names *names,
+                           const scryi_config *config, const char *name);
+/* Whether the file may hold this beside the weights: constants that EDM saves. */
+bool scryi_names_ignore(const scryi_names *names, const char *name);
+/* Rows of q, k or v: head by head, in each head q, k, v one after the other (ADM) or fastest
+ * (EDM). `row` floats a row. */
+void scryi_names_split(float *out, const float *all, const scryi_names *names, scryi_part part,
+                       size_t rows, size_t row, size_t heads);
 
 /* config.json, scheduler_config.json and, of prior.json where there is one, "input". */
 scry_status scryi_config_read(scryi_config *config, scry_schedule **schedule, const char *folder,

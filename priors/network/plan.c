@@ -154,29 +154,51 @@ static int plan_convolve(scryi_builder *b, int in, int out, const scryi_conv_wei
     return out;
 }
 
-static int plan_normalise(scryi_builder *b, int in, const scryi_norm_weights *weights, bool silu)
+/* scale_at: of the rows in the embedding that scale and shift the result, when `scaled`. */
+static int plan_normalise(scryi_builder *b, int in, const scryi_norm_weights *weights, bool silu,
+                          bool scaled, size_t scale_at)
 {
     const scryi_norm_layer *norm;
     if (b->st != SCRY_OK) return 0;
     plan_failed(b, scryi_norm_get(b->m, &norm, weights, plan_tensor(b, in), b->err));
     if (b->st != SCRY_OK) return 0;
-    /* scale, shift, mean, rstd of each channel, then sums in double */
-    const int statistics = plan_vector(b, 8 * norm->norm.channels + 4 * norm->norm.groups);
+    /* scale, shift, mean, rstd and, scaled, weight and bias of each channel; then sums in double */
+    const int statistics =
+        plan_vector(b, (scaled ? 10 : 8) * norm->norm.channels + 4 * norm->norm.groups);
     const int out = image_like(b, in);
-    plan_emit(b, OP(.kind = SCRYI_OP_STATISTICS, .out = statistics, .in = in, .norm = norm));
+    plan_emit(b, OP(.kind = SCRYI_OP_STATISTICS, .out = statistics, .in = in,
+                    .in2 = scaled ? b->embedding : SCRYI_NONE, .bias_at = scale_at, .norm = norm,
+                    .scaled = scaled));
     plan_emit(b, OP(.kind = SCRYI_OP_NORM, .out = out, .in = in, .in2 = statistics, .norm = norm,
-                    .silu = silu));
+                    .silu = silu, .scaled = scaled));
     return out;
 }
 
-static int plan_residual(scryi_builder *b, int x, int out, const scryi_resnet *r)
+/* Twice as large, by copies, or half as large, by means. */
+typedef enum scryi_resample { KEEP, HALVE, DOUBLE } scryi_resample;
+
+static int plan_resample(scryi_builder *b, int x, scryi_resample how)
+{
+    if (b->st != SCRY_OK || how == KEEP) return x;
+    const scryi_tensor t = *plan_tensor(b, x);
+    const int out = how == DOUBLE ? plan_image(b, t.lead, t.channels, 2 * t.height, 2 * t.width)
+                                  : plan_image(b, t.lead, t.channels, t.height / 2, t.width / 2);
+    plan_emit(b, OP(.kind = how == DOUBLE ? SCRYI_OP_UP : SCRYI_OP_POOL, .out = out, .in = x));
+    return out;
+}
+
+static int plan_residual(scryi_builder *b, int x, int out, const scryi_resnet *r,
+                         scryi_resample how)
 {
     const scryi_conv_weights *conv1 = &r->conv1, *conv2 = &r->conv2, *shortcut = &r->shortcut;
+    const bool scaled = b->m->net->config.scale_shift;
     const size_t row = b->time_at;
-    b->time_at += scryi_padded(conv1->out);
-    int h = plan_normalise(b, x, &r->norm1, true);
-    h = plan_convolve(b, h, SCRYI_NONE, &conv1, 1, 1, true, row);
-    h = plan_normalise(b, h, &r->norm2, true);
+    b->time_at += scryi_time_floats(b->m->net, r);
+    int h = plan_normalise(b, x, &r->norm1, true, false, 0);
+    h = plan_resample(b, h, how);
+    x = plan_resample(b, x, how);
+    h = plan_convolve(b, h, SCRYI_NONE, &conv1, 1, 1, !scaled, row);
+    h = plan_normalise(b, h, &r->norm2, true, scaled, row);
     h = plan_convolve(b, h, SCRYI_NONE, &conv2, 1, 1, false, 0);
     if (shortcut->weight) x = plan_convolve(b, x, SCRYI_NONE, &shortcut, 1, 1, false, 0);
     if (out == SCRYI_NONE) out = image_like(b, h);
@@ -196,7 +218,7 @@ static int plan_attend(scryi_builder *b, int x, int out, const scryi_attention *
 {
     const scryi_conv_weights *const qkv[] = {&a->qkv[0], &a->qkv[1], &a->qkv[2]};
     const scryi_conv_weights *last = &a->out;
-    int h = plan_normalise(b, x, &a->norm, false);
+    int h = a->norm.channels ? plan_normalise(b, x, &a->norm, false, false, 0) : x;
     const int all = plan_convolve(b, h, SCRYI_NONE, qkv, 3, 1, false, 0);
     h = image_like(b, x);
     if (b->st != SCRY_OK) return 0;
@@ -241,11 +263,13 @@ static int way_down(scryi_builder *b, const int *whole, int x)
         const scryi_conv_weights *sampler = &block->sampler;
         for (size_t j = 0; j < block->count; j++, s++) {
             const int to = plan_part(b, whole[s], true);
-            x = plan_residual(b, x, block->attends ? SCRYI_NONE : to, &block->resnet[j]);
+            x = plan_residual(b, x, block->attends ? SCRYI_NONE : to, &block->resnet[j], KEEP);
             if (block->attends) x = plan_attend(b, x, to, &block->attention[j]);
         }
-        if (block->resamples)
-            x = plan_convolve(b, x, plan_part(b, whole[s++], true), &sampler, 1, 2, false, 0);
+        if (!block->resamples) continue;
+        const int to = plan_part(b, whole[s++], true);
+        x = block->by_resnet ? plan_residual(b, x, to, &block->resampler, HALVE)
+                             : plan_convolve(b, x, to, &sampler, 1, 2, false, 0);
     }
     return x;
 }
@@ -257,9 +281,9 @@ static void plan_middle(scryi_builder *b, int x, int to)
         plan_emit(b, OP(.kind = SCRYI_OP_COPY, .out = to, .in = x));
         return;
     }
-    x = plan_residual(b, x, SCRYI_NONE, &mid->resnet[0]);
+    x = plan_residual(b, x, SCRYI_NONE, &mid->resnet[0], KEEP);
     if (mid->attends) x = plan_attend(b, x, SCRYI_NONE, &mid->attention[0]);
-    plan_residual(b, x, to, &mid->resnet[1]);
+    plan_residual(b, x, to, &mid->resnet[1], KEEP);
 }
 
 static int way_up(scryi_builder *b, const int *whole, size_t s)
@@ -273,13 +297,13 @@ static int way_up(scryi_builder *b, const int *whole, size_t s)
             const bool resamples = block->resamples && j + 1 == block->count;
             const int here = whole[--s], next = s ? plan_part(b, whole[s - 1], false) : SCRYI_NONE;
             const int to = resamples ? SCRYI_NONE : next;
-            x = plan_residual(b, here, block->attends ? SCRYI_NONE : to, &block->resnet[j]);
+            x = plan_residual(b, here, block->attends ? SCRYI_NONE : to, &block->resnet[j], KEEP);
             if (block->attends) x = plan_attend(b, x, to, &block->attention[j]);
             if (!resamples || b->st != SCRY_OK) continue;
-            const scryi_tensor t = *plan_tensor(b, x);
-            const int large = plan_image(b, t.lead, t.channels, 2 * t.height, 2 * t.width);
-            plan_emit(b, OP(.kind = SCRYI_OP_UP, .out = large, .in = x));
-            plan_convolve(b, large, next, &sampler, 1, 1, false, 0);
+            if (block->by_resnet)
+                plan_residual(b, x, next, &block->resampler, DOUBLE);
+            else
+                plan_convolve(b, plan_resample(b, x, DOUBLE), next, &sampler, 1, 1, false, 0);
         }
     }
     return x;
@@ -323,7 +347,7 @@ static void plan_forward(scryi_builder *b)
     x = way_down(b, whole, x);
     plan_middle(b, x, plan_part(b, whole[skips - 1], false));
     x = way_up(b, whole, skips);
-    x = plan_normalise(b, x, &b->m->net->norm_out, true);
+    x = plan_normalise(b, x, &b->m->net->norm_out, true, false, 0);
     b->plan->output = leave_image(b, x, false);
 }
 
@@ -385,6 +409,15 @@ static void answer_convolution(scryi_builder *b, const scryi_op *op, int g)
     b->plan->flops += op->layer->flops;
 }
 
+static void answer_resample(scryi_builder *b, const scryi_op *op, int g)
+{
+    bool has;
+    const int to = plan_gradient(b, op->in, &has), out = has ? image_like(b, to) : to;
+    plan_emit(b, OP(.kind = op->kind == SCRYI_OP_UP ? SCRYI_OP_UP_BACK : SCRYI_OP_POOL_BACK,
+                    .out = out, .in = g));
+    if (has) add_to(b, to, out);
+}
+
 static void answer_attention(scryi_builder *b, const scryi_op *op, int g)
 {
     bool has;
@@ -425,12 +458,13 @@ static void plan_answer(scryi_builder *b, scryi_op op)
         pass_on(b, op.in2, g);
         break;
     case SCRYI_OP_UP:
-        plan_emit(b, OP(.kind = SCRYI_OP_UP_BACK, .out = plan_gradient(b, op.in, &has), .in = g));
+    case SCRYI_OP_POOL:
+        answer_resample(b, &op, g);
         break;
     case SCRYI_OP_NORM: {
         const int to = plan_gradient(b, op.in, &has);
         plan_emit(b, OP(.kind = SCRYI_OP_NORM_BACK, .out = to, .in = op.in, .in2 = op.in2, .in3 = g,
-                        .norm = op.norm, .silu = op.silu, .add = has));
+                        .norm = op.norm, .silu = op.silu, .add = has, .scaled = op.scaled));
         break;
     }
     default:

@@ -25,6 +25,20 @@ static float *run_at(const scryi_run *r, int t)
     return r->image->work + r->plan->buffers[tensor->buffer].offset + tensor->at;
 }
 
+/* The rows of a residual block from the embedding e. */
+static void run_time_row(const scryi_run *r, float *row, const scryi_resnet *resnet, const float *e,
+                         size_t wide)
+{
+    const size_t out = resnet->conv1.out, padded = scryi_padded(out);
+    const scryi_conv_weights *w = &resnet->time;
+    for (size_t start = 0; start < w->out; start += out, row += padded) {
+        memset(row + out, 0, (padded - out) * sizeof *row);
+        LOOPS->linear(row, w->weight + start * wide, w->bias + start, e, wide, out);
+        for (size_t o = 0; o < out && !r->m->net->config.scale_shift; o++)
+            row[o] += resnet->conv1.bias[o];
+    }
+}
+
 /* Ho et al. 2020 take the embedding of Vaswani et al. 2017, sec. 3.5: sines and cosines of t at
  * geometrically spaced frequencies, the slowest of which diffusers moves by freq_shift. */
 static void run_embed(const scryi_run *r, float *rows)
@@ -42,16 +56,11 @@ static void run_embed(const scryi_run *r, float *rows)
     LOOPS->linear(hidden, net->time1.weight, net->time1.bias, wave, width, wide);
     LOOPS->silu(hidden, wide);
     LOOPS->linear(e, net->time2.weight, net->time2.bias, hidden, wide, wide);
+    for (size_t i = 0; r->image->label >= 0 && i < wide; i++)
+        e[i] += net->class_embedding[(size_t)r->image->label * wide + i];
     LOOPS->silu(e, wide);
-    for (size_t i = 0; i < r->m->time_count; i++) {
-        const scryi_resnet *resnet = r->m->times[i].resnet;
-        const size_t out = resnet->time.out;
-        float *row = rows + r->m->times[i].at;
-        memset(row + out, 0, (scryi_padded(out) - out) * sizeof *row);
-        LOOPS->linear(row, resnet->time.weight, resnet->time.bias, e, wide, out);
-        for (size_t o = 0; o < out; o++)
-            row[o] += resnet->conv1.bias[o];
-    }
+    for (size_t i = 0; i < r->m->time_count; i++)
+        run_time_row(r, rows + r->m->times[i].at, r->m->times[i].resnet, e, wide);
 }
 
 /* Planes with a border of one zero, so that the first convolution needs no special cases. */
@@ -69,15 +78,33 @@ static void run_border(const scryi_run *r, float *to, const float *from, double 
     }
 }
 
-static scryi_norm run_statistics(const scryi_norm_layer *layer, float *vector)
+static scryi_norm run_statistics(const scryi_op *op, float *vector)
 {
-    scryi_norm n = layer->norm;
+    scryi_norm n = op->norm->norm;
     n.scale = vector;
     n.shift = n.scale + n.channels;
     n.mean = n.shift + n.channels;
     n.rstd = n.mean + n.channels;
-    n.sums = (double *)(void *)(n.rstd + n.channels);
+    float *end = n.rstd + n.channels;
+    if (op->scaled) {
+        n.weight = end;
+        n.bias = end + n.channels;
+        end += 2 * n.channels;
+    }
+    n.sums = (double *)(void *)end;
     return n;
+}
+
+/* norm(x) (1 + scale) + shift is a normalisation with weights of its own. */
+static void run_scale(const scryi_run *r, const scryi_op *op, float *vector)
+{
+    const scryi_norm *n = &op->norm->norm;
+    const float *scale = run_at(r, op->in2) + op->bias_at, *shift = scale + n->channels;
+    float *weight = vector + 4 * n->channels, *bias = weight + n->channels;
+    for (size_t c = 0; c < n->channels; c++) {
+        weight[c] = n->weight[c] * (1 + scale[c]);
+        bias[c] = n->bias[c] * (1 + scale[c]) + shift[c];
+    }
 }
 
 static void run_edge(const scryi_run *r, const scryi_op *op)
@@ -112,20 +139,26 @@ static void run_attention(const scryi_run *r, const scryi_op *op)
         loops->forward(&a, run_at(r, op->out), run_at(r, op->in), run_at(r, op->scratch));
 }
 
+/* Up and back, and the means and back, which are those the other way round times 1/4. */
 static void run_resample(const scryi_run *r, const scryi_op *op)
 {
-    const bool back = op->kind == SCRYI_OP_UP_BACK;
-    const scryi_tensor *small = &r->plan->tensors[back ? op->out : op->in];
+    const bool pool = op->kind == SCRYI_OP_POOL || op->kind == SCRYI_OP_POOL_BACK;
+    const bool smaller = op->kind == SCRYI_OP_UP_BACK || op->kind == SCRYI_OP_POOL;
+    const scryi_tensor *small = &r->plan->tensors[smaller ? op->out : op->in];
     const size_t channels = scryi_channels(small->lead, small->channels);
-    (back ? LOOPS->upsample_back : LOOPS->upsample)(run_at(r, op->out), run_at(r, op->in), channels,
-                                                    small->height, small->width, r->m->threads);
+    float *out = run_at(r, op->out);
+    (smaller ? LOOPS->upsample_back : LOOPS->upsample)(out, run_at(r, op->in), channels,
+                                                       small->height, small->width, r->m->threads);
+    for (size_t i = 0; pool && i < r->plan->tensors[op->out].floats; i++)
+        out[i] *= .25f;
 }
 
 static void run_normalise(const scryi_run *r, const scryi_op *op)
 {
     const int threads = r->m->threads;
-    const scryi_norm n =
-        run_statistics(op->norm, run_at(r, op->kind == SCRYI_OP_STATISTICS ? op->out : op->in2));
+    float *vector = run_at(r, op->kind == SCRYI_OP_STATISTICS ? op->out : op->in2);
+    const scryi_norm n = run_statistics(op, vector);
+    if (op->kind == SCRYI_OP_STATISTICS && op->scaled) run_scale(r, op, vector);
     if (op->kind == SCRYI_OP_STATISTICS)
         LOOPS->norm_statistics(&n, run_at(r, op->in), threads);
     else if (op->kind == SCRYI_OP_NORM)
@@ -178,6 +211,8 @@ static scry_status run_execute(const scryi_run *r, const scryi_op *op)
         break;
     case SCRYI_OP_UP:
     case SCRYI_OP_UP_BACK:
+    case SCRYI_OP_POOL:
+    case SCRYI_OP_POOL_BACK:
         run_resample(r, op);
         break;
     case SCRYI_OP_ATTEND:

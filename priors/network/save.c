@@ -15,14 +15,27 @@
 /* A network back into the layout that config.c and network.c read. */
 
 static void put_names(scry_json *doc, scry_json_node *root, const char *key, const char *prefix,
-                      const bool *attends, size_t levels)
+                      const bool *attends, const bool *by_resnet, size_t levels)
 {
-    char name[32];
+    char name[40];
     scry_json_node *list = scry_json_put_array(doc, root, key);
     for (size_t i = 0; i < levels; i++) {
-        snprintf(name, sizeof name, "%s%sBlock2D", attends[i] ? "Attn" : "", prefix);
+        snprintf(name, sizeof name, "%s%s%sBlock2D",
+                 attends[i]     ? "Attn"
+                 : by_resnet[i] ? "Resnet"
+                                : "",
+                 prefix, !attends[i] && by_resnet[i] ? "sample" : "");
         scry_json_put_string(doc, list, NULL, name);
     }
+}
+
+/* Attention blocks resample as this says; a network whose attention blocks differ among themselves
+ * cannot be described, nor be read. */
+static const char *sampler_type(const bool *attends, const bool *by_resnet, size_t levels)
+{
+    for (size_t i = 0; i < levels; i++)
+        if (attends[i] && by_resnet[i]) return "resnet";
+    return "conv";
 }
 
 static scry_status save_config(const scry_network *net, const char *path, scry_error *err)
@@ -35,13 +48,18 @@ static scry_status save_config(const scry_network *net, const char *path, scry_e
     scry_json_put_string(doc, root, "_class_name", "UNet2DModel");
     scry_json_put_string(doc, root, "_diffusers_version", "0.30.0");
     scry_json_put_unsigned(doc, root, "in_channels", c->channels);
-    scry_json_put_unsigned(doc, root, "out_channels", c->channels);
+    scry_json_put_unsigned(doc, root, "out_channels", c->outputs);
     scry_json_put_bool(doc, root, "center_input_sample", c->center_input);
     scry_json_put_string(doc, root, "time_embedding_type", "positional");
     scry_json_put_number(doc, root, "freq_shift", c->freq_shift);
     scry_json_put_bool(doc, root, "flip_sin_to_cos", c->flip_sin_to_cos);
-    put_names(doc, root, "down_block_types", "Down", c->down_attends, c->levels);
-    put_names(doc, root, "up_block_types", "Up", c->up_attends, c->levels);
+    put_names(doc, root, "down_block_types", "Down", c->down_attends, c->down_by_resnet, c->levels);
+    put_names(doc, root, "up_block_types", "Up", c->up_attends, c->up_by_resnet, c->levels);
+    scry_json_put_string(doc, root, "downsample_type",
+                         sampler_type(c->down_attends, c->down_by_resnet, c->levels));
+    scry_json_put_string(doc, root, "upsample_type",
+                         sampler_type(c->up_attends, c->up_by_resnet, c->levels));
+    if (c->classes) scry_json_put_unsigned(doc, root, "num_class_embeds", c->classes);
     scry_json_node *widths = scry_json_put_array(doc, root, "block_out_channels");
     for (size_t i = 0; i < c->levels; i++)
         scry_json_put_unsigned(doc, widths, NULL, c->width[i]);
@@ -52,10 +70,12 @@ static scry_status save_config(const scry_network *net, const char *path, scry_e
     scry_json_put_number(doc, root, "attention_head_dim", c->head_dim ? (double)c->head_dim : NAN);
     if (!c->has_mid) scry_json_put_number(doc, root, "mid_block_type", NAN);
     scry_json_put_unsigned(doc, root, "norm_num_groups", c->groups);
-    scry_json_put_unsigned(doc, root, "attn_norm_num_groups", c->attention_groups);
+    if (c->mid_attention_norm)
+        scry_json_put_unsigned(doc, root, "attn_norm_num_groups", c->attention_groups);
     scry_json_put_number(doc, root, "norm_eps", c->eps);
     scry_json_put_bool(doc, root, "add_attention", c->mid_attends);
-    scry_json_put_string(doc, root, "resnet_time_scale_shift", "default");
+    scry_json_put_string(doc, root, "resnet_time_scale_shift",
+                         c->scale_shift ? "scale_shift" : "default");
     st = scry_json_write(doc, path, err);
     scry_json_free(doc);
     return st;

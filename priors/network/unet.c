@@ -18,6 +18,9 @@ typedef struct scryi_unet {
     scry_prior base;
     scry_network *owned;
     scryi_model model;
+    int label; /* row of the class embedding; -1: none */
+    double guidance;
+    size_t guide_at; /* floats of work before what guidance needs */
 } scryi_unet;
 
 /* D = skip x + offset + out F(in x + shift, t) */
@@ -64,8 +67,9 @@ static void unet_place_planes(const scryi_unet *u, float *to, const float *F, do
     }
 }
 
-static scry_status unet_run(const scryi_unet *u, scryi_unet_map c, float *D, float *g,
-                            const float *x, const float *v, void *work, scry_error *err)
+static scry_status unet_run_label(const scryi_unet *u, scryi_unet_map c, int label, float *D,
+                                  float *g, const float *x, const float *v, void *work,
+                                  scry_error *err)
 {
     const double stretch = u->model.net->config.center_input ? 2 : 1;
     scryi_image image = {.x = x,
@@ -73,12 +77,42 @@ static scry_status unet_run(const scryi_unet *u, scryi_unet_map c, float *D, flo
                          .scale = stretch * c.in,
                          .shift = stretch * c.shift - (stretch - 1),
                          .time = c.t,
+                         .label = label,
                          .work = work,
                          .err = err};
     scry_call_batcher_call(v ? run_vjp : run_denoise, &u->model, &image);
     if (image.status != SCRY_OK) return image.status;
     if (D) unet_place_planes(u, D, image.F, c.out, x, c.skip, c.offset);
     if (v) unet_place_planes(u, g, image.g, c.out * c.in * stretch, v, c.skip, 0);
+    return SCRY_OK;
+}
+
+/* to = (1 - w) from + w to */
+static void unet_guide(const scryi_unet *u, float *to, const float *from)
+{
+    const size_t n = scry_space_count(&u->base.space);
+    const float w = (float)u->guidance;
+    for (size_t i = 0; i < n; i++)
+        to[i] = from[i] + w * (to[i] - from[i]);
+}
+
+static bool unet_is_guided(const scryi_unet *u)
+{
+    return u->label != u->model.net->config.unlabelled && (u->guidance < 1 || u->guidance > 1);
+}
+
+static scry_status unet_run(const scryi_unet *u, scryi_unet_map c, float *D, float *g,
+                            const float *x, const float *v, void *work, scry_error *err)
+{
+    if (!unet_is_guided(u)) return unet_run_label(u, c, u->label, D, g, x, v, work, err);
+    const size_t n = scry_space_count(&u->base.space);
+    float *D0 = (float *)work + u->guide_at, *g0 = v ? D0 + n : NULL;
+    scry_status st =
+        unet_run_label(u, c, u->model.net->config.unlabelled, D ? D0 : NULL, g0, x, v, work, err);
+    if (st == SCRY_OK) st = unet_run_label(u, c, u->label, D, g, x, v, work, err);
+    if (st != SCRY_OK) return st;
+    if (D) unet_guide(u, D, D0);
+    if (v) unet_guide(u, g, g0);
     return SCRY_OK;
 }
 
@@ -115,7 +149,8 @@ static const struct scry_prior_ops without_vjp = {
 
 void scry_unet_opts_init(scry_unet_opts *opts)
 {
-    *opts = (scry_unet_opts){.threads = 1, .vjp = true, .winograd = true};
+    *opts =
+        (scry_unet_opts){.threads = 1, .vjp = true, .winograd = true, .label = -1, .guidance = 1};
 }
 
 static scry_status unet_check_space(const scry_network *net, const scry_space *space,
@@ -141,13 +176,18 @@ static scry_status unet_check_space(const scry_network *net, const scry_space *s
     return SCRY_OK;
 }
 
+static void add_time(scryi_model *m, const scryi_resnet *r)
+{
+    if (m->times) m->times[m->time_count] = (scryi_time_row){r, m->time_floats};
+    m->time_count++;
+    m->time_floats += scryi_time_floats(m->net, r);
+}
+
 static void add_times(scryi_model *m, const scryi_block *b)
 {
-    for (size_t j = 0; j < b->count; j++) {
-        if (m->times) m->times[m->time_count] = (scryi_time_row){&b->resnet[j], m->time_floats};
-        m->time_count++;
-        m->time_floats += scryi_padded(b->resnet[j].conv1.out);
-    }
+    for (size_t j = 0; j < b->count; j++)
+        add_time(m, &b->resnet[j]);
+    if (b->resamples && b->by_resnet) add_time(m, &b->resampler);
 }
 
 /* In the order in which the plan meets them. */
@@ -193,6 +233,12 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
     if (opts) o = *opts;
     if (o.threads < 1)
         return SCRY_FAIL(err, SCRY_EINVAL, "%d threads, expected at least 1", o.threads);
+    const size_t classes = scry_network_classes(net);
+    if (o.label < -1 || (o.label >= 0 && (size_t)o.label >= classes))
+        return SCRY_FAIL(err, SCRY_EINVAL, "class %d of a network of %zu classes", o.label,
+                         classes);
+    if (!(fabs(o.guidance) <= 1000))
+        return SCRY_FAIL(err, SCRY_EINVAL, "guidance %g, expected within 1000", o.guidance);
     if ((st = unet_check_space(net, space, err)) != SCRY_OK) return st;
     scryi_unet *u = scry_alloc(1, sizeof *u);
     if (!u) return SCRY_FAIL(err, SCRY_ENOMEM, "network prior");
@@ -203,9 +249,13 @@ scry_status scry_unet_create(scry_prior **out, const scry_network *net, const sc
                              .winograd = o.winograd,
                              .height = space->dims[space->rank - 2] / net->config.unshuffle,
                              .width = space->dims[space->rank - 1] / net->config.unshuffle};
+    u->label = o.label < 0 ? net->config.unlabelled : o.label;
+    u->guidance = o.guidance;
     if ((st = unet_build(&u->model, o.vjp, err)) != SCRY_OK) goto done;
     const size_t a = u->model.denoise.floats, b = u->model.vjp.floats;
-    u->base.work_bytes = (a > b ? a : b) * sizeof(float);
+    u->guide_at = a > b ? a : b;
+    const size_t guide = unet_is_guided(u) ? 2 * scry_space_count(space) : 0;
+    u->base.work_bytes = (u->guide_at + guide) * sizeof(float);
     u->base.batch = batch_of(u->base.work_bytes);
     *out = &u->base;
     u = NULL;

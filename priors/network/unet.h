@@ -18,6 +18,8 @@ SCRY_BEGIN
  * (FlowMatchEulerDiscreteScheduler ...) and EDM (EDMEulerScheduler ..., with sigma_min, sigma_max,
  * sigma_data) from the rest.
  *
+ * The names of weights may be those of guided diffusion or of NVIDIA's EDM (names.c).
+ *
  * The architecture is Ho et al. 2020 (appendix B): residual blocks with group normalisation and
  * SiLU, a time embedding added in each, optional self-attention, strided convolutions down and
  * nearest-neighbour upsampling followed by a convolution up. */
@@ -43,6 +45,9 @@ typedef struct scry_unet_opts {
                     * several times larger. Default true */
     bool winograd; /* Winograd F(4,3) for the 3x3 layers where oneDNN has it: twice as fast, with
                     * differences of 1e-6 to the direct sums. Default true */
+    int label;     /* class of the images, below scry_network_classes; -1: none. Default -1 */
+    double guidance; /* w: D = D_none + w (D_label - D_none), two calls of the network unless it is
+                      * 1 (Ho & Salimans 2022). Default 1 */
 } scry_unet_opts;
 void scry_unet_opts_init(scry_unet_opts *opts);
 

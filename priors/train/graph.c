@@ -333,6 +333,15 @@ static scry_status graph_check(const scry_network *net, size_t height, size_t wi
                              "training of %zu channels at level %zu, expected a multiple of 16",
                              c->width[i], i);
     }
+    for (size_t i = 0; i < c->levels; i++)
+        if (c->down_by_resnet[i] || c->up_by_resnet[i])
+            return SCRY_FAIL(err, SCRY_EUNSUP,
+                             "training of a network whose residual blocks resample (level %zu) is "
+                             "not supported",
+                             i);
+    if (c->scale_shift || c->outputs != c->channels)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "training of a network with %s is not supported",
+                         c->scale_shift ? "scale_shift" : "a learned variance");
     if (c->has_mid && c->mid_attends)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "training of a network with attention (in the middle) is not supported");

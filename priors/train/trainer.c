@@ -98,6 +98,9 @@ static scry_status trainer_network(scry_trainer *t, scry_error *err)
     const scry_train_opts *o = &t->opts;
     scry_schedule *schedule;
     scryi_config c = {.channels = o->channels * o->unshuffle * o->unshuffle,
+                      .outputs = o->channels * o->unshuffle * o->unshuffle,
+                      .mid_attention_norm = true,
+                      .unlabelled = -1,
                       .levels = o->levels,
                       .layers = o->layers,
                       .groups = o->groups,

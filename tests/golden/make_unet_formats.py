@@ -2,7 +2,7 @@
 """Networks of the shapes that are met in the wild, with random weights, and what diffusers says
 they return, for tests/test_unet_formats.c.
 
-    make_unet_formats.py OUT_FOLDER        (diffusers 0.39.0, torch 2.15, safetensors 0.8; made 2026-11)
+    make_unet_formats.py OUT_FOLDER        (diffusers 0.39.0, torch 2.15; made 2026-11)
 
 Each folder holds a loadable prior and golden.safetensors: sigma (2), x, v (2, C, H, W), x0 =
 D(x; sigma) through the scheduler of the folder, vjp = (d x0 / d x)^T v; and label (2) where the
@@ -104,8 +104,8 @@ def edm(folder):
 
 
 def heads_first(parts, head, inner_first):
-    """Rows of q, k and v as ADM stores them: head by head, in each q, k, v; NVIDIA's EDM counts q, k,
-    v fastest of all."""
+    """Rows of q, k and v as ADM stores them: head by head, in each q, k, v; NVIDIA's EDM counts q,
+    k, v fastest of all."""
     width = parts[0].shape[0]
     rest = parts[0].shape[1:]
     stacked = torch.stack([p.reshape(width // head, head, *rest) for p in parts], 2 if inner_first
@@ -122,7 +122,7 @@ ATT_EDM = {"group_norm": "norm2", "to_out.0": "proj"}
 
 
 def places_adm(layers, levels):
-    """The modules of diffusers by name, and where ADM has them: (prefix, prefix of its attention)."""
+    """The modules of diffusers by name, and where ADM has them."""
     places, at, skip = {}, 1, 0
     for i in range(levels):
         for j in range(layers):
