@@ -65,6 +65,7 @@ static void what_is_written_is_read(void **state)
     round_trip("o.h5", true);
     round_trip("o.hdf5", true);
     round_trip("o.cfl", true);
+    round_trip("o.npy", false);
     round_trip("o.nii", false); /* slices or z, it does not say */
     round_trip("o.nii.gz", false);
 }

@@ -14,19 +14,22 @@ scry_status kspace_output_format(scry_kspace_format *f, const char *path, const 
 {
     static const char *const names[] = {[SCRY_KSPACE_FASTMRI] = "fastmri",
                                         [SCRY_KSPACE_ISMRMRD] = "ismrmrd",
-                                        [SCRY_KSPACE_CFL] = "cfl"};
-    for (int i = 0; i < 3 && word; i++)
-        if (!strcmp(word, names[i])) {
+                                        [SCRY_KSPACE_CFL] = "cfl",
+                                        [SCRY_KSPACE_NPY] = "npy"};
+    for (int i = 0; i <= SCRY_KSPACE_NPY && word; i++)
+        if (names[i] && !strcmp(word, names[i])) {
             *f = (scry_kspace_format)i;
             return SCRY_OK;
         }
     if (scry_text_ends_with(path, ".cfl"))
         *f = SCRY_KSPACE_CFL;
+    else if (scry_text_ends_with(path, ".npy"))
+        *f = SCRY_KSPACE_NPY;
     else if (scry_text_ends_with(path, ".mrd"))
         *f = SCRY_KSPACE_ISMRMRD;
     else if (!scry_text_ends_with(path, ".h5") && !scry_text_ends_with(path, ".hdf5"))
         return SCRY_FAIL(err, SCRY_EINVAL,
-                         "%s: k-space is written to .h5, .hdf5, .mrd or .cfl, or "
+                         "%s: k-space is written to .h5, .hdf5, .mrd, .cfl or .npy, or "
                          "give --format",
                          path);
     else if (*f != SCRY_KSPACE_ISMRMRD)

@@ -25,9 +25,9 @@ scry_status kspace_output_format(scry_kspace_format *f, const char *path, const 
                                  scry_error *err);
 
 /* The same words in all subcommands' tables. */
-#define KSPACE_FORMAT_WORDS "fastmri|ismrmrd|cfl"
+#define KSPACE_FORMAT_WORDS "fastmri|ismrmrd|cfl|npy"
 #define KSPACE_FORMAT_HELP                                                                         \
-    "of the output [by the ending of out: .cfl, .mrd; .h5 as the input, or fastmri]"
+    "of the output [by the ending of out: .cfl, .mrd, .npy; .h5 as the input, or fastmri]"
 
 /* "warning: ..." on stderr, for each warning of a reader that was not printed yet. */
 void kspace_warnings(const cli_command *self, scry_kspace_reader *r);

@@ -19,10 +19,11 @@ static void kspace_convert_print_losses(const cli_command *self, const scry_kspa
                                         scry_kspace_format format)
 {
     const char *to = scry_kspace_format_name(format);
-    const bool fastmri = format == SCRY_KSPACE_FASTMRI, cfl = format == SCRY_KSPACE_CFL;
-    if (in->noise_samples)
+    const bool fastmri = format == SCRY_KSPACE_FASTMRI, mrd = format == SCRY_KSPACE_ISMRMRD;
+    const bool cfl = format == SCRY_KSPACE_CFL || format == SCRY_KSPACE_NPY;
+    if (in->noise_samples && !mrd)
         fprintf(stderr, "scry %s: warning: the noise scans are left out\n", self->name);
-    if (in->has_calibration)
+    if (in->has_calibration && !mrd)
         fprintf(stderr, "scry %s: warning: lines for calibration only are left out\n", self->name);
     if (in->has_target && !fastmri)
         fprintf(stderr, "scry %s: warning: %s has no place for the reference reconstruction\n",
@@ -56,6 +57,53 @@ static scry_status copy_slices(scry_kspace_writer *w, scry_kspace_reader *r, scr
     return st;
 }
 
+/* Leaves out the lines that are imaging lines too. */
+static void drop_imaging_lines(const scry_kspace_info *i, float complex *data, unsigned char *mask,
+                               const float complex *image)
+{
+    const size_t n = i->nz * i->ny * i->nx, lines = n / (i->readout == 2 ? i->nx : i->ny);
+    const size_t step = i->readout == 2 ? 1 : i->nx, length = n / lines;
+    for (size_t l = 0; l < lines; l++) {
+        const size_t first = i->readout == 2 ? l * i->nx : l / i->nx * i->ny * i->nx + l % i->nx;
+        bool same = true;
+        for (size_t k = 0; same && k < i->coils * length; k++) {
+            const size_t at = k / length * n + first + k % length * step;
+            same = !memcmp(&data[at], &image[at], sizeof *data);
+        }
+        for (size_t k = 0; same && k < i->coils * length; k++) {
+            data[k / length * n + first + k % length * step] = 0;
+            mask[first + k % length * step] = 0;
+        }
+    }
+}
+
+/* The noise scan, and lines for calibration only. */
+static scry_status copy_extras(scry_kspace_writer *w, scry_kspace_reader *r, scry_error *err)
+{
+    const scry_kspace_info *i = scry_kspace_describe(r);
+    const size_t n = i->nz * i->ny * i->nx, most = i->noise_samples > n ? i->noise_samples : n;
+    scry_status st = SCRY_OK;
+    float complex *data = scry_alloc(i->coils * most, sizeof *data);
+    float complex *image = scry_alloc(i->coils * n, sizeof *image);
+    unsigned char *mask = scry_alloc(n, 1);
+    if (!data || !image || !mask)
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "a slice of %zu coils", i->coils);
+    if (st == SCRY_OK && i->noise_samples) {
+        st = scry_kspace_read_noise(r, data, err);
+        if (st == SCRY_OK) st = scry_kspace_write_noise(w, data, err);
+    }
+    for (size_t s = 0; st == SCRY_OK && i->has_calibration && s < i->slices; s++) {
+        if ((st = scry_kspace_read(r, 0, s, image, NULL, err)) != SCRY_OK) break;
+        if ((st = scry_kspace_read_calibration(r, s, data, mask, err)) != SCRY_OK) break;
+        drop_imaging_lines(i, data, mask, image);
+        st = scry_kspace_write_calibration(w, s, data, mask, err);
+    }
+    scry_free(data);
+    scry_free(image);
+    scry_free(mask);
+    return st;
+}
+
 static scry_status copy_targets(scry_kspace_writer *w, scry_kspace_reader *r, scry_error *err)
 {
     const scry_kspace_info *i = scry_kspace_describe(r);
@@ -82,6 +130,7 @@ static scry_status kspace_convert_convert(const cli_command *self, const struct 
     const scry_kspace_info *described = scry_kspace_describe(r);
     scry_kspace_info info = *described;
     if ((st = kspace_output(&w, out, &info, s->format, s->force, err)) != SCRY_OK) goto done;
+    if (info.format == SCRY_KSPACE_ISMRMRD && (st = copy_extras(w, r, err)) != SCRY_OK) goto done;
     if ((st = copy_slices(w, r, err)) != SCRY_OK) goto done;
     if (described->has_target && info.format == SCRY_KSPACE_FASTMRI) st = copy_targets(w, r, err);
 done:

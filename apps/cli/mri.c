@@ -332,8 +332,10 @@ const cli_command cli_mri = {
     "mri",
     "[options] kspace out",
     "reconstruct MR images from undersampled k-space",
-    "kspace is a fastMRI or ISMRMRD file, a .cfl, or a plain complex HDF5 dataset, told apart by "
-    "content; out ends in .h5, .cfl, .nii or .nii.gz. Each slice is reconstructed by itself. The "
+    "kspace is a fastMRI or ISMRMRD file, a .cfl, a plain complex HDF5 dataset or .npy, told apart "
+    "by "
+    "content; out ends in .h5, .cfl, .nii, .nii.gz or .npy. Each slice is reconstructed by itself. "
+    "The "
     "readout is transformed and cut to the image where it is complete, coils are whitened, and "
     "images have the intensity of a root-sum-of-squares reconstruction of the file. Started by "
     "mpirun, processes share the slices.",

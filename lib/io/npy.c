@@ -1,6 +1,8 @@
 #include "lib/io/npy.h"
 
+#include "lib/atomic_file_impl.h"
 #include "lib/memory.h"
+#include "lib/space.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,8 +64,8 @@ static scry_status read_type(const scry_npy *f, npy_entry *e, const char *text, 
     static const struct {
         char kind;
         size_t bytes;
-    } known[] = {{'b', 1}, {'u', 1}, {'u', 2}, {'u', 4}, {'u', 8}, {'i', 1},
-                 {'i', 2}, {'i', 4}, {'i', 8}, {'f', 2}, {'f', 4}, {'f', 8}};
+    } known[] = {{'b', 1}, {'u', 1}, {'u', 2}, {'u', 4}, {'u', 8}, {'i', 1}, {'i', 2},
+                 {'i', 4}, {'i', 8}, {'f', 2}, {'f', 4}, {'f', 8}, {'c', 8}, {'c', 16}};
     const char *descr = strstr(text, "'descr':");
     const char *quote = descr ? strchr(descr + 8, '\'') : NULL;
     const char *end = quote ? strchr(quote + 1, '\'') : NULL;
@@ -74,7 +76,10 @@ static scry_status read_type(const scry_npy *f, npy_entry *e, const char *text, 
     e->kind = e->info.type[1];
     e->bytes = strtoul(e->info.type + 2, NULL, 10);
     for (size_t i = 0; i < sizeof known / sizeof *known && strchr("<>|=", e->info.type[0]); i++)
-        if (e->kind == known[i].kind && e->bytes == known[i].bytes) return SCRY_OK;
+        if (e->kind == known[i].kind && e->bytes == known[i].bytes) {
+            e->info.cplx = e->kind == 'c';
+            return SCRY_OK;
+        }
     return SCRY_FAIL(err, SCRY_EUNSUP, "%s%s%s: type '%s' is not read, expected numbers", f->name,
                      e->info.name[0] ? ", array " : "", e->info.name, e->info.type);
 }
@@ -349,18 +354,20 @@ static float npy_half(uint64_t bits)
     return sign * ldexpf(1024 + fraction, exponent - 25);
 }
 
+/* A number, or one of the two of a complex number. */
 static float value_at(const npy_entry *e, const unsigned char *p)
 {
     uint64_t v = 0;
-    for (size_t i = 0; i < e->bytes; i++)
-        v = v << 8 | p[e->big ? i : e->bytes - 1 - i];
-    if (e->kind == 'f') {
+    const size_t bytes = e->kind == 'c' ? e->bytes / 2 : e->bytes;
+    for (size_t i = 0; i < bytes; i++)
+        v = v << 8 | p[e->big ? i : bytes - 1 - i];
+    if (e->kind == 'f' || e->kind == 'c') {
         const uint32_t low = (uint32_t)v;
         float f;
         double d;
         memcpy(&f, &low, sizeof f);
         memcpy(&d, &v, sizeof d);
-        return e->bytes == 2 ? npy_half(v) : e->bytes == 4 ? f : (float)d;
+        return bytes == 2 ? npy_half(v) : bytes == 4 ? f : (float)d;
     }
     if (e->kind != 'i') return (float)v;
     const unsigned unused = 64 - 8 * (unsigned)e->bytes;
@@ -385,6 +392,9 @@ scry_status scry_npy_read(const scry_npy *f, size_t i, float *out, scry_error *e
     const unsigned char *bytes = e->from;
     unsigned char *own = NULL;
     scry_status st = SCRY_OK;
+    if (e->info.cplx)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s%s%s: complex numbers ('%s'), expected real ones",
+                         f->name, e->info.name[0] ? ", array " : "", e->info.name, e->info.type);
     if (e->deflated) {
         size_t size = e->whole;
         if (!(own = scry_alloc(size, 1)))
@@ -404,5 +414,110 @@ scry_status scry_npy_read(const scry_npy *f, size_t i, float *out, scry_error *e
             value_at(e, bytes + e->data + (e->fortran ? fortran_place(&e->info, k) : k) * e->bytes);
 done:
     scry_free(own);
+    return st;
+}
+
+scry_status scry_npy_read_complex(const scry_npy *f, size_t first, size_t count, float complex *out,
+                                  scry_error *err)
+{
+    const npy_entry *e = f->entries;
+    if (f->count != 1 || e->checked)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: parts are read of a .npy only", f->name);
+    if (first > e->info.count || count > e->info.count - first)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: values %zu to %zu of %zu", f->name, first,
+                         first + count, e->info.count);
+    for (size_t k = 0; k < count; k++) {
+        const size_t at = e->fortran ? fortran_place(&e->info, first + k) : first + k;
+        const unsigned char *p = e->from + e->data + at * e->bytes;
+        const float re = value_at(e, p), im = e->info.cplx ? value_at(e, p + e->bytes / 2) : 0;
+        out[k] = re + im * I;
+    }
+    return SCRY_OK;
+}
+
+/* ---- writing ---- */
+
+struct scry_npy_writer {
+    scryi_atomic_file file;
+    int fd;
+    size_t head, bytes, count; /* bytes of the header and of a value; values */
+};
+
+/* The literal that numpy writes, padded so that values begin at a multiple of 64 bytes. */
+static scry_status npy_write_head(scry_npy_writer *w, int rank, const size_t *dims, bool cplx,
+                                  scry_error *err)
+{
+    char text[512] = "\x93NUMPY\x01";
+    size_t used = 10;
+    used +=
+        (size_t)snprintf(text + used, sizeof text - used,
+                         "{'descr': '<%s', 'fortran_order': False, 'shape': (", cplx ? "c8" : "f4");
+    for (int a = 0; a < rank; a++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%zu,%s", dims[a],
+                                 a + 1 < rank ? " " : "");
+    used += (size_t)snprintf(text + used, sizeof text - used, "), }");
+    w->head = (used + 1 + 63) / 64 * 64;
+    memset(text + used, ' ', w->head - used);
+    text[w->head - 1] = '\n';
+    text[7] = '\0';
+    text[8] = (char)((w->head - 10) & 255);
+    text[9] = (char)((w->head - 10) >> 8);
+    if (pwrite(w->fd, text, w->head, 0) == (ssize_t)w->head) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->file.path, strerror(errno));
+}
+
+scry_status scry_npy_create(scry_npy_writer **out, const char *path, int rank, const size_t *dims,
+                            bool cplx, scry_error *err)
+{
+    *out = NULL;
+    scry_npy_writer *w = scry_alloc(1, sizeof *w);
+    if (!w) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: writer", path);
+    w->fd = -1;
+    w->bytes = cplx ? 8 : 4;
+    w->count = 1;
+    scry_status st = SCRY_OK;
+    for (int a = 0; a < rank && st == SCRY_OK; a++)
+        if (!scry_mul(&w->count, w->count, dims[a]) || w->count > SIZE_MAX / 16)
+            st = SCRY_FAIL(err, SCRY_ESHAPE, "%s: more values than memory can hold", path);
+    if (st == SCRY_OK) st = scryi_atomic_file_open(&w->file, &w->fd, path, ".npy", err);
+    if (st == SCRY_OK) st = npy_write_head(w, rank, dims, cplx, err);
+    if (st == SCRY_OK)
+        *out = w;
+    else
+        scry_npy_finish(w, false, NULL);
+    return st;
+}
+
+scry_status scry_npy_write(scry_npy_writer *w, size_t first, size_t count, const float *values,
+                           scry_error *err)
+{
+    const char *at = (const char *)values;
+    size_t left = count * w->bytes, place = w->head + first * w->bytes;
+    if (first > w->count || count > w->count - first)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s: values %zu to %zu of %zu", w->file.path, first,
+                         first + count, w->count);
+    while (left) {
+        const ssize_t n = pwrite(w->fd, at, left < 1u << 30 ? left : 1u << 30, (off_t)place);
+        if (n <= 0) return SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->file.path, strerror(errno));
+        at += n;
+        place += (size_t)n;
+        left -= (size_t)n;
+    }
+    return SCRY_OK;
+}
+
+scry_status scry_npy_finish(scry_npy_writer *w, bool commit, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    if (!w) return SCRY_OK;
+    if (commit && ftruncate(w->fd, (off_t)(w->head + w->count * w->bytes)))
+        st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->file.path, strerror(errno));
+    if (w->fd >= 0 && close(w->fd) && commit && st == SCRY_OK)
+        st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", w->file.path, strerror(errno));
+    if (commit && st == SCRY_OK)
+        st = scryi_atomic_file_commit(&w->file, err);
+    else
+        scryi_atomic_file_abandon(&w->file);
+    scry_free(w);
     return st;
 }

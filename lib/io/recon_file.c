@@ -2,6 +2,7 @@
 
 #include "lib/io/cfl.h"
 #include "lib/io/hdf5.h"
+#include "lib/io/npy.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/space.h"
@@ -21,19 +22,16 @@ scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_
     static const struct {
         const char *ending;
         scry_recon_format format;
-    } known[] = {{".h5", SCRY_RECON_HDF5},
-                 {".hdf5", SCRY_RECON_HDF5},
-                 {".cfl", SCRY_RECON_CFL},
-                 {".nii", SCRY_RECON_NIFTI},
-                 {".nii.gz", SCRY_RECON_NIFTI}};
+    } known[] = {{".h5", SCRY_RECON_HDF5},      {".hdf5", SCRY_RECON_HDF5},
+                 {".cfl", SCRY_RECON_CFL},      {".nii", SCRY_RECON_NIFTI},
+                 {".nii.gz", SCRY_RECON_NIFTI}, {".npy", SCRY_RECON_NPY}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (scry_text_ends_with(path, known[i].ending)) {
             *out = known[i].format;
             return SCRY_OK;
         }
     return SCRY_FAIL(err, SCRY_EINVAL,
-                     "%s: images are files that end in .h5, .hdf5, .cfl, .nii or "
-                     ".nii.gz",
+                     "%s: images are files that end in .h5, .hdf5, .cfl, .nii, .nii.gz or .npy",
                      path);
 }
 
@@ -121,27 +119,20 @@ static scry_status recon_file_find_dataset(const char **name, const scry_hdf5 *f
 }
 
 /* By the words of the attribute; without it (slice,) y, x or frame, slice, y, x. */
-static scry_status place_axes(scry_recon *r, const scry_hdf5 *f, const scry_hdf5_info *i,
-                              scry_error *err)
+static scry_status place_axes(scry_recon *r, int rank, const size_t *dims, const char *words)
 {
     static const char *const plain[] = {"y x", "slice y x", "frame slice y x", "frame slice z y x"};
     static const char *const known[] = {"z y x", "slice z y x"};
-    char words[32] = "";
-    if (i->rank < 2 || i->rank > 5)
-        return SCRY_FAIL(err, SCRY_EFORMAT,
-                         "%s: %s is %s, expected 2 to 5 axes: (frame,) (slice,) "
-                         "(z,) y, x",
-                         scry_hdf5_path(f), i->name, i->shape);
-    scry_hdf5_attribute_text(f, i->name, "axes", words, sizeof words);
-    const bool z = i->rank > 2 && i->rank < 5 && !strcmp(words, known[i->rank - 3]);
-    const char *names = z ? known[i->rank - 3] : plain[i->rank - 2];
+    if (rank < 2 || rank > 5) return SCRY_EFORMAT;
+    const bool z = rank > 2 && rank < 5 && !strcmp(words, known[rank - 3]);
+    const char *names = z ? known[rank - 3] : plain[rank - 2];
     r->frames = r->slices = r->nz = 1;
-    r->ny = i->dims[i->rank - 2];
-    r->nx = i->dims[i->rank - 1];
-    for (int a = 0; a < i->rank - 2; a++) {
-        if (names[0] == 'f') r->frames = i->dims[a];
-        if (names[0] == 's') r->slices = i->dims[a];
-        if (names[0] == 'z') r->nz = i->dims[a];
+    r->ny = dims[rank - 2];
+    r->nx = dims[rank - 1];
+    for (int a = 0; a < rank - 2; a++) {
+        if (names[0] == 'f') r->frames = dims[a];
+        if (names[0] == 's') r->slices = dims[a];
+        if (names[0] == 'z') r->nz = dims[a];
         names = strchr(names, ' ') + 1;
     }
     return SCRY_OK;
@@ -153,6 +144,7 @@ static scry_status recon_file_read_hdf5(scry_recon *r, const char *path, const c
     scry_hdf5 *f;
     scry_hdf5_info i;
     const char *name;
+    char words[32] = "";
     scry_status st = scry_hdf5_open(&f, path, err);
     if (st != SCRY_OK) return st;
     if ((st = recon_file_find_dataset(&name, f, dataset, err)) != SCRY_OK) goto done;
@@ -162,7 +154,13 @@ static scry_status recon_file_read_hdf5(scry_recon *r, const char *path, const c
         goto done;
     }
     r->cplx = i.kind == SCRY_HDF5_COMPLEX;
-    if ((st = place_axes(r, f, &i, err)) != SCRY_OK) goto done;
+    scry_hdf5_attribute_text(f, name, "axes", words, sizeof words);
+    if (place_axes(r, i.rank, i.dims, words) != SCRY_OK) {
+        st = SCRY_FAIL(err, SCRY_EFORMAT,
+                       "%s: %s is %s, expected 2 to 5 axes: (frame,) (slice,) (z,) y, x", path,
+                       i.name, i.shape);
+        goto done;
+    }
     if ((st = recon_file_allocate(r, path, err)) != SCRY_OK) goto done;
     scry_hdf5_attribute_text(f, name, "description", r->description, sizeof r->description);
     scry_hdf5_attribute_number(f, name, "tr", &r->tr);
@@ -239,6 +237,47 @@ static scry_status recon_file_read_cfl(scry_recon *r, const char *path, scry_err
     return st;
 }
 
+/* ---- NumPy ---- */
+
+static scry_status recon_file_write_npy(const char *path, const scry_recon *r, scry_error *err)
+{
+    size_t dims[SCRY_HDF5_RANK];
+    char words[32];
+    scry_npy_writer *w;
+    int rank = axes_of(r, dims, words, sizeof words);
+    if (r->frames == 1 && r->slices > 1 && r->nz > 1) { /* four axes begin with the frame */
+        memmove(dims + 1, dims, 4 * sizeof *dims);
+        dims[0] = 1;
+        rank++;
+    }
+    scry_status st = scry_npy_create(&w, path, rank, dims, r->cplx, err);
+    if (st != SCRY_OK) return st;
+    st = scry_npy_write(w, 0, r->frames * r->slices * r->nz * r->ny * r->nx, r->values, err);
+    const scry_status end = scry_npy_finish(w, st == SCRY_OK, err);
+    return st != SCRY_OK ? st : end;
+}
+
+static scry_status recon_file_read_npy(scry_recon *r, const char *path, scry_error *err)
+{
+    scry_npy *f;
+    scry_status st = scry_npy_open(&f, path, err);
+    if (st != SCRY_OK) return st;
+    const scry_npy_info *a = scry_npy_get(f, 0);
+    if (place_axes(r, a->rank, a->dims, "") != SCRY_OK || a->name[0]) {
+        st = SCRY_FAIL(err, SCRY_EFORMAT,
+                       "%s: an array of %d axes, expected 2 to 5: (frame,) (slice,) (z,) y, x",
+                       path, a->rank);
+        goto done;
+    }
+    r->cplx = a->cplx;
+    if ((st = recon_file_allocate(r, path, err)) != SCRY_OK) goto done;
+    st = r->cplx ? scry_npy_read_complex(f, 0, a->count, (float complex *)r->values, err)
+                 : scry_npy_read(f, 0, r->values, err);
+done:
+    scry_npy_close(f);
+    return st;
+}
+
 /* ---- NIfTI ---- */
 
 scry_status scry_recon_placeable(const char *path, const scry_geometry *g, size_t slices,
@@ -309,6 +348,8 @@ scry_status scry_recon_write(const char *path, const scry_recon *r, scry_error *
         return recon_file_write_cfl(path, r, err);
     case SCRY_RECON_NIFTI:
         return write_nifti(path, r, err);
+    case SCRY_RECON_NPY:
+        return recon_file_write_npy(path, r, err);
     default:
         return recon_file_write_hdf5(path, r, err);
     }
@@ -326,6 +367,9 @@ scry_status scry_recon_read(scry_recon *out, const char *path, const char *datas
         break;
     case SCRY_RECON_NIFTI:
         st = read_nifti(out, path, err);
+        break;
+    case SCRY_RECON_NPY:
+        st = recon_file_read_npy(out, path, err);
         break;
     default:
         st = recon_file_read_hdf5(out, path, dataset, err);

@@ -8,7 +8,8 @@
 typedef enum scry_recon_format {
     SCRY_RECON_HDF5 = 0,
     SCRY_RECON_CFL,
-    SCRY_RECON_NIFTI
+    SCRY_RECON_NIFTI,
+    SCRY_RECON_NPY
 } scry_recon_format;
 
 /* values[frame][slice][z][y][x], real or (re, im) pairs. Slices that failed hold NaN. */
@@ -23,7 +24,7 @@ typedef struct scry_recon {
     char description[80]; /* one line for headers that have a place for it */
 } scry_recon;
 
-/* By the ending of path: .h5 .hdf5, .cfl, .nii .nii.gz. EINVAL lists them. */
+/* By the ending of path: .h5 .hdf5, .cfl, .nii .nii.gz, .npy. EINVAL lists them. */
 scry_status scry_recon_format_of(scry_recon_format *out, const char *path, scry_error *err);
 
 /* Can `slices` that lie so be written to path? EUNSUP: NIfTI has one step from slice to slice. */
@@ -34,6 +35,7 @@ scry_status scry_recon_placeable(const char *path, const scry_geometry *g, size_
  *   HDF5   dataset `reconstruction`: f32 (slice, y, x) as fastMRI submissions, or compound {r, i}
  *          where complex; more axes in front when frames > 1, and z in the slice's place; the other
  *          fields are attributes, where they are stated
+ *   NPY    float32 or complex64 of the axes of HDF5
  *   CFL    dims x, y, z, and slices in dim 13, frames in dim 10
  *   NIfTI  float32 or complex64, RAS, sform and qform from the geometry, pixdim in mm (1 mm and
  *          codes 0 where it is not known) */

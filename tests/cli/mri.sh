@@ -221,6 +221,15 @@ P
     refuses "as NIfTI" 1 'axial.nii: 3 slices that are not equally far apart' $mri axial_other.h5 \
         axial.nii --method zero-filled --maps none
     works "as HDF5" $mri axial_other.h5 axial.h5 --method zero-filled --maps none
+    works "kept in another format" $k convert scanner.h5 kept.mrd
+    works "the same image" $mri kept.mrd kept.nii
+    holds "to the byte" cmp -s scanner.nii kept.nii
+    works "noise scans are kept" $k info kept.mrd
+    says "as many" 'noise scans    4096 samples a coil'
+    works "of separate calibration lines" $k convert "$golden/ismrmrd/packed.h5" packed.mrd
+    works "they are kept" $k info packed.mrd
+    says "and told" 'calibration    lines for calibration only'
+    says "so is the bandwidth of the noise" "variance of the image's 2.5 times theirs"
     works "slice 2 of it" $mri scanner.h5 scanner2.nii --slices 2
     works "its place" /usr/bin/python3 - <<'P'
 import struct
@@ -328,7 +337,12 @@ printf '\x93NUMPY\x01\x00v\x00' >k.npy
 printf 'MATLAB 5.0 MAT-file, Platform: GLNXA64' >k.mat
 { head -c 128 /dev/zero; printf DICM; head -c 64 /dev/zero; } >k.dcm
 { printf '\0\0\0\0\2\0\0\0'; head -c 20000 /dev/zero; } >meas.dat
-refuses "a NumPy array" 1 'k.npy: a NumPy array: store it in HDF5' $mri k.npy x.h5
+refuses "a NumPy array that is cut off" 1 'k.npy: does not begin as numpy' $mri k.npy x.h5
+printf 'yardl\001' >stream.bin
+refuses "an MRD stream" 1 'stream.bin: an MRD stream: convert it with' $mri stream.bin x.h5
+works "k-space as a NumPy array" $k convert scan.h5 scan.npy
+works "an image of it as another" $mri scan.npy out.npy
+close "the same as of HDF5" 1e-5 out.npy out.h5
 refuses "a MATLAB 5 file" 1 'k.mat: a MATLAB 5 file: save it with -v7.3' $mri k.mat x.h5
 refuses "a DICOM file" 1 'k.dcm: a DICOM file' $mri k.dcm x.h5
 refuses "raw data of a vendor" 1 'meas.dat: Siemens raw data: .*siemens_to_ismrmrd' \

@@ -35,7 +35,7 @@ static void volume_close(scry_kspace_reader *r)
 
 /* ---- the samples ---- */
 
-static void take_axes(scry_kspace_info *info, const size_t *dims, int rank, bool coils_first)
+void scryi_plain_axes(scry_kspace_info *info, const size_t *dims, int rank, bool coils_first)
 {
     info->frames = info->slices = info->coils = info->nz = 1;
     info->ny = dims[rank - 2];
@@ -294,7 +294,7 @@ static scry_status open_volume(scry_kspace_reader *r, const char *name, int min,
                              ? "; its last axis looks like (re, im) pairs"
                              : "");
     snprintf(r->dataset, sizeof r->dataset, "%s", name);
-    take_axes(&r->info, v->set.dims, v->set.rank, r->info.format == SCRY_KSPACE_PLAIN);
+    scryi_plain_axes(&r->info, v->set.dims, v->set.rank, r->info.format == SCRY_KSPACE_PLAIN);
     v->by_slice = v->set.rank > 3 || (v->set.rank == 3 && r->info.format == SCRY_KSPACE_FASTMRI);
     v->past = r->info.nx;
     return v->set.count ? SCRY_OK
@@ -364,7 +364,7 @@ static bool whole_lines(const unsigned char *mask, size_t ny, size_t nx, bool co
 
 /* Lines are complete along the readout. Where all is sampled, or nothing whole, y is assumed as in
  * fastMRI. */
-static scry_status deduce_readout(scry_kspace_reader *r, scry_error *err)
+scry_status scryi_plain_find_readout(scry_kspace_reader *r, scry_error *err)
 {
     scry_kspace_info *info = &r->info;
     const size_t plane = info->nz * info->ny * info->nx;
@@ -376,7 +376,7 @@ static scry_status deduce_readout(scry_kspace_reader *r, scry_error *err)
                        info->coils, plane);
         goto done;
     }
-    if ((st = volume_read(r, 0, 0, data, mask, err)) != SCRY_OK) goto done;
+    if ((st = r->ops->read(r, 0, 0, data, mask, err)) != SCRY_OK) goto done;
     const bool columns = whole_lines(mask, info->ny, info->nx, true);
     const bool rows = whole_lines(mask, info->ny, info->nx, false);
     info->readout = rows && !columns ? 2 : 1;
@@ -403,5 +403,5 @@ scry_status scryi_plain_open(scry_kspace_reader *r, const scry_kspace_choice *ch
                      "y, x)",
                      err);
     if (st != SCRY_OK || (st = open_mask(r, err)) != SCRY_OK) return st;
-    return deduce_readout(r, err);
+    return scryi_plain_find_readout(r, err);
 }

@@ -50,8 +50,10 @@ const char *scryi_kspace_foreign(const char *path)
     if (!f) return NULL;
     const size_t n = fread(bytes, 1, sizeof bytes, f);
     fclose(f);
-    if (foreign_starts(bytes, n, 0, "\x93NUMPY"))
-        return "a NumPy array: store it in HDF5 (h5py: f[\"kspace\"] = a, axes slice, coil, y, x)";
+    if (foreign_starts(bytes, n, 0, "yardl"))
+        return "an MRD stream: convert it with mrd_stream_to_ismrmrd or ismrmrd_stream_to_hdf5";
+    if (foreign_starts(bytes, n, 0, "PK\3\4"))
+        return "a zip, as a .npz of NumPy: save one array as .npy, axes slice, coil, y, x";
     if (foreign_starts(bytes, n, 0, "MATLAB 5.0"))
         return "a MATLAB 5 file: save it with -v7.3, as HDF5";
     if (foreign_starts(bytes, n, 128, "DICM"))

@@ -307,6 +307,7 @@ static void set_noise_ratio(scry_kspace_reader *r, const scryi_mrd_head *image,
     const scryi_mrd_state *s = r->state;
     const double relative = s->header.noise_bandwidth > 0 ? s->header.noise_bandwidth : 1;
     r->info.noise_ratio = 1;
+    r->info.sample_time = (double)image->sample_time_us;
     if (!noise) return;
     r->info.noise_ratio /= relative;
     if (image->sample_time_us > 0 && noise->sample_time_us > 0)

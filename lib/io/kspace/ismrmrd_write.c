@@ -73,6 +73,7 @@ static void fill_head(scryi_mrd_head *h, const scry_kspace_info *info, size_t fr
     *h = (scryi_mrd_head){.version = 1,
                           .available_channels = (uint16_t)info->coils,
                           .active_channels = (uint16_t)info->coils,
+                          .sample_time_us = (float)info->sample_time,
                           .idx = {.slice = (uint16_t)slice, .repetition = (uint16_t)frame}};
     if (!g->known) return;
     for (int k = 0; k < 3; k++) {
@@ -138,25 +139,38 @@ static scry_status mrd_write_append(struct writer *s, size_t n, scry_error *err)
                                          SCRYI_MRD_DATA, n);
 }
 
-static scry_status ismrmrd_write(scry_kspace_writer *w, size_t frame, size_t slice,
+/* The acquired lines of a slice, *count of them, into s->acquisitions. */
+static scry_status fill_lines_of(scry_kspace_writer *w, size_t *count, size_t frame, size_t slice,
                                  const float complex *data, const unsigned char *mask,
                                  scry_error *err)
 {
     struct writer *s = w->state;
     const scry_kspace_info *info = &w->info;
     const size_t lines = mrd_write_layout_of(info).lines;
-    scry_status st = SCRY_OK;
     float *out = s->samples;
     size_t n = 0;
     for (size_t i = 0; i < info->nz * lines; i++) {
         scryi_mrd_acquisition *a = &s->acquisitions[n];
         *a = (scryi_mrd_acquisition){.head = {0}};
         fill_head(&a->head, info, frame, slice);
-        st = fill_line(w, a, &out, i / lines, i % lines, data, mask, err);
+        const scry_status st = fill_line(w, a, &out, i / lines, i % lines, data, mask, err);
         if (st != SCRY_OK) return st;
         if (!a->head.number_of_samples) continue;
         a->head.scan_counter = (uint32_t)(s->lines + ++n);
     }
+    *count = n;
+    return SCRY_OK;
+}
+
+static scry_status ismrmrd_write(scry_kspace_writer *w, size_t frame, size_t slice,
+                                 const float complex *data, const unsigned char *mask,
+                                 scry_error *err)
+{
+    struct writer *s = w->state;
+    const scry_kspace_info *info = &w->info;
+    size_t n = 0;
+    const scry_status st = fill_lines_of(w, &n, frame, slice, data, mask, err);
+    if (st != SCRY_OK) return st;
     if (!n)
         return SCRY_FAIL(err, SCRY_EINVAL, "%s: frame %zu, slice %zu: the mask keeps no line",
                          w->path, frame, slice);
@@ -170,8 +184,52 @@ static scry_status ismrmrd_write(scry_kspace_writer *w, size_t frame, size_t sli
     return mrd_write_append(s, n, err);
 }
 
+static scry_status ismrmrd_write_calibration(scry_kspace_writer *w, size_t slice,
+                                             const float complex *data, const unsigned char *mask,
+                                             scry_error *err)
+{
+    struct writer *s = w->state;
+    size_t n = 0;
+    const scry_status st = fill_lines_of(w, &n, 0, slice, data, mask, err);
+    if (st != SCRY_OK || !n) return st;
+    for (size_t i = 0; i < n; i++)
+        s->acquisitions[i].head.flags |= SCRYI_MRD_FLAG(SCRYI_MRD_CALIBRATION);
+    return mrd_write_append(s, n, err);
+}
+
+/* In acquisitions of 4096 samples and fewer; its variance is told by its sample time, or by the
+ * bandwidth in the header where the image's is not known (add_header). */
+static scry_status ismrmrd_write_noise(scry_kspace_writer *w, const float complex *noise,
+                                       scry_error *err)
+{
+    enum { MAX_SAMPLES = 4096 };
+    struct writer *s = w->state;
+    const scry_kspace_info *info = &w->info;
+    const size_t all = info->noise_samples;
+    scry_status st = SCRY_OK;
+    float *samples = scry_alloc(info->coils * MAX_SAMPLES, 2 * sizeof *samples);
+    if (!samples) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: noise scan", w->path);
+    for (size_t from = 0, n; from < all && st == SCRY_OK; from += n) {
+        scryi_mrd_acquisition *a = &s->acquisitions[0];
+        n = all - from < MAX_SAMPLES ? all - from : MAX_SAMPLES;
+        *a = (scryi_mrd_acquisition){.data = {.len = 2 * info->coils * n, .p = samples}};
+        fill_head(&a->head, info, 0, 0);
+        a->head.flags = SCRYI_MRD_FLAG(SCRYI_MRD_NOISE);
+        a->head.number_of_samples = (uint16_t)n;
+        a->head.sample_time_us = (float)(info->sample_time * info->noise_ratio);
+        a->head.scan_counter = (uint32_t)(s->lines + 1);
+        for (size_t c = 0; c < info->coils; c++)
+            memcpy(samples + 2 * c * n, noise + c * all + from, n * sizeof *noise);
+        st = mrd_write_append(s, 1, err);
+    }
+    scry_free(samples);
+    return st;
+}
+
 static const struct scryi_kspace_writer_ops ismrmrd_ops = {
     .write = ismrmrd_write,
+    .calibration = ismrmrd_write_calibration,
+    .noise = ismrmrd_write_noise,
     .finish = ismrmrd_finish,
 };
 
@@ -220,6 +278,8 @@ static scry_status add_header(const scry_kspace_writer *w, scry_error *err)
     scryi_mrd_header header;
     char *text;
     scryi_mrd_from_info(&header, &w->info);
+    if (w->info.noise_samples && w->info.noise_ratio > 0 && !(w->info.sample_time > 0))
+        header.noise_bandwidth = 1 / w->info.noise_ratio;
     scry_status st = scryi_mrd_format(&text, &header, err);
     if (st == SCRY_OK) st = mrd_write_put_header(w->state, text, err);
     scry_free(text);

@@ -16,10 +16,9 @@
 const char *scry_kspace_format_name(scry_kspace_format f)
 {
     static const char *const names[] = {
-        [SCRY_KSPACE_FASTMRI] = "fastMRI HDF5",
-        [SCRY_KSPACE_ISMRMRD] = "ISMRMRD HDF5",
-        [SCRY_KSPACE_CFL] = "BART cfl",
-        [SCRY_KSPACE_PLAIN] = "plain HDF5",
+        [SCRY_KSPACE_FASTMRI] = "fastMRI HDF5", [SCRY_KSPACE_ISMRMRD] = "ISMRMRD HDF5",
+        [SCRY_KSPACE_CFL] = "BART cfl",         [SCRY_KSPACE_PLAIN] = "plain HDF5",
+        [SCRY_KSPACE_NPY] = "NumPy array",
     };
     return (size_t)f < sizeof names / sizeof *names ? names[f] : "unknown format";
 }
@@ -110,6 +109,10 @@ static scry_status open_format(scry_kspace_reader *r, const scry_kspace_choice *
     if (stat(r->path, &about)) return SCRY_FAIL(err, SCRY_EIO, "%s: %s", r->path, strerror(errno));
     if (!S_ISREG(about.st_mode)) return SCRY_FAIL(err, SCRY_EIO, "%s: not a regular file", r->path);
     if (scry_hdf5_recognise(r->path)) return open_hdf5(r, choice, err);
+    if (scryi_npy_recognise(r->path)) {
+        r->info.format = SCRY_KSPACE_NPY;
+        return scryi_npy_kspace_open(r, err);
+    }
     const char *foreign = scryi_kspace_foreign(r->path);
     if (foreign) return SCRY_FAIL(err, SCRY_EFORMAT, "%s: %s", r->path, foreign);
     return SCRY_FAIL(err, SCRY_EFORMAT,
@@ -400,11 +403,14 @@ static scry_status create_format(scry_kspace_writer *w, scry_error *err)
         return scryi_ismrmrd_create(w, err);
     case SCRY_KSPACE_CFL:
         return scryi_cfl_create(w, err);
+    case SCRY_KSPACE_NPY:
+        return scryi_npy_kspace_create(w, err);
     default:
         break;
     }
-    return SCRY_FAIL(err, SCRY_EUNSUP, "%s: %s is not written, expected fastMRI, ISMRMRD or cfl",
-                     w->path, scry_kspace_format_name(w->info.format));
+    return SCRY_FAIL(err, SCRY_EUNSUP,
+                     "%s: %s is not written, expected fastMRI, ISMRMRD, cfl or npy", w->path,
+                     scry_kspace_format_name(w->info.format));
 }
 
 scry_status scry_kspace_create(scry_kspace_writer **out, const char *path,
@@ -480,6 +486,32 @@ scry_status scry_kspace_write_target(scry_kspace_writer *w, size_t slice, const 
         st = SCRY_FAIL(err, SCRY_EUNSUP, "%s: %s has no place for a target", w->path,
                        scry_kspace_format_name(w->info.format));
     if (st == SCRY_OK) st = w->ops->target(w, slice, target, err);
+    if (w->failed == SCRY_OK) w->failed = st;
+    return st;
+}
+
+scry_status scry_kspace_write_calibration(scry_kspace_writer *w, size_t slice,
+                                          const float complex *data, const unsigned char *mask,
+                                          scry_error *err)
+{
+    scry_status st = check_place(&w->info, w->path, 0, slice, err);
+    if (st == SCRY_OK && !w->ops->calibration)
+        st = SCRY_FAIL(err, SCRY_EUNSUP, "%s: %s has no place for lines for calibration only",
+                       w->path, scry_kspace_format_name(w->info.format));
+    if (st == SCRY_OK) st = kspace_check_finite(&w->info, w->path, "calibration", data, err);
+    if (st == SCRY_OK) st = w->ops->calibration(w, slice, data, mask, err);
+    if (w->failed == SCRY_OK) w->failed = st;
+    return st;
+}
+
+scry_status scry_kspace_write_noise(scry_kspace_writer *w, const float complex *noise,
+                                    scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    if (!w->info.noise_samples || !w->ops->noise)
+        st = SCRY_FAIL(err, SCRY_EUNSUP, "%s: %s has no place for %zu noise samples", w->path,
+                       scry_kspace_format_name(w->info.format), w->info.noise_samples);
+    if (st == SCRY_OK) st = w->ops->noise(w, noise, err);
     if (w->failed == SCRY_OK) w->failed = st;
     return st;
 }

@@ -15,8 +15,8 @@
 SCRY_BEGIN
 
 /* Cartesian k-space in files of any of these formats: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
- * .cfl/.hdr, or a plain complex HDF5 dataset. A file is described when it is opened and its samples
- * are read slice by slice.
+ * .cfl/.hdr, a plain complex HDF5 dataset, or a complex NumPy array (.npy). A file is described
+ * when it is opened and its samples are read slice by slice.
  *
  *   slice = (coil, z, y, x) complex        y, x: rows and columns as the format orders them, so
  *                                          that images come out in its orientation; z > 1: a volume
@@ -32,7 +32,8 @@ typedef enum scry_kspace_format {
     SCRY_KSPACE_FASTMRI = 0,
     SCRY_KSPACE_ISMRMRD,
     SCRY_KSPACE_CFL,
-    SCRY_KSPACE_PLAIN /* HDF5 with a complex dataset of 2 to 5 axes: (slice,) (coil,) (z,) y, x */
+    SCRY_KSPACE_PLAIN, /* HDF5 with a complex dataset of 2 to 5 axes: (slice,) (coil,) (z,) y, x */
+    SCRY_KSPACE_NPY    /* a NumPy array of these axes */
 } scry_kspace_format;
 
 /* Where the image lies in the patient, DICOM's LPS axes. */
@@ -60,6 +61,7 @@ typedef struct scry_kspace_info {
     size_t noise_samples; /* of noise scans, for each coil; 0: none */
     double noise_ratio;   /* variance of imaging samples over the variance of noise samples:
                              bandwidths */
+    double sample_time;   /* us between imaging samples of the readout; 0: not stated */
     bool has_calibration; /* some lines are for calibration only */
     size_t calibration_frames, calibration_first; /* of the calibration that was read last: the
                              number of frames whose mean it is, and the first; 0: none was read */

@@ -61,6 +61,12 @@ void scryi_kspace_mask_from_zeros(const scry_kspace_info *info, const float comp
 scry_status scryi_fastmri_open(scry_kspace_reader *r, scry_error *err);
 scry_status scryi_plain_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
                              scry_error *err);
+/* Axes of a plain array of 2 to 5 axes into r->info; and its readout, from which lines are whole in
+ * slice 0. */
+void scryi_plain_axes(scry_kspace_info *info, const size_t *dims, int rank, bool coils_first);
+scry_status scryi_plain_find_readout(scry_kspace_reader *r, scry_error *err);
+bool scryi_npy_recognise(const char *path);
+scry_status scryi_npy_kspace_open(scry_kspace_reader *r, scry_error *err);
 /* wanted: the measurement, "dataset_1", "/dataset_1/data"; NULL: choose. */
 scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_error *err);
 /* Does `dataset` name a measurement of an ISMRMRD file? */
@@ -81,6 +87,10 @@ struct scryi_kspace_writer_ops {
                          const float complex *data, const unsigned char *mask, scry_error *err);
     scry_status (*target)(scry_kspace_writer *w, size_t slice, const float *target,
                           scry_error *err); /* NULL: the format has no place for one */
+    /* The same for lines for calibration only, and for noise[coil][info.noise_samples]. */
+    scry_status (*calibration)(scry_kspace_writer *w, size_t slice, const float complex *data,
+                               const unsigned char *mask, scry_error *err);
+    scry_status (*noise)(scry_kspace_writer *w, const float complex *noise, scry_error *err);
     /* Frees state, which may be NULL or half built. commit: every slice was written. */
     scry_status (*finish)(scry_kspace_writer *w, bool commit, scry_error *err);
 };
@@ -99,5 +109,6 @@ struct scry_kspace_writer {
 scry_status scryi_fastmri_create(scry_kspace_writer *w, scry_error *err);
 scry_status scryi_ismrmrd_create(scry_kspace_writer *w, scry_error *err);
 scry_status scryi_cfl_create(scry_kspace_writer *w, scry_error *err);
+scry_status scryi_npy_kspace_create(scry_kspace_writer *w, scry_error *err);
 
 #endif

@@ -17,6 +17,13 @@ scry_status scry_kspace_write(scry_kspace_writer *w, size_t frame, size_t slice,
 /* The reference image of reconstructions (fastMRI only): write it before scry_kspace_finish. */
 scry_status scry_kspace_write_target(scry_kspace_writer *w, size_t slice, const float *target,
                                      scry_error *err);
+/* A scan without signal, noise[coil][info.noise_samples], and lines for calibration only of a slice
+ * (ISMRMRD only): before the first slice. EUNSUP: the format has no place for them. */
+scry_status scry_kspace_write_noise(scry_kspace_writer *w, const float complex *noise,
+                                    scry_error *err);
+scry_status scry_kspace_write_calibration(scry_kspace_writer *w, size_t slice,
+                                          const float complex *data, const unsigned char *mask,
+                                          scry_error *err);
 /* commit false: leaves no trace. The writer is freed either way. NULL is accepted. */
 scry_status scry_kspace_finish(scry_kspace_writer *w, bool commit, scry_error *err);
 

@@ -2,6 +2,8 @@
 
 #include "lib/io/cfl.h"
 #include "lib/io/hdf5.h"
+#include "lib/io/kspace/kspace_impl.h"
+#include "lib/io/npy.h"
 #include "lib/memory.h"
 #include "lib/space.h"
 #include "lib/text.h"
@@ -330,6 +332,32 @@ done:
 }
 
 /* How far the pattern's index moves with y and with x; both 0: it does not fit. */
+static scry_status take_npy(struct pattern *p, const char *path, scry_error *err)
+{
+    scry_npy *f;
+    scry_hdf5_info i = {.name = "array"};
+    scry_status st = scry_npy_open(&f, path, err);
+    if (st != SCRY_OK) return st;
+    const scry_npy_info *a = scry_npy_get(f, 0);
+    size_t used = 0;
+    i.rank = a->rank < SCRY_HDF5_RANK ? a->rank : SCRY_HDF5_RANK;
+    i.count = a->count;
+    for (int k = 0; k < i.rank; k++) {
+        i.dims[k] = a->dims[k];
+        if (used < sizeof i.shape)
+            used += (size_t)snprintf(i.shape + used, sizeof i.shape - used, "%s%zu", k ? " x " : "",
+                                     a->dims[k]);
+    }
+    if ((st = maps_squeeze(p, &i, path, err)) != SCRY_OK) goto done;
+    if (!(p->values = scry_alloc(a->count, sizeof *p->values)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: mask of %zu", path, a->count);
+    else
+        st = scry_npy_read_complex(f, 0, a->count, p->values, err);
+done:
+    scry_npy_close(f);
+    return st;
+}
+
 static void maps_fit(const struct pattern *p, size_t ny, size_t nx, int readout, size_t *step_y,
                      size_t *step_x)
 {
@@ -360,6 +388,8 @@ scry_status scry_mask_read(unsigned char *mask, const char *path, const char *da
         st = take_cfl(&p, path, err);
     else if (scry_hdf5_recognise(path))
         st = take_hdf5(&p, path, dataset, err);
+    else if (scryi_npy_recognise(path))
+        st = take_npy(&p, path, err);
     else
         st = maps_neither(path, "a sampling mask", err);
     if (st != SCRY_OK) goto done;

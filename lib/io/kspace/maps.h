@@ -29,6 +29,7 @@ scry_status scry_maps_write(const char *path, const float complex *maps, size_t 
  * where it could be either. Several slices are refused.
  *   cfl    one entry along all other dims
  *   HDF5   dataset: numbers, bool, or complex; NULL: "mask"
+ *   .npy   numbers, bool, or complex
  * errors  ESHAPE: found and expected sizes; EINVAL: nothing is acquired; as above */
 scry_status scry_mask_read(unsigned char *mask, const char *path, const char *dataset, size_t ny,
                            size_t nx, int readout, scry_error *err);
