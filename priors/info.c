@@ -13,6 +13,7 @@ struct holder {
     scry_prior_info info; /* first: the public pointer is the holder's */
     scry_json *doc;       /* owns the strings */
     double *power, *gap[2];
+    const char **classes;
     char name[128];
 };
 
@@ -22,6 +23,7 @@ void scry_prior_info_free(scry_prior_info *info)
     if (!h) return;
     scry_json_free(h->doc);
     scry_free(h->power);
+    scry_free(h->classes);
     scry_free(h->gap[0]);
     scry_free(h->gap[1]);
     scry_free(h);
@@ -58,6 +60,19 @@ static scry_status read_words(struct holder *h, const scry_json_node *root, scry
             return st;
     st = scry_json_integer(h->doc, root, "channels", SCRY_JSON_OPTIONAL, 1, 64, &channels, err);
     h->info.channels = (size_t)channels;
+    return st;
+}
+
+static scry_status read_classes(struct holder *h, const scry_json_node *root, scry_error *err)
+{
+    const scry_json_node *list = NULL;
+    scry_status st = scry_json_array(h->doc, root, "classes", SCRY_JSON_OPTIONAL, &list, err);
+    if (st != SCRY_OK || !list || !scry_json_count(list)) return st;
+    if (!(h->classes = scry_alloc(scry_json_count(list), sizeof *h->classes)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: classes", h->info.name);
+    h->info.classes = h->classes;
+    for (const scry_json_node *n = scry_json_first(list); n && st == SCRY_OK; n = scry_json_next(n))
+        st = scry_json_to_string(h->doc, n, &h->classes[h->info.class_count++], err);
     return st;
 }
 
@@ -194,6 +209,7 @@ scry_status scry_prior_info_read(scry_prior_info **out, const char *folder, scry
         if ((st = scry_json_read(&h->doc, path, INFO_LIMIT, err)) != SCRY_OK) goto done;
         const scry_json_node *root = scry_json_root(h->doc);
         if ((st = read_words(h, root, err)) != SCRY_OK) goto done;
+        if ((st = read_classes(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_intensity(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_spectrum(h, root, err)) != SCRY_OK) goto done;
         if ((st = read_gap(h, root, err)) != SCRY_OK) goto done;

@@ -10,6 +10,9 @@ typedef struct scry_prior_info {
     const char *name, *description, *training_data, *licence; /* "" where not stated */
     const char *weights_sha256;                               /* "" or 64 digits */
     size_t channels;                                          /* 0: not stated */
+    size_t class_count;                                       /* 0: not stated */
+    const char *const
+        *classes; /* of the training images; the labels of a network that has classes */
     /* x = 2 g (v - lo) / (hi - lo) - 1, lo and hi these percentiles of an image, g of this range */
     double low_percentile, high_percentile, gain_low, gain_high;
     double variance;       /* per pixel, in x; 0: not stated */

@@ -258,6 +258,81 @@ static void training_learns(void **state)
     objective_learns(SCRY_OBJECTIVE_FLOW, 1.2, .9); /* of a target of variance 2 */
 }
 
+/* Images of class 0 are brighter by 2. */
+static size_t shade(void *context, size_t step, size_t index)
+{
+    (void)context;
+    return (step + index) % 2;
+}
+
+static scry_status shaded(void *context, float *x, size_t step, size_t index, scry_error *err)
+{
+    const size_t side = *(const size_t *)context;
+    disc(context, x, step, index, err);
+    for (size_t i = 0; !shade(context, step, index) && i < side * side; i++)
+        x[i] += 2;
+    return SCRY_OK;
+}
+
+/* At a level where an image cannot be seen, D is the mean of its class. */
+static void labels_are_learnt(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_trainer *t;
+    scry_network *net;
+    size_t side = 16;
+    double loss, mean[3];
+    scry_train_opts o = small_opts();
+    o.classes = 2;
+    o.label = shade;
+    o.mean = .3;
+    o.std = 1.1;
+    assert_ok(scry_trainer_create(&t, &o, NULL, &err));
+    for (size_t k = 0; k < 300; k++)
+        assert_ok(scry_trainer_step(t, shaded, &side, 1 - (double)k / 300, &loss, &err));
+    assert_ok(scry_trainer_network(&net, t, &err));
+    assert_int_equal(scry_network_classes(net), 2);
+    const scry_space space = SCRY_SPACE(side, side);
+    for (int label = -1; label < 2; label++) {
+        scry_prior *P;
+        scry_unet_opts u;
+        float x[256];
+        scry_unet_opts_init(&u);
+        u.label = label;
+        assert_ok(scry_unet_create(&P, net, &space, &u, &err));
+        void *work = scry_alloc(1, scry_prior_work_bytes(P));
+        scry_rng_normal(x, 0, 256, 5, 0, 0);
+        scry_scale(x, 20, 256);
+        assert_ok(scry_prior_denoise(P, x, x, 20, work, &err));
+        mean[label + 1] = scry_sum(x, 256) / 256;
+        scry_free(work);
+        scry_prior_free(P);
+    }
+    assert_true(mean[2] < mean[0] && mean[0] < mean[1]);
+    assert_true(mean[1] - mean[2] > .15);
+    scry_trainer_free(t);
+    /* more classes than it has are refused; a network without any gains them */
+    o.classes = 3;
+    assert_fails(scry_trainer_create(&t, &o, net, &err), SCRY_EINVAL);
+    scry_network_free(net);
+    o.label = NULL;
+    assert_fails(scry_trainer_create(&t, &o, NULL, &err), SCRY_EINVAL);
+    o = small_opts();
+    assert_ok(scry_trainer_create(&t, &o, NULL, &err));
+    assert_ok(scry_trainer_network(&net, t, &err));
+    const float last = net->pool[net->parameters - 1];
+    scry_trainer_free(t);
+    o.classes = 2;
+    o.label = shade;
+    assert_ok(scry_trainer_create(&t, &o, net, &err));
+    assert_int_equal(t->net->parameters, net->parameters + (size_t)3 * 4 * 16);
+    assert_true(t->net->pool[t->net->parameters - 1] == last);
+    assert_ok(scry_trainer_step(t, shaded, &side, 1, &loss, &err));
+    scry_trainer_free(t);
+    scry_network_free(net);
+}
+
 /* Stopped, saved, loaded and gone on with, a training is the one that was never stopped. */
 static void a_training_goes_on(void **state)
 {
@@ -431,6 +506,7 @@ int main(void)
         cmocka_unit_test(optimisers_match_pytorch),
         cmocka_unit_test(one_seed_is_one_training),
         cmocka_unit_test(training_learns),
+        cmocka_unit_test(labels_are_learnt),
         cmocka_unit_test(a_training_goes_on),
         cmocka_unit_test(a_network_is_saved),
         cmocka_unit_test(what_is_not_finite_leaves_the_weights),

@@ -164,6 +164,8 @@ static scry_status info_prior(const char *folder, scry_error *err)
     scry_network_sigma_range(net, &low, &high);
     printf("  %-14s %s, %zu steps, sigma %.4g to %.4g\n", "training", scry_network_prediction(net),
            scry_schedule_steps(s), low, high);
+    if (scry_network_classes(net))
+        printf("  %-14s %zu known to the network\n", "classes", scry_network_classes(net));
     printf("  %-14s sha256 %s\n", "weights", scry_network_sha256(net));
     st = scry_prior_info_read(&about, folder, err);
     if (st == SCRY_OK && about) {

@@ -12,6 +12,7 @@ void mri_settings_init(mri_settings *s)
 {
     *s = (mri_settings){.method = scry_role_method(SCRY_ROLE_SCAN)->name,
                         .prior = "mri",
+                        .guidance = 1,
                         .maps = "auto",
                         .noise = "auto",
                         .output.region = 16,
@@ -47,6 +48,9 @@ void mri_options(cli_option *table, mri_settings *s)
          "kspace (samples and pixels that no signal reaches), none (coils as they are), auto "
          "(scan, else kspace), a number (sd of a complex sample, the same in all coils), or a file "
          "of samples without signal [auto]"},
+        {"class", CLI_TEXT, &s->class_name, "NAME",
+         "of the images, for a prior that knows classes, or none [chosen from each slice]"},
+        {"guidance", CLI_REAL, &s->guidance, "W", "weight of the class [1]"},
         {"prior", CLI_TEXT, &s->prior, "PRIOR",
          "pretrained network: a name or a folder in the layout of diffusers [mri]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
@@ -167,6 +171,8 @@ void mri_settings_request(scry_mri_request *out, const mri_settings *s)
                               .imaginary = s->imaginary,
                               .holdout = s->holdout,
                               .prior = s->prior,
+                              .class_name = s->class_name,
+                              .guidance = s->guidance,
                               .samples = (size_t)s->samples};
     if (!strcmp(s->noise, "scan")) out->noise = SCRY_COIL_NOISE_SCAN;
     if (!strcmp(s->noise, "kspace")) out->noise = SCRY_COIL_NOISE_KSPACE;

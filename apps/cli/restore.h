@@ -10,7 +10,8 @@
 typedef enum restore_task { RESTORE_DEBLUR, RESTORE_INPAINT, RESTORE_DENOISE } restore_task;
 
 typedef struct restore_settings {
-    const char *method, *prior, *psf, *psf_width, *mask, *boundary, *defects, *fft;
+    const char *method, *prior, *class_name, *psf, *psf_width, *mask, *boundary, *defects, *fft;
+    double guidance;
     const char *report, *preview, *residual;
     map_options maps;
     const char *type, *compress, *range, *noise;

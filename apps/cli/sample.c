@@ -15,7 +15,8 @@
 enum { TRAJECTORY_STEPS = 40 };
 
 struct settings {
-    const char *prior, *size, *sampler, *trajectory;
+    const char *prior, *size, *sampler, *trajectory, *class_name;
+    double guidance;
     int64_t samples, seed, threads, tile;
     bool force, quiet;
     cli_method_values methods;
@@ -50,6 +51,8 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
 static scry_status sample_request(scry_draw_request *out, const struct settings *s, scry_error *err)
 {
     *out = (scry_draw_request){.prior = s->prior,
+                               .class_name = s->class_name ? s->class_name : "none",
+                               .guidance = s->guidance,
                                .tile = (size_t)s->tile,
                                .samples = (size_t)s->samples,
                                .seed = (uint64_t)s->seed,
@@ -141,6 +144,7 @@ static scry_status sample_draw(const struct settings *s, const struct scry_metho
 static int sample_run(const cli_command *self, int argc, char **argv)
 {
     struct settings s = {.prior = "microscopy",
+                         .guidance = 1,
                          .size = "256x256",
                          .sampler = scry_role_method(SCRY_ROLE_DRAW)->name,
                          .samples = 4,
@@ -148,6 +152,8 @@ static int sample_run(const cli_command *self, int argc, char **argv)
     const cli_option options[] = {
         {"prior", CLI_TEXT, &s.prior, "PRIOR",
          "pretrained network: a name or a folder [microscopy]"},
+        {"class", CLI_TEXT, &s.class_name, "NAME", "of a prior that knows classes [none]"},
+        {"guidance", CLI_REAL, &s.guidance, "W", "weight of the class [1]"},
         {"size", CLI_TEXT, &s.size, "YxX", "rows and columns [256x256]"},
         {"samples", CLI_INTEGER, &s.samples, "K", "how many [4]"},
         {"sampler", CLI_TEXT, &s.sampler, "METHOD", "ddpm, ddim, euler or heun [heun]"},

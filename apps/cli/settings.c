@@ -27,6 +27,7 @@ void restore_settings_init(restore_settings *s, restore_task task)
                                           ? scry_role_method(SCRY_ROLE_INPAINT)->name
                                           : NULL,
                             .prior = "microscopy",
+                            .guidance = 1,
                             .defects = task == RESTORE_DEBLUR ? "auto" : "none",
                             .maps.region = 16,
                             .samples = task == RESTORE_DENOISE ? 0 : CHAINS,
@@ -88,6 +89,9 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
                     "fairer, at twice its time and a worse mean [auto]"
                   : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
                     "fairer error bars, at twice the time [jfps]"},
+        {"class", CLI_TEXT, &s->class_name, "NAME",
+         "of the images, for a prior that knows classes, or none [chosen from each image]"},
+        {"guidance", CLI_REAL, &s->guidance, "W", "weight of the class [1]"},
         {"prior", CLI_TEXT, &s->prior, "PRIOR",
          "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
         {"samples", CLI_INTEGER, &s->samples, "K",
@@ -245,6 +249,8 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .defects = SCRY_DEFECTS_KEEP,
                                   .noise = noise_request(s),
                                   .prior = s->prior,
+                                  .class_name = s->class_name,
+                                  .guidance = s->guidance,
                                   .tile = (size_t)s->tile,
                                   .predict = s->residual || report_is_page(s->report),
                                   .samples = (size_t)s->samples,

@@ -17,7 +17,7 @@ struct train_settings {
     const char *init, *channels, *objective, *name, *description, *licence;
     double minutes, rate, rate_adam;
     int64_t steps, layers, unshuffle, crop, batch, threads, seed;
-    bool hold, resume, force, quiet, as_is;
+    bool classes, hold, resume, force, quiet, as_is;
 };
 
 static bool parse_widths(const char *text, scry_train_opts *o)
@@ -151,6 +151,10 @@ static scry_status train_start(const struct train_settings *s, const char *const
     if (st != SCRY_OK) goto done;
     if (!s->quiet) train_print_found(&found, set, borrowed);
     if (s->init && (st = scry_prior_pool_open(&init, s->init, err)) != SCRY_OK) goto done;
+    if (s->classes) {
+        r.opts.classes = scry_image_set_classes(set);
+        r.opts.label = scry_image_set_label;
+    }
     r.images = set;
     r.init = init.network;
     program_hold(); /* saving at a stop may take longer than the grace */
@@ -188,6 +192,8 @@ static int train_run(const cli_command *self, int argc, char **argv)
         {"batch", CLI_INTEGER, &s.batch, "N", "crops a step [32]"},
         {"objective", CLI_TEXT, &s.objective, "WORD",
          "what the network learns: v, or flow (velocity of flow matching) [v]"},
+        {"classes", CLI_FLAG, &s.classes, NULL,
+         "the network learns the classes (folders) too, for --class and --guidance"},
         {"rate", CLI_REAL, &s.rate, "R", "learning rate of 3x3 kernels (Muon) [0.02]"},
         {"rate-adam", CLI_REAL, &s.rate_adam, "R", "of all other weights (AdamW) [0.001]"},
         {"as-is", CLI_FLAG, &s.as_is, NULL, "do not average noisy or blurred images down"},

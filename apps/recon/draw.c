@@ -16,6 +16,7 @@ scry_status scry_draw_open(scry_draw_prior *out, const scry_draw_request *q, scr
                          "and at least 1 x 1",
                          q->prior ? q->prior : "none", q->ny, q->nx);
     scry_status st = scry_prior_pool_open(pool, q->prior, err);
+    if (st == SCRY_OK) st = scry_prior_pool_condition(pool, q->class_name, q->guidance, err);
     if (st == SCRY_OK)
         st = scry_prior_pool_make(&out->prior, &layout, pool, &space,
                                   &(scry_prior_plan){.tile = q->tile, .threads = 1}, err);

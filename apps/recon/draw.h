@@ -10,6 +10,8 @@
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_draw_request {
     const char *prior;           /* name or folder of a network */
+    const char *class_name;      /* NULL or "none": of no class */
+    double guidance;             /* weight of the class; 0: 1 */
     size_t ny, nx;               /* size of an image */
     size_t tile;                 /* window that the network sees at a time; 0: 512 */
     const scry_options *options; /* of an unconditional method */

@@ -75,7 +75,7 @@ scry_status scry_prior_find(char *folder, size_t size, const char *name, scry_er
 
 scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err)
 {
-    *pool = (scry_prior_pool){0};
+    *pool = (scry_prior_pool){.label = -1, .guidance = 1};
     scry_status st = scry_prior_find(pool->folder, sizeof pool->folder, name, err);
     if (st == SCRY_OK) st = scry_network_load(&pool->network, pool->folder, err);
     if (st == SCRY_OK) st = scry_prior_info_read(&pool->info, pool->folder, err);
@@ -126,6 +126,8 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
     scry_unet_opts_init(&opts);
     opts.vjp = plan->vjp;
     opts.threads = plan->threads;
+    opts.label = plan->label ? *plan->label : pool->label;
+    opts.guidance = pool->guidance;
     scry_prior *P = NULL, *outer = NULL;
     *out = NULL;
     *layout =

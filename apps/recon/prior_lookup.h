@@ -28,6 +28,7 @@ typedef struct scry_prior_layout {
 
 SCRY_END
 
+#include "apps/recon/log.h"
 #include "priors/info.h"
 #include "priors/network/unet.h"
 #include "priors/prior.h"
@@ -38,15 +39,34 @@ typedef struct scry_prior_pool {
     char folder[4096];
     scry_network *network;
     scry_prior_info *info;
+    int label;       /* class of the images; -1: none */
+    double guidance; /* 1 unless scry_prior_pool_condition says otherwise */
+    bool recognises; /* the class is to be chosen from the image */
 } scry_prior_pool;
 
 scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_error *err);
 void scry_prior_pool_close(scry_prior_pool *pool); /* accepts a zeroed one */
 
+/* The class of the images by name, "none" for no class; NULL: to be chosen from each image, where
+ * the network knows classes. guidance as in scry_unet_opts; 0: 1.
+ * errors  EINVAL: a class that it does not know (those it does are named), guidance without classes
+ * or not finite */
+scry_status scry_prior_pool_condition(scry_prior_pool *pool, const char *class_name,
+                                      double guidance, scry_error *err);
+
+/* The class of an image (planes, ny, nx) in the unit of the prior, by what the network predicts of
+ * it that it does not see: noise hides the detail of its middle, and the class, or none, with which
+ * D comes closest to what was hidden is chosen (Li et al. 2023). *label: -1: none. Where the class
+ * is known, or there are none, that. errors  ENOMEM, those of the network */
+scry_status scry_prior_pool_recognise(int *label, const scry_prior_pool *pool, const float *image,
+                                      const scry_space *space, const scry_log *log,
+                                      scry_error *err);
+
 typedef struct scry_prior_plan {
-    size_t tile; /* pixels; 0: 512 */
-    bool vjp;    /* plan the vector-Jacobian product (more memory) */
-    int threads; /* inside one call */
+    size_t tile;      /* pixels; 0: 512 */
+    bool vjp;         /* plan the vector-Jacobian product (more memory) */
+    int threads;      /* inside one call */
+    const int *label; /* NULL: that of the pool */
 } scry_prior_plan;
 
 /* A prior on (y, x) or (z, y, x), one channel, any size: the network padded to its multiple, in

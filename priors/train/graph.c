@@ -373,6 +373,7 @@ static void train_frame(scryi_train_builder *b)
         rows += g->net->mid.resnet[j].conv1.out;
     g->time1 = train_linear(b, &g->net->time1);
     g->time2 = train_linear(b, &g->net->time2);
+    if (g->net->config.classes) g->class_at = train_slot(b, g->net->config.classes * 4 * width);
     train_vector(b, 0); /* number 0: NONE */
     /* wave, and hidden layers before and after their activations; then the rows */
     g->embedding = train_vector(b, 17 * width + rows);
@@ -535,6 +536,9 @@ scry_status scryi_graph_unload(const scryi_graph *g, float *pool, const float *g
         memcpy(pool + (op->norm->bias - g->net->pool), gradient + op->norm_bias_at,
                n * sizeof(float));
     }
+    if (g->net->class_embedding)
+        memcpy(pool + (g->net->class_embedding - g->net->pool), gradient + g->class_at,
+               g->net->config.classes * g->net->time2.out * sizeof(float));
     unload_linear(g, pool, gradient, &g->time1);
     unload_linear(g, pool, gradient, &g->time2);
     for (size_t i = 0; i < g->row_count; i++)

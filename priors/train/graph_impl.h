@@ -77,6 +77,7 @@ typedef struct scryi_graph {
     scryi_train_linear time1, time2, *rows; /* rows: one a residual block */
     int *group;                             /* of channels, for all normalisations */
     size_t row_count, row_floats;
+    size_t class_at;                /* of the class embedding's gradient among those of a group */
     int input, output, output_grad; /* as many channels as lanes, or more, the network's first */
     int embedding, embedding_grad, scratch;
     size_t floats;          /* of a worker's arena */
@@ -104,12 +105,13 @@ static inline float *scryi_train_at(const scryi_graph *g, float *arena, int t)
     return arena + g->buffers[g->tensors[t].buffer].offset;
 }
 
-/* run.c: forward from the input tensor, with the time of each image; then, from the gradient of the
+/* run.c: forward from the input tensor, with the time of each image and the row of its class in the
+ * class embedding (labels NULL or below 0: none is added); then, from the gradient of the
  * output tensor, the gradients of all weights (gradient_floats, overwritten). */
 scry_status scryi_graph_forward(const scryi_graph *g, float *arena, const double *times,
-                                size_t worker, scry_error *err);
-scry_status scryi_graph_backward(const scryi_graph *g, float *arena, float *gradient, size_t worker,
-                                 scry_error *err);
+                                const int *labels, size_t worker, scry_error *err);
+scry_status scryi_graph_backward(const scryi_graph *g, float *arena, float *gradient,
+                                 const int *labels, size_t worker, scry_error *err);
 
 /* A gradient of a group (or a sum of several) in the order of the network's pool. */
 scry_status scryi_graph_unload(const scryi_graph *g, float *pool, const float *gradient,

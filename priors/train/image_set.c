@@ -290,6 +290,14 @@ static size_t set_turned(size_t i, size_t j, size_t n, unsigned turn)
     return turn & 4 ? j * n + i : i * n + j;
 }
 
+size_t scry_image_set_label(void *context, size_t step, size_t index)
+{
+    const scry_image_set *s = context;
+    float u;
+    scry_rng_uniform(&u, 0, 1, s->opts.seed, (uint32_t)index, scry_rng_step(step, 2));
+    return set_pick(s, (double)u)->class;
+}
+
 scry_status scry_image_set_crop(void *context, float *x, size_t step, size_t index, scry_error *err)
 {
     (void)err;

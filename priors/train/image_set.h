@@ -61,6 +61,9 @@ void scry_image_set_moments(const scry_image_set *s, double *mean, double *std);
 scry_status scry_image_set_crop(void *context, float *x, size_t step, size_t index,
                                 scry_error *err);
 
+/* The class of that crop: a scry_label_fn. */
+size_t scry_image_set_label(void *context, size_t step, size_t index);
+
 /* The middle of held-out images as x at the mean gain, side x side each, at most `per_class` of
  * every class, classes in turn: fills side (at most `side_max`, the size that all of them have, a
  * multiple of 8), x (count of them; scry_free), and class_of[count] (scry_free). */

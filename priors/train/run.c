@@ -15,6 +15,7 @@ typedef struct scryi_group_run {
     const scryi_graph *g;
     float *arena, *gradient;
     const double *times;
+    const int *labels;
     size_t worker;
     scry_error *err;
 } scryi_group_run;
@@ -63,8 +64,12 @@ static void train_embed(const scryi_group_run *r, const scryi_train_op *op)
         TRAIN->silu(e.a1 + b * e.step, e.h1 + b * e.step, e.wide);
     TRAIN->linear(e.h2, e.step, net->time2.weight, net->time2.bias, e.a1, e.step, batch, e.wide,
                   e.wide);
-    for (size_t b = 0; b < batch; b++)
+    for (size_t b = 0; b < batch; b++) {
+        if (r->labels && r->labels[b] >= 0)
+            TRAIN->accumulate(e.h2 + b * e.step,
+                              net->class_embedding + (size_t)r->labels[b] * e.wide, e.wide);
         TRAIN->silu(e.a2 + b * e.step, e.h2 + b * e.step, e.wide);
+    }
     for (size_t i = 0; i < r->g->row_count; i++) {
         const scryi_train_linear *l = &r->g->rows[i];
         TRAIN->linear(e.rows + l->row_at, e.step, l->weights->weight, l->weights->bias, e.a2,
@@ -86,8 +91,12 @@ static void train_embed_back(const scryi_group_run *r, const scryi_train_op *op)
                            l->weights->weight, e.a2, e.step, d.rows + l->row_at, d.step, g->batch,
                            e.wide, l->weights->out);
     }
-    for (size_t b = 0; b < g->batch; b++)
+    for (size_t b = 0; b < g->batch; b++) {
         TRAIN->silu_back(d.a2 + b * d.step, e.h2 + b * e.step, e.wide);
+        if (r->labels && r->labels[b] >= 0)
+            TRAIN->accumulate(r->gradient + g->class_at + (size_t)r->labels[b] * e.wide,
+                              d.a2 + b * d.step, e.wide);
+    }
     TRAIN->linear_back(d.a1, d.step, r->gradient + g->time2.at, r->gradient + g->time2.bias_at,
                        g->net->time2.weight, e.a1, e.step, d.a2, d.step, g->batch, e.wide, e.wide);
     for (size_t b = 0; b < g->batch; b++)
@@ -227,22 +236,26 @@ static scry_status train_execute(const scryi_group_run *r, const scryi_train_op 
 }
 
 scry_status scryi_graph_forward(const scryi_graph *g, float *arena, const double *times,
-                                size_t worker, scry_error *err)
+                                const int *labels, size_t worker, scry_error *err)
 {
     scry_status st = SCRY_OK;
     const scryi_group_run r = {
-        .g = g, .arena = arena, .times = times, .worker = worker, .err = err};
+        .g = g, .arena = arena, .times = times, .labels = labels, .worker = worker, .err = err};
     for (size_t i = 0; i < g->forward_count && st == SCRY_OK; i++)
         if ((st = scry_cancel_check(err)) == SCRY_OK) st = train_execute(&r, &g->ops[i]);
     return st;
 }
 
-scry_status scryi_graph_backward(const scryi_graph *g, float *arena, float *gradient, size_t worker,
-                                 scry_error *err)
+scry_status scryi_graph_backward(const scryi_graph *g, float *arena, float *gradient,
+                                 const int *labels, size_t worker, scry_error *err)
 {
     scry_status st = SCRY_OK;
-    const scryi_group_run r = {
-        .g = g, .arena = arena, .gradient = gradient, .worker = worker, .err = err};
+    const scryi_group_run r = {.g = g,
+                               .arena = arena,
+                               .gradient = gradient,
+                               .labels = labels,
+                               .worker = worker,
+                               .err = err};
     memset(gradient, 0, g->gradient_floats * sizeof *gradient);
     for (size_t i = g->forward_count; i < g->op_count && st == SCRY_OK; i++)
         if ((st = scry_cancel_check(err)) == SCRY_OK) st = train_execute(&r, &g->ops[i]);

@@ -88,13 +88,14 @@ static scry_status group_gradient(scry_trainer *t, size_t group, size_t worker, 
     const size_t batch = g->batch, first = group * batch;
     float *arena = t->arena[worker];
     float *in = scryi_train_at(g, arena, g->input);
+    const int *labels = t->label ? t->label + first : NULL;
     for (size_t b = 0; b < batch; b++) {
         const size_t i = first + b;
         t->time[i] = scryi_network_coefficients(t->net, t->sigma[i]).t;
         step_enter(t, in + b * g->tensors[g->input].floats, t->z + i * t->pixels,
                    t->noise + i * t->pixels, t->sigma[i]);
     }
-    const scry_status st = scryi_graph_forward(g, arena, t->time + first, worker, err);
+    const scry_status st = scryi_graph_forward(g, arena, t->time + first, labels, worker, err);
     if (st != SCRY_OK) return st;
     const size_t step = g->tensors[g->output].floats;
     for (size_t b = 0; b < batch; b++) {
@@ -105,7 +106,7 @@ static scry_status group_gradient(scry_trainer *t, size_t group, size_t worker, 
                                    t->z + i * t->pixels, t->noise + i * t->pixels, t->sigma[i],
                                    exp(-t->uncertain[i]) / (double)t->opts.batch);
     }
-    return scryi_graph_backward(g, arena, t->group_grad[group], worker, err);
+    return scryi_graph_backward(g, arena, t->group_grad[group], labels, worker, err);
 }
 
 /* The groups' gradients into the first of them, in their order at any number of threads. */
@@ -206,6 +207,17 @@ scry_status scryi_trainer_update(scry_trainer *t, double rate, scry_error *err)
     return scryi_graph_load(t->graph, t->opts.threads, err);
 }
 
+/* The row of the class embedding for a crop: a share of them, and all without labels, go without.
+ */
+static int step_label(const scry_trainer *t, void *context, size_t step, size_t i)
+{
+    const scry_train_opts *o = &t->opts;
+    float left_out;
+    scry_rng_uniform(&left_out, 0, 1, o->seed, (uint32_t)i, scry_rng_step(step, 4));
+    if (!o->classes || (double)left_out < o->label_dropout) return t->net->config.unlabelled;
+    return (int)o->label(context, step, i);
+}
+
 static scry_status step_draw_image(scry_trainer *t, scry_crop_fn *source, void *context, size_t i,
                                    scry_error *err)
 {
@@ -217,6 +229,7 @@ static scry_status step_draw_image(scry_trainer *t, scry_crop_fn *source, void *
     for (size_t k = 0; k < t->pixels; k++)
         z[k] = (z[k] - (float)o->mean) / (float)o->std;
     scry_rng_normal(&level, 0, 1, o->seed, (uint32_t)i, scry_rng_step(step, 0));
+    if (t->label) t->label[i] = step_label(t, context, step, i);
     t->sigma[i] =
         fmin(SIGMA_LIMIT, fmax(low, exp(o->log_sigma_mean + o->log_sigma_sd * (double)level)));
     scry_rng_normal(t->noise + i * t->pixels, 0, t->pixels, o->seed, (uint32_t)i,

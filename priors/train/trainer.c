@@ -19,6 +19,7 @@ void scry_train_opts_init(scry_train_opts *opts)
                               .unshuffle = 2,
                               .crop = 64,
                               .batch = 32,
+                              .label_dropout = .1,
                               .std = 1,
                               .rate_muon = .02,
                               .rate_adam = 1e-3,
@@ -57,6 +58,9 @@ static scry_status trainer_check(const scry_train_opts *o, scry_error *err)
                              "width %zu of level %zu, expected a multiple of 16 and of the %zu "
                              "groups",
                              o->width[i], i, o->groups);
+    if (o->classes && (!o->label || !(o->label_dropout >= 0 && o->label_dropout < 1)))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu classes, label dropout %g, expected 0 to 1%s",
+                         o->classes, o->label_dropout, o->label ? "" : ", and their labels");
     if (!(o->std > 0 && isfinite(o->std) && isfinite(o->mean)))
         return SCRY_FAIL(err, SCRY_EINVAL, "mean %g and std %g, expected std > 0", o->mean, o->std);
     if (!(o->rate_muon > 0 && o->rate_adam > 0 && o->decay >= 0 && o->log_sigma_sd > 0 &&
@@ -86,6 +90,7 @@ static void trainer_draw(scry_trainer *t)
             bound = 0;
             continue;
         }
+        if (!strcmp(e->name, "class_embedding.weight")) continue; /* zero: no class is special */
         if (weight) bound = 1 / sqrt((double)(e->count / e->dims[0]));
         scry_rng_uniform(e->value, 0, e->count, t->opts.seed, (uint32_t)i, scry_rng_step(0, 0));
         for (size_t k = 0; k < e->count; k++)
@@ -100,7 +105,8 @@ static scry_status trainer_network(scry_trainer *t, scry_error *err)
     scryi_config c = {.channels = o->channels * o->unshuffle * o->unshuffle,
                       .outputs = o->channels * o->unshuffle * o->unshuffle,
                       .mid_attention_norm = true,
-                      .unlabelled = -1,
+                      .classes = o->classes ? o->classes + 1 : 0,
+                      .unlabelled = o->classes ? (int)o->classes : -1,
                       .levels = o->levels,
                       .layers = o->layers,
                       .groups = o->groups,
@@ -122,6 +128,32 @@ static scry_status trainer_network(scry_trainer *t, scry_error *err)
     return st == SCRY_OK ? scryi_network_create(&t->net, &c, schedule, err) : st;
 }
 
+/* A network with a class embedding of zeros beside the weights of one without. */
+static scry_status trainer_add_classes(scry_trainer *t, const scry_network *init, scry_error *err)
+{
+    scry_network *copy = NULL;
+    scry_schedule *schedule = NULL;
+    scryi_entry *from = NULL, *to = NULL;
+    size_t count = 0, all = 0;
+    scryi_config c = init->config;
+    c.classes = t->opts.classes + 1;
+    c.unlabelled = (int)t->opts.classes;
+    scry_status st = scry_schedule_copy(&schedule, init->schedule, err);
+    if (st == SCRY_OK) st = scryi_network_create(&t->net, &c, schedule, err);
+    if (st == SCRY_OK) st = scryi_network_copy(&copy, init, init->pool, err);
+    if (st == SCRY_OK) st = scryi_network_entries(&from, &count, copy, err);
+    if (st == SCRY_OK) st = scryi_network_entries(&to, &all, t->net, err);
+    for (size_t i = 0, k = 0; st == SCRY_OK && i < all; i++)
+        if (strcmp(to[i].name, "class_embedding.weight") != 0) {
+            memcpy(to[i].value, from[k].value, from[k].count * sizeof(float));
+            k++;
+        }
+    scry_free(from);
+    scry_free(to);
+    scry_network_free(copy);
+    return st;
+}
+
 /* The shape of a network that training goes on from, and a copy of it. */
 static scry_status trainer_init(scry_trainer *t, const scry_network *init, scry_error *err)
 {
@@ -136,6 +168,10 @@ static scry_status trainer_init(scry_trainer *t, const scry_network *init, scry_
     o->mean = c->mean;
     o->std = c->std;
     memcpy(o->width, c->width, c->levels * sizeof *c->width);
+    if (o->classes && !c->classes) return trainer_add_classes(t, init, err);
+    if (o->classes && o->classes != scry_network_classes(init))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu classes for a network of %zu", o->classes,
+                         scry_network_classes(init));
     return scryi_network_copy(&t->net, init, init->pool, err);
 }
 
@@ -168,6 +204,8 @@ static scry_status trainer_arrays(scry_trainer *t, scry_error *err)
     t->error = scry_alloc(o->batch, sizeof *t->error);
     t->uncertain = scry_alloc(o->batch, sizeof *t->uncertain);
     t->status = scry_alloc(o->batch, sizeof *t->status);
+    if (t->net->config.classes && !(t->label = scry_alloc(o->batch, sizeof *t->label)))
+        return trainer_no_memory(err);
     t->errors = scry_alloc(o->batch, sizeof *t->errors);
     if (!t->arena || !t->muon || !t->group_grad || !t->z || !t->noise || !t->sigma || !t->time ||
         !t->error || !t->uncertain || !t->status || !t->errors)
@@ -241,7 +279,7 @@ void scry_trainer_free(scry_trainer *t)
         scry_free(t->group_grad[i]);
     void *blocks[] = {t->grad,   t->average, t->m,         t->v,          t->arena, t->muon,
                       t->z,      t->noise,   t->sigma,     t->group_grad, t->error, t->status,
-                      t->errors, t->entries, t->uncertain, t->time};
+                      t->errors, t->entries, t->uncertain, t->time,       t->label};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         scry_free(blocks[i]);
     scryi_graph_free(t->graph);

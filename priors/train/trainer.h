@@ -28,11 +28,18 @@ typedef enum scry_objective {
                          * at the same levels: s = t / (1 - t) */
 } scry_objective;
 
+/* The class of crop `index` of a step, below opts.classes; as pure as a scry_crop_fn, whose context
+ * it has. */
+typedef size_t scry_label_fn(void *context, size_t step, size_t index);
+
 typedef struct scry_train_opts {
     size_t channels;                                         /* of an image. Default 1 */
     size_t levels, width[SCRY_TRAIN_LEVELS], layers, groups; /* default 64, 96, 128; 1; 8 */
     size_t unshuffle;                                        /* default 2 */
     scry_objective objective;                                /* default v */
+    size_t classes;                      /* that are learnt as labels; 0: none. Default 0 */
+    scry_label_fn *label;                /* not NULL where there are classes */
+    double label_dropout;                /* share of crops whose label is left out. Default .1 */
     size_t crop, batch;                  /* sides of crops; crops a step. Default 64, 32 */
     double mean, std;                    /* of x. Default 0, 1 */
     double rate_muon, rate_adam, decay;  /* default .02, .001, .01 */
@@ -50,7 +57,8 @@ typedef scry_status scry_crop_fn(void *context, float *x, size_t step, size_t in
                                  scry_error *err);
 
 /* init: NULL, or a network whose weights to start from, in place of channels, levels, width,
- * layers, groups, unshuffle, objective, mean and std of opts. EINVAL, ESHAPE: an option is out of
+ * layers, groups, unshuffle, objective, mean and std of opts. Where opts
+ * has classes, it has as many or none, which it then gains. EINVAL, ESHAPE: an option is out of
  * range, named with its value; EUNSUP: an init that cannot be trained. */
 scry_status scry_trainer_create(scry_trainer **out, const scry_train_opts *opts,
                                 const scry_network *init, scry_error *err);

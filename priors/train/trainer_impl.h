@@ -24,6 +24,7 @@ struct scry_trainer {
     float **arena, **group_grad, **muon;      /* one a worker, a group, a worker */
     float *z, *noise;                         /* of a batch, an image after the other */
     double *sigma, *time, *error, *uncertain; /* of each image; uncertain: u */
+    int *label;                               /* NULL without classes */
     scry_status *status;
     scry_error *errors; /* of each group */
     scryi_uncertainty u;

@@ -58,6 +58,26 @@ refuses "resume with another objective" 1 "another training" "$scry" train $smal
 refuses "another objective" 1 "'x', expected v or flow" "$scry" train $small --objective x \
     --steps 1 images out
 
+works "classes" "$scry" train $small --classes --steps 8 --quiet images classed
+holds "a row each, and one for none" grep -q '"num_class_embeds":.3' classed/config.json
+holds "their names" grep -q '"rings"' classed/prior.json
+works "sample of a class" "$scry" sample --prior ./classed --class rings --guidance 2 --size 32x32 \
+    --samples 1 --steps 3 --quiet ring.tif
+works "and of none" "$scry" sample --prior ./classed --size 32x32 --samples 1 --steps 3 --quiet \
+    no.tif
+holds "they differ" test "$(md5sum <ring.tif)" != "$(md5sum <no.tif)"
+works "the class of an image" "$scry" deblur images/cells/1.tif classed.tif --psf gaussian:sigma=1 \
+    --prior ./classed --method diffpir --samples 1 --steps 2
+says "is recognised" "class: (cells|rings|none)"
+works "or given" "$scry" denoise images/cells/1.tif given.tif --sigma .05 --prior ./classed \
+    --class cells
+refuses "a class that is none" 2 "'dots' is not known.*cells, rings, none" "$scry" denoise \
+    images/cells/1.tif x.tif --sigma .05 --prior ./classed --class dots
+refuses "a class for a prior without" 2 "knows no classes" "$scry" sample --prior ./prior \
+    --size 32x32 --class cells x.tif
+works "a prior gains classes" "$scry" train --crop 32 --batch 4 --steps 1 --classes --init ./prior \
+    --quiet images gained
+
 refuses "no images" 1 "no such file" "$scry" train $small nothing out
 refuses "nothing that is one" 1 "no image of the 0 is left" "$scry" train $small \
     images/rings/broken.tif out

@@ -164,9 +164,12 @@ static scry_status quiet_estimate(float *v, const struct scryi_image_posterior *
     return st;
 }
 
-static scry_status take_prior(struct scryi_image_setup *run, const scry_space *dom, scry_error *err)
+static scry_status take_prior(struct scryi_image_setup *run, const scry_space *dom, int label,
+                              scry_error *err)
 {
-    if (run->prior && scry_space_equal(dom, &run->prior_space)) return SCRY_OK;
+    if (run->prior && scry_space_equal(dom, &run->prior_space) && run->prior_label == label)
+        return SCRY_OK;
+    run->prior_label = label;
     scry_prior_free(run->prior);
     run->prior = NULL;
     run->prior_space = *dom;
@@ -177,7 +180,8 @@ static scry_status take_prior(struct scryi_image_setup *run, const scry_space *d
         &run->prior, &run->layout, &run->pool, dom,
         &(scry_prior_plan){.tile = run->request->tile,
                            .vjp = (run->method->needs & SCRY_NEEDS_VJP) || refused,
-                           .threads = 1},
+                           .threads = 1,
+                           .label = &label},
         err);
 }
 
@@ -209,14 +213,19 @@ static scry_status pose_network(struct scryi_image_posterior *p, struct scryi_im
     const scry_restore_request *request = run->request;
     const size_t n = scry_space_count(&p->window.inner);
     scry_affine map;
+    int label = -1;
     float *v = scry_alloc(n, sizeof *v);
     if (!v) return SCRY_FAIL(err, SCRY_ENOMEM, "first estimate of %zu pixels", n);
     scry_status st = quiet_estimate(v, p, err);
     if (st == SCRY_OK)
         st = scry_intensity_map(&map, v, n, &p->noise, request->low, request->high, err);
+    for (size_t i = 0; st == SCRY_OK && i < n; i++)
+        v[i] = (float)((v[i] - map.shift) / map.scale);
+    if (st == SCRY_OK)
+        st = scry_prior_pool_recognise(&label, &run->pool, v, &p->window.inner, &request->log, err);
     scry_free(v);
     if (st == SCRY_OK) st = map_intensities(p, map, power, err);
-    if (st == SCRY_OK) st = take_prior(run, &p->window.outer, err);
+    if (st == SCRY_OK) st = take_prior(run, &p->window.outer, label, err);
     if (st != SCRY_OK) return st;
     p->problem.problem.prior = run->prior;
     p->problem.problem.gap = &run->pool.info->gap;

@@ -19,6 +19,7 @@ struct scryi_image_setup {
     /* the last prior, kept while the shape of the domain stays the same */
     scry_prior *prior;
     scry_space prior_space;
+    int prior_label;
     scry_prior_layout layout;
 };
 

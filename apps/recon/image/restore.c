@@ -599,6 +599,8 @@ static scry_status restorer_open(scry_restorer *r, scry_error *err)
     if (!needs_network(r)) return st;
     st = scry_prior_pool_open(&r->setup.pool, q->prior ? q->prior : SCRY_PRIOR_MICROSCOPY, err);
     r->setup.has_pool = st == SCRY_OK;
+    if (st == SCRY_OK)
+        st = scry_prior_pool_condition(&r->setup.pool, q->class_name, q->guidance, err);
     return st;
 }
 

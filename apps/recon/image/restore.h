@@ -53,6 +53,9 @@ typedef struct scry_restore_request {
     const char *prior;            /* name or folder of a network, for methods that need one. NULL: a
                                      method that needs one has that for microscopy, and none of them
                                      contends */
+    const char *class_name;       /* of the images, for a prior that knows classes; "none": none;
+                                     NULL: chosen from each image */
+    double guidance;              /* weight of the class; 0: 1 */
     size_t tile;                  /* window that the network sees at a time; 0: 512 */
     size_t samples;               /* chains of a posterior method; 0: 16 */
     uint64_t seed;                /* of scry_restore; a restorer takes one an image */

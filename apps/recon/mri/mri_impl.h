@@ -74,6 +74,7 @@ struct scryi_mri_posterior {
     unsigned char *held;  /* samples held out; NULL: none */
     unsigned char *seen;  /* scryi_plane_seen, in regions of R-hat and ESS */
     scry_likelihood *L;
+    int label; /* class of the slice; -1: none */
     scry_prior *prior, *model;
     double sigma;                  /* sd of a sample, per real component */
     double width;                  /* sd of the Gaussian that smooths the phase, pixels */

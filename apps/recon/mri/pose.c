@@ -136,7 +136,9 @@ static scry_status mri_pose_make_priors(struct scryi_mri_posterior *p, scry_erro
     const bool refused = (needs & SCRY_NEEDS_SVD) && plane->coils > 1;
     scry_status st = scry_prior_pool_make(
         &real, &layout, &p->r->pool, &space,
-        &(scry_prior_plan){.vjp = (needs & SCRY_NEEDS_VJP) || refused, .threads = 1}, err);
+        &(scry_prior_plan){
+            .vjp = (needs & SCRY_NEEDS_VJP) || refused, .threads = 1, .label = &p->label},
+        err);
     if (st == SCRY_OK) st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
     if (st == SCRY_OK) real = imaginary = NULL;
@@ -162,6 +164,24 @@ scry_status scryi_mri_apply_phase(struct scryi_mri_posterior *p, scry_error *err
     scry_status st = scryi_mri_operator(&p->A, p->plane, p->mask, p->phase, err);
     if (st == SCRY_OK) st = make_likelihood(p, p->problem.map, err);
     return st == SCRY_OK ? mri_pose_make_priors(p, err) : st;
+}
+
+/* The class of the slice, where the prior knows classes and none is named. */
+static scry_status pose_class(struct scryi_mri_posterior *p, const float complex *u, double high,
+                              double gain, scry_error *err)
+{
+    const scry_space space = SCRY_SPACE(p->plane->ny, p->plane->nx);
+    const size_t n = scry_space_count(&space);
+    p->label = p->r->pool.label;
+    if (!p->r->pool.recognises) return SCRY_OK;
+    float *x = scry_alloc(n, sizeof *x);
+    if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "class of the slice");
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((double)cabsf(u[i]) * 2 * gain / high - 1);
+    const scry_status st =
+        scry_prior_pool_recognise(&p->label, &p->r->pool, x, &space, &p->r->request->log, err);
+    scry_free(x);
+    return st;
 }
 
 /* The variable becomes u with image = phase (scale u + scale): background at -1, as the prior has
@@ -198,6 +218,7 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
     p->problem.map = (scry_affine){scale, scale};
     for (size_t k = 0; k < SCRYI_RINGS; k++)
         p->imaginary[k] = imaginary * imaginary;
+    if ((st = pose_class(p, u, fmax(high, MIN_BRIGHT), gain, err)) != SCRY_OK) goto done;
     st = scryi_mri_apply_phase(p, err);
 done:
     scry_free(u);

@@ -123,6 +123,7 @@ static scry_status reconstructor_open(scry_reconstructor *r, scry_error *err)
     if (!(r->options.method->needs & SCRY_NEEDS_DENOISER)) return SCRY_OK;
     st = scry_prior_pool_open(&r->pool, q->prior ? q->prior : SCRY_PRIOR_MRI, err);
     r->has_pool = st == SCRY_OK;
+    if (st == SCRY_OK) st = scry_prior_pool_condition(&r->pool, q->class_name, q->guidance, err);
     return st;
 }
 

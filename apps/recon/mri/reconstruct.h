@@ -62,6 +62,9 @@ typedef struct scry_mri_request {
                                      defaults for k-space (scry_scan_options) */
     const char *prior;            /* name or folder of a network, for methods that need one;
                                      NULL: the one for MR images */
+    const char *class_name;       /* of the images, for a prior that knows classes; "none": none;
+                                     NULL: chosen from each slice */
+    double guidance;              /* weight of the class; 0: 1 */
     size_t samples;               /* chains of a posterior method; 0: 16 */
     uint64_t seed;                /* of scry_reconstruct; a reconstructor takes one a plane */
     size_t threads;               /* of scry_reconstruct: chains at a time; 0: as many as OpenMP has

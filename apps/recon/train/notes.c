@@ -154,6 +154,8 @@ static void put_words(scry_json *doc, scry_json_node *root, const scry_training_
     scry_json_put_unsigned(doc, input, "unshuffle", in.unshuffle);
     scry_json_put_number(doc, input, "mean", in.mean);
     scry_json_put_number(doc, input, "std", in.std);
+    if (scry_network_classes(net)) /* the row after those of the classes */
+        scry_json_put_unsigned(doc, input, "unlabelled", scry_network_classes(net));
     scry_json_put_unsigned(doc, root, "images_seen", steps * r->opts.batch);
     scry_json_node *classes = scry_json_put_array(doc, root, "classes");
     for (size_t c = 0; c < scry_image_set_classes(r->images); c++)
