@@ -15,6 +15,7 @@
 #include "operators/psf_width.h"   /* how wide the PSF of an image is, from its spectrum */
 #include "operators/mask.h"        /* known pixels */
 #include "operators/fourier.h"     /* k-space of one coil, or of several */
+#include "operators/grappa.h"      /* missing lines of k-space from acquired ones */
 #include "operators/nufft.h"       /* the same off the grid: radial, spiral, any trajectory */
 #include "operators/coils.h"       /* noise, whitening and compression of channels */
 #include "operators/sensitivity.h" /* coil maps from the middle of k-space */

@@ -35,6 +35,7 @@
     X(pc)                                                                                          \
     X(zero_filled)                                                                                 \
     X(cg_sense)                                                                                    \
+    X(grappa)                                                                                      \
     X(wavelet)                                                                                     \
     X(wiener)                                                                                      \
     X(tikhonov)                                                                                    \

@@ -131,6 +131,7 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
     if ((needs & SCRY_NEEDS_MODEL) && !problem->model)
         return "a Gaussian model of the images (mean and power spectrum)";
     if ((needs & SCRY_NEEDS_POSITIVE) && !problem->positive) return "non-negative intensities";
+    if (needs & SCRY_NEEDS_LINES) return "lines of k-space, as `scry mri` has them";
     return NULL;
 }
 

@@ -23,7 +23,8 @@ enum scry_needs { /* requirements of a method */
                       8, /* Gaussian noise; other noise is approximated by its local Gaussian */
                   SCRY_NEEDS_MODEL = 16, /* a Gaussian model of the images */
                   SCRY_NEEDS_POSITIVE =
-                      32 /* works on non-negative physical intensities (scale 1, shift 0) */
+                      32, /* works on non-negative physical intensities (scale 1, shift 0) */
+                  SCRY_NEEDS_LINES = 64 /* k-space itself, which no problem has: `scry mri` alone */
 };
 
 struct scry_method {

@@ -74,6 +74,12 @@ works "undersampled, it folds" $mri scan.h5 folded.h5 --method zero-filled --map
 refuses "it does" 1 'expected at most' "$scry" compare --tol 0.2 folded.h5 full.h5
 works "cg-sense on all" $mri full.h5 cg.h5 --method cg-sense
 close "is the truth" 0.08 cg.h5 full.h5
+works "grappa" $mri scan.h5 grappa.h5 --method grappa
+close "is near the truth" 0.12 grappa.h5 full.h5
+works "grappa, root sum of squares" $mri scan.h5 grappa_rss.h5 --method grappa --maps none
+close "is near the truth too" 0.15 grappa_rss.h5 full.h5
+refuses "grappa of blurred images" 1 'grappa needs lines of k-space' "$scry" denoise \
+    p.png denoised.tif --method grappa
 works "lowres maps" $mri scan.h5 low.h5 --maps lowres
 close "are good enough" 0.12 low.h5 full.h5
 works "two sets of maps" $mri scan.h5 sets.h5 --sets 2 --method cg-sense

@@ -40,6 +40,24 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
                              const scry_mri_slice *s, size_t index, const float complex *maps,
                              scry_error *err);
 void scryi_plane_free(struct scryi_plane *p); /* accepts a zeroed one */
+/* Plane `index` of (coils, z, y, x), or of a mask, along the axis that is not in p->axis. */
+void scryi_plane_take(float complex *out, const struct scryi_plane *p, const float complex *data,
+                      const scry_mri_slice *s, size_t index);
+void scryi_plane_take_mask(unsigned char *out, const struct scryi_plane *p,
+                           const unsigned char *mask, const scry_mri_slice *s, size_t index);
+/* Whitened, compressed: data (coils, n) of the file's coils in place of itself. */
+scry_status scryi_plane_whiten(float complex **data, size_t n, const scry_reconstructor *r,
+                               scry_error *err);
+
+/* ---- k-space that is filled (grappa.c) ---- */
+
+bool scryi_grappa_chosen(const scry_reconstructor *r);
+/* Fills the missing lines of p->data, whose coils are whitened. */
+scry_status scryi_plane_fill(struct scryi_plane *p, const scry_mri_slice *s,
+                             const scry_reconstructor *r, size_t index, scry_error *err);
+/* The image of samples as they are: coils combined by their maps, or by the root sum of squares. */
+scry_status scryi_solve_coil_images(scry_mri_result *r, const struct scryi_plane *plane,
+                                    scry_error *err);
 
 /* Marks each pixel (ny, nx): 0, no coil sees it; SCRYI_SEEN; and SCRYI_SEEN_AROUND, where at least
  * half of its region of side x side pixels (those of scry_chains; 0: each pixel is one) is seen. */

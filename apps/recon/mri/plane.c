@@ -44,8 +44,8 @@ scry_status scryi_plane_seen(unsigned char **out, const struct scryi_plane *p, s
 }
 
 /* Plane `index` of (coils, z, y, x) along the axis that is not in p->axis. */
-static void take_plane(float complex *out, const struct scryi_plane *p, const float complex *data,
-                       const scry_mri_slice *s, size_t index)
+void scryi_plane_take(float complex *out, const struct scryi_plane *p, const float complex *data,
+                      const scry_mri_slice *s, size_t index)
 {
     const size_t stride[3] = {s->dims[1] * s->dims[2], s->dims[2], 1};
     const size_t n = s->dims[0] * stride[0];
@@ -57,8 +57,8 @@ static void take_plane(float complex *out, const struct scryi_plane *p, const fl
                               x * stride[p->axis[1]]];
 }
 
-static void take_mask(unsigned char *out, const struct scryi_plane *p, const unsigned char *mask,
-                      const scry_mri_slice *s, size_t index)
+void scryi_plane_take_mask(unsigned char *out, const struct scryi_plane *p,
+                           const unsigned char *mask, const scry_mri_slice *s, size_t index)
 {
     const size_t stride[3] = {s->dims[1] * s->dims[2], s->dims[2], 1};
     const int across = 3 - p->axis[0] - p->axis[1];
@@ -144,8 +144,8 @@ static scry_status estimate_maps(struct scryi_plane *p, const scry_mri_slice *s,
         st = SCRY_FAIL(err, SCRY_ENOMEM, "calibration of %zu coils", p->coils);
         goto done;
     }
-    take_plane(calibration, p, s->calibration, s, index);
-    take_mask(mask, p, s->calibration_mask, s, index);
+    scryi_plane_take(calibration, p, s->calibration, s, index);
+    scryi_plane_take_mask(mask, p, s->calibration_mask, s, index);
     if ((st = cut_block(&block, p, calibration, mask, r, err)) == SCRY_OK)
         st = block_maps(p, &block, r->request, err);
 done:
@@ -156,8 +156,8 @@ done:
 }
 
 /* Whitened, compressed: data (coils, n) of the file's coils in place of itself. */
-static scry_status plane_whiten(float complex **data, size_t n, const scry_reconstructor *r,
-                                scry_error *err)
+scry_status scryi_plane_whiten(float complex **data, size_t n, const scry_reconstructor *r,
+                               scry_error *err)
 {
     const size_t coils = r->scan->coils;
     scry_status st = SCRY_OK;
@@ -265,14 +265,17 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
         st = SCRY_FAIL(err, SCRY_ENOMEM, "plane of %zu coils x %zu x %zu", p.coils, p.ny, p.nx);
         goto done;
     }
-    take_plane(p.data, &p, s->data, s, index);
-    take_mask(p.mask, &p, s->mask, s, index);
+    scryi_plane_take(p.data, &p, s->data, s, index);
+    scryi_plane_take_mask(p.mask, &p, s->mask, s, index);
     const bool combined = p.coils == 1 || r->request->coil_maps != SCRY_COILS_NONE;
     p.scale = 1;
     if (combined && (st = plane_make_maps(&p, s, r, index, maps, err)) != SCRY_OK) goto done;
-    if ((st = plane_whiten(&p.data, n, r, err)) != SCRY_OK) goto done;
-    if (combined && (st = plane_whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
+    if ((st = scryi_plane_whiten(&p.data, n, r, err)) != SCRY_OK) goto done;
+    if (combined && (st = scryi_plane_whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
     p.coils = r->coils;
+    if (scryi_grappa_chosen(r) && p.coils > 1 &&
+        (st = scryi_plane_fill(&p, s, r, index, err)) != SCRY_OK)
+        goto done;
     if (combined && (st = mri_prepare_normalise(&p, err)) != SCRY_OK) goto done;
     *out = p;
     p = (struct scryi_plane){0};

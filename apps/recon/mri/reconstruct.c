@@ -101,7 +101,8 @@ static scry_status check_scan(const scry_reconstructor *r, scry_error *err)
     if (s->readout != 1 && s->readout != 2)
         return SCRY_FAIL(err, SCRY_EINVAL, "readout along axis %d, expected 1 (y) or 2 (x)",
                          s->readout);
-    if (is_rss(r) && r->options.method != scry_role_method(SCRY_ROLE_ADJOINT))
+    if (is_rss(r) && !scryi_grappa_chosen(r) &&
+        r->options.method != scry_role_method(SCRY_ROLE_ADJOINT))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--maps none combines %zu coils by their root sum of squares, which %s "
                          "cannot; expected --method %s, or maps",
@@ -259,7 +260,7 @@ static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor 
     all.request = &whole;
     const size_t before = scry_memory_requested();
     *bytes = 0;
-    if (!plane->maps && plane->coils > 1) return SCRY_OK;
+    if (scryi_grappa_chosen(r) || (!plane->maps && plane->coils > 1)) return SCRY_OK;
     scry_status st = scryi_mri_pose(&p, &all, plane, 0, err);
     const size_t posed = scry_memory_requested() - before;
     if (st == SCRY_OK) st = scry_recon_forecast(bytes, &p.problem, &request, err);

@@ -4,7 +4,6 @@
 #include "lib/memory_watch.h"
 #include "lib/progress.h"
 #include "lib/vector.h"
-#include "operators/coils.h"
 #include "operators/fourier.h"
 #include "solvers/roles.h"
 
@@ -107,37 +106,6 @@ static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_
     return SCRY_OK;
 }
 
-/* Root sum of squares of the channels, as they are. */
-static scry_status solve_rss(scry_mri_result *r, const struct scryi_plane *plane, scry_error *err)
-{
-    const size_t n = plane->ny * plane->nx;
-    float complex *images = scry_copy(plane->data, plane->coils * n * sizeof *images);
-    float *rss = scry_alloc(n, sizeof *rss);
-    scry_status st = SCRY_OK;
-    r->image = scry_alloc(n, sizeof *r->image);
-    if (!images || !rss || !r->image) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu coil images", plane->coils);
-        goto done;
-    }
-    st = scry_fourier_transform(images, plane->coils, plane->ny, plane->nx, plane->axes, true, err);
-    if (st != SCRY_OK) goto done;
-    scry_rss(rss, images, plane->coils, n);
-    for (size_t i = 0; i < n; i++)
-        r->image[i] = rss[i];
-    r->samples = 1;
-    r->coils = plane->coils;
-    r->holdout = r->holdout_chi2 = NAN;
-    r->diagnosis = (scry_diagnosis){
-        .draws = 1, .chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .min_ess = NAN};
-    r->scale = 1;
-    for (size_t i = 0; i < n; i++)
-        r->diagnosis.measured += plane->mask[i] * plane->coils;
-done:
-    scry_free(images);
-    scry_free(rss);
-    return st;
-}
-
 /* A^H y of whitened coils is shaded by sum |S|^2, which is not 1 everywhere: over that sum it is
  * the coil-combined image of least variance where all is sampled (Roemer et al. 1990). */
 static void mri_solve_unshade(float complex *image, const struct scryi_plane *plane)
@@ -180,7 +148,8 @@ static scry_status solve_plane(scry_mri_result *out, const scry_reconstructor *r
                                const struct scryi_mri_watch *watch, scry_error *err)
 {
     struct scryi_mri_posterior p = {0};
-    if (!plane->maps && plane->coils > 1) return solve_rss(out, plane, err);
+    if (scryi_grappa_chosen(r) || (!plane->maps && plane->coils > 1))
+        return scryi_solve_coil_images(out, plane, err);
     scry_status st = scryi_mri_pose(&p, r, plane, seed, err);
     if (st == SCRY_OK) st = solve_posed(out, &p, seed, threads, watch, err);
     scryi_mri_posterior_free(&p);
