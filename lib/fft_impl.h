@@ -11,7 +11,7 @@
 
 /* Lines that are transformed at a time: that many floats fill a cache line. Transforms of at least
  * this many entries use several threads. */
-enum { SCRYI_FFT_STRIP = 16, SCRYI_FFT_PARALLEL_FROM = 1 << 21 };
+enum { SCRYI_FFT_STRIP = 16, SCRYI_FFT_PARALLEL_FROM = 1 << 18 };
 
 /* Lines of a scratch array start on cache lines, an odd number of them apart: a distance that is a
  * power of two would put all lines into the same cache set. */

@@ -100,3 +100,24 @@ size_t scry_memory_total(void)
         total = (size_t)space.rlim_cur;
     return total;
 }
+
+/* The number after `name` in a file of lines "name: number"; 0: none. */
+static double number_of(const char *path, const char *format)
+{
+    char line[256];
+    double value = 0;
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, format, &value) == 1) break;
+    if (f) fclose(f);
+    return value;
+}
+
+size_t scry_memory_available(void)
+{
+    const size_t total = scry_memory_total();
+    const double kib = number_of("/proc/meminfo", "MemAvailable: %lf");
+    const double own = number_of("/proc/self/status", "VmRSS: %lf");
+    const size_t free = (size_t)(1024 * (kib + own));
+    return kib > 0 && (!total || free < total) ? free : total;
+}

@@ -1,5 +1,6 @@
 #include "lib/progress.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,14 +45,19 @@ static void progress_redraw(scry_meter *m, char *line)
     m->width = length;
 }
 
+/* Seconds that plain output may say nothing. */
+#define QUIET 30.0
+
 void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note)
 {
     if (!m->to) return;
     const double t = scry_clock(), spent = t - m->begun;
     const double part = total ? (double)done / (double)total : 0;
     char bar[CELLS + 1], left[32] = "", line[256];
+    if (total && (size_t)(part * 10) < m->tenths) m->tenths = 0; /* another run begins */
+    const bool tenth = total && (size_t)(part * 10) > m->tenths;
     if (m->terminal ? t - m->drawn < .1 && done != total
-                    : !total || (size_t)(part * 10) <= m->tenths)
+                    : !tenth && t - fmax(m->drawn, m->begun) < QUIET)
         return;
     m->drawn = t;
     m->tenths = (size_t)(part * 10);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /* Progress of long work: one line redrawn in place on a terminal (ten times a second at most), a
- * plain line at every tenth part otherwise. Nothing is printed when `to` is NULL. The caller owns
- * the struct: start, update any number of times, end. */
+ * plain line at every tenth part, and every half minute, otherwise. Nothing is printed when `to` is
+ * NULL. The caller owns the struct: start, update any number of times, end. */
 typedef struct scry_meter {
     FILE *to;
     bool terminal;

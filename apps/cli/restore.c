@@ -204,7 +204,9 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     const size_t n = scry_space_count(&first.image.space);
     float *y = NULL;
     note_file(run, &file, path);
-    st = scry_tile_check(&first.image.space, (double)scry_memory_total(), err);
+    const double memory =
+        run->settings->memory > 0 ? 1e9 * run->settings->memory : (double)scry_memory_total();
+    st = scry_tile_check(&first.image.space, memory, err);
     if (st != SCRY_OK) goto done;
     if (!(y = scry_alloc(n, sizeof *y))) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels", n);

@@ -18,6 +18,7 @@ typedef struct restore_settings {
     const char *level; /* --sigma of denoise, a number or "auto" */
     int64_t samples, seed, threads, tile, series;
     double gain, offset, read_noise, background, sigma;
+    double memory, time; /* GB, minutes */
     bool force, bigtiff, quiet, crop_psf;
     cli_method_values methods;
     char **arguments; /* of the command line, for reports */
@@ -27,7 +28,7 @@ typedef struct restore_settings {
 void restore_settings_init(restore_settings *s, restore_task task);
 
 /* Options of a command; `table` has room for RESTORE_OPTIONS. */
-enum { RESTORE_OPTIONS = 40 };
+enum { RESTORE_OPTIONS = 42 };
 void restore_options(cli_option *table, restore_settings *s, restore_task task);
 
 /* Fills in settings that follow from others. */

@@ -32,6 +32,7 @@ void restore_settings_init(restore_settings *s, restore_task task)
                             .maps.region = 16,
                             .samples = task == RESTORE_DENOISE ? 0 : CHAINS,
                             .tile = 512,
+                            .time = 30,
                             .gain = NAN,
                             .offset = NAN,
                             .read_noise = NAN,
@@ -59,6 +60,9 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
          "open: light enters from outside the field of view; joined: so it does, from one margin "
          "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
          "volumes]"},
+        {"time", CLI_REAL, &s->time, "MIN",
+         "minutes that an image may take where no method is named: beyond, fewer chains or a "
+         "method without any are used, and a line says so; 0: no limit [30]"},
         {"defects", CLI_TEXT, &s->defects, "auto|none|saturated|all",
          "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
          "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},
@@ -114,6 +118,9 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
         {"threads", CLI_INTEGER, &s->threads, "N",
          "chains at a time; the result does not depend on it "
          "[all processors]"},
+        {"memory", CLI_REAL, &s->memory, "GB",
+         "memory that the run may take; larger images are restored in tiles that overlap by the "
+         "support of the psf [what is available]"},
         {"tile", CLI_INTEGER, &s->tile, "PX",
          "window that the network sees at a time, where images are larger [512]"},
         {"type", CLI_TEXT, &s->type, "TYPE",
@@ -207,6 +214,8 @@ scry_status restore_settings_check(restore_settings *s, restore_task task, scry_
                  {"samples", (double)s->samples, 1, 4096},
                  {"threads", (double)s->threads, 0, 1024},
                  {"tile", (double)s->tile, 64, 65536},
+                 {"memory", s->memory, 0, 1e6},
+                 {"time", s->time, 0, 1e6},
                  {"series", (double)s->series, 0, 1e9},
                  {"seed", (double)s->seed, 0, 9e15}};
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
@@ -254,7 +263,9 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .tile = (size_t)s->tile,
                                   .predict = s->residual || report_is_page(s->report),
                                   .samples = (size_t)s->samples,
-                                  .threads = (size_t)s->threads};
+                                  .threads = (size_t)s->threads,
+                                  .memory = 1e9 * s->memory,
+                                  .seconds = 60 * s->time};
     out->psf.crop = s->crop_psf;
     bool find = false;
     if (s->psf_width) {

@@ -118,6 +118,8 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
     const size_t tile = plan->tile ? plan->tile : DEFAULT_TILE;
     const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
     const scry_space plane = SCRY_SPACE(y, x);
+    const size_t planes = scry_space_count(space) / (y * x);
+    const size_t workers = plan->workers ? plan->workers : 1; /* shared by planes, or by windows */
     const scry_space small = SCRY_SPACE(lookup_window(y, tile, m), lookup_window(x, tile, m));
     /* the windows cover at least the image, and at least one window */
     const scry_space large =
@@ -130,11 +132,10 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
     opts.guidance = pool->guidance;
     scry_prior *P = NULL, *outer = NULL;
     *out = NULL;
-    *layout =
-        (scry_prior_layout){small.dims[0], small.dims[1], 1, scry_space_count(space) / (y * x)};
+    *layout = (scry_prior_layout){small.dims[0], small.dims[1], 1, planes};
     scry_status st = scry_unet_create(&P, pool->network, &small, &opts, err);
     if (st == SCRY_OK && !scry_space_equal(&large, &small)) {
-        st = scry_tiled_create(&outer, &large, P, tile / 4, 1, err);
+        st = scry_tiled_create(&outer, &large, P, tile / 4, planes > 1 ? 1 : workers, err);
         st = lookup_wrapped(&P, outer, st);
         if (st == SCRY_OK) layout->windows = scry_tiled_count(P);
     }
@@ -143,7 +144,7 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
         st = lookup_wrapped(&P, outer, st);
     }
     if (st == SCRY_OK && layout->planes > 1) {
-        st = scry_perplane_create(&outer, space, P, 1, err);
+        st = scry_perplane_create(&outer, space, P, workers, err);
         st = lookup_wrapped(&P, outer, st);
     }
     if (st == SCRY_OK) *out = P;

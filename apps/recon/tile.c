@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Bytes a pixel: the least that is possible, and those of Richardson-Lucy, margins included, on
- * 16 x 384 x 384 voxels (its resident size at the end). */
-#define LEAST 64.0
-#define USUAL 165.0
+/* Bytes a pixel: the least that is possible, in tiles, and what a part takes that is small enough:
+ * itself, its results and masks, and a tile. */
+#define LEAST 16.0
+#define USUAL 24.0
 /* The margin is a larger share of a tile than of the whole. */
 #define KEEP 0.8
 enum { STEP = 32, SIDE_MIN = 64 };
@@ -40,8 +40,9 @@ scry_status scry_tile_check(const scry_space *image, double total, scry_error *e
         pixels *= (double)image->dims[a];
     if (!(total > 0) || LEAST * pixels <= total) return SCRY_OK;
     scry_tile_print(tiles, sizeof tiles, image, USUAL * pixels, total);
-    return SCRY_FAIL(err, SCRY_ENOMEM,
-                     "%s pixels as one image take %.3g GB or more, the memory is %.3g GB: %s",
-                     scry_space_print(image, shape, sizeof shape), LEAST * pixels * 1e-9,
-                     total * 1e-9, tiles[0] ? tiles : "expected a smaller image");
+    return SCRY_FAIL(
+        err, SCRY_ENOMEM,
+        "%s pixels take %.3g GB or more in the smallest tiles, the memory is %.3g GB: %s",
+        scry_space_print(image, shape, sizeof shape), LEAST * pixels * 1e-9, total * 1e-9,
+        tiles[0] ? tiles : "expected a smaller image");
 }

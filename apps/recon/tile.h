@@ -17,8 +17,8 @@ const char *scry_tile_print(char *buf, size_t size, const scry_space *image, dou
                             double total);
 
 /* Before anything is read or computed: ENOMEM where an image of this shape takes more than `total`
- * bytes whatever the method is: itself and its result, its mask, its transform, and the
- * iterates of the simplest method. total 0: not known, and all is well. */
+ * bytes even in tiles (apps/recon/image/tiles.c): itself, its result and its masks. total 0: not
+ * known, and all is well. */
 scry_status scry_tile_check(const scry_space *image, double total, scry_error *err);
 
 #endif

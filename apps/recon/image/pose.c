@@ -3,6 +3,7 @@
 #include "apps/recon/image/intensity.h"
 #include "apps/recon/transfer.h"
 #include "lib/memory.h"
+#include "lib/parallel.h"
 #include "operators/blur.h"
 #include "operators/compose.h"
 #include "operators/mask.h"
@@ -164,15 +165,33 @@ static scry_status quiet_estimate(float *v, const struct scryi_image_posterior *
     return st;
 }
 
+enum { WORKERS_MAX = 64 };
+
+static size_t window_workers(const struct scryi_image_setup *run)
+{
+    const size_t asked = run->request->threads;
+    const size_t threads = asked ? asked : (size_t)scry_threads();
+    const bool even = run->chains >= threads && run->chains % threads == 0;
+    return even ? 1 : threads < WORKERS_MAX ? threads : WORKERS_MAX;
+}
+
+bool scryi_image_shares_windows(const struct scryi_image_setup *run)
+{
+    return run->has_pool && window_workers(run) > 1 && run->layout.windows * run->layout.planes > 1;
+}
+
 static scry_status take_prior(struct scryi_image_setup *run, const scry_space *dom, int label,
                               scry_error *err)
 {
-    if (run->prior && scry_space_equal(dom, &run->prior_space) && run->prior_label == label)
+    const size_t workers = window_workers(run);
+    if (run->prior && scry_space_equal(dom, &run->prior_space) && run->prior_label == label &&
+        workers == run->prior_workers)
         return SCRY_OK;
     run->prior_label = label;
     scry_prior_free(run->prior);
     run->prior = NULL;
     run->prior_space = *dom;
+    run->prior_workers = workers;
     /* A method that is about to be refused for its operator: the prior has all it can have, so that
      * the message names every method that would serve. */
     const bool refused = (run->method->needs & SCRY_NEEDS_SVD) && run->blurred;
@@ -181,7 +200,8 @@ static scry_status take_prior(struct scryi_image_setup *run, const scry_space *d
         &(scry_prior_plan){.tile = run->request->tile,
                            .vjp = (run->method->needs & SCRY_NEEDS_VJP) || refused,
                            .threads = 1,
-                           .label = &label},
+                           .label = &label,
+                           .workers = workers},
         err);
 }
 

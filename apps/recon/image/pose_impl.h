@@ -16,10 +16,12 @@ struct scryi_image_setup {
     bool blurred;
     scry_prior_pool pool;
     bool has_pool; /* the method needs a network */
+    size_t chains; /* of the method in use */
     /* the last prior, kept while the shape of the domain stays the same */
     scry_prior *prior;
     scry_space prior_space;
     int prior_label;
+    size_t prior_workers;
     scry_prior_layout layout;
 };
 
@@ -43,6 +45,10 @@ struct scryi_image_posterior {
     size_t excluded;              /* defects left out */
     scry_recon_problem problem;
 };
+
+/* The threads share the windows of one chain, not chains: there are fewer chains than threads, or
+ * they do not come out even. Windows are those of planes and of parts of a plane. */
+bool scryi_image_shares_windows(const struct scryi_image_setup *setup);
 
 /* Fills *p, which is to be freed in any case. The prior is the setup's. */
 scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image_setup *setup,

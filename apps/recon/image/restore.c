@@ -1,14 +1,11 @@
-#include "apps/recon/image/restore.h"
+#include "apps/recon/image/restore_impl.h"
 
 #include "apps/recon/image/improvable.h"
 #include "apps/recon/image/judge.h"
-#include "apps/recon/image/pose_impl.h"
-#include "apps/recon/tile.h"
 #include "apps/recon/image/psf_fit.h"
 #include "apps/recon/image/residual.h"
 #include "lib/given.h"
 #include "lib/memory.h"
-#include "lib/memory_watch.h"
 #include "solvers/roles.h"
 
 #include <math.h>
@@ -16,33 +13,9 @@
 
 /* chi2 a pixel of the light that was seen; of raw images .8 to 1, 30 to 30000 electrons. */
 #define MISFIT_BORNE 1.5
-enum { ROUNDS = 3 };       /* of judging with more noise */
-enum { MEDIAN_SMALL = 3 }; /* pixels: judging still works after it */
-enum { DEFAULT_SAMPLES = 16 };
-
-struct scry_restorer {
-    struct scryi_image_setup setup;
-    scry_options named;           /* the method of the request */
-    const scry_options *options;  /* it, or a contender */
-    scry_restore_request settled; /* the request, with what was found out of its PSF */
-    scry_psf_widths widths;
-    double given_width; /* factor on the width of the PSF */
-    bool treated;       /* an image was asked what was done to it, of this channel */
-    size_t treated_channel;
-    bool altered;   /* and was median-filtered or compressed */
-    bool nonlinear; /* and was median-filtered, by a large median */
-    size_t chains;
-    scry_output_maps maps;
-    /* without a method in the request: those to choose from, and the choice for a channel */
-    scry_options contender[SCRY_JUDGE_MAX];
-    size_t contenders, channel;
-    bool judged;
-    scry_judgement judgement;
-    size_t sharp_channel;         /* 1 + the channel of which sharpness was asked; 0: none */
-    bool too_sharp;               /* for its psf */
-    double share[SCRY_JUDGE_MAX]; /* of each in the result: one, or two that are averaged */
-    scry_restore_request quiet;   /* the request, for the second: all was said for the first */
-};
+enum { ROUNDS = 3 };              /* of judging with more noise */
+enum { MEDIAN_SMALL = 3 };        /* pixels: judging still works after it */
+enum { SAMPLE_PIXELS = 1 << 24 }; /* of a larger image, the part that is asked */
 
 void scry_restore_result_free(scry_restore_result *r)
 {
@@ -91,7 +64,7 @@ static scry_status check_image(const scry_image *image, scry_error *err)
                          "(z, y, x)",
                          s->cplx ? "complex" : "real", s->rank, scry_space_count(s));
     if (!image->pixels) return SCRY_FAIL(err, SCRY_EINVAL, "an image without pixels");
-    return scry_tile_check(s, (double)scry_memory_total(), err);
+    return SCRY_OK;
 }
 
 /* What the result keeps of the problem. */
@@ -141,20 +114,17 @@ static scry_status restore_collect(scry_restore_result *out, struct scryi_image_
     return SCRY_OK;
 }
 
-/* What the caller hands in for one image, finite. */
-struct image_task {
-    const scry_image *image;
-    uint64_t seed;
-    scry_chains_monitor *monitor;
-    void *ctx;
-};
+/* ---- by a method ---- */
 
 static void use_method(scry_restorer *r, const scry_options *options)
 {
-    const size_t samples = r->setup.request->samples;
+    const size_t samples = r->draws ? r->draws : r->setup.request->samples;
     r->options = options;
     r->setup.method = options->method;
-    r->chains = options->method->kind != SCRY_POSTERIOR ? 1 : samples ? samples : DEFAULT_SAMPLES;
+    r->chains = options->method->kind != SCRY_POSTERIOR ? 1
+                : samples                               ? samples
+                                                        : SCRYI_RESTORE_SAMPLES;
+    r->setup.chains = r->chains;
 }
 
 /* Maps come from draws: of the contenders that have some, the first. */
@@ -195,7 +165,7 @@ static scry_status judge_with_excess(scry_restorer *r, const scry_options *const
     noise->excess = 1;
     for (int round = 0;; round++) {
         const scry_status st =
-            scry_judge_methods(&r->judgement, r->setup.request, task->image, list, r->contenders,
+            scry_judge_methods(&r->judgement, r->setup.request, task->sample, list, r->contenders,
                                task->seed, task->monitor, task->ctx, err);
         if (st != SCRY_OK) return st;
         misfit = least_misfit(&r->judgement);
@@ -243,18 +213,18 @@ static scry_status restore_choose_method(scry_restorer *r, const struct image_ta
     scry_log_note(&r->setup.request->log, "method: %s",
                   scry_judgement_print(&r->judgement, text, sizeof text));
     if (r->maps.count) st = choose_draws(r, err);
+    if (st == SCRY_OK) scryi_restore_keep_time(r, task->image);
     r->judged = st == SCRY_OK;
     r->channel = task->image->channel;
     return st;
 }
 
-static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r,
-                                      const scry_options *options, const struct image_task *task,
-                                      scry_error *err)
+/* The image of the task, or one tile of it, by the method in use. */
+static scry_status restore_run_one(scry_restore_result *out, scry_restorer *r,
+                                   const struct image_task *task, scry_error *err)
 {
     const scry_restore_request *q = r->setup.request;
-    use_method(r, options);
-    const scry_recon_request request = {
+    scry_recon_request request = {
         .options = r->options,
         .chains = r->chains,
         .seed = task->seed,
@@ -262,17 +232,26 @@ static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r
         .maps = &r->maps,
         .log = &q->log,
         .start = task->image->channel || task->image->number ? NULL : "Gaussian posterior",
-        .forecast = true};
+        .forecast = !task->again};
     struct scryi_image_posterior p = {0};
     scry_recon_result run = {0};
-    *out = (scry_restore_result){.options = *options};
+    *out = (scry_restore_result){.options = *r->options};
     scry_status st = scryi_image_pose(&p, &r->setup, task->image, err);
+    if (scryi_image_shares_windows(&r->setup)) request.threads = 1;
     if (st == SCRY_OK)
         st = scry_recon_run(&run, &p.problem, &request, task->monitor, task->ctx, err);
     if (st == SCRY_OK) st = restore_collect(out, &p, r, task->image, &run, err);
     scry_recon_result_free(&run);
     scryi_image_posterior_free(&p);
     return st;
+}
+
+static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r,
+                                      const scry_options *options, const struct image_task *task,
+                                      scry_error *err)
+{
+    use_method(r, options);
+    return scryi_restore_in_tiles(out, r, task, restore_run_one, err);
 }
 
 /* Pearson's chi2 of a prediction in the unit of the file, per measured pixel. */
@@ -317,7 +296,7 @@ static const scry_options *classical_contender(const scry_restorer *r)
 static scry_status ask_improvement(scry_improvement *out, scry_restorer *r,
                                    const struct image_task *task, scry_error *err)
 {
-    const scry_image *image = task->image;
+    const scry_image *image = task->sample;
     const bool asked = r->sharp_channel == image->channel + 1;
     scry_status st = scry_improvement_find(out, r->setup.request, image,
                                            asked ? NULL : classical_contender(r), task->seed, err);
@@ -335,7 +314,6 @@ static scry_status keep_image(scry_restore_result *out, scry_restorer *r,
     const scry_image *image = task->image;
     struct scryi_image_posterior p = {0};
     float *u = NULL;
-    use_method(r, classical_contender(r));
     scry_status st = scryi_image_pose(&p, &r->setup, image, err);
     if (st == SCRY_OK) st = scry_improvement_keep(out, image, &p.noise, &r->maps, err);
     if (st == SCRY_OK && !(u = scry_alloc(scry_space_count(&p.window.outer), sizeof *u)))
@@ -369,7 +347,8 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
         scry_log_warn(&r->setup.request->log, "%s is returned unchanged%s%s",
                       task->image->name ? task->image->name : "the image",
                       improvement.line[0] ? ": " : "", improvement.line);
-        st = keep_image(out, r, task, err);
+        use_method(r, classical_contender(r));
+        st = scryi_restore_in_tiles(out, r, task, keep_image, err);
         out->improvement = improvement;
         return st;
     }
@@ -505,18 +484,21 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (out) *out = (scry_restore_result){0};
     if (SCRY_MISSING(err, out, r, image)) return SCRY_EINVAL;
     scry_image whole = *image;
-    const struct image_task task = {&whole, seed, monitor, ctx};
+    struct scryi_tile_sample sample = {0};
+    const struct image_task task = {&whole, &sample.image, seed, false, monitor, ctx};
     float *pixels = NULL;
     unsigned char *known = NULL;
     scry_restore_result width = {0};
     scry_status st = check_image(image, err);
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
-    if (st == SCRY_OK) st = settle_treatment(r, &whole, err);
-    if (st == SCRY_OK) st = settle_width(&width, r, &whole, err);
+    if (st == SCRY_OK) st = scryi_tile_sample_take(&sample, &whole, SAMPLE_PIXELS, err);
+    if (st == SCRY_OK) st = settle_treatment(r, &sample.image, err);
+    if (st == SCRY_OK) st = settle_width(&width, r, &sample.image, err);
     if (st == SCRY_OK) st = run_methods(out, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
+    scryi_tile_sample_free(&sample);
     scry_free(pixels);
     scry_free(known);
     if (st != SCRY_OK) {

@@ -60,6 +60,10 @@ typedef struct scry_restore_request {
     size_t samples;               /* chains of a posterior method; 0: 16 */
     uint64_t seed;                /* of scry_restore; a restorer takes one an image */
     size_t threads;               /* chains at a time; 0: as many as OpenMP has threads */
+    double memory;                /* bytes that a run may take, the image included: larger images
+                                     are restored in overlapping tiles; 0: what is available */
+    double seconds;               /* where no method is named: what an image may take; fewer chains
+                                     or a method without any are used beyond; 0: no limit */
     const scry_output_maps *maps; /* beside the mean; NULL: none */
     bool predict;                 /* result.predicted is wanted */
     scry_log log;
