@@ -7,13 +7,14 @@
 #include "priors/callbacks.h" /* a prior of the caller */
 
 /* in closed form */
-#include "priors/gaussian.h" /* stationary by power spectrum; dense */
-#include "priors/mixture.h"  /* Gaussian mixture */
-#include "priors/levy.h"     /* discrete Levy process, by Gibbs sampling */
-#include "priors/power.h"    /* a power spectrum from a blurred, noisy measurement */
-#include "priors/tikhonov.h" /* gradient energy */
-#include "priors/tv.h"       /* total variation: prox only */
-#include "priors/wavelet.h"  /* sparse wavelet coefficients: prox only */
+#include "priors/gaussian.h"       /* stationary by power spectrum; dense */
+#include "priors/mixture.h"        /* Gaussian mixture */
+#include "priors/levy.h"           /* discrete Levy process, by Gibbs sampling */
+#include "priors/power.h"          /* a power spectrum from a blurred, noisy measurement */
+#include "priors/tikhonov.h"       /* gradient energy */
+#include "priors/block_matching.h" /* what denoisers are measured against */
+#include "priors/tv.h"             /* total variation: prox only */
+#include "priors/wavelet.h"        /* sparse wavelet coefficients: prox only */
 
 /* priors made of priors */
 #include "priors/affine.h"   /* in another intensity unit */

@@ -5,7 +5,9 @@
 #include "apps/cli/train_files.h"
 #include "apps/recon/prior_lookup.h"
 #include "apps/recon/train/training.h"
+#include "datasets/structure.h"
 #include "lib/cancel.h"
+#include "lib/memory.h"
 #include "lib/parallel.h"
 
 #include <stdio.h>
@@ -13,10 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SYNTHETIC_SIDE = 256 };
+
 struct train_settings {
     const char *init, *channels, *objective, *name, *description, *licence;
     double minutes, rate, rate_adam;
-    int64_t steps, layers, unshuffle, crop, batch, threads, seed;
+    int64_t synthetic, steps, layers, unshuffle, crop, batch, threads, seed;
     bool classes, hold, resume, force, quiet, as_is;
 };
 
@@ -43,6 +47,12 @@ static void train_print_found(const train_found *found, const scry_image_set *se
                 scry_image_set_class(set, c), scry_image_set_class_count(set, c, false),
                 (double)scry_image_set_class_pixels(set, c, false) / 1e6,
                 scry_image_set_class_count(set, c, true));
+    if (found->images)
+        fprintf(
+            stderr,
+            "noise of the images themselves: sd %.2g %% of their range, at most %.2g %%; finest "
+            "detail %.2g %%\n",
+            100 * found->noise, 100 * found->noisiest, 100 * found->detail);
     if (found->smaller)
         fprintf(stderr, "%zu images noisy or blurred at the scale of a pixel: averaged down\n",
                 found->smaller);
@@ -51,6 +61,24 @@ static void train_print_found(const train_found *found, const scry_image_set *se
     if (borrowed)
         fprintf(stderr, "scry: warning: too few images to hold any out: held-out figures are of "
                         "images that are trained on\n");
+}
+
+/* Drawn structure as one more class, each kind in turn. */
+static scry_status train_draw(scry_image_set *set, size_t count, uint64_t seed, scry_error *err)
+{
+    scry_image_report report;
+    scry_status st = SCRY_OK;
+    float *pixels = scry_alloc((size_t)SYNTHETIC_SIDE * SYNTHETIC_SIDE, sizeof *pixels);
+    if (!pixels) return SCRY_FAIL(err, SCRY_ENOMEM, "drawn images");
+    for (size_t k = 0; k < count && st == SCRY_OK; k++) {
+        st = scry_structure_draw(pixels, (scry_structure)(k % SCRY_STRUCTURES), SYNTHETIC_SIDE,
+                                 SYNTHETIC_SIDE, seed + k, err);
+        if (st == SCRY_OK)
+            st = scry_image_set_add(set, &report, pixels, SYNTHETIC_SIDE, SYNTHETIC_SIDE,
+                                    "synthetic", false, err);
+    }
+    scry_free(pixels);
+    return st;
 }
 
 static scry_status train_check(const struct train_settings *s, const char *folder, scry_error *err)
@@ -68,6 +96,9 @@ static scry_status train_check(const struct train_settings *s, const char *folde
                          "--seed %lld, expected >= 1, >= 1, 8 to 400, 1 to 65536, 0 to 1024, >= 0",
                          (long long)s->layers, (long long)s->unshuffle, (long long)s->crop,
                          (long long)s->batch, (long long)s->threads, (long long)s->seed);
+    if (s->synthetic < 0 || s->synthetic > 100000)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--synthetic %lld, expected 0 to 100000",
+                         (long long)s->synthetic);
     snprintf(path, sizeof path, "%s/config.json", folder);
     if (!access(path, F_OK) && !s->force && !s->resume)
         return SCRY_FAIL(err, SCRY_EIO, "%s exists: --force replaces it, --resume goes on", path);
@@ -117,6 +148,18 @@ static void train_print_end(const scry_training_result *out, const char *folder)
     for (int k = 0; scored && k < SCRY_TRAINING_LEVELS; k++)
         printf(" %g: %.2f%s", scry_training_levels[k], out->psnr[k],
                k + 1 < SCRY_TRAINING_LEVELS ? "," : " dB\n");
+    if (out->compared[0][1] > 0) {
+        printf("denoising of held-out images    sigma");
+        for (int k = 0; k < SCRY_TRAINING_LEVELS; k++)
+            printf(" %7g", scry_training_levels[k]);
+        const char *const rows[] = {"this network", "block matching (BM3D)"};
+        for (int row = 0; row < 2; row++) {
+            printf("\n  %-27s PSNR/dB", rows[row]);
+            for (int k = 0; k < SCRY_TRAINING_LEVELS; k++)
+                printf(" %7.2f", out->compared[k][row]);
+        }
+        printf("\n");
+    }
     printf("%s is a prior: --prior %s%s\n", folder, strchr(folder, '/') ? "" : "./", folder);
 }
 
@@ -147,6 +190,7 @@ static scry_status train_start(const struct train_settings *s, const char *const
     if (st == SCRY_OK) st = train_options(&r.opts, s, err);
     if (st == SCRY_OK) st = scry_image_set_create(&set, &set_opts, err);
     if (st == SCRY_OK) st = train_files_add(&found, set, paths, count, err);
+    if (st == SCRY_OK) st = train_draw(set, (size_t)s->synthetic, (uint64_t)s->seed, err);
     if (st == SCRY_OK) st = scry_image_set_seal(set, &borrowed, err);
     if (st != SCRY_OK) goto done;
     if (!s->quiet) train_print_found(&found, set, borrowed);
@@ -196,6 +240,8 @@ static int train_run(const cli_command *self, int argc, char **argv)
          "the network learns the classes (folders) too, for --class and --guidance"},
         {"rate", CLI_REAL, &s.rate, "R", "learning rate of 3x3 kernels (Muon) [0.02]"},
         {"rate-adam", CLI_REAL, &s.rate_adam, "R", "of all other weights (AdamW) [0.001]"},
+        {"synthetic", CLI_INTEGER, &s.synthetic, "N",
+         "add N drawn images: filaments, puncta, membranes, vesicles, nuclei, dead leaves [0]"},
         {"as-is", CLI_FLAG, &s.as_is, NULL, "do not average noisy or blurred images down"},
         {"name", CLI_TEXT, &s.name, "TEXT", "for prior.json [OUT]"},
         {"description", CLI_TEXT, &s.description, "TEXT", "for prior.json"},

@@ -54,7 +54,11 @@ static scry_status add_plane(const train_collector *c, const char *name, const f
         leave_out(c, name, own.text);
         return SCRY_OK;
     }
-    c->found->images++;
+    train_found *f = c->found;
+    f->images++;
+    f->noise += (report.noise - f->noise) / (double)f->images;
+    f->detail += (report.detail - f->detail) / (double)f->images;
+    if (f->noisiest < report.noise) f->noisiest = report.noise;
     c->found->smaller += report.factor > 1;
     c->found->weak += report.weight < 1;
     return SCRY_OK;

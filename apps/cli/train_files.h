@@ -10,7 +10,9 @@
 /* The outcome for each file, for the user. */
 typedef struct train_found {
     size_t files, images, skipped, smaller, weak; /* smaller: averaged down; weak: noisy still */
-    FILE *to; /* prints the names of files left out; NULL: silent */
+    double noise, noisiest; /* mean and largest sd of the images' own noise, of their range */
+    double detail;          /* mean of their finest detail, see scry_image_report */
+    FILE *to;               /* prints the names of files left out; NULL: silent */
 } train_found;
 
 /* Adds every image of the words: TIFF and PNG (each channel, slice and frame is an image; colours

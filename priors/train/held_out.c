@@ -1,6 +1,8 @@
+#include "priors/block_matching.h"
 #include "priors/network/network.h"
 #include "priors/train/image_set_impl.h"
 
+#include "lib/cancel.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
@@ -73,6 +75,12 @@ void scry_held_out_clear(scry_held_out *h)
     *h = (scry_held_out){0};
 }
 
+static double held_out_decibel(const float *D, const float *x, size_t n)
+{
+    const double d = scry_distance(D, x, n);
+    return 10 * log10(4 * (double)n / fmax(d * d, 1e-12));
+}
+
 /* Image i at every level, with the same noise. work: of the prior, then two images. */
 static scry_status held_out_score(double *psnr, const scry_held_out *h, const scry_prior *P,
                                   const double *sigma, size_t levels, size_t i, char *work,
@@ -87,8 +95,7 @@ static scry_status held_out_score(double *psnr, const scry_held_out *h, const sc
         scry_axpby(D, 1, x, (float)sigma[k], noise, n);
         const scry_status st = scry_prior_denoise(P, D, D, (float)sigma[k], work, err);
         if (st != SCRY_OK) return st;
-        const double d = scry_distance(D, x, n);
-        psnr[k * h->count + i] = 10 * log10(4 * (double)n / fmax(d * d, 1e-12));
+        psnr[k * h->count + i] = held_out_decibel(D, x, n);
     }
     return SCRY_OK;
 }
@@ -123,6 +130,41 @@ scry_status scry_held_out_psnr(double *psnr, const scry_held_out *h, const scry_
     }
     scry_free(work);
     scry_prior_free(P);
+    return st;
+}
+
+scry_status scry_held_out_classical(double *psnr, const scry_held_out *h, size_t per_class,
+                                    const double *sigma, size_t levels, int threads,
+                                    scry_error *err)
+{
+    const size_t n = h->side * h->side;
+    scry_status st = SCRY_OK;
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
+    for (size_t i = 0; i < h->count; i++) {
+        size_t before = 0;
+        while (before < i && h->class_of[i - 1 - before] == h->class_of[i])
+            before++;
+        scry_error own = {0};
+        scry_status s = scry_cancel_check(&own);
+        float *noise = scry_alloc(2 * n, sizeof *noise), *D = noise + n;
+        if (s == SCRY_OK && !noise) s = SCRY_FAIL(&own, SCRY_ENOMEM, "scores of an image");
+        if (s == SCRY_OK) scry_rng_normal(noise, 0, n, 1, (uint32_t)i, 0);
+        for (size_t k = 0; k < levels && s == SCRY_OK; k++) {
+            const float *x = h->x + i * n;
+            psnr[k * h->count + i] = NAN;
+            if (before >= per_class) continue;
+            scry_axpby(D, 1, x, (float)sigma[k], noise, n);
+            s = scry_block_matching(D, D, h->side, h->side, sigma[k], &own);
+            psnr[k * h->count + i] = held_out_decibel(D, x, n);
+        }
+        scry_free(noise);
+        if (s == SCRY_OK) continue;
+#pragma omp critical
+        {
+            st = s;
+            if (err) *err = own;
+        }
+    }
     return st;
 }
 

@@ -79,6 +79,11 @@ void scry_held_out_clear(scry_held_out *h);
 /* PSNR (range 2) of D at x + sigma n for each level: psnr[level][image], noise fixed. */
 scry_status scry_held_out_psnr(double *psnr, const scry_held_out *h, const scry_network *net,
                                const double *sigma, size_t levels, int threads, scry_error *err);
+/* The same by block matching (priors/block_matching.h) for the first `per_class` images of each
+ * class, with the same noise; NAN for the others. */
+scry_status scry_held_out_classical(double *psnr, const scry_held_out *h, size_t per_class,
+                                    const double *sigma, size_t levels, int threads,
+                                    scry_error *err);
 /* The mean over classes of the means over their images. */
 double scry_held_out_mean(const scry_held_out *h, const double *psnr);
 

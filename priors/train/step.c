@@ -258,3 +258,18 @@ scry_status scry_trainer_step(scry_trainer *t, scry_crop_fn *source, void *conte
     *loss = sum / (double)t->opts.batch;
     return scryi_trainer_update(t, rate, err);
 }
+
+scry_status scry_trainer_probe(scry_trainer *t, double *seconds, scry_error *err)
+{
+    scry_status st = SCRY_OK;
+    for (size_t i = 0; i < t->opts.batch; i++) {
+        t->sigma[i] = 1;
+        if (t->label) t->label[i] = t->net->config.unlabelled;
+    }
+    for (int turn = 0; turn < 2 && st == SCRY_OK; turn++) { /* the first touches all memory */
+        *seconds = omp_get_wtime();
+        st = scryi_trainer_gradient(t, err);
+        *seconds = omp_get_wtime() - *seconds;
+    }
+    return st;
+}

@@ -70,6 +70,9 @@ void scry_trainer_free(scry_trainer *t); /* accepts NULL */
 scry_status scry_trainer_step(scry_trainer *t, scry_crop_fn *source, void *context, double rate,
                               double *loss, scry_error *err);
 
+/* Seconds that a step takes on this machine now, from a gradient that is thrown away. */
+scry_status scry_trainer_probe(scry_trainer *t, double *seconds, scry_error *err);
+
 size_t scry_trainer_steps(const scry_trainer *t);
 size_t scry_trainer_weights(const scry_trainer *t);
 size_t scry_trainer_bytes(const scry_trainer *t); /* all of its memory */

@@ -41,6 +41,34 @@ holds "a prior is there all the same" cmp -s prior/diffusion_pytorch_model.safet
 works "init" "$scry" train --crop 32 --batch 4 --steps 2 --init ./prior images/cells tuned
 works "init from a shipped prior" "$scry" train --crop 32 --batch 2 --steps 1 --quiet \
     --init microscopy "images/cells/[12].tif" shipped
+works "drawn structure beside it" "$scry" train $small --synthetic 6 --steps 2 images/cells drawn
+says "is a class" "synthetic +5 images"
+holds "a table at the end" grep -q "block matching" stdout
+says "a forecast" "forecast: .* crops a second"
+says "the noise of the images" "noise of the images themselves"
+mkdir odd
+python3 - <<'EOF' || exit 1
+import struct
+def tiff(name, n, value):
+    rows = b"".join(struct.pack("<f", value(i, j)) for i in range(n) for j in range(n))
+    tags = [(256, 3, n), (257, 3, n), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8),
+            (277, 3, 1), (278, 3, n), (279, 4, len(rows)), (339, 3, 3)]
+    ifd = struct.pack("<H", len(tags))
+    ifd += b"".join(struct.pack("<HHII", *t[:2], 1, t[2]) for t in tags)
+    open(name, "wb").write(b"II*\0" + struct.pack("<I", 8 + len(rows)) + rows + ifd + b"\0" * 4)
+tiff("odd/constant.tif", 40, lambda i, j: 3.0)
+tiff("odd/nan.tif", 40, lambda i, j: float("nan") if i == j == 7 else i * .5)
+tiff("odd/tiny.tif", 31, lambda i, j: i * j)
+EOF
+refuses "nothing to train on" 1 "no image of the 0 is left" "$scry" train $small odd out
+says "constant" "left out: odd/constant.tif: .*constant"
+says "NaN" "left out: odd/nan.tif: .*(NaN|finite)"
+says "tiny" "left out: odd/tiny.tif: .*31 x 31"
+works "beside them, training" "$scry" train $small --steps 1 --quiet odd images/cells beside
+"$scry" train $small --rate 1e30 --steps 40 images wild >stdout 2>stderr
+holds "a loss that is not finite: status" test $? = 1
+says "the step is named" "step [0-9]+ is not finite"
+holds "the last good weights are kept" test -s wild/diffusion_pytorch_model.safetensors
 works "one image" "$scry" train $small --steps 1 images/cells/1.tif single
 says "one image: a warning" "of images that are trained on"
 works "arrays" "$scry" train $small --steps 1 "$golden/npy/deflated.npz" images arrays

@@ -1,6 +1,7 @@
 #include "apps/recon/train/training.h"
 
 #include "apps/recon/train/notes.h"
+#include "apps/recon/run.h"
 #include "lib/io/json.h"
 #include "lib/memory.h"
 
@@ -17,6 +18,8 @@ const double scry_training_levels[SCRY_TRAINING_LEVELS] = {.05, .1, .2, .4, .8, 
 #define RATE_LAST .01  /* of the rate, at the end */
 #define SECONDS_MIN 60 /* between scores, which cost some seconds each */
 #define SCORES 12      /* in a training */
+#define COMPARED 8     /* images beside block matching at the end, but one of each class */
+#define COMPARED_SIDE 16
 
 enum { EXTRA_SECONDS, EXTRA_COUNT, EXTRA_MEGAPIXELS, EXTRA_MEAN, EXTRA_STD, EXTRAS };
 
@@ -201,6 +204,34 @@ static scry_status training_turn(training *t, size_t step, double share, double 
     return training_save(t, err);
 }
 
+/* Beside the last scores, those of block matching on a few of the images. */
+static scry_status training_compare(training *t, scry_error *err)
+{
+    const size_t count = t->held_out.count;
+    const size_t classes = scry_image_set_classes(t->r->images);
+    const size_t each = classes < COMPARED ? COMPARED / classes : 1;
+    double *other = scry_alloc(count * SCRY_TRAINING_LEVELS, sizeof *other);
+    if (!other) return SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu images", count);
+    const scry_status st =
+        t->held_out.side < COMPARED_SIDE
+            ? SCRY_EUNSUP
+            : scry_held_out_classical(other, &t->held_out, each, scry_training_levels,
+                                      SCRY_TRAINING_LEVELS, t->r->opts.threads, err);
+    for (size_t k = 0; k < SCRY_TRAINING_LEVELS && st == SCRY_OK; k++) {
+        double sum[2] = {0, 0}, images = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (isnan(other[k * count + i])) continue;
+            sum[0] += t->psnr[k * count + i];
+            sum[1] += other[k * count + i];
+            images++;
+        }
+        t->out->compared[k][0] = sum[0] / images;
+        t->out->compared[k][1] = sum[1] / images;
+    }
+    scry_free(other);
+    return st == SCRY_EUNSUP ? SCRY_OK : st;
+}
+
 static scry_status training_loop(training *t, scry_error *err)
 {
     scry_status st = SCRY_OK;
@@ -210,9 +241,37 @@ static scry_status training_loop(training *t, scry_error *err)
     while (st == SCRY_OK && (share = training_share(t, step)) < 1)
         st = training_turn(t, step++, share, &next, &why);
     if (st == SCRY_OK) st = training_save(t, &why);
+    if (st == SCRY_OK) st = training_compare(t, &why);
+    if (st == SCRY_ENUMERIC) { /* the weights are those before that step */
+        scry_error ignored = {0};
+        training_leave(t, &ignored);
+    }
     t->out->stopped = st == SCRY_ESTOP;
     if (t->out->stopped) return training_leave(t, err);
     return st == SCRY_OK ? st : scry_fail(err, st, why.where, "%s", why.text);
+}
+
+/* What the training will take, said before it begins. */
+static scry_status training_forecast(const training *t, scry_error *err)
+{
+    const scry_training_request *r = t->r;
+    double seconds;
+    scry_log_note(&r->log, "%.2f million weights, %.1f GFLOP a crop",
+                  (double)scry_trainer_weights(t->trainer) / 1e6,
+                  scry_trainer_flops(t->trainer) / 1e9);
+    scry_status st =
+        scry_recon_afford(scry_trainer_bytes(t->trainer), "the training",
+                          "a smaller --batch or --crop, or fewer --channels", &r->log, err);
+    if (st == SCRY_OK) st = scry_trainer_probe(t->trainer, &seconds, err);
+    if (st != SCRY_OK) return st;
+    const double by_time = r->minutes > 0 ? floor(60 * r->minutes / seconds) : HUGE_VAL;
+    const double steps = r->steps && (double)r->steps < by_time ? (double)r->steps : by_time;
+    scry_log_note(&r->log,
+                  "forecast: %.3g crops a second, %.3g steps of %zu crops in %.3g minutes (%.3g "
+                  "thousand crops)",
+                  (double)r->opts.batch / seconds, steps, r->opts.batch, steps * seconds / 60,
+                  steps * (double)r->opts.batch / 1000);
+    return SCRY_OK;
 }
 
 scry_status scry_training_run(scry_training_result *out, const scry_training_request *r,
@@ -230,10 +289,7 @@ scry_status scry_training_run(scry_training_result *out, const scry_training_req
     }
     if ((st = scry_trainer_create(&t.trainer, &opts, r->init, err)) != SCRY_OK) goto done;
     if (r->resume && (st = training_resume(&t, err)) != SCRY_OK) goto done;
-    scry_log_note(&r->log, "%.2f million weights, %.1f GFLOP a crop, %.0f MiB",
-                  (double)scry_trainer_weights(t.trainer) / 1e6,
-                  scry_trainer_flops(t.trainer) / 1e9,
-                  (double)scry_trainer_bytes(t.trainer) / 1048576);
+    if ((st = training_forecast(&t, err)) != SCRY_OK) goto done;
     /* the starting network is the best so far, and a prior already */
     if ((r->init || r->resume) && (st = training_score(&t, !r->resume, err)) != SCRY_OK) goto done;
     t.begun = t.scored = clock_now();

@@ -29,7 +29,9 @@ typedef struct scry_training_request {
 typedef struct scry_training_result {
     size_t steps; /* in total, including the steps before a resume */
     double crops, minutes, loss;
-    double psnr[SCRY_TRAINING_LEVELS]; /* of the weights in the folder, mean over classes */
+    double psnr[SCRY_TRAINING_LEVELS];        /* of the weights in the folder, mean over classes */
+    double compared[SCRY_TRAINING_LEVELS][2]; /* of a training that ended: of its last weights, and
+                                                 of block matching on the same images; 0: none */
     bool stopped; /* by go_on or scry_cancel: psnr is 0 where no weights were scored before */
 } scry_training_result;
 
