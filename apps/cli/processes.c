@@ -55,6 +55,15 @@ void processes_merge(void *records, size_t bytes)
     processes_reduce(records, bytes, 1, MPI_BYTE, MPI_BOR);
 }
 
+void processes_share(void *data, size_t bytes, size_t root)
+{
+    char *at = data;
+    for (size_t i = 0; size > 1 && i < bytes; i += MAX_COUNT) {
+        const int count = (int)(bytes - i < MAX_COUNT ? bytes - i : MAX_COUNT);
+        MPI_Bcast(at + i, count, MPI_BYTE, (int)root, MPI_COMM_WORLD);
+    }
+}
+
 scry_status processes_worst(scry_status mine)
 {
     int status = (int)mine;
@@ -94,6 +103,13 @@ void processes_merge(void *records, size_t bytes)
 {
     (void)records;
     (void)bytes;
+}
+
+void processes_share(void *data, size_t bytes, size_t root)
+{
+    (void)data;
+    (void)bytes;
+    (void)root;
 }
 
 scry_status processes_worst(scry_status mine)

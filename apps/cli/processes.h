@@ -16,6 +16,8 @@ int processes_count(void);
 void processes_sum(float *values, size_t n);
 /* The same for plain records whose bytes are 0 on all ranks but one. */
 void processes_merge(void *records, size_t bytes);
+/* On all ranks: the bytes of rank `root`. */
+void processes_share(void *data, size_t bytes, size_t root);
 /* The worst status of all ranks, on all of them. */
 scry_status processes_worst(scry_status mine);
 

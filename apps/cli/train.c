@@ -1,6 +1,7 @@
 #include "apps/cli/cli.h"
 
 #include "apps/cli/monitor.h"
+#include "apps/cli/processes.h"
 #include "apps/cli/program.h"
 #include "apps/cli/train_files.h"
 #include "apps/recon/prior_lookup.h"
@@ -192,7 +193,7 @@ static scry_status train_start(const struct train_settings *s, const char *const
     if (st == SCRY_OK) st = train_files_add(&found, set, paths, count, err);
     if (st == SCRY_OK) st = train_draw(set, (size_t)s->synthetic, (uint64_t)s->seed, err);
     if (st == SCRY_OK) st = scry_image_set_seal(set, &borrowed, err);
-    if (st != SCRY_OK) goto done;
+    if ((st = processes_worst(st)) != SCRY_OK) goto done;
     if (!s->quiet) train_print_found(&found, set, borrowed);
     if (s->init && (st = scry_prior_pool_open(&init, s->init, err)) != SCRY_OK) goto done;
     if (s->classes) {
@@ -201,10 +202,13 @@ static scry_status train_start(const struct train_settings *s, const char *const
     }
     r.images = set;
     r.init = init.network;
+    r.opts.team =
+        (scry_train_team){(size_t)processes_rank(), (size_t)processes_count(), processes_share};
+    if ((st = processes_worst(st)) != SCRY_OK) goto done;
     program_hold(); /* saving at a stop may take longer than the grace */
     st = scry_training_run(&result, &r, err);
     program_release();
-    if (st == SCRY_OK) train_print_end(&result, folder);
+    if (st == SCRY_OK && !processes_rank()) train_print_end(&result, folder);
     if (st == SCRY_OK && result.stopped) st = scry_cancel_check(err);
 done:
     scry_image_set_free(set);
@@ -256,6 +260,7 @@ static int train_run(const cli_command *self, int argc, char **argv)
     scry_error err = {0};
     int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
+    if (processes_rank()) s.quiet = true;
     if (p.count < 2)
         status = cli_usage(self, "%d names given, expected images and OUT", p.count);
     else if (train_start(&s, p.args, (size_t)p.count - 1, p.args[p.count - 1], &err) != SCRY_OK)

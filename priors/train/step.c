@@ -123,20 +123,62 @@ static void sum_groups(scry_trainer *t)
         }
 }
 
-scry_status scryi_trainer_gradient(scry_trainer *t, scry_error *err)
+static bool team_owns(const scry_trainer *t, size_t group)
+{
+    const scry_train_team *team = &t->opts.team;
+    return team->size < 2 || group % team->size == team->rank;
+}
+
+/* The worst status of the team, on all of it; one process words it. */
+static scry_status team_agree(const scry_trainer *t, scry_status mine, scry_error *err)
+{
+    const scry_train_team *team = &t->opts.team;
+    scry_status worst = mine;
+    for (size_t r = 0; r < team->size && team->size > 1; r++) {
+        scry_status theirs = mine;
+        team->share(&theirs, sizeof theirs, r);
+        if (theirs > worst) worst = theirs;
+    }
+    if (worst == mine) return mine;
+    return SCRY_FAIL(err, worst, "another process of the training failed");
+}
+
+/* Each group's gradient and the errors of its images, from the process that has them. */
+static void team_share(scry_trainer *t)
+{
+    const scry_train_team *team = &t->opts.team;
+    const size_t n = t->opts.group;
+    for (size_t k = 0; k < t->group_count && team->size > 1; k++) {
+        const size_t root = k % team->size;
+        team->share(t->group_grad[k], t->graph->gradient_floats * sizeof(float), root);
+        team->share(t->error + k * n, n * sizeof *t->error, root);
+        team->share(t->uncertain + k * n, n * sizeof *t->uncertain, root);
+    }
+}
+
+/* The gradients of the groups that are this process's own. */
+static scry_status step_groups(scry_trainer *t, scry_error *err)
 {
     const size_t workers = (size_t)t->opts.threads;
 #pragma omp parallel for schedule(static, 1) num_threads(t->opts.threads) if (t->opts.threads > 1)
     for (size_t w = 0; w < workers; w++)
         for (size_t k = w; k < t->group_count; k += workers) {
             t->errors[k] = (scry_error){0};
-            t->status[k] = group_gradient(t, k, w, &t->errors[k]);
+            t->status[k] = team_owns(t, k) ? group_gradient(t, k, w, &t->errors[k]) : SCRY_OK;
         }
     for (size_t k = 0; k < t->group_count; k++)
         if (t->status[k] != SCRY_OK) {
             if (err) *err = t->errors[k];
             return t->status[k];
         }
+    return SCRY_OK;
+}
+
+scry_status scryi_trainer_gradient(scry_trainer *t, scry_error *err)
+{
+    const scry_status st = team_agree(t, step_groups(t, err), err);
+    if (st != SCRY_OK) return st;
+    team_share(t);
     sum_groups(t);
     memset(t->u.grad, 0, sizeof t->u.grad);
     for (size_t i = 0; i < t->opts.batch; i++)
@@ -225,15 +267,17 @@ static scry_status step_draw_image(scry_trainer *t, scry_crop_fn *source, void *
     const size_t step = t->step + 1;
     float *z = t->z + i * t->pixels, level;
     const double low = scry_schedule_sigma(t->net->schedule, 0);
-    const scry_status st = source(context, z, step, i, err);
-    for (size_t k = 0; k < t->pixels; k++)
+    const bool mine = team_owns(t, i / o->group);
+    const scry_status st = mine ? source(context, z, step, i, err) : SCRY_OK;
+    for (size_t k = 0; mine && k < t->pixels; k++)
         z[k] = (z[k] - (float)o->mean) / (float)o->std;
     scry_rng_normal(&level, 0, 1, o->seed, (uint32_t)i, scry_rng_step(step, 0));
     if (t->label) t->label[i] = step_label(t, context, step, i);
     t->sigma[i] =
         fmin(SIGMA_LIMIT, fmax(low, exp(o->log_sigma_mean + o->log_sigma_sd * (double)level)));
-    scry_rng_normal(t->noise + i * t->pixels, 0, t->pixels, o->seed, (uint32_t)i,
-                    scry_rng_step(step, 1));
+    if (mine)
+        scry_rng_normal(t->noise + i * t->pixels, 0, t->pixels, o->seed, (uint32_t)i,
+                        scry_rng_step(step, 1));
     return st;
 }
 
@@ -246,13 +290,11 @@ scry_status scry_trainer_step(scry_trainer *t, scry_crop_fn *source, void *conte
         t->errors[i] = (scry_error){0};
         t->status[i] = step_draw_image(t, source, context, i, &t->errors[i]);
     }
-    for (size_t i = 0; i < t->opts.batch; i++)
-        if (t->status[i] != SCRY_OK) {
-            if (err) *err = t->errors[i];
-            return t->status[i];
-        }
-    scry_status st = scryi_trainer_gradient(t, err);
-    if (st != SCRY_OK) return st;
+    scry_status st = SCRY_OK;
+    for (size_t i = 0; i < t->opts.batch && st == SCRY_OK; i++)
+        if ((st = t->status[i]) != SCRY_OK && err) *err = t->errors[i];
+    if ((st = team_agree(t, st, err)) != SCRY_OK) return st;
+    if ((st = scryi_trainer_gradient(t, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < t->opts.batch; i++)
         sum += t->error[i];
     *loss = sum / (double)t->opts.batch;

@@ -32,6 +32,15 @@ typedef enum scry_objective {
  * it has. */
 typedef size_t scry_label_fn(void *context, size_t step, size_t index);
 
+/* Processes that train one network together: each takes every size-th group of a batch, and all of
+ * them get the gradients of all groups, so that the bytes do not depend on how many there are. They
+ * call the functions of their trainers at the same time. share: data of the process `root` to all
+ * others. size 0 or 1: alone. */
+typedef struct scry_train_team {
+    size_t rank, size;
+    void (*share)(void *data, size_t bytes, size_t root);
+} scry_train_team;
+
 typedef struct scry_train_opts {
     size_t channels;                                         /* of an image. Default 1 */
     size_t levels, width[SCRY_TRAIN_LEVELS], layers, groups; /* default 64, 96, 128; 1; 8 */
@@ -47,6 +56,7 @@ typedef struct scry_train_opts {
     double average; /* exponent of the average: 6.94 is a relative width of .10. Default 6.94 */
     size_t group;   /* crops that go through the network together; divides batch. Default 8 */
     int threads;    /* default 1 */
+    scry_train_team team; /* default alone */
     uint64_t seed;
 } scry_train_opts;
 void scry_train_opts_init(scry_train_opts *opts);

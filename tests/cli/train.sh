@@ -69,6 +69,17 @@ works "beside them, training" "$scry" train $small --steps 1 --quiet odd images/
 holds "a loss that is not finite: status" test $? = 1
 says "the step is named" "step [0-9]+ is not finite"
 holds "the last good weights are kept" test -s wild/diffusion_pytorch_model.safetensors
+if command -v mpirun >/dev/null; then
+    works "3 ranks" env ASAN_OPTIONS=detect_leaks=0 mpirun --allow-run-as-root --oversubscribe \
+        -n 3 "$scry" train --channels 16,32 --crop 32 --batch 12 --seed 3 --threads 1 --steps 3 \
+        --quiet images three
+    works "1 rank" "$scry" train --channels 16,32 --crop 32 --batch 12 --seed 3 --threads 2 \
+        --steps 3 --quiet images alone
+    holds "the same bytes" cmp -s three/diffusion_pytorch_model.safetensors \
+        alone/diffusion_pytorch_model.safetensors
+else
+    echo "skipped: mpirun is not installed"
+fi
 works "one image" "$scry" train $small --steps 1 images/cells/1.tif single
 says "one image: a warning" "of images that are trained on"
 works "arrays" "$scry" train $small --steps 1 "$golden/npy/deflated.npz" images arrays

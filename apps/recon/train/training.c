@@ -46,6 +46,18 @@ static double training_elapsed(const training *t)
     return clock_now() - t->begun;
 }
 
+/* Of several processes the first decides; the others hear of it. */
+static bool training_leads(const training *t)
+{
+    return t->r->opts.team.size < 2 || !t->r->opts.team.rank;
+}
+
+static void training_tell(const training *t, void *decision, size_t bytes)
+{
+    const scry_train_team *team = &t->r->opts.team;
+    if (team->size > 1) team->share(decision, bytes, 0);
+}
+
 static scry_status path_in(char *path, size_t size, const training *t, const char *file,
                            scry_error *err)
 {
@@ -197,11 +209,25 @@ static scry_status training_turn(training *t, size_t step, double share, double 
     if (st != SCRY_OK) return st;
     t->loss += loss;
     t->losses++;
+    if (!training_leads(t)) return SCRY_OK;
     if (r->go_on && !r->go_on(r->ctx)) return SCRY_FAIL(err, SCRY_ESTOP, "stopped");
     if (share < *next || clock_now() - t->scored < SECONDS_MIN || training_share(t, step + 1) >= 1)
         return SCRY_OK;
     *next = share + 1. / SCORES;
     return training_save(t, err);
+}
+
+/* The next step, unless the training is over, or the first process cannot go on. */
+static bool training_goes_on(const training *t, double *share, scry_status *st, size_t step)
+{
+    struct {
+        double share;
+        scry_status st;
+    } decision = {training_share(t, step), *st};
+    training_tell(t, &decision, sizeof decision);
+    *share = decision.share;
+    if (*st == SCRY_OK) *st = decision.st;
+    return *st == SCRY_OK && *share < 1;
 }
 
 /* Beside the last scores, those of block matching on a few of the images. */
@@ -238,8 +264,13 @@ static scry_status training_loop(training *t, scry_error *err)
     scry_error why = {0};
     size_t step = 0;
     double share, next = 1. / SCORES;
-    while (st == SCRY_OK && (share = training_share(t, step)) < 1)
+    while (training_goes_on(t, &share, &st, step))
         st = training_turn(t, step++, share, &next, &why);
+    if (!training_leads(t)) {
+        t->out->stopped = st == SCRY_ESTOP;
+        return st == SCRY_OK || st == SCRY_ESTOP ? SCRY_OK
+                                                 : SCRY_FAIL(err, st, "the training ended");
+    }
     if (st == SCRY_OK) st = training_save(t, &why);
     if (st == SCRY_OK) st = training_compare(t, &why);
     if (st == SCRY_ENUMERIC) { /* the weights are those before that step */
@@ -291,7 +322,9 @@ scry_status scry_training_run(scry_training_result *out, const scry_training_req
     if (r->resume && (st = training_resume(&t, err)) != SCRY_OK) goto done;
     if ((st = training_forecast(&t, err)) != SCRY_OK) goto done;
     /* the starting network is the best so far, and a prior already */
-    if ((r->init || r->resume) && (st = training_score(&t, !r->resume, err)) != SCRY_OK) goto done;
+    if (training_leads(&t) && (r->init || r->resume) &&
+        (st = training_score(&t, !r->resume, err)) != SCRY_OK)
+        goto done;
     t.begun = t.scored = clock_now();
     st = training_loop(&t, err);
     out->steps = scry_trainer_steps(t.trainer);

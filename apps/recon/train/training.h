@@ -17,10 +17,11 @@ typedef struct scry_training_request {
     const scry_network *init;     /* NULL: from random weights */
     const char *folder;           /* created if it does not exist */
     const char *name, *description, *data, *licence; /* for prior.json; "" allowed */
-    double minutes;           /* the rate falls to 0 in this time; 0: in `steps` */
-    size_t steps;             /* 0: limited by the time alone */
-    bool hold;                /* the rate stays: for a training that is to be resumed */
-    bool resume;              /* from state.safetensors of the folder */
+    double minutes; /* the rate falls to 0 in this time; 0: in `steps` */
+    size_t steps;   /* 0: limited by the time alone */
+                    /* opts.team: several processes; the first of them writes and decides */
+    bool hold;      /* the rate stays: for a training that is to be resumed */
+    bool resume;    /* from state.safetensors of the folder */
     bool (*go_on)(void *ctx); /* called after every step; false ends the training; NULL: never */
     void *ctx;
     scry_log log;
