@@ -21,6 +21,7 @@
 #include "priors/complex.h"  /* of complex images, from priors of real ones */
 #include "priors/padded.h"   /* on a smaller grid, by reflection */
 #include "priors/perplane.h" /* on each plane of a stack */
+#include "priors/slices.h"   /* on slices of a volume, across one axis or another */
 #include "priors/tiled.h"    /* on a larger grid, by blended windows */
 
 /* networks */

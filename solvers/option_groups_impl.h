@@ -26,6 +26,7 @@ struct scryi_schedule {
     double sigma_min; /* 0: from the prior */
     double power;     /* rho of Karras et al. */
     size_t visits;    /* of a level; 0: 1 */
+    size_t coherence; /* planes of a volume over which noise turns into other noise; 0: 1 */
 };
 
 enum scryi_start { SCRYI_START_NOISE = 0, SCRYI_START_GAUSSIAN, SCRYI_START_AUTO };
@@ -84,6 +85,11 @@ extern const char *const scryi_coupling_names[];
 #define SCRYI_VISITS_OPTION(type)                                                                  \
     SCRYI_OPTION(type, sampler.schedule.visits, "visits", "travel", 1, 1, 100, NULL,               \
                  "visits of each level, with noise added between them")
+
+#define SCRYI_COHERENCE_OPTION(type, planes_)                                                      \
+    SCRYI_OPTION(type, sampler.schedule.coherence, "coherence", NULL, planes_, 1, 1000, NULL,      \
+                 "planes of a volume over which the noise of a chain turns into other noise, so "  \
+                 "that neighbours are drawn alike; 1: independent planes")
 
 /* Where a chain starts: solvers/start.h. */
 #define SCRYI_START_OPTION(type, from_, help_)                                                     \

@@ -6,6 +6,7 @@
 #include "priors/mixture.h"
 #include "priors/padded.h"
 #include "priors/perplane.h"
+#include "priors/slices.h"
 #include "priors/tiled.h"
 #include "priors/tv.h"
 
@@ -259,6 +260,55 @@ static void perplane_planes(void **state)
     scry_prior_free(P);
 }
 
+enum { VOLUME_Z = 3, VOLUME_Y = 4, VOLUME_X = 5, VOLUME = VOLUME_Z * VOLUME_Y * VOLUME_X };
+
+/* Entry i of (z, y, x) in the order of a direction. */
+static size_t turned(size_t i, int direction)
+{
+    const size_t x = i % VOLUME_X, y = i / VOLUME_X % VOLUME_Y, z = i / VOLUME_X / VOLUME_Y;
+    if (direction == 1) return (y * VOLUME_Z + z) * VOLUME_X + x;
+    return direction == 2 ? (x * VOLUME_Z + z) * VOLUME_Y + y : i;
+}
+
+static void slices_in_a_direction(void **state)
+{
+    (void)state;
+    const scry_space spaces[3] = {SCRY_SPACE(VOLUME_Z, VOLUME_Y, VOLUME_X),
+                                  SCRY_SPACE(VOLUME_Y, VOLUME_Z, VOLUME_X),
+                                  SCRY_SPACE(VOLUME_X, VOLUME_Z, VOLUME_Y)};
+    scry_error err = {0};
+    scry_prior *P, *inner[3], *same[3];
+    for (int d = 0; d < 3; d++) {
+        inner[d] = irregular(spaces[d]);
+        same[d] = irregular(spaces[d]);
+    }
+    assert_fails(scry_slices_create(&P, &spaces[1], inner, &err), SCRY_ESHAPE);
+    assert_ok(scry_slices_create(&P, &spaces[0], inner, &err));
+    void *work = scry_alloc(1, scry_prior_work_bytes(P) + scry_prior_work_bytes(same[0]));
+    float *x = random_floats(VOLUME, 5), *x0 = random_floats(VOLUME, 6), in[VOLUME], out[VOLUME];
+    int drawn[3] = {0};
+    for (int k = 0; k < 300; k++) {
+        const float sigma = 0.03f * powf(1.02f, (float)k);
+        const int d = scry_slices_direction(sigma);
+        if (drawn[d]++) continue;
+        for (size_t i = 0; i < VOLUME; i++)
+            in[turned(i, d)] = x[i];
+        assert_ok(scry_prior_denoise(P, x0, x, sigma, work, &err));
+        assert_ok(scry_prior_denoise(same[d], out, in, sigma, work, &err));
+        for (size_t i = 0; i < VOLUME; i++)
+            assert_near(x0[i], out[turned(i, d)], 0);
+        check_vjp(P, x, sigma, 1e-3 * sigma, 3e-3);
+    }
+    for (int d = 0; d < 3; d++) {
+        assert_true(drawn[d] > 75 && drawn[d] < 125);
+        scry_prior_free(same[d]);
+    }
+    scry_free(work);
+    scry_free(x);
+    scry_free(x0);
+    scry_prior_free(P);
+}
+
 /* D01(x, s) = (D(2x - 1, 2s) + 1) / 2 */
 static void affine_shifts_the_range(void **state)
 {
@@ -384,6 +434,7 @@ int main(void)
         cmocka_unit_test(tiled_equals_the_whole),
         cmocka_unit_test(tiled_jacobian),
         cmocka_unit_test(perplane_planes),
+        cmocka_unit_test(slices_in_a_direction),
         cmocka_unit_test(affine_shifts_the_range),
         cmocka_unit_test(wrappers_refuse),
         cmocka_unit_test(same_bytes),

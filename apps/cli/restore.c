@@ -364,11 +364,9 @@ done:
 
 /* Options that say nothing to some methods. */
 static const method_use restore_uses[] = {
-    {"prior", ANY_KIND, SCRY_NEEDS_DENOISER},
-    {"samples", 1u << SCRY_POSTERIOR, 0},
-    {"range", ANY_KIND, SCRY_NEEDS_DENOISER},
-    {"tile", ANY_KIND, SCRY_NEEDS_DENOISER},
-    {0},
+    {"prior", ANY_KIND, SCRY_NEEDS_DENOISER},  {"samples", 1u << SCRY_POSTERIOR, 0},
+    {"range", ANY_KIND, SCRY_NEEDS_DENOISER},  {"tile", ANY_KIND, SCRY_NEEDS_DENOISER},
+    {"slices", ANY_KIND, SCRY_NEEDS_DENOISER}, {0},
 };
 
 int restore_main(const cli_command *command, int argc, char **argv)

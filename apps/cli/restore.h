@@ -15,6 +15,7 @@ typedef struct restore_settings {
     const char *report, *preview, *residual;
     map_options maps;
     const char *type, *compress, *range, *noise;
+    const char *slices;
     const char *level; /* --sigma of denoise, a number or "auto" */
     int64_t samples, seed, threads, tile, series;
     double gain, offset, read_noise, background, sigma;
@@ -28,7 +29,7 @@ typedef struct restore_settings {
 void restore_settings_init(restore_settings *s, restore_task task);
 
 /* Options of a command; `table` has room for RESTORE_OPTIONS. */
-enum { RESTORE_OPTIONS = 42 };
+enum { RESTORE_OPTIONS = 43 };
 void restore_options(cli_option *table, restore_settings *s, restore_task task);
 
 /* Fills in settings that follow from others. */

@@ -121,6 +121,9 @@ void restore_options(cli_option *table, restore_settings *s, restore_task task)
         {"memory", CLI_REAL, &s->memory, "GB",
          "memory that the run may take; larger images are restored in tiles that overlap by the "
          "support of the psf [what is available]"},
+        {"slices", CLI_TEXT, &s->slices, "auto|planes|all",
+         "of a volume, those that the network sees: its planes, or slices across each axis, one "
+         "drawn at every noise level; auto: all where the file says that voxels are cubes [auto]"},
         {"tile", CLI_INTEGER, &s->tile, "PX",
          "window that the network sees at a time, where images are larger [512]"},
         {"type", CLI_TEXT, &s->type, "TYPE",
@@ -252,6 +255,13 @@ static scry_boundary_choice boundary_choice(const char *name)
                                      : SCRY_BOUNDARY_OPEN;
 }
 
+static scry_slices_choice slices_choice(const char *name)
+{
+    return !name || !strcmp(name, "auto") ? SCRY_SLICES_AUTO
+           : !strcmp(name, "all")         ? SCRY_SLICES_ALL
+                                          : SCRY_SLICES_PLANES;
+}
+
 void restore_settings_request(scry_restore_request *out, const restore_settings *s)
 {
     *out = (scry_restore_request){.boundary = boundary_choice(s->boundary),
@@ -264,6 +274,7 @@ void restore_settings_request(scry_restore_request *out, const restore_settings 
                                   .predict = s->residual || report_is_page(s->report),
                                   .samples = (size_t)s->samples,
                                   .threads = (size_t)s->threads,
+                                  .slices = slices_choice(s->slices),
                                   .memory = 1e9 * s->memory,
                                   .seconds = 60 * s->time};
     out->psf.crop = s->crop_psf;

@@ -9,7 +9,7 @@ set(SCRY_PUBLIC_HEADERS
     operators/fourier.h operators/nufft.h operators/sensitivity.h operators/compose.h operators/identity.h
     operators/dense.h operators/likelihood.h operators/psf_width.h
     priors/prior.h priors/callbacks.h:prior_callbacks.h priors/network/unet.h priors/gaussian.h priors/mixture.h priors/tv.h
-    priors/wavelet.h priors/tiled.h priors/padded.h priors/perplane.h priors/complex.h:complex_prior.h
+    priors/wavelet.h priors/tiled.h priors/padded.h priors/perplane.h priors/slices.h priors/complex.h:complex_prior.h
     datasets/phantom.h datasets/camera.h datasets/scanner.h datasets/sampling.h
     solvers/options.h solvers/solver.h solvers/registry.h solvers/callbacks.h:solver_callbacks.h
     solvers/chains.h

@@ -5,6 +5,7 @@
 
 #include "priors/padded.h"
 #include "priors/perplane.h"
+#include "priors/slices.h"
 #include "priors/tiled.h"
 
 #include <dlfcn.h>
@@ -110,7 +111,8 @@ static scry_status lookup_wrapped(scry_prior **P, scry_prior *outer, scry_status
     return st;
 }
 
-scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
+/* Plane by plane along the first axis. */
+static scry_status lookup_planes(scry_prior **out, scry_prior_layout *layout,
                                  const scry_prior_pool *pool, const scry_space *space,
                                  const scry_prior_plan *plan, scry_error *err)
 {
@@ -148,5 +150,25 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
         st = lookup_wrapped(&P, outer, st);
     }
     if (st == SCRY_OK) *out = P;
+    return st;
+}
+
+scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
+                                 const scry_prior_pool *pool, const scry_space *space,
+                                 const scry_prior_plan *plan, scry_error *err)
+{
+    if (!plan->directions || space->rank != 3 || space->dims[0] < 2)
+        return lookup_planes(out, layout, pool, space, plan, err);
+    const size_t *n = space->dims;
+    const scry_space turned[3] = {SCRY_SPACE(n[1], n[0], n[2]), SCRY_SPACE(n[2], n[0], n[1]),
+                                  *space}; /* the layout is that of the last */
+    scry_prior *inner[3] = {NULL};
+    scry_status st = SCRY_OK;
+    *out = NULL;
+    for (int d = 0; d < 3 && st == SCRY_OK; d++)
+        st = lookup_planes(&inner[(d + 1) % 3], layout, pool, &turned[d], plan, err);
+    if (st == SCRY_OK) st = scry_slices_create(out, space, inner, err);
+    for (int d = 0; d < 3 && st != SCRY_OK; d++)
+        scry_prior_free(inner[d]);
     return st;
 }

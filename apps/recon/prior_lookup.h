@@ -66,6 +66,7 @@ typedef struct scry_prior_plan {
     size_t tile;      /* pixels; 0: 512 */
     bool vjp;         /* plan the vector-Jacobian product (more memory) */
     int threads;      /* inside one call */
+    bool directions;  /* of a volume: slices across each of its axes, one drawn at each level */
     size_t workers;   /* planes, or the windows of one plane, at a time; 0: 1 */
     const int *label; /* NULL: that of the pool */
 } scry_prior_plan;

@@ -57,6 +57,7 @@ static scry_status diffpir_plan(scry_solver **out, const scry_problem *problem,
 static const scry_option options[] = {
     SCRYI_SCHEDULE_OPTIONS(struct diffpir_options, 16),
     SCRYI_VISITS_OPTION(struct diffpir_options),
+    SCRYI_COHERENCE_OPTION(struct diffpir_options, 12),
     {"prior-weight", "lambda", SCRY_FIELD(struct diffpir_options, prior_weight), 1, 1e-6, 1e6, NULL,
      "weight of the prior in the data step"},
     {"fresh-noise", "zeta", SCRY_FIELD(struct diffpir_options, fresh_noise), 0.8, 0, 1, NULL,

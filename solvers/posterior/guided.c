@@ -222,6 +222,7 @@ scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
     if ((st = draw_gaussian(G, err)) != SCRY_OK) return st;
     scryi_condition_forget(&G->condition);
     scry_rng_normal(S->z, 0, base->n, base->seed, base->chain, scry_rng_step(0, SCRYI_DRAW_STATE));
+    scryi_sampler_cohere(S, S->z);
     scry_axpby(S->x, 1, S->x0, S->sigma[0], S->z, base->n);
     scryi_sampler_limit(S);
     return SCRY_OK;

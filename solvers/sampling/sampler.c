@@ -1,6 +1,7 @@
 #include "solvers/sampling/sampler_impl.h"
 
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "lib/vector.h"
 #include "priors/gaussian.h"
@@ -65,6 +66,7 @@ scry_status scryi_sampler_init(struct scryi_sampler *S, const scry_problem *prob
     base->space = *scry_prior_space(problem->prior);
     base->n = scry_space_floats(&base->space);
     S->visits = o->schedule.visits > 1 ? o->schedule.visits : 1;
+    S->coherence = o->schedule.coherence;
     if ((st = count_steps(S, o, err)) != SCRY_OK) return st;
     if ((st = scryi_sampler_levels(problem, &o->schedule, &low, &high, err)) != SCRY_OK) return st;
     if ((st = scryi_start_sigma(&closed, base->method->name, problem, o, err)) != SCRY_OK)
@@ -101,10 +103,26 @@ void scryi_sampler_clear(struct scryi_sampler *S)
     scry_free(S->prior_work);
 }
 
+void scryi_sampler_cohere(const struct scryi_sampler *S, float *z)
+{
+    const scry_space *s = &S->base.space;
+    const size_t turn = S->coherence, planes = s->dims[0];
+    if (turn < 2 || s->rank != 3) return;
+    const size_t n = S->base.n / planes;
+    for (size_t k = 0; k < planes; k++) {
+        const size_t a = k / turn * turn, b = a + turn < planes ? a + turn : planes - 1;
+        if (k == a || k == b) continue;
+        const double angle = SCRY_PI / 2 * (double)(k - a) / (double)(b - a);
+        scry_axpby(z + k * n, cos(angle), z + a * n, 0, z + a * n, n);
+        scry_axpy(z + k * n, sin(angle), z + b * n, n);
+    }
+}
+
 void scryi_sampler_draw(const struct scryi_sampler *S, float *out, enum scryi_draw draw)
 {
     const struct scry_solver *base = &S->base;
     scry_rng_normal(out, 0, base->n, base->seed, base->chain, scry_rng_step(base->step + 1, draw));
+    scryi_sampler_cohere(S, out);
 }
 
 scry_status scryi_sampler_start(struct scry_solver *base, scry_error *err)

@@ -11,6 +11,7 @@ struct scryi_sampler {
     double *sigma; /* a level for each step, high to low, each `visits` times; the lowest for all
                     * further draws; then 0 */
     size_t visits; /* >= 1 */
+    size_t coherence;
     bool gaussian_start;
     float *x;         /* state at sigma[base.step] */
     float *x0;        /* estimate of the image; the result of a finished run */
@@ -45,7 +46,13 @@ scry_status scryi_sampler_start(struct scry_solver *S, scry_error *err);
 /* Sets base.limit; for the end of a start that wrote the state to S->x. */
 void scryi_sampler_limit(struct scryi_sampler *S);
 
-/* out ~ N(0, I) of the space, for one draw of this step. */
+/* Noise of a volume (z, y, x) whose planes are alike when they are near: of every `coherence`
+ * planes one is kept, and those between are on the great circle from it to the next, n_k = cos(a)
+ * n_i + sin(a) n_j, 0 < a < pi/2. Each plane stays N(0, I), as a prior of planes expects, but draws
+ * of neighbours follow one another (Du et al. 2026, arXiv:2602.04162). */
+void scryi_sampler_cohere(const struct scryi_sampler *S, float *z);
+
+/* out ~ N(0, I) of each plane of the space, for one draw of this step; with coherence as above. */
 void scryi_sampler_draw(const struct scryi_sampler *S, float *out, enum scryi_draw draw);
 
 /* D(x; sigma), counted. */

@@ -4,7 +4,9 @@
 usage: stack_quality.py [--scry build/scry] [--scene spots ...] [--psf widefield ...]
                         [--level 30 ...] [--shape 24 72 72] [-- OPTIONS of scry deblur]
 
-Scenes on an isotropic grid: `spots`, `threads` (curved filaments), `shells` (hollow cells with
+A scene may also be a TIFF of a volume, whose middle is taken as a truth.
+
+Scenes on a grid of cubes: `spots`, `threads` (curved filaments), `shells` (hollow cells with
 grains), all of their light inside of the stack, on a background of 2 % of the peak. PSFs are files:
 `confocal` (Gaussian, 1.6 px and 3 px in z) and `widefield` (scalar, NA 0.9 in water, 2 Z - 1
 planes: a good part of the light of each voxel leaves the stack). Peak of LEVEL electrons in the
@@ -83,9 +85,16 @@ def widefield(shape, na=0.9, ni=1.33, wavelength=0.52, pixel=0.15):
 PSFS = {"confocal": confocal, "widefield": widefield}
 
 
+def volume(path, shape):
+    x = np.squeeze(tifffile.imread(path)).astype(float)
+    start = [(n - k) // 2 for n, k in zip(x.shape, shape)]
+    x = x[tuple(slice(a, a + k) for a, k in zip(start, shape))]
+    return np.clip(x - np.percentile(x, 5), 0, None)
+
+
 def simulate(scene, psf, level, shape, seed):
     rng = np.random.default_rng(seed)
-    truth = SCENES[scene](shape, rng)
+    truth = SCENES[scene](shape, rng) if scene in SCENES else volume(scene, shape)
     truth /= truth.max()
     h = PSFS[psf](shape)
     h /= h.sum()
@@ -133,12 +142,14 @@ def main():
                 for level in a.level:
                     truth, dark, image, h = simulate(scene, psf, level, a.shape, a.seed)
                     tifffile.imwrite(os.path.join(folder, "in.tif"), image, imagej=True,
-                                     metadata={"axes": "ZYX"})
+                                     resolution=(10, 10),
+                                     metadata={"axes": "ZYX", "spacing": 0.1, "unit": "um"})
                     tifffile.imwrite(os.path.join(folder, "psf.tif"), h)
                     got, seconds = run(a.scry, folder, dark, options)
                     mse = np.mean((got - truth) ** 2) / truth.max() ** 2
                     seen = np.sum((image - 100.0) * 0.5 - dark) / truth.sum()
-                    print(f"{scene:8s} {psf:10s} {level:5g} {-10 * np.log10(mse):6.2f} "
+                    name = os.path.basename(scene)[-8:]
+                    print(f"{name:8s} {psf:10s} {level:5g} {-10 * np.log10(mse):6.2f} "
                           f"{got.sum() / truth.sum():6.3f} {seen:11.3f} {seconds:5.1f}",
                           flush=True)
 

@@ -165,6 +165,7 @@ static scry_status quiet_estimate(float *v, const struct scryi_image_posterior *
     return st;
 }
 
+#define CUBE 1.3 /* of the sides of voxels that count as cubes, the larger over the smaller */
 enum { WORKERS_MAX = 64 };
 
 static size_t window_workers(const struct scryi_image_setup *run)
@@ -180,18 +181,29 @@ bool scryi_image_shares_windows(const struct scryi_image_setup *run)
     return run->has_pool && window_workers(run) > 1 && run->layout.windows * run->layout.planes > 1;
 }
 
-static scry_status take_prior(struct scryi_image_setup *run, const scry_space *dom, int label,
-                              scry_error *err)
+/* Slices across all axes look alike where voxels are cubes. */
+static bool slices_all_ways(const struct scryi_image_setup *run, const scry_image *image)
+{
+    const double z = image->voxel_um[0], x = image->voxel_um[2];
+    if (image->space.rank != 3 || run->request->slices != SCRY_SLICES_AUTO)
+        return image->space.rank == 3 && run->request->slices == SCRY_SLICES_ALL;
+    return z > 0 && x > 0 && fabs(log(z / x)) < log(CUBE);
+}
+
+static scry_status take_prior(struct scryi_image_setup *run, const scry_image *image,
+                              const scry_space *dom, int label, scry_error *err)
 {
     const size_t workers = window_workers(run);
+    const bool directions = slices_all_ways(run, image);
     if (run->prior && scry_space_equal(dom, &run->prior_space) && run->prior_label == label &&
-        workers == run->prior_workers)
+        workers == run->prior_workers && directions == run->prior_directions)
         return SCRY_OK;
     run->prior_label = label;
     scry_prior_free(run->prior);
     run->prior = NULL;
     run->prior_space = *dom;
     run->prior_workers = workers;
+    run->prior_directions = directions;
     /* A method that is about to be refused for its operator: the prior has all it can have, so that
      * the message names every method that would serve. */
     const bool refused = (run->method->needs & SCRY_NEEDS_SVD) && run->blurred;
@@ -201,6 +213,7 @@ static scry_status take_prior(struct scryi_image_setup *run, const scry_space *d
                            .vjp = (run->method->needs & SCRY_NEEDS_VJP) || refused,
                            .threads = 1,
                            .label = &label,
+                           .directions = directions,
                            .workers = workers},
         err);
 }
@@ -228,7 +241,7 @@ static scry_status map_intensities(struct scryi_image_posterior *p, scry_affine 
 
 /* The network works in a variable of its own: the map to it comes from an estimate without it. */
 static scry_status pose_network(struct scryi_image_posterior *p, struct scryi_image_setup *run,
-                                const scry_radial *power, scry_error *err)
+                                const scry_image *image, const scry_radial *power, scry_error *err)
 {
     const scry_restore_request *request = run->request;
     const size_t n = scry_space_count(&p->window.inner);
@@ -245,7 +258,7 @@ static scry_status pose_network(struct scryi_image_posterior *p, struct scryi_im
         st = scry_prior_pool_recognise(&label, &run->pool, v, &p->window.inner, &request->log, err);
     scry_free(v);
     if (st == SCRY_OK) st = map_intensities(p, map, power, err);
-    if (st == SCRY_OK) st = take_prior(run, &p->window.outer, label, err);
+    if (st == SCRY_OK) st = take_prior(run, image, &p->window.outer, label, err);
     if (st != SCRY_OK) return st;
     p->problem.problem.prior = run->prior;
     p->problem.problem.gap = &run->pool.info->gap;
@@ -284,7 +297,7 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
     p->problem.problem.positive =
         (run->method->needs & SCRY_NEEDS_POSITIVE) || p->noise.kind != SCRY_NOISE_GAUSSIAN;
     if (st == SCRY_OK && (run->method->needs & SCRY_NEEDS_DENOISER))
-        st = pose_network(p, run, &power, err);
+        st = pose_network(p, run, image, &power, err);
     scry_radial_free(&power);
     return st;
 }

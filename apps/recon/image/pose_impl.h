@@ -22,6 +22,7 @@ struct scryi_image_setup {
     scry_space prior_space;
     int prior_label;
     size_t prior_workers;
+    bool prior_directions;
     scry_prior_layout layout;
 };
 

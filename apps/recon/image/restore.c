@@ -224,8 +224,10 @@ static scry_status restore_run_one(scry_restore_result *out, scry_restorer *r,
                                    const struct image_task *task, scry_error *err)
 {
     const scry_restore_request *q = r->setup.request;
+    scry_options options = *r->options;
+    scry_error unsaid = {0};
     scry_recon_request request = {
-        .options = r->options,
+        .options = &options,
         .chains = r->chains,
         .seed = task->seed,
         .threads = q->threads,
@@ -235,9 +237,12 @@ static scry_status restore_run_one(scry_restore_result *out, scry_restorer *r,
         .forecast = !task->again};
     struct scryi_image_posterior p = {0};
     scry_recon_result run = {0};
-    *out = (scry_restore_result){.options = *r->options};
     scry_status st = scryi_image_pose(&p, &r->setup, task->image, err);
     if (scryi_image_shares_windows(&r->setup)) request.threads = 1;
+    /* noise that is alike in neighbouring planes is not white in slices across them */
+    if (p.problem.problem.prior && r->setup.prior_directions)
+        (void)scry_options_set(&options, "coherence", 1, &unsaid); /* few methods have it */
+    *out = (scry_restore_result){.options = options};
     if (st == SCRY_OK)
         st = scry_recon_run(&run, &p.problem, &request, task->monitor, task->ctx, err);
     if (st == SCRY_OK) st = restore_collect(out, &p, r, task->image, &run, err);

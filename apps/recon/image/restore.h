@@ -33,6 +33,14 @@ SCRY_BEGIN
  *
  * For many images of one instrument, a restorer keeps the state that they share. */
 
+/* Which slices of a volume a network of planes sees: the planes, or those across each axis in turn,
+ * one drawn at every noise level (priors/slices.h). */
+typedef enum scry_slices_choice {
+    SCRY_SLICES_AUTO = 0, /* all where the voxel is known and nearly a cube, else the planes */
+    SCRY_SLICES_PLANES,
+    SCRY_SLICES_ALL
+} scry_slices_choice;
+
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_restore_request {
     /* the instrument */
@@ -56,6 +64,7 @@ typedef struct scry_restore_request {
     const char *class_name;       /* of the images, for a prior that knows classes; "none": none;
                                      NULL: chosen from each image */
     double guidance;              /* weight of the class; 0: 1 */
+    scry_slices_choice slices;    /* of a volume, for the network */
     size_t tile;                  /* window that the network sees at a time; 0: 512 */
     size_t samples;               /* chains of a posterior method; 0: 16 */
     uint64_t seed;                /* of scry_restore; a restorer takes one an image */
