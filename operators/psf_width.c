@@ -11,6 +11,7 @@
 #include "operators/psf.h"
 
 #include <gsl/gsl_math.h>
+#include <float.h>
 #include <string.h>
 
 enum {
@@ -146,7 +147,11 @@ static scry_status measure_rings(struct width_rings *r, const float *y, const sc
         r->P[i] = bins[b].power / bins[b].modes / square;
         r->m[i] = m / (1 + misfit * misfit * m);
         r->S[i] = planes * noise(r->f[i], ctx);
-        if (!(r->S[i] >= 0 && isfinite(r->S[i])))
+        if (r->S[i] > DBL_MAX) {
+            r->n--;
+            continue;
+        }
+        if (!(r->S[i] >= 0))
             return SCRY_FAIL(err, SCRY_EINVAL, "noise spectrum %g at frequency %g, expected >= 0",
                              r->S[i], r->f[i]);
         for (size_t k = 0; k < KNEES; k++)

@@ -51,7 +51,8 @@ SCRY_END
 
 /* The noise spectrum S_n at frequency f in cycles/px: white noise of standard deviation s has
  * S_n = s^2. Where s differs from pixel to pixel, S_n is the mean of s^2 under the weights of
- * scry_psf_width_weight: the window looks at the middle, which may be the bright part. Its level is
+ * scry_psf_width_weight: the window looks at the middle, which may be the bright part. Where it is
+ * infinite, the frequency tells nothing and is left out (images of an enlargement). Its level is
  * corrected by the rings of the highest frequencies by up to 30 %. */
 typedef double scry_psf_width_noise(double f, void *ctx);
 

@@ -246,6 +246,80 @@ static void medians_enlargements_and_interlacing(void **state)
     scry_free(e);
 }
 
+/* Each pixel becomes the mean of the patches around it that look alike (Buades, Coll & Morel 2005):
+ * flat parts lose their noise, rare structure keeps it. */
+static void denoise(float *to, const float *from, double sd)
+{
+    enum { REACH = 4, PATCH = 1, AREA = 9 };
+    for (size_t i = 0; i < PIXELS; i++) {
+        const ptrdiff_t y = (ptrdiff_t)(i / N), x = (ptrdiff_t)(i % N);
+        double sum = 0, weights = 0;
+        for (ptrdiff_t k = 0; k < (2 * REACH + 1) * (2 * REACH + 1); k++) {
+            const ptrdiff_t dy = k / (2 * REACH + 1) - REACH, dx = k % (2 * REACH + 1) - REACH;
+            double apart = -2 * sd * sd;
+            for (ptrdiff_t p = 0; p < AREA; p++) {
+                const ptrdiff_t v = y + p / 3 - PATCH, u = x + p % 3 - PATCH;
+                const double a = from[mirror(v, N) * N + mirror(u, N)];
+                const double b = from[mirror(v + dy, N) * N + mirror(u + dx, N)];
+                apart += (a - b) * (a - b) / AREA;
+            }
+            const double w = exp(-fmax(apart, 0) / (.64 * sd * sd));
+            sum += w * from[mirror(y + dy, N) * N + mirror(x + dx, N)];
+            weights += w;
+        }
+        to[i] = (float)(sum / weights);
+    }
+}
+
+/* The noise of a denoised image is that of its structure: what the flat parts show, a tenth of it,
+ * would sharpen the rest. */
+static void denoised_images_have_the_noise_of_their_structure(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(3 * PIXELS, sizeof *e), *y = e + PIXELS, *z = y + PIXELS;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        scene(e, seed % 2 ? 300 : 3000, seed);
+        camera(z, e, seed);
+        denoise(y, z, raw_sd(e));
+        round_all(y);
+        const scry_noise_model m = identify(y);
+        const bool told = (m.findings & SCRY_NOISE_DENOISED) || seed % 2;
+        if (!told || !(claimed_sd(&m, y) > .5 * raw_sd(e)))
+            fail_msg("seed %d: %g of %g: %s", (int)seed, claimed_sd(&m, y), raw_sd(e), m.line);
+        round_all(z);
+        assert_false(identify(z).findings & SCRY_NOISE_DENOISED);
+    }
+    scry_free(e);
+}
+
+/* Copies of bright structure in the spectrum of an enlarged image are no noise and no detail. */
+static void bright_enlargements_keep_their_noise(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(3 * PIXELS, sizeof *e), *y = e + PIXELS, *z = y + PIXELS;
+    const double wide = 2 * psf_sd;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        scene(e, 30000, seed);
+        camera(z, e, seed);
+        enlarge(y, z);
+        round_all(y);
+        scry_noise_model m;
+        scry_noise_context c;
+        scry_error err = {0};
+        scry_noise_context_init(&c);
+        c.transfer = transfer;
+        c.ctx = (void *)&wide;
+        c.integer = true;
+        assert_ok(scry_noise_identify(&m, y, NULL, 1, N, N, &c, &err));
+        assert_non_null(strstr(m.line, "enlarged 2 times"));
+        double quadrant = 0;
+        for (size_t i = 0; i < PIXELS / 4; i++)
+            quadrant += 4 * (e[i / (N / 2) * N + i % (N / 2)] + 2.25) / PIXELS;
+        assert_near(claimed_sd(&m, y), 2 * sqrt(quadrant) / gain, .4 * 2 * sqrt(quadrant) / gain);
+    }
+    scry_free(e);
+}
+
 /* Rounding hides the noise that a wide filter leaves: the model may be too cautious, never far too
  * bold. */
 static void noise_below_the_rounding_is_not_believed(void **state)
@@ -434,6 +508,8 @@ int main(void)
         cmocka_unit_test(raw_images_are_white),
         cmocka_unit_test(smoothed_images_are_noticed),
         cmocka_unit_test(medians_enlargements_and_interlacing),
+        cmocka_unit_test(denoised_images_have_the_noise_of_their_structure),
+        cmocka_unit_test(bright_enlargements_keep_their_noise),
         cmocka_unit_test(noise_below_the_rounding_is_not_believed),
         cmocka_unit_test(pixels_without_a_noise_model_are_left_out),
         cmocka_unit_test(compression_is_noticed),

@@ -45,7 +45,7 @@ static double width_for(const scry_psf_request *request, enum content what, doub
     forget();
     assert_ok(scry_psf_source_init(&s, request, &ears, &err));
     assert_null(scry_psf_fit_of(&widths, 0));
-    assert_ok(scry_psf_fit_find(&widths, &s, &image, known, &noise, SCRY_OPEN, &ears, &err));
+    assert_ok(scry_psf_fit_find(&widths, &s, &image, known, &noise, NULL, SCRY_OPEN, &ears, &err));
     const double factor = scry_psf_fit_of(&widths, 0)->used;
     s.request.width = factor * (s.request.width > 0 ? s.request.width : 1);
     assert_ok(scry_psf_source_make(
@@ -147,7 +147,8 @@ static void channels_have_their_own(void **state)
         for (size_t i = 0; i < N; i++)
             y[i * N + 40] = 60000;
         const scry_image image = {.space = SCRY_SPACE(N, N), .pixels = y, .channel = 3 * k};
-        assert_ok(scry_psf_fit_find(&widths, &s, &image, known, &noise, SCRY_OPEN, NULL, &err));
+        assert_ok(
+            scry_psf_fit_find(&widths, &s, &image, known, &noise, NULL, SCRY_OPEN, NULL, &err));
     }
     assert_null(scry_psf_fit_of(&widths, 1));
     assert_null(scry_psf_fit_of(&widths, 4));

@@ -13,6 +13,7 @@ static const double matters = 1.15;        /* in-band power over variance */
 static const double matters_more = 1.6;    /* the same where nothing lies beyond the passband */
 static const double little_beyond = .25;   /* share of frequencies beyond the passband */
 static const double least_cutoff = .25;    /* of the mean power over the passband */
+static const double least_enlarged = .75;  /* the same of an enlarged image */
 static const double few_ties = .1;
 static const double smoothed_reach = 1.5; /* of Gaussian filters of about 1.5 pixels */
 
@@ -92,8 +93,9 @@ static void choose_treatment(struct scryi_noise_choice *ch, scry_noise_model *ou
         /* coarser structure keeps some of its noise; structure that a large median
          * changed is added to the noise that it leaves */
         if (c->transfer && !(scryi_noise_shape_nonlinear(k) && scryi_noise_shape(k).size > 4))
-            inband = fmax(scryi_noise_fit_cutoff(&fits[k], k, set, s, c->transfer, c->ctx),
-                          least_cutoff * inband);
+            inband =
+                fmax(scryi_noise_fit_cutoff(&fits[k], k, set, s, c->transfer, c->ctx),
+                     (scryi_noise_shape_factor(k) > 1 ? least_enlarged : least_cutoff) * inband);
         const double level = (fits[k].level[set] * inband + s->floor) / ch->variance[set];
         ch->inflation = fmax(ch->inflation, level);
     }

@@ -49,6 +49,34 @@ static void fitter_free(struct fitter *f)
     scry_free(f->block);
 }
 
+static double noise_fit_signal(const struct fitter *f, int k, double fy, double fx)
+{
+    const double r2 = fy * fy + fx * fx;
+    const double h = f->transfer ? f->transfer(stretches[k / POWERS] * sqrt(r2), f->ctx) : 1;
+    return h * pow(r2 + f0 * f0, -powers[k % POWERS]);
+}
+
+/* Frequency on a grid that was enlarged, of the pixels that it was made from: their spectrum
+ * repeats, and the interpolation shapes all copies of it, signal and noise alike. */
+static double noise_fit_wrapped(double f, double factor)
+{
+    return (factor * f - round(factor * f)) / factor;
+}
+
+/* to = signal k after an enlargement whose noise of variance 1 has the spectrum N. */
+static void noise_fit_enlarged(float *to, const struct fitter *f, int k, size_t shape)
+{
+    const double factor = scryi_noise_shape_factor(shape);
+    const double all = scryi_noise_shape_power(shape, 0, 0);
+    for (size_t i = 0; i < f->s->bins; i++) {
+        double fy, fx;
+        scryi_noise_frequency(&fy, &fx, i, f->s->side);
+        to[i] = (float)(noise_fit_signal(f, k, noise_fit_wrapped(fy, factor),
+                                         noise_fit_wrapped(fx, factor)) *
+                        scryi_noise_shape_power(shape, fy, fx) / all);
+    }
+}
+
 static scry_status fitter_create(struct fitter *f, const struct scryi_noise_spectra *s,
                                  scry_transfer_fn *transfer, void *ctx, scry_error *err)
 {
@@ -69,9 +97,7 @@ static scry_status fitter_create(struct fitter *f, const struct scryi_noise_spec
         for (size_t i = 0; i < bins; i++) {
             double fy, fx;
             scryi_noise_frequency(&fy, &fx, i, s->side);
-            const double r2 = fy * fy + fx * fx;
-            const double h = transfer ? transfer(stretches[k / POWERS] * sqrt(r2), ctx) : 1;
-            f->signal[k][i] = (float)(h * pow(r2 + f0 * f0, -powers[k % POWERS]));
+            f->signal[k][i] = (float)noise_fit_signal(f, k, fy, fx);
             f->plain[k][i] = f->signal[k][i];
         }
         scryi_noise_smear(f->plain[k], f->scratch, s->side);
@@ -140,11 +166,15 @@ static struct whittle whittle_fit(const struct fitter *f, const float *P, const 
 }
 
 /* The signal after a treatment, as windows see it (borrowed). */
-static const float *noise_fit_treated(const struct fitter *f, int signal, bool filter)
+static const float *noise_fit_treated(const struct fitter *f, int signal, size_t shape, bool filter)
 {
-    if (!filter) return f->plain[signal];
-    for (size_t i = 0; i < f->s->bins; i++)
-        f->A[i] = f->M[i] * f->signal[signal][i];
+    const bool enlarged = scryi_noise_shape_factor(shape) > 1;
+    if (!filter && !enlarged) return f->plain[signal];
+    if (enlarged)
+        noise_fit_enlarged(f->A, f, signal, shape);
+    else
+        for (size_t i = 0; i < f->s->bins; i++)
+            f->A[i] = f->M[i] * f->signal[signal][i];
     scryi_noise_smear(f->A, f->scratch, f->s->side);
     return f->A;
 }
@@ -167,7 +197,7 @@ static void fit_treatment(struct scryi_noise_fit *out, const struct fitter *f, s
     const int count = all ? f->signals : scout_count;
     for (int c = 0; c < count; c++) {
         const int signal = all || !f->transfer ? c : scouts[c];
-        const float *A = noise_fit_treated(f, signal, filter);
+        const float *A = noise_fit_treated(f, signal, k, filter);
         for (int set = 0; set < s->sets; set++) {
             const struct whittle w = whittle_fit(f, s->median[set], A);
             if (w.loss >= out->loss[set]) continue;
@@ -215,9 +245,11 @@ scry_status scryi_noise_fit_model(float *signal, float *noise, const struct scry
         double fy, fx;
         scryi_noise_frequency(&fy, &fx, i, s->side);
         noise[i] = (float)(fit->level[set] * scryi_noise_shape_power(k, fy, fx));
-        signal[i] = (float)(fit->strength[set] * f.signal[fit->signal[set]][i] *
-                            scryi_noise_shape_transfer(k, fy, fx));
+        signal[i] = (float)(f.signal[fit->signal[set]][i] * scryi_noise_shape_transfer(k, fy, fx));
     }
+    if (scryi_noise_shape_factor(k) > 1) noise_fit_enlarged(signal, &f, fit->signal[set], k);
+    for (size_t i = 0; i < s->bins; i++)
+        signal[i] *= (float)fit->strength[set];
     scryi_noise_smear(noise, f.scratch, s->side);
     scryi_noise_smear(signal, f.scratch, s->side);
     fitter_free(&f);

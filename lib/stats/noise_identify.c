@@ -19,6 +19,7 @@ static const double margin = 1.25;        /* above the quietest windows */
 static const double median_inflation = 6; /* of a median of 3 x 3 pixels */
 static const double far = 12;        /* inflation: more is an extrapolation over too wide a gap */
 static const double full_well = 1e5; /* e-: more light than pixels hold */
+static const double dark_share = .1; /* of the variance of structure, at least, in the dark */
 static const double least_gain = .01, most_gain = 100; /* e-/ADU of integer cameras */
 
 void scry_noise_context_init(scry_noise_context *context)
@@ -84,6 +85,7 @@ static size_t fit_bins(size_t *list, const struct scryi_noise_spectra *s, const 
 struct variance_fit {
     struct scryi_noise_blocks blocks;
     scry_camera_estimate line, flat;
+    bool denoised; /* lines are those of windows with structure */
 };
 
 /* Mean square of the slope of a window, per pixel. */
@@ -139,8 +141,20 @@ static void fit_measure(struct variance_fit *l, const struct scryi_noise_windows
         }
     }
     l->blocks.scatter = 1 / sqrt(SCRYI_BIN_FREEDOM * (double)n);
-    scryi_noise_line(&l->line, &l->blocks, NAN);
-    scryi_noise_line(&l->flat, &l->blocks, 0);
+}
+
+/* The line of structured windows, which are bright, must not fall to nothing where the image is
+ * dark. */
+static void fit_keep_dark(scry_camera_estimate *line, const struct scryi_noise_blocks *b,
+                          double dark)
+{
+    double mean = 0;
+    for (size_t k = 0; k < b->count; k++)
+        mean += (double)b->mean[k] / (double)b->count;
+    const double v = line->slope * mean + line->intercept;
+    if (!(mean > dark) || line->slope * dark + line->intercept >= dark_share * v) return;
+    line->slope = (1 - dark_share) * v / (mean - dark);
+    line->intercept = v - line->slope * mean;
 }
 
 static scry_status noise_fit_model(struct variance_fit *l, const float *image,
@@ -152,7 +166,7 @@ static scry_status noise_fit_model(struct variance_fit *l, const float *image,
     struct scryi_noise_fit *fits = NULL;
     float *signal = NULL;
     size_t *list = NULL;
-    double mean, inband;
+    double mean, inband, dark = INFINITY;
     const double floor = m->step * m->step / 12;
     scry_status st = scryi_noise_windows_create(&w, image, m, 16, err);
     if (st != SCRY_OK || !w.count) goto done;
@@ -177,10 +191,15 @@ static scry_status noise_fit_model(struct variance_fit *l, const float *image,
     scryi_noise_shape_levels(k, c, &mean, &inband);
     for (size_t i = 0; i < w.bins; i++) /* to noise whose pixels have variance 1 */
         noise[i] = (float)fmax(noise[i] / (fits[k].level[0] * mean), 1e-9);
-    if (n)
-        fit_measure(l, &w, k, mean, list, n, noise, floor);
-    else
-        l->blocks.count = 0;
+    l->blocks.count = n ? w.count : 0;
+    if (!n) goto done;
+    fit_measure(l, &w, k, mean, list, n, noise, floor);
+    for (size_t i = 0; i < w.count; i++)
+        dark = fmin(dark, (double)w.mean[i]);
+    if (l->denoised) st = scryi_noise_keep_structured(&l->denoised, &l->blocks, &w, err);
+    scryi_noise_line(&l->line, &l->blocks, NAN);
+    scryi_noise_line(&l->flat, &l->blocks, 0);
+    if (l->denoised) fit_keep_dark(&l->line, &l->blocks, dark);
 done:
     scryi_noise_windows_free(&w);
     scryi_noise_spectra_free(&s);
@@ -273,6 +292,8 @@ static void write_finding(char *to, size_t size, const scry_noise_model *out)
         snprintf(to, size, "too few pixels follow a noise model to estimate more than its size");
     else if (out->findings & SCRY_NOISE_BLOCKS)
         snprintf(to, size, "the image was compressed by JPEG, which removes and adds noise");
+    else if (out->findings & SCRY_NOISE_DENOISED)
+        snprintf(to, size, "noise is stronger on structure than beside it: the image was denoised");
     else if (out->findings & SCRY_NOISE_CORRELATED)
         snprintf(to, size, "noise is correlated over %.2g px: the image was %s", out->correlation,
                  words);
@@ -332,6 +353,30 @@ static scry_status only_sigma(scry_noise_model *out, const float *image,
     return SCRY_OK;
 }
 
+/* The law of variances; where it is that of a denoised image, whose filter no treatment describes,
+ * that of white noise as structure shows it. */
+static scry_status fit_variances(struct variance_fit *fit, scry_noise_model *out,
+                                 struct scryi_noise_choice *ch, const float *image,
+                                 const struct scryi_noise_mask *m, const scry_noise_context *c,
+                                 scry_error *err)
+{
+    /* JPEG and medians have laws of their own, images of enlargement reach the corners of the
+     * spectrum, and rounding hides what a denoiser left */
+    fit->denoised = !(ch->blocks > 0) && !ch->hidden && !scryi_noise_shape_nonlinear(ch->best) &&
+                    !scryi_noise_shape_repeats(ch->best) &&
+                    !(scryi_noise_shape_factor(ch->best) > 1);
+    scry_status st = noise_fit_model(fit, image, m, ch->best, c, err);
+    if (st != SCRY_OK || !fit->denoised) return st;
+    out->findings |= SCRY_NOISE_DENOISED;
+    if (!ch->best) return SCRY_OK;
+    out->findings &= ~(unsigned)SCRY_NOISE_CORRELATED;
+    ch->best = 0;
+    ch->inflation = 1;
+    scry_free(fit->blocks.mean);
+    *fit = (struct variance_fit){.denoised = true};
+    return noise_fit_model(fit, image, m, 0, c, err);
+}
+
 static scry_status noise_identify_all(scry_noise_model *out, const float *image,
                                       const struct scryi_noise_mask *m, const scry_noise_context *c,
                                       scry_error *err)
@@ -346,7 +391,7 @@ static scry_status noise_identify_all(scry_noise_model *out, const float *image,
     if (st != SCRY_OK) return st;
     if (blocks) out->findings |= SCRY_NOISE_BLOCKS;
     st = scryi_noise_study(out, &ch, image, m, c, err);
-    if (st == SCRY_OK && out->windows) st = noise_fit_model(&fit, image, m, ch.best, c, err);
+    if (st == SCRY_OK && out->windows) st = fit_variances(&fit, out, &ch, image, m, c, err);
     if (st != SCRY_OK) goto done;
     out->treatment = scryi_noise_shape(ch.best);
     scryi_noise_shape_spectrum(&out->spectrum, ch.best);

@@ -30,7 +30,8 @@ SCRY_BEGIN
  *
  * The model of the variance is fitted to windows: their power beyond the passband against their
  * mean. A slope that is significant and plausible keeps the camera model, its gain divided by the
- * ratio of in-band power to variance. */
+ * ratio of in-band power to variance. Where windows with structure scatter more than flat ones of
+ * their brightness, the image was denoised, and the model is that of the structure. */
 
 /* Why the noise is not that of a raw camera image; a set of flags. */
 enum scry_noise_finding {
@@ -42,7 +43,8 @@ enum scry_noise_finding {
     SCRY_NOISE_CLIPPED = 32,       /* many pixels at the lowest value */
     SCRY_NOISE_FLAT_VARIANCE = 64, /* the variance does not grow with brightness */
     SCRY_NOISE_IMPLAUSIBLE = 128,  /* a fitted gain that no camera has */
-    SCRY_NOISE_UNTOLD = 256        /* too few pixels: only a standard deviation */
+    SCRY_NOISE_UNTOLD = 256,       /* too few pixels: only a standard deviation */
+    SCRY_NOISE_DENOISED = 512      /* stronger on structure than beside it, at equal brightness */
 };
 
 typedef struct scry_noise_treatment {

@@ -72,6 +72,8 @@ size_t scryi_noise_shape_count(void);
 scry_noise_treatment scryi_noise_shape(size_t k);
 bool scryi_noise_shape_nonlinear(size_t k);
 bool scryi_noise_shape_repeats(size_t k); /* makes copies of pixels */
+/* Of an enlargement by interpolation, that of the grid; 1 for other treatments. */
+double scryi_noise_shape_factor(size_t k);
 /* Spectrum that treatment k gives to white noise of variance 1 (not normalised: |M|^2 for a
  * filter), and its transfer |M|^2 to the signal, 1 where that is not a filter. */
 double scryi_noise_shape_power(size_t k, double fy, double fx);
@@ -140,6 +142,13 @@ double scryi_noise_fit_cutoff(const struct scryi_noise_fit *fit, size_t k, int s
  * of the pixels before, and of the rounding of coefficients in the passband. */
 scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
                                     const struct scryi_noise_mask *m, scry_error *err);
+
+/* ---- denoised images, noise_structured.c ---- */
+
+/* *kept: noise is stronger where there is structure than where the image is flat, at the same
+ * brightness; b, one entry a window of w, then keeps those of the third with most structure. */
+scry_status scryi_noise_keep_structured(bool *kept, struct scryi_noise_blocks *b,
+                                        const struct scryi_noise_windows *w, scry_error *err);
 
 /* ---- choices, noise_choice.c ---- */
 

@@ -133,6 +133,14 @@ bool scryi_noise_shape_nonlinear(size_t k)
     return shapes[k].kind == SHAPE_MEDIAN;
 }
 
+double scryi_noise_shape_factor(size_t k)
+{
+    const enum shape_kind kind = shapes[k].kind;
+    const bool resampled = kind == SHAPE_LINEAR || kind == SHAPE_CUBIC || kind == SHAPE_SPLINE ||
+                           kind == SHAPE_DOUBLED;
+    return resampled ? shapes[k].size : 1;
+}
+
 bool scryi_noise_shape_repeats(size_t k)
 {
     return shapes[k].kind == SHAPE_COPIED;

@@ -372,7 +372,7 @@ scry_status scry_improvement_find(scry_improvement *out, const scry_restore_requ
     if (st == SCRY_OK) st = improvable_find_detail(out, &s, seed, err);
     /* filters that are not linear, and compression, make edges that no psf has blurred */
     if (st == SCRY_OK && options && out->detail >= DETAIL_ERRORS &&
-        !(model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS)))
+        !(model.findings & (SCRY_NOISE_CORRELATED | SCRY_NOISE_BLOCKS | SCRY_NOISE_DENOISED)))
         st = compare_sharpness(out, &s, request, image, &noise, options, seed, err);
     if (st == SCRY_OK) judge_improvement(out);
     subject_free(&s);

@@ -3,9 +3,13 @@
 #include "apps/recon/image/known.h"
 #include "apps/recon/image/noise.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 
 #include <math.h>
 #include <string.h>
+
+static const double least_power = 0.1; /* of the power at 0 */
+enum { WAYS = 24 };                    /* directions of a spectrum */
 
 static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
 static const double min_known = 0.7; /* of the pixels: holes leave their own spectrum */
@@ -35,36 +39,77 @@ static scry_status channel_of(struct scry_psf_fit **out, scry_psf_widths *w, siz
     return SCRY_OK;
 }
 
-static double white_noise(double f, void *ctx)
+/* Noise as the spectrum of the image has it. */
+struct psf_fit_noise {
+    double variance;                     /* of a pixel */
+    double rounding;                     /* that of values, which no filter has smoothed */
+    const scry_noise_spectrum *spectrum; /* NULL: white */
+    double end;                          /* cycles a pixel; what lies beyond is left out */
+};
+
+/* Mean over the directions in which the grid has this frequency. */
+static double psf_fit_noise_at(double f, void *ctx)
 {
-    (void)f;
-    return *(const double *)ctx;
+    const struct psf_fit_noise *n = ctx;
+    double sum = 0;
+    int count = 0;
+    if (f > n->end) return INFINITY;
+    if (!n->spectrum) return n->variance;
+    for (int k = 0; k < WAYS; k++) {
+        const double way = SCRY_PI * (k + 0.5) / WAYS, fy = f * sin(way), fx = f * cos(way);
+        if (fabs(fy) > 0.5 || fabs(fx) > 0.5) continue;
+        sum += scry_noise_spectrum_at(n->spectrum, fy, fx);
+        count++;
+    }
+    const double power = count ? sum / count : scry_noise_spectrum_at(n->spectrum, 0.5, 0.5);
+    /* zeros of a filter are filled by whatever else there is */
+    if (power < least_power * scry_noise_spectrum_at(n->spectrum, 0, 0)) return INFINITY;
+    return n->variance * power + n->rounding;
+}
+
+/* An enlarged image has copies of its spectrum beyond half a cycle of the pixels that it was made
+ * from, and little before that. */
+static double last_frequency(const scry_noise_model *m)
+{
+    const scry_noise_treatment *t = &m->treatment;
+    const bool enlarged =
+        m->windows && t->size > 1 && (!strcmp(t->name, "linear") || !strcmp(t->name, "cubic"));
+    return enlarged ? 0.4 / t->size : 1;
 }
 
 /* Mean variance of the pixels under the window of the spectrum, unit of the file. */
-static double mean_variance(const scry_noise *noise, const scry_image *image,
-                            const unsigned char *known)
+static double mean_variance(const scry_noise *noise, const scry_noise_model *model,
+                            const scry_image *image, const unsigned char *known)
 {
     const scry_space *s = &image->space;
     const size_t ny = s->dims[s->rank - 2], nx = s->dims[s->rank - 1], n = scry_space_count(s);
     double sum = 0, weights = 0;
-    if (noise->kind == SCRY_NOISE_GAUSSIAN) return noise->sigma * noise->sigma;
+    if (!model && noise->kind == SCRY_NOISE_GAUSSIAN) return noise->sigma * noise->sigma;
     for (size_t i = 0; i < n; i++) {
         if (!known[i]) continue;
         const double w = scry_psf_width_weight(i / nx % ny, ny, i % nx, nx);
-        sum += w * (scry_noise_to_physical(noise, (double)image->pixels[i]) + noise->background);
+        sum += w * (double)image->pixels[i];
         weights += w;
     }
-    const double electrons = fmax(sum / weights, 0) + noise->read_noise * noise->read_noise;
+    const double mean = sum / weights;
+    if (model) return scry_noise_model_variance(model, mean);
+    const double light = scry_noise_to_physical(noise, mean) + noise->background;
+    const double electrons = fmax(light, 0) + noise->read_noise * noise->read_noise;
     return electrons / (noise->gain * noise->gain);
 }
 
 static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image,
                                     const unsigned char *known, const float *psf,
-                                    const scry_space *ps, const scry_noise *noise, scry_error *err)
+                                    const scry_space *ps, const scry_noise *noise,
+                                    const scry_noise_model *model, scry_error *err)
 {
+    const bool found = model && (model->findings & SCRY_NOISE_CORRELATED);
+    struct psf_fit_noise spectrum = {.variance =
+                                         mean_variance(noise, found ? model : NULL, image, known),
+                                     .rounding = found ? model->step * model->step / 12 : 0,
+                                     .spectrum = found ? &model->spectrum : NULL,
+                                     .end = found ? last_frequency(model) : 1};
     const size_t n = scry_space_count(&image->space);
-    double variance = mean_variance(noise, image, known);
     float *filled = NULL;
     size_t missing = 0;
     for (size_t i = 0; i < n; i++)
@@ -80,8 +125,9 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
             return st;
         }
     }
-    const scry_status st = scry_psf_width_estimate(
-        out, filled ? filled : image->pixels, &image->space, psf, ps, white_noise, &variance, err);
+    const scry_status st =
+        scry_psf_width_estimate(out, filled ? filled : image->pixels, &image->space, psf, ps,
+                                psf_fit_noise_at, &spectrum, err);
     scry_free(filled);
     return st;
 }
@@ -94,7 +140,7 @@ static double psf_fit_narrowed(const scry_psf_width *w, double trust)
     if (!(trust > 0) || !(w->factor < 1) || !isfinite(w->high) || !(w->high > w->factor)) return 1;
     const double sd = log(w->high / w->factor) / 3;
     const double weight = trust * trust / (trust * trust + sd * sd);
-    const double factor = fmin(fmax(exp(weight * log(w->factor)), least_factor), w->high);
+    const double factor = fmax(fmin(exp(weight * log(w->factor)), w->high), least_factor);
     return factor < heeded ? factor : 1;
 }
 
@@ -162,8 +208,8 @@ const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t chan
 
 scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
                               const scry_image *image, const unsigned char *known,
-                              const scry_noise *noise, scry_boundary boundary, const scry_log *log,
-                              scry_error *err)
+                              const scry_noise *noise, const scry_noise_model *model,
+                              scry_boundary boundary, const scry_log *log, scry_error *err)
 {
     struct scry_psf_fit *fit = NULL;
     float *psf = NULL;
@@ -172,7 +218,8 @@ scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
     if (st == SCRY_OK)
         st = scry_psf_source_make(&psf, &space, s,
                                   &(scry_psf_setting){.image = image, .boundary = boundary}, err);
-    if (st == SCRY_OK) st = psf_fit_estimate(&fit->found, image, known, psf, &space, noise, err);
+    if (st == SCRY_OK)
+        st = psf_fit_estimate(&fit->found, image, known, psf, &space, noise, model, err);
     scry_free(psf);
     if (st != SCRY_OK) return st;
     fit->estimated = true;

@@ -2,6 +2,7 @@
 #define SCRY_APPS_RECON_IMAGE_PSF_FIT_H
 
 #include "apps/recon/image/psf_source.h"
+#include "lib/stats/noise_identify.h"
 #include "operators/likelihood.h"
 #include "operators/psf_width.h"
 
@@ -30,10 +31,12 @@ const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t chan
  *
  *   image   finite pixels; where `known` is 0, scry_known_mirror replaces them for the estimate
  *   noise   of the image
+ *   model   as scry_noise_identify found it, for its spectrum and its pixels; NULL, or one whose
+ *           noise is not correlated: white
  * errors  those of scry_psf_source_make and scry_psf_width_estimate */
 scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
                               const scry_image *image, const unsigned char *known,
-                              const scry_noise *noise, scry_boundary boundary, const scry_log *log,
-                              scry_error *err);
+                              const scry_noise *noise, const scry_noise_model *model,
+                              scry_boundary boundary, const scry_log *log, scry_error *err);
 
 #endif

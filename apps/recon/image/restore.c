@@ -398,20 +398,22 @@ static void note_treatment(const scry_restorer *r)
 /* The width of the psf, with what was done to the image; without it where the image is sharper than
  * that would leave it: correlated noise is then no sign of a blur. */
 static scry_status find_width(scry_restorer *r, const scry_image *image, const unsigned char *known,
-                              const scry_noise *noise, scry_error *err)
+                              const scry_noise *noise, const scry_noise_model *model,
+                              scry_error *err)
 {
     scry_psf_source *psf = &r->setup.psf;
     const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
     const scry_log silent = {0};
     if (psf->request.treatment.name) {
         const scry_status st =
-            scry_psf_fit_find(&r->widths, psf, image, known, noise, boundary, &silent, err);
+            scry_psf_fit_find(&r->widths, psf, image, known, noise, model, boundary, &silent, err);
         if (st != SCRY_OK) return st;
         if (scry_psf_fit_of(&r->widths, image->channel)->found.high < 1)
             psf->request.treatment = r->settled.psf.treatment = (scry_noise_treatment){0};
     }
     note_treatment(r);
-    return scry_psf_fit_find(&r->widths, psf, image, known, noise, boundary, &r->settled.log, err);
+    return scry_psf_fit_find(&r->widths, psf, image, known, noise, model, boundary, &r->settled.log,
+                             err);
 }
 
 /* The width of the PSF, before anything else is done with it: that of the channel, asked of its
@@ -424,6 +426,7 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     const size_t n = scry_space_count(&image->space);
     scry_psf_source *psf = &r->setup.psf;
     scry_noise noise;
+    scry_noise_model model;
     scry_status st = SCRY_OK;
     if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
     /* what medians, JPEG and cut peaks leave at the end of the spectrum is no structure: a right
@@ -436,8 +439,8 @@ static scry_status settle_width(scry_restore_result *out, scry_restorer *r, cons
     if (!fit || !image->number) {
         unsigned char *known = scry_alloc(n, 1);
         if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-        st = scryi_image_study(&noise, NULL, known, q, image, err);
-        if (st == SCRY_OK) st = find_width(r, image, known, &noise, err);
+        st = scryi_image_study(&noise, &model, known, q, image, err);
+        if (st == SCRY_OK) st = find_width(r, image, known, &noise, &model, err);
         scry_free(known);
         fit = scry_psf_fit_of(&r->widths, image->channel);
     }
