@@ -21,6 +21,7 @@
 #include "operators/sensitivity.h" /* coil maps from the middle of k-space */
 #include "operators/scale.h"       /* a unit of intensity from k-space */
 #include "operators/defects.h"     /* pixels that hold no measurement, found */
+#include "operators/real_part.h"   /* images that are known to be real */
 #include "operators/compose.h"     /* chains, multiples, several measurements */
 #include "operators/dense.h"       /* a matrix, for tests and experiments */
 #include "operators/likelihood.h"  /* noise: value, score, local model, prox, deviance */

@@ -9,7 +9,7 @@
 /* scry mri: the settings of the command line. */
 
 typedef struct mri_settings {
-    const char *method, *prior, *class_name, *maps, *mask, *noise, *dataset, *slices, *fft;
+    const char *method, *prior, *class_name, *maps, *mask, *noise, *phase, *dataset, *slices, *fft;
     double guidance;
     const char *report, *preview;
     map_options output;

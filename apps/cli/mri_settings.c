@@ -15,6 +15,7 @@ void mri_settings_init(mri_settings *s)
                         .guidance = 1,
                         .maps = "auto",
                         .noise = "auto",
+                        .phase = "auto",
                         .output.region = 16,
                         .samples = 16,
                         .sets = 1,
@@ -58,6 +59,11 @@ void mri_options(cli_option *table, mri_settings *s)
         {"gain", CLI_REAL, &s->gain, "G",
          "brightness that the network is shown the brightest tissue with: 2 G above its black "
          "[0.75]"},
+        {"phase", CLI_TEXT, &s->phase, "auto|smooth|free",
+         "of the image: smooth (that of the middle of k-space; the image is real beside it, so "
+         "that "
+         "half of k-space determines it), free, or auto (smooth for partial Fourier, where an axis "
+         "is sampled farther to one side; else free) [auto]"},
         {"phase-width", CLI_REAL, &s->phase_width, "PX",
          "the phase of the image is that of an estimate blurred by a Gaussian of this sd "
          "[2 or less: the widest that leaves 1 % of the energy beside it]"},
@@ -174,6 +180,8 @@ void mri_settings_request(scry_mri_request *out, const mri_settings *s)
                               .class_name = s->class_name,
                               .guidance = s->guidance,
                               .samples = (size_t)s->samples};
+    if (!strcmp(s->phase, "smooth")) out->phase = SCRY_PHASE_SMOOTH;
+    if (!strcmp(s->phase, "free")) out->phase = SCRY_PHASE_FREE;
     if (!strcmp(s->noise, "scan")) out->noise = SCRY_COIL_NOISE_SCAN;
     if (!strcmp(s->noise, "kspace")) out->noise = SCRY_COIL_NOISE_KSPACE;
     if (!strcmp(s->noise, "none")) out->noise = SCRY_COIL_NOISE_NONE;

@@ -7,6 +7,7 @@ set(SCRY_PUBLIC_HEADERS
     lib/stats/fission.h lib/io/kspace/kspace.h
     operators/op.h operators/callbacks.h:op_callbacks.h operators/blur.h operators/window.h operators/psf.h operators/mask.h
     operators/fourier.h operators/nufft.h operators/sensitivity.h operators/compose.h operators/identity.h
+    operators/real_part.h
     operators/dense.h operators/likelihood.h operators/psf_width.h
     priors/prior.h priors/callbacks.h:prior_callbacks.h priors/network/unet.h priors/gaussian.h priors/mixture.h priors/tv.h
     priors/wavelet.h priors/tiled.h priors/padded.h priors/perplane.h priors/slices.h priors/complex.h:complex_prior.h

@@ -88,6 +88,7 @@ struct scryi_mri_posterior {
     scry_op *A;
     float complex *y;     /* measured samples */
     float complex *phase; /* unit phase of the image, n; NULL: left to the method */
+    double beside;        /* factor of u's imaginary part in the image */
     unsigned char *mask;  /* samples to reconstruct from */
     unsigned char *held;  /* samples held out; NULL: none */
     unsigned char *seen;  /* scryi_plane_seen, in regions of R-hat and ESS */
@@ -123,6 +124,33 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
 /* The plane's samples where A measures. *y from scry_alloc. */
 scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct scryi_plane *plane,
                               scry_error *err);
+
+/* The likelihood of the samples under A, in place of the one before; the variable has this unit. */
+scry_status scryi_mri_likelihood(struct scryi_mri_posterior *p, scry_affine map, scry_error *err);
+/* An estimate without a prior from the likelihood of *p; u is complex (n). */
+scry_status scryi_mri_first_estimate(float complex *u, const struct scryi_mri_posterior *p,
+                                     scry_error *err);
+
+/* ---- partial Fourier (partial.c) ---- */
+
+struct scryi_partial {
+    unsigned axis;  /* SCRY_FOURIER_Y or SCRY_FOURIER_X; 0: none */
+    size_t half;    /* samples to either side of k = 0 that have their counterpart */
+    double missing; /* of the axis, more on one side than on the other */
+};
+
+/* Whether the image is to be constrained to be real beside a smooth phase: `auto` where the samples
+ * of an axis reach farther to one side. */
+bool scryi_partial_find(struct scryi_partial *out, const struct scryi_plane *p,
+                        scry_image_phase choice);
+/* The unit phase (n) of the image from the middle of that axis; *beside: rms of the imaginary part
+ * that remains, over that of the real part. */
+scry_status scryi_partial_phase(float complex *phase, double *beside,
+                                const struct scryi_mri_posterior *p,
+                                const struct scryi_partial *partial, scry_error *err);
+/* A of complex images becomes A of their real parts and `beside` times their imaginary ones;
+ * unchanged after a failure. */
+scry_status scryi_partial_constrain(scry_op **A, double beside, scry_error *err);
 
 /* phase = exp(i arg(G u)), G a Gaussian blur of `width` pixels: keeps noise and aliasing out of the
  * phase, and does not blur fine anatomy of constant phase. */

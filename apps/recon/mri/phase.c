@@ -156,7 +156,8 @@ scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed,
                               const struct scryi_mri_watch *watch, scry_error *err)
 {
     scry_status st = SCRY_OK;
-    for (unsigned pass = 0; st == SCRY_OK && p->phase && pass < PASSES; pass++)
+    const bool learns = p->phase && p->prior; /* other methods keep the phase that they are given */
+    for (unsigned pass = 0; st == SCRY_OK && learns && pass < PASSES; pass++)
         st = phase_refine(p, seed + pass, watch, err);
     return st;
 }

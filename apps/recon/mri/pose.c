@@ -76,7 +76,7 @@ scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct 
     return scry_fourier_gather(A, *y, plane->data, err);
 }
 
-static scry_status make_likelihood(struct scryi_mri_posterior *p, scry_affine map, scry_error *err)
+scry_status scryi_mri_likelihood(struct scryi_mri_posterior *p, scry_affine map, scry_error *err)
 {
     const scry_noise noise = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = p->sigma};
     scry_likelihood_free(p->L);
@@ -90,9 +90,8 @@ static scry_status make_likelihood(struct scryi_mri_posterior *p, scry_affine ma
 
 /* ---- the phase of the image, and the prior of the image without it ---- */
 
-/* An estimate without a prior; u is complex (n). */
-static scry_status first_estimate(float complex *u, const struct scryi_mri_posterior *p,
-                                  scry_error *err)
+scry_status scryi_mri_first_estimate(float complex *u, const struct scryi_mri_posterior *p,
+                                     scry_error *err)
 {
     const scry_problem problem = {.L = p->L};
     scry_options options;
@@ -162,7 +161,7 @@ scry_status scryi_mri_apply_phase(struct scryi_mri_posterior *p, scry_error *err
     scry_op_free(p->A);
     p->A = NULL;
     scry_status st = scryi_mri_operator(&p->A, p->plane, p->mask, p->phase, err);
-    if (st == SCRY_OK) st = make_likelihood(p, p->problem.map, err);
+    if (st == SCRY_OK) st = scryi_mri_likelihood(p, p->problem.map, err);
     return st == SCRY_OK ? mri_pose_make_priors(p, err) : st;
 }
 
@@ -201,14 +200,20 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
             "set, or a classical method",
             p->r->options.method->name, plane->sets);
     float complex *u = scry_alloc(n, sizeof *u);
-    p->phase = scry_alloc(n, sizeof *p->phase);
     scry_status st = SCRY_OK;
+    const bool known = p->phase != NULL; /* u is then beside it */
+    if (!known) p->phase = scry_alloc(n, sizeof *p->phase);
     if (!u || !p->phase) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "first estimate of %zu pixels", n);
         goto done;
     }
-    if ((st = first_estimate(u, p, err)) != SCRY_OK) goto done;
+    if ((st = scryi_mri_first_estimate(u, p, err)) != SCRY_OK) goto done;
     if ((st = mri_pose_bright(&high, u, n, err)) != SCRY_OK) goto done;
+    for (size_t i = 0; known && i < n; i++) {
+        ((float *)u)[2 * i + 1] *= (float)p->beside;
+        u[i] *= p->phase[i];
+    }
+    p->beside = 1;
     p->width = request->phase_width;
     st = p->width > 0 ? scryi_phase_smooth(p->phase, u, plane->ny, plane->nx, p->width, err)
                       : scryi_phase_choose(p->phase, &p->width, u, plane->ny, plane->nx, err);
@@ -223,6 +228,25 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
 done:
     scry_free(u);
     return st;
+}
+
+/* Where half of k-space is to do for all of it: the phase of the image into the operator, and only
+ * real images beside it. A method that works by a network has a prior for what is not real. */
+static scry_status constrain_phase(struct scryi_mri_posterior *p, scry_error *err)
+{
+    const size_t n = p->plane->ny * p->plane->nx;
+    struct scryi_partial partial;
+    if (p->r->options.method == scry_role_method(SCRY_ROLE_ADJOINT)) return SCRY_OK;
+    if (!scryi_partial_find(&partial, p->plane, p->r->request->phase)) return SCRY_OK;
+    p->phase = scry_alloc(n, sizeof *p->phase);
+    if (!p->phase) return SCRY_FAIL(err, SCRY_ENOMEM, "phase of %zu pixels", n);
+    scry_status st = scryi_partial_phase(p->phase, &p->beside, p, &partial, err);
+    if (st != SCRY_OK) return st;
+    scry_op_free(p->A);
+    p->A = NULL;
+    st = scryi_mri_operator(&p->A, p->plane, p->mask, p->phase, err);
+    if (st == SCRY_OK) st = scryi_partial_constrain(&p->A, p->beside, err);
+    return st == SCRY_OK ? scryi_mri_likelihood(p, p->problem.map, err) : st;
 }
 
 /* Where coils see something, in the regions of R-hat and ESS. */
@@ -246,6 +270,7 @@ scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstruct
     scry_status st = SCRY_OK;
     p->r = r;
     p->plane = plane;
+    p->beside = 1;
     p->problem.guessed_noise = !r->psi;
     if (r->has_pool) p->problem.problem.gap = &r->pool.info->gap;
     p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
@@ -255,7 +280,8 @@ scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstruct
     if (st == SCRY_OK) st = mark_seen(p, err);
     if (st == SCRY_OK) st = scryi_mri_operator(&p->A, plane, p->mask, NULL, err);
     if (st == SCRY_OK) st = scryi_mri_samples(&p->y, p->A, plane, err);
-    if (st == SCRY_OK) st = make_likelihood(p, (scry_affine){r->unit, 0}, err);
+    if (st == SCRY_OK) st = scryi_mri_likelihood(p, (scry_affine){r->unit, 0}, err);
+    if (st == SCRY_OK) st = constrain_phase(p, err);
     if (st == SCRY_OK && (r->options.method->needs & SCRY_NEEDS_DENOISER))
         st = pose_diffusion(p, err);
     return st;

@@ -5,6 +5,7 @@
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "operators/coils.h"
+#include "operators/fourier.h"
 #include "operators/scale.h"
 #include "solvers/roles.h"
 
@@ -244,6 +245,21 @@ static scry_status compress_coils(scry_reconstructor *r, const scry_mri_slice *s
     return st;
 }
 
+static void note_partial(const scry_reconstructor *r, const struct scryi_plane *plane)
+{
+    struct scryi_partial partial;
+    if (r->options.method == scry_role_method(SCRY_ROLE_ADJOINT)) return;
+    if (!scryi_partial_find(&partial, plane, r->request->phase)) return;
+    const bool along_y = partial.axis == SCRY_FOURIER_Y;
+    const int axis = plane->axis[along_y ? 0 : 1];
+    scry_log_note(&r->request->log,
+                  "phase: that of the middle %zu of %zu samples along %c%s; the image is real "
+                  "beside it (--phase free: not)",
+                  2 * partial.half + 1, along_y ? plane->ny : plane->nx, "zyx"[axis],
+                  partial.missing > 0 ? ", which is sampled farther to one side (partial Fourier)"
+                                      : "");
+}
+
 /* Bytes for the problem of a plane; logs where its chains would start. Nothing is held out: what a
  * run holds out depends on its seed. */
 static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor *r,
@@ -287,6 +303,7 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
         st = scry_kspace_scale(&r->unit, plane.data, plane.coils, plane.ny, plane.nx, plane.axes,
                                err);
     if (st == SCRY_OK) {
+        note_partial(r, &plane);
         scry_log_note(&r->request->log,
                       "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
         if (plane.sets > 1)

@@ -39,6 +39,13 @@ typedef enum scry_coil_noise {
     SCRY_COIL_NOISE_NONE      /* not whitened: classical methods only */
 } scry_coil_noise;
 
+/* What is known of the phase of the image. */
+typedef enum scry_image_phase {
+    SCRY_PHASE_AUTO = 0, /* smooth where k-space is sampled farther to one side, else free */
+    SCRY_PHASE_SMOOTH,   /* that of the middle of k-space: the image is real beside it */
+    SCRY_PHASE_FREE      /* nothing; diffusion methods still learn one */
+} scry_image_phase;
+
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_mri_request {
     scry_coil_maps coil_maps; /* where the caller has no maps */
@@ -50,6 +57,7 @@ typedef struct scry_mri_request {
     bool soft;                /* fade maps out instead of cutting them off */
     size_t coils;             /* virtual coils to compress to; 0: no compression */
     scry_coil_noise noise;
+    scry_image_phase phase;
     double noise_sd; /* of COIL_NOISE_GIVEN: sqrt(E|n|^2) of a complex sample, unit of the file */
     double gain;     /* brightness of the brightest tissue in the network's input: 2 gain above
                         its black; 0: 0.75 */

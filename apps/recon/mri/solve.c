@@ -80,6 +80,8 @@ static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + maps->count, n);
     for (size_t i = 0; i < n; i++)
         r->image[i] = (float)map.scale * u[i] + (float)map.shift;
+    for (size_t i = 0; i < n; i++)
+        ((float *)r->image)[2 * i + 1] *= (float)p->beside;
     r->holdout = r->holdout_chi2 = NAN;
     if (p->held && plane->sets == 1 && (st = judge_by_held_out(r, p, r->image, err)) != SCRY_OK)
         return st;
