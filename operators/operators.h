@@ -23,6 +23,7 @@
 #include "operators/defects.h"     /* pixels that hold no measurement, found */
 #include "operators/real_part.h"   /* images that are known to be real */
 #include "operators/compose.h"     /* chains, multiples, several measurements */
+#include "operators/series.h"      /* frames, each with its own measurement */
 #include "operators/dense.h"       /* a matrix, for tests and experiments */
 #include "operators/likelihood.h"  /* noise: value, score, local model, prox, deviance */
 #include "operators/cg.h"          /* conjugate gradients */

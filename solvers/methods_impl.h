@@ -37,6 +37,8 @@
     X(cg_sense)                                                                                    \
     X(grappa)                                                                                      \
     X(wavelet)                                                                                     \
+    X(temporal_tv)                                                                                 \
+    X(llr)                                                                                         \
     X(wiener)                                                                                      \
     X(tikhonov)                                                                                    \
     X(richardson_lucy)                                                                             \

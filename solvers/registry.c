@@ -131,6 +131,8 @@ const char *scry_method_missing(const struct scry_method *method, const scry_pro
     if ((needs & SCRY_NEEDS_MODEL) && !problem->model)
         return "a Gaussian model of the images (mean and power spectrum)";
     if ((needs & SCRY_NEEDS_POSITIVE) && !problem->positive) return "non-negative intensities";
+    if ((needs & SCRY_NEEDS_SERIES) && !(A && scry_op_dom(A)->rank == 3 && scry_op_dom(A)->cplx))
+        return "a series of complex images, as `scry mri` has of several frames";
     if (needs & SCRY_NEEDS_LINES) return "lines of k-space, as `scry mri` has them";
     return NULL;
 }

@@ -24,7 +24,9 @@ enum scry_needs { /* requirements of a method */
                   SCRY_NEEDS_MODEL = 16, /* a Gaussian model of the images */
                   SCRY_NEEDS_POSITIVE =
                       32, /* works on non-negative physical intensities (scale 1, shift 0) */
-                  SCRY_NEEDS_LINES = 64 /* k-space itself, which no problem has: `scry mri` alone */
+                  SCRY_NEEDS_LINES =
+                      64, /* k-space itself, which no problem has: `scry mri` alone */
+                  SCRY_NEEDS_SERIES = 128 /* complex images (frames, y, x) */
 };
 
 struct scry_method {

@@ -308,7 +308,7 @@ static void methods_refuse(void **state)
     for (size_t i = 0; i < count; i++) {
         scry_options options;
         scry_solver *S = NULL;
-        if (all[i]->needs & SCRY_NEEDS_LINES) continue; /* nothing to plan */
+        if (all[i]->needs & (SCRY_NEEDS_LINES | SCRY_NEEDS_SERIES)) continue; /* nothing to plan */
         const bool draws = all[i]->kind == SCRY_UNCONDITIONAL;
         const scry_problem problem = {draws ? NULL : L, P, P, NULL, true};
         scry_options_init(&options, all[i]);

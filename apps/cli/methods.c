@@ -55,7 +55,8 @@ const char *method_needs(char *text, size_t size, const struct scry_method *meth
                  {SCRY_NEEDS_GAUSSIAN, "Gaussian noise (others by their local Gaussian)"},
                  {SCRY_NEEDS_MODEL, "a Gaussian model of the images"},
                  {SCRY_NEEDS_POSITIVE, "non-negative intensities"},
-                 {SCRY_NEEDS_LINES, "lines of k-space (scry mri)"}};
+                 {SCRY_NEEDS_LINES, "lines of k-space (scry mri)"},
+                 {SCRY_NEEDS_SERIES, "a series of complex images (scry mri)"}};
     size_t used = 0;
     for (size_t i = 0; i < sizeof needs / sizeof *needs && used < size; i++)
         if (method->needs & needs[i].bit)

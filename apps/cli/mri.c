@@ -334,7 +334,8 @@ const cli_command cli_mri = {
     "reconstruct MR images from undersampled k-space",
     "kspace is a fastMRI or ISMRMRD file, a .cfl, a plain complex HDF5 dataset or .npy, told apart "
     "by "
-    "content; out ends in .h5, .cfl, .nii, .nii.gz or .npy. Each slice is reconstructed by itself. "
+    "content; out ends in .h5, .cfl, .nii, .nii.gz or .npy. Each slice is reconstructed by itself, "
+    "and each frame but by the methods that join frames. "
     "The "
     "readout is transformed and cut to the image where it is complete, coils are whitened, and "
     "images have the intensity of a root-sum-of-squares reconstruction of the file. Started by "

@@ -268,6 +268,38 @@ for f in v:
     assert off < 0.12, off
 P
 
+    for m in temporal-tv llr; do
+        works "$m joins the frames" $mri series.cfl $m.cfl --method $m --iterations 30
+        works "$m: both frames are images" /usr/bin/python3 - $m <<'P'
+import sys
+import numpy as np, h5py
+t = h5py.File("truth.h5")["reconstruction"][0]
+v = np.abs(np.fromfile(sys.argv[1] + ".cfl", "<c8")).reshape(2, *t.shape)
+for f in v:
+    off = np.linalg.norm(f - t) / np.linalg.norm(t)
+    assert off < 0.12, off
+P
+    done
+    refuses "one frame has none to join" 1 'llr joins the frames of a series, there is 1 frame' \
+        $mri full.cfl x.h5 --method llr
+    works "slices of two frames" /usr/bin/python3 - <<'P'
+import numpy as np
+head = open("series.hdr").read().split("\n")
+d = [int(v) for v in head[1].split()]
+s = np.fromfile("series.cfl", "<c8")
+d[13] = 3
+open("stacks.hdr", "w").write("# Dimensions\n" + " ".join(map(str, d)) + "\n")
+np.concatenate([s, 2 * s, 3 * s]).tofile("stacks.cfl")
+P
+    works "together" $mri stacks.cfl stacks_1.cfl --method llr --iterations 5 --threads 1
+    works "2 threads" $mri stacks.cfl stacks_2.cfl --method llr --iterations 5 --threads 2
+    holds "the same bytes" cmp -s stacks_1.cfl stacks_2.cfl
+    if command -v mpirun >/dev/null; then
+        works "2 ranks" env ASAN_OPTIONS=detect_leaks=0 mpirun --allow-run-as-root \
+            --oversubscribe -n 2 $mri stacks.cfl stacks_3.cfl --method llr --iterations 5
+        holds "the same bytes" cmp -s stacks_1.cfl stacks_3.cfl
+    fi
+
     # a slice that cannot be is named, the others are written
     for f in first middle; do
         works "NaN, $f slice" bash -c "$mri nan_$f.h5 nan_$f.nii; [ \$? = 1 ]"

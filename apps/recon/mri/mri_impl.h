@@ -121,6 +121,9 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
                                const unsigned char *mask, const float complex *phase,
                                scry_error *err);
 
+/* The sd of a sample per real component. */
+double scryi_mri_sigma(const scry_reconstructor *r, const struct scryi_plane *plane);
+
 /* The plane's samples where A measures. *y from scry_alloc. */
 scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct scryi_plane *plane,
                               scry_error *err);

@@ -263,6 +263,11 @@ static scry_status mark_seen(struct scryi_mri_posterior *p, scry_error *err)
     return SCRY_OK;
 }
 
+double scryi_mri_sigma(const scry_reconstructor *r, const struct scryi_plane *plane)
+{
+    return r->psi ? sqrt(0.5) / plane->scale : r->unit * GUESSED_NOISE;
+}
+
 scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstructor *r,
                            const struct scryi_plane *plane, uint64_t seed, scry_error *err)
 {
@@ -275,7 +280,7 @@ scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstruct
     if (r->has_pool) p->problem.problem.gap = &r->pool.info->gap;
     p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
-    p->sigma = r->psi ? sqrt(0.5) / plane->scale : r->unit * GUESSED_NOISE;
+    p->sigma = scryi_mri_sigma(r, plane);
     if (share > 0) st = scryi_hold_out(&p->held, p->mask, plane, share, seed, err);
     if (st == SCRY_OK) st = mark_seen(p, err);
     if (st == SCRY_OK) st = scryi_mri_operator(&p->A, plane, p->mask, NULL, err);

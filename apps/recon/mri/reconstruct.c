@@ -276,7 +276,9 @@ static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor 
     all.request = &whole;
     const size_t before = scry_memory_requested();
     *bytes = 0;
-    if (scryi_grappa_chosen(r) || (!plane->maps && plane->coils > 1)) return SCRY_OK;
+    if (scryi_grappa_chosen(r) || scry_reconstructor_joins_frames(r) ||
+        (!plane->maps && plane->coils > 1))
+        return SCRY_OK;
     scry_status st = scryi_mri_pose(&p, &all, plane, 0, err);
     const size_t posed = scry_memory_requested() - before;
     if (st == SCRY_OK) st = scry_recon_forecast(bytes, &p.problem, &request, err);

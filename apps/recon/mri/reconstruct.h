@@ -157,6 +157,13 @@ scry_status scry_reconstructor_run(scry_mri_result *out, const scry_reconstructo
                                    const scry_mri_slice *slice, size_t index,
                                    const float complex *maps, uint64_t seed, size_t threads,
                                    scry_chains_monitor *monitor, void *ctx, scry_error *err);
+/* Whether the method takes all frames of a slice as one problem; and that problem: the frames of a
+ * slice, into results of one plane each. EUNSUP: also frames of volumes, several sets of maps */
+bool scry_reconstructor_joins_frames(const scry_reconstructor *r);
+scry_status scry_reconstructor_run_series(scry_mri_result *out, const scry_reconstructor *r,
+                                          const scry_mri_slice *slices, size_t frames,
+                                          const float complex *maps, uint64_t seed, size_t threads,
+                                          scry_chains_monitor *monitor, void *ctx, scry_error *err);
 /* A^H y of the samples, for any method. */
 scry_status scry_reconstructor_adjoint(scry_mri_result *out, const scry_reconstructor *r,
                                        const scry_mri_slice *slice, size_t index,

@@ -67,7 +67,7 @@ struct scryi_mri_place scryi_mri_volume_place_of(const scry_mri_volume *v, size_
 
 size_t scryi_mri_volume_item(const scry_mri_volume *v, const struct scryi_mri_place *p)
 {
-    return (p->slice - v->first) * v->frames + p->frame;
+    return (p->slice - v->first) * (v->joined ? 1 : v->frames) + (v->joined ? 0 : p->frame);
 }
 
 static scry_mri_entry *entry_of(const scry_mri_volume *v, const struct scryi_mri_place *p)

@@ -23,6 +23,7 @@ typedef struct scry_mri_volume {
     size_t first;                          /* number in the file of the first of the slices */
     int across;                            /* axis (z, y, x) along which problems are counted */
     bool cplx;
+    bool joined; /* the frames of a slice are one problem: one process has them all */
     const scry_output_maps *asked; /* the request's */
     float *mean, *maps;            /* (frames, slices, z, y, x), mean in pairs where cplx; maps one
                                       after another; NaN where a problem failed, and 0 where

@@ -69,6 +69,26 @@ static void log_calibration(const scry_reconstructor *rec, const scry_kspace_inf
                       info->frames, info->calibration_frames);
 }
 
+/* For methods that take all frames of a slice as one problem. */
+static scry_status join_frames(scry_mri_volume *v, const scry_reconstructor *rec,
+                               const scry_kspace_info *info, size_t *bytes, scry_error *err)
+{
+    const char *method = rec->options.method->name;
+    if (!scry_reconstructor_joins_frames(rec)) return SCRY_OK;
+    if (info->frames < 2)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s joins the frames of a series, there is 1 frame; expected a series, or "
+                         "another method",
+                         method);
+    if (v->problems > 1)
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "%s joins the frames of slices, not of volumes that are encoded along z",
+                         method);
+    v->joined = true;
+    *bytes += 4 * info->frames * info->coils * info->ny * info->nx * sizeof(float complex);
+    return SCRY_OK;
+}
+
 scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
                                     scry_scan_file *file, const scry_mri_volume_request *q,
                                     scry_error *err)
@@ -87,6 +107,7 @@ scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
                                           err);
     if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, &middle, err);
     if (st == SCRY_OK) st = scryi_mri_volume_create(v, info, q, planes, across, err);
+    if (st == SCRY_OK) st = join_frames(v, rec, info, &bytes, err);
     if (st == SCRY_OK) st = volume_afford(v, rec, info, resident, bytes, workers, err);
     scry_mri_slice_free(&middle);
     scry_free(maps);
@@ -265,9 +286,89 @@ static void run_slice(const struct volume_run *run, size_t frame, size_t slice, 
     scry_mri_slice_free(&t.samples);
 }
 
+/* ---- all frames of a slice ---- */
+
+static void free_frames(scry_mri_slice *samples, size_t frames)
+{
+    for (size_t f = 0; samples && f < frames; f++)
+        scry_mri_slice_free(&samples[f]);
+    scry_free(samples);
+}
+
+/* The frames of t->slice, and their maps in *t. */
+static scry_status read_frames(const struct volume_run *run, struct slice_task *t,
+                               scry_mri_slice **frames, scry_error *err)
+{
+    const size_t count = run->info->frames;
+    scry_status st = SCRY_OK;
+    if (!(*frames = scry_alloc(count, sizeof **frames)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu frames", count);
+    for (size_t f = 0; f < count && st == SCRY_OK; f++) {
+        float complex *maps = NULL;
+#pragma omp critical(mri_volume_read)
+        st = scry_scan_file_read(&(*frames)[f], &maps, run->file, f, t->slice, err);
+        if (f)
+            scry_free(maps);
+        else
+            t->maps = maps;
+    }
+    if (st != SCRY_OK) return st;
+    t->samples = (*frames)[0]; /* borrowed, for the maps */
+    st = volume_share_maps(run, t, err);
+    t->samples = (scry_mri_slice){0};
+    return st;
+}
+
+static scry_status solve_frames(const struct volume_run *run, struct slice_task *t,
+                                struct plane_watch *watch, scry_error *err)
+{
+    const size_t frames = run->info->frames;
+    scry_mri_slice *samples = NULL;
+    scry_mri_result *r = scry_alloc(frames, sizeof *r);
+    if (!r) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu frames", frames);
+    scry_status st = read_frames(run, t, &samples, err);
+    if (st == SCRY_OK)
+        st = scry_reconstructor_run_series(r, run->rec, samples, frames, t->maps,
+                                           scry_recon_seed(run->request->seed, t->slice),
+                                           t->threads, count_step, watch, err);
+    for (size_t f = 0; f < frames && st == SCRY_OK; f++) {
+        const struct scryi_mri_place place = {f, t->slice, 0};
+        st = scryi_mri_volume_put(run->volume, &place, &r[f], err);
+        if (st == SCRY_OK) journal_plane(run, &place);
+    }
+    for (size_t f = 0; f < frames; f++)
+        scry_mri_result_free(&r[f]);
+    if (st == SCRY_OK && wants_zero_filled(run, 0, t->slice)) {
+        t->samples = samples[0];
+        st = put_zero_filled(run, t, 0, err);
+        t->samples = (scry_mri_slice){0};
+    }
+    free_frames(samples, frames);
+    scry_free(r);
+    return st;
+}
+
+/* A failure takes all frames of its slice. */
+static void run_frames(const struct volume_run *run, size_t slice, size_t threads)
+{
+    scry_error err = {0};
+    struct slice_task t = {.slice = slice, .threads = threads};
+    struct plane_watch watch = {run, 0};
+    bool pending = false;
+    for (size_t f = 0; f < run->info->frames; f++)
+        pending = pending || slice_pending(run, f, slice);
+    if (!pending) return;
+    const scry_status st = solve_frames(run, &t, &watch, &err);
+    for (size_t f = 0; f < run->info->frames && st != SCRY_OK && !scry_cancelled(); f++)
+        scryi_mri_volume_fail(run->volume, &(struct scryi_mri_place){f, slice, 0}, err.text);
+    if (!scry_cancelled()) count_rest(&watch);
+    scry_free(t.maps);
+}
+
 size_t scry_mri_volume_share(const scry_mri_volume *v, const scry_mri_volume_request *q)
 {
     const size_t planes = v->slices * v->frames, ranks = count_ranks(q);
+    if (v->joined) return (v->slices + ranks - 1 - q->rank) / ranks * v->frames;
     return (planes + ranks - 1 - q->rank) / ranks * v->problems;
 }
 
@@ -279,7 +380,7 @@ static size_t count_pending(const scry_mri_volume *v, const scry_mri_volume_requ
         const struct scryi_mri_place p = scryi_mri_volume_place_of(v, i);
         pending += !v->entries[i].done && scryi_mri_volume_item(v, &p) % count_ranks(q) == q->rank;
     }
-    return pending;
+    return v->joined ? (pending + v->frames - 1) / v->frames : pending;
 }
 
 void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
@@ -288,10 +389,16 @@ void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry
     struct shared_state shared = {0};
     const struct volume_run run = {
         v, rec, file, q, scry_scan_file_info(file), count_pending(v, q), &shared};
-    const size_t workers = volume_run_count_workers(q, run.info), planes = v->slices * v->frames;
-    const size_t inside = workers > 1 ? 1 : q->threads, ranks = count_ranks(q);
+    const size_t workers = volume_run_count_workers(q, run.info), ranks = count_ranks(q);
+    const size_t inside = workers > 1 ? 1 : q->threads;
+    const size_t planes = v->slices * (v->joined ? 1 : v->frames);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
     for (size_t i = q->rank; i < planes; i += ranks)
-        if (!scry_cancelled()) run_slice(&run, i % v->frames, v->first + i / v->frames, inside);
+        if (!scry_cancelled()) {
+            if (v->joined)
+                run_frames(&run, v->first + i, inside);
+            else
+                run_slice(&run, i % v->frames, v->first + i / v->frames, inside);
+        }
     scry_free(shared.maps);
 }
