@@ -148,7 +148,7 @@ static int kspace_convert_run(const cli_command *self, int argc, char **argv)
     const cli_option options[] = {
         {"format", CLI_TEXT, &s.format, KSPACE_FORMAT_WORDS, KSPACE_FORMAT_HELP},
         {"dataset", CLI_TEXT, &s.choice.dataset, "NAME",
-         "complex dataset of an HDF5 input that has several"},
+         "complex dataset, or measurement, of an HDF5 input that has several"},
         {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
         {0},
     };

@@ -151,7 +151,7 @@ static int kspace_info_run(const cli_command *self, int argc, char **argv)
     scry_kspace_choice choice = {0};
     const cli_option options[] = {
         {"dataset", CLI_TEXT, &choice.dataset, "NAME",
-         "complex dataset of an HDF5 file that has several"},
+         "complex dataset, or measurement, of an HDF5 file that has several"},
         {0},
     };
     cli_parse p;

@@ -15,7 +15,7 @@
 enum { MIN_ACS = 6 }; /* lines that maps are made from, as in scry mri */
 
 struct settings {
-    const char *method, *transformed;
+    const char *method, *transformed, *dataset;
     int64_t sets, acs;
     double crop, oversampling;
     bool soft, force, lowres;
@@ -186,7 +186,8 @@ static scry_status make_maps(const char *in, const char *out, const struct setti
     scry_cfl_writer *w = NULL;
     struct maps m = {.s = s, .sets = (size_t)s->sets};
     size_t dims[SCRY_CFL_RANK];
-    const scry_kspace_choice choice = {.transformed = s->transformed != NULL,
+    const scry_kspace_choice choice = {.dataset = s->dataset,
+                                       .transformed = s->transformed != NULL,
                                        .oversampling = s->oversampling};
     scry_status st = scry_kspace_open(&r, in, &choice, err);
     if (st != SCRY_OK) return st;
@@ -245,6 +246,8 @@ static int kspace_maps_run(const cli_command *self, int argc, char **argv)
          "of the readout, where the file does not say (as scry mri)"},
         {"transformed", CLI_TEXT, &s.transformed, "read",
          "the readout is in the image already (as scry mri)"},
+        {"dataset", CLI_TEXT, &s.dataset, "NAME",
+         "complex dataset, or measurement, of an HDF5 input that has several"},
         {"force", CLI_FLAG, &s.force, NULL, "replace an existing output"},
         {0},
     };

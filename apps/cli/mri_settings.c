@@ -75,7 +75,7 @@ void mri_options(cli_option *table, mri_settings *s)
         {"complex", CLI_FLAG, &s->cplx, NULL, "write complex images, not magnitudes"},
         {"slices", CLI_TEXT, &s->slices, "A-B", "only these slices, from 0 [all]"},
         {"dataset", CLI_TEXT, &s->dataset, "NAME",
-         "complex dataset of an HDF5 file that has several"},
+         "complex dataset, or measurement, of an HDF5 file that has several"},
         {"oversampling", CLI_REAL, &s->oversampling, "F",
          "of the readout, where the file does not say: the image is the middle 1/F [as the file "
          "says]"},

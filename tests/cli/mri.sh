@@ -280,6 +280,12 @@ for f in v:
     assert off < 0.12, off
 P
     done
+    works "samples of 1e-25" /usr/bin/python3 -c '
+import numpy as np
+(np.fromfile("full.cfl", "<c8") * np.float32(1e-25)).tofile("tiny.cfl")
+open("tiny.hdr", "w").write(open("full.hdr").read())'
+    refuses "are too small for single precision" 1 'largest sample is .* expected 1e-16 to 1e\+16' \
+        $mri tiny.cfl x.h5
     refuses "one frame has none to join" 1 'llr joins the frames of a series, there is 1 frame' \
         $mri full.cfl x.h5 --method llr
     works "slices of two frames" /usr/bin/python3 - <<'P'

@@ -235,6 +235,24 @@ void scryi_kspace_mask_from_zeros(const scry_kspace_info *info, const float comp
     }
 }
 
+/* Squares and their sums must be floats: beyond these sizes they are not. */
+static const float MIN_LARGEST = 1e-16f, MAX_LARGEST = 1e16f;
+
+static scry_status kspace_check_range(const scry_kspace_info *info, const char *path,
+                                      const char *what, const float complex *data, scry_error *err)
+{
+    const float *values = (const float *)data;
+    float largest = 0;
+    for (size_t i = 0; i < 2 * slice_count(info); i++)
+        largest = fmaxf(largest, fabsf(values[i]));
+    if (!(largest > 0) || (largest >= MIN_LARGEST && largest <= MAX_LARGEST)) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENUMERIC,
+                     "%s: %s, %s: the largest sample is %g, expected %g to %g, the range of single "
+                     "precision: scale the samples",
+                     path, info->dataset, what, (double)largest, (double)MIN_LARGEST,
+                     (double)MAX_LARGEST);
+}
+
 /* ENUMERIC with the number of samples that are not finite and the place of the first. */
 static scry_status kspace_check_finite(const scry_kspace_info *info, const char *path,
                                        const char *what, const float complex *data, scry_error *err)
@@ -262,6 +280,7 @@ static scry_status check_slice(scry_kspace_reader *r, const char *what, float co
     const size_t n = plane_count(info);
     size_t kept = 0, empty = 0, outside = 0;
     scry_status st = kspace_check_finite(info, r->path, what, data, err);
+    if (st == SCRY_OK) st = kspace_check_range(info, r->path, what, data, err);
     if (st != SCRY_OK) return st;
     for (size_t i = 0; i < n; i++) {
         const bool here = kspace_sampled(info, data, i);
