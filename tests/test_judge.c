@@ -168,7 +168,9 @@ static void the_restorer_chooses(void **state)
     q.predict = true;
     assert_ok(scry_restorer_create(&r, &q, &err)); /* no prior: no network contends */
     assert_ok(scry_restorer_run(&result, r, &im, 1, NULL, NULL, &err));
-    assert_true(result.judgement.count > 0);
+    assert_int_equal(result.judgement.count, 2); /* with twenty plain steps of the same */
+    assert_string_equal(result.judgement.of[0].name, "richardson-lucy");
+    assert_non_null(strstr(result.judgement.of[1].name, "richardson-lucy --iterations 20"));
     assert_string_equal(result.options.method->name, "richardson-lucy");
     for (size_t i = 0; i < N; i++) {
         const double e = fmax(((double)result.predicted[i] - OFFSET) * GAIN, 0) + READ * READ;

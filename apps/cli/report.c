@@ -114,12 +114,12 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
     scry_json_put_number(d, o, "noise_excess", j->excess);
     scry_json_put_unsigned(d, o, "splits", j->splits);
     scry_json_put_unsigned(d, o, "pixels", j->pixels);
-    scry_json_put_string(d, o, "best", j->of[j->best].method->name);
+    scry_json_put_string(d, o, "best", j->of[j->best].name);
     scry_json_node *list = scry_json_put_array(d, o, "methods");
     for (size_t k = 0; k < j->count; k++) {
         const scry_judged *m = &j->of[k];
         scry_json_node *n = scry_json_put_object(d, list, NULL);
-        scry_json_put_string(d, n, "name", m->method->name);
+        scry_json_put_string(d, n, "name", m->name);
         scry_json_put_number(d, n, "seconds", m->seconds);
         if (m->failure[0]) {
             scry_json_put_string(d, n, "failed", m->failure);

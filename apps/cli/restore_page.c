@@ -115,7 +115,7 @@ static void list_image(restore_page *p, const scry_stack_image *at, const scry_r
         for (size_t k = 0; k < r->judgement.count; k++)
             if (r->judgement.of[k].weight > 0 && r->judgement.of[k].method != r->options.method) {
                 scry_html_markup(p->rows, " and ");
-                scry_html_text(p->rows, r->judgement.of[k].method->name);
+                scry_html_text(p->rows, r->judgement.of[k].name);
             }
     scry_html_markup(p->rows, "</td><td>");
     if (!isnan(r->diagnosis.chi2)) scry_html_textf(p->rows, "%.3g", r->diagnosis.chi2);

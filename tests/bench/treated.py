@@ -198,7 +198,7 @@ def score(scry, args, kind, photons, number, truth, folder):
     m = valid(kind, truth.shape)
     before = [psnr(y, truth, m), psnr(richardson_lucy(y, sigma), truth, m)]
     network = sum(c["weight"] for c in image.get("held_out", {}).get("methods", [])
-                  if c["name"] != "richardson-lucy")
+                  if not c["name"].startswith("richardson-lucy"))
     width = image.get("psf_width") or {}
     return {"input": before[0], "RL20": before[1], "scry": psnr(x, truth, m),
             "harm": psnr(x, truth, m) - max(before), "flux": 100 * (x[m].sum() / y[m].sum() - 1),

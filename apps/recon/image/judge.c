@@ -309,6 +309,19 @@ static void rank_contenders(scry_judgement *out, struct part *p, double *best, d
     }
 }
 
+static void judge_name(scry_judged *to, const scry_judgement *all, size_t k,
+                       const scry_options *options)
+{
+    char settings[60] = "";
+    bool again = false;
+    for (size_t o = 0; o < k; o++)
+        again = again || all->of[o].method == options->method;
+    if (again && scry_options_text(options, settings, sizeof settings, NULL) != SCRY_OK)
+        settings[0] = '\0';
+    snprintf(to->name, sizeof to->name, "%.18s%s%s", options->method->name, *settings ? " " : "",
+             settings);
+}
+
 static scry_status judge_all(scry_judgement *out, struct part *p, const scry_restore_request *q,
                              const scry_options *const *options, uint64_t seed,
                              scry_chains_monitor *monitor, void *ctx, scry_error *err)
@@ -319,6 +332,7 @@ static scry_status judge_all(scry_judgement *out, struct part *p, const scry_res
         const double began = scry_clock();
         scry_error one = {0};
         out->of[k].method = options[k]->method;
+        judge_name(&out->of[k], out, k, options[k]);
         const scry_status st =
             judge_one(&out->of[k].misfit, p, k, q, options[k], seed, monitor, ctx, &one);
         out->of[k].seconds = scry_clock() - began;
@@ -361,23 +375,23 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
 const char *scry_judgement_print(const scry_judgement *j, char *to, size_t size)
 {
     const scry_judged *best = &j->of[j->best];
-    size_t used = (size_t)snprintf(to, size, "%s", best->method->name);
+    size_t used = (size_t)snprintf(to, size, "%s", best->name);
     for (size_t k = 0; k < j->count && used < size; k++)
         if (k != j->best && j->of[k].weight > 0)
             used += (size_t)snprintf(to + used, size - used, " and %s, averaged %g to %g,",
-                                     j->of[k].method->name, best->weight, j->of[k].weight);
+                                     j->of[k].name, best->weight, j->of[k].weight);
     if (used < size)
         used += (size_t)snprintf(to + used, size - used, " predict%s light not seen before best",
                                  best->weight < 1 ? "" : "s");
     for (size_t k = 0; k < j->count && used < size; k++) {
         const scry_judged *o = &j->of[k];
         if (o->failure[0])
-            used += (size_t)snprintf(to + used, size - used, "; %s failed: %s", o->method->name,
-                                     o->failure);
+            used +=
+                (size_t)snprintf(to + used, size - used, "; %s failed: %s", o->name, o->failure);
         else if (o->weight < 1)
             used += (size_t)snprintf(to + used, size - used,
-                                     "; %s alone is behind by %.2g (se %.1g) nats a pixel",
-                                     o->method->name, o->behind.mean, o->behind.error);
+                                     "; %s alone is behind by %.2g (se %.1g) nats a pixel", o->name,
+                                     o->behind.mean, o->behind.error);
     }
     return to;
 }

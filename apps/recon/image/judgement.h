@@ -13,6 +13,7 @@ enum { SCRY_JUDGE_MAX = 4 };
 
 typedef struct scry_judged {
     const struct scry_method *method;
+    char name[80];      /* its name; where another of that method came before, with its options */
     double weight;      /* in the average that predicts best; 1: this method alone, 0: not in it */
     scry_margin behind; /* score of that average minus this method's own, per pixel, and its
                            standard error over windows of 16 x 16 pixels; 0 with weight 1 */

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#define PLAIN_STEPS "--iterations 20 --stop steps --accelerate none"
 /* chi2 a pixel of the light that was seen; of raw images .8 to 1, 30 to 30000 electrons. */
 #define MISFIT_BORNE 1.5
 enum { ROUNDS = 3 };              /* of judging with more noise */
@@ -533,6 +534,18 @@ static scry_status find_contenders(scry_restorer *r, scry_error *err)
     return SCRY_FAIL(err, SCRY_EINVAL, "no method contends: name one");
 }
 
+/* Twenty plain steps contend as well. Held-out counts tell when to stop where the noise is known;
+ * of a treated image they stop too early or too late. */
+static scry_status add_plain_steps(scry_restorer *r, scry_error *err)
+{
+    const scry_options *first = classical_contender(r);
+    if (!first || r->contenders == SCRY_JUDGE_MAX || !scry_option_find(first->method, "stop"))
+        return SCRY_OK;
+    scry_options *plain = &r->contender[r->contenders++];
+    *plain = *first;
+    return scry_options_parse(plain, PLAIN_STEPS, err);
+}
+
 static bool needs_network(const scry_restorer *r)
 {
     bool needs = (r->setup.method->needs & SCRY_NEEDS_DENOISER) != 0;
@@ -561,6 +574,7 @@ static scry_status settle_method(scry_restorer *r, scry_error *err)
     const struct scry_method *method;
     scry_status st = named_method(&method, r, err);
     if (st == SCRY_OK && !method) st = find_contenders(r, err);
+    if (st == SCRY_OK && !method) st = add_plain_steps(r, err);
     if (st != SCRY_OK) return st;
     if (method) scry_options_init(&r->named, method);
     if (q->options) r->named = *q->options;

@@ -324,7 +324,7 @@ static void write_judgement(scry_html *to, const scry_restore_result *r)
     for (size_t k = 0; k < j->count; k++) {
         const scry_judged *m = &j->of[k];
         scry_html_markup(to, "<tr><td>");
-        scry_html_text(to, m->method->name);
+        scry_html_text(to, m->name);
         if (m->failure[0]) {
             scry_html_markup(to, "</td><td colspan=\"2\">failed: ");
             scry_html_text(to, m->failure);
