@@ -140,7 +140,7 @@ static double psf_fit_narrowed(const scry_psf_width *w, double trust)
     if (!(trust > 0) || !(w->factor < 1) || !isfinite(w->high) || !(w->high > w->factor)) return 1;
     const double sd = log(w->high / w->factor) / 3;
     const double weight = trust * trust / (trust * trust + sd * sd);
-    const double factor = fmax(fmin(exp(weight * log(w->factor)), w->high), least_factor);
+    const double factor = fmin(fmax(exp(weight * log(w->factor)), least_factor), w->high);
     return factor < heeded ? factor : 1;
 }
 
