@@ -117,8 +117,7 @@ scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_
     return st != SCRY_OK || G->linearised ? st : guided_relinearise(G, G->Au, err);
 }
 
-/* The largest w that a solve of this step needs. */
-static double largest_weight(const struct scryi_guided *G, const struct scryi_covariance *V)
+double scryi_guided_largest_weight(const struct scryi_guided *G, const struct scryi_covariance *V)
 {
     const struct scry_solver *base = &G->base.base;
     const size_t last = base->first ? base->first : base->steps;
@@ -132,7 +131,7 @@ static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covar
                                 struct scryi_cg_options cg, double perturb, scry_error *err)
 {
     const struct scry_solver *base = &G->base.base;
-    const float max = (float)largest_weight(G, V);
+    const float max = (float)scryi_guided_largest_weight(G, V);
     for (size_t i = 0; i < G->m; i++) {
         G->w_now[i] = fminf(G->w[i], max);
         G->r[i] = G->w_now[i] * (G->b[i] - G->Au[i]);

@@ -52,6 +52,9 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
  * x alone, far above the level of the data, would be that of a blank image. */
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err);
 
+/* The largest w that a solve of this step needs. */
+double scryi_guided_largest_weight(const struct scryi_guided *G, const struct scryi_covariance *V);
+
 /* u (in: D; out: D + V A^T w q), by scryi_condition_solve; G->u holds the part that was added.
  * linearise(G, D) comes first. The residual w (b - A D) gets - perturb n, n ~ N(0, I). With
  * perturb 1: if on entry u is a draw from N(D, V), on exit it is a draw from the posterior

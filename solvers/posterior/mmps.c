@@ -27,7 +27,10 @@
  * the trajectory, DPM-Solver++(2M) or with fresh noise its stochastic form (Lu et al. 2022,
  * arXiv:2211.01095, Alg. 2; the other, SDE-DPM-Solver++(2M), in its appendix), at the same cost. */
 
-enum { MAX_INNER = 64 };
+enum { MAX_INNER = 64, WHITE_ITERATIONS = 100 };
+static const double FAR = 3, WHITE_TOLERANCE = 1e-3; /* sd of the noise; of a solve */
+static const double FITS = 1.1;                      /* chi2 per measurement */
+static const double IMAGE_VARIANCE = 0.1;            /* in the variable of networks */
 
 struct mmps_options {
     struct scryi_sampler_options sampler;
@@ -56,7 +59,7 @@ static scry_status mmps_apply(struct mmps *M, float *out, float *image, const fl
     struct scryi_sampler *S = &G->base;
     const double s = S->sigma[S->base.step];
     for (size_t i = 0; i < G->m; i++)
-        G->t[i] = G->w[i] * in[i];
+        G->t[i] = G->w_now[i] * in[i];
     if ((st = scryi_guided_adjoint(G, G->v, G->t, err)) != SCRY_OK) return st;
     S->base.counts.vjp++;
     st = scry_prior_vjp(S->base.problem.prior, image, NULL, S->x, G->v, (float)s, S->prior_work,
@@ -65,7 +68,7 @@ static scry_status mmps_apply(struct mmps *M, float *out, float *image, const fl
     scry_scale(image, s * s, S->base.n);
     if ((st = scryi_guided_forward(G, G->t, image, err)) != SCRY_OK) return st;
     for (size_t i = 0; i < G->m; i++)
-        out[i] = G->w[i] * G->t[i] + in[i];
+        out[i] = G->w_now[i] * G->t[i] + in[i];
     return SCRY_OK;
 }
 
@@ -102,6 +105,43 @@ static double mmps_share(const struct mmps *M, const float *r, const float *left
     return square > 0 ? fmin(1, fmax(0, along / square)) : 0;
 }
 
+/* p = the solution for the residual `left` were V white, in place of `left` itself: the next
+ * direction. Where the data are far from x0 the system spans many orders of magnitude, and the few
+ * directions that a step affords would reach the largest of them alone. */
+static scry_status mmps_precondition(struct mmps *M, float *p, const float *left, scry_error *err)
+{
+    struct scryi_guided *G = &M->G;
+    const double s = G->base.sigma[G->base.base.step];
+    const struct scryi_covariance V = scryi_covariance_white(s * s / (1 + s * s / IMAGE_VARIANCE));
+    const struct scryi_cg_options cg = scryi_condition_settings(
+        &G->condition, (struct scryi_cg_options){0}, WHITE_ITERATIONS, WHITE_TOLERANCE);
+    scryi_condition_forget(&G->condition);
+    scry_status st = scryi_condition_solve(&G->condition, left, G->w_now, &V, cg, err);
+    if (st == SCRY_OK) st = scryi_condition_image(&G->condition, G->v, G->w_now, &V, err);
+    if (st == SCRY_OK) st = scryi_guided_forward(G, G->t, G->v, err);
+    for (size_t i = 0; i < G->m && st == SCRY_OK; i++)
+        p[i] = left[i] - G->w_now[i] * G->t[i];
+    return st;
+}
+
+/* What V, which may vanish where the network is sure of itself, leaves unexplained far above the
+ * noise, a white covariance explains. */
+static scry_status mmps_finish(struct mmps *M, float *x0, scry_error *err)
+{
+    struct scryi_guided *G = &M->G;
+    const double s = G->base.sigma[G->base.base.step];
+    double sum = 0;
+    scry_status st = scryi_guided_forward(G, G->Au, x0, err);
+    if (st != SCRY_OK) return st;
+    for (size_t i = 0; i < G->m; i++)
+        sum += pow((double)G->w_now[i] * (G->b[i] - G->Au[i]), 2);
+    if (!(sum > FITS * (double)G->known)) return SCRY_OK;
+    scryi_condition_forget(&G->condition);
+    const struct scryi_cg_options cg = scryi_condition_settings(
+        &G->condition, (struct scryi_cg_options){0}, WHITE_ITERATIONS, WHITE_TOLERANCE);
+    return scryi_guided_condition(G, x0, scryi_covariance_white(s * s), cg, 0, err);
+}
+
 /* x0 += V A^T w q */
 static scry_status mmps_correct(struct mmps *M, float *x0, scry_error *err)
 {
@@ -109,16 +149,26 @@ static scry_status mmps_correct(struct mmps *M, float *x0, scry_error *err)
     const struct mmps_options *o = scry_options_block(&G->base.base.options);
     const size_t m = G->m, n = G->base.base.n;
     float *r = G->r, *left = G->noise, *d = G->u;
-    for (size_t i = 0; i < m; i++)
-        left[i] = r[i] = G->w[i] * (G->b[i] - G->Au[i]);
+    const struct scryi_covariance white = scryi_covariance_white(1);
+    const float max = G->gaussian ? INFINITY : (float)scryi_guided_largest_weight(G, &white);
+    for (size_t i = 0; i < m; i++) {
+        G->w_now[i] = fminf(G->w[i], max);
+        left[i] = r[i] = G->w_now[i] * (G->b[i] - G->Au[i]);
+    }
     const double enough = o->tolerance * scry_norm(r, m);
+    const bool far = G->condition.update && scry_norm(r, m) > FAR * sqrt((double)G->known);
+    if (far) M->warm = false;
     if (M->warm) memcpy(M->p, M->q, m * sizeof *M->q);
     memset(M->q, 0, m * sizeof *M->q);
     memset(d, 0, n * sizeof *d);
     for (size_t k = 0; k < M->inner && scry_norm(left, m) > enough; k++) {
         float *p = M->p + k * m, *Kp = M->Kp + k * m, *image = M->image + k * n;
-        if (k || !M->warm) memcpy(p, left, m * sizeof *p);
-        scry_status st = mmps_apply(M, Kp, image, p, err);
+        scry_status st = SCRY_OK;
+        if (far)
+            st = mmps_precondition(M, p, left, err);
+        else if (k || !M->warm)
+            memcpy(p, left, m * sizeof *p);
+        if (st == SCRY_OK) st = mmps_apply(M, Kp, image, p, err);
         if (st != SCRY_OK) return st;
         if (!mmps_orthogonalise(M, k)) break;
         const double step = scry_dot(Kp, left, m);
@@ -129,7 +179,7 @@ static scry_status mmps_correct(struct mmps *M, float *x0, scry_error *err)
     /* one iteration alone must not go where the last one went */
     M->warm = M->inner > 1 && scry_norm(M->q, m) > 0;
     scry_axpy(x0, mmps_share(M, r, left), d, n);
-    return SCRY_OK;
+    return far ? mmps_finish(M, x0, err) : SCRY_OK;
 }
 
 /* Adds the extrapolation to a step around x0: the state then moved around
