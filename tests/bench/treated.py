@@ -2,7 +2,8 @@
 """The default of `scry deblur` on images as laboratories treat them; nothing but the PSF is given.
 
 usage: treated.py ARCHIVE.npz [--scry build/scry] [--kinds raw mean3 ...] [--photons 300 3000 ...]
-                  [--crops 0 3 ...] [--vary FILE.c NAME VALUE ...] [--json OUT] [-- options of scry]
+                  [--crops 0 3 ...] [--vary FILE.c NAME VALUE ...] [--measured] [--each]
+                  [--json OUT] [-- options of scry]
 
 ARCHIVE holds 8-bit images in keys test/KIND/...; of each kind the two that vary most in a part of
 128 x 128 pixels give the crops, 0, 1, ... in the order of the kinds (--crops picks some). A crop is
@@ -187,9 +188,14 @@ def score(scry, args, kind, photons, number, truth, folder):
     y, truth, sigma = treat(e / .5 + 100), move(truth), SIGMA * factor
     paths = [os.path.join(folder, n) for n in ("in.tif", "out.tif", "run.json")]
     tifffile.imwrite(paths[0], y)
-    done = subprocess.run([scry, "deblur", paths[0], paths[1], "--psf", "gaussian:sigma=%g" % sigma,
-                           "--seed", "1", "--force", "--type", "float32", "--quiet", "--samples",
-                           "2", "--report", paths[2], *args.rest], capture_output=True, text=True)
+    psf = "gaussian:sigma=%g" % sigma
+    if args.measured:
+        psf = os.path.join(folder, "psf.tif")
+        a = np.exp(-np.arange(-12, 13) ** 2 / (2 * sigma ** 2))
+        tifffile.imwrite(psf, np.outer(a, a).astype(np.float32))
+    done = subprocess.run([scry, "deblur", paths[0], paths[1], "--psf", psf, "--seed", "1",
+                           "--force", "--type", "float32", "--quiet", "--samples", "2", "--report",
+                           paths[2], *args.rest], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit("%s, %g e-, crop %d: %s" % (kind, photons, number, done.stderr[-300:]))
     with open(paths[2]) as f:
@@ -239,6 +245,7 @@ def parse():
     p.add_argument("--photons", nargs="+", type=float, default=[30, 300, 3000, 30000])
     p.add_argument("--crops", nargs="+", type=int)
     p.add_argument("--vary", nargs="+", metavar=("FILE", "NAME"))
+    p.add_argument("--measured", action="store_true", help="the PSF is given as a file")
     p.add_argument("--each", action="store_true", help="a line for each crop too")
     p.add_argument("--json")
     argv, rest = sys.argv[1:], []
