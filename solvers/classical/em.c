@@ -207,7 +207,14 @@ static double em_light(const scryi_em *E, const float *x, double t)
 double scryi_em_pedestal(const scryi_em *E, const scryi_em_estimate *e, double flux)
 {
     double low = 0, high = 0;
-    if (!(flux > 0) || em_light(E, e->x, 0) <= flux) return 0;
+    const double light = em_light(E, e->x, 0);
+    double weights = 0;
+    if (flux > 0 && light <= flux) return 0;
+    if (!(flux > 0)) {
+        for (size_t i = 0; i < E->n; i++)
+            weights += E->weight[i];
+        return (light - flux) / ((double)E->unit * weights);
+    }
     for (size_t i = 0; i < E->n; i++)
         high = fmax(high, e->x[i]);
     for (int k = 0; k < PEDESTAL_STEPS; k++) {

@@ -71,7 +71,8 @@ scry_status scryi_em_step(scryi_em *E, scryi_em_estimate *e, scry_error *err);
  * the image has no more than that. An image >= 0 follows the noise of a dark background upwards
  * only, and has more light than the data by that. Taken off as a constant, the excess goes where it
  * is: bright structure, whose share of it is small, keeps its height (a common factor would take
- * most from there). */
+ * most from there). Data with no light above the background, whose offset was given too high, have
+ * no such t >= 0: for flux <= 0 it is that of sum(w (x - t)) = flux. */
 double scryi_em_pedestal(const scryi_em *E, const scryi_em_estimate *e, double flux);
 
 /* Per measurement: Pearson's chi2 of the data that e is fitted to, and the mean log likelihood (up

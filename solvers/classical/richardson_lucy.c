@@ -364,8 +364,10 @@ static void rl_report(struct rl *R, scry_progress *p, double chi2)
     const scry_affine map = scry_likelihood_map(R->fit.L);
     const double excess = p->reason == SCRY_DONE ? scryi_em_pedestal(&R->em, &R->now, R->flux) : 0;
     const float scale = (float)(1 / map.scale), shift = (float)(map.shift / map.scale);
+    /* data below an offset that is too high have no light that could be positive */
+    const float least = R->flux > 0 ? 0 : -INFINITY;
     for (size_t i = 0; i < R->base.n; i++)
-        R->em.z[i] = scale * fmaxf(R->now.x[i] - (float)excess, 0) - shift;
+        R->em.z[i] = scale * fmaxf(R->now.x[i] - (float)excess, least) - shift;
     p->residual = sqrt(chi2);
     p->x = p->x0 = R->em.z;
 }

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PLAIN_STEPS "--iterations 20 --stop steps --accelerate none"
+#define PLAIN_STEPS "--iterations 20 --stop steps --acceleration none"
 /* chi2 a pixel of the light that was seen; of raw images .8 to 1, 30 to 30000 electrons. */
 #define MISFIT_BORNE 1.5
 enum { ROUNDS = 3 };              /* of judging with more noise */
