@@ -182,6 +182,22 @@ works "as a volume" "$scry" deblur stack.ome.tif volume.tif --psf gaussian:sigma
     richardson-lucy --iterations 2 --quiet --sigma 0.01 --report volume.json
 holds "as one image" test "$(grep -c '"slice"' volume.json)" = 1
 
+works "a larger volume" "$scry" simulate --phantom cells --size 3x150x160 --seed 3 wide.ome.tif
+works "that does not fit" "$scry" deblur wide.ome.tif tiles.tif --psf \
+    gaussian:sigma=1.5,sigma_z=1 --sigma 0.01 --method richardson-lucy --iterations 2 \
+    --memory 0.006 --report tiles.json
+holds "is restored in tiles" grep -q "[0-9] tiles of [0-9]* x [0-9]* pixels" stderr
+holds "as one image" test "$(grep -c '"slice"' tiles.json)" = 1
+works "as well as at once" "$scry" deblur wide.ome.tif whole.tif --psf \
+    gaussian:sigma=1.5,sigma_z=1 --sigma 0.01 --method richardson-lucy --iterations 2 --quiet
+works "or nearly" "$scry" compare tiles.tif whole.tif --tol 0.05
+refuses "a volume that no tile fits" 1 "in the smallest tiles, 80 x 80 pixels" \
+    "$scry" deblur wide.ome.tif x.tif --psf gaussian:sigma=1.5,sigma_z=1 --sigma 0.01 \
+    --method richardson-lucy --memory 0.0022
+works "within a time" "$scry" deblur stack.ome.tif x.tif --psf gaussian:sigma=1.5,sigma_z=1 \
+    --sigma 0.01 --method richardson-lucy --iterations 2 --quiet --time 1
+rm x.tif
+
 works "a psf of twice the planes of the image, less one" "$scry" deblur stack.ome.tif tall.tif \
     --psf gaussian:sigma=1.5,sigma_z=1,size_z=5 --sigma 0.01 --method richardson-lucy \
     --iterations 2 --quiet

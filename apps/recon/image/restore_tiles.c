@@ -25,8 +25,8 @@ void scryi_restore_keep_time(scry_restorer *r, const scry_image *image)
 /* Bytes for each pixel of the domain that a method takes, its operator included, and those for each
  * further chain at a time (the resident size of `scry deblur`, volumes). */
 #define CLASSICAL_BYTES 60.0
-#define POSTERIOR_BYTES 130.0
-#define CHAIN_BYTES 60.0
+#define POSTERIOR_BYTES 220.0
+#define CHAIN_BYTES 180.0
 /* Of the memory that there is; the rest is for what is not counted. */
 #define MEMORY_SHARE 0.85
 
