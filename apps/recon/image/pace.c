@@ -57,6 +57,15 @@ static bool pace_without_draws(struct scryi_pace *p)
     return true;
 }
 
+/* The first method in the result. */
+static const char *pace_first(const struct scryi_pace *p)
+{
+    size_t k = 0;
+    while (k + 1 < p->judgement->count && !(p->share[k] > 0))
+        k++;
+    return p->judgement->of[k].method->name;
+}
+
 static const char *pace_drawing(const struct scryi_pace *p)
 {
     for (size_t k = 0; k < p->judgement->count; k++)
@@ -66,7 +75,7 @@ static const char *pace_drawing(const struct scryi_pace *p)
 
 void scryi_pace_keep(struct scryi_pace *p, bool maps, const scry_log *log)
 {
-    char all[32], now[32], limit[32];
+    char all[32], now[32], limit[32], used[96];
     const char *name = pace_drawing(p);
     const size_t asked = p->samples;
     const double before = scryi_pace_seconds(p);
@@ -74,13 +83,12 @@ void scryi_pace_keep(struct scryi_pace *p, bool maps, const scry_log *log)
         while (p->samples > 2 && scryi_pace_seconds(p) > p->limit)
             p->samples--;
         const bool dropped = scryi_pace_seconds(p) > p->limit && !maps && pace_without_draws(p);
-        char used[64];
-        snprintf(used, sizeof used, dropped ? "%s alone" : "%s of %zu chains",
-                 dropped ? "a method without draws" : name, p->samples);
+        if (dropped)
+            snprintf(used, sizeof used, "%s alone is", pace_first(p));
+        else
+            snprintf(used, sizeof used, "%zu are", p->samples);
         if (dropped || p->samples < asked)
-            scry_log_warn(log,
-                          "%zu chains of %s would take about %s, more than %s: %s is used "
-                          "(--time)",
+            scry_log_warn(log, "%zu chains of %s would take about %s, --time allows %s: %s used",
                           asked, name, pace_print(all, sizeof all, before),
                           pace_print(limit, sizeof limit, p->limit), used);
     }
