@@ -13,6 +13,7 @@
 #include "operators/psf.h"
 
 #include <gsl/gsl_randist.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { H = 96, W = 80, N = H * W };
@@ -154,6 +155,26 @@ static void a_method_that_fails_is_named(void **state)
     assert_fails(scry_judge_methods(&j, &q, &im, both, 0, 7, NULL, NULL, &err), SCRY_EINVAL);
 }
 
+/* A chain tells how long all of the image takes. */
+static void a_method_that_takes_too_long_is_left_out(void **state)
+{
+    (void)state;
+    const scry_options draws = settings("diffpir", "--steps 1"), fits = settings("tikhonov", "");
+    const scry_options *const both[] = {&draws, &fits};
+    scry_judgement j;
+    scry_error err = {0};
+    scry_restore_request q = request();
+    expose(50);
+    const scry_image im = image();
+    q.seconds = 1e-9;
+    assert_ok(scry_judge_methods(&j, &q, &im, both, 2, 7, NULL, NULL, &err));
+    assert_int_equal(j.best, 1);
+    assert_non_null(strstr(j.of[0].failure, "as long as allowed (--time)"));
+    q.seconds = 1e9;
+    assert_ok(scry_judge_methods(&j, &q, &im, both, 2, 7, NULL, NULL, &err));
+    assert_int_equal(j.of[0].failure[0], '\0');
+}
+
 /* Without options the restorer chooses, says so, and its prediction explains the data. */
 static void the_restorer_chooses(void **state)
 {
@@ -184,9 +205,11 @@ static void the_restorer_chooses(void **state)
 
 int main(void)
 {
+    setenv("SCRY_PRIORS", "../priors/pretrained", 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_is_found),
         cmocka_unit_test(a_method_that_fails_is_named),
+        cmocka_unit_test(a_method_that_takes_too_long_is_left_out),
         cmocka_unit_test(the_restorer_chooses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

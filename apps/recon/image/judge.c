@@ -32,6 +32,7 @@ struct part {
     float *mean, *extra; /* predictions, and what fewer draws than will be taken add to their square
                             error: contenders x SPLITS x n */
     size_t n, blocks;    /* pixels; blocks of BLOCK x BLOCK of all planes */
+    size_t whole;        /* pixels of the image */
     double *weight;      /* known pixels of a block */
 };
 
@@ -91,6 +92,7 @@ static scry_status part_alloc(struct part *p, const struct cut *c, const scry_im
                               size_t count, scry_error *err)
 {
     const size_t n = p->n = c->nz * c->height * c->width;
+    p->whole = scry_space_count(&image->space);
     p->image = *image;
     p->image.space = image->space;
     p->image.space.dims[image->space.rank - 2] = c->height;
@@ -195,6 +197,19 @@ static double misfit_of(const struct part *p, const float *mean)
     return count > 0 ? sum / count : 0;
 }
 
+/* After the first chain on the part: two of them on the whole image, at a time, are within the time
+ * that is allowed. Where they are not, the method is not asked further. */
+static scry_status judge_in_time(const struct part *p, const scry_restore_request *q,
+                                 double seconds, scry_error *err)
+{
+    const double all = seconds * (double)p->whole / (double)p->n;
+    if (!(q->seconds > 0) || all <= q->seconds) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EUNSUP,
+                     "chains of the whole image would take %.3g times as long as "
+                     "allowed (--time)",
+                     all / q->seconds);
+}
+
 /* Fills mean and extra of contender k for every split. */
 static scry_status judge_one(double *misfit, struct part *p, size_t k,
                              const scry_restore_request *request, const scry_options *options,
@@ -217,7 +232,10 @@ static scry_status judge_one(double *misfit, struct part *p, size_t k,
         float *mean = p->mean + (k * SPLITS + s) * p->n,
               *extra = p->extra + (k * SPLITS + s) * p->n;
         st = judge_split(p, seed, s, err);
+        const double began = scry_clock();
         if (st == SCRY_OK) st = judge_predict(mean, r, p, seed + 2 * s, monitor, ctx, err);
+        if (st == SCRY_OK && posterior && s == 0 && !(request->maps && request->maps->count))
+            st = judge_in_time(p, request, scry_clock() - began, err);
         if (st == SCRY_OK) *misfit += misfit_of(p, mean) / SPLITS;
         if (st != SCRY_OK || !posterior) continue;
         st = judge_predict(extra, r, p, seed + 2 * s + 1, monitor, ctx, err);

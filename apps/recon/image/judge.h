@@ -17,7 +17,9 @@
 /* Judges options[0] .. options[count - 1] for `image` under `request`, whose own options and maps
  * are ignored.
  * errors  EINVAL: count 0 or above SCRY_JUDGE_MAX; those of restoring; ESTOP: the monitor stopped
- * it; a method that fails is not an error as long as another one does not */
+ * it; a method that fails is not an error as long as another one does not. Where the first chain of
+ * a method that draws shows that two of them on all of `image` would take longer than
+ * request->seconds, the method counts as failed; not where maps are wanted. */
 scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *request,
                                const scry_image *image, const scry_options *const *options,
                                size_t count, uint64_t seed, scry_chains_monitor *monitor, void *ctx,

@@ -165,9 +165,12 @@ static scry_status judge_with_excess(scry_restorer *r, const scry_options *const
     double misfit = 1;
     noise->excess = 1;
     for (int round = 0;; round++) {
+        scry_restore_request q = *r->setup.request;
+        q.seconds *= (double)scry_space_count(&task->sample->space) /
+                     (double)scry_space_count(&task->image->space);
         const scry_status st =
-            scry_judge_methods(&r->judgement, r->setup.request, task->sample, list, r->contenders,
-                               task->seed, task->monitor, task->ctx, err);
+            scry_judge_methods(&r->judgement, &q, task->sample, list, r->contenders, task->seed,
+                               task->monitor, task->ctx, err);
         if (st != SCRY_OK) return st;
         misfit = least_misfit(&r->judgement);
         r->judgement.excess = noise->excess;
