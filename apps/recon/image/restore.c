@@ -489,6 +489,14 @@ static scry_status settle_treatment(scry_restorer *r, const scry_image *image, s
     return SCRY_OK;
 }
 
+static void log_sample(const scry_restorer *r, const scry_space *space)
+{
+    char text[64];
+    scry_log_note(&r->setup.request->log,
+                  "noise, psf and method are settled on the brightest part, %s pixels",
+                  scry_space_print(space, text, sizeof text));
+}
+
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err)
@@ -504,6 +512,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     scry_status st = check_image(image, err);
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
     if (st == SCRY_OK) st = scryi_tile_sample_take(&sample, &whole, SAMPLE_PIXELS, err);
+    if (st == SCRY_OK && sample.pixels) log_sample(r, &sample.image.space);
     if (st == SCRY_OK) st = settle_treatment(r, &sample.image, err);
     if (st == SCRY_OK) st = settle_width(&width, r, &sample.image, err);
     if (st == SCRY_OK) st = run_methods(out, r, &task, err);
