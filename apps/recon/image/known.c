@@ -9,6 +9,34 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Of a volume's hot pixels, those of a camera are hot in most planes; others are spikes if they are
+ * few, and many of them are the noise of few photons, whose light counts. LONE: share of the
+ * pixels. */
+#define LONE 1e-3
+
+static scry_status find_hot_in_volume(unsigned char *good, scry_defects *found,
+                                      const scry_image *image, const scry_defect_opts *opts,
+                                      scry_error *err)
+{
+    const size_t planes = image->space.dims[0], n = scry_space_count(&image->space);
+    const size_t plane = n / planes;
+    size_t lone = 0;
+    const scry_status st = scry_defects_find(good, found, image->pixels, &image->space, opts, err);
+    for (int pass = 0; pass < 2 && st == SCRY_OK; pass++)
+        for (size_t i = 0; i < plane && (!pass || (double)lone > LONE * (double)n); i++) {
+            size_t hot = 0;
+            for (size_t z = 0; z < planes; z++)
+                hot += !good[z * plane + i];
+            if (2 * hot >= planes) continue;
+            if (!pass) lone += hot;
+            for (size_t z = 0; pass && z < planes; z++)
+                good[z * plane + i] = 1;
+            found->hot -= pass ? hot : 0;
+            found->unknown -= pass ? hot : 0;
+        }
+    return st;
+}
+
 /* Takes defects of the kinds `find` out of `known`. */
 static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
                                      const scry_image *image, unsigned find, const scry_log *log,
@@ -20,9 +48,20 @@ static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
     unsigned char *good = scry_alloc(n, 1);
     if (!good) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     scry_defect_opts_init(&opts);
-    opts.find = find;
+    const bool apart = image->space.rank == 3 && image->space.dims[0] > 2 &&
+                       (find & SCRY_DEFECT_HOT) && find != SCRY_DEFECT_HOT;
+    opts.find = apart ? find & ~(unsigned)SCRY_DEFECT_HOT : find;
     if (image->saturation > 0) opts.saturation = image->saturation;
     scry_status st = scry_defects_find(good, &found, image->pixels, &image->space, &opts, err);
+    if (st == SCRY_OK && apart) {
+        for (size_t i = 0; i < n; i++)
+            known[i] &= good[i];
+        scry_defects hot;
+        opts.find = SCRY_DEFECT_HOT;
+        st = find_hot_in_volume(good, &hot, image, &opts, err);
+        found.hot = hot.hot;
+        found.unknown += hot.hot;
+    }
     if (st == SCRY_OK) {
         *excluded += found.unknown;
         for (size_t i = 0; i < n; i++)
