@@ -2,6 +2,7 @@
 #include "apps/cli/image.h"
 #include "apps/cli/kspace.h"
 #include "apps/cli/kspace_sampling.h"
+#include "datasets/cine.h"
 #include "datasets/scanner.h"
 #include "lib/cancel.h"
 #include "lib/io/cfl.h"
@@ -16,8 +17,8 @@
 
 struct settings {
     kspace_pattern pattern;
-    const char *size, *image, *maps, *format;
-    int64_t coils, slices, seed;
+    const char *size, *image, *maps, *truth, *format;
+    int64_t coils, slices, frames, seed;
     double noise, phase;
     bool force, quiet;
 };
@@ -28,7 +29,7 @@ struct run_state {
     float complex *scene, *maps, *clean, *data;
     double complex *coefficients;
     unsigned char *mask;
-    float *target;
+    float *target, *truth; /* truth: the targets of all planes; NULL: not asked for */
     double sigma;
     size_t taken, places;
 };
@@ -42,6 +43,12 @@ static void kspace_simulate_release(struct run_state *r)
     scry_free(r->coefficients);
     scry_free(r->mask);
     scry_free(r->target);
+    scry_free(r->truth);
+}
+
+static size_t simulated_planes(const struct run_state *r)
+{
+    return r->info.frames * r->info.slices;
 }
 
 /* ---- the object ---- */
@@ -91,6 +98,21 @@ static scry_status load_scene(struct run_state *r, const char *path, scry_error 
         st = keep_scene(r, path, im.pixels, false, im.info.c * im.info.t * im.info.z, im.info.y,
                         im.info.x, err);
     image_free(&im);
+    return st;
+}
+
+/* The frames of a beat. */
+static scry_status draw_heart(struct run_state *r, const struct settings *s, scry_error *err)
+{
+    const size_t n = r->info.ny * r->info.nx;
+    scry_status st = SCRY_OK;
+    r->info.frames = (size_t)s->frames;
+    r->info.slices = 1;
+    r->scene = scry_alloc(r->info.frames * n, sizeof *r->scene);
+    if (!r->scene) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu frames", r->info.frames);
+    for (size_t t = 0; t < r->info.frames && st == SCRY_OK; t++)
+        st = scry_cine_frame(r->scene + t * n, r->info.ny, r->info.nx,
+                             (double)t / (double)r->info.frames, (uint64_t)s->seed, err);
     return st;
 }
 
@@ -150,6 +172,7 @@ static scry_status kspace_simulate_prepare(struct run_state *r, const struct set
                        "--size '%s', expected 256x256 (rows x columns), each 2 "
                        "to 8192",
                        s->size);
+    if (st == SCRY_OK && s->frames) st = draw_heart(r, s, err);
     if (st != SCRY_OK) return st;
     /* as the formats have it: fastMRI reads out rows of its arrays, the others columns */
     i->readout = i->format == SCRY_KSPACE_FASTMRI ? 1 : 2;
@@ -162,6 +185,8 @@ static scry_status kspace_simulate_prepare(struct run_state *r, const struct set
     r->data = scry_alloc(all, sizeof *r->data);
     r->mask = scry_alloc(n, 1);
     r->target = scry_alloc(n, sizeof *r->target);
+    if (s->truth && !(r->truth = scry_alloc(simulated_planes(r) * n, sizeof *r->truth)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "truth of %zu planes", simulated_planes(r));
     r->coefficients = scry_alloc(i->coils * SCRY_SCANNER_TERMS, sizeof *r->coefficients);
     if (!r->maps || !r->clean || !r->data || !r->mask || !r->target || !r->coefficients)
         return SCRY_FAIL(err, SCRY_ENOMEM, "a slice of %zu coils x %zu x %zu samples", i->coils,
@@ -185,7 +210,7 @@ static scry_status kspace_simulate_prepare(struct run_state *r, const struct set
 static scry_status set_noise(struct run_state *r, const struct settings *s, scry_error *err)
 {
     double top = 0;
-    for (size_t k = 0; k < (r->scene ? r->info.slices : 1); k++) {
+    for (size_t k = 0; k < (r->scene ? simulated_planes(r) : 1); k++) {
         scry_status st = kspace_simulate_acquire(r, s, k, err);
         if (st == SCRY_OK) st = draw_target(r, err);
         if (st != SCRY_OK) return st;
@@ -201,8 +226,13 @@ static scry_status write_slices(struct run_state *r, const struct settings *s,
 {
     const size_t n = r->info.ny * r->info.nx, all = r->info.coils * n;
     scry_status st = SCRY_OK;
-    for (size_t k = 0; st == SCRY_OK && k < r->info.slices; k++) {
+    for (size_t k = 0; st == SCRY_OK && k < simulated_planes(r); k++) {
+        const size_t frame = k / r->info.slices, slice = k % r->info.slices;
         if (scry_cancelled()) return scry_cancel_check(err);
+        if (frame && s->pattern.name) /* each frame takes samples of its own */
+            st = kspace_pattern_mask(r->mask, &r->taken, &r->places, &s->pattern, &r->info,
+                                     (uint64_t)s->seed + frame, NULL, err);
+        if (st != SCRY_OK) return st;
         if (r->scene) st = kspace_simulate_acquire(r, s, k, err); /* that of the head is there */
         if (st == SCRY_OK) st = draw_target(r, err);
         if (st != SCRY_OK) return st;
@@ -210,9 +240,10 @@ static scry_status write_slices(struct run_state *r, const struct settings *s,
         scry_scanner_noise(r->data, all, r->sigma, (uint64_t)s->seed, k * all);
         for (size_t i = 0; i < all; i++)
             if (!r->mask[i % n]) r->data[i] = 0;
-        st = scry_kspace_write(w, 0, k, r->data, r->mask, err);
+        if (r->truth) memcpy(r->truth + k * n, r->target, n * sizeof *r->truth);
+        st = scry_kspace_write(w, frame, slice, r->data, r->mask, err);
         if (st == SCRY_OK && r->info.format == SCRY_KSPACE_FASTMRI)
-            st = scry_kspace_write_target(w, k, r->target, err);
+            st = scry_kspace_write_target(w, slice, r->target, err);
     }
     return st;
 }
@@ -235,18 +266,31 @@ static scry_status write_maps(const struct run_state *r, const char *path, scry_
 
 static scry_status kspace_simulate_scan(const struct settings *s, const char *out, scry_error *err)
 {
-    struct run_state r = {.sigma = 0};
+    struct run_state r = {.info.frames = 1};
     scry_kspace_writer *w = NULL;
-    const char *const outputs[] = {out, s->maps};
-    scry_status st = outputs_check(&(output_names){outputs, &s->image, 2, 1}, s->force, err);
+    const char *const outputs[] = {out, s->maps, s->truth};
+    scry_recon_format format;
+    scry_status st = outputs_check(&(output_names){outputs, &s->image, 3, 1}, s->force, err);
+    if (st == SCRY_OK && s->truth) st = scry_recon_format_of(&format, s->truth, err);
     if (st == SCRY_OK) st = kspace_simulate_prepare(&r, s, out, err);
     if (st == SCRY_OK) st = set_noise(&r, s, err);
     if (st == SCRY_OK) st = kspace_output(&w, out, &r.info, s->format, s->force, err);
     if (st == SCRY_OK) st = write_slices(&r, s, w, err);
     if (st == SCRY_OK && s->maps) st = write_maps(&r, s->maps, err);
+    if (st == SCRY_OK && s->truth)
+        st = scry_recon_write(s->truth,
+                              &(scry_recon){.frames = r.info.frames,
+                                            .slices = r.info.slices,
+                                            .nz = 1,
+                                            .ny = r.info.ny,
+                                            .nx = r.info.nx,
+                                            .values = r.truth,
+                                            .description = "scry kspace simulate"},
+                              err);
     const scry_status end = scry_kspace_finish(w, st == SCRY_OK, err);
     if (st == SCRY_OK) st = end;
     if (st == SCRY_OK && !s->quiet) {
+        if (s->frames) printf("%zu frames, ", r.info.frames);
         printf("%zu slice%s of %zu x %zu, %zu coil%s, noise %.6g\n", r.info.slices,
                r.info.slices > 1 ? "s" : "", r.info.ny, r.info.nx, r.info.coils,
                r.info.coils > 1 ? "s" : "", r.sigma);
@@ -263,6 +307,7 @@ static scry_status kspace_simulate_check(const struct settings *s, scry_error *e
         double value, low, high;
     } range[] = {{"coils", (double)s->coils, 1, 64},
                  {"slices", (double)s->slices, 1, 10000},
+                 {"frames", (double)s->frames, 0, 10000},
                  {"noise", s->noise, 0, 1e3},
                  {"phase", s->phase, 0, 100},
                  {"seed", (double)s->seed, 0, 9e15}};
@@ -280,6 +325,11 @@ static int kspace_simulate_run(const cli_command *self, int argc, char **argv)
     const cli_option own[] = {
         {"size", CLI_TEXT, &s.size, "YxX", "rows x columns of the head [256x256]"},
         {"slices", CLI_INTEGER, &s.slices, "N", "of the same head, each with noise of its own [1]"},
+        {"frames", CLI_INTEGER, &s.frames, "N",
+         "of a beating heart, in place of the head; the pattern has another seed in each (.cfl or "
+         "ISMRMRD)"},
+        {"truth", CLI_TEXT, &s.truth, "FILE",
+         "write the noise-free images: the root sum of squares over coils"},
         {"image", CLI_TEXT, &s.image, "FILE",
          "scan this instead: TIFF, PNG, .nii, .cfl or .h5, each plane a slice"},
         {"coils", CLI_INTEGER, &s.coils, "N", "receive coils; 1: a homogeneous one [8]"},
@@ -301,13 +351,17 @@ static int kspace_simulate_run(const cli_command *self, int argc, char **argv)
     scry_error err = {0};
     int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
-    const bool both = s.image && (s.size || s.slices);
+    const bool both = s.image && (s.size || s.slices || s.frames);
+    const bool stack = s.frames && s.slices;
     if (!s.size) s.size = "256x256";
     if (!s.slices) s.slices = 1;
     if (p.count != 1)
         status = cli_usage(self, "%d files named, expected the k-space to write", p.count);
     else if (both)
-        status = cli_usage(self, "--size and --slices are those of --image, when there is one");
+        status = cli_usage(self,
+                           "--size, --slices and --frames are those of --image, when there is one");
+    else if (stack)
+        status = cli_usage(self, "--frames are of one slice, --slices is not for them");
     else if (kspace_simulate_check(&s, &err) != SCRY_OK)
         status = cli_usage(self, "%s", err.text);
     else if (kspace_simulate_scan(&s, p.args[0], &err) != SCRY_OK)

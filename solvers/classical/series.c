@@ -9,10 +9,11 @@
  *   llr          R = sum over blocks of SIDE x SIDE pixels of the nuclear norm of (pixels, frames):
  *                few time courses in each block (Zhang et al. 2015, MRM 73:655). Blocks are shifted
  *                at random in each iteration, which leaves no seams. The norm is weighted with
- *                sqrt(pixels) + sqrt(frames), by which the largest singular value of noise of sd s
- *                is s times that: lambda counts in the sd of noise that it removes.
+ *                sqrt(pixels) + sqrt(frames): the largest singular value of noise of sd s is s
+ *                times that.
  *
- * The weight of the noise is left out, as in wavelet.c: lambda is in the unit of u. */
+ * lambda = weight * sd of a sample's complex noise in the unit of u: what is noise in an estimate
+ * grows with that of the data, so that one weight serves scans of any noise. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
@@ -43,7 +44,7 @@ struct series {
     gsl_eigen_hermv_workspace *work;
     gsl_matrix_complex *gram, *vectors;
     gsl_vector *values;
-    double tau, t;
+    double tau, t, noise; /* noise: sd of a sample in the unit of u, complex */
 };
 
 static void series_solver_destroy(scry_solver *S)
@@ -217,7 +218,7 @@ static scry_status series_step(scry_solver *S, scry_progress *p, scry_error *err
 {
     struct series *F = (struct series *)S;
     const struct series_options *o = scry_options_block(&S->options);
-    const double mu = F->tau * o->weight;
+    const double mu = F->tau * o->weight * F->noise;
     scry_status st = series_descend(F, err);
     if (st != SCRY_OK) return st;
     if (F->dual)
@@ -292,6 +293,8 @@ static scry_status series_plan(scry_solver **out, const struct scry_method *meth
         goto done;
     }
     F->tau = SERIES_STEP / norm2;
+    F->noise =
+        sqrt(2) * scry_likelihood_noise(problem->L)->sigma / scry_likelihood_map(problem->L).scale;
     *out = &F->base;
     F = NULL;
 done:
@@ -320,13 +323,13 @@ static scry_status llr_plan(scry_solver **out, const scry_problem *problem,
     }
 
 static const scry_option temporal_tv_options[] = {
-    {"temporal-weight", "lambda", SCRY_FIELD(struct series_options, weight), 0.003, 0, 1e12, NULL,
-     "weight of the changes from frame to frame against |A u - b|^2/2, the noise left out"},
+    {"temporal-weight", "lambda", SCRY_FIELD(struct series_options, weight), 0.3, 0, 1e12, NULL,
+     "weight of the changes from frame to frame, in the sd of the noise of a sample"},
     SERIES_ITERATIONS};
 
 static const scry_option llr_options[] = {
-    {"rank-weight", "lambda", SCRY_FIELD(struct series_options, weight), 0.001, 0, 1e12, NULL,
-     "sd of the noise that blocks are freed from, the noise of the data left out"},
+    {"rank-weight", "lambda", SCRY_FIELD(struct series_options, weight), 0.12, 0, 1e12, NULL,
+     "weight of the singular values of blocks, in the sd of the noise of a sample"},
     SERIES_ITERATIONS};
 
 const struct scry_method scry_method_temporal_tv = {

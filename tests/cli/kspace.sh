@@ -32,6 +32,14 @@ works "simulate, cfl" $k simulate ksp.cfl --size 48x40 --coils 3 --phase 1.5 --m
 says "acceleration is printed" 'acceleration 3 \(poisson, 640 of 1920 points\)'
 holds "maps are there" test -s maps.cfl -a -s maps.hdr
 works "info of cfl" $k info ksp.cfl
+works "simulate, a heart" $k simulate heart.cfl --size 48x40 --frames 6 --coils 4 --pattern random \
+    --accel 3 --centre 0.1 --truth heart_truth.h5
+works "info of it" $k info heart.cfl
+says "frames" '6 frames, 1 slice, 4 coils'
+works "its frames together" "$scry" mri --quiet heart.cfl heart_tv.h5 --method temporal-tv
+works "near the truth" "$scry" compare --tol 0.2 heart_tv.h5 heart_truth.h5
+refuses "a heart as fastMRI" 1 '3 frames of 1 .* fastMRI has no place' $k simulate heart.h5 \
+    --frames 3 --format fastmri
 works "a truth" "$scry" simulate --phantom cells --size 64x72 --seed 3 truth.tif
 works "simulate, an image" $k simulate cells.h5 --image truth.tif --coils 1 --noise 0
 works "info of it" $k info cells.h5
