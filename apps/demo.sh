@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job, from a fresh machine: installs what is missing, builds, simulates an acquisition
+# A restoration on a fresh machine: installs missing packages, builds, simulates an acquisition
 # with a known truth (or takes a TIFF of yours), restores it with the shipped prior and with a
 # classical method, and ends with one picture and a table.   usage: bash apps/demo.sh [image.tif]
 set -euo pipefail

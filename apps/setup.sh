@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what scry is built from (Debian packages) and builds it; run by demo.sh and tests/run.sh.
-# On another system it only builds, and CMake names what is missing.
+# Installs the Debian packages of scry and builds it; run by demo.sh and tests/run.sh.
+# On another system it only builds, and CMake names missing libraries.
 # usage: apps/setup.sh [build-folder [cmake options...]]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -41,7 +41,8 @@ static struct values study_values(const float *sorted, size_t n, double saturati
         const double step = (double)sorted[i] - sorted[i - 1];
         if (step > 0 && (v.step == 0 || step < v.step)) v.step = step;
     }
-    /* Runs of equal values from the top: the longest of the next 8 says what is usual up there. */
+    /* Runs of equal values from the top: the longest of the next 8 shows the usual length up there.
+     */
     size_t top = 0, usual = 0, end = n;
     for (int run = 0; run < 9 && end; run++) {
         size_t first = end;

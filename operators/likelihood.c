@@ -475,7 +475,7 @@ static scry_status prox_counts(const scry_likelihood *L, float *z, const float *
         if (left <= tol * size || result->outer == NEWTON_STEPS) return SCRY_OK;
         newton_weights(L, k->cod[2], k->cod[0]);
         memset(d, 0, L->n * sizeof *d);
-        /* An inner residual of 2 % gains more than a digit a step, which is what Newton's own error
+        /* An inner residual of 2 % gains more than a digit a step, which Newton's own error
          * allows until the last steps. */
         st = scry_cg(hessian_apply, &H, d, gradient, L->n, fmax(tol, 0.02), iterations, k->cg, &cg,
                      err);

@@ -21,7 +21,7 @@
  * three times the iterations, each of six transforms for two.
  *
  * The same mean is to be had in measurement space, u0 + V A^T w q. There, rounding is that of
- * w A V A^T w q, whose entries reach the square of what the image is worth in units of the noise:
+ * w A V A^T w q, whose entries reach the square of the image in units of the noise:
  * 0.3 of the noise already in that image, and ten times as much at ten times the light. Here it is
  * that of w A d, in that image 10^-3 of the noise.
  *

@@ -228,7 +228,7 @@ static void channels_have_their_own_treatment(void **state)
                                   .channel = channel,
                                   .number = channel};
         assert_ok(scry_restorer_run(&result, r, &image, 0, NULL, NULL, &err));
-        assert_int_equal(strstr(said, "what was done to the image") != NULL, channel == 1);
+        assert_int_equal(strstr(said, "the treatment of the image") != NULL, channel == 1);
         scry_restore_result_free(&result);
     }
     scry_restorer_free(r);

@@ -9,7 +9,7 @@ set(CPACK_PACKAGE_DESCRIPTION_SUMMARY
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "A model of the instrument (blur, mask, Fourier samples seen by coils) and of
 its noise, and a pretrained diffusion network, are joined by posterior samplers,
-which return an image and a map of what not to trust. Classical methods run
+which return an image and a map of the pixels not to trust. Classical methods run
 through the same path. This package has the program, the C library with its
 headers, and pretrained networks.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)

@@ -9,7 +9,7 @@ endif()
 execute_process(COMMAND date --rfc-email --utc ${epoch} OUTPUT_VARIABLE now
                 OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 file(WRITE ${doc}/changelog "scry (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium\n\n\
-  * CHANGELOG.md of the sources says what is new.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${now}\n")
+  * CHANGELOG.md of the sources lists the changes.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${now}\n")
 file(GLOB pages ${share}/man/man?/*.[17])
 execute_process(COMMAND gzip -9n ${doc}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND chmod -R u=rwX,go=rX ${share} COMMAND_ERROR_IS_FATAL ANY)

@@ -31,7 +31,7 @@ struct reason {
     char text[200];
 };
 
-/* Upward, the innermost function comes first: it knows what was wrong. */
+/* Upward, the innermost function comes first: it knows the error. */
 static herr_t first_reason(unsigned n, const H5E_error2_t *e, void *ctx)
 {
     struct reason *r = ctx;

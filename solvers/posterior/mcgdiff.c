@@ -226,7 +226,7 @@ const struct scry_method scry_method_mcgdiff = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_SVD | SCRY_NEEDS_GAUSSIAN,
     .exact = "exact for any prior as particles and steps grow; how many particles that takes grows "
-             "with what the measurement says",
+             "with the measurement",
     .citation = "Cardoso, Janati el Idrissi, Le Corff, Moulines 2024, ICLR (arXiv:2308.07983)",
     .options = options,
     .plan = mcgdiff_plan,

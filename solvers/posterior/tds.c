@@ -328,7 +328,7 @@ const struct scry_method scry_method_tds = {
     .kind = SCRY_POSTERIOR,
     .needs = SCRY_NEEDS_DENOISER | SCRY_NEEDS_VJP,
     .exact = "exact for any prior as particles and steps grow; how many particles that takes grows "
-             "with what the measurement says. With twist model a Gaussian prior that equals the "
+             "with the measurement. With twist model a Gaussian prior that equals the "
              "model is exact at once",
     .citation = "Wu, Trippe, Naesseth, Blei, Cunningham 2023, NeurIPS (arXiv:2306.17775)",
     .options = options,

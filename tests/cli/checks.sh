@@ -1,4 +1,4 @@
-# What the tests of the program share: a folder of their own and checks that print one line each.
+# Shared by the tests of the program: a folder of their own and checks that print one line each.
 # Sourced before anything is written; afterwards `failures` says how many failed.
 here=$(mktemp -d)
 trap 'chmod -R u+w "$here"; rm -rf "$here"' EXIT
@@ -18,7 +18,7 @@ works() {
         tail -3 stderr
     fi
 }
-# what is in the folder and when it was written, but for the two files above
+# the files of the folder and their times, but for the two files above
 contents() {
     find . -mindepth 1 ! -path ./stdout ! -path ./stderr \
         \( -type d -printf '%p\n' -o -printf '%p %y %i %s %T@\n' \) | sort

@@ -33,7 +33,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_endtag(self, tag):
         if not self.open or self.open.pop() != tag:
-            problems.append(f"</{tag}> at {self.getpos()} closes what is not open")
+            problems.append(f"</{tag}> at {self.getpos()} closes no open tag")
 
     def handle_data(self, data):
         self.text.append(data)

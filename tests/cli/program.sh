@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The program as a process: what it prints is written, signals end it, it leaves nothing behind and
+# The program as a process: its text is written, signals end it, it leaves nothing behind and
 # replaces nothing but files.
 # usage: program.sh path/to/scry path/to/stubborn.  Prints one line a check; exit status 1 when one
 # fails.

@@ -18,7 +18,7 @@ cp stdout one
 works "levy, other threads" "$scry" verify levy --operator impute --method ddrm --seed 3 --quiet \
     --threads 2
 holds "levy does not depend on threads" cmp -s one stdout
-# The control is a second run of what it is compared with: none of its intervals may be far off.
+# The control is a second run of its own reference: none of its intervals may be far off.
 awk '$1 == "gibbs" { if ($7 < 0.42 || $7 > 0.58 || $8 < 0.86 || $8 > 0.94) bad = 1; n++ }
      END { exit bad || n != 4 }' one
 holds "the control is calibrated" test $? = 0
@@ -43,7 +43,7 @@ refuses "calibration, chains without ranks" 2 '--chains 3, expected 4 to .* in c
     "$scry" verify calibration --chains 3 --quiet
 refuses "all parts, too few chains for one" 2 'in calibration' "$scry" verify --chains 3
 
-# A network that is not there is a finding; what else was measured is kept.
+# A network that is not there is a finding; other measurements are kept.
 cp "$scry" ./elsewhere
 SCRY_PRIORS=/nonexistent works "no network" ./elsewhere verify calibration --operator fourier \
     --method ddrm --quiet

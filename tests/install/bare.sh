@@ -68,7 +68,7 @@ inside() {
         inside "$root" "$*" "${SCRY_SUITES:-}" </dev/null
 }
 
-# The tree as it is, without what is built in it and without its history.
+# The tree as it is, without build folders and without its history.
 copy_tree() {
     mkdir "$folder/$1/scry"
     tar -C "$tree" --exclude='./build*' --exclude=./out --exclude=./.git -cf - . |

@@ -22,7 +22,7 @@ for package in libc6 libfftw3-single3 libgsl libtiff libpng libhdf5 libdnnl libx
     grep -q "\b$package" <<<"$(field Depends)" || { echo "does not depend on $package"; exit 1; }
 done
 if field Depends | tr ',' '\n' | grep -E -- '-dev\b|libasan|libubsan'; then
-    echo "depends on what only builds need"
+    echo "depends on packages that only builds need"
     exit 1
 fi
 

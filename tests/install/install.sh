@@ -51,7 +51,7 @@ if grep -v '^scry_[a-z]' "$root/symbols"; then
     echo "these are not of the public names"
     exit 1
 fi
-# what headers declare can be linked, and nothing else can
+# functions of the headers can be linked, and nothing else can
 cat "$include"/scry/*.h | sed -E ':a;s@/\*([^*]|\*[^/])*\*/@@g;/\/\*/{N;ba}' |
     grep -oE '\bscry_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >"$root/declared"
 if comm -23 "$root/symbols" "$root/declared" | grep .; then
@@ -73,7 +73,7 @@ if grep -rnE "$build|$root/first|/usr/lib|/usr/include" "$prefix"/lib*/{,*/}{cma
     exit 1
 fi
 
-# ---- C++ links what C exports ----
+# ---- C++ links the functions that C exports ----
 if [ -n "$cxx" ]; then
     printf '#include <scry/scry.h>\nint main() { return !*scry_status_name(SCRY_OK); }\n' \
         >"$root/links.cc"
@@ -91,7 +91,7 @@ for program in consumer consumer_static; do
     "$root/cmake/$program" >"$root/said"
     echo "find_package(scry), $program: $(cat "$root/said")"
 done
-# An example, and what makes its last line right: what it restored is better than what it was given.
+# An example, and the check of its last line: its result is better than its input.
 run_example() {
     (cd "$root" && "$2/$1") >"$root/said" || { cat "$root/said"; echo "$1 failed"; exit 1; }
     tail -1 "$root/said" | awk "$3" || { cat "$root/said"; echo "$1 says the wrong thing"; exit 1; }

@@ -18,7 +18,7 @@ sources=$(find $folders CMakeLists.txt -type f -not -path '*/corpus/*' \
     \( -path '.ci/*' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name '*.txt' \) | sort)
 code=$(find $folders -name '*.[ch]' -not -path 'tests/*' | sort)
 
-# Arrows: ROOM may include what matches PATTERN, next to itself.
+# Arrows: ROOM may include headers that match PATTERN, next to its own.
 arrow() {
     local room=$1 allowed=$2
     [ -d "$room" ] || return 0
@@ -81,7 +81,7 @@ home() {
     done
 } >>"$breaches"
 
-# Headers that are installed frame what they declare, so that it is exported; others do not.
+# Headers that are installed frame their declarations, which are exported; others do not.
 if [ -f apps/package/headers.cmake ]; then
     installed=$(sed -n '/SCRY_PUBLIC_HEADERS$/,/)/p' apps/package/headers.cmake |
         grep -oE '[a-z0-9_/]+/[a-z0-9_]+\.h' | grep -vx lib/api.h | sort)
@@ -92,7 +92,7 @@ if [ -f apps/package/headers.cmake ]; then
         sed 's|$|:1: -- has SCRY_BEGIN and is not installed|' >>"$breaches"
 fi
 
-# What makes an object takes at most six arguments: more are named, in a struct.
+# Functions that make an object take at most six arguments: more are named, in a struct.
 makes='create|make|open|load|init|problem|condition'
 for header in $(find $rooms -name '*.h'); do
     tr '\n' ' ' <"$header" | grep -oE "scryi?_[a-z_]+_($makes)[a-z_]*\([^;()]*\);" |

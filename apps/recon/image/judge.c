@@ -29,7 +29,7 @@ struct part {
     float *brightness;   /* without noise */
     float *seen;         /* of one split */
     float *held;         /* of every split: SPLITS x n */
-    float *mean, *extra; /* predictions, and what fewer draws than will be taken add to their square
+    float *mean, *extra; /* predictions, and the addition of few draws to their square
                             error: contenders x SPLITS x n */
     size_t n, blocks;    /* pixels; blocks of BLOCK x BLOCK of all planes */
     size_t whole;        /* pixels of the image */
@@ -113,7 +113,7 @@ static scry_status part_alloc(struct part *p, const struct cut *c, const scry_im
     return SCRY_FAIL(err, SCRY_ENOMEM, "held-out light of %zu pixels", n);
 }
 
-/* Mean over the known pixels of (2 SMOOTH + 1)^2 neighbours: what a pixel's variance is read from.
+/* Mean over the known pixels of (2 SMOOTH + 1)^2 neighbours, from which a pixel's variance is read.
  */
 static double local_mean(const struct part *p, const struct cut *c, size_t z, size_t y, size_t x)
 {

@@ -12,10 +12,6 @@
 #include <string.h>
 
 #define PLAIN_STEPS "--iterations 20 --stop steps --acceleration none"
-/* chi2 a pixel of the light that was seen; of raw images .8 to 1, 30 to 30000 electrons. */
-#define MISFIT_BORNE 1.5
-enum { ROUNDS = 3 };              /* of judging with more noise */
-enum { MEDIAN_SMALL = 3 };        /* pixels: judging still works after it */
 enum { SAMPLE_PIXELS = 1 << 24 }; /* of a larger image, the part that is asked */
 
 void scry_restore_result_free(scry_restore_result *r)
@@ -68,7 +64,7 @@ static scry_status check_image(const scry_image *image, scry_error *err)
     return SCRY_OK;
 }
 
-/* What the result keeps of the problem. */
+/* Moves parts of the problem into the result. */
 static void keep_parts(scry_restore_result *out, struct scryi_image_posterior *p)
 {
     out->noise = p->noise;
@@ -126,101 +122,6 @@ static void use_method(scry_restorer *r, const scry_options *options)
                 : samples                               ? samples
                                                         : SCRYI_RESTORE_SAMPLES;
     r->setup.chains = r->chains;
-}
-
-/* Maps come from draws: of the contenders that have some, the first. */
-static scry_status choose_draws(scry_restorer *r, scry_error *err)
-{
-    const scry_judgement *j = &r->judgement;
-    size_t draws = 0;
-    while (draws < r->contenders && r->contender[draws].method->kind != SCRY_POSTERIOR)
-        draws++;
-    if (draws == r->contenders)
-        return SCRY_FAIL(err, SCRY_EINVAL, "maps need a method that draws, and a prior");
-    if (j->of[draws].weight < 1)
-        scry_log_warn(&r->setup.request->log, "%s is used alone, since maps are made from draws",
-                      j->of[draws].method->name);
-    for (size_t k = 0; k < r->contenders; k++)
-        r->share[k] = k == draws;
-    return SCRY_OK;
-}
-
-/* What the best of the contenders leaves of the light that it has seen, over its noise. */
-static double least_misfit(const scry_judgement *j)
-{
-    double least = INFINITY;
-    for (size_t k = 0; k < j->count; k++)
-        if (!j->of[k].failure[0]) least = fmin(least, j->of[k].misfit);
-    return isfinite(least) ? least : 1;
-}
-
-/* Judges, and where no contender explains the light within the noise that was estimated, takes that
- * for noise as well: a filter that is not linear, a gamma or a wrong PSF leave what is no noise but
- * must not be sharpened into the image. */
-static scry_status judge_with_excess(scry_restorer *r, const scry_options *const *list,
-                                     const struct image_task *task, scry_error *err)
-{
-    scry_noise_request *noise = &r->settled.noise;
-    const bool estimated = !(noise->sigma > 0) && !(noise->gain > 0);
-    double misfit = 1;
-    noise->excess = 1;
-    for (int round = 0;; round++) {
-        scry_restore_request q = *r->setup.request;
-        q.seconds *= (double)scry_space_count(&task->sample->space) /
-                     (double)scry_space_count(&task->image->space);
-        const scry_status st =
-            scry_judge_methods(&r->judgement, &q, task->sample, list, r->contenders, task->seed,
-                               task->monitor, task->ctx, err);
-        if (st != SCRY_OK) return st;
-        misfit = least_misfit(&r->judgement);
-        r->judgement.excess = noise->excess;
-        if (!estimated || misfit <= MISFIT_BORNE || round == ROUNDS) break;
-        noise->excess *= misfit;
-    }
-    if (noise->excess > 1)
-        scry_log_warn(
-            &r->setup.request->log,
-            "no method explains the image within the noise that it shows: it was filtered "
-            "or its psf is another; %.3g times that variance is taken for noise",
-            noise->excess);
-    return SCRY_OK;
-}
-
-/* After a large filter that is not linear, light that is held out is no longer independent: what a
- * median makes of structure is in both parts, and the more a method follows it, the better it
- * seems. The method that fits without a network follows it least (median of 5 x 5 pixels, 300
- * electrons: 36.6 dB, where the one that was judged best gives 35.5). */
-static void prefer_fit(scry_judgement *j)
-{
-    size_t fit = 0;
-    while (fit < j->count && (j->of[fit].failure[0] || j->of[fit].method->kind == SCRY_POSTERIOR))
-        fit++;
-    for (size_t k = 0; k < j->count && fit < j->count; k++)
-        j->of[k].weight = k == fit;
-    if (fit < j->count) j->best = fit;
-}
-
-/* Chooses among the contenders for the channel of this image, once. */
-static scry_status restore_choose_method(scry_restorer *r, const struct image_task *task,
-                                         scry_error *err)
-{
-    const scry_options *list[SCRY_JUDGE_MAX];
-    char text[400];
-    if (!r->contenders || (r->judged && r->channel == task->image->channel)) return SCRY_OK;
-    for (size_t k = 0; k < r->contenders; k++)
-        list[k] = &r->contender[k];
-    scry_status st = judge_with_excess(r, list, task, err);
-    if (st != SCRY_OK) return st;
-    if (r->nonlinear) prefer_fit(&r->judgement);
-    for (size_t k = 0; k < r->contenders; k++)
-        r->share[k] = r->judgement.of[k].weight;
-    scry_log_note(&r->setup.request->log, "method: %s",
-                  scry_judgement_print(&r->judgement, text, sizeof text));
-    if (r->maps.count) st = choose_draws(r, err);
-    if (st == SCRY_OK) scryi_restore_keep_time(r, task->image);
-    r->judged = st == SCRY_OK;
-    r->channel = task->image->channel;
-    return st;
 }
 
 /* The image of the task, or one tile of it, by the method in use. */
@@ -293,29 +194,6 @@ static void restore_average(scry_restore_result *to, const scry_restore_result *
     to->counts.adjoint += from->counts.adjoint;
 }
 
-/* The contender that needs no network. */
-static const scry_options *classical_contender(const scry_restorer *r)
-{
-    for (size_t k = 0; k < r->contenders; k++)
-        if (!(r->contender[k].method->needs & SCRY_NEEDS_DENOISER)) return &r->contender[k];
-    return NULL;
-}
-
-/* Asks the image; its channel, as to its sharpness, once. */
-static scry_status ask_improvement(scry_improvement *out, scry_restorer *r,
-                                   const struct image_task *task, scry_error *err)
-{
-    const scry_image *image = task->sample;
-    const bool asked = r->sharp_channel == image->channel + 1;
-    scry_status st = scry_improvement_find(out, r->setup.request, image,
-                                           asked ? NULL : classical_contender(r), task->seed, err);
-    if (st != SCRY_OK || out->verdict == SCRY_ONLY_NOISE) return st;
-    if (!asked) r->too_sharp = out->verdict == SCRY_SHARPER_THAN_PSF;
-    if (!asked) r->sharp_channel = image->channel + 1;
-    if (r->too_sharp) out->verdict = SCRY_SHARPER_THAN_PSF;
-    return st;
-}
-
 /* The image as its own result: nothing can be gained. */
 static scry_status keep_image(scry_restore_result *out, scry_restorer *r,
                               const struct image_task *task, scry_error *err)
@@ -351,17 +229,17 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
     if (!r->contenders) return restore_run_method(out, r, &r->named, task, err);
     scry_improvement improvement = {0};
     scry_status st = SCRY_OK;
-    if (classical_contender(r)) st = ask_improvement(&improvement, r, task, err);
+    if (scryi_restore_classical(r)) st = scryi_restore_improvement(&improvement, r, task, err);
     if (st == SCRY_OK && improvement.verdict) {
         scry_log_warn(&r->setup.request->log, "%s is returned unchanged%s%s",
                       task->image->name ? task->image->name : "the image",
                       improvement.line[0] ? ": " : "", improvement.line);
-        use_method(r, classical_contender(r));
+        use_method(r, scryi_restore_classical(r));
         st = scryi_restore_in_tiles(out, r, task, keep_image, err);
         out->improvement = improvement;
         return st;
     }
-    if (st == SCRY_OK) st = restore_choose_method(r, task, err);
+    if (st == SCRY_OK) st = scryi_restore_choose(r, task, err);
     for (size_t k = 0; k < r->contenders && st == SCRY_OK; k++) {
         scry_restore_result other;
         if (!(r->share[k] > 0)) continue;
@@ -381,112 +259,6 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
     }
     if (st == SCRY_OK) out->improvement = improvement;
     return st;
-}
-
-static bool restore_saturates(const scry_image *image)
-{
-    const size_t n = scry_space_count(&image->space);
-    for (size_t i = 0; i < n && image->saturation > 0; i++)
-        if (image->pixels[i] >= image->saturation) return true;
-    return false;
-}
-
-static void note_treatment(const scry_restorer *r)
-{
-    if (r->settled.psf.treatment.name)
-        scry_log_note(&r->settled.log,
-                      "the psf is taken as that of the microscope alone: what was done "
-                      "to the image is added to it");
-}
-
-/* The width of the psf, with what was done to the image; without it where the image is sharper than
- * that would leave it: correlated noise is then no sign of a blur. */
-static scry_status find_width(scry_restorer *r, const scry_image *image, const unsigned char *known,
-                              const scry_noise *noise, const scry_noise_model *model,
-                              scry_error *err)
-{
-    scry_psf_source *psf = &r->setup.psf;
-    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
-    const scry_log silent = {0};
-    if (psf->request.treatment.name) {
-        const scry_status st =
-            scry_psf_fit_find(&r->widths, psf, image, known, noise, model, boundary, &silent, err);
-        if (st != SCRY_OK) return st;
-        if (scry_psf_fit_of(&r->widths, image->channel)->found.high < 1)
-            psf->request.treatment = r->settled.psf.treatment = (scry_noise_treatment){0};
-    }
-    note_treatment(r);
-    return scry_psf_fit_find(&r->widths, psf, image, known, noise, model, boundary, &r->settled.log,
-                             err);
-}
-
-/* The width of the PSF, before anything else is done with it: that of the channel, asked of its
- * first image. What is judged or run from here on keeps it. */
-static scry_status settle_width(scry_restore_result *out, scry_restorer *r, const scry_image *image,
-                                scry_error *err)
-{
-    const scry_restore_request *q = &r->settled;
-    const struct scry_psf_fit *fit = scry_psf_fit_of(&r->widths, image->channel);
-    const size_t n = scry_space_count(&image->space);
-    scry_psf_source *psf = &r->setup.psf;
-    scry_noise noise;
-    scry_noise_model model;
-    scry_status st = SCRY_OK;
-    if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
-    /* what medians, JPEG and cut peaks leave at the end of the spectrum is no structure: a right
-     * PSF would be called too wide */
-    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || restore_saturates(image))) {
-        if (!image->number) note_treatment(r);
-        return SCRY_OK;
-    }
-    psf->request.width = r->given_width;
-    if (!fit || !image->number) {
-        unsigned char *known = scry_alloc(n, 1);
-        if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-        st = scryi_image_study(&noise, &model, known, q, image, err);
-        if (st == SCRY_OK) st = find_width(r, image, known, &noise, &model, err);
-        scry_free(known);
-        fit = scry_psf_fit_of(&r->widths, image->channel);
-    }
-    if (st != SCRY_OK) return st;
-    psf->request.width = r->settled.psf.width = r->given_width * fit->used;
-    out->psf_width = fit->found;
-    out->psf_factor = fit->used;
-    return SCRY_OK;
-}
-
-/* What was done to the image after it was measured, asked of the first one of a channel, whoever
- * knows its noise: the psf is that of the light and of the treatment. A width that is found, and
- * one out of beads, has both. */
-static scry_status settle_treatment(scry_restorer *r, const scry_image *image, scry_error *err)
-{
-    scry_restore_request *q = &r->settled;
-    scry_psf_source *psf = &r->setup.psf;
-    scry_noise noise;
-    scry_noise_model model = {0};
-    if (!r->setup.blurred || psf->distilled || psf->request.width_choice != SCRY_WIDTH_CHECK ||
-        (r->treated && r->treated_channel == image->channel && image->number))
-        return SCRY_OK;
-    unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
-    if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of the image");
-    scry_restore_request asked = *q;
-    asked.noise = (scry_noise_request){.choice = SCRY_NOISE_ESTIMATED};
-    scry_error unsaid = {0};
-    const scry_status st = scryi_image_study(&noise, &model, known, &asked, image, &unsaid);
-    scry_free(known);
-    if (st == SCRY_EINVAL || st == SCRY_ESHAPE) /* too little to ask: the run says so, if it asks */
-        model = (scry_noise_model){0};
-    else if (st != SCRY_OK)
-        return SCRY_FAIL(err, st, "%s", unsaid.text);
-    const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
-    r->altered = (model.findings & SCRY_NOISE_BLOCKS) ||
-                 (treated && !strcmp(model.treatment.name, "median"));
-    r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) && model.treatment.size > MEDIAN_SMALL;
-    psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
-    q->psf.treatment = psf->request.treatment;
-    r->treated = true;
-    r->treated_channel = image->channel;
-    return SCRY_OK;
 }
 
 static void log_sample(const scry_restorer *r, const scry_space *space)
@@ -513,8 +285,8 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK) st = scry_known_repair(&whole, &pixels, &known, &r->setup.request->log, err);
     if (st == SCRY_OK) st = scryi_tile_sample_take(&sample, &whole, SAMPLE_PIXELS, err);
     if (st == SCRY_OK && sample.pixels) log_sample(r, &sample.image.space);
-    if (st == SCRY_OK) st = settle_treatment(r, &sample.image, err);
-    if (st == SCRY_OK) st = settle_width(&width, r, &sample.image, err);
+    if (st == SCRY_OK) st = scryi_restore_settle_treatment(r, &sample.image, err);
+    if (st == SCRY_OK) st = scryi_restore_settle_width(&width, r, &sample.image, err);
     if (st == SCRY_OK) st = run_methods(out, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
@@ -529,28 +301,13 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     return st;
 }
 
-/* ---- what images share ---- */
-
-/* The methods that contend where none is named; those with a network only beside a prior. The first
- * one draws, if one does: what maps can be asked for is checked against it. */
-static scry_status find_contenders(scry_restorer *r, scry_error *err)
-{
-    size_t count;
-    const struct scry_method *const *all = scry_methods(&count);
-    for (size_t k = 0; k < count && r->contenders < SCRY_JUDGE_MAX; k++) {
-        if (!all[k]->contends) continue;
-        if ((all[k]->needs & SCRY_NEEDS_DENOISER) && !r->setup.request->prior) continue;
-        scry_options_init(&r->contender[r->contenders++], all[k]);
-    }
-    if (r->contenders) return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_EINVAL, "no method contends: name one");
-}
+/* ---- shared by all images ---- */
 
 /* Twenty plain steps contend as well. Held-out counts tell when to stop where the noise is known;
  * of a treated image they stop too early or too late. */
 static scry_status add_plain_steps(scry_restorer *r, scry_error *err)
 {
-    const scry_options *first = classical_contender(r);
+    const scry_options *first = scryi_restore_classical(r);
     if (!first || r->contenders == SCRY_JUDGE_MAX || !scry_option_find(first->method, "stop"))
         return SCRY_OK;
     scry_options *plain = &r->contender[r->contenders++];
@@ -585,7 +342,7 @@ static scry_status settle_method(scry_restorer *r, scry_error *err)
     const scry_restore_request *q = r->setup.request;
     const struct scry_method *method;
     scry_status st = named_method(&method, r, err);
-    if (st == SCRY_OK && !method) st = find_contenders(r, err);
+    if (st == SCRY_OK && !method) st = scryi_restore_contenders(r, err);
     if (st == SCRY_OK && !method) st = add_plain_steps(r, err);
     if (st != SCRY_OK) return st;
     if (method) scry_options_init(&r->named, method);

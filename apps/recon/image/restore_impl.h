@@ -1,6 +1,7 @@
 #ifndef SCRY_APPS_RECON_IMAGE_RESTORE_IMPL_H
 #define SCRY_APPS_RECON_IMAGE_RESTORE_IMPL_H
 
+#include "apps/recon/image/judge.h"
 #include "apps/recon/image/pose_impl.h"
 #include "apps/recon/image/psf_fit.h"
 #include "apps/recon/image/restore.h"
@@ -14,10 +15,10 @@ struct scry_restorer {
     struct scryi_image_setup setup;
     scry_options named;           /* the method of the request */
     const scry_options *options;  /* it, or a contender */
-    scry_restore_request settled; /* the request, with what was found out of its PSF */
+    scry_restore_request settled; /* the request, with the PSF as it was found */
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
-    bool treated;       /* an image was asked what was done to it, of this channel */
+    bool treated;       /* the treatment was looked for, in this channel */
     size_t treated_channel;
     bool altered;   /* and was median-filtered or compressed */
     bool nonlinear; /* and was median-filtered, by a large median */
@@ -29,7 +30,7 @@ struct scry_restorer {
     size_t contenders, channel;
     bool judged;
     scry_judgement judgement;
-    size_t sharp_channel;         /* 1 + the channel of which sharpness was asked; 0: none */
+    size_t sharp_channel;         /* 1 + the channel whose sharpness was tested; 0: none */
     bool too_sharp;               /* for its psf */
     double share[SCRY_JUDGE_MAX]; /* of each in the result: one, or two that are averaged */
     scry_restore_request quiet;   /* the request, for the second: all was said for the first */
@@ -59,5 +60,36 @@ scry_status scryi_restore_in_tiles(scry_restore_result *out, scry_restorer *r,
 
 /* Fewer draws, or a method without any, where all would take longer than the request allows. */
 void scryi_restore_keep_time(scry_restorer *r, const scry_image *image);
+
+/* ---- settle.c ---- */
+
+/* The treatment of the image after its measurement (smoothing, a median, JPEG), found in the first
+ * image of a channel whether or not its noise is given. The PSF of the run is then that of the
+ * light and of the treatment. Nothing is done where the PSF was measured from beads or its width is
+ * found, since both include the treatment. */
+scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *image,
+                                           scry_error *err);
+
+/* The width of the PSF, found in the first image of a channel; methods that are judged or run later
+ * keep it. Sets psf_width and psf_factor of *out. */
+scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *r,
+                                       const scry_image *image, scry_error *err);
+
+/* ---- choose.c ---- */
+
+/* Fills r->contender with the methods that contend where none is named; those that need a network
+ * only beside a prior. A method that draws is the first one, if there is one: possible maps are
+ * checked against it. EINVAL: none contends. */
+scry_status scryi_restore_contenders(scry_restorer *r, scry_error *err);
+
+/* Shares of the contenders in the result, judged once for the channel of this image. */
+scry_status scryi_restore_choose(scry_restorer *r, const struct image_task *task, scry_error *err);
+
+/* The contender without a network, or NULL. */
+const scry_options *scryi_restore_classical(const scry_restorer *r);
+
+/* Whether the image can be improved; its sharpness is tested once a channel. */
+scry_status scryi_restore_improvement(scry_improvement *out, scry_restorer *r,
+                                      const struct image_task *task, scry_error *err);
 
 #endif

@@ -260,8 +260,8 @@ static void note_partial(const scry_reconstructor *r, const struct scryi_plane *
                                       : "");
 }
 
-/* Bytes for the problem of a plane; logs where its chains would start. Nothing is held out: what a
- * run holds out depends on its seed. */
+/* Bytes for the problem of a plane; logs where its chains would start. Nothing is held out: the
+ * part that a run holds out depends on its seed. */
 static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor *r,
                                         const struct scryi_plane *plane, size_t threads,
                                         scry_error *err)
