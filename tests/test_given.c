@@ -299,7 +299,11 @@ static void methods_refuse(void **state)
     scry_options none;
     size_t count, bytes;
     int destroyed = 0;
-    const scry_solver_callbacks own = {2, own_start, own_step, own_destroy, &destroyed};
+    const scry_solver_callbacks own = {.steps = 2,
+                                       .start = own_start,
+                                       .step = own_step,
+                                       .destroy = own_destroy,
+                                       .ctx = &destroyed};
     assert_ok(scry_identity_create(&A, &space, &err));
     assert_ok(scry_likelihood_create(&L, A, a, &noise, NULL, &err));
     scry_chains_opts_init(&opts);

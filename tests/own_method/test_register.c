@@ -196,7 +196,11 @@ static void failures_of_callbacks_arrive(void **state)
         scry_solver *S;
         scry_progress end = {0};
         struct broken b = {.what = i};
-        const scry_solver_callbacks own = {4, broken_start, broken_step, broken_destroy, &b};
+        const scry_solver_callbacks own = {.steps = 4,
+                                           .start = broken_start,
+                                           .step = broken_step,
+                                           .destroy = broken_destroy,
+                                           .ctx = &b};
         assert_ok(scry_solver_create(&S, &problem, &o, &own, &err));
         scry_status st = scry_solver_start(S, 1, 0, &err);
         if (st == SCRY_OK) st = scry_solver_run(S, NULL, NULL, NULL, &end, &err);
@@ -216,7 +220,8 @@ static void wrong_callbacks_are_refused(void **state)
     const scry_problem problem = {.L = L}, nothing = {0};
     const scry_options o = option_defaults("landweber");
     struct broken b = {0};
-    scry_solver_callbacks own = {0, broken_start, broken_step, broken_destroy, &b};
+    scry_solver_callbacks own = {
+        .start = broken_start, .step = broken_step, .destroy = broken_destroy, .ctx = &b};
     scry_error err = {0};
     scry_solver *S;
     assert_fails(scry_solver_create(&S, &problem, &o, &own, &err), SCRY_EINVAL);
@@ -225,11 +230,59 @@ static void wrong_callbacks_are_refused(void **state)
     own.step = NULL;
     assert_fails(scry_solver_create(&S, &problem, &o, &own, &err), SCRY_EINVAL);
     own.step = broken_step;
-    scry_memory_fail_at(1);
-    assert_fails(scry_solver_create(&S, &problem, &o, &own, &err), SCRY_ENOMEM);
-    scry_memory_fail_at(0);
-    assert_null(S);
-    assert_int_equal(b.destroyed, 4);
+    own.start = NULL; /* and no images */
+    assert_fails(scry_solver_create(&S, &problem, &o, &own, &err), SCRY_EINVAL);
+    own.images = SCRY_SOLVER_IMAGES + 1;
+    assert_fails(scry_solver_create(&S, &problem, &o, &own, &err), SCRY_EINVAL);
+    own.images = 2;
+    for (size_t nth = 1; nth <= 3; nth++) {
+        scry_memory_fail_at(nth);
+        assert_fails(scry_solver_create(&S, &problem, &o, &own, &err), SCRY_ENOMEM);
+        scry_memory_fail_at(0);
+        assert_null(S);
+    }
+    assert_int_equal(b.destroyed, 8);
+}
+
+/* ---- images of the solver ---- */
+
+static scry_status images_step(void *ctx, const scry_solver_call *call, scry_progress *p,
+                               scry_error *err)
+{
+    float *x = call->images[0], *g = call->images[1];
+    *(size_t *)ctx += call->n;
+    for (size_t i = 0; i < call->n; i++)
+        if (x[i] != (float)call->step || g[i] != 0) return SCRY_FAIL(err, SCRY_EINVAL, "not clean");
+    scry_status st = scry_likelihood_score(call->problem->L, g, x, call->work, err);
+    for (size_t i = 0; i < call->n; i++) {
+        x[i] = (float)call->step + 1;
+        g[i] = 0;
+    }
+    p->x0 = x;
+    return st;
+}
+
+/* A method without a start: its images begin as zeros in each run, and have memory to work with. */
+static void images_are_kept_and_cleared(void **state)
+{
+    (void)state;
+    const scry_problem problem = {.L = L};
+    const scry_options o = option_defaults("landweber");
+    const size_t live = scry_memory_live();
+    size_t seen = 0;
+    const scry_solver_callbacks own = {.steps = 3, .images = 2, .step = images_step, .ctx = &seen};
+    float mean[N];
+    scry_error err = {0};
+    scry_solver *S;
+    assert_ok(scry_solver_create(&S, &problem, &o, &own, &err));
+    for (uint32_t chain = 0; chain < 2; chain++) {
+        assert_ok(scry_solver_start(S, 1, chain, &err));
+        assert_ok(scry_solver_run(S, mean, NULL, NULL, NULL, &err));
+        assert_near(mean[N - 1], 3, 0);
+    }
+    assert_int_equal(seen, 6 * N);
+    scry_solver_free(S);
+    assert_int_equal(scry_memory_live(), live);
 }
 
 int main(void)
@@ -241,6 +294,7 @@ int main(void)
         cmocka_unit_test(the_library_keeps_its_own_rules),
         cmocka_unit_test(failures_of_callbacks_arrive),
         cmocka_unit_test(wrong_callbacks_are_refused),
+        cmocka_unit_test(images_are_kept_and_cleared),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
