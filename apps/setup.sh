@@ -41,7 +41,18 @@ fi
 generator=
 [ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator="-G Ninja"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'kill "${watch:-}" 2>/dev/null; rm -f "$log"' EXIT
+# A line with the count of steps now and then, where there is much to build.
+progress() {
+    local count before=
+    while sleep 10 >/dev/null 2>&1 </dev/null; do
+        count=$(grep -oE '^\[ *[0-9]+(/[0-9]+|%)\]' "$log" | tail -1)
+        [ "$count" = "$before" ] || echo "building ${build##*/} $count"
+        before=$count
+    done
+}
+progress &
+watch=$!
 # shellcheck disable=SC2086
 if ! { cmake -S "$root" -B "$build" $generator "$@" &&
     cmake --build "$build" --parallel "$(nproc)"; } >"$log" 2>&1 </dev/null; then

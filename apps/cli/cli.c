@@ -201,6 +201,18 @@ static bool cli_only_words(const char *arg)
     return arg && !strpbrk(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 }
 
+size_t cli_bind(cli_option *options, const cli_setting *table, void *settings)
+{
+    size_t n = 0;
+    for (; table[n].name; n++)
+        options[n] = (cli_option){.name = table[n].name,
+                                  .kind = table[n].kind,
+                                  .to = (char *)settings + table[n].offset,
+                                  .arg = table[n].arg,
+                                  .help = table[n].help};
+    return n;
+}
+
 /* Whether one of the alternatives of `arg` is this one. */
 static bool cli_has_word(const char *arg, const char *word)
 {

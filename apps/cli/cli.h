@@ -23,6 +23,32 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
+/* An option whose value is a member of a struct of settings: entries of a static table. */
+typedef struct cli_setting {
+    const char *name; /* ends the table when NULL */
+    cli_kind kind;
+    size_t offset; /* of the member */
+    const char *arg, *help;
+} cli_setting;
+
+/* Writes the options of the table for `settings`, without an end; returns their number. */
+size_t cli_bind(cli_option *options, const cli_setting *table, void *settings);
+
+/* Settings that all commands have which run a method; `type` has the members. */
+#define CLI_RUN_SETTINGS(type)                                                                     \
+    {"class", CLI_TEXT, offsetof(type, class_name), "NAME",                                        \
+     "of the images, for a prior that knows classes, or none [chosen from each image or slice]"},  \
+        {"guidance", CLI_REAL, offsetof(type, guidance), "W", "weight of the class [1]"},          \
+        {"seed", CLI_INTEGER, offsetof(type, seed), "N",                                           \
+         "of the random numbers; the run is a function of it [0]"},                                \
+        {"fft", CLI_TEXT, offsetof(type, fft), "rows|measure",                                     \
+         "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "  \
+         "cache [rows]"},                                                                          \
+        {"force", CLI_FLAG, offsetof(type, force), NULL, "replace existing outputs"},              \
+    {                                                                                              \
+        "quiet", CLI_FLAG, offsetof(type, quiet), NULL, "errors and warnings only"                 \
+    }
+
 typedef struct cli_command {
     const char *name, *synopsis, *summary;
     const char *details; /* paragraphs for --help, or NULL */

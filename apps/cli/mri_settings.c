@@ -4,6 +4,7 @@
 #include "solvers/roles.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,94 +24,86 @@ void mri_settings_init(mri_settings *s)
                         .gain = 0.75};
 }
 
+#define AT(member) offsetof(mri_settings, member)
+
+static const cli_setting scan_settings[] = {
+    {"method", CLI_TEXT, AT(method), "METHOD",
+     "see 'scry methods'; wavelet is the quickest; dds has error bars that are too narrow, "
+     "preconditioned-langevin with --steps 20 --level-steps 2 fair ones and a worse mean "
+     "[wavelet]"},
+    {"maps", CLI_TEXT, AT(maps), "auto|espirit|lowres|none|FILE",
+     "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
+     "squares (zero-filled); or a .cfl or .h5 file of them, with all of its sets [espirit for "
+     "several coils]"},
+    {"mask", CLI_TEXT, AT(mask), "FILE",
+     "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
+    {"sets", CLI_INTEGER, AT(sets), "N", "sets of ESPIRiT maps; classical methods only [1]"},
+    {"acs", CLI_INTEGER, AT(acs), "N",
+     "samples of the middle that maps are made from, at most so many along each axis [64, and "
+     "all of a complete readout]"},
+    {"crop", CLI_REAL, AT(crop), "X",
+     "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
+    {"soft", CLI_FLAG, AT(soft), NULL, "fade ESPIRiT maps out in place of cutting them off"},
+    {"coils", CLI_INTEGER, AT(coils), "N", "compress to N virtual coils [all]"},
+    {"noise", CLI_TEXT, AT(noise), "auto|scan|kspace|none|SD|FILE",
+     "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
+     "kspace (samples and pixels that no signal reaches), none (coils as they are), auto "
+     "(scan, else kspace), a number (sd of a complex sample, the same in all coils), or a file "
+     "of samples without signal [auto]"},
+    {"prior", CLI_TEXT, AT(prior), "PRIOR",
+     "pretrained network: a name or a folder in the layout of diffusers [mri]"},
+    {"samples", CLI_INTEGER, AT(samples), "K",
+     "independent posterior chains; their mean is written [16]"},
+    {"gain", CLI_REAL, AT(gain), "G",
+     "brightness that the network is shown the brightest tissue with: 2 G above its black "
+     "[0.75]"},
+    {"phase", CLI_TEXT, AT(phase), "auto|smooth|free",
+     "of the image: smooth (that of the middle of k-space; the image is real beside it, so "
+     "that "
+     "half of k-space determines it), free, or auto (smooth for partial Fourier, where an axis "
+     "is sampled farther to one side; else free) [auto]"},
+    {"phase-width", CLI_REAL, AT(phase_width), "PX",
+     "the phase of the image is that of an estimate blurred by a Gaussian of this sd "
+     "[2 or less: the widest that leaves 1 % of the energy beside it]"},
+    {"imaginary", CLI_REAL, AT(imaginary), "SD",
+     "spread of the imaginary part beside that phase, in the network's unit [learnt]"},
+    {"holdout", CLI_REAL, AT(holdout), "SHARE",
+     "leave out this share of the samples outside the middle, and report how well they are "
+     "predicted [0]"},
+    {"complex", CLI_FLAG, AT(cplx), NULL, "write complex images, not magnitudes"},
+    {"slices", CLI_TEXT, AT(slices), "A-B", "only these slices, from 0 [all]"},
+    {"dataset", CLI_TEXT, AT(dataset), "NAME",
+     "complex dataset, or measurement, of an HDF5 file that has several"},
+    {"oversampling", CLI_REAL, AT(oversampling), "F",
+     "of the readout, where the file does not say: the image is the middle 1/F [as the file "
+     "says]"},
+    {"transformed", CLI_TEXT, AT(transformed), "read",
+     "the readout of this .cfl (dim 0) or plain HDF5 is in the image already"},
+    {"threads", CLI_INTEGER, AT(threads), "N",
+     "slices or chains at a time, or parts of one where the machine is not busy; the result "
+     "does not depend on it [all processors]"},
+    {"report", CLI_TEXT, AT(report), "FILE",
+     "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
+     "page "
+     "with figures"},
+    {"preview", CLI_TEXT, AT(preview), "FILE",
+     "write a PNG of the middle slice: zero-filled, result and sd"},
+    {"resume", CLI_FLAG, AT(resume), NULL,
+     "continue the run of several slices that was stopped, from OUT.journal: the same bytes as "
+     "if it had not been"},
+    CLI_RUN_SETTINGS(mri_settings),
+    {0},
+};
+
+#undef AT
+
 void mri_options(cli_option *table, mri_settings *s)
 {
-    const cli_option options[] = {
-        {"method", CLI_TEXT, &s->method, "METHOD",
-         "see 'scry methods'; wavelet is the quickest; dds has error bars that are too narrow, "
-         "preconditioned-langevin with --steps 20 --level-steps 2 fair ones and a worse mean "
-         "[wavelet]"},
-        {"maps", CLI_TEXT, &s->maps, "auto|espirit|lowres|none|FILE",
-         "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
-         "squares (zero-filled); or a .cfl or .h5 file of them, with all of its sets [espirit for "
-         "several coils]"},
-        {"mask", CLI_TEXT, &s->mask, "FILE",
-         "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
-        {"sets", CLI_INTEGER, &s->sets, "N", "sets of ESPIRiT maps; classical methods only [1]"},
-        {"acs", CLI_INTEGER, &s->acs, "N",
-         "samples of the middle that maps are made from, at most so many along each axis [64, and "
-         "all of a complete readout]"},
-        {"crop", CLI_REAL, &s->crop, "X",
-         "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
-        {"soft", CLI_FLAG, &s->soft, NULL, "fade ESPIRiT maps out in place of cutting them off"},
-        {"coils", CLI_INTEGER, &s->coils, "N", "compress to N virtual coils [all]"},
-        {"noise", CLI_TEXT, &s->noise, "auto|scan|kspace|none|SD|FILE",
-         "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
-         "kspace (samples and pixels that no signal reaches), none (coils as they are), auto "
-         "(scan, else kspace), a number (sd of a complex sample, the same in all coils), or a file "
-         "of samples without signal [auto]"},
-        {"class", CLI_TEXT, &s->class_name, "NAME",
-         "of the images, for a prior that knows classes, or none [chosen from each slice]"},
-        {"guidance", CLI_REAL, &s->guidance, "W", "weight of the class [1]"},
-        {"prior", CLI_TEXT, &s->prior, "PRIOR",
-         "pretrained network: a name or a folder in the layout of diffusers [mri]"},
-        {"samples", CLI_INTEGER, &s->samples, "K",
-         "independent posterior chains; their mean is written [16]"},
-        {"gain", CLI_REAL, &s->gain, "G",
-         "brightness that the network is shown the brightest tissue with: 2 G above its black "
-         "[0.75]"},
-        {"phase", CLI_TEXT, &s->phase, "auto|smooth|free",
-         "of the image: smooth (that of the middle of k-space; the image is real beside it, so "
-         "that "
-         "half of k-space determines it), free, or auto (smooth for partial Fourier, where an axis "
-         "is sampled farther to one side; else free) [auto]"},
-        {"phase-width", CLI_REAL, &s->phase_width, "PX",
-         "the phase of the image is that of an estimate blurred by a Gaussian of this sd "
-         "[2 or less: the widest that leaves 1 % of the energy beside it]"},
-        {"imaginary", CLI_REAL, &s->imaginary, "SD",
-         "spread of the imaginary part beside that phase, in the network's unit [learnt]"},
-        {"holdout", CLI_REAL, &s->holdout, "SHARE",
-         "leave out this share of the samples outside the middle, and report how well they are "
-         "predicted [0]"},
-        {"complex", CLI_FLAG, &s->cplx, NULL, "write complex images, not magnitudes"},
-        {"slices", CLI_TEXT, &s->slices, "A-B", "only these slices, from 0 [all]"},
-        {"dataset", CLI_TEXT, &s->dataset, "NAME",
-         "complex dataset, or measurement, of an HDF5 file that has several"},
-        {"oversampling", CLI_REAL, &s->oversampling, "F",
-         "of the readout, where the file does not say: the image is the middle 1/F [as the file "
-         "says]"},
-        {"transformed", CLI_TEXT, &s->transformed, "read",
-         "the readout of this .cfl (dim 0) or plain HDF5 is in the image already"},
-        {"seed", CLI_INTEGER, &s->seed, "N",
-         "of the random numbers; the run is a function of it [0]"},
-        {"threads", CLI_INTEGER, &s->threads, "N",
-         "slices or chains at a time, or parts of one where the machine is not busy; the result "
-         "does not depend on it [all processors]"},
-        {"fft", CLI_TEXT, &s->fft, "rows|measure",
-         "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
-         "cache [rows]"},
-        {"report", CLI_TEXT, &s->report, "FILE",
-         "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
-         "page "
-         "with figures"},
-        {"preview", CLI_TEXT, &s->preview, "FILE",
-         "write a PNG of the middle slice: zero-filled, result and sd"},
-        {"resume", CLI_FLAG, &s->resume, NULL,
-         "continue the run of several slices that was stopped, from OUT.journal: the same bytes as "
-         "if it had not been"},
-        {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},
-        {"quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only"},
-    };
-    _Static_assert(sizeof options / sizeof *options + MAP_OPTIONS < MRI_OPTIONS,
+    _Static_assert(sizeof scan_settings / sizeof *scan_settings + MAP_OPTIONS < MRI_OPTIONS,
                    "table is too small");
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        table[n++] = options[i];
-        if (strcmp(options[i].name, "samples") != 0) continue;
-        map_options_table(table + n, &s->output, "h5");
-        n += MAP_OPTIONS;
-    }
-    table[n] = (cli_option){0};
+    size_t n = cli_bind(table, scan_settings, s);
+    map_options_table(table + n, &s->output, "h5");
+    table[n + MAP_OPTIONS] = (cli_option){0};
 }
 
 static bool noise_is_word(const mri_settings *s)

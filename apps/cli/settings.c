@@ -6,6 +6,7 @@
 #include "solvers/roles.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,122 +41,132 @@ void restore_settings_init(restore_settings *s, restore_task task)
                             .sigma = NAN};
 }
 
+#define AT(member) offsetof(restore_settings, member)
+
+static const cli_setting deblur_settings[] = {
+    {"psf", CLI_TEXT, AT(psf), "PSF",
+     "point-spread function: a TIFF (of one point, or of beads: beads:FILE), or a model: "
+     "gaussian:sigma=2 (sigma=auto: by the image), airy, born-wolf, gibson-lanni, "
+     "confocal, with key=value after a colon; keys that are not given come from the file's "
+     "metadata. "
+     "Stacks are taken plane by plane for airy and for gaussian without sigma_z"},
+    {"psf-width", CLI_TEXT, AT(psf_width), "auto|FACTOR",
+     "widen the psf by a factor, or by the one that the spectrum of the image prefers [1, with "
+     "a warning where the image contradicts it]"},
+    {"crop-psf", CLI_FLAG, AT(crop_psf), NULL,
+     "cut a measured psf that is larger than the image, and print the share of light that is "
+     "lost"},
+    {"boundary", CLI_TEXT, AT(boundary), "open|joined|periodic",
+     "open: light enters from outside the field of view; joined: so it does, from one margin "
+     "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
+     "volumes]"},
+    {"time", CLI_REAL, AT(time), "MIN",
+     "minutes that an image may take where no method is named: beyond, fewer chains or a "
+     "method without any are used, and a line says so; 0: no limit [30]"},
+    {"defects", CLI_TEXT, AT(defects), "auto|none|saturated|all",
+     "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
+     "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},
+    {"noise", CLI_TEXT, AT(noise), "auto|none",
+     "auto: estimate the noise from the image [auto unless --gain or --sigma is given]"},
+    {"method", CLI_TEXT, AT(method), "auto|METHOD",
+     "see 'scry methods'; auto: richardson-lucy, diffpir or their average, the one that "
+     "predicts best, on the image itself, light that neither has seen; the error bars of "
+     "diffpir are too narrow, those of jfps with --spread 1 are fairer, at twice its time and a "
+     "worse mean [auto]"},
+    {0},
+};
+
+static const cli_setting inpaint_settings[] = {
+    {"noise", CLI_TEXT, AT(noise), "auto|none",
+     "auto: estimate the noise from the image; none: known pixels are exact [none]"},
+    {"method", CLI_TEXT, AT(method), "METHOD",
+     "see 'scry methods'; where known pixels have noise, mmps has a better mean and fairer "
+     "error bars, at twice the time [jfps]"},
+    {0},
+};
+
+static const cli_setting denoise_settings[] = {
+    {"sigma", CLI_TEXT, AT(level), "SD|auto",
+     "Gaussian noise of this sd in the file's unit; auto: estimate the noise from the image, a "
+     "camera's where it shows one [auto unless --gain is given]"},
+    {"method", CLI_TEXT, AT(method), "METHOD",
+     "see 'scry methods'; denoiser is a call of the network, or a few for counted light; jfps "
+     "draws samples [denoiser; jfps with --samples, --sd ...]"},
+    {"samples", CLI_INTEGER, AT(samples), "K",
+     "draw K samples of the posterior; their mean is written [none; 16 with --sd ...]"},
+    {0},
+};
+
+/* Of deblur and inpaint. */
+static const cli_setting chain_settings[] = {
+    {"mask", CLI_TEXT, AT(mask), "FILE",
+     "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
+    {"sigma", CLI_REAL, AT(sigma), "SD", "Gaussian noise of this sd in the file's unit"},
+    {"samples", CLI_INTEGER, AT(samples), "K",
+     "independent posterior chains; their mean is written [16]"},
+    {0},
+};
+
+static const cli_setting all_settings[] = {
+    {"series", CLI_INTEGER, AT(series), "N",
+     "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
+    {"prior", CLI_TEXT, AT(prior), "PRIOR",
+     "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
+    {"gain", CLI_REAL, AT(gain), "E", "camera gain in e-/ADU: Poisson-Gaussian noise"},
+    {"offset", CLI_REAL, AT(offset), "ADU", "camera offset (with --gain) [0]"},
+    {"read-noise", CLI_REAL, AT(read_noise), "E", "camera read noise in e- (with --gain) [0]"},
+    {"background", CLI_REAL, AT(background), "E",
+     "uniform background in e- (with --sigma: in the file's unit), not part of the image [0]"},
+    {"range", CLI_TEXT, AT(range), "LOW,HIGH",
+     "intensities (file's unit) of background and brightest structures, which the prior is "
+     "given "
+     "[estimated]"},
+    {"threads", CLI_INTEGER, AT(threads), "N",
+     "chains at a time; the result does not depend on it "
+     "[all processors]"},
+    {"memory", CLI_REAL, AT(memory), "GB",
+     "memory that the run may take; larger images are restored in tiles that overlap by the "
+     "support of the psf [what is available]"},
+    {"slices", CLI_TEXT, AT(slices), "auto|planes|all",
+     "of a volume, those that the network sees: its planes, or slices across each axis, one "
+     "drawn at every noise level; auto: all where the file says that voxels are cubes [auto]"},
+    {"tile", CLI_INTEGER, AT(tile), "PX",
+     "window that the network sees at a time, where images are larger [512]"},
+    {"type", CLI_TEXT, AT(type), "TYPE",
+     "sample type of the output [that of the input; float32 where that would clip more than "
+     "0.1 % of the pixels or change the flux by 0.5 %]"},
+    {"compress", CLI_TEXT, AT(compress), "none|deflate|lzw", "of the output [none]"},
+    {"bigtiff", CLI_FLAG, AT(bigtiff), NULL, "write BigTIFF even below 4 GB"},
+    {"report", CLI_TEXT, AT(report), "FILE",
+     "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
+     "page "
+     "with figures and findings"},
+    {"preview", CLI_TEXT, AT(preview), "FILE", "write a PNG of input, result and sd"},
+    {"residual", CLI_TEXT, AT(residual), "FILE",
+     "write the part of the input that the result does not explain: (input - blurred result) / "
+     "sd of "
+     "the noise, float32, NaN where nothing was measured"},
+    CLI_RUN_SETTINGS(restore_settings),
+    {0},
+};
+
+#undef AT
+
 void restore_options(cli_option *table, restore_settings *s, restore_task task)
 {
-    const bool deblur = task == RESTORE_DEBLUR, denoise = task == RESTORE_DENOISE;
-    const cli_option only_deblur[] = {
-        {"psf", CLI_TEXT, &s->psf, "PSF",
-         "point-spread function: a TIFF (of one point, or of beads: beads:FILE), or a model: "
-         "gaussian:sigma=2 (sigma=auto: by the image), airy, born-wolf, gibson-lanni, "
-         "confocal, with key=value after a colon; keys that are not given come from the file's "
-         "metadata. "
-         "Stacks are taken plane by plane for airy and for gaussian without sigma_z"},
-        {"psf-width", CLI_TEXT, &s->psf_width, "auto|FACTOR",
-         "widen the psf by a factor, or by the one that the spectrum of the image prefers [1, with "
-         "a warning where the image contradicts it]"},
-        {"crop-psf", CLI_FLAG, &s->crop_psf, NULL,
-         "cut a measured psf that is larger than the image, and print the share of light that is "
-         "lost"},
-        {"boundary", CLI_TEXT, &s->boundary, "open|joined|periodic",
-         "open: light enters from outside the field of view; joined: so it does, from one margin "
-         "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
-         "volumes]"},
-        {"time", CLI_REAL, &s->time, "MIN",
-         "minutes that an image may take where no method is named: beyond, fewer chains or a "
-         "method without any are used, and a line says so; 0: no limit [30]"},
-        {"defects", CLI_TEXT, &s->defects, "auto|none|saturated|all",
-         "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
-         "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},
-    };
-    const cli_option only_others[] = {
-        {"mask", CLI_TEXT, &s->mask, "FILE",
-         "TIFF, nonzero where a pixel was measured; NaN in the image says the opposite"},
-        {"noise", CLI_TEXT, &s->noise, "auto|none",
-         deblur ? "auto: estimate the noise from the image [auto unless --gain or --sigma is given]"
-                : "auto: estimate the noise from the image; none: known pixels are exact [none]"},
-        {"sigma", CLI_REAL, &s->sigma, "SD", "Gaussian noise of this sd in the file's unit"},
-    };
-    const cli_option only_denoise[] = {
-        {"sigma", CLI_TEXT, &s->level, "SD|auto",
-         "Gaussian noise of this sd in the file's unit; auto: estimate the noise from the image, a "
-         "camera's where it shows one [auto unless --gain is given]"},
-    };
-    const cli_option common[] = {
-        {"series", CLI_INTEGER, &s->series, "N",
-         "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
-        {"method", CLI_TEXT, &s->method, deblur ? "auto|METHOD" : "METHOD",
-         denoise  ? "see 'scry methods'; denoiser is a call of the network, or a few for counted "
-                    "light; jfps draws samples [denoiser; jfps with --samples, --sd ...]"
-         : deblur ? "see 'scry methods'; auto: richardson-lucy, diffpir or their average, the one "
-                    "that predicts best, on "
-                    "the image itself, light that neither has seen; "
-                    "the error bars of diffpir are too narrow, those of jfps with --spread 1 are "
-                    "fairer, at twice its time and a worse mean [auto]"
-                  : "see 'scry methods'; where known pixels have noise, mmps has a better mean and "
-                    "fairer error bars, at twice the time [jfps]"},
-        {"class", CLI_TEXT, &s->class_name, "NAME",
-         "of the images, for a prior that knows classes, or none [chosen from each image]"},
-        {"guidance", CLI_REAL, &s->guidance, "W", "weight of the class [1]"},
-        {"prior", CLI_TEXT, &s->prior, "PRIOR",
-         "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
-        {"samples", CLI_INTEGER, &s->samples, "K",
-         denoise ? "draw K samples of the posterior; their mean is written [none; 16 with --sd ...]"
-                 : "independent posterior chains; their mean is written [16]"},
-        {"gain", CLI_REAL, &s->gain, "E", "camera gain in e-/ADU: Poisson-Gaussian noise"},
-        {"offset", CLI_REAL, &s->offset, "ADU", "camera offset (with --gain) [0]"},
-        {"read-noise", CLI_REAL, &s->read_noise, "E", "camera read noise in e- (with --gain) [0]"},
-        {"background", CLI_REAL, &s->background, "E",
-         "uniform background in e- (with --sigma: in the file's unit), not part of the image [0]"},
-        {"range", CLI_TEXT, &s->range, "LOW,HIGH",
-         "intensities (file's unit) of background and brightest structures, which the prior is "
-         "given "
-         "[estimated]"},
-        {"seed", CLI_INTEGER, &s->seed, "N",
-         "of the random numbers; the run is a function of it [0]"},
-        {"fft", CLI_TEXT, &s->fft, "rows|measure",
-         "rows: the same bytes in every run; measure: FFTW's measured plans, kept in the user's "
-         "cache [rows]"},
-        {"threads", CLI_INTEGER, &s->threads, "N",
-         "chains at a time; the result does not depend on it "
-         "[all processors]"},
-        {"memory", CLI_REAL, &s->memory, "GB",
-         "memory that the run may take; larger images are restored in tiles that overlap by the "
-         "support of the psf [what is available]"},
-        {"slices", CLI_TEXT, &s->slices, "auto|planes|all",
-         "of a volume, those that the network sees: its planes, or slices across each axis, one "
-         "drawn at every noise level; auto: all where the file says that voxels are cubes [auto]"},
-        {"tile", CLI_INTEGER, &s->tile, "PX",
-         "window that the network sees at a time, where images are larger [512]"},
-        {"type", CLI_TEXT, &s->type, "TYPE",
-         "sample type of the output [that of the input; float32 where that would clip more than "
-         "0.1 % of the pixels or change the flux by 0.5 %]"},
-        {"compress", CLI_TEXT, &s->compress, "none|deflate|lzw", "of the output [none]"},
-        {"bigtiff", CLI_FLAG, &s->bigtiff, NULL, "write BigTIFF even below 4 GB"},
-        {"report", CLI_TEXT, &s->report, "FILE",
-         "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
-         "page "
-         "with figures and findings"},
-        {"preview", CLI_TEXT, &s->preview, "FILE", "write a PNG of input, result and sd"},
-        {"residual", CLI_TEXT, &s->residual, "FILE",
-         "write the part of the input that the result does not explain: (input - blurred result) / "
-         "sd of "
-         "the noise, float32, NaN where nothing was measured"},
-        {"force", CLI_FLAG, &s->force, NULL, "replace existing outputs"},
-        {"quiet", CLI_FLAG, &s->quiet, NULL, "errors and warnings only"},
-    };
-    size_t n = 0;
-    for (size_t i = 0; deblur && i < sizeof only_deblur / sizeof *only_deblur; i++)
-        table[n++] = only_deblur[i];
-    for (size_t i = 0; !denoise && i < sizeof only_others / sizeof *only_others; i++)
-        table[n++] = only_others[i];
-    for (size_t i = 0; denoise && i < sizeof only_denoise / sizeof *only_denoise; i++)
-        table[n++] = only_denoise[i];
-    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
-        table[n++] = common[i];
-        if (strcmp(common[i].name, "samples") != 0) continue;
-        map_options_table(table + n, &s->maps, "tif");
-        n += MAP_OPTIONS;
-    }
+    static const cli_setting *const own[] = {[RESTORE_DEBLUR] = deblur_settings,
+                                             [RESTORE_INPAINT] = inpaint_settings,
+                                             [RESTORE_DENOISE] = denoise_settings};
+    _Static_assert(sizeof deblur_settings / sizeof *deblur_settings +
+                           sizeof chain_settings / sizeof *chain_settings +
+                           sizeof all_settings / sizeof *all_settings + MAP_OPTIONS <=
+                       RESTORE_OPTIONS + 2,
+                   "table is too small");
+    size_t n = cli_bind(table, own[task], s);
+    if (task != RESTORE_DENOISE) n += cli_bind(table + n, chain_settings, s);
+    map_options_table(table + n, &s->maps, "tif");
+    n += MAP_OPTIONS;
+    n += cli_bind(table + n, all_settings, s);
     table[n] = (cli_option){0};
 }
 

@@ -124,6 +124,21 @@ done:
     return st;
 }
 
+/* The brightest pixel of the truth. EINVAL: a negative pixel, or all are 0. */
+static scry_status simulate_peak(double *peak, const image *truth, const char *path,
+                                 scry_error *err)
+{
+    *peak = 0;
+    for (size_t k = 0; k < truth->count; k++) {
+        if (truth->pixels[k] < 0)
+            return SCRY_FAIL(err, SCRY_EINVAL, "%s: pixel %zu is %g, expected an intensity >= 0",
+                             path, k, (double)truth->pixels[k]);
+        *peak = fmax(*peak, truth->pixels[k]);
+    }
+    if (*peak > 0) return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_EINVAL, "%s: all pixels are 0, expected an image", path);
+}
+
 static scry_status simulate_acquire(const struct settings *s, const char *in, const char *out,
                                     scry_error *err)
 {
@@ -148,18 +163,7 @@ static scry_status simulate_acquire(const struct settings *s, const char *in, co
     const int rank = scry_psf_source_rank(&psf, i->z);
     const size_t plane = i->y * i->x, planes = rank == 3 ? i->z : 1;
     const scry_space space = rank == 3 ? SCRY_SPACE(i->z, i->y, i->x) : SCRY_SPACE(i->y, i->x);
-    for (size_t k = 0; k < truth.count; k++) {
-        if (truth.pixels[k] < 0) {
-            st = SCRY_FAIL(err, SCRY_EINVAL, "%s: pixel %zu is %g, expected an intensity >= 0", in,
-                           k, (double)truth.pixels[k]);
-            goto done;
-        }
-        peak = fmax(peak, truth.pixels[k]);
-    }
-    if (!(peak > 0)) {
-        st = SCRY_FAIL(err, SCRY_EINVAL, "%s: all pixels are 0, expected an image", in);
-        goto done;
-    }
+    if ((st = simulate_peak(&peak, &truth, in, err)) != SCRY_OK) goto done;
     snprintf(provenance, sizeof provenance, "simulate, psf %s, %g photons, seed %lld", s->psf,
              s->photons, (long long)s->seed);
     const scry_tiff_options options = {.force = s->force,
