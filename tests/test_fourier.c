@@ -340,7 +340,7 @@ static void threads_do_not_change_a_bit(void **state)
     scry_free(x);
 }
 
-static void refuses_what_it_cannot_use(void **state)
+static void refuses_masks_it_cannot_use(void **state)
 {
     (void)state;
     scry_error err = {0};
@@ -362,7 +362,23 @@ static void refuses_what_it_cannot_use(void **state)
     assert_fails(scry_fourier_create(&A, &image, mask, SCRY_FOURIER_X, &err), SCRY_ESHAPE);
     image = plane((size_t)1 << 20, (size_t)1 << 20);
     assert_fails(scry_fourier_create(&A, &image, mask, SCRY_FOURIER_X, &err), SCRY_ESHAPE);
+    assert_fails(scry_fourier_transform(maps, 1, 3, 4, 8, false, &err), SCRY_EINVAL);
+    assert_fails(scry_fourier_transform(maps, 1, 3, 0, SCRY_FOURIER_YX, false, &err), SCRY_ESHAPE);
+    image = plane(3, 4);
+    assert_ok(scry_identity_create(&A, &image, &err));
+    assert_fails(scry_fourier_gather(A, y, maps, &err), SCRY_EINVAL);
+    assert_fails(scry_fourier_scatter(A, maps, y, &err), SCRY_EINVAL);
+    scry_op_free(A);
+}
+
+static void refuses_coils_it_cannot_use(void **state)
+{
+    (void)state;
     const unsigned yx = SCRY_FOURIER_YX;
+    unsigned char mask[12] = {[5] = 1};
+    float complex maps[24] = {0};
+    scry_error err = {0};
+    scry_op *A;
     assert_fails(
         scry_sense_create(
             &A,
@@ -411,14 +427,6 @@ static void refuses_what_it_cannot_use(void **state)
         SCRY_EINVAL);
     assert_non_null(strstr(err.text, "coil 1, set 0"));
     assert_non_null(strstr(err.text, "(1, 1)"));
-    err = (scry_error){0};
-    assert_fails(scry_fourier_transform(maps, 1, 3, 4, 8, false, &err), SCRY_EINVAL);
-    assert_fails(scry_fourier_transform(maps, 1, 3, 0, yx, false, &err), SCRY_ESHAPE);
-    image = plane(3, 4);
-    assert_ok(scry_identity_create(&A, &image, &err));
-    assert_fails(scry_fourier_gather(A, y, maps, &err), SCRY_EINVAL);
-    assert_fails(scry_fourier_scatter(A, maps, y, &err), SCRY_EINVAL);
-    scry_op_free(A);
 }
 
 static void refused_memory_is_reported(void **state)
@@ -453,7 +461,8 @@ int main(void)
         cmocka_unit_test(sense_is_its_matrix),
         cmocka_unit_test(gather_and_scatter_keep_the_order),
         cmocka_unit_test(threads_do_not_change_a_bit),
-        cmocka_unit_test(refuses_what_it_cannot_use),
+        cmocka_unit_test(refuses_masks_it_cannot_use),
+        cmocka_unit_test(refuses_coils_it_cannot_use),
         cmocka_unit_test(refused_memory_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

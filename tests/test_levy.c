@@ -451,6 +451,21 @@ static void bad_numbers_are_named(void **state)
     assert_fails(
         scry_levy_condition(&gold, &p, y, &(scry_levy_gibbs){.burn_in = 1, .sweeps = 30}, &err),
         SCRY_EINVAL);
+    scry_levy_clear(&p);
+}
+
+static void refused_memory_leaves_nothing(void **state)
+{
+    (void)state;
+    const float y[4] = {0};
+    scry_error err = {0};
+    scry_levy p;
+    scry_levy_posterior gold;
+    assert_ok(scry_levy_problem(
+        &p,
+        &(scry_levy_params){
+            .n = 4, .increments = processes[1], .kind = SCRY_LEVY_DENOISE, .snr = 25, .seed = 0},
+        &err));
     const size_t live = scry_memory_live();
     for (size_t nth = 1; nth < 200; nth++) {
         scry_memory_fail_at(nth);
@@ -479,6 +494,7 @@ int main(void)
         cmocka_unit_test(latents_leave_the_law_unchanged),
         cmocka_unit_test(operators_are_as_described),
         cmocka_unit_test(bad_numbers_are_named),
+        cmocka_unit_test(refused_memory_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

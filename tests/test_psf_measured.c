@@ -97,7 +97,7 @@ static void a_normalised_psf_keeps_its_tail(void **state)
     scry_free(psf);
 }
 
-static void what_is_wrong_is_said(void **state)
+static void misplaced_light_is_named(void **state)
 {
     (void)state;
     scry_error err = {0};
@@ -141,13 +141,24 @@ static void what_is_wrong_is_said(void **state)
     scry_free(low);
     scry_free(psf);
 
+    scry_free(in);
+}
+
+static void other_light_is_named(void **state)
+{
+    (void)state;
+    const scry_space is = SCRY_SPACE(40, 41);
+    const double sigma[2] = {1.5, 1.5};
+    scry_error err = {0};
+    scry_psf_report r;
+    scry_space s;
+    float *psf, *in;
     /* Cut through its light, background known. */
     const scry_space small = SCRY_SPACE(7, 7);
     const double middle[2] = {3, 3}, wide[2] = {3, 3};
     scry_psf_prepare_opts o;
     scry_psf_prepare_opts_init(&o);
     o.background = 10;
-    scry_free(in);
     in = bead(&small, middle, wide, 100, 10, 0);
     assert_ok(scry_psf_prepare(&psf, &s, in, &small, &o, &r, &err));
     assert_int_equal(r.warnings, SCRY_PSF_WARN_BORDER);
@@ -332,7 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bead_is_prepared),
         cmocka_unit_test(a_normalised_psf_keeps_its_tail),
-        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(misplaced_light_is_named),
+        cmocka_unit_test(other_light_is_named),
         cmocka_unit_test(unusable_ones_are_refused),
         cmocka_unit_test(resampling_keeps_sum_width_and_centre),
         cmocka_unit_test(statistics_of_odd_cases),

@@ -15,8 +15,8 @@ rooms="lib operators priors solvers datasets apps apps/recon apps/verify apps/cl
 sources() { find "$@" -name '*.[ch]' -not -path '*/corpus/*' 2>/dev/null | sort; }
 lines() { cat $(sources "$@") /dev/null | wc -l; }
 
-# A function that strangers may call: declared in an installed header, or, before there was a list
-# of those, in any header that is not internal.
+# A function that strangers may call: declared in an installed header before its SCRY_END, or, while
+# there was no list of those, in any header that is not internal.
 public_headers() {
     if [ -f apps/package/headers.cmake ]; then
         sed -n '/SCRY_PUBLIC_HEADERS$/,/)/p' apps/package/headers.cmake |
@@ -26,7 +26,13 @@ public_headers() {
     fi
 }
 public() {
-    ctags --kinds-C=p -x --_xformat=%N $(public_headers) | grep '^scry_' | sort -u | wc -l
+    local header cut
+    cut=$(mktemp -d)
+    for header in $(public_headers); do
+        sed '/^SCRY_END$/q' "$header" >"$cut/${header//\//.}"
+    done
+    ctags --kinds-C=p -x --_xformat=%N "$cut"/*.h | grep '^scry_' | sort -u | wc -l
+    rm -r "$cut"
 }
 # Lines of every function, longest first.
 functions() {
