@@ -2,6 +2,7 @@
 
 #include "lib/cancel.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/sort.h"
 #include "lib/vector.h"
 
@@ -9,11 +10,11 @@
 #include <string.h>
 
 /* sd of a normal distribution from its median absolute deviation: 1 / Phi^-1(3/4) */
-static const double mad_to_sd = 1.482602;
 /* and from the 80 % quantile of the same: 1 / Phi^-1(9/10) */
 static const double p80_to_sd = .780304;
 
-enum { NEAR = 24 }; /* neighbours in 5 x 5 */
+enum { NEAR = 24 };             /* neighbours in 5 x 5 */
+enum { RUNS = 8, MIN_TOP = 8 }; /* values below the top; pixels of a cut-off peak, at least */
 
 struct plane {
     size_t ny, nx;
@@ -41,10 +42,11 @@ static struct values study_values(const float *sorted, size_t n, double saturati
         const double step = (double)sorted[i] - sorted[i - 1];
         if (step > 0 && (v.step == 0 || step < v.step)) v.step = step;
     }
-    /* Runs of equal values from the top: the longest of the next 8 shows the usual length up there.
+    /* Runs of equal values from the top: the longest of the next RUNS shows the usual length up
+     * there.
      */
     size_t top = 0, usual = 0, end = n;
-    for (int run = 0; run < 9 && end; run++) {
+    for (int run = 0; run <= RUNS && end; run++) {
         size_t first = end;
         while (first && sorted[first - 1] == sorted[end - 1])
             first--;
@@ -54,7 +56,7 @@ static struct values study_values(const float *sorted, size_t n, double saturati
             usual = end - first;
         end = first;
     }
-    if (usual && top >= 8 && top >= 2 * usual && sorted[n - 1] < v.top) v.top = sorted[n - 1];
+    if (usual && top >= MIN_TOP && top >= 2 * usual && sorted[n - 1] < v.top) v.top = sorted[n - 1];
     return v;
 }
 
@@ -202,7 +204,7 @@ static double plane_noise(const struct plane *p, float *scratch)
             if (isfinite(d)) scratch[n++] = (float)fabs(d);
         }
     /* white noise of variance 1 passes with 1 + 4/16 */
-    return n ? mad_to_sd * scry_quantile(scratch, n, .5, scratch) / sqrt(1.25) : 0;
+    return n ? SCRY_MAD_TO_SD * scry_quantile(scratch, n, .5, scratch) / sqrt(1.25) : 0;
 }
 
 /* +1 hot, -1 dead, 0 neither. */

@@ -13,6 +13,7 @@
 
 static const double threshold = 8;   /* of the smoothed field's noise */
 static const double faint = 0.2;     /* of the bright beads: no bead */
+static const double CORE = 1.5;      /* widths: half of the light of a bead is nearer than that */
 static const double neighbour = 0.1; /* of a bead: light that disturbs it */
 /* Half sizes of a box, in widths, and how many beads have to be good for it to be taken: tails are
  * worth less than light. */
@@ -73,14 +74,14 @@ static void smooth_axis(float *out, const float *in, const struct bead_field *f,
     }
 }
 
-/* Median, and 1.4826 times the median absolute deviation. */
+/* Median, and the sd from the median absolute deviation. */
 static void psf_beads_level_of(double *level, double *noise, const float *v, size_t n,
                                float *scratch)
 {
     *level = scry_quantile(v, n, 0.5, scratch);
     for (size_t i = 0; i < n; i++)
         scratch[i] = (float)fabs(v[i] - *level);
-    *noise = 1.4826 * scry_quantile(scratch, n, 0.5, scratch);
+    *noise = SCRY_MAD_TO_SD * scry_quantile(scratch, n, 0.5, scratch);
 }
 
 static scry_status prepare_field(struct bead_field *f, const float *in, double *limit,
@@ -215,7 +216,7 @@ static bool psf_beads_disturbed(const struct bead_field *f, size_t k)
         bool near = j != k;
         for (int a = 0; a < 3 && near; a++)
             near = fabs((double)f->spots[j].at[a] - (double)s->at[a]) <=
-                   (double)f->half[a] + 1.5 * f->width[a];
+                   (double)f->half[a] + CORE * f->width[a];
         if (near) return true;
     }
     return false;
@@ -420,7 +421,7 @@ static double psf_beads_likeness(const struct bead_work *w, const struct bead_fi
         double r2 = 0;
         for (int a = 0; a < 3; a++)
             r2 += gsl_pow_2(((double)at[a] - (double)f->half[a]) / f->width[a]);
-        if (r2 > 1.5 * 1.5) continue;
+        if (r2 > CORE * CORE) continue;
         const double a = w->box[i], b = w->sum.value[i];
         ab += a * b;
         aa += a * a;
@@ -448,7 +449,7 @@ static void spots_middle(double *middle, double *spread, const struct bead_field
     *middle = scry_quantile(values, m, 0.5, values);
     for (size_t k = 0; k < m; k++)
         values[k] = (float)fabs(values[k] - *middle);
-    *spread = 1.4826 * scry_quantile(values, m, 0.5, values);
+    *spread = SCRY_MAD_TO_SD * scry_quantile(values, m, 0.5, values);
 }
 
 /* Leaves out clusters, blurs and debris: their width or their light is not that of the others. */

@@ -5,6 +5,7 @@
 
 #include "lib/given.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 #include "operators/psf_impl.h"
 
@@ -212,7 +213,8 @@ static scry_status find_background(double *level, double *noise, const float *h,
         *level = scry_quantile(edge, n, 0.5, edge);
         for (size_t i = 0; i < n; i++)
             edge[i] = (float)fabs(edge[i] - *level);
-        *noise = 1.4826 * scry_quantile(edge, n, 0.5, edge); /* median absolute deviation -> sd */
+        *noise = SCRY_MAD_TO_SD *
+                 scry_quantile(edge, n, 0.5, edge); /* median absolute deviation -> sd */
     }
     scry_free(edge);
     return SCRY_OK;

@@ -2,6 +2,7 @@
 
 #include "lib/cancel.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 
 #include <math.h>
@@ -121,7 +122,7 @@ static double study_neighbours(struct scryi_noise_mask *m, const float *image, s
             scratch[n++] = (float)d;
         }
     if (!n) return 0;
-    const double robust = 1.4826 * scry_quantile(scratch, n, .5, scratch);
+    const double robust = SCRY_MAD_TO_SD * scry_quantile(scratch, n, .5, scratch);
     const double sd = robust > 0 ? robust : sqrt(sum / (double)n);
     const double p1 = .5 * (double)one / (double)n, p2 = .5 * (double)two / (double)n;
     m->ties = (double)equal / (double)n;

@@ -30,6 +30,7 @@ enum { WIDTHS = sizeof detail_widths / sizeof *detail_widths };
 /* Noise that is correlated, as of processed images, leaves up to 0.06 variances by itself. */
 #define MISFIT_MIN 0.1
 #define MISFIT_ERRORS 3.0
+#define BRIGHTNESS_SD 1.5 /* pixels of the Gaussian whose mean gives a pixel its variance */
 enum { BLOCK = 16, SIDE = 256, SIDE_MIN = 64, VOXELS = 1 << 18 };
 
 /* ---- structure ---- */
@@ -76,7 +77,8 @@ static scry_status subject_take(struct subject *s, const scry_image *image,
     const scry_status st = scry_known_mirror(s->pixels, s->known, space, err);
     if (st != SCRY_OK) return st;
     /* the variance belongs to the noiseless value, of which a local mean is nearly free of noise */
-    scryi_image_smooth(s->brightness, s->pixels, s->planes, s->ny, s->nx, 1.5, s->scratch);
+    scryi_image_smooth(s->brightness, s->pixels, s->planes, s->ny, s->nx, BRIGHTNESS_SD,
+                       s->scratch);
     for (size_t i = 0; i < s->n; i++)
         s->variance[i] = (float)scry_noise_variance(noise, (double)s->brightness[i]);
     return SCRY_OK;

@@ -1,5 +1,6 @@
 #include "apps/recon/image/judge.h"
 
+#include "apps/recon/image/restore_impl.h"
 #include "apps/recon/image/pose_impl.h"
 #include "apps/recon/image/residual.h"
 
@@ -17,6 +18,7 @@
  * the split itself brings. */
 #define SHARE 0.1
 enum { SPLITS = 2, BLOCK = 16, SIDE = 256, SIDE_MIN = 64, VOXELS = 1 << 18, SMOOTH = 2 };
+enum { CELL = 8 }; /* pixels whose mean shows structure above the noise */
 
 /* A part of the image that is judged, and its noise. */
 struct part {
@@ -70,11 +72,12 @@ static void busiest_window(struct cut *c, const scry_image *image, size_t side)
     for (size_t top = 0; top + c->height <= c->ny; top += (c->height + 1) / 2)
         for (size_t left = 0; left + c->width <= c->nx; left += (c->width + 1) / 2) {
             double sum = 0, squares = 0, count = 0;
-            for (size_t y = top; y + 8 <= top + c->height; y += 8)
-                for (size_t x = left; x + 8 <= left + c->width; x += 8) {
+            for (size_t y = top; y + CELL <= top + c->height; y += CELL)
+                for (size_t x = left; x + CELL <= left + c->width; x += CELL) {
                     double mean = 0;
-                    for (size_t i = 0; i < 64; i++)
-                        mean += (double)plane[(y + i / 8) * c->nx + x + i % 8] / 64;
+                    for (size_t i = 0; i < CELL * CELL; i++)
+                        mean +=
+                            (double)plane[(y + i / CELL) * c->nx + x + i % CELL] / (CELL * CELL);
                     if (!isfinite(mean)) continue;
                     sum += mean;
                     squares += mean * mean;
@@ -218,7 +221,7 @@ static scry_status judge_one(double *misfit, struct part *p, size_t k,
 {
     scry_restore_request q = *request;
     const bool posterior = options->method->kind == SCRY_POSTERIOR;
-    const double draws = q.samples ? (double)q.samples : 16;
+    const double draws = q.samples ? (double)q.samples : SCRYI_RESTORE_SAMPLES;
     scry_restorer *r = NULL;
     q.options = options;
     q.samples = 1;

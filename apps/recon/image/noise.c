@@ -31,6 +31,8 @@ scry_noise_request scry_noise_seen(const scry_noise *n, double share)
                                 .background = n->background * keep};
 }
 
+enum { FEW_PIXELS = 16 }; /* whose range says nothing about their noise */
+
 /* The camera that the user described, as far as it goes. */
 static scry_noise given_camera(const scry_noise_request *r)
 {
@@ -131,7 +133,7 @@ static scry_status image_noise_plausible(const scry_noise *n, const float *y,
                          camera ? " e-" : "");
     const double electrons = camera ? fmax((mean - n->offset) * n->gain, 0) : 0;
     const double sd = camera ? sqrt(electrons + n->read_noise * n->read_noise) / n->gain : n->sigma;
-    if (count >= 16 && sd > high - low)
+    if (count >= FEW_PIXELS && sd > high - low)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "%s: noise of sd %g, expected less than the range of all pixels, %g to %g",
                          camera ? "--gain and --read-noise" : "--sigma", sd, low, high);

@@ -35,9 +35,9 @@ double scryi_pace_seconds(const struct scryi_pace *p)
 
 static const char *pace_print(char *buf, size_t size, double seconds)
 {
-    if (seconds < 90)
+    if (seconds < 1.5 * MINUTE)
         snprintf(buf, size, "%.0f s", seconds);
-    else if (seconds < 5400)
+    else if (seconds < 90 * MINUTE)
         snprintf(buf, size, "%.0f min", seconds / MINUTE);
     else
         snprintf(buf, size, "%.3g h", seconds / (60 * MINUTE));

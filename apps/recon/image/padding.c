@@ -2,12 +2,17 @@
 
 #include "lib/cancel.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/vector.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MIN_PATCH = 64, MIXED = 2, FAR = 4 };
+/* The image beside padding differs from it by so many sd of its noise, already next to the border
+ * by so much of the difference farther in. */
+#define STEP_ERRORS 5
+#define STEP_SHARE .5
 
 /* One plane at work. */
 struct plane {
@@ -82,7 +87,7 @@ static double plane_sd(const struct plane *p)
         const float d = fabsf(p->y[i + 1] - p->y[i]);
         if ((i + 1) % p->nx && isfinite(d) && d > 0) p->values[n++] = d;
     }
-    return n ? scry_quantile(p->values, n, .5, p->values) * 1.4826 / sqrt(2) : 0;
+    return n ? scry_quantile(p->values, n, .5, p->values) * SCRY_MAD_TO_SD / sqrt(2) : 0;
 }
 
 static size_t search_plane(unsigned char *outside, unsigned char *near, const struct plane *p)
@@ -96,7 +101,8 @@ static size_t search_plane(unsigned char *outside, unsigned char *near, const st
         const bool large = size >= MIN_PATCH && size < p->ny * p->nx;
         const size_t end = large ? grow_layers(p, size) : size;
         const double by = distance_at(p, size, end, MIXED), far = distance_at(p, size, end, FAR);
-        const bool padding = large && fabs(by) > 5 * sd && fabs(by) > .5 * fabs(far);
+        const bool padding =
+            large && fabs(by) > STEP_ERRORS * sd && fabs(by) > STEP_SHARE * fabs(far);
         for (size_t q = 0; q < end; q++) {
             const size_t at = p->queue[q];
             if (padding && q < size) outside[at] = 1;

@@ -10,6 +10,8 @@
 
 static const double least_power = 0.1; /* of the power at 0 */
 enum { WAYS = 24 };                    /* directions of a spectrum */
+#define BEFORE_COPIES 0.4 /* cycles a pixel before the enlargement; copies begin at 1/2 */
+#define HIGH_ERRORS 3     /* sd from an estimated width to its upper bound */
 
 static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
 static const double min_known = 0.7; /* of the pixels: holes leave their own spectrum */
@@ -74,7 +76,7 @@ static double last_frequency(const scry_noise_model *m)
     const scry_noise_treatment *t = &m->treatment;
     const bool enlarged =
         m->windows && t->size > 1 && (!strcmp(t->name, "linear") || !strcmp(t->name, "cubic"));
-    return enlarged ? 0.4 / t->size : 1;
+    return enlarged ? BEFORE_COPIES / t->size : 1;
 }
 
 /* Mean variance of the pixels under the window of the spectrum, unit of the file. */
@@ -138,7 +140,7 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
 static double psf_fit_narrowed(const scry_psf_width *w, double trust)
 {
     if (!(trust > 0) || !(w->factor < 1) || !isfinite(w->high) || !(w->high > w->factor)) return 1;
-    const double sd = log(w->high / w->factor) / 3;
+    const double sd = log(w->high / w->factor) / HIGH_ERRORS;
     const double weight = trust * trust / (trust * trust + sd * sd);
     const double factor = fmin(fmax(exp(weight * log(w->factor)), least_factor), w->high);
     return factor < heeded ? factor : 1;

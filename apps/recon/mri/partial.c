@@ -22,7 +22,10 @@
  */
 static const double SHORTER = 1.0 / 12;
 /* To either side of k = 0: without as many lines there is no phase to tell. */
-enum { MIN_HALF = 4 };
+enum {
+    MIN_HALF = 4,
+    SMOOTH_PART = 8
+}; /* samples; of complete data, to either side of the centre */
 
 /* How far the samples reach from the middle of an axis, to both sides. */
 static void sides_of(size_t side[2], const struct scryi_plane *p, unsigned axis)
@@ -55,7 +58,7 @@ bool scryi_partial_find(struct scryi_partial *out, const struct scryi_plane *p,
     }
     if (out->axis || choice != SCRY_PHASE_SMOOTH) return out->axis != 0;
     out->axis = p->axes & SCRY_FOURIER_Y ? SCRY_FOURIER_Y : SCRY_FOURIER_X;
-    out->half = (out->axis == SCRY_FOURIER_Y ? p->ny : p->nx) / 8;
+    out->half = (out->axis == SCRY_FOURIER_Y ? p->ny : p->nx) / SMOOTH_PART;
     return out->half >= MIN_HALF;
 }
 
