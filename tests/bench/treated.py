@@ -130,6 +130,7 @@ KINDS = {
     "gamma": (lambda x: u16(4000 * ((x - x.min()) / np.ptp(x)) ** .5), same, 1),
     "sharpened": (lambda x: u16(np.maximum(2 * x - blur(x, 2), 0)), same, 1),
     "wide psf": (u16, same, 1.25),
+    "double psf": (u16, same, 2),
     "narrow psf": (u16, same, .75),
 }
 

@@ -16,8 +16,8 @@ enum { WAYS = 24 };                    /* directions of a spectrum */
 static const double cautious = 0.75, narrowest = 0.5; /* of the guess; px */
 static const double min_known = 0.7; /* of the pixels: holes leave their own spectrum */
 /* The scatter of users' widths, of models and of measurements; beads give their own. */
-static const double trust_model = 0.2, trust_measured = 0.1;
-static const double least_factor = 0.75; /* a wrong specimen model must not undo a PSF */
+static const double trust_model = 0.3, trust_measured = 0.1;
+static const double least_factor = 0.5; /* a wrong specimen model must not undo a PSF */
 static const double heeded = 0.98;
 
 void scry_psf_widths_free(scry_psf_widths *w)
