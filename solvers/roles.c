@@ -12,6 +12,7 @@ static const struct {
     [SCRY_ROLE_DENOISE] = {"denoiser", ""},
     [SCRY_ROLE_DENOISE_DRAWS] = {"jfps", ""},
     [SCRY_ROLE_SCAN] = {"wavelet", ""},
+    [SCRY_ROLE_SCAN_DRAWS] = {"dds", ""},
     [SCRY_ROLE_DRAW] = {"heun", ""},
     /* percentiles are read from it, no pixel is: one pass of the noise, two digits */
     [SCRY_ROLE_QUIET_IMAGE] = {"wiener", "--estimates 1 --solve-tolerance 1e-2"},

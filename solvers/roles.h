@@ -12,6 +12,7 @@ typedef enum scry_role {
     SCRY_ROLE_DENOISE,       /* ... for images with noise and no blur */
     SCRY_ROLE_DENOISE_DRAWS, /* ... the same, with error bars */
     SCRY_ROLE_SCAN,          /* ... for k-space */
+    SCRY_ROLE_SCAN_DRAWS,    /* ... for k-space, with error bars */
     SCRY_ROLE_DRAW,          /* ... for draws from a prior alone */
     SCRY_ROLE_QUIET_IMAGE, /* a quick closed-form estimate, from which the intensity range is taken
                             */

@@ -80,7 +80,12 @@ static scry_status mri_choose_method(struct mri_run *run, scry_error *err)
 {
     mri_work *w = &run->work;
     const mri_settings *s = w->settings;
-    const struct scry_method *method = scry_method_find(s->method);
+    const bool automatic = !strcmp(s->method, "auto");
+    const map_options *asked = &s->output;
+    const bool draws = asked->sd || asked->quantiles || asked->above || asked->rhat || asked->ess;
+    const struct scry_method *method =
+        automatic ? scry_role_method(draws ? SCRY_ROLE_SCAN_DRAWS : SCRY_ROLE_SCAN)
+                  : scry_method_find(s->method);
     if (!method || method->kind == SCRY_UNCONDITIONAL)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--method '%s' is not a method that reconstructs; 'scry methods' lists "
@@ -93,6 +98,8 @@ static scry_status mri_choose_method(struct mri_run *run, scry_error *err)
         st = map_options_parse(&w->maps, &w->files, &s->output,
                                s->preview || report_is_page(s->report), &w->options, chains, err);
     w->request.options = &w->options;
+    w->request.automatic = automatic && !draws && strcmp(s->noise, "none") != 0;
+    w->request.tune = !mri_gives_weight(s);
     w->request.maps = &w->maps;
     return st == SCRY_OK ? scry_mri_request_check(&w->request, err) : st;
 }
@@ -170,6 +177,7 @@ static scry_status mri_run_open(struct mri_run *run, const mri_settings *s, cons
     if ((st = scry_reconstructor_create(&w->rec, &w->request, scan, err)) != SCRY_OK) return st;
     st = scry_mri_volume_prepare(&run->volume, w->rec, w->file, &run->request, err);
     if (st != SCRY_OK) return st;
+    w->options = *scry_reconstructor_options(w->rec);
     return mri_journal_begin(&run->volume, &run->request, run->out, run->words, s->resume,
                              &w->request.log, err);
 }
@@ -307,6 +315,11 @@ static const method_use mri_uses[] = {
     {"imaginary", ANY_KIND, SCRY_NEEDS_DENOISER}, {0},
 };
 
+static void mri_warn_unused(const cli_parse *words, const mri_settings *s)
+{
+    if (strcmp(s->method, "auto") != 0) method_warn_unused(words, mri_uses, s->method);
+}
+
 static int mri_command(const cli_command *self, int argc, char **argv)
 {
     mri_settings s;
@@ -318,7 +331,7 @@ static int mri_command(const cli_command *self, int argc, char **argv)
     mri_options(options, &s);
     int status = cli_begin(&words, self, argc, argv, options, &s.methods, ANY_KIND);
     if (status == CLI_OK) {
-        if (!processes_rank()) method_warn_unused(&words, mri_uses, s.method);
+        if (!processes_rank()) mri_warn_unused(&words, &s);
         status = mri_run_all(self, &s, &words, journal_words);
         cli_end(&words);
     } else {

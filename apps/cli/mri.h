@@ -42,6 +42,8 @@ typedef struct mri_work {
 /* The request of the settings; they have passed mri_settings_check. Coil maps of a file
  * are the caller's to read. */
 void mri_settings_request(scry_mri_request *out, const mri_settings *s);
+/* The command line has the weight of a method: lambda, by any of its names. */
+bool mri_gives_weight(const mri_settings *s);
 /* The file that --noise names; NULL: it says something else. */
 const char *mri_noise_file(const mri_settings *s);
 /* --maps names a file. */

@@ -9,7 +9,9 @@
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
+#include "lib/vector.h"
 #include "priors/network/network.h"
+#include "solvers/calibration_labels.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -80,6 +82,27 @@ static scry_status write_one(const scry_mri_volume *v, const mri_work *work, con
     return scry_recon_write(path, &r, err);
 }
 
+/* What was measured of the intervals of a method, beside the name of a file that makes some. */
+static void note_coverage(const mri_work *work, const char *path)
+{
+    char settings[512] = "";
+    const scry_log *log = &work->request.log;
+    const struct scry_method *method = work->options.method;
+    if (scry_options_text(&work->options, settings, sizeof settings, NULL) != SCRY_OK) return;
+    const scry_calibration_band b = scry_calibration_summary(method, "gaussian", settings);
+    if (b.problems)
+        scry_log_note(log,
+                      "%s: where the posterior is known, 90 %% intervals of %s%s%s hold %.0f to "
+                      "%.0f %% of it, and its sd is %.2f to %.2f of the exact one (scry verify "
+                      "gaussian); on images less",
+                      path, method->name, settings[0] ? " " : "", settings, 100 * b.cover_low,
+                      100 * b.cover_high, b.sd_low, b.sd_high);
+    else
+        scry_log_note(log,
+                      "%s: the intervals of %s %s were not measured (scry verify gaussian does it)",
+                      path, method->name, settings);
+}
+
 scry_status mri_output_write(const scry_mri_volume *v, const mri_work *work, const char *out,
                              scry_error *err)
 {
@@ -88,6 +111,8 @@ scry_status mri_output_write(const scry_mri_volume *v, const mri_work *work, con
     for (size_t k = 0; st == SCRY_OK && k < v->asked->count; k++) {
         const scry_output_map *p = &v->asked->list[k];
         char title[64];
+        if (work->files.name[k][0] && p->kind <= SCRY_OUTPUT_QUANTILE)
+            note_coverage(work, work->files.name[k]);
         if (work->files.name[k][0] && (st = scry_cancel_check(err)) == SCRY_OK)
             st = write_one(v, work, work->files.name[k], v->maps + k * v->count, false,
                            scry_output_maps_title(p, title, sizeof title), err);
@@ -187,8 +212,9 @@ scry_status mri_output_preview(const scry_mri_volume *v, const mri_work *work, s
     scry_panel panels[3];
     size_t count = 0;
     double high = 0;
-    float *magnitude = scry_alloc(plane, sizeof *magnitude);
+    float *magnitude = scry_alloc(2 * plane, sizeof *magnitude), *scratch;
     if (!magnitude) return SCRY_FAIL(err, SCRY_ENOMEM, "preview of %zu pixels", plane);
+    scratch = magnitude + plane;
     for (size_t i = 0; i < plane; i++) {
         const float *m = v->mean + (first + i) * (v->cplx ? 2 : 1);
         magnitude[i] = v->cplx ? hypotf(m[0], m[1]) : m[0];
@@ -205,12 +231,16 @@ scry_status mri_output_preview(const scry_mri_volume *v, const mri_work *work, s
                                    .high = high,
                                    .label = work->options.method->name};
     const float *sd = scry_output_maps_sd(v->asked, v->maps, v->count);
+    char scale[64];
+    const double top = sd ? scry_quantile(sd + first, plane, 0.999, scratch) : 0;
+    snprintf(scale, sizeof scale, "sd, 0 to %.3g", top);
     if (sd)
         panels[count++] = (scry_panel){.values = sd + first,
                                        .ny = v->dims[1],
                                        .nx = v->dims[2],
+                                       .high = top,
                                        .map = SCRY_MAP_HEAT,
-                                       .label = "sd"};
+                                       .label = scale};
     scry_status st = scry_png_panels(work->settings->preview, panels, count, 0, err);
     scry_free(magnitude);
     return st;

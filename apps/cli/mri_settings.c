@@ -28,9 +28,11 @@ void mri_settings_init(mri_settings *s)
 
 static const cli_setting scan_settings[] = {
     {"method", CLI_TEXT, AT(method), "METHOD",
-     "see 'scry methods'; wavelet is the quickest; dds has error bars that are too narrow, "
-     "preconditioned-langevin with --steps 20 --level-steps 2 fair ones and a worse mean "
-     "[wavelet]"},
+     "see 'scry methods'; wavelet is the quickest, and its mean is as good as that of dds on the "
+     "scans that were measured; auto: dds where it predicts samples of the middle slice that are "
+     "held out better, or where maps of the posterior are asked for; dds has error bars that are "
+     "too narrow, preconditioned-langevin with --steps 20 --level-steps 2 fair ones and a worse "
+     "mean [wavelet]"},
     {"maps", CLI_TEXT, AT(maps), "auto|espirit|lowres|none|FILE",
      "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
      "squares (zero-filled); or a .cfl or .h5 file of them, with all of its sets [espirit for "
@@ -143,6 +145,15 @@ scry_status mri_settings_check(const mri_settings *s, scry_error *err)
                      "--noise '%s', expected auto, scan, kspace, none, a number above 0 or the "
                      "name of a file",
                      s->noise);
+}
+
+bool mri_gives_weight(const mri_settings *s)
+{
+    static const char *const names[] = {"lambda", "ridge", "wavelet-weight", "tv-weight", NULL};
+    for (size_t k = 0; k < s->methods.count; k++)
+        for (const char *const *n = names; *n && s->methods.texts[k]; n++)
+            if (!strcmp(s->methods.names[k], *n)) return true;
+    return false;
 }
 
 const char *mri_noise_file(const mri_settings *s)

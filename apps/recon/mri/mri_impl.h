@@ -134,6 +134,19 @@ scry_status scryi_mri_likelihood(struct scryi_mri_posterior *p, scry_affine map,
 scry_status scryi_mri_first_estimate(float complex *u, const struct scryi_mri_posterior *p,
                                      scry_error *err);
 
+/* A plane's image: that of scry_reconstructor_run. */
+scry_status scryi_mri_solve(scry_mri_result *out, const scry_reconstructor *r,
+                            const struct scryi_plane *plane, uint64_t seed, size_t threads,
+                            const struct scryi_mri_watch *watch, scry_error *err);
+
+/* ---- choices by held-out samples (judge.c) ---- */
+
+enum { SCRYI_DEFAULT_SAMPLES = 16 };
+/* The weight of the method, and the method, where the request leaves them to it. A plane that has
+ * too few samples to judge by keeps the defaults. */
+scry_status scryi_mri_choose(scry_reconstructor *r, const struct scryi_plane *plane, size_t threads,
+                             scry_error *err);
+
 /* ---- partial Fourier (partial.c) ---- */
 
 struct scryi_partial {

@@ -3,6 +3,7 @@
 #include "lib/memory.h"
 #include "lib/numbers.h"
 #include "operators/fourier.h"
+#include "solvers/calibration_labels.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,9 +13,6 @@ enum { PASSES = 2, CHAINS = 2 };
 
 /* Steps that a short chain has at least, where the method is given as many: it has half of them. */
 enum { MIN_STEPS = 20 };
-
-/* Draws of the fast samplers have half of the variance that they should (scry verify gaussian). */
-static const double NARROW = 2;
 
 /* Share of the energy that may lie beside the phase. */
 static const double BESIDE = 0.01;
@@ -67,6 +65,18 @@ scry_status scryi_phase_choose(float complex *phase, double *width, const float 
     return SCRY_OK;
 }
 
+/* What the variance of draws lacks: that of exact posteriors over that of the method's draws there,
+ * where it was measured at these settings (scry verify gaussian); 2 for the defaults of dds. 1: not
+ * measured, or not too narrow. */
+static double lacking_variance(const scry_options *options)
+{
+    char settings[512];
+    if (scry_options_text(options, settings, sizeof settings, NULL) != SCRY_OK) return 1;
+    const scry_calibration_band b = scry_calibration_summary(options->method, "gaussian", settings);
+    const double sd = 0.5 * (b.sd_low + b.sd_high);
+    return b.problems && sd > 0 && sd < 1 ? 1 / (sd * sd) : 1;
+}
+
 /* The power of the chains' imaginary part beside `phase`, ring by ring: the spectrum that makes the
  * draws most probable, a step of expectation-maximisation. */
 static scry_status learn_imaginary(struct scryi_mri_posterior *p, const scry_chains *chains,
@@ -93,9 +103,10 @@ static scry_status learn_imaginary(struct scryi_mri_posterior *p, const scry_cha
         }
     }
     const double mean = all / ((double)n * (double)chains->done);
+    const double lacking = lacking_variance(&p->r->options);
     for (size_t k = 0; k < SCRYI_RINGS;
          k++) /* a ring of no pixels, or of none that matter: not 0 */
-        p->imaginary[k] = NARROW * fmax(count[k] > 0 ? sum[k] / count[k] : 0, 1e-3 * mean + 1e-8);
+        p->imaginary[k] = lacking * fmax(count[k] > 0 ? sum[k] / count[k] : 0, 1e-3 * mean + 1e-8);
     scry_free(q);
     return st;
 }

@@ -277,7 +277,8 @@ scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstruct
     p->plane = plane;
     p->beside = 1;
     p->problem.guessed_noise = !r->psi;
-    if (r->has_pool) p->problem.problem.gap = &r->pool.info->gap;
+    if (r->has_pool && (r->options.method->needs & SCRY_NEEDS_DENOISER))
+        p->problem.problem.gap = &r->pool.info->gap;
     p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
     p->sigma = scryi_mri_sigma(r, plane);

@@ -12,8 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { DEFAULT_SAMPLES = 16 };
-
 /* ---- the request ---- */
 
 static const char *reconstruct_name_of(const scry_reconstructor *r)
@@ -39,13 +37,18 @@ static scry_status reconstruct_choose_method(scry_options *out, const scry_mri_r
         return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that reconstructs", method->name);
     scry_scan_options(out, method);
     if (q->options) *out = *q->options;
+    if (q->automatic && method->kind != SCRY_CLASSICAL)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%s is not a classical method, expected one to judge a diffusion method "
+                         "against",
+                         method->name);
     return SCRY_OK;
 }
 
 static size_t reconstruct_count_chains(const scry_mri_request *q, const struct scry_method *method)
 {
     if (method->kind != SCRY_POSTERIOR) return 1;
-    return q->samples ? q->samples : DEFAULT_SAMPLES;
+    return q->samples ? q->samples : SCRYI_DEFAULT_SAMPLES;
 }
 
 /* Written so that a NaN fails. */
@@ -122,7 +125,7 @@ static scry_status reconstructor_open(scry_reconstructor *r, scry_error *err)
     r->chains = reconstruct_count_chains(q, r->options.method);
     r->coils = r->scan->coils;
     if ((st = check_scan(r, err)) != SCRY_OK) return st;
-    if (!(r->options.method->needs & SCRY_NEEDS_DENOISER)) return SCRY_OK;
+    if (!(r->options.method->needs & SCRY_NEEDS_DENOISER) && !q->automatic) return SCRY_OK;
     st = scry_prior_pool_open(&r->pool, q->prior ? q->prior : SCRY_PRIOR_MRI, err);
     r->has_pool = st == SCRY_OK;
     if (st == SCRY_OK) st = scry_prior_pool_condition(&r->pool, q->class_name, q->guidance, err);
@@ -312,6 +315,9 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
             scry_log_note(&r->request->log,
                           "%zu sets of maps: the image is the root sum of squares of theirs",
                           plane.sets);
+        st = scryi_mri_choose(r, &plane, threads, err);
+    }
+    if (st == SCRY_OK) {
         st = reconstruct_forecast(&taken, r, &plane, threads, err);
     }
     if (st == SCRY_OK && bytes) *bytes = taken;
@@ -322,6 +328,11 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
 double scry_reconstructor_unit(const scry_reconstructor *r)
 {
     return r->unit;
+}
+
+const scry_options *scry_reconstructor_options(const scry_reconstructor *r)
+{
+    return &r->options;
 }
 
 bool scry_reconstructor_whitened(const scry_reconstructor *r)

@@ -66,8 +66,12 @@ typedef struct scry_mri_request {
     double imaginary;   /* sd of the imaginary part beside that phase, network's unit; 0: learnt */
     double holdout;     /* share of the outer samples to hold out and judge by; 0: none */
     const char *method; /* by name; NULL: the default for k-space */
-    const scry_options *options;  /* a method with its options, instead of `method`; NULL: its
-                                     defaults for k-space (scry_scan_options) */
+    const scry_options *options; /* a method with its options, instead of `method`; NULL: its
+                                    defaults for k-space (scry_scan_options) */
+    bool tune;      /* choose the weight of the method (lambda) by held-out samples of the slice
+                       that calibrates; false: as it is */
+    bool automatic; /* the method is classical: a diffusion method takes its place where it predicts
+                       held-out samples better */
     const char *prior;            /* name or folder of a network, for methods that need one;
                                      NULL: the one for MR images */
     const char *class_name;       /* of the images, for a prior that knows classes; "none": none;
@@ -171,6 +175,7 @@ scry_status scry_reconstructor_adjoint(scry_mri_result *out, const scry_reconstr
 
 /* For reports, after the calibration. */
 double scry_reconstructor_unit(const scry_reconstructor *r); /* intensity that counts as 1 */
+const scry_options *scry_reconstructor_options(const scry_reconstructor *r); /* that it chose */
 bool scry_reconstructor_whitened(const scry_reconstructor *r);
 /* Where the noise is from ("noise scans", "what no signal reaches", a file, "given", or "guessed");
  * *sd: its root mean square over coils, sqrt(E|n|^2) of a sample, unit of the file; NaN: guessed.

@@ -145,9 +145,9 @@ static scry_status solve_posed(scry_mri_result *r, struct scryi_mri_posterior *p
     return st;
 }
 
-static scry_status solve_plane(scry_mri_result *out, const scry_reconstructor *r,
-                               const struct scryi_plane *plane, uint64_t seed, size_t threads,
-                               const struct scryi_mri_watch *watch, scry_error *err)
+scry_status scryi_mri_solve(scry_mri_result *out, const scry_reconstructor *r,
+                            const struct scryi_plane *plane, uint64_t seed, size_t threads,
+                            const struct scryi_mri_watch *watch, scry_error *err)
 {
     struct scryi_mri_posterior p = {0};
     if (scryi_grappa_chosen(r) || (!plane->maps && plane->coils > 1))
@@ -168,7 +168,7 @@ scry_status scry_reconstructor_run(scry_mri_result *out, const scry_reconstructo
     struct scryi_plane plane = {0};
     *out = (scry_mri_result){0};
     scry_status st = scryi_plane_make(&plane, r, slice, index, maps, err);
-    if (st == SCRY_OK) st = solve_plane(out, r, &plane, seed, threads, &watch, err);
+    if (st == SCRY_OK) st = scryi_mri_solve(out, r, &plane, seed, threads, &watch, err);
     out->ny = plane.ny;
     out->nx = plane.nx;
     out->axis[0] = plane.axis[0];

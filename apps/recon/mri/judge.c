@@ -1,0 +1,168 @@
+#include "apps/recon/mri/mri_impl.h"
+
+#include "lib/cancel.h"
+#include "solvers/roles.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Choices by samples that the reconstruction has not seen, on the slice in the middle: the weight
+ * of a method that has one (lambda), and the method. The held-out error of a weight is flat near
+ * its least; of three weights around it a parabola in the logarithms tells more than the least of
+ * them. */
+
+/* Share of the lines, or samples, outside of the middle that are held out, and how often. */
+static const double SHARE = 0.15;
+enum { SPLITS = 2, WEIGHTS = 13, QUICK = 60 };
+/* Of the weight for a scan with fewer samples, that for all of them. The ridge that noise of
+ * variance s^2 asks for, over s^2, and how far from it a ridge is believed. On a brain of 16 coils
+ * and on simulated scans of slices that no prior was trained on. */
+static const double FEWER = 0.85, RIDGE = 5, REACH = 10;
+/* Draws, and steps of each, by which a diffusion method is judged: a share of those of a run. */
+enum { DRAWS = 2, DRAW_STEPS = 25 };
+
+static bool judge_goes_on(const scry_chains_progress *p, void *ctx)
+{
+    (void)p;
+    (void)ctx;
+    return !scry_cancelled();
+}
+
+/* The mean chi2 of what `splits` splits hold out, under these options. */
+static scry_status held_out_chi2(double *chi2, const scry_reconstructor *r,
+                                 const struct scryi_plane *plane, const scry_options *options,
+                                 size_t chains, size_t splits, size_t threads, scry_error *err)
+{
+    const struct scryi_mri_watch watch = {judge_goes_on, NULL};
+    scry_mri_request request = *r->request;
+    scry_reconstructor of = *r;
+    request.holdout = SHARE;
+    of.request = &request;
+    of.options = *options;
+    of.chains = chains;
+    of.maps = (scry_output_maps){0};
+    *chi2 = 0;
+    for (size_t k = 0; k < splits; k++) {
+        scry_mri_result result = {0};
+        const scry_status st = scryi_mri_solve(&result, &of, plane, k, threads, &watch, err);
+        if (st == SCRY_OK) *chi2 += result.holdout_chi2 / (double)splits;
+        scry_mri_result_free(&result);
+        if (st != SCRY_OK) return st;
+    }
+    return SCRY_OK;
+}
+
+/* What was tried: chi2 of the default's multiples by powers of a factor; 0: not tried. */
+struct weights {
+    const scry_reconstructor *r;
+    const struct scryi_plane *plane;
+    scry_options options;
+    double first, factor, chi2[WEIGHTS];
+};
+
+static double weight_of(const struct weights *w, double k)
+{
+    return w->first * pow(w->factor, k - WEIGHTS / 2);
+}
+
+static scry_status try_weight(struct weights *w, int k, scry_error *err)
+{
+    if (w->chi2[k] > 0) return SCRY_OK;
+    scry_options_set(&w->options, "lambda", weight_of(w, k), NULL);
+    return held_out_chi2(&w->chi2[k], w->r, w->plane, &w->options, 1, SPLITS, 1, err);
+}
+
+/* Downhill from the middle, until the neighbours of the least are known. */
+static scry_status best_weight(double *best, struct weights *w, scry_error *err)
+{
+    int at = WEIGHTS / 2;
+    for (;;) {
+        scry_status st = SCRY_OK;
+        for (int k = at - 1; st == SCRY_OK && k <= at + 1; k++)
+            st = try_weight(w, k, err);
+        if (st != SCRY_OK) return st;
+        const int before = at;
+        if (w->chi2[at - 1] < w->chi2[at]) at--;
+        if (w->chi2[before + 1] < w->chi2[at]) at = before + 1;
+        if (at == before || at == 0 || at == WEIGHTS - 1) break;
+    }
+    *best = weight_of(w, at);
+    if (at == 0 || at == WEIGHTS - 1) return SCRY_OK;
+    const double a = log(w->chi2[at - 1]), b = log(w->chi2[at]), c = log(w->chi2[at + 1]);
+    if (a + c - 2 * b > 0) *best = weight_of(w, at + 0.5 * (a - c) / (a + c - 2 * b));
+    return SCRY_OK;
+}
+
+/* Without samples in between no ridge predicts lines, and the heaviest does least harm. Beyond so
+ * many times what the noise asks for that is what was found. */
+static double ridge_within_reach(double best, const scry_reconstructor *r,
+                                 const struct scryi_plane *plane)
+{
+    const double s = 1 / (plane->scale * r->unit); /* sd of the noise, unit of lambda */
+    const double asked = RIDGE * s * s;
+    return r->psi && (best > REACH * asked || best < asked / REACH) ? asked : best;
+}
+
+static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane *plane,
+                                 scry_error *err)
+{
+    const struct scry_method *method = r->options.method;
+    const bool ridge = method == scry_method_find("cg-sense");
+    struct weights w = {.r = r, .plane = plane, .options = r->options, .factor = ridge ? 3 : 2};
+    double best, iterations, before;
+    /* a total variation takes hundreds of iterations to judge, and is near its best by default */
+    if (!r->request->tune || !scry_option_find(method, "lambda") ||
+        method == scry_method_find("tv"))
+        return SCRY_OK;
+    if (scry_options_get(&r->options, "lambda", &before, NULL) != SCRY_OK || !(before > 0))
+        return SCRY_OK;
+    scry_options_get(&w.options, "lambda", &w.first, NULL);
+    if (scry_options_get(&w.options, "iterations", &iterations, NULL) == SCRY_OK)
+        scry_options_set(&w.options, "iterations", fmin(iterations, QUICK), NULL);
+    const scry_status st = best_weight(&best, &w, err);
+    if (st != SCRY_OK) return st;
+    best = ridge ? ridge_within_reach(best, r, plane) : best * FEWER;
+    scry_log_note(&r->request->log,
+                  "lambda: %.3g, by samples that are held out (default %.3g; --lambda: another)",
+                  best, before);
+    return scry_options_set(&r->options, "lambda", best, err);
+}
+
+static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane *plane,
+                                 size_t threads, scry_error *err)
+{
+    scry_options draws;
+    double classical, diffusion;
+    if (!r->request->automatic) return SCRY_OK;
+    scry_role_options(&draws, SCRY_ROLE_SCAN_DRAWS);
+    scry_options quick = draws;
+    scry_options_set(&quick, "steps", DRAW_STEPS, NULL);
+    scry_status st = held_out_chi2(&classical, r, plane, &r->options, 1, 1, threads, err);
+    if (st == SCRY_OK) st = held_out_chi2(&diffusion, r, plane, &quick, DRAWS, 1, threads, err);
+    if (st != SCRY_OK) return st;
+    const bool better = diffusion < classical;
+    const char *names[] = {r->options.method->name, draws.method->name};
+    scry_log_note(&r->request->log,
+                  "method: %s predicts samples that are held out best: chi2 %.3g, %s %.3g "
+                  "(--method: another)",
+                  names[better], better ? diffusion : classical, names[!better],
+                  better ? classical : diffusion);
+    if (!better) return SCRY_OK;
+    r->options = draws;
+    r->chains = r->request->samples ? r->request->samples : SCRYI_DEFAULT_SAMPLES;
+    return SCRY_OK;
+}
+
+scry_status scryi_mri_choose(scry_reconstructor *r, const struct scryi_plane *plane, size_t threads,
+                             scry_error *err)
+{
+    scry_error why = {0};
+    if (!r->request->tune && !r->request->automatic) return SCRY_OK;
+    if (plane->sets > 1 || !plane->maps || scryi_grappa_chosen(r)) return SCRY_OK;
+    scry_status st = choose_weight(r, plane, &why);
+    if (st == SCRY_OK) st = choose_method(r, plane, threads, &why);
+    if (st == SCRY_OK || st == SCRY_ENOMEM || st == SCRY_ESTOP)
+        return st == SCRY_OK ? st : scry_fail(err, st, why.where, "%s", why.text);
+    scry_log_note(&r->request->log, "%s by its defaults: %s", r->options.method->name, why.text);
+    return SCRY_OK;
+}
