@@ -51,6 +51,7 @@
 #include "lib/io/kspace/kspace.h"       /* measurements of an MR scanner, in four formats */
 #include "lib/io/kspace/kspace_write.h" /* files of them */
 #include "lib/io/kspace/maps.h"         /* coil sensitivities and masks in files of their own */
+#include "lib/io/kspace/trajectory.h"   /* where the samples of radial and spiral scans lie */
 #include "lib/io/recon_file.h"          /* reconstructed volumes: HDF5, cfl, NIfTI */
 
 #include "lib/progress.h" /* a line that shows how far long work is */

@@ -57,9 +57,9 @@ static scry_status check_outputs(const struct mri_run *run, scry_error *err)
     const mri_settings *s = run->work.settings;
     const scry_output_maps *p = &run->work.maps;
     const char *const outputs[] = {run->out, s->report, s->preview};
-    const char *const inputs[] = {run->in, s->mask, mri_maps_from_file(s) ? s->maps : NULL,
-                                  mri_noise_file(s)};
-    const output_names names = {outputs, inputs, 3, 4};
+    const char *const inputs[] = {run->in, s->mask, s->trajectory,
+                                  mri_maps_from_file(s) ? s->maps : NULL, mri_noise_file(s)};
+    const output_names names = {outputs, inputs, 3, 5};
     scry_recon_format format;
     const bool left = mri_journal_exists(run->out);
     if (left && !s->resume && !s->force)
@@ -127,18 +127,36 @@ static void note_scan(const struct mri_run *run)
                   i->ny, i->nx);
 }
 
+static bool mri_parse_size(const char *text, size_t size[2])
+{
+    char end;
+    const size_t largest = 8192;
+    return sscanf(text, "%zux%zu%c", &size[0], &size[1], &end) == 2 && size[0] >= 2 &&
+           size[1] >= 2 && size[0] <= largest && size[1] <= largest;
+}
+
 static scry_status open_scan(struct mri_run *run, scry_error *err)
 {
     const mri_settings *s = run->work.settings;
     const bool noise = !strcmp(s->noise, "auto") || !strcmp(s->noise, "scan");
-    const scry_scan_file_request request = {.path = run->in,
-                                            .choice = {.dataset = s->dataset,
-                                                       .transformed = s->transformed != NULL,
-                                                       .oversampling = s->oversampling},
-                                            .mask = s->mask,
-                                            .maps = mri_maps_from_file(s) ? s->maps : NULL,
-                                            .noise = noise,
-                                            .noise_file = mri_noise_file(s)};
+    scry_scan_file_request request = {.path = run->in,
+                                      .choice = {.dataset = s->dataset,
+                                                 .transformed = s->transformed != NULL,
+                                                 .oversampling = s->oversampling},
+                                      .mask = s->mask,
+                                      .maps = mri_maps_from_file(s) ? s->maps : NULL,
+                                      .trajectory = s->trajectory,
+                                      .noise = noise,
+                                      .noise_file = mri_noise_file(s)};
+    if (s->size && !mri_parse_size(s->size, request.size))
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--size '%s', expected rows x columns such as 256x256, each 2 to 8192",
+                         s->size);
+    if (s->size && !s->trajectory)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--size %s without --trajectory: the size of the image is that of the "
+                         "k-space",
+                         s->size);
     scry_status st = scry_scan_file_open(&run->work.file, &request, err);
     if (st != SCRY_OK) return st;
     mri_warn(run);

@@ -9,7 +9,8 @@
 /* scry mri: the settings of the command line. */
 
 typedef struct mri_settings {
-    const char *method, *prior, *class_name, *maps, *mask, *noise, *phase, *dataset, *slices, *fft;
+    const char *method, *prior, *class_name, *maps, *mask, *trajectory, *size, *noise, *phase;
+    const char *dataset, *slices, *fft;
     double guidance;
     const char *report, *preview;
     map_options output;
@@ -22,7 +23,7 @@ typedef struct mri_settings {
 } mri_settings;
 
 void mri_settings_init(mri_settings *s);
-enum { MRI_OPTIONS = 40 };
+enum { MRI_OPTIONS = 42 };
 void mri_options(cli_option *table, mri_settings *s);
 /* EINVAL: a choice or a number that is not one of those allowed. */
 scry_status mri_settings_check(const mri_settings *s, scry_error *err);

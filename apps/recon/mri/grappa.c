@@ -90,14 +90,21 @@ scry_status scryi_solve_coil_images(scry_mri_result *r, const struct scryi_plane
     if (plane->sets > 1)
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "coil images are combined by one set of maps, there are %zu", plane->sets);
-    float complex *images = scry_copy(plane->data, plane->coils * n * sizeof *images);
+    float complex *images = scry_alloc(plane->coils * n, sizeof *images);
     float *rss = scry_alloc(n, sizeof *rss);
     r->image = scry_alloc(n, sizeof *r->image);
     if (!images || !rss || !r->image) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu coil images", plane->coils);
         goto done;
     }
-    st = scry_fourier_transform(images, plane->coils, plane->ny, plane->nx, plane->axes, true, err);
+    if (plane->scattered)
+        st = scryi_mri_grid(images, NULL, plane->data, plane->coils, plane->scattered, plane->ny,
+                            plane->nx, err);
+    else
+        memcpy(images, plane->data, plane->coils * n * sizeof *images);
+    if (st == SCRY_OK)
+        st = scry_fourier_transform(images, plane->coils, plane->ny, plane->nx, plane->axes, true,
+                                    err);
     if (st != SCRY_OK) goto done;
     if (plane->maps) {
         combine_by_maps(r->image, plane, images);
@@ -112,7 +119,7 @@ scry_status scryi_solve_coil_images(scry_mri_result *r, const struct scryi_plane
     r->diagnosis = (scry_diagnosis){
         .draws = 1, .chi2 = NAN, .draws_chi2 = NAN, .worst_rhat = NAN, .min_ess = NAN};
     r->scale = 1;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < plane->places; i++)
         r->diagnosis.measured += plane->mask[i] * plane->coils;
 done:
     scry_free(images);

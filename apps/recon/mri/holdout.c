@@ -12,9 +12,14 @@
  * maps. A share of the axis, to either side: the middle sixteenth of k-space. */
 static const double MIDDLE_HALF = 0.125;
 
-/* Whether sample i is far enough from the middle; its line, or itself where there are none. */
+/* Whether sample i is far enough from the middle; its line, or itself where there are none. Off the
+ * grid readouts are lines, and the middle is in all of them. */
 static bool may_be_held(size_t *unit, const struct scryi_plane *p, size_t i)
 {
+    if (p->scattered) {
+        *unit = i / p->scattered->line;
+        return true;
+    }
     const size_t y = i / p->nx, x = i % p->nx;
     const double fy = fabs((double)y - (double)(p->ny / 2)) / (double)p->ny;
     const double fx = fabs((double)x - (double)(p->nx / 2)) / (double)p->nx;
@@ -22,6 +27,12 @@ static bool may_be_held(size_t *unit, const struct scryi_plane *p, size_t i)
     if (p->axes == SCRY_FOURIER_Y) return fy >= MIDDLE_HALF;
     if (p->axes == SCRY_FOURIER_X) return fx >= MIDDLE_HALF;
     return fy >= MIDDLE_HALF || fx >= MIDDLE_HALF;
+}
+
+static size_t hold_out_units(const struct scryi_plane *p)
+{
+    if (p->scattered) return (p->places + p->scattered->line - 1) / p->scattered->line;
+    return p->axes == SCRY_FOURIER_Y ? p->ny : p->axes == SCRY_FOURIER_X ? p->nx : p->places;
 }
 
 /* Draws for every unit that may be held out; of the others, 2. Returns how many may. */
@@ -32,7 +43,7 @@ static size_t draw_units(float *draw, size_t units, const unsigned char *mask,
     scry_rng_uniform(draw, 0, units, seed, UINT32_MAX, 0);
     for (size_t k = 0; k < units; k++)
         draw[k] += 2;
-    for (size_t i = 0; i < p->ny * p->nx; i++)
+    for (size_t i = 0; i < p->places; i++)
         if (mask[i] && may_be_held(&unit, p, i) && draw[unit] >= 2) {
             draw[unit] -= 2;
             count++;
@@ -45,8 +56,8 @@ static size_t draw_units(float *draw, size_t units, const unsigned char *mask,
 scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const struct scryi_plane *p,
                            double share, uint64_t seed, scry_error *err)
 {
-    const size_t n = p->ny * p->nx;
-    const size_t units = p->axes == SCRY_FOURIER_Y ? p->ny : p->axes == SCRY_FOURIER_X ? p->nx : n;
+    const size_t n = p->places;
+    const size_t units = hold_out_units(p);
     size_t unit;
     float *draw = scry_alloc(units, sizeof *draw), *sorted = scry_alloc(units, sizeof *sorted);
     scry_status st = SCRY_OK;

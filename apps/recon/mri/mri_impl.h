@@ -28,11 +28,13 @@ struct scryi_plane {
     size_t coils, sets, ny, nx;
     unsigned axes;       /* SCRY_FOURIER_Y | SCRY_FOURIER_X, those still in k-space */
     int axis[2];         /* which of z, y, x (0, 1, 2) its rows and columns are */
-    float complex *data; /* (coils, ny, nx) */
-    unsigned char *mask; /* (ny, nx) */
-    float complex *maps; /* (coils, sets, ny, nx); NULL: root sum of squares */
-    double scale;        /* the largest root sum of squares of the whitened maps, by which maps
-                            and data are divided: noise is E|n|^2 = 1/scale^2 */
+    size_t places;       /* of the data: ny nx, or the number of samples off the grid */
+    float complex *data; /* (coils, places) */
+    unsigned char *mask; /* (places) */
+    const scry_mri_scattered *scattered; /* of the slice; NULL: data are (coils, ny, nx) */
+    float complex *maps;                 /* (coils, sets, ny, nx); NULL: root sum of squares */
+    double scale; /* the largest root sum of squares of the whitened maps, by which maps
+                     and data are divided: noise is E|n|^2 = 1/scale^2 */
 };
 
 /* maps as for scry_reconstructor_run. */
@@ -65,15 +67,33 @@ enum { SCRYI_SEEN = 1, SCRYI_SEEN_AROUND = 2 };
 scry_status scryi_plane_seen(unsigned char **out, const struct scryi_plane *p, size_t side,
                              scry_error *err);
 
+/* ---- samples off the grid (off_grid.c) ---- */
+
+/* out->scattered, and from it data and mask; samples as for scry_mri_slice_take. */
+scry_status scryi_mri_scatter(scry_mri_slice *out, const scry_scan *scan,
+                              const scry_mri_samples *samples, scry_error *err);
+/* (coils, samples) on the grid (coils, ny, nx): F A^H diag(density) y with one map of 1, and 0
+ * where mask (ny, nx; NULL: 1 everywhere) is. */
+scry_status scryi_mri_grid(float complex *grid, const unsigned char *mask,
+                           const float complex *data, size_t coils, const scry_mri_scattered *s,
+                           size_t ny, size_t nx, scry_error *err);
+/* The samples that lie farthest out. */
+scry_status scryi_noise_off_grid(double complex *psi, const scry_mri_scattered *s, size_t coils,
+                                 scry_error *err);
+/* The operator on the samples that `mask` keeps; maps as they are applied. */
+scry_status scryi_off_grid_operator(scry_op **A, const struct scryi_plane *plane,
+                                    const float complex *maps, const unsigned char *mask,
+                                    scry_error *err);
+
 /* ---- estimates from a slice (noise.c, holdout.c) ---- */
 
 /* The covariance of the coils' noise, coils x coils, from the samples themselves. */
 scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
                                    const scry_scan *scan, scry_error *err);
 
-/* Moves samples from `mask` (ny, nx) to *held, which the caller frees, to judge the image by them:
- * a share of the lines (whole ones, where the readout is in the image) or samples outside of the
- * middle sixteenth of k-space, drawn by the seed. EINVAL: none was moved. */
+/* Moves samples from `mask` (places) to *held, which the caller frees, to judge the image by them:
+ * a share of the lines (whole ones, where the readout is in the image or off the grid) or samples
+ * outside of the middle sixteenth of k-space, drawn by the seed. EINVAL: none was moved. */
 scry_status scryi_hold_out(unsigned char **held, unsigned char *mask, const struct scryi_plane *p,
                            double share, uint64_t seed, scry_error *err);
 
@@ -115,8 +135,8 @@ scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstruct
 void scryi_mri_posterior_free(struct scryi_mri_posterior *p); /* accepts a zeroed one */
 /* Puts phase, map and imaginary part of *p into operator, likelihood and priors. */
 scry_status scryi_mri_apply_phase(struct scryi_mri_posterior *p, scry_error *err);
-/* The operator on the samples of `mask`, with the phase of the image in the maps (NULL: as it is).
- */
+/* The operator on the samples of `mask` (places), with the phase of the image in the maps (NULL: as
+ * it is). */
 scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
                                const unsigned char *mask, const float complex *phase,
                                scry_error *err);
@@ -124,9 +144,9 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
 /* The sd of a sample per real component. */
 double scryi_mri_sigma(const scry_reconstructor *r, const struct scryi_plane *plane);
 
-/* The plane's samples where A measures. *y from scry_alloc. */
+/* The plane's samples where A, the operator of `mask`, measures. *y from scry_alloc. */
 scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct scryi_plane *plane,
-                              scry_error *err);
+                              const unsigned char *mask, scry_error *err);
 
 /* The likelihood of the samples under A, in place of the one before; the variable has this unit. */
 scry_status scryi_mri_likelihood(struct scryi_mri_posterior *p, scry_affine map, scry_error *err);

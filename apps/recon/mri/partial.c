@@ -46,6 +46,7 @@ bool scryi_partial_find(struct scryi_partial *out, const struct scryi_plane *p,
     static const unsigned axes[] = {SCRY_FOURIER_Y, SCRY_FOURIER_X};
     *out = (struct scryi_partial){0};
     if (choice == SCRY_PHASE_FREE || p->sets > 1 || (!p->maps && p->coils > 1)) return false;
+    if (p->scattered) return false; /* no axis of the grid has a shorter side */
     for (size_t k = 0; k < 2; k++) {
         const size_t n = axes[k] == SCRY_FOURIER_Y ? p->ny : p->nx;
         size_t side[2];
@@ -121,7 +122,7 @@ scry_status scryi_partial_phase(float complex *phase, double *beside,
         if ((at < k ? k - at : at - k) > partial->half) middle.mask[i] = 0;
     }
     if (st == SCRY_OK) st = scryi_mri_operator(&middle.A, plane, middle.mask, NULL, err);
-    if (st == SCRY_OK) st = scryi_mri_samples(&middle.y, middle.A, plane, err);
+    if (st == SCRY_OK) st = scryi_mri_samples(&middle.y, middle.A, plane, middle.mask, err);
     if (st == SCRY_OK) st = scryi_mri_likelihood(&middle, p->problem.map, err);
     if (st == SCRY_OK) st = scryi_mri_first_estimate(u, &middle, err);
     if (st == SCRY_OK) st = partial_read(phase, beside, u, plane, partial, err);

@@ -190,7 +190,7 @@ static scry_status mri_prepare_normalise(struct scryi_plane *p, scry_error *err)
     const float f = (float)(1 / p->scale);
     for (size_t i = 0; i < p->coils * m; i++)
         p->maps[i] *= f;
-    for (size_t i = 0; i < p->coils * n; i++)
+    for (size_t i = 0; i < p->coils * p->places; i++)
         p->data[i] *= f;
     return SCRY_OK;
 }
@@ -249,6 +249,31 @@ scry_status scry_reconstructor_maps(float complex **maps, const scry_reconstruct
     return st;
 }
 
+/* Data and mask. */
+static scry_status plane_take(struct scryi_plane *p, const scry_reconstructor *r,
+                              const scry_mri_slice *s, size_t index, scry_error *err)
+{
+    if (s->scattered.data) p->scattered = &s->scattered;
+    if (p->scattered && scryi_grappa_chosen(r))
+        return SCRY_FAIL(err, SCRY_EUNSUP,
+                         "grappa fills lines of a grid, and these samples lie off it; expected "
+                         "another --method, such as cg-sense");
+    p->places = p->scattered ? p->scattered->samples : p->ny * p->nx;
+    p->data = scry_alloc(p->coils * p->places, sizeof *p->data);
+    p->mask = scry_alloc(p->places, 1);
+    if (!p->data || !p->mask)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "plane of %zu coils x %zu x %zu", p->coils, p->ny,
+                         p->nx);
+    if (p->scattered) {
+        memcpy(p->data, p->scattered->data, p->coils * p->places * sizeof *p->data);
+        memset(p->mask, 1, p->places);
+        return SCRY_OK;
+    }
+    scryi_plane_take(p->data, p, s->data, s, index);
+    scryi_plane_take_mask(p->mask, p, s->mask, s, index);
+    return SCRY_OK;
+}
+
 scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *r,
                              const scry_mri_slice *s, size_t index, const float complex *maps,
                              scry_error *err)
@@ -259,18 +284,11 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
     if (maps && r->scan->sets) p.sets = r->scan->sets;
     if (p.coils == 1 && !maps) p.sets = 1;
     const size_t n = p.ny * p.nx;
-    p.data = scry_alloc(p.coils * n, sizeof *p.data);
-    p.mask = scry_alloc(n, 1);
-    if (!p.data || !p.mask) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "plane of %zu coils x %zu x %zu", p.coils, p.ny, p.nx);
-        goto done;
-    }
-    scryi_plane_take(p.data, &p, s->data, s, index);
-    scryi_plane_take_mask(p.mask, &p, s->mask, s, index);
+    if ((st = plane_take(&p, r, s, index, err)) != SCRY_OK) goto done;
     const bool combined = p.coils == 1 || r->request->coil_maps != SCRY_COILS_NONE;
     p.scale = 1;
     if (combined && (st = plane_make_maps(&p, s, r, index, maps, err)) != SCRY_OK) goto done;
-    if ((st = scryi_plane_whiten(&p.data, n, r, err)) != SCRY_OK) goto done;
+    if ((st = scryi_plane_whiten(&p.data, p.places, r, err)) != SCRY_OK) goto done;
     if (combined && (st = scryi_plane_whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
     p.coils = r->coils;
     if (scryi_grappa_chosen(r) && p.coils > 1 &&

@@ -55,24 +55,28 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
         for (size_t i = 0; i < plane->coils * n; i++)
             maps[i] = plane->maps[i] * phase[i % n];
     }
-    scry_status st = scry_sense_create(A,
-                                       &(scry_sense_params){.maps = maps,
-                                                            .coils = plane->coils,
-                                                            .sets = plane->sets,
-                                                            .ny = plane->ny,
-                                                            .nx = plane->nx,
-                                                            .mask = mask,
-                                                            .axes = plane->axes},
-                                       err);
+    const scry_sense_params params = {.maps = maps,
+                                      .coils = plane->coils,
+                                      .sets = plane->sets,
+                                      .ny = plane->ny,
+                                      .nx = plane->nx,
+                                      .mask = mask,
+                                      .axes = plane->axes};
+    const scry_status st = plane->scattered ? scryi_off_grid_operator(A, plane, maps, mask, err)
+                                            : scry_sense_create(A, &params, err);
     if (maps != plane->maps) scry_free(maps);
     return st;
 }
 
 scry_status scryi_mri_samples(float complex **y, const scry_op *A, const struct scryi_plane *plane,
-                              scry_error *err)
+                              const unsigned char *mask, scry_error *err)
 {
     *y = scry_alloc(scry_space_count(scry_op_cod(A)), sizeof **y);
     if (!*y) return SCRY_FAIL(err, SCRY_ENOMEM, "measured samples");
+    float complex *to = *y;
+    for (size_t i = 0; plane->scattered && i < plane->coils * plane->places; i++)
+        if (mask[i % plane->places]) *to++ = plane->data[i];
+    if (plane->scattered) return SCRY_OK;
     return scry_fourier_gather(A, *y, plane->data, err);
 }
 
@@ -268,6 +272,18 @@ double scryi_mri_sigma(const scry_reconstructor *r, const struct scryi_plane *pl
     return r->psi ? sqrt(0.5) / plane->scale : r->unit * GUESSED_NOISE;
 }
 
+/* A^H y of samples that crowd in the middle would blur: each is weighted by the area that it stands
+ * for. */
+static void weigh_by_density(struct scryi_mri_posterior *p)
+{
+    const struct scryi_plane *plane = p->plane;
+    float complex *y = p->y;
+    for (size_t i = 0; i < plane->coils * plane->places; i++) {
+        const size_t sample = i % plane->places;
+        if (p->mask[sample]) *y++ *= plane->scattered->density[sample];
+    }
+}
+
 scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstructor *r,
                            const struct scryi_plane *plane, uint64_t seed, scry_error *err)
 {
@@ -279,13 +295,16 @@ scry_status scryi_mri_pose(struct scryi_mri_posterior *p, const scry_reconstruct
     p->problem.guessed_noise = !r->psi;
     if (r->has_pool && (r->options.method->needs & SCRY_NEEDS_DENOISER))
         p->problem.problem.gap = &r->pool.info->gap;
-    p->mask = scry_copy(plane->mask, plane->ny * plane->nx);
+    p->mask = scry_copy(plane->mask, plane->places);
     if (!p->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
     p->sigma = scryi_mri_sigma(r, plane);
     if (share > 0) st = scryi_hold_out(&p->held, p->mask, plane, share, seed, err);
     if (st == SCRY_OK) st = mark_seen(p, err);
     if (st == SCRY_OK) st = scryi_mri_operator(&p->A, plane, p->mask, NULL, err);
-    if (st == SCRY_OK) st = scryi_mri_samples(&p->y, p->A, plane, err);
+    if (st == SCRY_OK) st = scryi_mri_samples(&p->y, p->A, plane, p->mask, err);
+    if (st == SCRY_OK && plane->scattered &&
+        r->options.method == scry_role_method(SCRY_ROLE_ADJOINT))
+        weigh_by_density(p);
     if (st == SCRY_OK) st = scryi_mri_likelihood(p, (scry_affine){r->unit, 0}, err);
     if (st == SCRY_OK) st = constrain_phase(p, err);
     if (st == SCRY_OK && (r->options.method->needs & SCRY_NEEDS_DENOISER))

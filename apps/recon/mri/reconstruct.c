@@ -189,8 +189,9 @@ static scry_status estimate_covariance(scry_reconstructor *r, const scry_mri_sli
         st = scry_noise_covariance(r->psi, s->noise, s->coils, s->noise_samples,
                                    s->noise_ratio > 0 ? s->noise_ratio : 1, err);
     } else {
-        r->noise_from = "what no signal reaches";
-        st = scryi_noise_from_slice(r->psi, slice, s, err);
+        r->noise_from = slice->scattered.data ? "the outermost samples" : "what no signal reaches";
+        st = slice->scattered.data ? scryi_noise_off_grid(r->psi, &slice->scattered, s->coils, err)
+                                   : scryi_noise_from_slice(r->psi, slice, s, err);
     }
     return st == SCRY_OK ? check_covariance(r, err) : st;
 }
@@ -292,6 +293,21 @@ static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor 
     return st;
 }
 
+/* The scale rule, on the grid. */
+static scry_status reconstruct_unit(scry_reconstructor *r, const struct scryi_plane *p,
+                                    scry_error *err)
+{
+    if (!p->scattered)
+        return scry_kspace_scale(&r->unit, p->data, p->coils, p->ny, p->nx, p->axes, err);
+    float complex *grid = scry_alloc(p->coils * p->ny * p->nx, sizeof *grid);
+    if (!grid) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu coils on a grid", p->coils);
+    scry_status st = scryi_mri_grid(grid, p->scattered->covered, p->data, p->coils, p->scattered,
+                                    p->ny, p->nx, err);
+    if (st == SCRY_OK) st = scry_kspace_scale(&r->unit, grid, p->coils, p->ny, p->nx, p->axes, err);
+    scry_free(grid);
+    return st;
+}
+
 scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_slice *slice,
                                          const float complex *maps, size_t threads, size_t *bytes,
                                          scry_error *err)
@@ -304,9 +320,7 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
     if (st == SCRY_OK && !is_rss(r)) st = compress_coils(r, slice, err);
     if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, slice, err);
     if (st == SCRY_OK) st = scryi_plane_make(&plane, r, slice, planes / 2, maps, err);
-    if (st == SCRY_OK)
-        st = scry_kspace_scale(&r->unit, plane.data, plane.coils, plane.ny, plane.nx, plane.axes,
-                               err);
+    if (st == SCRY_OK) st = reconstruct_unit(r, &plane, err);
     if (st == SCRY_OK) {
         note_partial(r, &plane);
         scry_log_note(&r->request->log,
@@ -376,7 +390,7 @@ size_t scry_reconstructor_chains(const scry_reconstructor *r)
 static scry_status reconstruct_copy_slice(scry_mri_slice *out, const scry_scan *scan,
                                           const unsigned char *mask, scry_error *err)
 {
-    const size_t n = scan->dims[1] * scan->dims[2];
+    const size_t n = scan->trajectory ? scan->samples : scan->dims[1] * scan->dims[2];
     if (!scan->data) return SCRY_FAIL(err, SCRY_EINVAL, "a scan without samples");
     if (scan->dims[0] != 1)
         return SCRY_FAIL(err, SCRY_EUNSUP,

@@ -1,6 +1,7 @@
 #include "apps/recon/mri/scan_file.h"
 
 #include "lib/io/kspace/maps.h"
+#include "lib/io/kspace/trajectory.h"
 #include "lib/memory.h"
 
 #include <string.h>
@@ -8,7 +9,8 @@
 struct scry_scan_file {
     scry_scan_file_request request;
     scry_kspace_reader *reader;
-    const scry_kspace_info *info;
+    scry_kspace_info info; /* of the image's grid, with a trajectory */
+    scry_kspace_trajectory trajectory;
     scry_scan scan;
     unsigned char *mask;  /* of the request; NULL: none */
     float complex *noise; /* the noise scan; NULL: none */
@@ -23,7 +25,7 @@ struct scry_scan_file {
 
 static scry_status read_mask(scry_scan_file *f, scry_error *err)
 {
-    const scry_kspace_info *i = f->info;
+    const scry_kspace_info *i = &f->info;
     if (!f->request.mask) return SCRY_OK;
     if (!(f->mask = scry_alloc(i->nz * i->ny * i->nx, 1)))
         return SCRY_FAIL(err, SCRY_ENOMEM, "mask");
@@ -62,9 +64,9 @@ static scry_status read_noise_file(scry_scan_file *f, scry_error *err)
     if (st != SCRY_OK) return st;
     const scry_kspace_info *i = scry_kspace_describe(reader);
     f->scan.noise_ratio = i->noise_samples ? i->noise_ratio : 1;
-    if (i->coils != f->info->coils) {
+    if (i->coils != f->info.coils) {
         st = SCRY_FAIL(err, SCRY_ESHAPE, "%s holds noise of %zu coils, expected the %zu of %s",
-                       path, i->coils, f->info->coils, f->request.path);
+                       path, i->coils, f->info.coils, f->request.path);
     } else if (i->noise_samples) {
         f->scan.noise_samples = i->noise_samples;
         f->noise = scry_alloc(i->coils * i->noise_samples, sizeof *f->noise);
@@ -79,9 +81,44 @@ static scry_status read_noise_file(scry_scan_file *f, scry_error *err)
     return st;
 }
 
+/* The file has samples in any arrangement; the image is on a grid of the trajectory's size. */
+static scry_status read_trajectory(scry_scan_file *f, scry_error *err)
+{
+    const char *path = f->request.trajectory;
+    scry_kspace_info *i = &f->info;
+    scry_kspace_trajectory *t = &f->trajectory;
+    const size_t samples = i->nz * i->ny * i->nx;
+    if (f->request.mask)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--mask %s with --trajectory %s: expected one of them, masks are of the "
+                         "grid",
+                         f->request.mask, path);
+    const scry_status st = scry_kspace_trajectory_read(t, path, err);
+    if (st != SCRY_OK) return st;
+    if (t->samples != samples)
+        return SCRY_FAIL(err, SCRY_ESHAPE, "%s: %zu samples, expected the %zu of a slice of %s",
+                         path, t->samples, samples, f->request.path);
+    const size_t own = scry_kspace_trajectory_size(t);
+    for (int a = 1; a < 3; a++) {
+        size_t n = f->request.size[a - 1];
+        if (!n) n = own;
+        if (!n)
+            return SCRY_FAIL(err, SCRY_EINVAL,
+                             "%s: coordinates up to %g are in cycles per pixel; expected --size, "
+                             "the size of the image",
+                             path, t->largest);
+        i->recon[a] = n;
+        i->image_axis[a] = false;
+        *(a == 1 ? &i->ny : &i->nx) = n;
+    }
+    i->nz = i->recon[0] = 1;
+    scry_kspace_trajectory_scale(t, i->ny, i->nx);
+    return SCRY_OK;
+}
+
 static scry_status describe_scan(scry_scan_file *f, scry_error *err)
 {
-    const scry_kspace_info *i = f->info;
+    const scry_kspace_info *i = &f->info;
     f->scan = (scry_scan){.name = f->request.path,
                           .coils = i->coils,
                           .dims = {i->nz, i->ny, i->nx},
@@ -89,6 +126,9 @@ static scry_status describe_scan(scry_scan_file *f, scry_error *err)
                           .noise_ratio = i->noise_ratio};
     memcpy(f->scan.image_axis, i->image_axis, sizeof f->scan.image_axis);
     memcpy(f->scan.image, i->recon, sizeof f->scan.image);
+    f->scan.trajectory = f->trajectory.k;
+    f->scan.samples = f->trajectory.samples;
+    f->scan.line = f->trajectory.line;
     if (f->request.noise_file) return read_noise_file(f, err);
     if (!i->noise_samples || !f->request.noise) return SCRY_OK;
     f->noise = scry_alloc(i->coils * i->noise_samples, sizeof *f->noise);
@@ -107,8 +147,8 @@ scry_status scry_scan_file_open(scry_scan_file **out, const scry_scan_file_reque
     f->request = *request;
     scry_status st = scry_kspace_open(&f->reader, request->path, &request->choice, err);
     if (st == SCRY_OK) {
-        f->info = scry_kspace_describe(f->reader);
-        st = read_mask(f, err);
+        f->info = *scry_kspace_describe(f->reader);
+        st = request->trajectory ? read_trajectory(f, err) : read_mask(f, err);
     }
     if (st == SCRY_OK) st = describe_scan(f, err);
     if (st == SCRY_OK)
@@ -127,12 +167,13 @@ void scry_scan_file_close(scry_scan_file *f)
     scry_free(f->maps);
     scry_free(f->calibration);
     scry_free(f->calibration_mask);
+    scry_kspace_trajectory_free(&f->trajectory);
     scry_free(f);
 }
 
 const scry_kspace_info *scry_scan_file_info(const scry_scan_file *f)
 {
-    return f->info;
+    return &f->info;
 }
 
 const scry_scan *scry_scan_file_scan(const scry_scan_file *f)
@@ -156,7 +197,7 @@ static scry_status apply_mask(const scry_scan_file *f, unsigned char *mask, size
         kept += mask[i] = mask[i] && (!f->mask || f->mask[i]);
     if (kept) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "%s keeps none of the samples that %s holds, expected some",
-                     f->request.mask ? f->request.mask : "the mask", f->info->dataset);
+                     f->request.mask ? f->request.mask : "the mask", f->info.dataset);
 }
 
 /* What calibrates a slice, from the file. */
@@ -165,8 +206,7 @@ static scry_status read_calibration(scry_scan_file *f, size_t slice, float compl
 {
     const size_t n = f->scan.dims[0] * f->scan.dims[1] * f->scan.dims[2], all = f->scan.coils * n;
     scry_status st = SCRY_OK;
-    if (f->info->frames == 1)
-        return scry_kspace_read_calibration(f->reader, slice, data, mask, err);
+    if (f->info.frames == 1) return scry_kspace_read_calibration(f->reader, slice, data, mask, err);
     if (!f->calibration || f->calibration_slice != slice) {
         scry_free(f->calibration);
         scry_free(f->calibration_mask);
@@ -178,6 +218,9 @@ static scry_status read_calibration(scry_scan_file *f, size_t slice, float compl
             st = scry_kspace_read_calibration(f->reader, slice, f->calibration, f->calibration_mask,
                                               err);
         f->calibration_slice = slice;
+        const scry_kspace_info *read = scry_kspace_describe(f->reader);
+        f->info.calibration_frames = read->calibration_frames;
+        f->info.calibration_first = read->calibration_first;
     }
     if (st == SCRY_OK) {
         memcpy(data, f->calibration, all * sizeof *data);
@@ -193,8 +236,9 @@ static scry_status read_slice(scry_mri_slice *out, scry_scan_file *f, size_t fra
                               scry_error *err)
 {
     const scry_scan *scan = &f->scan;
-    const size_t n = scan->dims[0] * scan->dims[1] * scan->dims[2];
-    const bool own = f->info->has_calibration || f->info->frames > 1;
+    const size_t n =
+        scan->trajectory ? scan->samples : scan->dims[0] * scan->dims[1] * scan->dims[2];
+    const bool own = !scan->trajectory && (f->info.has_calibration || f->info.frames > 1);
     float complex *data = scry_alloc(scan->coils * n, sizeof *data), *calibration = NULL;
     unsigned char *mask = scry_alloc(n, 1), *calibration_mask = NULL;
     scry_status st = SCRY_OK;
@@ -230,8 +274,8 @@ static scry_status load_maps(scry_scan_file *f, const scry_mri_slice *s, size_t 
     f->maps = NULL;
     f->maps_slice = slice;
     const scry_status st =
-        scry_maps_read(&f->maps, &f->maps_sets, f->request.maps, slice, f->info->slices,
-                       f->info->coils, s->dims[1], s->dims[2], err);
+        scry_maps_read(&f->maps, &f->maps_sets, f->request.maps, slice, f->info.slices,
+                       f->info.coils, s->dims[1], s->dims[2], err);
     if (st == SCRY_OK) f->scan.sets = f->maps_sets; /* one file: the same for all slices */
     return st;
 }

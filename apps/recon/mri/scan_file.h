@@ -13,14 +13,20 @@ typedef struct scry_scan_file_request {
     scry_kspace_choice choice;
     const char *mask;       /* a file with the samples to use; NULL: all that were acquired */
     const char *maps;       /* a file of coil maps; NULL: none */
-    bool noise;             /* the noise scan is wanted, where there is one */
     const char *noise_file; /* a file of noise, in place of that scan: the noise scans of a file of
                                k-space or, where it has none, all of its first slice; NULL: none */
+    const char *trajectory; /* a file of sample positions (lib/io/kspace/trajectory.h), as many as a
+                               slice has; NULL: Cartesian */
+    size_t size[2]; /* of the image, y and x, with a trajectory; 0: as the trajectory says */
+    bool noise;     /* the noise scan is wanted, where there is one */
 } scry_scan_file_request;
 
 typedef struct scry_scan_file scry_scan_file;
 
-/* errors  those of scry_kspace_open, scry_mask_read and scry_kspace_read_noise */
+/* errors  those of scry_kspace_open, scry_mask_read, scry_kspace_trajectory_read and
+ *         scry_kspace_read_noise; ESHAPE: another number of samples than the trajectory has, or of
+ *         coils than the noise; EINVAL: a trajectory and a mask, or a trajectory without units and
+ *         no size */
 scry_status scry_scan_file_open(scry_scan_file **out, const scry_scan_file_request *request,
                                 scry_error *err);
 void scry_scan_file_close(scry_scan_file *f); /* accepts NULL */

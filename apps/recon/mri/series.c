@@ -50,7 +50,7 @@ static scry_status series_samples(struct mri_series *s, scry_error *err)
         scry_op *A = NULL;
         float complex *y = NULL;
         st = scryi_mri_operator(&A, &s->plane[f], s->plane[f].mask, NULL, err);
-        if (st == SCRY_OK) st = scryi_mri_samples(&y, A, &s->plane[f], err);
+        if (st == SCRY_OK) st = scryi_mri_samples(&y, A, &s->plane[f], s->plane[f].mask, err);
         if (st == SCRY_OK) {
             const size_t m = scry_space_count(scry_op_cod(A));
             memcpy(s->y + at, y, m * sizeof *y);

@@ -1,4 +1,4 @@
-#include "apps/recon/mri/scan.h"
+#include "apps/recon/mri/mri_impl.h"
 
 #include "lib/memory.h"
 #include "operators/fourier.h"
@@ -12,6 +12,9 @@ void scry_mri_slice_free(scry_mri_slice *s)
     if (s->calibration_mask != s->mask) scry_free(s->calibration_mask);
     scry_free(s->data);
     scry_free(s->mask);
+    scry_free(s->scattered.data);
+    scry_free(s->scattered.trajectory);
+    scry_free(s->scattered.density);
     *s = (scry_mri_slice){0};
 }
 
@@ -76,6 +79,7 @@ static scry_status open_readout(scry_mri_slice *s, const scry_scan *scan, scry_e
 scry_status scry_mri_slice_take(scry_mri_slice *out, const scry_scan *scan,
                                 const scry_mri_samples *samples, scry_error *err)
 {
+    if (scan->trajectory) return scryi_mri_scatter(out, scan, samples, err);
     float complex *data = samples->data, *calibration = samples->calibration;
     unsigned char *mask = samples->mask, *calibration_mask = samples->calibration_mask;
     scry_mri_slice s = {.coils = scan->coils,

@@ -33,7 +33,7 @@ static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu samples held out", m);
         goto done;
     }
-    if ((st = scryi_mri_samples(&y, H, p->plane, err)) != SCRY_OK) goto done;
+    if ((st = scryi_mri_samples(&y, H, p->plane, p->held, err)) != SCRY_OK) goto done;
     if ((st = scry_op_forward(H, (float *)Ax, (const float *)x, work, err)) != SCRY_OK) goto done;
     const double d = scry_distance((float *)Ax, (float *)y, 2 * m);
     const double size = scry_norm((float *)y, 2 * m);
