@@ -39,6 +39,11 @@ static const cli_setting scan_settings[] = {
      "several coils]"},
     {"mask", CLI_TEXT, AT(mask), "FILE",
      "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
+    {"trajectory", CLI_TEXT, AT(trajectory), "FILE",
+     "where the samples of a radial, spiral or other scan lie: .cfl as BART writes it, or .h5 "
+     "(..., 2 or 3: kx, ky), in units of 1/field of view, or of 1/pixel within half a unit"},
+    {"size", CLI_TEXT, AT(size), "YxX",
+     "rows and columns of the image, with --trajectory [as large as it reaches]"},
     {"sets", CLI_INTEGER, AT(sets), "N", "sets of ESPIRiT maps; classical methods only [1]"},
     {"acs", CLI_INTEGER, AT(acs), "N",
      "samples of the middle that maps are made from, at most so many along each axis [64, and "

@@ -80,6 +80,9 @@ works "grappa, root sum of squares" $mri scan.h5 grappa_rss.h5 --method grappa -
 close "is near the truth too" 0.15 grappa_rss.h5 full.h5
 refuses "grappa of blurred images" 1 'grappa needs lines of k-space' "$scry" denoise \
     p.png denoised.tif --method grappa
+refuses "a size without a trajectory" 1 "without --trajectory" $mri scan.h5 x.h5 --size 64x64
+refuses "a trajectory and a mask" 1 "expected one of them" $mri ksp.cfl x.h5 --trajectory ksp.cfl \
+    --mask mask.cfl
 works "lowres maps" $mri scan.h5 low.h5 --maps lowres
 close "are good enough" 0.12 low.h5 full.h5
 works "two sets of maps" $mri scan.h5 sets.h5 --sets 2 --method cg-sense

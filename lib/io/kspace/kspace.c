@@ -134,6 +134,7 @@ static scry_status apply_choice(scry_kspace_reader *r, const scry_kspace_choice 
                          "%s: %s holds k-space along the readout, a transformed "
                          "one is for cfl and plain HDF5",
                          r->path, format);
+    r->scattered = choice->scattered;
     if (choice->transformed) i->image_axis[i->readout] = true;
     if (choice->oversampling == 0) return SCRY_OK;
     const double kept = round((double)n / choice->oversampling);

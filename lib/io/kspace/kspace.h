@@ -79,6 +79,7 @@ typedef struct scry_kspace_choice {
     bool transformed;    /* cfl, plain HDF5: the readout (of a cfl: dim 0) is in the image */
     double oversampling; /* of the readout, > 1: the image to write is n / oversampling; 0: as the
                             file says */
+    bool scattered;      /* samples lie on a trajectory, in the order of the file */
 } scry_kspace_choice;
 
 typedef struct scry_kspace_reader scry_kspace_reader;

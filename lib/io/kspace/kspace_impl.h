@@ -30,6 +30,7 @@ struct scry_kspace_reader {
     char path[4096], dataset[256];             /* info.dataset points to the latter */
     scry_hdf5 *file;                           /* open, for formats in HDF5; closed by kspace.c */
     void *state;                               /* of the format */
+    bool scattered;                            /* of the choice */
     unsigned char *mask;                       /* of one slice, for callers that want none */
     char warnings[SCRYI_KSPACE_WARNINGS][256];
     size_t warning_count, warning_next;

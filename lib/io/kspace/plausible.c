@@ -152,7 +152,8 @@ scry_status scryi_kspace_examine(scry_kspace_reader *r, const char *what, float 
 {
     const scry_kspace_info *info = &r->info;
     const size_t lines = info->nz * info->ny * info->nx;
-    if (info->image_axis[0] || info->image_axis[1] || info->image_axis[2]) return SCRY_OK;
+    if (r->scattered || info->image_axis[0] || info->image_axis[1] || info->image_axis[2])
+        return SCRY_OK;
     float *size = scry_alloc(lines + info->ny + info->nx, sizeof *size);
     if (!size) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: sizes of %zu samples", r->path, lines);
     plausible_sizes(size, info, data);
