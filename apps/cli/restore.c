@@ -47,7 +47,8 @@ static scry_status read_image(const image_file *f, const scry_stack_image *at, f
     const size_t plane = scry_space_count(&at->image.space) / at->planes;
     scry_status st = SCRY_OK;
     for (size_t z = 0; st == SCRY_OK && z < at->planes; z++)
-        st = image_file_read(f, at->c, at->z + z, at->t, y + z * plane, err);
+        st = image_file_read(f, scry_stack_channel(at, z), scry_stack_slice(at, z), at->t,
+                             y + z * plane, err);
     return st;
 }
 
@@ -198,12 +199,21 @@ static scry_status restore_file(struct run *run, size_t i, scry_error *err)
     scry_status st = image_file_open_series(&file, path, (size_t)run->settings->series, err);
     if (st != SCRY_OK) return st;
     const scry_tiff_info *info = &file.info;
-    const scry_image_stack stack = {path, info, scry_restorer_rank(run->restorer, info->z),
-                                    (uint64_t)run->settings->seed};
+    const scry_image_stack stack = {.name = path,
+                                    .info = info,
+                                    .rank = scry_restorer_rank(run->restorer, info->z),
+                                    .colour = scry_restorer_is_colour(run->restorer),
+                                    .seed = (uint64_t)run->settings->seed};
     const scry_stack_image first = scry_image_stack_at(&stack, 0);
     const size_t n = scry_space_count(&first.image.space);
     float *y = NULL;
     note_file(run, &file, path);
+    if (stack.colour && (!info->rgb || info->c < 3)) {
+        st = SCRY_FAIL(err, SCRY_ESHAPE,
+                       "%zu channels that are no colours, expected RGB for prior %s", info->c,
+                       run->settings->prior);
+        goto done;
+    }
     const double memory =
         run->settings->memory > 0 ? 1e9 * run->settings->memory : (double)scry_memory_total();
     st = scry_tile_check(&first.image.space, memory, err);

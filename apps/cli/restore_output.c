@@ -1,5 +1,7 @@
 #include "apps/cli/restore_output.h"
 
+#include "lib/vector.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +62,8 @@ static scry_status write_planes(scry_tiff_writer *w, const scry_stack_image *at,
     const size_t plane = scry_space_count(&at->image.space) / at->planes;
     scry_status st = SCRY_OK;
     for (size_t z = 0; w && pixels && st == SCRY_OK && z < at->planes; z++)
-        st = scry_tiff_write_plane(w, at->c, at->z + z, at->t, pixels + z * plane, err);
+        st = scry_tiff_write_plane(w, scry_stack_channel(at, z), scry_stack_slice(at, z), at->t,
+                                   pixels + z * plane, err);
     return st;
 }
 
@@ -70,6 +73,15 @@ static double flux_of(const scry_restore_result *r)
     return r->noise.kind == SCRY_NOISE_GAUSSIAN ? r->flux_out : r->flux_out / r->noise.gain;
 }
 
+/* Of plane z: all of a volume's with the first, and of colours their own. */
+static double flux_at(const scry_stack_image *at, const scry_restore_result *r, size_t z)
+{
+    const size_t n = scry_space_count(&at->image.space), plane = n / at->planes;
+    if (!at->image.colour) return z ? 0 : flux_of(r);
+    const double all = scry_sum(r->mean, n);
+    return all > 0 || all < 0 ? flux_of(r) * scry_sum(r->mean + z * plane, plane) / all : 0;
+}
+
 scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
                                  const scry_restore_result *r, const float *residual,
                                  scry_error *err)
@@ -77,8 +89,8 @@ scry_status restore_output_write(restore_output *o, const scry_stack_image *at,
     const size_t n = scry_space_count(&at->image.space), plane = n / at->planes;
     scry_status st = SCRY_OK;
     for (size_t z = 0; st == SCRY_OK && z < at->planes; z++)
-        st = result_file_write(o->mean, at->c, at->z + z, at->t, r->mean + z * plane,
-                               z ? 0 : flux_of(r), err);
+        st = result_file_write(o->mean, scry_stack_channel(at, z), scry_stack_slice(at, z), at->t,
+                               r->mean + z * plane, flux_at(at, r, z), err);
     if (st == SCRY_OK) st = write_planes(o->residual, at, residual, err);
     for (size_t k = 0; st == SCRY_OK && k < o->maps; k++)
         st = write_planes(o->map[k], at, r->maps + k * n, err);

@@ -35,14 +35,15 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
     char provenance[256];
     scry_tiff_info info;
     scry_tiff_writer *w = NULL;
+    const size_t colours = c->n / (y * x);
     snprintf(provenance, sizeof provenance, "sample %s, prior %s, seed %lld", s->sampler, s->prior,
              (long long)s->seed);
     const scry_tiff_options options = {.force = s->force, .provenance = provenance};
     scry_tiff_info_init(&info, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32,
-                        &(scry_tiff_axes){.t = c->done, .y = y, .x = x});
+                        &(scry_tiff_axes){.c = colours, .t = c->done, .y = y, .x = x});
     scry_status st = scry_tiff_create(&w, path, &info, &options, err);
-    for (size_t k = 0; st == SCRY_OK && k < c->done; k++)
-        st = scry_tiff_write_plane(w, 0, 0, k, c->samples + k * y * x, err);
+    for (size_t k = 0; st == SCRY_OK && k < c->done * colours; k++)
+        st = scry_tiff_write_plane(w, k % colours, 0, k / colours, c->samples + k * y * x, err);
     if (st == SCRY_OK) return scry_tiff_finish(w, NULL, err);
     scry_tiff_abort(w);
     return st;
@@ -91,6 +92,9 @@ static scry_status sample_trajectory(const struct settings *s, scry_error *err)
                                        .std = prior.std,
                                        .steps = TRAJECTORY_STEPS,
                                        .seed = draw.seed};
+    if (st == SCRY_OK && prior.channels > 1)
+        st = SCRY_FAIL(err, SCRY_EUNSUP, "--trajectory of a prior of %zu channels, expected 1",
+                       prior.channels);
     if (st == SCRY_OK) st = scry_trajectory_run(&t, &q, err);
     if (st != SCRY_OK) goto done;
     st = trajectory_write_json(json, &t, &q, s->prior, err);

@@ -6,7 +6,7 @@
 
 scry_status scry_draw_open(scry_draw_prior *out, const scry_draw_request *q, scry_error *err)
 {
-    const scry_space space = SCRY_SPACE(q->ny, q->nx);
+    scry_space space = SCRY_SPACE(q->ny, q->nx);
     scry_prior_pool *pool = &out->pool;
     scry_prior_layout layout;
     *out = (scry_draw_prior){0};
@@ -17,12 +17,14 @@ scry_status scry_draw_open(scry_draw_prior *out, const scry_draw_request *q, scr
                          q->prior ? q->prior : "none", q->ny, q->nx);
     scry_status st = scry_prior_pool_open(pool, q->prior, err);
     if (st == SCRY_OK) st = scry_prior_pool_condition(pool, q->class_name, q->guidance, err);
+    out->channels = st == SCRY_OK ? scry_network_channels(pool->network) : 1;
+    if (out->channels > 1) space = SCRY_SPACE(out->channels, q->ny, q->nx);
     if (st == SCRY_OK)
         st = scry_prior_pool_make(&out->prior, &layout, pool, &space,
                                   &(scry_prior_plan){.tile = q->tile, .threads = 1}, err);
     if (st == SCRY_OK && pool->info->radial.count) {
         out->radial = &pool->info->radial;
-        st = scry_gaussian_create_radial(&out->model, &space, space.rank, out->radial, err);
+        st = scry_gaussian_create_radial(&out->model, &space, 2, out->radial, err);
     }
     if (st != SCRY_OK) {
         scry_draw_close(out);

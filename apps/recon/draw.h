@@ -21,9 +21,9 @@ typedef struct scry_draw_request {
     scry_log log;
 } scry_draw_request;
 
-/* out->chains.samples: out->chains.done images (ny, nx) in the prior's own intensity unit, with the
- * background near -1 and the brightest structures between 0 and 1.
- * errors  EINVAL: not an unconditional method, a size of 0, an unknown prior; those of
+/* out->chains.samples: out->chains.done images (ny, nx), of a colour prior (3, ny, nx), in the
+ * prior's own intensity unit, with the background near -1 and the brightest structures between 0
+ * and 1. errors  EINVAL: not an unconditional method, a size of 0, an unknown prior; those of
  *         scry_recon_run. *out is to be freed (scry_recon_result_free) after success only. */
 scry_status scry_draw(scry_recon_result *out, const scry_draw_request *request,
                       scry_chains_monitor *monitor, void *ctx, scry_error *err);
@@ -33,6 +33,7 @@ scry_status scry_draw(scry_recon_result *out, const scry_draw_request *request,
 typedef struct scry_draw_prior {
     scry_prior_pool pool;
     scry_prior *prior, *model; /* model NULL: not known */
+    size_t channels;           /* 1, or 3: the space is (3, ny, nx) */
     const scry_radial *radial; /* of the model */
     double mean, std;          /* of a pixel of its images */
 } scry_draw_prior;

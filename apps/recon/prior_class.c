@@ -55,21 +55,25 @@ scry_status scry_prior_pool_condition(scry_prior_pool *pool, const char *name, d
     return class_unknown(pool, name, err);
 }
 
-/* The middle of the middle plane, both sides multiples of what the network needs. */
+/* The middle of the middle plane, or of all colours, both sides multiples of what the network
+ * needs. */
 static float *class_middle(scry_space *part, const scry_prior_pool *pool, const float *image,
                            const scry_space *space)
 {
     const size_t multiple = scry_network_multiple(pool->network);
+    const size_t channels = scry_network_channels(pool->network);
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
     const size_t limit = SIDE / multiple * multiple, planes = scry_space_count(space) / (ny * nx);
     size_t h = ny / multiple * multiple, w = nx / multiple * multiple;
     h = h < limit ? h : limit;
     w = w < limit ? w : limit;
-    *part = SCRY_SPACE(h, w);
-    float *out = h && w ? scry_alloc(h * w, sizeof *out) : NULL;
-    const float *plane = image + planes / 2 * ny * nx + (ny - h) / 2 * nx + (nx - w) / 2;
-    for (size_t y = 0; out && y < h; y++)
-        memcpy(out + y * w, plane + y * nx, w * sizeof *out);
+    *part = channels > 1 ? SCRY_SPACE(channels, h, w) : SCRY_SPACE(h, w);
+    float *out = h && w ? scry_alloc(channels * h * w, sizeof *out) : NULL;
+    const size_t first = channels > 1 ? 0 : planes / 2;
+    for (size_t r = 0; out && r < channels * h; r++)
+        memcpy(out + r * w,
+               image + ((first + r / h) * ny + (ny - h) / 2 + r % h) * nx + (nx - w) / 2,
+               w * sizeof *out);
     return out;
 }
 

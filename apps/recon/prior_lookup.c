@@ -80,9 +80,10 @@ scry_status scry_prior_pool_open(scry_prior_pool *pool, const char *name, scry_e
     scry_status st = scry_prior_find(pool->folder, sizeof pool->folder, name, err);
     if (st == SCRY_OK) st = scry_network_load(&pool->network, pool->folder, err);
     if (st == SCRY_OK) st = scry_prior_info_read(&pool->info, pool->folder, err);
-    if (st == SCRY_OK && scry_network_channels(pool->network) != 1)
-        st = SCRY_FAIL(err, SCRY_ESHAPE, "prior %s has %zu channels, expected 1", pool->folder,
-                       scry_network_channels(pool->network));
+    const size_t channels = st == SCRY_OK ? scry_network_channels(pool->network) : 1;
+    if (channels != 1 && channels != 3)
+        st = SCRY_FAIL(err, SCRY_ESHAPE, "prior %s has %zu channels, expected 1, or 3 for colours",
+                       pool->folder, channels);
     if (st != SCRY_OK) scry_prior_pool_close(pool);
     return st;
 }
@@ -111,7 +112,13 @@ static scry_status lookup_wrapped(scry_prior **P, scry_prior *outer, scry_status
     return st;
 }
 
-/* Plane by plane along the first axis. */
+/* (y, x), or (channels, y, x). */
+static scry_space lookup_space(size_t channels, size_t y, size_t x)
+{
+    return channels > 1 ? SCRY_SPACE(channels, y, x) : SCRY_SPACE(y, x);
+}
+
+/* Plane by plane along the first axis, unless that holds the channels of the network. */
 static scry_status lookup_planes(scry_prior **out, scry_prior_layout *layout,
                                  const scry_prior_pool *pool, const scry_space *space,
                                  const scry_prior_plan *plan, scry_error *err)
@@ -119,13 +126,17 @@ static scry_status lookup_planes(scry_prior **out, scry_prior_layout *layout,
     const size_t m = scry_network_multiple(pool->network);
     const size_t tile = plan->tile ? plan->tile : DEFAULT_TILE;
     const size_t y = space->dims[space->rank - 2], x = space->dims[space->rank - 1];
-    const scry_space plane = SCRY_SPACE(y, x);
-    const size_t planes = scry_space_count(space) / (y * x);
+    const size_t channels = scry_network_channels(pool->network);
+    const size_t wy = lookup_window(y, tile, m), wx = lookup_window(x, tile, m);
+    const size_t planes = scry_space_count(space) / (y * x * channels);
     const size_t workers = plan->workers ? plan->workers : 1; /* shared by planes, or by windows */
-    const scry_space small = SCRY_SPACE(lookup_window(y, tile, m), lookup_window(x, tile, m));
+    const scry_space plane = lookup_space(channels, y, x), small = lookup_space(channels, wy, wx);
     /* the windows cover at least the image, and at least one window */
-    const scry_space large =
-        SCRY_SPACE(y > small.dims[0] ? y : small.dims[0], x > small.dims[1] ? x : small.dims[1]);
+    const scry_space large = lookup_space(channels, y > wy ? y : wy, x > wx ? x : wx);
+    *out = NULL;
+    if (channels > 1 && (space->rank != 3 || space->dims[0] != channels))
+        return SCRY_FAIL(err, SCRY_ESHAPE, "prior %s has %zu channels, the image %zu",
+                         pool->info->name, channels, space->rank == 3 ? space->dims[0] : 1);
     scry_unet_opts opts;
     scry_unet_opts_init(&opts);
     opts.vjp = plan->vjp;
@@ -133,8 +144,7 @@ static scry_status lookup_planes(scry_prior **out, scry_prior_layout *layout,
     opts.label = plan->label ? *plan->label : pool->label;
     opts.guidance = pool->guidance;
     scry_prior *P = NULL, *outer = NULL;
-    *out = NULL;
-    *layout = (scry_prior_layout){small.dims[0], small.dims[1], 1, planes};
+    *layout = (scry_prior_layout){wy, wx, 1, planes};
     scry_status st = scry_unet_create(&P, pool->network, &small, &opts, err);
     if (st == SCRY_OK && !scry_space_equal(&large, &small)) {
         st = scry_tiled_create(&outer, &large, P, tile / 4, planes > 1 ? 1 : workers, err);
@@ -157,7 +167,8 @@ scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
                                  const scry_prior_pool *pool, const scry_space *space,
                                  const scry_prior_plan *plan, scry_error *err)
 {
-    if (!plan->directions || space->rank != 3 || space->dims[0] < 2)
+    const bool colours = scry_network_channels(pool->network) > 1;
+    if (!plan->directions || colours || space->rank != 3 || space->dims[0] < 2)
         return lookup_planes(out, layout, pool, space, plan, err);
     const size_t *n = space->dims;
     const scry_space turned[3] = {SCRY_SPACE(n[1], n[0], n[2]), SCRY_SPACE(n[2], n[0], n[1]),

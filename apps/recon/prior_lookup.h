@@ -71,8 +71,9 @@ typedef struct scry_prior_plan {
     const int *label; /* NULL: that of the pool */
 } scry_prior_plan;
 
-/* A prior on (y, x) or (z, y, x), one channel, any size: the network padded to its multiple, in
- * overlapping windows of `tile` pixels where a side is longer than 1.5 tiles, plane by plane. */
+/* A prior on (y, x) or (z, y, x), one channel, or of a network of three on (3, y, x); any size: the
+ * network padded to its multiple, in overlapping windows of `tile` pixels where a side is longer
+ * than 1.5 tiles, plane by plane. */
 scry_status scry_prior_pool_make(scry_prior **out, scry_prior_layout *layout,
                                  const scry_prior_pool *pool, const scry_space *space,
                                  const scry_prior_plan *plan, scry_error *err);

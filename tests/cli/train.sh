@@ -117,6 +117,37 @@ refuses "a class for a prior without" 2 "knows no classes" "$scry" sample --prio
 works "a prior gains classes" "$scry" train --crop 32 --batch 4 --steps 1 --classes --init ./prior \
     --quiet images gained
 
+# a prior of three channels takes red, green and blue together
+python3 - <<'EOF' || exit 1
+import struct
+def tiff(name, samples):
+    ny, nx = 40, 52
+    rows = bytes((60 * c + 3 * i + 2 * j + (i * 7 + j * 13 + c * 5) % 23) % 256
+                 for i in range(ny) for j in range(nx) for c in range(samples))
+    tags = [(256, nx), (257, ny), (258, 8), (259, 1), (262, 2 if samples > 2 else 1), (273, 8),
+            (277, samples), (278, ny), (279, len(rows))]
+    if samples > 3:
+        tags.append((338, 2))
+    ifd = struct.pack("<H", len(tags))
+    ifd += b"".join(struct.pack("<HHII", t, 4, 1, v) for t, v in tags)
+    open(name, "wb").write(b"II*\0" + struct.pack("<I", 8 + len(rows)) + rows + ifd + b"\0" * 4)
+tiff("rgb.tif", 3)
+tiff("rgba.tif", 4)
+tiff("grey.tif", 1)
+EOF
+colour="--prior $golden/unet_formats/wild --class none"
+works "colours" "$scry" denoise rgb.tif rgbo.tif $colour --sigma 8 --type float32 --quiet
+works "are colours still" "$scry" info rgbo.tif
+holds "all three" grep -qi "rgb" stdout
+works "with transparency" "$scry" denoise rgba.tif rgbao.tif $colour --sigma 8 --type float32 --quiet
+works "holes in colours" "$scry" inpaint rgb.tif rgbi.tif $colour --mask grey.tif --samples 1 \
+    --steps 2 --type float32 --quiet
+works "sample in colours" "$scry" sample $colour --size 16x24 --samples 2 --steps 2 --quiet rgbs.tif
+refuses "grey for a prior of colours" 1 "1 channels that are no colours" "$scry" denoise grey.tif \
+    x.tif $colour --sigma 8
+refuses "blur with a prior of colours" 1 "knows colours" "$scry" deblur rgb.tif x.tif $colour \
+    --psf gaussian:sigma=1 --method diffpir
+
 refuses "no images" 1 "no such file" "$scry" train $small nothing out
 refuses "nothing that is one" 1 "no image of the 0 is left" "$scry" train $small \
     images/rings/broken.tif out

@@ -14,6 +14,7 @@ typedef struct scry_image {
      * whole series of a channel are logged for number 0 only. */
     size_t channel, number;
     scry_space space;           /* (y, x) or (z, y, x), real */
+    bool colour;                /* the three planes are red, green and blue of one image */
     const float *pixels;        /* unit of the file */
     const unsigned char *known; /* per pixel: not 0 where it was measured; NULL: everywhere */
     double saturation;          /* value at which the camera saturates, unit of the file */

@@ -128,14 +128,15 @@ static scry_status measure_power(scry_radial *power, const struct scryi_image_po
         .ctx = (void *)&p->transfer,
     };
     if (st == SCRY_OK)
-        st = scry_power_estimate(power, &image->space, image->space.rank, v, &model, err);
+        st = scry_power_estimate(power, &image->space, image->colour ? 2 : image->space.rank, v,
+                                 &model, err);
     scry_free(v);
     return st;
 }
 
 /* The Gaussian model in the variable u = (v - shift) / scale, from the measured spectrum of v. */
 static scry_status image_pose_make_model(scry_prior **model, const scry_radial *power,
-                                         const scry_affine *map, const scry_space *dom,
+                                         const scry_affine *map, const scry_space *dom, int rank,
                                          scry_error *err)
 {
     double table[256];
@@ -144,7 +145,7 @@ static scry_status image_pose_make_model(scry_prior **model, const scry_radial *
         return SCRY_FAIL(err, SCRY_EUNSUP, "spectrum of %zu entries", power->count);
     for (size_t i = 0; i < power->count; i++)
         table[i] = power->power[i] / (map->scale * map->scale);
-    return scry_gaussian_create_radial(model, dom, dom->rank, &scaled, err);
+    return scry_gaussian_create_radial(model, dom, rank, &scaled, err);
 }
 
 /* v = the closed-form estimate under the Gaussian model: quiet enough to read intensities from. */
@@ -233,7 +234,8 @@ static scry_status map_intensities(struct scryi_image_posterior *p, scry_affine 
                                    scry_noise_to_file(&p->noise, map.shift)};
     scry_status st = scry_likelihood_create(&p->L, p->A, p->data, &p->noise, &map, err);
     if (st == SCRY_OK && power->count)
-        st = image_pose_make_model(&p->model, power, &map, &p->window.outer, err);
+        st = image_pose_make_model(&p->model, power, &map, &p->window.outer,
+                                   p->colour ? 2 : p->window.outer.rank, err);
     problem->L = p->L;
     problem->model = p->model;
     return st;
@@ -274,6 +276,7 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
     const scry_log *log = image->number ? NULL : &request->log;
     const scry_boundary boundary = scry_boundary_of(request->boundary, image->space.rank);
     scry_status st = SCRY_OK;
+    p->colour = image->colour;
     p->problem = (scry_recon_problem){.name = image->name, .window = &p->window};
     p->known = scry_alloc(n, 1);
     p->outside = scry_alloc(n, 1);

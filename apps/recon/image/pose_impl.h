@@ -28,6 +28,7 @@ struct scryi_image_setup {
 
 /* The objects of one problem, freed together. */
 struct scryi_image_posterior {
+    bool colour;                    /* planes are colours: one spectrum for each of them */
     scry_op *blur, *select, *chain; /* chain = select o blur */
     const scry_op *A;               /* the operator of the likelihood */
     float *psf;                     /* NULL: no blur */

@@ -6,6 +6,7 @@
 #include "apps/recon/image/residual.h"
 #include "lib/given.h"
 #include "lib/memory.h"
+#include "priors/network/network.h"
 #include "solvers/roles.h"
 
 #include <math.h>
@@ -374,6 +375,11 @@ static scry_status restorer_open(scry_restorer *r, scry_error *err)
     r->setup.has_pool = st == SCRY_OK;
     if (st == SCRY_OK)
         st = scry_prior_pool_condition(&r->setup.pool, q->class_name, q->guidance, err);
+    if (st == SCRY_OK && r->setup.blurred && scry_restorer_is_colour(r))
+        st = SCRY_FAIL(err, SCRY_EUNSUP,
+                       "prior %s knows colours: it denoises and fills holes; expected one of one "
+                       "channel for deconvolution",
+                       r->setup.pool.info->name);
     return st;
 }
 
@@ -405,6 +411,11 @@ void scry_restorer_free(scry_restorer *r)
 int scry_restorer_rank(const scry_restorer *r, size_t nz)
 {
     return r->setup.blurred ? scry_psf_source_rank(&r->setup.psf, nz) : 2;
+}
+
+bool scry_restorer_is_colour(const scry_restorer *r)
+{
+    return r->setup.has_pool && scry_network_channels(r->setup.pool.network) == 3;
 }
 
 const scry_network *scry_restorer_network(const scry_restorer *r)

@@ -140,6 +140,9 @@ SCRY_END
 /* 3 when a stack of nz planes is to be restored as a volume, 2 when plane by plane. */
 int scry_restorer_rank(const scry_restorer *r, size_t nz);
 
+/* Whether the prior knows colours: images are red, green and blue together (scry_image.colour). */
+bool scry_restorer_is_colour(const scry_restorer *r);
+
 /* The network's weights, to be named in a report; NULL: the method needs none. */
 const scry_network *scry_restorer_network(const scry_restorer *r);
 

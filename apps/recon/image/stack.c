@@ -11,24 +11,43 @@ static size_t count_slices(const scry_image_stack *s)
     return s->rank == 3 ? 1 : s->info->z;
 }
 
+/* Images of one slice: channels, of which the first three are one where they are colours. */
+static size_t count_channels(const scry_image_stack *s)
+{
+    return s->info->c - (s->colour ? 2 : 0);
+}
+
 size_t scry_image_stack_count(const scry_image_stack *s)
 {
-    return s->info->c * s->info->t * count_slices(s);
+    return count_channels(s) * s->info->t * count_slices(s);
+}
+
+size_t scry_stack_channel(const scry_stack_image *image, size_t k)
+{
+    return image->c + (image->image.colour ? k : 0);
+}
+
+size_t scry_stack_slice(const scry_stack_image *image, size_t k)
+{
+    return image->z + (image->image.colour ? 0 : k);
 }
 
 scry_stack_image scry_image_stack_at(const scry_image_stack *s, size_t number)
 {
     const scry_tiff_info *info = s->info;
-    const size_t nz = count_slices(s), c = number % info->c;
-    scry_stack_image out = {.image = {.name = s->name, .number = number / info->c},
-                            .c = c,
-                            .z = number / info->c % nz,
-                            .t = number / info->c / nz,
-                            .planes = s->rank == 3 ? info->z : 1,
+    const size_t nz = count_slices(s), nc = count_channels(s), c = number % nc;
+    const bool colour = s->colour && !c;
+    scry_stack_image out = {.image = {.name = s->name, .number = number / nc, .colour = colour},
+                            .c = s->colour && c ? c + 2 : c,
+                            .z = number / nc % nz,
+                            .t = number / nc / nz,
+                            .planes = s->rank == 3 ? info->z
+                                      : colour     ? 3
+                                                   : 1,
                             .seed = scry_recon_seed(s->seed, number)};
-    scry_image_describe(&out.image, info, c);
-    out.image.space =
-        s->rank == 3 ? SCRY_SPACE(info->z, info->y, info->x) : SCRY_SPACE(info->y, info->x);
+    scry_image_describe(&out.image, info, out.c);
+    out.image.space = out.planes > 1 || s->rank == 3 ? SCRY_SPACE(out.planes, info->y, info->x)
+                                                     : SCRY_SPACE(info->y, info->x);
     return out;
 }
 

@@ -12,7 +12,8 @@ typedef struct scry_image_stack {
     const char *name;           /* of the file, for messages */
     const scry_tiff_info *info; /* borrowed */
     int rank;                   /* 3: volumes; 2: planes */
-    uint64_t seed;              /* of the run */
+    bool colour; /* red, green and blue are one image; further channels are images by themselves */
+    uint64_t seed; /* of the run */
 } scry_image_stack;
 
 typedef struct scry_stack_image {
@@ -23,6 +24,9 @@ typedef struct scry_stack_image {
 } scry_stack_image;
 
 size_t scry_image_stack_count(const scry_image_stack *s);
+/* Channel and slice of plane k of an image. */
+size_t scry_stack_channel(const scry_stack_image *image, size_t k);
+size_t scry_stack_slice(const scry_stack_image *image, size_t k);
 /* Image `number`, below scry_image_stack_count. */
 scry_stack_image scry_image_stack_at(const scry_image_stack *s, size_t number);
 /* "channel 1, slice 3": as much as distinguishes the image from the others of the stack, "" where
