@@ -11,8 +11,8 @@
  * this process, and memory.
  *
  *   bench_train [STEPS [BATCH [GROUP [THREADS [WIDTHS...]]]]]
- *   bench_train -                     a line in, a step of 32 crops, seconds out: how
- * bench_train.py takes turns with PyTorch */
+ *   bench_train - [BATCH [GROUP [THREADS]]]  a line in, a step, its seconds and processor seconds
+ *                                     out: how bench_train.py takes turns with PyTorch */
 
 static double seconds(clockid_t clock)
 {
@@ -52,9 +52,10 @@ int main(int argc, char **argv)
         return 1;
     }
     while (turns && fgets(line, sizeof line, stdin)) {
-        const double start = seconds(CLOCK_MONOTONIC);
+        const double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
         if (scry_trainer_step(t, noise, &pixels, 1, &loss, &err) != SCRY_OK) return 1;
-        printf("%.9f\n", seconds(CLOCK_MONOTONIC) - start);
+        printf("%.9f %.9f\n", seconds(CLOCK_MONOTONIC) - wall,
+               seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
         fflush(stdout);
     }
     if (!turns) {

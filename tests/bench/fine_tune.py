@@ -25,7 +25,7 @@ a = p.parse_args()
 with tempfile.TemporaryDirectory() as scratch:
     out = pathlib.Path(a.out or scratch) / "tuned"
     subprocess.run([a.scry, "train", "--init", a.init, "--minutes", str(a.minutes), "--threads",
-                    str(a.threads), "--rate", ".005", "--rate-adam", ".0003", *a.images, str(out)],
+                    str(a.threads), *a.images, str(out)],
                    check=True)
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 before = lines[0]["psnr"]

@@ -139,7 +139,8 @@ colour="--prior $golden/unet_formats/wild --class none"
 works "colours" "$scry" denoise rgb.tif rgbo.tif $colour --sigma 8 --type float32 --quiet
 works "are colours still" "$scry" info rgbo.tif
 holds "all three" grep -qi "rgb" stdout
-works "with transparency" "$scry" denoise rgba.tif rgbao.tif $colour --sigma 8 --type float32 --quiet
+works "with transparency" "$scry" denoise rgba.tif rgbao.tif $colour --sigma 8 --type float32 \
+    --quiet
 works "holes in colours" "$scry" inpaint rgb.tif rgbi.tif $colour --mask grey.tif --samples 1 \
     --steps 2 --type float32 --quiet
 works "sample in colours" "$scry" sample $colour --size 16x24 --samples 2 --steps 2 --quiet rgbs.tif
