@@ -83,6 +83,26 @@ scry_status scry_trainer_save(const scry_trainer *t, const char *path, const flo
     return st;
 }
 
+static void state_shape(char *text, size_t size, int rank, const size_t *dims)
+{
+    size_t at = 0;
+    for (int a = 0; a < rank && at < size; a++) {
+        const int n = snprintf(text + at, size - at, a ? " x %zu" : "%zu", dims[a]);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static scry_status state_differs(const char *path, const scry_tensor_out *t,
+                                 const scry_tensor_info *f, scry_error *err)
+{
+    char there[96] = "missing", here[96] = "one number";
+    if (f) state_shape(there, sizeof there, f->rank, f->dims);
+    state_shape(here, sizeof here, t->rank, t->dims);
+    return SCRY_FAIL(err, SCRY_EFORMAT,
+                     "%s: the state of another training: tensor %s is %s there and %s here", path,
+                     t->name, there, here);
+}
+
 static scry_status state_check(const state_list *l, const scry_safetensors *file, const char *path,
                                scry_error *err)
 {
@@ -92,10 +112,7 @@ static scry_status state_check(const state_list *l, const scry_safetensors *file
         bool same = f && f->rank == t->rank;
         for (int a = 0; same && a < t->rank; a++)
             same = f->dims[a] == t->dims[a];
-        if (!same)
-            return SCRY_FAIL(err, SCRY_EFORMAT,
-                             "%s: the state of another training: tensor %s is %s there", path,
-                             t->name, f ? "of another shape" : "not");
+        if (!same) return state_differs(path, t, f, err);
     }
     if (scry_safetensors_count(file) != l->count)
         return SCRY_FAIL(err, SCRY_EFORMAT,
