@@ -19,7 +19,8 @@ static void planes_are_numbered_as_they_are_written(void **state)
     scry_tiff_info info;
     char place[96];
     info_of(&info);
-    const scry_image_stack planes = {"a.tif", &info, 2, 9}, volumes = {"a.tif", &info, 3, 9};
+    const scry_image_stack planes = {.name = "a.tif", .info = &info, .rank = 2, .seed = 9},
+                           volumes = {.name = "a.tif", .info = &info, .rank = 3, .seed = 9};
     assert_int_equal(scry_image_stack_count(&planes), 2 * info.z * info.t);
     assert_int_equal(scry_image_stack_count(&volumes), 2 * info.t);
     const size_t number = (2 * info.z + 1) * info.c + 1; /* frame 2, slice 1, channel 1 */
@@ -40,6 +41,28 @@ static void planes_are_numbered_as_they_are_written(void **state)
     assert_int_equal(volume.image.space.rank, 3);
     assert_string_equal(scry_image_stack_place(&volumes, &volume, place, sizeof place),
                         "channel 1, frame 1");
+}
+
+/* Red, green and blue are one image, and what comes after them (transparency) one by itself. */
+static void colours_are_one_image(void **state)
+{
+    (void)state;
+    scry_tiff_info info;
+    scry_tiff_info_init(&info, SCRY_TIFF_PLAIN, SCRY_TIFF_U8,
+                        &(scry_tiff_axes){.c = 4, .z = 3, .t = 2, .y = 5, .x = 7});
+    const scry_image_stack s = {.name = "a.tif", .info = &info, .rank = 2, .colour = true};
+    assert_int_equal(scry_image_stack_count(&s), 2 * 3 * 2);
+    const scry_stack_image colours = scry_image_stack_at(&s, 4), rest = scry_image_stack_at(&s, 5);
+    assert_true(colours.image.colour && !rest.image.colour);
+    assert_int_equal(colours.planes, 3);
+    assert_int_equal(scry_space_count(&colours.image.space), 3 * 35);
+    assert_int_equal(colours.z, 2);
+    assert_int_equal(scry_stack_channel(&colours, 2), 2);
+    assert_int_equal(scry_stack_slice(&colours, 2), 2);
+    assert_int_equal(rest.c, 3);
+    assert_int_equal(rest.planes, 1);
+    assert_int_equal(scry_stack_channel(&rest, 0), 3);
+    assert_int_equal(rest.image.space.rank, 2);
 }
 
 static void saturation_follows_the_bits_that_count(void **state)
@@ -65,7 +88,7 @@ static void a_mask_serves_all_slices_or_each_its_own(void **state)
     unsigned char known[35];
     float mask[4 * 35] = {0};
     info_of(&info);
-    const scry_image_stack planes = {"a.tif", &info, 2, 0};
+    const scry_image_stack planes = {.name = "a.tif", .info = &info, .rank = 2};
     const scry_stack_image at = scry_image_stack_at(&planes, info.c); /* slice 1 */
     assert_int_equal(at.z, 1);
     scry_tiff_info_init(&one, SCRY_TIFF_PLAIN, SCRY_TIFF_U8,
@@ -144,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planes_are_numbered_as_they_are_written),
+        cmocka_unit_test(colours_are_one_image),
         cmocka_unit_test(saturation_follows_the_bits_that_count),
         cmocka_unit_test(a_mask_serves_all_slices_or_each_its_own),
         cmocka_unit_test(what_restores_nothing_is_refused),
