@@ -1,6 +1,7 @@
 #include "apps/recon/mri/mri_impl.h"
 
 #include "lib/cancel.h"
+#include "operators/fourier.h"
 #include "solvers/roles.h"
 
 #include <math.h>
@@ -12,12 +13,12 @@
  * them. */
 
 /* Share of the lines, or samples, outside of the middle that are held out, and how often. */
-static const double SHARE = 0.15;
-enum { SPLITS = 2, WEIGHTS = 13, QUICK = 60 };
+static const double SHARE = 0.08;
+enum { SPLITS = 4, WEIGHTS = 13, QUICK = 60 };
 /* Of the weight for a scan with fewer samples, that for all of them. The ridge that noise of
- * variance s^2 asks for, over s^2, and how far from it a ridge is believed. On a brain of 16 coils
+ * sd s, in the unit of lambda, asks for, over s^2. On a brain of 16 coils
  * and on simulated scans of slices that no prior was trained on. */
-static const double FEWER = 0.85, RIDGE = 5, REACH = 10;
+static const double FEWER = 0.85, RIDGE = 6;
 /* Draws, and steps of each, by which a diffusion method is judged: a share of those of a run. */
 enum { DRAWS = 2, DRAW_STEPS = 25 };
 
@@ -93,23 +94,13 @@ static scry_status best_weight(double *best, struct weights *w, scry_error *err)
     return SCRY_OK;
 }
 
-/* Without samples in between no ridge predicts lines, and the heaviest does least harm. Beyond so
- * many times what the noise asks for that is what was found. */
-static double ridge_within_reach(double best, const scry_reconstructor *r,
-                                 const struct scryi_plane *plane)
-{
-    const double s = 1 / (plane->scale * r->unit); /* sd of the noise, unit of lambda */
-    const double asked = RIDGE * s * s;
-    return r->psi && (best > REACH * asked || best < asked / REACH) ? asked : best;
-}
-
 static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane *plane,
                                  scry_error *err)
 {
     const struct scry_method *method = r->options.method;
     const bool ridge = method == scry_method_find("cg-sense");
     struct weights w = {.r = r, .plane = plane, .options = r->options, .factor = ridge ? 3 : 2};
-    double best, iterations, before;
+    double best = 0, iterations, before;
     /* a total variation takes hundreds of iterations to judge, and is near its best by default */
     if (!r->request->tune || !scry_option_find(method, "lambda") ||
         method == scry_method_find("tv"))
@@ -119,12 +110,13 @@ static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane
     scry_options_get(&w.options, "lambda", &w.first, NULL);
     if (scry_options_get(&w.options, "iterations", &iterations, NULL) == SCRY_OK)
         scry_options_set(&w.options, "iterations", fmin(iterations, QUICK), NULL);
-    const scry_status st = best_weight(&best, &w, err);
+    /* no ridge predicts whole lines, and the heaviest does least harm to those held out */
+    const bool asks = ridge && r->psi && plane->axes != SCRY_FOURIER_YX;
+    const scry_status st = asks ? SCRY_OK : best_weight(&best, &w, err);
     if (st != SCRY_OK) return st;
-    best = ridge ? ridge_within_reach(best, r, plane) : best * FEWER;
-    scry_log_note(&r->request->log,
-                  "lambda: %.3g, by samples that are held out (default %.3g; --lambda: another)",
-                  best, before);
+    best = asks ? RIDGE * pow(plane->scale * r->unit, -2) : best * (ridge ? 1 : FEWER);
+    scry_log_note(&r->request->log, "lambda: %.3g, by %s (default %.3g; --lambda: another)", best,
+                  asks ? "the noise" : "samples that are held out", before);
     return scry_options_set(&r->options, "lambda", best, err);
 }
 
