@@ -4,7 +4,7 @@
 # classical method, and ends with one picture and a table.   usage: bash apps/demo.sh [image.tif]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-bash "$root/apps/setup.sh" "$root/build"
+SCRY_TARGET=scry bash "$root/apps/setup.sh" "$root/build"
 scry=$root/build/scry
 out=$root/out/demo
 mkdir -p "$out"

@@ -2,6 +2,7 @@
 # Installs the Debian packages of scry and builds it; run by demo.sh and tests/run.sh.
 # On another system it only builds, and CMake names missing libraries.
 # usage: apps/setup.sh [build-folder [cmake options...]]
+# $SCRY_TARGET: one target of the build in place of all
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${1:-$root/build}
@@ -55,7 +56,7 @@ progress &
 watch=$!
 # shellcheck disable=SC2086
 if ! { cmake -S "$root" -B "$build" $generator "$@" &&
-    cmake --build "$build" --parallel "$(nproc)"; } >"$log" 2>&1 </dev/null; then
+    cmake --build "$build" --parallel "$(nproc)" ${SCRY_TARGET:+--target "$SCRY_TARGET"}; } >"$log" 2>&1 </dev/null; then
     cat "$log" >&2
     echo "the build in $build failed" >&2
     exit 1

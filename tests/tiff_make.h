@@ -100,81 +100,97 @@ static inline void made_tag(struct made *f, unsigned *count, uint16_t tag, uint1
     ++*count;
 }
 
-static inline void made_add(struct made *f, const struct made_page *p)
+/* Where the values lie that do not fit in an entry of a directory. */
+struct made_values {
+    size_t text, resolution, offsets, sizes, bits, formats;
+    uint32_t pieces, part; /* strips, and the bytes of one */
+    uint32_t at;           /* of the pixels, as the file says */
+};
+
+static inline struct made_values made_values_add(struct made *f, const struct made_page *p,
+                                                 uint16_t samples)
 {
-    const size_t text = p->description ? strlen(p->description) + 1 : 0;
-    const uint16_t samples = p->samples ? p->samples : 1;
     const bool split = p->planar == 2 && samples > 1;
-    const size_t part = split ? p->bytes / samples : p->bytes;
-    unsigned count = 0;
+    const size_t text = p->description ? strlen(p->description) + 1 : 0;
+    struct made_values v = {.pieces = split ? samples : 1,
+                            .part = (uint32_t)(split ? p->bytes / samples : p->bytes)};
     made_pixels(f, p->pixels, p->bytes, p->bits);
-    const uint32_t at = p->at ? p->at : (uint32_t)f->strip;
-    const uint32_t pieces = split ? samples : 1;
-    const size_t lists = f->size; /* values that do not fit in an entry */
+    v.at = p->at ? p->at : (uint32_t)f->strip;
+    v.text = f->size;
     made_put(f, p->description, text);
     if (f->size & 1) made_put(f, "", 1);
-    const size_t res = f->size;
+    v.resolution = f->size;
     made_int(f, p->xres[0], 4);
     made_int(f, p->xres[1], 4);
-    const size_t offsets = f->size;
-    for (uint32_t i = 0; i < pieces; i++)
-        made_int(f, at + i * (uint32_t)part, 4);
-    const size_t sizes = f->size;
-    for (uint32_t i = 0; i < pieces; i++)
-        made_int(f, p->stored ? p->stored : (uint32_t)part, 4);
-    const size_t bits = f->size;
+    v.offsets = f->size;
+    for (uint32_t i = 0; i < v.pieces; i++)
+        made_int(f, v.at + i * v.part, 4);
+    v.sizes = f->size;
+    for (uint32_t i = 0; i < v.pieces; i++)
+        made_int(f, p->stored ? p->stored : v.part, 4);
+    v.bits = f->size;
     for (uint32_t i = 0; i < samples; i++)
         made_int(f, p->bits, 2);
-    const size_t formats = f->size;
+    v.formats = f->size;
     for (uint32_t i = 0; i < samples; i++)
         made_int(f, p->format ? p->format : 1u, 2);
+    return v;
+}
+
+/* A tag with a short for each sample: in the entry, or at `list` where they do not fit. */
+static inline void made_shorts(struct made *f, unsigned *count, uint16_t tag, uint16_t samples,
+                               uint16_t value, size_t list)
+{
+    made_tag(f, count, tag, 3, samples, samples > 2 ? 0 : value);
+    if (samples > 2) made_patch(f, f->size - 4, (uint32_t)list);
+    if (samples != 2) return;
+    f->size -= 4;
+    made_int(f, value, 2);
+    made_int(f, value, 2);
+}
+
+static inline void made_add(struct made *f, const struct made_page *p)
+{
+    const uint16_t samples = p->samples ? p->samples : 1;
+    const struct made_values v = made_values_add(f, p, samples);
+    const uint32_t text = p->description ? (uint32_t)strlen(p->description) + 1 : 0;
+    const uint32_t pieces = v.pieces;
+    unsigned count = 0;
     const size_t dir = f->size;
     made_patch(f, f->link, (uint32_t)dir);
     made_int(f, 0, 2);
     if (p->subfile) made_tag(f, &count, 254, 4, 1, p->subfile);
     made_tag(f, &count, 256, 4, 1, p->x);
     made_tag(f, &count, 257, 4, 1, p->y);
-    made_tag(f, &count, 258, 3, samples, samples > 2 ? 0 : p->bits);
-    if (samples > 2) made_patch(f, f->size - 4, (uint32_t)bits);
-    if (samples == 2) { /* two shorts in the entry */
-        f->size -= 4;
-        made_int(f, p->bits, 2);
-        made_int(f, p->bits, 2);
-    }
+    made_shorts(f, &count, 258, samples, p->bits, v.bits);
     made_tag(f, &count, 259, 3, 1, p->compression ? p->compression : 1);
     made_tag(f, &count, 262, 3, 1, p->photometric);
-    if (text) made_tag(f, &count, 270, 2, (uint32_t)text, (uint32_t)lists);
-    if (!p->tile) made_tag(f, &count, 273, 4, pieces, pieces > 1 ? (uint32_t)offsets : at);
+    if (text) made_tag(f, &count, 270, 2, text, (uint32_t)v.text);
+    if (!p->tile) made_tag(f, &count, 273, 4, pieces, pieces > 1 ? (uint32_t)v.offsets : v.at);
     if (p->orientation) made_tag(f, &count, 274, 3, 1, p->orientation);
     made_tag(f, &count, 277, 3, 1, samples);
     if (!p->tile) {
         made_tag(f, &count, 278, 4, 1, p->rows ? p->rows : p->y);
         made_tag(f, &count, 279, 4, pieces,
-                 pieces > 1  ? (uint32_t)sizes
+                 pieces > 1  ? (uint32_t)v.sizes
                  : p->stored ? p->stored
-                             : (uint32_t)part);
+                             : v.part);
     }
     if (p->xres[1]) {
-        made_tag(f, &count, 282, 5, 1, (uint32_t)res);
-        made_tag(f, &count, 283, 5, 1, (uint32_t)res);
+        made_tag(f, &count, 282, 5, 1, (uint32_t)v.resolution);
+        made_tag(f, &count, 283, 5, 1, (uint32_t)v.resolution);
     }
     if (p->planar) made_tag(f, &count, 284, 3, 1, p->planar);
     if (p->res_unit) made_tag(f, &count, 296, 3, 1, p->res_unit);
     if (p->tile) {
         made_tag(f, &count, 322, 4, 1, p->tile);
         made_tag(f, &count, 323, 4, 1, p->tile);
-        made_tag(f, &count, 324, 4, 1, at);
+        made_tag(f, &count, 324, 4, 1, v.at);
         made_tag(f, &count, 325, 4, 1, p->stored ? p->stored : (uint32_t)p->bytes);
     }
     if (p->sub) made_tag(f, &count, 330, 4, 1, p->sub);
     if (p->extra) made_tag(f, &count, 338, 3, 1, p->extra);
-    made_tag(f, &count, 339, 3, samples, p->format ? p->format : 1);
-    if (samples > 2) made_patch(f, f->size - 4, (uint32_t)formats);
-    if (samples == 2) {
-        f->size -= 4;
-        made_int(f, p->format ? p->format : 1u, 2);
-        made_int(f, p->format ? p->format : 1u, 2);
-    }
+    made_shorts(f, &count, 339, samples, p->format ? p->format : 1, v.formats);
     f->link = f->size;
     made_int(f, 0, 4);
     made_set(f, dir, count, 2);
