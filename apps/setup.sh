@@ -56,7 +56,8 @@ progress &
 watch=$!
 # shellcheck disable=SC2086
 if ! { cmake -S "$root" -B "$build" $generator "$@" &&
-    cmake --build "$build" --parallel "$(nproc)" ${SCRY_TARGET:+--target "$SCRY_TARGET"}; } >"$log" 2>&1 </dev/null; then
+    cmake --build "$build" --parallel "$(nproc)" ${SCRY_TARGET:+--target $SCRY_TARGET}
+} >"$log" 2>&1 </dev/null; then
     cat "$log" >&2
     echo "the build in $build failed" >&2
     exit 1
