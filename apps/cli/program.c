@@ -85,8 +85,8 @@ static void open_standard_descriptors(void)
  * in its register, and a signal that arrived there would write its frame over the heap. */
 static void give_handlers_a_stack(void)
 {
-    static char room[1 << 16]; /* a frame with AVX-512 and AMX registers takes 11 KiB */
-    const stack_t stack = {.ss_sp = room, .ss_size = sizeof room};
+    static char stack_bytes[1 << 16]; /* a frame with AVX-512 and AMX registers takes 11 KiB */
+    const stack_t stack = {.ss_sp = stack_bytes, .ss_size = sizeof stack_bytes};
     sigaltstack(&stack, NULL);
 }
 
