@@ -105,8 +105,10 @@ static scry_status append_log(const training *t, const double *mean, scry_error 
     FILE *file = fopen(path, "a");
     if (!file) return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be written", path);
     const size_t steps = scry_trainer_steps(t->trainer);
-    fprintf(file, "{\"step\": %zu, \"seen\": %zu, \"minutes\": %.2f, \"loss\": %.5f, \"psnr\": {",
-            steps, steps * t->r->opts.batch, t->spent / 60, t->out->loss);
+    char loss[32] = "null"; /* before the first step there is none, and NaN is not JSON */
+    if (isfinite(t->out->loss)) snprintf(loss, sizeof loss, "%.5f", t->out->loss);
+    fprintf(file, "{\"step\": %zu, \"seen\": %zu, \"minutes\": %.2f, \"loss\": %s, \"psnr\": {",
+            steps, steps * t->r->opts.batch, t->spent / 60, loss);
     for (size_t k = 0; k < SCRY_TRAINING_LEVELS; k++)
         fprintf(file, "%s\"%g\": %.3f", k ? ", " : "", scry_training_levels[k], mean[k]);
     const bool good = fprintf(file, "}}\n") > 0;
