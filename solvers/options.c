@@ -162,7 +162,7 @@ scry_status scry_options_read(scry_options *options, const char *name, const cha
 /* The shortest decimals that give the number again. */
 static void options_print_number(char *text, size_t size, double value)
 {
-    for (int digits = 6; digits <= 17; digits++) {
+    for (int digits = 6; digits <= 17 && text; digits++) {
         snprintf(text, size, "%.*g", digits, value);
         if (strtod(text, NULL) == value) return;
     }
