@@ -400,7 +400,7 @@ refuses "kspace, no subcommand" 2 "usage" "$scry" kspace
 refuses "kspace, unknown subcommand" 2 "expected one of" "$scry" kspace nonsense
 refuses "kspace, output is there" 1 "back.cfl exists; --force" "$scry" kspace convert counted.h5 \
     back.cfl
-refuses "kspace, unknown ending" 2 ".mrd or .cfl" "$scry" kspace convert counted.h5 x.tif
+refuses "kspace, unknown ending" 2 ".mrd, .cfl or .npy" "$scry" kspace convert counted.h5 x.tif
 refuses "kspace, unknown format" 2 "one of fastmri, ismrmrd, cfl" "$scry" kspace convert \
     counted.h5 x.h5 --format nonsense
 head -c 100 counted.cfl >short.cfl

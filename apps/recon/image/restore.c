@@ -1,4 +1,5 @@
 #include "apps/recon/image/restore_impl.h"
+#include "apps/recon/image/rise_impl.h"
 
 #include "apps/recon/image/improvable.h"
 #include "apps/recon/image/judge.h"
@@ -10,6 +11,7 @@
 #include "solvers/roles.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PLAIN_STEPS "--iterations 20 --stop steps --acceleration none"
@@ -262,6 +264,64 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
     return st;
 }
 
+/* Restorations of raw images of nine kinds, 30 to 3000 electrons, rise by 0 dB, white noise by up
+ * to 1.2; those of a smoothed 8-bit image with a PSF twice as wide as its own by 8.5. */
+static const double RISE_MAX = 1.5; /* decibels */
+
+static const double NARROWER = 0.75; /* factor on the width of a PSF that makes more */
+enum { NARROWINGS = 4 };
+
+/* The image as it is, since no width of the psf gives a result that could be a specimen. */
+static scry_status keep_after_rise(scry_restore_result *out, scry_restorer *r,
+                                   const struct image_task *task, scry_error *err)
+{
+    scry_improvement found = {.verdict = SCRY_SHARPER_THAN_PSF};
+    snprintf(found.line, sizeof found.line,
+             "its fine detail grows into texture with psfs of every width");
+    scry_log_warn(&r->setup.request->log, "%s is returned unchanged: %s",
+                  task->image->name ? task->image->name : "the image", found.line);
+    use_method(r, scryi_restore_classical(r));
+    const scry_status st = scryi_restore_in_tiles(out, r, task, keep_image, err);
+    out->improvement = found;
+    return st;
+}
+
+/* The psf that is used, for all images of the channel. */
+static void narrow_psf(scry_restorer *r, const scry_image *image, double rise)
+{
+    scry_psf_source *psf = &r->setup.psf;
+    const double width = NARROWER * (psf->request.width > 0 ? psf->request.width : 1);
+    if (image->channel < r->widths.count) r->widths.channels[image->channel].used *= NARROWER;
+    psf->request.width = r->settled.psf.width = width;
+    r->judged = false;
+    scry_log_warn(&r->setup.request->log,
+                  "with this psf the power spectrum of the result rises by %.2g dB towards fine "
+                  "detail, and that of a specimen falls: the psf is taken %.3g times as wide as "
+                  "given (--psf-width 1: as it is)",
+                  rise, width);
+}
+
+/* run_methods, with a narrower psf as long as the spectrum of the result rises. */
+static scry_status run_until_it_falls(scry_restore_result *out, scry_restorer *r,
+                                      const struct image_task *task, scry_error *err)
+{
+    double rise = 0;
+    scry_status st = run_methods(out, r, task, err);
+    if (!r->contenders || !r->setup.blurred ||
+        r->setup.psf.request.width_choice != SCRY_WIDTH_CHECK)
+        return st;
+    for (int k = 0; st == SCRY_OK && !out->improvement.verdict && out->mean; k++) {
+        st = scryi_spectrum_rise(&rise, &task->image->space, out->mean, err);
+        if (st != SCRY_OK || rise <= RISE_MAX) break;
+        scry_restore_result_free(out);
+        *out = (scry_restore_result){0};
+        if (k == NARROWINGS) return keep_after_rise(out, r, task, err);
+        narrow_psf(r, task->image, rise);
+        st = run_methods(out, r, task, err);
+    }
+    return st;
+}
+
 static void log_sample(const scry_restorer *r, const scry_space *space)
 {
     char text[64];
@@ -288,7 +348,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK && sample.pixels) log_sample(r, &sample.image.space);
     if (st == SCRY_OK) st = scryi_restore_settle_treatment(r, &sample.image, err);
     if (st == SCRY_OK) st = scryi_restore_settle_width(&width, r, &sample.image, err);
-    if (st == SCRY_OK) st = run_methods(out, r, &task, err);
+    if (st == SCRY_OK) st = run_until_it_falls(out, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;

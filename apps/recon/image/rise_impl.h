@@ -1,0 +1,17 @@
+#ifndef SCRY_APPS_RECON_IMAGE_RISE_IMPL_H
+#define SCRY_APPS_RECON_IMAGE_RISE_IMPL_H
+
+#include "lib/space.h"
+#include "lib/status.h"
+
+/* A restoration that amplifies what its PSF or its noise model gets wrong has a power spectrum that
+ * falls with frequency and then rises again. Specimens have none: that of points is flat, that of
+ * all else falls.
+ *
+ * *decibels: the largest rise from one ring of frequencies to a higher one, from 0.1 cycles per
+ * pixel on, rings of 0.05; of the middle of the middle plane, at most 512 x 512 pixels under a Hann
+ * window. 0 below 64 x 64, where rings have too few frequencies. ENOMEM */
+scry_status scryi_spectrum_rise(double *decibels, const scry_space *space, const float *pixels,
+                                scry_error *err);
+
+#endif
