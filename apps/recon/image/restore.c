@@ -348,9 +348,12 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK && sample.pixels) log_sample(r, &sample.image.space);
     if (st == SCRY_OK) st = scryi_restore_settle_treatment(r, &sample.image, err);
     if (st == SCRY_OK) st = scryi_restore_settle_width(&width, r, &sample.image, err);
+    const double given = r->setup.psf.request.width;
     if (st == SCRY_OK) st = run_until_it_falls(out, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
+    if (r->setup.psf.request.width < given || (!(given > 0) && r->setup.psf.request.width > 0))
+        out->psf_factor = r->setup.psf.request.width / r->given_width;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
     scryi_tile_sample_free(&sample);
     scry_free(pixels);
