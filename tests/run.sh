@@ -5,7 +5,7 @@
 # usage: tests/run.sh [gcc] [sanitize] [clang]   only these builds
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-export SCRY_PACKAGES="clang clang-format libomp-dev dpkg-dev groff-base mandoc python3-numpy
+export SCRY_PACKAGES="clang clang-format libomp-dev dpkg-dev file groff-base mandoc python3-numpy
     python3-tifffile python3-h5py"
 export CTEST_OUTPUT_ON_FAILURE=1
 jobs=$(nproc)

@@ -3,10 +3,12 @@
 # program in it runs from where it was unpacked.   usage: deb.sh build-folder
 set -euo pipefail
 build=$(realpath "$1")
-if ! command -v dpkg-shlibdeps >/dev/null; then
-    echo "skipped: dpkg-dev is not installed"
-    exit 77
-fi
+for tool in dpkg-shlibdeps file; do
+    if ! command -v $tool >/dev/null; then
+        echo "skipped: $tool is not installed (packages dpkg-dev, file)"
+        exit 77
+    fi
+done
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 cpack --config "$build/CPackConfig.cmake" -G DEB -B "$root/made" >"$root/log" 2>&1 || {
