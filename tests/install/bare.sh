@@ -80,7 +80,8 @@ demo() {
     copy_tree demo
     inside demo 'cd /scry && bash apps/demo.sh && test -s out/demo/demo.png'
     inside demo 'cd /scry && apt-get install -y -qq --no-install-recommends dpkg-dev file \
-        >/dev/null && cpack --config build/CPackConfig.cmake -G DEB -B package'
+        >/dev/null && cmake --build build &&
+        cpack --config build/CPackConfig.cmake -G DEB -B package'
     cp "$folder"/demo/scry/package/scry_*.deb "$folder/"
 }
 
