@@ -1,5 +1,5 @@
-/* Series of images, (frames, y, x), whose frames resemble each other; FISTA (Beck & Teboulle 2009,
- * SIAM J. Imaging Sci. 2:183) with the prox of a penalty that joins them:
+/* Series of images, (frames, y, x), whose frames resemble each other; FISTA (fista_impl.h) with the
+ * prox of a penalty that joins them:
  *
  *   min 1/2 |A u - b|^2 + lambda R(u)
  *
@@ -14,7 +14,7 @@
  *
  * lambda = weight * sd of a sample's complex noise in the unit of u: what is noise in an estimate
  * grows with that of the data, so that one weight serves scans of any noise. */
-#include "solvers/classical/fit_impl.h"
+#include "solvers/classical/fista_impl.h"
 
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -26,7 +26,6 @@
 #include <math.h>
 #include <string.h>
 
-#define SERIES_STEP 0.95 /* of 1/|A|^2, which is estimated from below */
 enum { SIDE = 8, DUAL_STEPS = 6, MAX_FRAMES = 512 };
 
 struct series_options {
@@ -36,26 +35,21 @@ struct series_options {
 
 struct series {
     scry_solver base;
-    scryi_fit fit;
+    scryi_fista fista;
     size_t frames, ny, nx;
-    float *x, *y, *g, *rhs; /* n: estimate, extrapolated point, gradient; A^H b */
-    float complex *dual;    /* temporal-tv: (pixels, frames - 1) */
+    float complex *dual; /* temporal-tv: (pixels, frames - 1) */
     /* llr: eigenvectors of a block */
     gsl_eigen_hermv_workspace *work;
     gsl_matrix_complex *gram, *vectors;
     gsl_vector *values;
-    double tau, t, noise; /* noise: sd of a sample in the unit of u, complex */
+    double noise; /* sd of a sample in the unit of u, complex */
 };
 
 static void series_solver_destroy(scry_solver *S)
 {
     struct series *F = (struct series *)S;
     if (!F) return;
-    scryi_fit_free(&F->fit);
-    scry_free(F->x);
-    scry_free(F->y);
-    scry_free(F->g);
-    scry_free(F->rhs);
+    scryi_fista_free(&F->fista);
     scry_free(F->dual);
     if (F->work) gsl_eigen_hermv_free(F->work);
     if (F->gram) gsl_matrix_complex_free(F->gram);
@@ -67,11 +61,8 @@ static void series_solver_destroy(scry_solver *S)
 static scry_status series_start(scry_solver *S, scry_error *err)
 {
     struct series *F = (struct series *)S;
-    memset(F->x, 0, S->n * sizeof(float));
-    memset(F->y, 0, S->n * sizeof(float));
     if (F->dual) memset(F->dual, 0, F->ny * F->nx * (F->frames - 1) * sizeof *F->dual);
-    F->t = 1;
-    return scryi_fit_unweighted(&F->fit, F->rhs, err);
+    return scryi_fista_start(&F->fista, err);
 }
 
 /* ---- total variation in time ---- */
@@ -185,67 +176,27 @@ static scry_status llr_prox(struct series *F, float complex *g, double mu, scry_
 
 /* ---- iterations ---- */
 
-/* g <- y - tau (A^H A y - A^H b) */
-static scry_status series_descend(struct series *F, scry_error *err)
-{
-    F->fit.counts->forward++;
-    F->fit.counts->adjoint++;
-    const scry_status st = scry_op_normal(F->fit.A, F->g, F->y, F->fit.work, err);
-    if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < F->base.n; i++)
-        F->g[i] = F->y[i] - (float)F->tau * (F->g[i] - F->rhs[i]);
-    return SCRY_OK;
-}
-
-/* x <- g; y <- g + beta (g - x before); returns |g - x before| / |g| */
-static double series_extrapolate(struct series *F)
-{
-    const double t = (1 + sqrt(1 + 4 * F->t * F->t)) / 2;
-    const float beta = (float)((F->t - 1) / t);
-    double moved = 0, size = 0;
-    for (size_t i = 0; i < F->base.n; i++) {
-        const float next = F->g[i], change = next - F->x[i];
-        F->x[i] = next;
-        F->y[i] = next + beta * change;
-        moved += (double)change * change;
-        size += (double)next * next;
-    }
-    F->t = t;
-    return size > 0 ? sqrt(moved / size) : 0;
-}
-
 static scry_status series_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct series *F = (struct series *)S;
+    scryi_fista *f = &F->fista;
     const struct series_options *o = scry_options_block(&S->options);
-    const double mu = F->tau * o->weight * F->noise;
-    scry_status st = series_descend(F, err);
+    const double mu = f->tau * o->weight * F->noise;
+    scry_status st = scryi_fista_descend(f, err);
     if (st != SCRY_OK) return st;
     if (F->dual)
-        temporal_tv_prox(F, (float complex *)F->g, (float)mu);
-    else if ((st = llr_prox(F, (float complex *)F->g, mu, err)) != SCRY_OK)
+        temporal_tv_prox(F, (float complex *)f->g, (float)mu);
+    else if ((st = llr_prox(F, (float complex *)f->g, mu, err)) != SCRY_OK)
         return st;
-    const double moved = series_extrapolate(F);
-    S->step++;
-    if (S->step >= S->steps || moved < o->tolerance) {
-        p->reason = SCRY_DONE;
-        if ((st = scryi_fit_forward(&F->fit, F->x, err)) != SCRY_OK) return st;
-        p->residual = sqrt(scryi_fit_chi2(&F->fit));
-    }
-    p->x = F->y;
-    p->x0 = F->x;
-    return SCRY_OK;
+    return scryi_fista_extrapolate(f, S, o->tolerance, p, err);
 }
 
 /* ---- plans ---- */
 
 static scry_status series_allocate(struct series *F, bool low_rank, scry_error *err)
 {
-    const size_t n = F->base.n = F->fit.n, T = F->frames;
-    F->x = scry_alloc(n, sizeof(float));
-    F->y = scry_alloc(n, sizeof(float));
-    F->g = scry_alloc(n, sizeof(float));
-    F->rhs = scry_alloc(n, sizeof(float));
+    const size_t T = F->frames;
+    F->base.n = F->fista.fit.n;
     if (low_rank) {
         F->work = gsl_eigen_hermv_alloc(T);
         F->gram = gsl_matrix_complex_alloc(T, T);
@@ -255,7 +206,7 @@ static scry_status series_allocate(struct series *F, bool low_rank, scry_error *
         F->dual = scry_alloc(F->ny * F->nx * (T - 1), sizeof *F->dual);
     }
     const bool blocks = F->work && F->gram && F->vectors && F->values;
-    if (F->x && F->y && F->g && F->rhs && (low_rank ? blocks : F->dual != NULL)) return SCRY_OK;
+    if (low_rank ? blocks : F->dual != NULL) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_ENOMEM, "series of %zu frames", T);
 }
 
@@ -263,7 +214,6 @@ static scry_status series_plan(scry_solver **out, const struct scry_method *meth
                                const scry_problem *problem, const scry_options *options,
                                bool low_rank, scry_error *err)
 {
-    double norm2;
     const struct series_options *o = scry_options_block(options);
     const scry_op *A = scry_likelihood_op(problem->L);
     const scry_space *space = scry_op_dom(A);
@@ -285,14 +235,9 @@ static scry_status series_plan(scry_solver **out, const struct scry_method *meth
     F->frames = space->dims[0];
     F->ny = space->dims[1];
     F->nx = space->dims[2];
-    if ((st = scryi_fit_create(&F->fit, problem, &F->base.counts, err)) != SCRY_OK) goto done;
-    if ((st = series_allocate(F, low_rank, err)) != SCRY_OK) goto done;
-    if ((st = scry_op_norm2(A, &norm2, 1e-3, err)) != SCRY_OK) goto done;
-    if (!(norm2 > 0)) {
-        st = SCRY_FAIL(err, SCRY_EINVAL, "%s: %s is 0", method->name, scry_op_name(A));
-        goto done;
-    }
-    F->tau = SERIES_STEP / norm2;
+    st = scryi_fista_create(&F->fista, problem, &F->base.counts, method->name, err);
+    if (st == SCRY_OK) st = series_allocate(F, low_rank, err);
+    if (st != SCRY_OK) goto done;
     F->noise =
         sqrt(2) * scry_likelihood_noise(problem->L)->sigma / scry_likelihood_map(problem->L).scale;
     *out = &F->base;
