@@ -32,6 +32,7 @@ struct scryi_plane {
     float complex *data; /* (coils, places) */
     unsigned char *mask; /* (places) */
     const scry_mri_scattered *scattered; /* of the slice; NULL: data are (coils, ny, nx) */
+    const unsigned char *covered;        /* off the grid: the slice's mask (ny, nx) */
     float complex *maps;                 /* (coils, sets, ny, nx); NULL: root sum of squares */
     double scale; /* the largest root sum of squares of the whitened maps, by which maps
                      and data are divided: noise is E|n|^2 = 1/scale^2 */

@@ -92,7 +92,6 @@ scry_status scryi_mri_scatter(scry_mri_slice *out, const scry_scan *scan,
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu coils x %zu x %zu", s.coils, ny, nx);
         goto done;
     }
-    s.scattered.covered = s.mask;
     off_grid_cover(s.mask, &s.scattered, ny, nx);
     st = scryi_mri_grid(s.data, s.mask, s.scattered.data, s.coils, &s.scattered, ny, nx, err);
     if (st != SCRY_OK) goto done;

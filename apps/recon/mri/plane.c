@@ -253,7 +253,10 @@ scry_status scry_reconstructor_maps(float complex **maps, const scry_reconstruct
 static scry_status plane_take(struct scryi_plane *p, const scry_reconstructor *r,
                               const scry_mri_slice *s, size_t index, scry_error *err)
 {
-    if (s->scattered.data) p->scattered = &s->scattered;
+    if (s->scattered.data) {
+        p->scattered = &s->scattered;
+        p->covered = s->mask;
+    }
     if (p->scattered && scryi_grappa_chosen(r))
         return SCRY_FAIL(err, SCRY_EUNSUP,
                          "grappa fills lines of a grid, and these samples lie off it; expected "

@@ -301,8 +301,8 @@ static scry_status reconstruct_unit(scry_reconstructor *r, const struct scryi_pl
         return scry_kspace_scale(&r->unit, p->data, p->coils, p->ny, p->nx, p->axes, err);
     float complex *grid = scry_alloc(p->coils * p->ny * p->nx, sizeof *grid);
     if (!grid) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu coils on a grid", p->coils);
-    scry_status st = scryi_mri_grid(grid, p->scattered->covered, p->data, p->coils, p->scattered,
-                                    p->ny, p->nx, err);
+    scry_status st =
+        scryi_mri_grid(grid, p->covered, p->data, p->coils, p->scattered, p->ny, p->nx, err);
     if (st == SCRY_OK) st = scry_kspace_scale(&r->unit, grid, p->coils, p->ny, p->nx, p->axes, err);
     scry_free(grid);
     return st;

@@ -47,10 +47,9 @@ SCRY_END
 /* Samples off the grid, all of them acquired. */
 typedef struct scry_mri_scattered {
     size_t samples, line;
-    float complex *data;          /* (coils, samples); NULL: the slice is Cartesian */
-    float *trajectory;            /* (samples, 2): ky, kx, cycles per pixel */
-    float *density;               /* (samples): the area that each stands for */
-    const unsigned char *covered; /* the slice's mask */
+    float complex *data; /* (coils, samples); NULL: the slice is Cartesian */
+    float *trajectory;   /* (samples, 2): ky, kx, cycles per pixel */
+    float *density;      /* (samples): the area that each stands for */
 } scry_mri_scattered;
 
 /* One slice, ready for its problems. The readout is transformed to the image where it is completely
