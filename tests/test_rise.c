@@ -1,8 +1,11 @@
 #include "tests/check.h"
 
+#include "apps/recon/image/restore.h"
 #include "apps/recon/image/rise_impl.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
+
+#include <string.h>
 
 /* Spectra that fall, that are flat, and that rise. */
 
@@ -64,8 +67,59 @@ static void points(void **state)
     scry_free(x);
 }
 
+static void count_rises(scry_log_kind kind, const char *text, void *ctx)
+{
+    (void)kind;
+    *(int *)ctx += strstr(text, "power spectrum of the result rises") != NULL;
+}
+
+/* A texture that was blurred by 0.7 px, restored with a PSF of `sigma`. *rises: warnings. */
+static double restored(double sigma, bool keep, int *rises, double *factor)
+{
+    scry_error err = {0};
+    char psf[64];
+    float *x = white(3), *noise = white(4);
+    float *once = mixed(x, 0.25F), *y = mixed(once, 0.25F);
+    for (size_t i = 0; i < H * W; i++)
+        y[i] = 100 + 5 * y[i] + 0.2F * noise[i];
+    snprintf(psf, sizeof psf, "gaussian:sigma=%g", sigma);
+    const scry_image image = {.name = "texture", .space = SCRY_SPACE(H, W), .pixels = y};
+    const scry_restore_request request = {
+        .psf.model = psf,
+        .psf.width_choice = keep ? SCRY_WIDTH_KEEP : SCRY_WIDTH_CHECK,
+        .noise = {.sigma = 0.2},
+        .log = {count_rises, rises},
+    };
+    scry_restore_result result;
+    assert_ok(scry_restore(&result, &image, &request, NULL, NULL, &err));
+    const double rise = rise_of(result.mean, H, W);
+    *factor = result.psf_factor;
+    scry_restore_result_free(&result);
+    scry_free(x);
+    scry_free(noise);
+    scry_free(once);
+    scry_free(y);
+    return rise;
+}
+
+static void a_psf_that_is_too_wide(void **state)
+{
+    (void)state;
+    int rises = 0;
+    double factor;
+    assert_true(restored(1.6, true, &rises, &factor) > 5);
+    assert_int_equal(rises, 0); /* the user's word */
+    assert_below(restored(1.6, false, &rises, &factor), 1.5);
+    assert_true(rises > 0);
+    assert_below(factor, 0.6);
+    rises = 0;
+    assert_below(restored(0.6, false, &rises, &factor), 1.5);
+    assert_int_equal(rises, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spectra), cmocka_unit_test(points)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spectra), cmocka_unit_test(points),
+                                       cmocka_unit_test(a_psf_that_is_too_wide)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,13 +286,17 @@ static scry_status keep_after_rise(scry_restore_result *out, scry_restorer *r,
     return st;
 }
 
-/* The psf that is used, for all images of the channel. */
-static void narrow_psf(scry_restorer *r, const scry_image *image, double rise)
+/* The psf that is used, for all images of the channel; *factor: as scry_restore_result's. */
+static void narrow_psf(double *factor, scry_restorer *r, const scry_image *image, double rise)
 {
     scry_psf_source *psf = &r->setup.psf;
     const double width = NARROWER * (psf->request.width > 0 ? psf->request.width : 1);
-    if (image->channel < r->widths.count) r->widths.channels[image->channel].used *= NARROWER;
     psf->request.width = r->settled.psf.width = width;
+    *factor = width / r->given_width;
+    if (scry_psf_fit_of(&r->widths, image->channel))
+        r->widths.channels[image->channel].used = *factor;
+    r->narrowing = *factor;
+    r->narrowed_channel = image->channel;
     r->judged = false;
     scry_log_warn(&r->setup.request->log,
                   "with this psf the power spectrum of the result rises by %.2g dB towards fine "
@@ -302,7 +306,7 @@ static void narrow_psf(scry_restorer *r, const scry_image *image, double rise)
 }
 
 /* run_methods, with a narrower psf as long as the spectrum of the result rises. */
-static scry_status run_until_it_falls(scry_restore_result *out, scry_restorer *r,
+static scry_status run_until_it_falls(scry_restore_result *out, double *factor, scry_restorer *r,
                                       const struct image_task *task, scry_error *err)
 {
     double rise = 0;
@@ -316,7 +320,7 @@ static scry_status run_until_it_falls(scry_restore_result *out, scry_restorer *r
         scry_restore_result_free(out);
         *out = (scry_restore_result){0};
         if (k == NARROWINGS) return keep_after_rise(out, r, task, err);
-        narrow_psf(r, task->image, rise);
+        narrow_psf(factor, r, task->image, rise);
         st = run_methods(out, r, task, err);
     }
     return st;
@@ -348,12 +352,9 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK && sample.pixels) log_sample(r, &sample.image.space);
     if (st == SCRY_OK) st = scryi_restore_settle_treatment(r, &sample.image, err);
     if (st == SCRY_OK) st = scryi_restore_settle_width(&width, r, &sample.image, err);
-    const double given = r->setup.psf.request.width;
-    if (st == SCRY_OK) st = run_until_it_falls(out, r, &task, err);
+    if (st == SCRY_OK) st = run_until_it_falls(out, &width.psf_factor, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
-    if (r->setup.psf.request.width < given || (!(given > 0) && r->setup.psf.request.width > 0))
-        out->psf_factor = r->setup.psf.request.width / r->given_width;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
     scryi_tile_sample_free(&sample);
     scry_free(pixels);

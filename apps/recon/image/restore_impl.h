@@ -18,7 +18,9 @@ struct scry_restorer {
     scry_restore_request settled; /* the request, with the PSF as it was found */
     scry_psf_widths widths;
     double given_width; /* factor on the width of the PSF */
-    bool treated;       /* the treatment was looked for, in this channel */
+    double narrowing;   /* of a width that was not estimated, in this channel; 0: none */
+    size_t narrowed_channel;
+    bool treated; /* the treatment was looked for, in this channel */
     size_t treated_channel;
     bool altered;   /* and was median-filtered or compressed */
     bool nonlinear; /* and was median-filtered, by a large median */

@@ -58,6 +58,9 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
     /* medians, JPEG and cut peaks change the end of the spectrum, which is no structure: a right
      * PSF would be called too wide */
     if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || settle_saturated(image))) {
+        const bool narrowed = r->narrowing > 0 && r->narrowed_channel == image->channel;
+        out->psf_factor = narrowed ? r->narrowing : 0;
+        psf->request.width = r->settled.psf.width = r->given_width * (narrowed ? r->narrowing : 1);
         if (!image->number) settle_log_treatment(r);
         return SCRY_OK;
     }
