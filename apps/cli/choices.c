@@ -54,3 +54,12 @@ scry_status method_options(scry_options *options, const struct scry_method *meth
     scry_options_init(options, method);
     return method_options_read(options, v, err);
 }
+
+bool choice_size(size_t size[2], const char *text, size_t least, size_t most)
+{
+    char end;
+    if (sscanf(text, "%zux%zu%c", &size[0], &size[1], &end) != 2) return false;
+    for (int a = 0; a < 2; a++)
+        if (size[a] < least || size[a] > most) return false;
+    return true;
+}

@@ -29,4 +29,7 @@ scry_status method_options(scry_options *options, const struct scry_method *meth
 /* The options of the command line, over the present ones. */
 scry_status method_options_read(scry_options *options, const cli_method_values *v, scry_error *err);
 
+/* "256x192" into {256, 192}: rows and columns, each from `least` to `most`. False: it is not. */
+bool choice_size(size_t size[2], const char *text, size_t least, size_t most);
+
 #endif

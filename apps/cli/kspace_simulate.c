@@ -1,5 +1,6 @@
 #include "apps/cli/outputs.h"
 #include "apps/cli/image.h"
+#include "apps/cli/choices.h"
 #include "apps/cli/kspace.h"
 #include "apps/cli/kspace_sampling.h"
 #include "datasets/cine.h"
@@ -153,7 +154,7 @@ static scry_status kspace_simulate_prepare(struct run_state *r, const struct set
                                            const char *out, scry_error *err)
 {
     scry_kspace_info *i = &r->info;
-    char end;
+    size_t size[2];
     *i = (scry_kspace_info){.frames = 1,
                             .slices = (size_t)s->slices,
                             .coils = (size_t)s->coils,
@@ -166,12 +167,13 @@ static scry_status kspace_simulate_prepare(struct run_state *r, const struct set
     if (st != SCRY_OK) return st;
     if (s->image)
         st = load_scene(r, s->image, err);
-    else if (sscanf(s->size, "%zux%zu%c", &i->ny, &i->nx, &end) != 2 || i->ny < 2 || i->nx < 2 ||
-             i->ny > 8192 || i->nx > 8192)
+    else if (!choice_size(size, s->size, 2, 8192))
         st = SCRY_FAIL(err, SCRY_EINVAL,
                        "--size '%s', expected 256x256 (rows x columns), each 2 "
                        "to 8192",
                        s->size);
+    else
+        i->ny = size[0], i->nx = size[1];
     if (st == SCRY_OK && s->frames) st = draw_heart(r, s, err);
     if (st != SCRY_OK) return st;
     /* as the formats have it: fastMRI reads out rows of its arrays, the others columns */

@@ -127,14 +127,6 @@ static void note_scan(const struct mri_run *run)
                   i->ny, i->nx);
 }
 
-static bool mri_parse_size(const char *text, size_t size[2])
-{
-    char end;
-    const size_t largest = 8192;
-    return sscanf(text, "%zux%zu%c", &size[0], &size[1], &end) == 2 && size[0] >= 2 &&
-           size[1] >= 2 && size[0] <= largest && size[1] <= largest;
-}
-
 static scry_status open_scan(struct mri_run *run, scry_error *err)
 {
     const mri_settings *s = run->work.settings;
@@ -149,7 +141,7 @@ static scry_status open_scan(struct mri_run *run, scry_error *err)
                                       .trajectory = s->trajectory,
                                       .noise = noise,
                                       .noise_file = mri_noise_file(s)};
-    if (s->size && !mri_parse_size(s->size, request.size))
+    if (s->size && !choice_size(request.size, s->size, 2, 8192))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--size '%s', expected rows x columns such as 256x256, each 2 to 8192",
                          s->size);

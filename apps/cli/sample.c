@@ -22,13 +22,6 @@ struct settings {
     cli_method_values methods;
 };
 
-static bool sample_parse_size(const char *text, size_t *y, size_t *x)
-{
-    char end;
-    return sscanf(text, "%zux%zu%c", y, x, &end) == 2 && *y >= 8 && *x >= 8 && *y <= 65536 &&
-           *x <= 65536;
-}
-
 static scry_status write_samples(const char *path, const scry_chains *c, size_t y, size_t x,
                                  const struct settings *s, scry_error *err)
 {
@@ -59,11 +52,14 @@ static scry_status sample_request(scry_draw_request *out, const struct settings 
                                .seed = (uint64_t)s->seed,
                                .threads = (size_t)s->threads,
                                .log = monitor_log(s->quiet)};
-    if (!sample_parse_size(s->size, &out->ny, &out->nx))
+    size_t size[2];
+    if (!choice_size(size, s->size, 8, 65536))
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--size '%s', expected rows x columns such as 256x256, each 8 "
                          "to 65536",
                          s->size);
+    out->ny = size[0];
+    out->nx = size[1];
     if (s->samples < 1 || s->samples > 4096)
         return SCRY_FAIL(err, SCRY_EINVAL, "--samples %lld, expected 1 to 4096",
                          (long long)s->samples);
