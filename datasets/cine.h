@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* A heart in a chest, as a series of images with a known truth: image (ny, nx) at `phase` of the
- * beat, 0 to 1. The chest and what is in it stand still; the wall of the left ventricle thickens
+ * beat, 0 to 1. The chest and its organs stand still; the wall of the left ventricle thickens
  * and its blood pool shrinks to half its radius and back, the right ventricle moves along, and a
  * bright vessel pulsates. Edges are smooth over a pixel. Values are 0 to 1, times a smooth phase
  * that is the same in all frames. seed varies places and sizes: a function of (seed, phase) and of

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sharp structure without an instrument, to train priors on what microscopes blur: each kind draws
- * its sizes, numbers and brightnesses anew. */
+/* Sharp structure without an instrument, to train priors on structure that microscopes blur: each
+ * kind draws its sizes, numbers and brightnesses anew. */
 typedef enum scry_structure {
     SCRY_STRUCTURE_FILAMENTS, /* smooth curves, ragged in brightness */
     SCRY_STRUCTURE_PUNCTA,    /* spots */

@@ -21,8 +21,8 @@ size_t scryi_fft_pitch(size_t n);
 scry_status scryi_fft_check(int rank, const size_t *dims, scry_error *err);
 
 /* FFTW's planner is one for the whole process. begin takes the lock (and, where plans are measured,
- * reads what the user's cache knows of them) and returns the flags of FFTW for the effort that was
- * asked; end gives the lock back, and keeps what was `planned` there. */
+ * reads the user's cache of them) and returns the flags of FFTW for the effort that was
+ * asked; end gives the lock back, and keeps plans that were `planned` there. */
 unsigned scryi_fft_planner_begin(void);
 void scryi_fft_planner_end(bool planned);
 

@@ -21,7 +21,7 @@ size_t scry_memory_peak(void);
  * group or `ulimit -v` allows where that is less; 0 where the system does not say. */
 size_t scry_memory_total(void);
 
-/* What the process has now and what it could have beside all others, in bytes, at most the total; 0
+/* Bytes that the process has now and that it could have beside all others, at most the total; 0
  * where the system does not say. */
 size_t scry_memory_available(void);
 

@@ -14,12 +14,12 @@
 
 /* Noise from samples that hold signal too. Signal keeps to some places of k-space and of the image
  * (the centre, streaks along the normals of edges; the object) and leaves others to the noise. So
- * the samples are taken in square tiles, and the level of the noise is what the quiet tiles agree
- * on: the mean power P of a tile of m samples of C whitened coils follows Gamma(mC) / mC for noise,
- * and the quantile q of P over its own under noise alone is an estimate of the level that signal
- * only raises; the least of some q is the level. Psi is then the covariance of the samples of those
- * tiles that are below the quantile CUT of noise of this level, over the mean that this cut leaves
- * of it; whitened by it, the tiles are judged again. */
+ * the samples are taken in square tiles, and the level of the noise is the value on which the quiet
+ * tiles agree: the mean power P of a tile of m samples of C whitened coils follows Gamma(mC) /
+ * mC for noise, and the quantile q of P over its own under noise alone is an estimate of the level
+ * that signal only raises; the least of some q is the level. Psi is then the covariance of the
+ * samples of those tiles that are below the quantile CUT of noise of this level, over the mean that
+ * this cut leaves of it; whitened by it, the tiles are judged again. */
 
 static const double QUANTILES[] = {0.05, 0.1, 0.2, 0.3, 0.5};
 static const double CUT = 0.9;
@@ -196,7 +196,7 @@ static double tiles_level(const struct noise_tiles *t)
 }
 
 /* Marks the samples of the tiles below factor times the quantile CUT of noise of power 1; returns
- * their number. *mean: what the cut leaves of the power of noise. */
+ * their number. *mean: the share of the power of noise that the cut leaves. */
 static size_t mark_quiet(struct noise_tiles *t, double level, double *mean)
 {
     size_t count = 0;

@@ -198,8 +198,8 @@ static void espirit_wave(scryi_planes *w, bool along_rows, size_t n, size_t k)
 
 /* Orthogonal iteration on PIXELS matrices: v (set, coil, part, pixel), value (set, pixel). Every
  * pixel starts from the virtual coils: from a neighbour it would be quicker, but where two
- * eigenvalues are equal (a wrapped field of view) the maps would show in what order pixels were
- * visited. */
+ * eigenvalues are equal (a wrapped field of view) the maps would show the order in which pixels
+ * were visited. */
 static void espirit_eigenvectors(const struct espirit *e, float *v, float *value, const float *m,
                                  float *scratch)
 {

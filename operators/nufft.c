@@ -394,7 +394,7 @@ done:
     return st;
 }
 
-/* C w = what the kernel gathers from the kernel's spread of w. Where samples are d to a cell of the
+/* C w = the kernel's gathering from the kernel's spread of w. Where samples are d to a cell of the
  * finer grid, C w = w d (integral of the kernel)^2. */
 scry_status scry_nufft_density(float *weights, const scry_nufft_params *params, size_t iterations,
                                scry_error *err)

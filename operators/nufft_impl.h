@@ -30,7 +30,7 @@ size_t scryi_finer_entries(const scryi_finer *F); /* of the array with its margi
 size_t scryi_finer_lines(const scryi_finer *F);   /* entries of scratch for each call below */
 
 /* Rows y .. y + count of an image into the array, transformed along x; count <= SCRYI_ROWS. The
- * first of them with y == 0 clears what lies between. */
+ * first of them with y == 0 clears the cells between. */
 void scryi_finer_load(const scryi_finer *F, float complex *array, const float complex *rows,
                       size_t y, size_t count, float complex *lines);
 /* The transform along y of SCRYI_ROWS lines from kx on, in place. */

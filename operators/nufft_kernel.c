@@ -169,7 +169,7 @@ static void margins_fill(const scryi_finer *F, float complex *array)
     }
 }
 
-/* The adjoint: cells inside receive what the margins hold, along x and then along y. */
+/* The adjoint: cells inside receive the sums of the margins, along x and then along y. */
 static void margins_fold(const scryi_finer *F, float complex *array)
 {
     const size_t lines = F->gx + 2 * MARGIN;

@@ -1,6 +1,6 @@
 #include "operators/nufft_loops_impl.h"
 
-/* Eight complex numbers: one AVX-512 register, or what the processor has instead. */
+/* Eight complex numbers: one AVX-512 register, or the processor's equivalent. */
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
 typedef float half __attribute__((vector_size(32), aligned(4)));
 enum { WIDTH = 8 };

@@ -144,7 +144,7 @@ static void window_region(size_t side[2], const unsigned char *mask, size_t ny, 
 }
 
 /* The largest kernel of which there are enough windows, at enough places along both axes: twice the
- * dimension of what an object fills of them, (k + 4)^2 (scry_espirit). false: none. */
+ * dimension of the part of them that an object fills, (k + 4)^2 (scry_espirit). false: none. */
 static bool choose_kernel(scry_calibration *out, struct windows *w, const size_t *sum, size_t ny,
                           size_t nx, const size_t side[2], scry_status *st, scry_error *err)
 {

@@ -12,7 +12,7 @@
 #include "priors/levy.h"           /* discrete Levy process, by Gibbs sampling */
 #include "priors/power.h"          /* a power spectrum from a blurred, noisy measurement */
 #include "priors/tikhonov.h"       /* gradient energy */
-#include "priors/block_matching.h" /* what denoisers are measured against */
+#include "priors/block_matching.h" /* the reference for denoisers */
 #include "priors/tv.h"             /* total variation: prox only */
 #include "priors/wavelet.h"        /* sparse wavelet coefficients: prox only */
 

@@ -20,7 +20,7 @@ static inline float *random_floats(size_t n, uint64_t seed)
 }
 
 /* <J^T v, u> against (<v, D(x + h u)> - <v, D(x - h u)>) / 2h along random u, relative to |v| |u|;
- * x0 of the same pass against denoise; and denoise in place. u is what was really stepped, after
+ * x0 of the same pass against denoise; and denoise in place. u is the step really taken, after
  * the rounding of x + h u, and sums are in double, so the rounding of D alone limits tol. */
 static inline void check_vjp(const scry_prior *P, const float *x, float sigma, double h, double tol)
 {

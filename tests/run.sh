@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs missing packages, builds, and runs every test three times: compiled by gcc; by gcc with
 # address and undefined-behaviour sanitizers, on one thread; and by clang, on two. Goes on after a
-# failure and says at the end what each run gave; exit status 1 when one failed.
+# failure and says each run's result at the end; exit status 1 when one failed.
 # usage: tests/run.sh [gcc] [sanitize] [clang]   only these builds
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

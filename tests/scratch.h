@@ -30,7 +30,7 @@ static inline const char *scratch(const char *name)
     return path;
 }
 
-/* Files in the folder: what was written and, after a failure, what was left behind. */
+/* Files in the folder: those written and, after a failure, those left behind. */
 static inline int scratch_count(void)
 {
     int count = 0;

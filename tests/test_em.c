@@ -225,7 +225,7 @@ static void keeps_the_flux_of_dim_images(void **state)
     setting_free(&s);
 }
 
-/* Held-out counts choose a count of iterations, and what comes out is that iteration of all. */
+/* Held-out counts choose a count of iterations, and the result is that iteration of all. */
 static void the_search_leaves_no_trace(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* Missing lines of k-space from acquired ones: against a reference in numpy (tests/golden/
- * make_grappa.py), against the lines that were left out, and what is refused. */
+ * make_grappa.py), against the lines that were left out, and refusals. */
 
 #include "tests/check.h"
 
@@ -105,7 +105,7 @@ static void lines_come_back(void **state)
     const double after = off(k, full, COILS * N);
     print_message("of k-space %.4f is missing, off by %.4f when filled\n", before, after);
     assert_below(after, before / 4);
-    for (size_t i = 0; i < (size_t)COILS * N; i++) /* what was measured stays */
+    for (size_t i = 0; i < (size_t)COILS * N; i++) /* measured samples stay */
         if (mask[i % N]) assert_true(k[i] == calibration[i]);
     scry_free(full);
     scry_free(maps);

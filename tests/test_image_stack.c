@@ -43,7 +43,7 @@ static void planes_are_numbered_as_they_are_written(void **state)
                         "channel 1, frame 1");
 }
 
-/* Red, green and blue are one image, and what comes after them (transparency) one by itself. */
+/* Red, green and blue are one image, and the channel after them (transparency) is one by itself. */
 static void colours_are_one_image(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Finished problems in a file: what comes back, and what is refused. */
+/* Finished problems in a file: those that come back, and those that are refused. */
 
 #include "tests/check.h"
 
@@ -78,7 +78,7 @@ static void what_is_done_comes_back(void **state)
     clear(path);
 }
 
-/* Each process takes what the work list deals to it, once. */
+/* Each process takes the problems that the work list deals to it, once. */
 static void ranks_take_their_share(void **state)
 {
     (void)state;
@@ -110,7 +110,7 @@ static void ranks_take_their_share(void **state)
     clear(path);
 }
 
-/* A process may die while it writes: what is cut off is done again, and overwritten. */
+/* A process may die while it writes: a problem cut off is done again, and overwritten. */
 static void a_torn_record_is_ignored(void **state)
 {
     (void)state;

@@ -271,7 +271,7 @@ static void denoise(float *to, const float *from, double sd)
     }
 }
 
-/* The noise of a denoised image is that of its structure: what the flat parts show, a tenth of it,
+/* The noise of a denoised image is that of its structure: that of the flat parts, a tenth of it,
  * would sharpen the rest. */
 static void denoised_images_have_the_noise_of_their_structure(void **state)
 {

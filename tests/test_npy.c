@@ -47,7 +47,7 @@ static void every_type_is_read(void **state)
     }
 }
 
-/* Complex numbers of both byte orders, in parts, and what this library writes itself. */
+/* Complex numbers of both byte orders, in parts, and files that this library writes itself. */
 static void complex_numbers_are_read_and_written(void **state)
 {
     (void)state;

@@ -15,7 +15,7 @@
 
 enum { COILS = 3, H = 48, W = 56, N = H * W };
 
-/* Data, what a reader makes of them, and what it warns of. */
+/* Data, a reader's version of them, and its warnings. */
 struct file {
     float complex data[COILS * N], read[COILS * N];
     unsigned char mask[N];

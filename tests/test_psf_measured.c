@@ -14,7 +14,7 @@ static double erf_voxel(double d, double sigma)
     return (erf((d + 0.5) * c) - erf((d - 0.5) * c)) / 2;
 }
 
-/* A Gaussian bead in a file: where it is, how wide, on what pedestal, with how much noise. */
+/* A Gaussian bead in a file: where it is, how wide, its pedestal and its noise. */
 static float *bead(const scry_space *s, const double *centre, const double *sigma, double peak,
                    double pedestal, double noise)
 {

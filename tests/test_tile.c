@@ -1,5 +1,5 @@
 /* Volumes beyond the memory are restored in tiles, and beyond that refused before the start, with
- * parts that fit; what would take too long takes fewer draws. */
+ * parts that fit; a run that would take too long takes fewer draws. */
 #include "tests/check.h"
 
 #include "apps/recon/image/pace_impl.h"

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Networks of other makes against what diffusers returns: tests/golden/make_unet_formats.py. */
+/* Networks of other makes against the values of diffusers: tests/golden/make_unet_formats.py. */
 
 static float *tensor_of(const scry_safetensors *file, const char *name)
 {

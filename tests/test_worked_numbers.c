@@ -150,7 +150,7 @@ static double worked_loss(worked_layer *last, const float *noise)
 
 /* Layers of 1, 16, 16, 1 channels and ReLU, Adam at .01, 150 passes over nine patches of 16 x 16
  * pixels of an image of 32 x 32 in noise of .25: the loss begins at that of predicting nothing,
- * about 1.03, and falls below .2; what is left of the noise, sigma times the root of the loss, from
+ * about 1.03, and falls below .2; the rest of the noise, sigma times the root of the loss, from
  * .25 to below .11. */
 static void three_convolutions_learn_the_noise(void **state)
 {

@@ -241,7 +241,7 @@ static int mri_finish(struct mri_run *run, const cli_command *command, double be
     return failures ? CLI_FAILED : CLI_OK;
 }
 
-/* A run that was stopped: what is done is written, the rest is NaN, and the journal stays. */
+/* A run that was stopped: finished slices are written, the rest is NaN, and the journal stays. */
 static int mri_stop(struct mri_run *run, const cli_command *command)
 {
     scry_error err = {0};
@@ -249,7 +249,7 @@ static int mri_stop(struct mri_run *run, const cli_command *command)
     const size_t done = scry_mri_volume_blank(&run->volume);
     if (!done) mri_journal_end(&run->request, run->out, true);
     if (!done || all < 2) return CLI_FAILED;
-    program_hold(); /* the grace is for what may hang */
+    program_hold(); /* the grace is for work that may hang */
     scry_cancel_clear();
     const scry_status st = mri_output_write(&run->volume, &run->work, run->out, &err);
     scry_cancel();

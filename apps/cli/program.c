@@ -123,7 +123,7 @@ void program_kept(void)
     kept = true;
 }
 
-/* errno of what went wrong since the start; 0: all is written. */
+/* errno of the first failure since the start; 0: all is written. */
 static int close_stdout(void)
 {
     const bool failed = ferror(stdout) != 0;

@@ -126,7 +126,7 @@ static const cli_setting all_settings[] = {
      "[all processors]"},
     {"memory", CLI_REAL, AT(memory), "GB",
      "memory that the run may take; larger images are restored in tiles that overlap by the "
-     "support of the psf [what is available]"},
+     "support of the psf [all that is available]"},
     {"slices", CLI_TEXT, AT(slices), "auto|planes|all",
      "of a volume, those that the network sees: its planes, or slices across each axis, one "
      "drawn at every noise level; auto: all where the file says that voxels are cubes [auto]"},

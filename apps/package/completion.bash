@@ -1,5 +1,5 @@
 
-# The functions above print what the program knows; those below choose from it. They follow the
+# The functions above print the program's words; those below choose from them. They follow the
 # file of tables in one file, share/bash-completion/completions/scry.
 
 # Folders of networks: those of $SCRY_PRIORS and those that came with the program.

@@ -20,7 +20,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-# mpirun; and what who links libscry.a needs
+# mpirun; and the libraries that libscry.a needs
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "openmpi-bin, pkg-config, libfftw3-dev, libgsl-dev, libtiff-dev, \
 libpng-dev, zlib1g-dev, libcjson-dev, libxml2-dev, libhdf5-dev, libnifti-dev, libdnnl-dev")
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/deb_files.cmake)

@@ -1,4 +1,4 @@
-# Run by cpack on what is to be packed: what Debian asks of every package, and other systems do not.
+# Run by cpack on the files to be packed: the rules that Debian has for every package.
 set(share ${CPACK_TEMPORARY_DIRECTORY}${CPACK_PACKAGING_INSTALL_PREFIX}/share)
 set(doc ${share}/doc/scry)
 file(MAKE_DIRECTORY ${doc})

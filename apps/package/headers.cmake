@@ -1,6 +1,6 @@
 # The headers of the installed library, file in the tree:name under include/scry. A header is
-# installed up to its SCRY_END: what follows is for the tree alone. All that they declare before is
-# exported from libscry.so and nothing else is; what they include there is in this list too.
+# installed up to its SCRY_END: the rest is for the tree alone. All that they declare before is
+# exported from libscry.so and nothing else is; headers included there are in this list too.
 set(SCRY_PUBLIC_HEADERS
     lib/api.h lib/status.h lib/space.h lib/memory.h lib/threads.h lib/instructions.h lib/rng.h
     lib/stats/metrics.h lib/stats/noise.h lib/stats/noise_spectrum.h lib/stats/noise_identify.h

@@ -1,5 +1,5 @@
 # The rooms as one library: libscry.so, whose symbols are those of the installed headers, and
-# libscry.a; with what other builds find them by.
+# libscry.a; with the files by which other builds find them.
 include(apps/package/headers.cmake)
 
 set(SCRY_OBJECTS)

@@ -54,10 +54,10 @@ void scry_prior_pool_close(scry_prior_pool *pool); /* accepts a zeroed one */
 scry_status scry_prior_pool_condition(scry_prior_pool *pool, const char *class_name,
                                       double guidance, scry_error *err);
 
-/* The class of an image (planes, ny, nx) in the unit of the prior, by what the network predicts of
+/* The class of an image (planes, ny, nx) in the unit of the prior, by the network's prediction of
  * it that it does not see: noise hides the detail of its middle, and the class, or none, with which
- * D comes closest to what was hidden is chosen (Li et al. 2023). *label: -1: none. Where the class
- * is known, or there are none, that. errors  ENOMEM, those of the network */
+ * D comes closest to the hidden pixels is chosen (Li et al. 2023). *label: -1: none. Where the
+ * class is known, or there are none, that. errors  ENOMEM, those of the network */
 scry_status scry_prior_pool_recognise(int *label, const scry_prior_pool *pool, const float *image,
                                       const scry_space *space, const scry_log *log,
                                       scry_error *err);

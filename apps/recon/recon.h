@@ -40,7 +40,7 @@
 #include "apps/recon/mri/reconstruct.h" /* images from it */
 #include "apps/recon/mri/scan_file.h"   /* k-space in a file, slice by slice */
 #include "apps/recon/mri/volume.h"      /* a volume of its slices */
-#include "apps/recon/mri/journal.h"     /* what is done of it, to continue a run */
+#include "apps/recon/mri/journal.h"     /* finished slices, to continue a run */
 
 #include "apps/recon/train/training.h" /* a prior from images */
 #include "apps/recon/train/notes.h"    /* the prior.json of a trained prior */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Bytes a pixel: the least that is possible, in tiles, and what a part takes that is small enough:
+/* Bytes a pixel: the least that is possible, in tiles, and the use of a part that is small enough:
  * itself, its results and masks, and a tile. */
 #define LEAST 16.0
 #define USUAL 24.0

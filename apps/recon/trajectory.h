@@ -35,7 +35,7 @@ typedef struct scry_trajectory_band {
     double *share;    /* at each level */
 } scry_trajectory_band;
 
-/* White noise of .1 s added at level s, and what becomes of it at the end. */
+/* White noise of .1 s added at level s, and its size at the end. */
 typedef struct scry_trajectory_push {
     size_t level;
     double sigma, gain; /* rms of the change of the image over that of the push */

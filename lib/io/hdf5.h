@@ -12,7 +12,7 @@
  * file must come from one thread at a time. In all functions
  *   name    of a dataset or group from the root: "kspace", "dataset/xml"
  *   errors  EIO: the system refused; EFORMAT: no such dataset, or another shape or type than the
- *           call reads, damaged or truncated: the message says what it is; ENOMEM */
+ *           call reads, damaged or truncated: the message says which; ENOMEM */
 
 typedef struct scry_hdf5 scry_hdf5;
 

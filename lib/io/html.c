@@ -64,8 +64,8 @@ void scry_html_markupf(scry_html *page, const char *fmt, ...)
     scry_html_markup(page, text);
 }
 
-/* Bytes of the UTF-8 character at `s`, 0 where none begins: overlong forms, surrogates and what
- * lies beyond U+10FFFF are none (RFC 3629). */
+/* Bytes of the UTF-8 character at `s`, 0 where none begins: overlong forms, surrogates and codes
+ * that lie beyond U+10FFFF are none (RFC 3629). */
 static size_t utf8_length(const unsigned char *s)
 {
     const size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;

@@ -361,7 +361,7 @@ static scry_status fit_variances(struct variance_fit *fit, scry_noise_model *out
                                  scry_error *err)
 {
     /* JPEG and medians have laws of their own, images of enlargement reach the corners of the
-     * spectrum, and rounding hides what a denoiser left */
+     * spectrum, and rounding hides the noise that a denoiser left */
     fit->denoised = !(ch->blocks > 0) && !ch->hidden && !scryi_noise_shape_nonlinear(ch->best) &&
                     !scryi_noise_shape_repeats(ch->best) &&
                     !(scryi_noise_shape_factor(ch->best) > 1);

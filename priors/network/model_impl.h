@@ -59,7 +59,7 @@ typedef struct scryi_op {
     scryi_layer *layer;
     const scryi_norm_layer *norm;
     size_t bias_at, heads; /* bias_at: in the embedding, when in2 is that */
-    bool scaled; /* of a normalisation: the embedding's rows scale and shift what it gives */
+    bool scaled;           /* of a normalisation: the embedding's rows scale and shift its output */
 } scryi_op;
 
 /* dims are logical; channels of a tensor start new blocks after the first `lead`. */

@@ -20,7 +20,7 @@ typedef struct scryi_unet {
     scryi_model model;
     int label; /* row of the class embedding; -1: none */
     double guidance;
-    size_t guide_at; /* floats of work before what guidance needs */
+    size_t guide_at; /* floats of work before those of guidance */
 } scryi_unet;
 
 /* D = skip x + offset + out F(in x + shift, t) */

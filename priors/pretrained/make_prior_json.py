@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write prior.json beside a pretrained network: what it was trained on, the mean and radial power
+"""Write prior.json beside a pretrained network: its training data, the mean and radial power
 spectrum of that content in the prior's unit, how far the network is from that Gaussian, and how
 well it denoises images that it has not seen.
 

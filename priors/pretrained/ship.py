@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Make what a training left into a prior of this folder, with its notes and a check.
+"""Make the folder of a training into a prior of this folder, with its notes and a check.
 
     ship.py TRAINED NAME DATA.npz [--scry build/scry] [--force]
 
-TRAINED is what `scry train` leaves, or a folder of config.json, scheduler_config.json,
+TRAINED is the folder that `scry train` leaves, or a folder of config.json, scheduler_config.json,
 diffusion_pytorch_model.safetensors, train.json (pixel_unshuffle, mean, std, images_seen) and
 log.jsonl (held-out PSNR now and then). NAME is the folder beside this script to put them in; its
 about.json has the words. DATA.npz has the images, keys "train/<class>/..." and "test/<class>/...".
@@ -11,7 +11,7 @@ about.json has the words. DATA.npz has the images, keys "train/<class>/..." and 
 Writes a whole new folder, prior.json last (make_prior_json.py), measures D on held-out crops of
 DATA.npz with the prior that is there now and with the new one, and puts it in place when it is
 better in the mean over classes at every level (--force: anyway). With --scry, `scry denoise` must
-give what PyTorch does (needs tifffile).
+give PyTorch's result (needs tifffile).
 """
 import argparse
 import json
@@ -113,7 +113,7 @@ def main():
                   " %10.2f" % row.mean())
         if a.scry:
             off = agrees(a.scry, out, crops[0])
-            print("scry denoise is off by %.1e of what PyTorch gives, rms" % off)
+            print("scry denoise is off by %.1e of PyTorch's result, rms" % off)
             if off > 1e-4:
                 sys.exit("expected below 1e-4: left as it was")
         if not a.force and gains.mean(1).min() <= 0:

@@ -9,7 +9,7 @@
 /* The loops of an EM step over images and measurements (solvers/classical/em_impl.h).
  *
  * An extrapolated point is v = p x + q old, cut at `min`. The step before is kept in the upper
- * halves of floats and the weights in 65535ths of the largest, half of what floats take: the first
+ * halves of floats and the weights in 65535ths of the largest, half the size of floats: the first
  * steers the extrapolation by two inner products, and the second are off by 2^-17 of the largest.
  *
  *   update  old <- v z / (w divide), z cut at 0, where the weight is at least `seen` 65535ths; else
@@ -38,7 +38,7 @@ struct scryi_em_update {
 
 /* Of measurements with the mean a = max(m, 0) + c, cut at 1e-30:
  *   chi2  sum of (d - share a)^2 / variance; variance 0: share a, that of counts
- *   fit   what other data `held` say of it: held log(a) - rest a of counts, -(held - a)^2 else;
+ *   fit   the likelihood of other data `held`: held log(a) - rest a of counts, -(held - a)^2 else;
  * held may be NULL. log is good to 2e-7. */
 struct scryi_em_judgement {
     double chi2, fit;

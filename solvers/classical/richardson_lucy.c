@@ -196,7 +196,7 @@ static scry_status split_data(struct rl *R, scry_error *err)
     return SCRY_OK;
 }
 
-/* The rows and columns with measured pixels: what the Fourier rings are of. */
+/* The rows and columns with measured pixels: the pixels of the Fourier rings. */
 static void find_measured(struct rl *R)
 {
     const scry_space *s = &R->base.space;

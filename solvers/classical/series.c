@@ -12,7 +12,7 @@
  *                sqrt(pixels) + sqrt(frames): the largest singular value of noise of sd s is s
  *                times that.
  *
- * lambda = weight * sd of a sample's complex noise in the unit of u: what is noise in an estimate
+ * lambda = weight * sd of a sample's complex noise in the unit of u: the noise in an estimate
  * grows with that of the data, so that one weight serves scans of any noise. */
 #include "solvers/classical/fista_impl.h"
 

@@ -1,5 +1,5 @@
 /* Processor time of the blur and of the prox of its likelihoods, where samplers and classical
- * methods spend what the network leaves: bench_blur [size]. */
+ * methods spend the time that the network leaves: bench_blur [size]. */
 #include "lib/memory.h"
 #include "lib/rng.h"
 #include "operators/blur.h"

@@ -59,7 +59,7 @@ static void gaussian_psf(float *h)
         h[i] /= (float)sum;
 }
 
-/* An image drawn from the model, what is negative of it dark, with a camera noise of 2 electrons:
+/* An image drawn from the model, its negative part dark, with a camera noise of 2 electrons:
  * its variance in w; r = w A u + n. */
 static void measure(struct bench *b, double electrons)
 {

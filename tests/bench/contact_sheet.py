@@ -7,7 +7,7 @@ Of every TIFF and PNG in FOLDER (named below) a SIDE x SIDE part around its busi
 stacks: their middle plane; colours: as they are) is written, and deblurred with a Gaussian PSF of
 SIGMA px (1.5) and nothing else given. A row of OUT.png: input, 20 plain iterations of
 Richardson-Lucy, the default, the sd of draws. The root of the intensity is shown, on one scale a
-row, so that what is made of empty background can be seen. Printed: flux of the output over that of
+row, so that texture in empty background can be seen. Printed: flux of the output over that of
 the input, and texture: the sd of the background (its darkest tenth, smoothed over 5 px) of the
 output over that of the input, at most about 1 where nothing is invented."""
 import os

@@ -4,7 +4,7 @@ know: held-out PSNR of D by noise level, before and after.
 
     fine_tune.py SCRY IMAGES... [--init microscopy] [--minutes 10] [--threads 2] [--out FOLDER]
 
-IMAGES are what `scry train` takes; every tenth image of a class is held out by it, or those that an
+IMAGES are files that `scry train` takes; every tenth image of a class is held out, or those that an
 .npz calls test/. The first line of its log is the score of the prior that it starts from.
 """
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Data steps at every light level: does each method fit what was measured, keep the flux, and beat
+"""Data steps at every light level: does each method fit the measurement, keep the flux, and beat
 Richardson-Lucy?
 
 usage: light_levels.py [--scry build/scry] [--level 5 50 ...] [--law poisson-gaussian gaussian]
@@ -66,7 +66,7 @@ def scenes(args, folder):
 
 
 def measure(truth, level, law, seed):
-    """The truth in ADU, the measurement, and the options that say what its noise is."""
+    """The truth in ADU, the measurement, and the options that give its noise."""
     seen = np.maximum(blur(truth), 0)
     unit, r = level / seen.max(), np.random.default_rng(seed)
     e = seen * unit

@@ -43,7 +43,7 @@ REFERENCE = {
     "inpaint": ["biharmonic", "tv"],
     "kspace": ["wavelet", "tv", "cg-sense"],
 }
-# "" is the default; then more and fewer steps, and what a label states as accurate. Methods of a
+# "" is the default; then more and fewer steps, and the accurate settings of a label. Methods of a
 # thousand calls or more run at a setting that a race can afford.
 SETTINGS = {
     "diffpir": ["", "--steps 32", "--steps 8", "--steps 64"],
@@ -120,7 +120,7 @@ PROBLEMS = {"deblur": deblur, "inpaint": inpaint, "kspace": kspace}
 
 
 def child(args, words):
-    """Processor seconds; and what was wrong, if anything was."""
+    """Processor seconds; and the fault, if there was one."""
     def limit():
         resource.setrlimit(resource.RLIMIT_CPU, (int(args.budget) + 1,) * 2)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

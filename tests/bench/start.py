@@ -9,7 +9,7 @@ and kspace as in mri_quality.py. A sampler walks n levels down from sigma 40 (Ka
 run whole, from noise, and from the Gaussian at each sigma with those levels only that are below it,
 equally spaced, so that each row asks the network less and is otherwise the row above.
 
-sample: `scry sample`, 64 x 64. "to 96" is the rms distance to what the same noise becomes in 96
+sample: `scry sample`, 64 x 64. "to 96" is the rms distance to the image from the same noise in 96
 levels from noise; "to data" the Frechet distance between samples and held-out crops of 12 features
 (log power in eight rings, and the mean, sd, skewness and 99 % quantile of the pixels), each divided
 by its sd in the crops; "change" that from the whole walk, whose standard error is a paired

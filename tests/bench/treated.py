@@ -103,7 +103,7 @@ def then(*steps):
     return all_of
 
 
-# what is done to the image, what to the truth, factor on the PSF that is given
+# the treatment of the image, that of the truth, the factor on the PSF that is given
 KINDS = {
     "raw": (u16, same, 1),
     "mean3": (then(lambda x: ndimage.uniform_filter(x, 3), u16), same, 1),

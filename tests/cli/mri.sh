@@ -141,13 +141,13 @@ works "a run that is not stopped" $mri three.h5 $journal
 mv j.h5 whole.h5
 stop_at_a_slice "$scry" mri three.h5 $journal
 holds "stopped, it ends by the signal" test $? = 143
-warns "what is done is told" 'stopped: [12] of 3 slices are done and in j.h5'
-holds "the file of what is done" test -s j.h5
+warns "finished slices are told" 'stopped: [12] of 3 slices are done and in j.h5'
+holds "the file of finished slices" test -s j.h5
 refuses "it is not begun anew in silence" 1 'j.h5.journal is there.*--resume' $mri three.h5 $journal
 refuses "another run does not resume it" 1 'journal: is of another run .*seed 3' \
     $mri three.h5 $journal --seed 3 --resume
 works "resumed" "$scry" mri three.h5 $journal --resume --threads 2
-warns "what was done is told" 'j.h5.journal: [12] of 3 slices are done already'
+warns "slices finished before are told" 'j.h5.journal: [12] of 3 slices are done already'
 holds "resumed, the same bytes" cmp -s j.h5 whole.h5
 holds "its journal is gone" test ! -e j.h5.journal
 works "nothing to resume" "$scry" mri three.h5 journal_2.h5 --method zero-filled --resume

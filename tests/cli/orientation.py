@@ -3,7 +3,7 @@
 conventions of both kinds of vendors. For tests/cli/mri.sh. Needs numpy and h5py.
 
 usage: orientation.py GOLDEN make      writes name.h5 for each case into the current folder
-       orientation.py GOLDEN check     reads name.nii, what `scry mri` made of it
+       orientation.py GOLDEN check     reads name.nii, the volume that `scry mri` made of it
 
 An object is three balls at places in the patient, of unequal signal. What a scanner measures is
 their Fourier transform along its read and phase directions about the centre of the slice:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The manual pages and the completion of bash that the build made: they say what --help says, tools
-# for manuals find nothing wrong, and completion offers what the parser takes.
+# The manual pages and the completion of bash that the build made: they agree with --help, tools
+# for manuals find nothing wrong, and completion offers the words that the parser takes.
 # usage: pages.sh path/to/scry path/to/pages.  One line a check; exit status 1 when one fails.
 set -u
 scry=$(realpath "$1")
@@ -12,7 +12,7 @@ man1=$pages/man/man1
 same() {
     holds "$1" diff <(tr ' ' '\n' <"$2" | grep . | sort -u) <(tr ' ' '\n' <"$3" | grep . | sort -u)
 }
-# offers NAME "words" COMMAND LINE...: what completion offers for the last word of the line
+# offers NAME "words" COMMAND LINE...: the words offered for the last word of the line
 complete_line() {
     COMP_WORDS=("$@")
     COMP_CWORD=$(($# - 1))
@@ -27,7 +27,7 @@ offers() {
     complete_line "$@"
     same "$name" expected offered
 }
-includes() { # of what completion offers, at least these
+includes() { # completion offers at least these
     local name=$1 words=$2 word
     shift 2
     complete_line "$@"
@@ -47,7 +47,7 @@ offers "the start of a command" "deblur denoise" scry de
 offers "subcommands" "convert" scry kspace c
 touch cells.tif cells.h5
 
-# what --help lists is what completion offers and what the page lists
+# --help, completion and the page list the same options
 commands=$(grep -v -x kspace commands)
 for command in $commands "kspace info" "kspace convert" "kspace undersample" "kspace simulate" \
     "kspace maps"; do

@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
 python=/usr/bin/python3
 $python -c 'import numpy, h5py, tifffile' 2>/dev/null || python=
 
-# what METHOD works on, and the words of a refusal: an operator with an SVD, a start
+# the problem that METHOD works on, and the words of a refusal: an operator with an SVD, a start
 needs() { "$scry" methods "$1" | grep -q "needs .*$2"; }
 starts() { "$scry" methods "$1" | grep -q -e '--start '; }
 methods() { "$scry" methods | sed -n '/^== posterior/,/^== unc/s/^\([a-z-]*\)  (.*/\1/p'; }

@@ -29,7 +29,7 @@ assert (low[median > 110.5] >= 0.5 - 1e-6).all() and (low[median < 109.5] <= 0.5
 assert (read("ess.tif") == 6).all()
 assert (read("sd.tif") > 0).all() and (read("q97.5.tif") >= median).all()
 
-# a value for each region, and what the report says is the worst of them
+# a value for each region, of which the report names the worst
 rhat, ess = read("rhat.tif"), read("walk_ess.tif")
 assert rhat.min() > 0.5 and 0 < ess.min() and len(np.unique(rhat)) > 4
 report = open("walk.json").read()
@@ -59,7 +59,7 @@ assert told.sum() > 0.7 * seen.sum(), "R-hat is missing"
 blocks = [slice(k, k + 8) for k in range(0, 40, 8)]
 for z in range(3):
     for y in blocks:
-        for x in blocks[:4]:  # all of a region or nothing, by what is in the image
+        for x in blocks[:4]:  # all of a region or nothing, by the values of the image
             t, s = told[z, y, x], seen[z, y, x]
             assert (t == (s if s.mean() >= 0.5 else False)).all(), (z, y, x)
 assert (read("mq25.h5") <= read("mq75.h5")).all()

@@ -248,8 +248,8 @@ static scry_status bent_vjp(const scry_prior *P, float *g, float *x0, const floa
     return x0 ? bent_denoise(P, x0, x, sigma, work, err) : SCRY_OK;
 }
 
-/* Corrections there would overshoot the data twentyfold at every level. Cut to what the data bear,
- * they leave the chain where images are. */
+/* Corrections there would overshoot the data twentyfold at every level. Cut to the size that the
+ * data bear, they leave the chain where images are. */
 static void mmps_survives_a_bent_jacobian(void **state)
 {
     (void)state;

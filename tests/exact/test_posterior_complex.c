@@ -2,8 +2,8 @@
 
 /* As in test_posterior.c: allowed errors of a method, before Monte Carlo error. The imaginary
  * part, narrower than the noise, is where the approximations fail: PiGDM takes every image for
- * one of unit variance, DiffPIR for white at each level, and DDS as published fits what the coils
- * say of it to the noise: eight standard deviations. */
+ * one of unit variance, DiffPIR for white at each level, and DDS as published fits the coils'
+ * samples down to the noise: eight standard deviations. */
 struct band {
     const char *method;
     const char *start, *choice; /* weight of dds, variance of daps */

@@ -23,7 +23,7 @@ static double karras(double high, double low, size_t i, size_t steps)
 /* Variance that a method leaves of a scalar prior of variance v, and how much is left of the
  * distance between its start and the mean: from the forward chains, in their own coordinate,
  *   x = a X,  forward x_i = (a / a') x_i-1 + G z,  reverse x' = (2 - a / a') x + G^2 score + G z,
- * with G^2 what takes the variance of x_i given the image from that at s' to that at s. */
+ * where G^2 takes the variance of x_i given the image from that at s' to that at s. */
 static double reverse_variance(const char *method, const scry_options *o, double v, double *start)
 {
     const double high = option_value(o, "sigma-max"), low = option_value(o, "sigma-min");

@@ -1,7 +1,7 @@
 /* The readers of fastMRI and plain HDF5 on files of arbitrary contents. The input is not a file but
  * a recipe: which datasets there are, their types, shapes and values. HDF5 1.10 itself crashes on
- * damaged files (H5HG_read copies from outside a damaged heap, for one), which would hide what is
- * wrong in our code. Run with -max_len=400. */
+ * damaged files (H5HG_read copies from outside a damaged heap, for one), which would hide faults
+ * in our code. Run with -max_len=400. */
 
 #include "lib/io/hdf5.h"
 #include "lib/io/kspace/kspace.h"
@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scry_hdf5 *f;
     scry_kspace_reader *r;
     const scry_kspace_choice choice = {.dataset = next(&recipe) % 4 ? NULL : "kspace"};
-    /* a real name: HDF5 does not open what has none, as memfd_create's */
+    /* a real name: HDF5 does not open files without one, as memfd_create's */
     snprintf(path, sizeof path, "/dev/shm/scry-fuzz-%ld.h5", (long)getpid());
     if (scry_hdf5_create(&f, path, NULL) != SCRY_OK) abort();
     add_header(f, &recipe);

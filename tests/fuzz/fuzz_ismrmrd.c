@@ -1,7 +1,7 @@
 /* The ISMRMRD reader on arbitrary headers and acquisitions: opens, reads files that are not
- * absurdly large, and copies what is whole through the writer. HDF5 1.10 itself does not survive
- * arbitrary bytes (H5HG_read copies what a damaged heap says), so that the input is made into a
- * sound file:
+ * absurdly large, and copies whole files through the writer. HDF5 1.10 itself does not survive
+ * arbitrary bytes (H5HG_read copies from wherever a damaged heap says), so that the input is made
+ * into a sound file:
  *
  *   byte 0, 1   length of the XML (high byte first), which follows
  *   then        acquisitions of ROW bytes each, see fill

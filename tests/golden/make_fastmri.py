@@ -93,7 +93,7 @@ save("plain4", None, data=samples())
 save("plain5", None, data=np.stack([samples(), samples() + 1], axis=2).astype(np.complex64))
 save("two", None, a=samples(1, 1)[0, 0], b=samples(1)[0], c=np.arange(3))
 
-# what is wrong
+# malformed files
 save("bad_real", None, kspace=samples().real)
 save("bad_pairs", None, kspace=np.stack([full.real, full.imag], -1))
 save("bad_rank", None, kspace=samples()[:, :, :, :, None])

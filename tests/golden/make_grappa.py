@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""GRAPPA by its definition, in numpy: what operators/grappa.c is compared with.
+"""GRAPPA by its definition, in numpy: the reference of operators/grappa.c.
 
     make_grappa.py OUT_FOLDER        (numpy 2.4; made 2026-11)
 

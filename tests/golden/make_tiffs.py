@@ -121,7 +121,7 @@ def make(out):
 
 def patch_tags(path, changes):
     """Turns tags into SHORT tags of given number and value: {old: (new, value)}. tifffile without
-    imagecodecs cannot encode what is declared so, but the bytes are easily made."""
+    imagecodecs cannot encode pixels so declared, but the bytes are easily made."""
     data = bytearray(open(path, "rb").read())
     for at, end in walk_ifds(data):
         for entry in range(at + 2, end, 12):

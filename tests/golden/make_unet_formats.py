@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Networks of the shapes that are met in the wild, with random weights, and what diffusers says
-they return, for tests/test_unet_formats.c.
+"""Networks of the shapes that are met in the wild, with random weights, and the values that
+diffusers returns, for tests/test_unet_formats.c.
 
     make_unet_formats.py OUT_FOLDER        (diffusers 0.39.0, torch 2.15; made 2026-11)
 

@@ -57,7 +57,7 @@ new_root() {
     cp -L /etc/resolv.conf /etc/hosts "$folder/$1/etc/"
 }
 
-# inside NAME command: what the command gives in that root, with processes and devices
+# inside NAME command: runs the command in that root, with processes and devices
 inside() {
     local root=$folder/$1
     shift

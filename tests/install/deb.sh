@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Debian package that cpack makes of a build: what it depends on, what is in it, and that the
+# The Debian package that cpack makes of a build: its dependencies, its files, and that the
 # program in it runs from where it was unpacked.   usage: deb.sh build-folder
 set -euo pipefail
 build=$(realpath "$1")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The rules of the house that no compiler checks: which room may include what, where third-party
+# The rules of the house that no compiler checks: which room may include which, where third-party
 # libraries stay, and how long files and lines are. Prints each breach as file:line: reason.
 # usage: rules.sh [source-folder]; exit status 1 when a rule is broken.
 set -uo pipefail

@@ -20,7 +20,7 @@ double scryi_pace_seconds(const struct scryi_pace *p);
 
 /* Lowers the chains to no fewer than 2, and where that is not enough leaves out the methods that
  * draw, if others are at hand and no maps are wanted of the draws. Logs the forecast of a minute
- * and more, and what was changed. */
+ * and more, and the changes made. */
 void scryi_pace_keep(struct scryi_pace *p, bool maps, const scry_log *log);
 
 /* After the first of `count` tiles. */

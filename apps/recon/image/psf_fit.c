@@ -46,7 +46,7 @@ struct psf_fit_noise {
     double variance;                     /* of a pixel */
     double rounding;                     /* that of values, which no filter has smoothed */
     const scry_noise_spectrum *spectrum; /* NULL: white */
-    double end;                          /* cycles a pixel; what lies beyond is left out */
+    double end;                          /* cycles a pixel; the rest is left out */
 };
 
 /* Mean over the directions in which the grid has this frequency. */
@@ -188,7 +188,7 @@ static void log_width(const scry_log *log, const scry_psf_source *s, const struc
                       "Gaussian: its spectrum prefers %.3g px (%.2g to %.2g)%s, which --psf-width "
                       "auto takes; %.3g px is used",
                       px, px * w->factor, px * w->low, px * w->high,
-                      w->low > 1 ? ", or what it shows is smooth by itself" : "", used);
+                      w->low > 1 ? ", or the specimen is smooth by itself" : "", used);
     else if (scry_psf_width_contradicts(w))
         scry_log_warn(log,
                       "the image contradicts the width of the psf, %.3g px as the sd of a "

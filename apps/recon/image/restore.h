@@ -51,28 +51,28 @@ typedef struct scry_restore_request {
     double low, high; /* intensities of background and brightest structures, unit of the file, for
                          the prior; equal: estimated */
     /* the method */
-    const char *method;           /* by name; NULL: for images with holes the default, for blurred
-                                     ones that of the registry's contenders which predicts held-out
-                                     light best, judged once a channel; or the average of two; where
-                                     maps are asked for, one that draws; or none, and the image is
-                                     its own result, where nothing can be gained */
-    const scry_options *options;  /* a method with its options, instead of `method`; NULL: its
-                                     defaults */
-    const char *prior;            /* name or folder of a network, for methods that need one. NULL: a
-                                     method that needs one has that for microscopy, and none of them
-                                     contends */
-    const char *class_name;       /* of the images, for a prior that knows classes; "none": none;
-                                     NULL: chosen from each image */
-    double guidance;              /* weight of the class; 0: 1 */
-    scry_slices_choice slices;    /* of a volume, for the network */
-    size_t tile;                  /* window that the network sees at a time; 0: 512 */
-    size_t samples;               /* chains of a posterior method; 0: 16 */
-    uint64_t seed;                /* of scry_restore; a restorer takes one an image */
-    size_t threads;               /* chains at a time; 0: as many as OpenMP has threads */
-    double memory;                /* bytes that a run may take, the image included: larger images
-                                     are restored in overlapping tiles; 0: what is available */
-    double seconds;               /* where no method is named: what an image may take; fewer chains
-                                     or a method without any are used beyond; 0: no limit */
+    const char *method;          /* by name; NULL: for images with holes the default, for blurred
+                                    ones that of the registry's contenders which predicts held-out
+                                    light best, judged once a channel; or the average of two; where
+                                    maps are asked for, one that draws; or none, and the image is
+                                    its own result, where nothing can be gained */
+    const scry_options *options; /* a method with its options, instead of `method`; NULL: its
+                                    defaults */
+    const char *prior;           /* name or folder of a network, for methods that need one. NULL: a
+                                    method that needs one has that for microscopy, and none of them
+                                    contends */
+    const char *class_name;      /* of the images, for a prior that knows classes; "none": none;
+                                    NULL: chosen from each image */
+    double guidance;             /* weight of the class; 0: 1 */
+    scry_slices_choice slices;   /* of a volume, for the network */
+    size_t tile;                 /* window that the network sees at a time; 0: 512 */
+    size_t samples;              /* chains of a posterior method; 0: 16 */
+    uint64_t seed;               /* of scry_restore; a restorer takes one an image */
+    size_t threads;              /* chains at a time; 0: as many as OpenMP has threads */
+    double memory;               /* bytes that a run may take, the image included: larger images
+                                    are restored in overlapping tiles; 0: the memory available */
+    double seconds; /* where no method is named: the time an image may take; fewer chains
+                       or a method without any are used beyond; 0: no limit */
     const scry_output_maps *maps; /* beside the mean; NULL: none */
     bool predict;                 /* result.predicted is wanted */
     scry_log log;

@@ -42,7 +42,7 @@ struct scry_restorer {
 /* What the caller hands in for one image, finite. */
 struct image_task {
     const scry_image *image;
-    const scry_image *sample; /* it, or a part of a large one: what is asked of the image is asked
+    const scry_image *sample; /* it, or a part of a large one: questions about the image are asked
                                  of that */
     uint64_t seed;
     bool again; /* a tile after the first */

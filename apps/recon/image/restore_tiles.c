@@ -27,7 +27,7 @@ void scryi_restore_keep_time(scry_restorer *r, const scry_image *image)
 #define CLASSICAL_BYTES 60.0
 #define POSTERIOR_BYTES 220.0
 #define CHAIN_BYTES 180.0
-/* Of the memory that there is; the rest is for what is not counted. */
+/* Of the memory that there is; the rest is for allocations that are not counted. */
 #define MEMORY_SHARE 0.85
 
 static scry_status plan_tiles(scry_restorer *r, const struct image_task *task, scry_error *err)

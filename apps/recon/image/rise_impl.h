@@ -4,7 +4,7 @@
 #include "lib/space.h"
 #include "lib/status.h"
 
-/* A restoration that amplifies what its PSF or its noise model gets wrong has a power spectrum that
+/* A restoration that amplifies an error of its PSF or its noise model has a power spectrum that
  * falls with frequency and then rises again. Specimens have none: that of points is flat, that of
  * all else falls.
  *

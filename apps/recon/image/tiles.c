@@ -259,7 +259,7 @@ scry_status scryi_tiles_run(scry_restore_result *out, const struct scryi_tiles *
         scry_restore_result one = {0};
         tile_cut(&tile, t, image, number);
         st = run(ctx, &one, &tile.image, number, err);
-        tile.image.number = image->number + 1; /* what holds for all was logged */
+        tile.image.number = image->number + 1; /* findings that hold for all were logged */
         if (st == SCRY_OK && one.predicted && !out->predicted &&
             !(out->predicted = scry_alloc(n, sizeof *out->predicted)))
             st = SCRY_FAIL(err, SCRY_ENOMEM, "a prediction of %zu pixels", n);

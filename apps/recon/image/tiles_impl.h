@@ -35,7 +35,7 @@ double scryi_tiles_bytes(const struct scryi_tiles *t, const scry_space *image,
                          const scry_space *psf, const struct scryi_tile_cost *cost);
 
 /* The image itself, or of one with more pixels the square window with the most light, with all its
- * planes: what is found out of that holds for the whole. */
+ * planes: its findings hold for the whole. */
 struct scryi_tile_sample {
     scry_image image;
     float *pixels; /* NULL: the image's own */

@@ -29,7 +29,7 @@ static bool judge_goes_on(const scry_chains_progress *p, void *ctx)
     return !scry_cancelled();
 }
 
-/* The mean chi2 of what `splits` splits hold out, under these options. */
+/* The mean chi2 of the samples that `splits` splits hold out, under these options. */
 static scry_status held_out_chi2(double *chi2, const scry_reconstructor *r,
                                  const struct scryi_plane *plane, const scry_options *options,
                                  size_t chains, size_t splits, size_t threads, scry_error *err)

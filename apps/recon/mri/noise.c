@@ -10,7 +10,7 @@
 /* Places that hold noise alone: those of k-space which the normals of edges miss; where the readout
  * is whole, those of its image beside the object; and, where a part of k-space is whole (all, an
  * ellipse, half of it and more), those of an image of that part, faded out towards its border so
- * that the object does not reach beyond itself. Signal raises what each of them says, so the least
+ * that the object does not reach beyond itself. Signal raises each of these estimates, so the least
  * is taken.
  *
  * Receivers filter the margins of the readout's image: the noise there has the right proportions

@@ -27,7 +27,7 @@ static scry_nufft_params off_grid_params(const float *trajectory, size_t samples
     return (scry_nufft_params){.ny = ny, .nx = nx, .trajectory = trajectory, .samples = samples};
 }
 
-/* ---- what was acquired ---- */
+/* ---- the samples acquired ---- */
 
 /* The samples that mask keeps: data (coils, samples) and trajectory move together. */
 static scry_status scattered_keep(scry_mri_scattered *s, const scry_scan *scan,

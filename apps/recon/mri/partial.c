@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* Partial Fourier: the samples of an axis reach farther to one side of k = 0 than to the other. An
- * image of smooth phase is real once that phase is in the coil maps, and what a real image lacks on
- * one side is the conjugate of what it has on the other (Margosian, Schmitt & Purdy 1986; Noll,
- * Nishimura & Macovski 1991, IEEE TMI 10:154). The phase is that of a reconstruction from the
+ * image of smooth phase is real once that phase is in the coil maps, and the half that a real image
+ * lacks on one side is the conjugate of the half on the other (Margosian, Schmitt & Purdy 1986;
+ * Noll, Nishimura & Macovski 1991, IEEE TMI 10:154). The phase is that of a reconstruction from the
  * samples that do have their counterpart, faded out along the axis with a Hann window. Where that
  * phase is not all, an imaginary part remains: as much of it as there is in the outer half of those
  * samples is allowed for. Of a brain of 16 coils whose phase is rough a constraint that allowed
@@ -64,7 +64,7 @@ bool scryi_partial_find(struct scryi_partial *out, const struct scryi_plane *p,
 }
 
 /* Multiplies the spectrum of u along the axis by a Hann window that ends at `half`, or keeps the
- * outer half of what is inside of that. */
+ * outer half of the samples inside of that. */
 static scry_status partial_filter(float complex *u, const struct scryi_plane *p,
                                   const struct scryi_partial *partial, bool outer, scry_error *err)
 {

@@ -235,7 +235,7 @@ done:
 }
 
 /* Where half of k-space is to do for all of it: the phase of the image into the operator, and only
- * real images beside it. A method that works by a network has a prior for what is not real. */
+ * real images beside it. A method that works by a network has a prior for the imaginary part. */
 static scry_status constrain_phase(struct scryi_mri_posterior *p, scry_error *err)
 {
     const size_t n = p->plane->ny * p->plane->nx;

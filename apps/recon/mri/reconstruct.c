@@ -169,7 +169,7 @@ static scry_status check_covariance(const scry_reconstructor *r, scry_error *err
     return st;
 }
 
-/* Given, else from the noise scan, else from what no signal reaches. */
+/* Given, else from the noise scan, else from samples that no signal reaches. */
 static scry_status estimate_covariance(scry_reconstructor *r, const scry_mri_slice *slice,
                                        scry_error *err)
 {

@@ -34,7 +34,7 @@ typedef enum scry_coil_noise {
     SCRY_COIL_NOISE_AUTO = 0, /* the noise scan, else k-space; classical methods do without where
                                  neither gives an estimate */
     SCRY_COIL_NOISE_SCAN,     /* the noise scan */
-    SCRY_COIL_NOISE_KSPACE,   /* what no signal reaches, in k-space or in the image */
+    SCRY_COIL_NOISE_KSPACE,   /* samples or pixels that no signal reaches */
     SCRY_COIL_NOISE_GIVEN,    /* noise_sd, the same in all coils, which share none */
     SCRY_COIL_NOISE_NONE      /* not whitened: classical methods only */
 } scry_coil_noise;

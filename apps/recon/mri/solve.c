@@ -49,7 +49,7 @@ done:
 
 /* Where no coil sees anything nothing was measured, and pixels that a prior drew there are no
  * image: the mean is 0 there, and so are its maps. R-hat and ESS are not numbers there, and in
- * regions of which most is such: drift of what nobody measures would pass for that of the image. */
+ * regions of which most is such: drift of unmeasured pixels would pass for that of the image. */
 static void blank_unseen(scry_mri_result *r, const unsigned char *seen, size_t n,
                          const scry_output_maps *asked)
 {

@@ -206,7 +206,7 @@ static scry_status run_plane(const struct volume_run *run, const struct slice_ta
     return st;
 }
 
-/* Frames share maps; where a slice has several planes, they share what these are made from. */
+/* Frames share maps; where a slice has several planes, they share the data of these maps. */
 static scry_status volume_share_maps(const struct volume_run *run, struct slice_task *t,
                                      scry_error *err)
 {

@@ -1,5 +1,5 @@
 /* Files that are k-space or images of other kinds, recognised by their first bytes, so that a
- * refusal says what the user holds and what converts it. */
+ * refusal names the format and the program that converts it. */
 
 #include "lib/io/kspace/kspace_impl.h"
 

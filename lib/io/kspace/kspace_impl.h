@@ -47,7 +47,7 @@ void scryi_kspace_warn(scry_kspace_reader *r, const char *fmt, ...);
 scry_status scryi_kspace_examine(scry_kspace_reader *r, const char *what, float complex *data,
                                  unsigned char *mask, scry_error *err);
 
-/* As scry_kspace_read, checked: what calibrates a series (lib/io/kspace/series.c). */
+/* As scry_kspace_read, checked: the frames that calibrate a series (lib/io/kspace/series.c). */
 scry_status scryi_kspace_series_mean(scry_kspace_reader *r, size_t slice, float complex *data,
                                      unsigned char *mask, scry_error *err);
 

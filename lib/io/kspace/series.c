@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Samples on either side of k = 0 from which maps are made at least, and the share of what any
- * frame has there that a frame must have to calibrate by itself: a lost sample is no matter. */
+/* Samples on either side of k = 0 from which maps are made at least, and the share of any frame's
+ * samples there that a frame must have to calibrate by itself: a lost sample is no matter. */
 enum { MIDDLE_HALF = 12, SHARE = 98 };
 
 struct series {
@@ -31,8 +31,8 @@ static bool series_in_middle(const scry_kspace_info *info, size_t i)
     return true;
 }
 
-/* Adds a frame to sum. A frame that is bad adds nothing; what it is refused for is said when it is
- * reconstructed. */
+/* Adds a frame to sum. A frame that is bad adds nothing; the reason for its refusal is said when it
+ * is reconstructed. */
 static scry_status series_add(struct series *s, size_t frame, float complex *sum, scry_error *err)
 {
     scry_error bad = {0};
