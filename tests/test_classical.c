@@ -1,111 +1,15 @@
-#include "tests/options.h"
+#include "tests/small_blur.h"
 
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
-#include "lib/rng.h"
 #include "lib/vector.h"
-#include "operators/dense.h"
 #include "operators/mask.h"
 #include "priors/gaussian.h"
 #include "solvers/classical/difference_impl.h"
-#include "solvers/registry.h"
 
 #include <gsl/gsl_linalg.h>
 #include <omp.h>
 #include <string.h>
-
-/* A small blur with an open boundary as a matrix: data 7 x 6, image 9 x 8, 3 x 3 kernel. */
-enum { H = 7, W = 6, PH = 9, PW = 8, M = H * W, N = PH * PW };
-
-static const double kernel[3][3] = {{.03, .11, .07}, {.12, .31, .13}, {.05, .12, .06}};
-
-static void blur_matrix(double *A)
-{
-    memset(A, 0, M * N * sizeof *A);
-    for (int i = 0; i < H; i++)
-        for (int j = 0; j < W; j++)
-            for (int a = 0; a < 3; a++)
-                for (int b = 0; b < 3; b++)
-                    A[(i * W + j) * N + (i + a) * PW + j + b] = kernel[a][b];
-}
-
-static double pattern(int i, int j)
-{
-    return 20 + 15 * sin(0.9 * i + 0.3) * cos(0.7 * j) + (i > 3 && j > 2 ? 31.7 : 0);
-}
-
-struct setting {
-    double A[M * N];
-    float y[M], truth[N];
-    scry_op *op;
-    scry_likelihood *L;
-    scry_problem problem;
-    scry_noise noise;
-};
-
-static void setting_init(struct setting *s, scry_noise noise, uint64_t seed)
-{
-    scry_error err = {0};
-    float z[M];
-    blur_matrix(s->A);
-    for (int i = 0; i < N; i++)
-        s->truth[i] = (float)pattern(i / PW, i % PW);
-    scry_rng_normal(z, 0, M, seed, 0, 0);
-    for (int k = 0; k < M; k++) {
-        double m = noise.background;
-        for (int i = 0; i < N; i++)
-            m += s->A[k * N + i] * s->truth[i];
-        const bool counts = noise.kind != SCRY_NOISE_GAUSSIAN;
-        const double sd = counts ? sqrt(m + noise.read_noise * noise.read_noise) : noise.sigma;
-        const double e = m + sd * z[k];
-        s->y[k] = (float)(counts ? e / noise.gain + noise.offset : e);
-    }
-    const scry_space dom = SCRY_SPACE(PH, PW), cod = SCRY_SPACE(H, W);
-    const scry_affine map = {1, 0};
-    s->noise = noise;
-    assert_ok(scry_dense_create(&s->op, &dom, &cod, s->A, &err));
-    assert_ok(scry_likelihood_create(&s->L, s->op, s->y, &noise, &map, &err));
-    s->problem = (scry_problem){.L = s->L, .positive = true};
-}
-
-static void setting_free(struct setting *s)
-{
-    scry_likelihood_free(s->L);
-    scry_op_free(s->op);
-}
-
-static const scry_noise gaussian = {.kind = SCRY_NOISE_GAUSSIAN, .sigma = 1.3, .background = 2.385};
-static const scry_noise camera = {.kind = SCRY_NOISE_POISSON_GAUSSIAN,
-                                  .gain = 0.5,
-                                  .offset = 97,
-                                  .read_noise = 1.5,
-                                  .background = 2.385};
-
-struct setup {
-    const char *name;
-    double value;
-};
-
-/* Runs a method with a few options to its end; the solver is returned for questions. */
-static scry_progress run(const char *name, const scry_problem *problem, const struct setup *set,
-                         float *x, scry_monitor *monitor, void *ctx)
-{
-    scry_error err = {0};
-    scry_solver *S = NULL;
-    scry_options opts;
-    scry_progress end;
-    const struct scry_method *method = scry_method_find(name);
-    assert_non_null(method);
-    scry_options_init(&opts, method);
-    for (; set && set->name; set++)
-        assert_ok(scry_options_set(&opts, set->name, set->value, &err));
-    assert_ok(scry_solver_plan(&S, problem, &opts, &err));
-    assert_ok(scry_solver_start(S, 7, 0, &err));
-    assert_ok(scry_solver_run(S, x, monitor, ctx, &end, &err));
-    assert_int_equal(end.reason, SCRY_DONE);
-    scry_solver_free(S);
-    return end;
-}
 
 /* x = Q^-1 r by Cholesky; Q is destroyed. */
 static void solve_dense(double *Q, double *r, size_t n)
@@ -298,128 +202,6 @@ static void test_wiener_counts(void **state)
     assert_below(scry_distance(g, Ci, N), 0.01 * scry_norm(g, N));
     scry_free(work);
     scry_prior_free(model);
-    setting_free(&s);
-}
-
-struct trace {
-    const struct setting *s;
-    double nll[400];
-    size_t count;
-    void *work;
-};
-
-static bool record(const scry_progress *p, void *ctx)
-{
-    struct trace *t = ctx;
-    scry_error err = {0};
-    assert_ok(scry_likelihood_value(t->s->L, &t->nll[t->count++], p->x0, t->work, &err));
-    return true;
-}
-
-/* EM never lowers the likelihood; accelerated, it gets there in far fewer iterations. */
-static void test_rl_likelihood(void **state)
-{
-    (void)state;
-    struct setting s;
-    float x[N];
-    setting_init(&s, camera, 15);
-    struct trace plain = {.s = &s}, fast = {.s = &s};
-    plain.work = fast.work = scry_alloc(1, scry_likelihood_work_bytes(s.L));
-    struct setup set[] = {{"accelerate", 0}, {"stop", 0}, {"iterations", 300}, {0}};
-    run("richardson-lucy", &s.problem, set, x, record, &plain);
-    assert_int_equal(plain.count, 300);
-    for (int i = 1; i < 300; i++)
-        assert_below(plain.nll[i], plain.nll[i - 1] + 1e-3);
-    set[2].value = 60;
-    for (int kind = 1; kind <= 2; kind++) {
-        fast.count = 0;
-        set[0].value = kind;
-        run("richardson-lucy", &s.problem, set, x, record, &fast);
-        assert_below(fast.nll[59], plain.nll[299] + 0.02);
-    }
-    scry_free(plain.work);
-    setting_free(&s);
-}
-
-/* A circulant blur without background keeps the flux of the data at every iteration, and a plain
- * loop in double gives the same image. */
-static void test_rl_flux(void **state)
-{
-    (void)state;
-    enum { n = 11 };
-    scry_error err = {0};
-    scry_op *op;
-    scry_likelihood *L;
-    double A[n * n] = {0}, e[n], m[n];
-    float y[n], x[n];
-    const double k[3] = {.25, .6, .15};
-    for (int i = 0; i < n; i++) {
-        y[i] = (float)(3 + (i * 7 % 5) * 11);
-        for (int j = 0; j < 3; j++)
-            A[i * n + (i + j + n - 1) % n] = k[j];
-    }
-    const scry_space space = SCRY_SPACE(n);
-    const scry_noise noise = {.kind = SCRY_NOISE_POISSON, .gain = 1};
-    const scry_affine map = {1, 0};
-    assert_ok(scry_dense_create(&op, &space, &space, A, &err));
-    assert_ok(scry_likelihood_create(&L, op, y, &noise, &map, &err));
-    const scry_problem problem = {.L = L, .positive = true};
-    const struct setup set[] = {{"accelerate", 0}, {"stop", 0}, {"iterations", 17}, {0}};
-    run("richardson-lucy", &problem, set, x, NULL, NULL);
-    assert_near(scry_sum(x, n), scry_sum(y, n), 1e-3);
-    for (int i = 0; i < n; i++)
-        e[i] = scry_sum(y, n) / n;
-    for (int t = 0; t < 17; t++) {
-        for (int i = 0; i < n; i++) {
-            m[i] = 0;
-            for (int j = 0; j < n; j++)
-                m[i] += A[i * n + j] * e[j];
-        }
-        for (int j = 0; j < n; j++) {
-            double factor = 0;
-            for (int i = 0; i < n; i++)
-                factor += A[i * n + j] * y[i] / m[i];
-            e[j] *= factor;
-        }
-    }
-    for (int i = 0; i < n; i++)
-        assert_near(x[i], e[i], 1e-3);
-    scry_likelihood_free(L);
-    scry_op_free(op);
-}
-
-static void test_rl_stop(void **state)
-{
-    (void)state;
-    struct setting s;
-    float x[N], tv[N];
-    setting_init(&s, camera, 16);
-    const struct setup set[] = {{"accelerate", 0}, {"stop", 1 /* discrepancy */}, {0}};
-    scry_progress end = run("richardson-lucy", &s.problem, set, x, NULL, NULL);
-    assert_below(end.residual, 1 + 1e-9);
-    assert_true(end.step > 1);
-    const struct setup one_less[] = {
-        {"accelerate", 0}, {"stop", 0}, {"iterations", (double)(end.step - 1)}, {0}};
-    end = run("richardson-lucy", &s.problem, one_less, x, NULL, NULL);
-    assert_below(1, end.residual);
-    end = run("richardson-lucy", &s.problem, NULL, x, NULL, NULL);
-    assert_true(end.step > 3 && end.step < 200);
-    for (int i = 0; i < N; i++)
-        assert_true(x[i] >= 0);
-
-    /* total variation falls with its weight */
-    scryi_difference G;
-    float p[2 * N];
-    double before = INFINITY;
-    scryi_difference_init(&G, scry_op_dom(s.op));
-    for (double weight = 0; weight < 0.07; weight += 0.03) {
-        const struct setup with[] = {{"tv", weight}, {"stop", 0}, {"iterations", 50}, {0}};
-        run("richardson-lucy", &s.problem, with, tv, NULL, NULL);
-        scryi_gradient(&G, p, tv);
-        const double variation = scryi_length_sum(&G, p);
-        assert_below(variation, before);
-        before = variation;
-    }
     setting_free(&s);
 }
 
@@ -669,13 +451,17 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_difference),      cmocka_unit_test(test_tikhonov),
-        cmocka_unit_test(test_tikhonov_weight), cmocka_unit_test(test_wiener),
-        cmocka_unit_test(test_wiener_counts),   cmocka_unit_test(test_rl_likelihood),
-        cmocka_unit_test(test_rl_flux),         cmocka_unit_test(test_rl_stop),
-        cmocka_unit_test(test_tv_step),         cmocka_unit_test(test_tv_discrepancy),
-        cmocka_unit_test(test_biharmonic),      cmocka_unit_test(test_pnp),
-        cmocka_unit_test(test_threads),         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_tikhonov),
+        cmocka_unit_test(test_tikhonov_weight),
+        cmocka_unit_test(test_wiener),
+        cmocka_unit_test(test_wiener_counts),
+        cmocka_unit_test(test_tv_step),
+        cmocka_unit_test(test_tv_discrepancy),
+        cmocka_unit_test(test_biharmonic),
+        cmocka_unit_test(test_pnp),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_errors),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
