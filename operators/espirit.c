@@ -1,4 +1,5 @@
 #include "operators/coils.h"
+#include "operators/espirit_gram_impl.h"
 #include "operators/espirit_loops_impl.h"
 #include "operators/hermitian_impl.h"
 #include "operators/sensitivity.h"
@@ -106,16 +107,12 @@ static void gather_windows(scryi_planes *B, const struct espirit *e,
     }
 }
 
-/* Row w of B is a_w, over the largest magnitude: k-space of 1e-7 has squares that floats lack. */
+/* Row w of B is a_w over `largest`. */
 static scry_status espirit_windows(scryi_planes *B, const struct espirit *e,
-                                   const float complex *calibration, scry_error *err)
+                                   const float complex *calibration, float largest, scry_error *err)
 {
-    const size_t k = e->k, wy = e->cy - k + 1, wx = e->cx - k + 1, n = e->cy * e->cx;
+    const size_t k = e->k, wy = e->cy - k + 1, wx = e->cx - k + 1;
     size_t whole = 0;
-    float largest = 0;
-    for (size_t i = 0; i < e->coils * n; i++)
-        largest = fmaxf(largest, cabsf(calibration[i]));
-    if (!(largest > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
     for (size_t w = 0; w < wy * wx; w++)
         whole += window_whole(e, w / wx, w % wx);
     if (!whole)
@@ -148,21 +145,33 @@ static void sum_lags(struct espirit *e, const scryi_planes *P_T)
         }
 }
 
+/* G of the data over their largest magnitude: k-space of 1e-7 has squares that floats lack. */
+static scry_status espirit_gram(scryi_planes *G, const struct espirit *e,
+                                const float complex *calibration, scry_error *err)
+{
+    const size_t n = e->coils * e->k * e->k;
+    const scryi_espirit_region region = {calibration, e->coils, e->cy, e->cx, e->k};
+    scryi_planes B = {0};
+    float largest = 0;
+    for (size_t i = 0; i < e->coils * e->cy * e->cx; i++)
+        largest = fmaxf(largest, cabsf(calibration[i]));
+    if (!(largest > 0)) return SCRY_FAIL(err, SCRY_ENUMERIC, "calibration data are all zero");
+    *G = scryi_planes_alloc(n, n);
+    if (!G->re) return SCRY_FAIL(err, SCRY_ENOMEM, "Gram matrix of %zu x %zu", n, n);
+    if (!e->o->mask && scryi_espirit_gram_serves(&region))
+        return scryi_espirit_gram(G, &region, 1 / largest, e->threads, err);
+    const scry_status st = espirit_windows(&B, e, calibration, largest, err);
+    if (st == SCRY_OK) scryi_gram(G, &B, e->threads);
+    scryi_planes_free(&B);
+    return st == SCRY_OK ? scry_cancel_check(err) : st;
+}
+
 static scry_status espirit_kernels(struct espirit *e, const float complex *calibration,
                                    scry_error *err)
 {
-    const size_t n = e->coils * e->k * e->k;
-    scryi_planes B = {0}, G = {0}, V = {0};
-    scry_status st = espirit_windows(&B, e, calibration, err);
+    scryi_planes G = {0}, V = {0};
+    scry_status st = espirit_gram(&G, e, calibration, err);
     if (st != SCRY_OK) goto done;
-    G = scryi_planes_alloc(n, n);
-    if (!G.re) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "Gram matrix of %zu x %zu", n, n);
-        goto done;
-    }
-    scryi_gram(&G, &B, e->threads);
-    scryi_planes_free(&B);
-    if ((st = scry_cancel_check(err)) != SCRY_OK) goto done;
     /* The rank that an object of the size of the field of view has in k-space windows: the window,
      * and some samples more along each axis from coils that are smooth. */
     st = scryi_leading(&V, &G, e->o->threshold * e->o->threshold, (e->k + 4) * (e->k + 4), err);
@@ -170,7 +179,6 @@ static scry_status espirit_kernels(struct espirit *e, const float complex *calib
     scryi_gram(&G, &V, e->threads);
     sum_lags(e, &G);
 done:
-    scryi_planes_free(&B);
     scryi_planes_free(&G);
     scryi_planes_free(&V);
     return st;

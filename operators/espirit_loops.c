@@ -1,9 +1,74 @@
 #include "operators/espirit_loops_impl.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
-enum { PIXELS = SCRYI_PIXELS };
+enum { PIXELS = SCRYI_PIXELS, LANES = SCRYI_MARGIN };
+
+/* Loaded from anywhere. */
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
+
+static float lanes_sum(lanes v)
+{
+    float sum = 0;
+    for (int i = 0; i < LANES; i++)
+        sum += v[i];
+    return sum;
+}
+
+/* The sum of conj(a) b at this lag over what all windows hold. */
+static void lag_core(float core[2], const struct scryi_lag_row *a, const float *b_re,
+                     const float *b_im, size_t w)
+{
+    lanes rr = {0}, ii = {0}, ri = {0}, ir = {0};
+    for (size_t x = 0; x < w; x += LANES) {
+        const lanes ar = *(const lanes *)(a->core_re + x), ai = *(const lanes *)(a->core_im + x);
+        const lanes br = *(const lanes *)(b_re + x), bi = *(const lanes *)(b_im + x);
+        rr += ar * br;
+        ii += ai * bi;
+        ri += ar * bi;
+        ir += ai * br;
+    }
+    core[0] = lanes_sum(rr + ii);
+    core[1] = lanes_sum(ri - ir);
+}
+
+/* conj(a) b of the samples from `at` on. */
+static void lag_border(float *restrict re, float *restrict im, const struct scryi_lag_row *a,
+                       const float *b_re, const float *b_im, size_t at)
+{
+    for (size_t q = 0; q < SCRYI_MAX_KERNEL; q++) {
+        const float ar = a->re[at + q], ai = a->im[at + q], br = b_re[at + q], bi = b_im[at + q];
+        re[q] = ar * br + ai * bi;
+        im[q] = ar * bi - ai * br;
+    }
+}
+
+/* The window at offset i holds the samples i .. i + w - 1: of those before the core all but the
+ * first i, of those behind it the first i. */
+static void espirit_lags(float *restrict re, float *restrict im, const struct scryi_lag_row *a,
+                         const struct scryi_lag_row *b, size_t w, size_t k)
+{
+    for (ptrdiff_t e = 1 - (ptrdiff_t)k; e < (ptrdiff_t)k; e++) {
+        const float *b_re = b->re + e, *b_im = b->im + e;
+        const size_t from = e < 0 ? (size_t)-e : 0, to = e < 0 ? k : k - (size_t)e;
+        float core[2], left[2][SCRYI_MAX_KERNEL], right[2][SCRYI_MAX_KERNEL];
+        lag_core(core, a, b_re, b_im, w);
+        lag_border(left[0], left[1], a, b_re, b_im, 0);
+        lag_border(right[0], right[1], a, b_re, b_im, w);
+        for (size_t q = 0; q + 1 < k; q++)
+            for (int part = 0; part < 2; part++)
+                core[part] += q < from ? right[part][q] : left[part][q];
+        for (size_t i = from; i < to; i++) {
+            const size_t at = i * k + (size_t)((ptrdiff_t)i + e);
+            re[at] = core[0];
+            im[at] = core[1];
+            for (int part = 0; part < 2; part++)
+                core[part] += right[part][i] - left[part][i];
+        }
+    }
+}
 
 static void espirit_apply(float *restrict out, const float *restrict m, const float *restrict v,
                           size_t coils)
@@ -84,5 +149,5 @@ static float espirit_renew(float *restrict v, float *restrict w, const float *se
     return worst;
 }
 
-const struct scryi_espirit_loops SCRYI_VARIANT(scryi_espirit_loops) = {.apply = espirit_apply,
-                                                                       .renew = espirit_renew};
+const struct scryi_espirit_loops SCRYI_VARIANT(scryi_espirit_loops) = {
+    .lags = espirit_lags, .apply = espirit_apply, .renew = espirit_renew};
