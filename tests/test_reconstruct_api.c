@@ -157,6 +157,39 @@ static void maps_of_two_sets_are_both_used(void **state)
     scry_free(f);
 }
 
+/* A coil that is not plugged in, or hears only noise, is left out: the image is that of the others.
+ * The truth, the root sum of squares of all, is missing that coil. */
+static void silent_coils_are_left_out(void **state)
+{
+    static const struct {
+        double noise;
+        bool given; /* maps, in which the coil is not silent */
+    } cases[] = {{0, false}, {0.02, false}, {1, false}, {0, true}, {1, true}};
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        scry_error err = {0};
+        struct fixture *f = make();
+        scry_mri_result r, without;
+        float complex *noise = scry_alloc(N, sizeof *noise);
+        scry_mri_request q = {.method = "cg-sense", .seed = 1};
+        f->scan.maps = cases[k].given ? f->maps : NULL;
+        f->scan.coils = C - 1; /* the last one is cut off */
+        assert_ok(scry_reconstruct(&without, &f->scan, f->mask, &q, NULL, NULL, &err));
+        f->scan.coils = C;
+        scry_scanner_noise(noise, N, cases[k].noise, 12, 0);
+        for (size_t i = 0; i < N; i++)
+            f->kspace[(C - 1) * N + i] = f->mask[i] ? noise[i] : 0;
+        assert_ok(scry_reconstruct(&r, &f->scan, f->mask, &q, NULL, NULL, &err));
+        const double off = nrmse(r.image, f->truth), best = nrmse(without.image, f->truth);
+        print_message("coil of noise %g: NRMSE %.4f, without it %.4f\n", cases[k].noise, off, best);
+        assert_below(off, 1.02 * best);
+        scry_mri_result_free(&r);
+        scry_mri_result_free(&without);
+        scry_free(noise);
+        scry_free(f);
+    }
+}
+
 /* A noise scan gives the noise level of chi2: data of the same noise have 1. */
 static void a_noise_scan_whitens(void **state)
 {
@@ -358,6 +391,7 @@ int main(void)
         cmocka_unit_test(an_image_comes_back),
         cmocka_unit_test(zeros_are_a_mask),
         cmocka_unit_test(maps_of_two_sets_are_both_used),
+        cmocka_unit_test(silent_coils_are_left_out),
         cmocka_unit_test(a_noise_scan_whitens),
         cmocka_unit_test(images_have_the_size_that_is_asked),
         cmocka_unit_test(draws_are_functions_of_the_seed),

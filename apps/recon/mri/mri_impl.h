@@ -34,8 +34,9 @@ struct scryi_plane {
     const scry_mri_scattered *scattered; /* of the slice; NULL: data are (coils, ny, nx) */
     const unsigned char *covered;        /* off the grid: the slice's mask (ny, nx) */
     float complex *maps;                 /* (coils, sets, ny, nx); NULL: root sum of squares */
-    double scale; /* the largest root sum of squares of the whitened maps, by which maps
-                     and data are divided: noise is E|n|^2 = 1/scale^2 */
+    unsigned char *silent; /* of the file's coils: left out, their maps are 0; NULL: not known */
+    double scale;          /* the largest root sum of squares of the whitened maps, by which maps
+                              and data are divided: noise is E|n|^2 = 1/scale^2 */
 };
 
 /* maps as for scry_reconstructor_run. */
@@ -85,6 +86,22 @@ scry_status scryi_noise_off_grid(double complex *psi, const scry_mri_scattered *
 scry_status scryi_off_grid_operator(scry_op **A, const struct scryi_plane *plane,
                                     const float complex *maps, const unsigned char *mask,
                                     scry_error *err);
+
+/* ---- coils without a signal (silent.c) ---- */
+
+/* Marks the coils of data (coils, ny, nx) whose samples hold noise alone, or are 0. */
+scry_status scryi_coils_silent(unsigned char *silent, const struct scryi_plane *p,
+                               const float complex *data, const unsigned char *mask, size_t coils,
+                               scry_error *err);
+/* Sets their n entries of x (coils, n) to 0. */
+void scryi_coils_blank(float complex *x, const unsigned char *silent, size_t coils, size_t n);
+void scryi_coils_silent_log(const scry_reconstructor *r, const struct scryi_plane *p);
+/* scryi_noise_from_slice of the coils that hold a signal: a loud coil would decide for all which
+ * places are the quietest. The others have a variance each, 0 where they are 0. */
+scry_status scryi_noise_of_heard(double complex *psi, const scry_mri_slice *s,
+                                 const scry_scan *scan, scry_error *err);
+/* Coils of no noise, by which nothing can be whitened, get the mean variance of the others. */
+void scryi_noise_fill(double complex *psi, size_t coils);
 
 /* ---- estimates from a slice (noise.c, holdout.c) ---- */
 

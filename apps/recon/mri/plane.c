@@ -15,6 +15,7 @@ void scryi_plane_free(struct scryi_plane *p)
     scry_free(p->data);
     scry_free(p->mask);
     scry_free(p->maps);
+    scry_free(p->silent);
     *p = (struct scryi_plane){0};
 }
 
@@ -137,21 +138,25 @@ static scry_status estimate_maps(struct scryi_plane *p, const scry_mri_slice *s,
 {
     const size_t n = p->ny * p->nx;
     float complex *calibration = scry_alloc(p->coils * n, sizeof *calibration);
-    unsigned char *mask = scry_alloc(n, 1);
+    unsigned char *mask = scry_alloc(n, 1), *silent = scry_alloc(p->coils, 1);
     struct plane_block block = {0};
     scry_status st = SCRY_OK;
-    if (!calibration || !mask) {
+    if (!calibration || !mask || !silent) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "calibration of %zu coils", p->coils);
         goto done;
     }
     scryi_plane_take(calibration, p, s->calibration, s, index);
     scryi_plane_take_mask(mask, p, s->calibration_mask, s, index);
+    if ((st = scryi_coils_silent(silent, p, calibration, mask, p->coils, err)) != SCRY_OK)
+        goto done;
+    scryi_coils_blank(calibration, silent, p->coils, n);
     if ((st = cut_block(&block, p, calibration, mask, r, err)) == SCRY_OK)
         st = block_maps(p, &block, r->request, err);
 done:
     plane_block_free(&block);
     scry_free(calibration);
     scry_free(mask);
+    scry_free(silent);
     return st;
 }
 
@@ -212,6 +217,19 @@ static scry_status plane_make_maps(struct scryi_plane *p, const scry_mri_slice *
     if (p->coils > 1) return estimate_maps(p, s, r, index, err);
     for (size_t i = 0; i < entries; i++)
         p->maps[i] = 1;
+    return SCRY_OK;
+}
+
+/* Coils that say nothing are not heard, neither by their data nor by maps from elsewhere. */
+static scry_status plane_silence(struct scryi_plane *p, const scry_mri_slice *s, scry_error *err)
+{
+    if (s->scattered.data) return SCRY_OK;
+    p->silent = scry_alloc(s->coils, 1);
+    if (!p->silent) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu coils", s->coils);
+    const scry_status st = scryi_coils_silent(p->silent, p, p->data, p->mask, s->coils, err);
+    if (st != SCRY_OK) return st;
+    scryi_coils_blank(p->data, p->silent, s->coils, p->places);
+    if (p->maps) scryi_coils_blank(p->maps, p->silent, s->coils, p->sets * p->ny * p->nx);
     return SCRY_OK;
 }
 
@@ -291,6 +309,7 @@ scry_status scryi_plane_make(struct scryi_plane *out, const scry_reconstructor *
     const bool combined = p.coils == 1 || r->request->coil_maps != SCRY_COILS_NONE;
     p.scale = 1;
     if (combined && (st = plane_make_maps(&p, s, r, index, maps, err)) != SCRY_OK) goto done;
+    if ((st = plane_silence(&p, s, err)) != SCRY_OK) goto done;
     if ((st = scryi_plane_whiten(&p.data, p.places, r, err)) != SCRY_OK) goto done;
     if (combined && (st = scryi_plane_whiten(&p.maps, p.sets * n, r, err)) != SCRY_OK) goto done;
     p.coils = r->coils;

@@ -191,9 +191,11 @@ static scry_status estimate_covariance(scry_reconstructor *r, const scry_mri_sli
     } else {
         r->noise_from = slice->scattered.data ? "the outermost samples" : "what no signal reaches";
         st = slice->scattered.data ? scryi_noise_off_grid(r->psi, &slice->scattered, s->coils, err)
-                                   : scryi_noise_from_slice(r->psi, slice, s, err);
+                                   : scryi_noise_of_heard(r->psi, slice, s, err);
     }
-    return st == SCRY_OK ? check_covariance(r, err) : st;
+    if (st != SCRY_OK) return st;
+    scryi_noise_fill(r->psi, s->coils);
+    return check_covariance(r, err);
 }
 
 static scry_status measure_noise(scry_reconstructor *r, const scry_mri_slice *slice,
@@ -322,6 +324,7 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
     if (st == SCRY_OK) st = scryi_plane_make(&plane, r, slice, planes / 2, maps, err);
     if (st == SCRY_OK) st = reconstruct_unit(r, &plane, err);
     if (st == SCRY_OK) {
+        scryi_coils_silent_log(r, &plane);
         note_partial(r, &plane);
         scry_log_note(&r->request->log,
                       "unit: %.6g (intensity that counts as 1: lambda refers to it)", r->unit);
