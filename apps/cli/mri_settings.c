@@ -45,7 +45,8 @@ static const cli_setting scan_settings[] = {
      "(..., 2 or 3: kx, ky), in units of 1/field of view, or of 1/pixel within half a unit"},
     {"size", CLI_TEXT, AT(size), "YxX",
      "rows and columns of the image, with --trajectory [as large as it reaches]"},
-    {"sets", CLI_INTEGER, AT(sets), "N", "sets of ESPIRiT maps; classical methods only [1]"},
+    {"sets", CLI_INTEGER, AT(sets), "N",
+     "sets of ESPIRiT maps; each has an image, and their magnitudes add up by squares [1]"},
     {"acs", CLI_INTEGER, AT(acs), "N",
      "samples of the middle that maps are made from, at most so many along each axis [64, and "
      "all of a complete readout]"},

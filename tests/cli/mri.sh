@@ -91,6 +91,9 @@ works "both are used" "$scry" mri ksp.cfl two_sets.h5 --maps two_sets.cfl --meth
 warns "which is said" '2 sets of maps: the image is the root sum of squares'
 works "two sets of its own" $mri ksp.cfl own_sets.h5 --sets 2 --method cg-sense
 close "the same" 0.01 two_sets.h5 own_sets.h5
+works "draws with two sets" $mri scan.h5 sets_dds.h5 --sets 2 --method dds --steps 10 --samples 2 \
+    --sd sets_sd.h5
+close "are near the truth, which is no brain" 0.25 sets_dds.h5 full.h5
 works "soft maps" $mri scan.h5 soft.h5 --soft
 works "fewer coils" "$scry" mri scan.h5 few.h5 --coils 3
 warns "compression prints its share" 'coils: 3 virtual ones of 4 hold [0-9.]+ %'

@@ -82,15 +82,16 @@ static double lacking_variance(const scry_options *options)
 static scry_status learn_imaginary(struct scryi_mri_posterior *p, const scry_chains *chains,
                                    const float complex *phase, scry_error *err)
 {
-    const size_t ny = p->plane->ny, nx = p->plane->nx, n = ny * nx;
+    const size_t ny = p->plane->ny, nx = p->plane->nx, n = ny * nx, sets = p->plane->sets;
     const float complex *sample = (const float complex *)chains->samples;
     double sum[SCRYI_RINGS] = {0}, count[SCRYI_RINGS] = {0}, all = 0;
     float complex *q = scry_alloc(n, sizeof *q);
     scry_status st = SCRY_OK;
     if (!q) return SCRY_FAIL(err, SCRY_ENOMEM, "imaginary part of %zu pixels", n);
-    for (size_t k = 0; k < chains->done && st == SCRY_OK; k++, sample += n) {
+    for (size_t k = 0; k < sets * chains->done && st == SCRY_OK; k++, sample += n) {
+        const size_t set = k % sets * n;
         for (size_t i = 0; i < n; i++)
-            q[i] = cimagf((sample[i] + 1) * p->phase[i] * conjf(phase[i]));
+            q[i] = cimagf((sample[i] + 1) * p->phase[set + i] * conjf(phase[set + i]));
         st = scry_fourier_transform(q, 1, ny, nx, SCRY_FOURIER_YX, false, err);
         for (size_t i = 0; i < n; i++) {
             const double fy = ((double)(i / nx) - (double)(ny / 2)) / (double)ny;
@@ -102,7 +103,7 @@ static scry_status learn_imaginary(struct scryi_mri_posterior *p, const scry_cha
             all += a * a;
         }
     }
-    const double mean = all / ((double)n * (double)chains->done);
+    const double mean = all / ((double)(sets * n) * (double)chains->done);
     const double lacking = lacking_variance(&p->r->options);
     for (size_t k = 0; k < SCRYI_RINGS;
          k++) /* a ring of no pixels, or of none that matter: not 0 */
@@ -115,12 +116,14 @@ static scry_status learn_imaginary(struct scryi_mri_posterior *p, const scry_cha
 static scry_status learn_phase(struct scryi_mri_posterior *p, const scry_chains *chains,
                                scry_error *err)
 {
-    const size_t ny = p->plane->ny, nx = p->plane->nx, n = ny * nx;
+    const size_t ny = p->plane->ny, nx = p->plane->nx, each = ny * nx, n = p->plane->sets * each;
     float complex *x = scry_alloc(2 * n, sizeof *x), *phase = x ? x + n : NULL;
     if (!x) return SCRY_FAIL(err, SCRY_ENOMEM, "phase of %zu pixels", n);
     for (size_t i = 0; i < n; i++)
         x[i] = (((const float complex *)chains->mean)[i] + 1) * p->phase[i];
-    scry_status st = scryi_phase_smooth(phase, x, ny, nx, p->width, err);
+    scry_status st = SCRY_OK;
+    for (size_t at = 0; st == SCRY_OK && at < n; at += each)
+        st = scryi_phase_smooth(phase + at, x + at, ny, nx, p->width, err);
     if (st == SCRY_OK && !(p->r->request->imaginary > 0))
         st = learn_imaginary(p, chains, phase, err);
     memcpy(p->phase, phase, n * sizeof *phase);

@@ -6,6 +6,7 @@
 #include "operators/sensitivity.h"
 #include "priors/complex.h"
 #include "priors/gaussian.h"
+#include "priors/perplane.h"
 #include "solvers/roles.h"
 
 #include <math.h>
@@ -44,7 +45,7 @@ scry_status scryi_mri_operator(scry_op **A, const struct scryi_plane *plane,
                                const unsigned char *mask, const float complex *phase,
                                scry_error *err)
 {
-    const size_t n = plane->ny * plane->nx;
+    const size_t n = plane->sets * plane->ny * plane->nx;
     scry_space image = SCRY_SPACE(plane->ny, plane->nx);
     image.cplx = true;
     if (!plane->maps) return scry_fourier_create(A, &image, mask, plane->axes, err);
@@ -120,6 +121,17 @@ static scry_status mri_pose_bright(double *value, const float complex *u, size_t
     return SCRY_OK;
 }
 
+/* The prior of every set's image by itself. */
+static scry_status pose_each_set(struct scryi_mri_posterior *p, scry_error *err)
+{
+    scry_prior *one = p->prior;
+    if (p->plane->sets == 1) return SCRY_OK;
+    p->prior = NULL;
+    const scry_status st = scry_perplane_create(&p->prior, scry_op_dom(p->A), one, 1, err);
+    if (st != SCRY_OK) scry_prior_free(one);
+    return st;
+}
+
 /* r + i q: the network on the magnitude r, a Gaussian on q, the error of the phase map.
  * The Gaussian model beside it has the network's mean and spectrum. */
 static scry_status mri_pose_make_priors(struct scryi_mri_posterior *p, scry_error *err)
@@ -145,7 +157,8 @@ static scry_status mri_pose_make_priors(struct scryi_mri_posterior *p, scry_erro
     if (st == SCRY_OK) st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
     if (st == SCRY_OK) st = scry_complex_create(&p->prior, real, imaginary, err);
     if (st == SCRY_OK) real = imaginary = NULL;
-    if (st == SCRY_OK && about->radial.count) {
+    if (st == SCRY_OK) st = pose_each_set(p, err);
+    if (st == SCRY_OK && about->radial.count && plane->sets == 1) {
         st = scry_gaussian_create_radial(&real, &space, 2, &about->radial, err);
         if (st == SCRY_OK) st = scry_gaussian_create_radial(&imaginary, &space, 2, &beside, err);
         if (st == SCRY_OK) st = scry_complex_create(&p->model, real, imaginary, err);
@@ -194,15 +207,9 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
 {
     const struct scryi_plane *plane = p->plane;
     const scry_mri_request *request = p->r->request;
-    const size_t n = plane->ny * plane->nx;
+    const size_t each = plane->ny * plane->nx, n = plane->sets * each;
     const double imaginary = request->imaginary > 0 ? request->imaginary : IMAGINARY;
     double high = 0;
-    if (plane->sets > 1)
-        return SCRY_FAIL(
-            err, SCRY_EUNSUP,
-            "%s works on one image, with %zu sets of maps there are several; expected one "
-            "set, or a classical method",
-            p->r->options.method->name, plane->sets);
     float complex *u = scry_alloc(n, sizeof *u);
     scry_status st = SCRY_OK;
     const bool known = p->phase != NULL; /* u is then beside it */
@@ -219,8 +226,9 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
     }
     p->beside = 1;
     p->width = request->phase_width;
-    st = p->width > 0 ? scryi_phase_smooth(p->phase, u, plane->ny, plane->nx, p->width, err)
-                      : scryi_phase_choose(p->phase, &p->width, u, plane->ny, plane->nx, err);
+    if (!(p->width > 0)) st = scryi_phase_choose(p->phase, &p->width, u, plane->ny, plane->nx, err);
+    for (size_t at = 0; st == SCRY_OK && at < n; at += each)
+        st = scryi_phase_smooth(p->phase + at, u + at, plane->ny, plane->nx, p->width, err);
     if (st != SCRY_OK) goto done;
     const double gain = request->gain > 0 ? request->gain : GAIN;
     const double scale = p->r->unit * fmax(high, MIN_BRIGHT) / (2 * gain);
@@ -259,10 +267,10 @@ static scry_status mark_seen(struct scryi_mri_posterior *p, scry_error *err)
     const size_t n = p->plane->ny * p->plane->nx;
     const scry_status st = scryi_plane_seen(&p->seen, p->plane, p->r->maps.region, err);
     if (st != SCRY_OK) return st;
-    p->judged = scry_alloc(n, 1);
+    p->judged = scry_alloc(p->plane->sets * n, 1);
     if (!p->judged) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
-    for (size_t i = 0; i < n; i++)
-        p->judged[i] = p->seen[i] == SCRYI_SEEN_AROUND;
+    for (size_t i = 0; i < p->plane->sets * n; i++)
+        p->judged[i] = p->seen[i % n] == SCRYI_SEEN_AROUND;
     p->problem.judged = p->judged;
     return SCRY_OK;
 }

@@ -49,7 +49,7 @@ typedef enum scry_image_phase {
 /* Zeros are defaults. Everything is borrowed. */
 typedef struct scry_mri_request {
     scry_coil_maps coil_maps; /* where the caller has no maps */
-    size_t sets;              /* of ESPIRiT maps; 0: 1. More than one: classical methods only */
+    size_t sets;              /* of ESPIRiT maps; 0: 1 */
     size_t acs;               /* lines of the middle that maps are made from, at most; 0: 64, and
                                  all of a readout that is complete */
     double crop;              /* eigenvalue below which ESPIRiT treats a pixel as empty; 0: 0.8;

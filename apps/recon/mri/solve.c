@@ -65,6 +65,53 @@ static void blank_unseen(scry_mri_result *r, const unsigned char *seen, size_t n
     }
 }
 
+/* Whether a coil sees pixel i through this set of maps: a prior fills the image of the others. */
+static bool set_sees(const struct scryi_plane *p, size_t set, size_t i)
+{
+    const size_t n = p->ny * p->nx;
+    for (size_t c = 0; c < p->coils; c++)
+        if (cabsf(p->maps[(c * p->sets + set) * n + i]) > 0) return true;
+    return false;
+}
+
+/* The magnitudes of several sets of maps add up by squares; a map beside them is at each pixel that
+ * of the set which is brightest there. */
+static scry_status collect_sets(scry_mri_result *r, const struct scryi_mri_posterior *p,
+                                const scry_recon_result *run, scry_error *err)
+{
+    const scry_output_maps *maps = &p->r->maps;
+    const scry_affine map = p->problem.map;
+    const size_t n = p->plane->ny * p->plane->nx, sets = p->plane->sets;
+    const float complex *u = (const float complex *)run->chains.mean;
+    unsigned char *brightest = scry_alloc(n, 1);
+    float *all = scry_alloc(sets * n, sizeof *all);
+    if (!brightest || !all) {
+        scry_free(brightest);
+        scry_free(all);
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%zu sets of %zu pixels", sets, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0, most = -1;
+        for (size_t m = 0; m < sets; m++) {
+            if (!set_sees(p->plane, m, i)) continue;
+            const double complex v = map.scale * (double complex)u[m * n + i] + map.shift;
+            const double power = creal(v) * creal(v) + cimag(v) * cimag(v);
+            if (power > most) brightest[i] = (unsigned char)m;
+            most = fmax(most, power);
+            sum += power;
+        }
+        r->image[i] = (float)sqrt(sum);
+    }
+    for (size_t k = 0; k < maps->count; k++) {
+        scry_recon_map(all, &p->problem, maps, k, run);
+        for (size_t i = 0; i < n; i++)
+            r->maps[k * n + i] = all[brightest[i] * n + i];
+    }
+    scry_free(brightest);
+    scry_free(all);
+    return SCRY_OK;
+}
+
 static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_posterior *p,
                                      const scry_recon_result *run, scry_error *err)
 {
@@ -73,7 +120,7 @@ static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_
     const scry_affine map = p->problem.map;
     const size_t n = plane->ny * plane->nx;
     const float complex *u = (const float complex *)run->chains.mean;
-    scry_status st;
+    scry_status st = SCRY_OK;
     r->image = scry_alloc(n, sizeof *r->image);
     if (maps->count) r->maps = scry_alloc(n * maps->count, sizeof *r->maps);
     if (!r->image || (maps->count && !r->maps))
@@ -87,15 +134,8 @@ static scry_status mri_solve_collect(scry_mri_result *r, const struct scryi_mri_
         return st;
     for (size_t i = 0; p->phase && i < n; i++)
         r->image[i] *= p->phase[i];
-    for (size_t i = 0; plane->sets > 1 && i < n; i++) { /* magnitudes add up by squares */
-        double sum = 0;
-        for (size_t m = 0; m < plane->sets; m++) {
-            const double complex v = u[m * n + i];
-            sum += creal(v) * creal(v) + cimag(v) * cimag(v);
-        }
-        r->image[i] = (float)(map.scale * sqrt(sum));
-    }
-    for (size_t k = 0; k < maps->count; k++)
+    if (plane->sets > 1 && (st = collect_sets(r, p, run, err)) != SCRY_OK) return st;
+    for (size_t k = 0; plane->sets == 1 && k < maps->count; k++)
         scry_recon_map(r->maps + k * n, &p->problem, maps, k, run);
     blank_unseen(r, p->seen, n, maps);
     r->samples = run->chains.done;
