@@ -2,62 +2,15 @@
 
 #include "lib/io/tiff/tiff_impl.h"
 
+#include "lib/io/samples_impl.h"
 #include "lib/memory.h"
 #include "lib/space.h"
 
 #include <errno.h>
-#include <float.h>
-#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { BAND_BYTES = 1 << 20 }; /* read at once from uncompressed strips */
-
-/* n values, `step` bytes apart and unaligned. Types with at most 24 bits are exact in float; */
-#define LOAD_EXACT(name, ctype)                                                                    \
-    static void name(float *out, const unsigned char *in, size_t n, size_t step)                   \
-    {                                                                                              \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            ctype v;                                                                               \
-            memcpy(&v, in + i * step, sizeof v);                                                   \
-            out[i] = (float)v;                                                                     \
-        }                                                                                          \
-    }
-/* of the others those that are not are counted. */
-#define LOAD_ROUNDED(name, ctype)                                                                  \
-    static size_t name(float *out, const unsigned char *in, size_t n, size_t step)                 \
-    {                                                                                              \
-        size_t rounded = 0;                                                                        \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            ctype v;                                                                               \
-            memcpy(&v, in + i * step, sizeof v);                                                   \
-            out[i] = (float)v;                                                                     \
-            rounded += (double)out[i] < (double)v || (double)out[i] > (double)v;                   \
-        }                                                                                          \
-        return rounded;                                                                            \
-    }
-LOAD_EXACT(load_u8, uint8_t)
-LOAD_EXACT(load_u16, uint16_t)
-LOAD_EXACT(load_i8, int8_t)
-LOAD_EXACT(load_i16, int16_t)
-LOAD_EXACT(load_f32, float)
-LOAD_ROUNDED(load_u32, uint32_t)
-LOAD_ROUNDED(load_i32, int32_t)
-
-/* A double beyond the largest float would become infinity, and that is not rounding. */
-static size_t load_f64(float *out, const unsigned char *in, size_t n, size_t step, bool *overflow)
-{
-    size_t rounded = 0;
-    for (size_t i = 0; i < n; i++) {
-        double v;
-        memcpy(&v, in + i * step, sizeof v);
-        const bool beyond = isfinite(v) && fabs(v) > FLT_MAX;
-        *overflow |= beyond;
-        out[i] = beyond ? (v > 0 ? FLT_MAX : -FLT_MAX) : (float)v;
-        rounded += (double)out[i] < v || (double)out[i] > v;
-    }
-    return rounded;
-}
 
 /* Samples of 1 to 16 bits, packed most significant bit first whatever the byte order (TIFF 6.0,
  * section 8); rows start on bytes. */
@@ -87,34 +40,7 @@ static scry_status load_row(scry_tiff_reader *r, const struct scryi_tiff_page *p
         load_packed(out, row, x * per + s, n, per, p->bits);
         return SCRY_OK;
     }
-    switch (p->type) {
-    case SCRY_TIFF_U8:
-        load_u8(out, in, n, step);
-        break;
-    case SCRY_TIFF_U16:
-        load_u16(out, in, n, step);
-        break;
-    case SCRY_TIFF_I8:
-        load_i8(out, in, n, step);
-        break;
-    case SCRY_TIFF_I16:
-        load_i16(out, in, n, step);
-        break;
-    case SCRY_TIFF_F32:
-        load_f32(out, in, n, step);
-        break;
-    case SCRY_TIFF_U32:
-        r->content.rounded += load_u32(out, in, n, step);
-        break;
-    case SCRY_TIFF_I32:
-        r->content.rounded += load_i32(out, in, n, step);
-        break;
-    case SCRY_TIFF_F64:
-        r->content.rounded += load_f64(out, in, n, step, &overflow);
-        break;
-    case SCRY_TIFF_KEEP:
-        break; /* refused at open */
-    }
+    scryi_samples_to_floats(p->type, out, in, n, step, &r->content.rounded, &overflow);
     return overflow ? SCRY_FAIL(err, SCRY_ENUMERIC,
                                 "%s: a value exceeds the range of single "
                                 "precision, 3.4e38",

@@ -2,89 +2,16 @@
 
 #include "lib/io/tiff/write_impl.h"
 
+#include "lib/io/samples_impl.h"
+
 #include <math.h>
 #include <string.h>
-
-struct counts {
-    size_t clipped, rounded, nonfinite;
-    double low, high;
-};
-
-/* Integers: to nearest, ties to even (the processor's default), clipped to the range. */
-#define STORE_INTEGER(name, ctype)                                                                 \
-    static void name(unsigned char *out, const float *in, size_t n, double shift, double low,      \
-                     double high, struct counts *k)                                                \
-    {                                                                                              \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            const double v = (double)in[i] + shift;                                                \
-            double q = nearbyint(v);                                                               \
-            k->nonfinite += isfinite(v) ? 0u : 1u;                                                 \
-            if (q < low || q > high)                                                               \
-                k->clipped++;                                                                      \
-            else                                                                                   \
-                k->rounded += q < v || q > v ? 1u : 0u;                                            \
-            q = q > low ? q : low; /* also for NaN */                                              \
-            q = q < high ? q : high;                                                               \
-            const ctype s = (ctype)q;                                                              \
-            memcpy(out + i * sizeof s, &s, sizeof s);                                              \
-            k->low = q < k->low ? q : k->low;                                                      \
-            k->high = q > k->high ? q : k->high;                                                   \
-        }                                                                                          \
-    }
-STORE_INTEGER(store_u8, uint8_t)
-STORE_INTEGER(store_u16, uint16_t)
-STORE_INTEGER(store_u32, uint32_t)
-STORE_INTEGER(store_i8, int8_t)
-STORE_INTEGER(store_i16, int16_t)
-STORE_INTEGER(store_i32, int32_t)
-
-static void store_float(unsigned char *out, const float *in, size_t n, bool wide, struct counts *k)
-{
-    if (!wide) memcpy(out, in, n * sizeof *in);
-    for (size_t i = 0; i < n; i++) {
-        const double v = (double)in[i];
-        if (wide) memcpy(out + i * sizeof v, &v, sizeof v);
-        if (!isfinite(v)) {
-            k->nonfinite++;
-            continue;
-        }
-        k->low = v < k->low ? v : k->low;
-        k->high = v > k->high ? v : k->high;
-    }
-}
 
 scry_status scryi_tiff_encode(scry_tiff_writer *w, unsigned char *out, const float *in, size_t n,
                               size_t c, scry_error *err)
 {
-    struct counts k = {.low = INFINITY, .high = -INFINITY};
-    double low, high;
-    scry_tiff_type_range(w->stored, &low, &high);
-    switch (w->stored) {
-    case SCRY_TIFF_U8:
-        store_u8(out, in, n, w->shift, low, high, &k);
-        break;
-    case SCRY_TIFF_U16:
-        store_u16(out, in, n, w->shift, low, high, &k);
-        break;
-    case SCRY_TIFF_U32:
-        store_u32(out, in, n, w->shift, low, high, &k);
-        break;
-    case SCRY_TIFF_I8:
-        store_i8(out, in, n, w->shift, low, high, &k);
-        break;
-    case SCRY_TIFF_I16:
-        store_i16(out, in, n, w->shift, low, high, &k);
-        break;
-    case SCRY_TIFF_I32:
-        store_i32(out, in, n, w->shift, low, high, &k);
-        break;
-    case SCRY_TIFF_F32:
-    case SCRY_TIFF_F64:
-        store_float(out, in, n, w->stored == SCRY_TIFF_F64, &k);
-        break;
-    case SCRY_TIFF_KEEP:
-        break; /* settled by scry_tiff_create */
-    }
+    struct scryi_sample_counts k = {.low = INFINITY, .high = -INFINITY};
+    scryi_samples_from_floats(w->stored, out, in, n, w->shift, &k);
     if (k.nonfinite && w->stored != SCRY_TIFF_F32 && w->stored != SCRY_TIFF_F64)
         return SCRY_FAIL(err, SCRY_ENUMERIC,
                          "%s: %zu of %zu values are NaN or infinite and cannot "
