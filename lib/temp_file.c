@@ -1,3 +1,5 @@
+#define _DEFAULT_SOURCE /* syscall */
+
 #include "lib/temp_file.h"
 
 #include "lib/memory.h"
@@ -9,10 +11,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- this process's, for the end ---- */
@@ -40,6 +44,37 @@ static void unlist_temp(char *temp)
     if (!atomic_load(&at_end)) scry_free(temp);
 }
 
+/* As the system writes it (getdents64). */
+struct raw_entry {
+    uint64_t number;
+    int64_t next;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+enum { DEEPEST = 16 }; /* folders in folders: those of a zarr array have 7 */
+
+/* A file, or a folder with all that is in it, for signal handlers too: readdir allocates, so that
+ * the system is asked itself. */
+static bool remove_tree(int at, const char *name, int depth)
+{
+    _Alignas(struct raw_entry) char entries[1024];
+    if (!unlinkat(at, name, 0)) return true;
+    const int fd =
+        depth < DEEPEST ? openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd < 0) return false;
+    for (long n; (n = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0;)
+        for (long i = 0; i < n;) {
+            const struct raw_entry *e = (const struct raw_entry *)(entries + i);
+            if (strcmp(e->name, ".") != 0 && strcmp(e->name, "..") != 0)
+                remove_tree(fd, e->name, depth + 1);
+            i += e->length;
+        }
+    close(fd);
+    return !unlinkat(at, name, AT_REMOVEDIR);
+}
+
 void scry_temp_file_forget(char *temp)
 {
     if (temp) unlist_temp(temp);
@@ -48,7 +83,7 @@ void scry_temp_file_forget(char *temp)
 void scry_temp_file_remove(char *temp)
 {
     if (!temp) return;
-    unlink(temp);
+    remove_tree(AT_FDCWD, temp, 0);
     unlist_temp(temp);
 }
 
@@ -57,7 +92,7 @@ void scry_temp_file_remove_all(void)
     atomic_store(&at_end, true);
     for (size_t i = 0; i < MOST_LISTED; i++) {
         const char *temp = atomic_exchange(&listed[i], NULL);
-        if (temp) unlink(temp);
+        if (temp) remove_tree(AT_FDCWD, temp, 0);
     }
 }
 
@@ -151,9 +186,9 @@ size_t scry_temp_file_sweep(const char *folder)
         struct owner o;
         struct stat info;
         if (!parse_name(&o, e->d_name) || !is_dead(&o, &me)) continue;
-        if (fstatat(dirfd(d), e->d_name, &info, AT_SYMLINK_NOFOLLOW) || !S_ISREG(info.st_mode))
-            continue;
-        removed += !unlinkat(dirfd(d), e->d_name, 0);
+        if (fstatat(dirfd(d), e->d_name, &info, AT_SYMLINK_NOFOLLOW)) continue;
+        if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+            removed += remove_tree(dirfd(d), e->d_name, 0);
     }
     closedir(d);
     return removed;
@@ -198,37 +233,53 @@ static int cut_name(const char *name)
     return n;
 }
 
-scry_status scry_temp_file_create(char **temp, int *fd, const char *path, const char *ending,
-                                  scry_error *err)
+/* fd NULL: a folder, else a file, open in *fd. */
+static scry_status create_temp(char **temp, int *fd, const char *path, const char *ending,
+                               scry_error *err)
 {
     const char *slash = strrchr(path, '/');
     const int folder = slash ? (int)(slash - path) + 1 : 0;
     const size_t size = (size_t)folder + 256 + strlen(ending);
     const struct owner me = this_process();
-    int file = -1;
+    bool made = false;
     char *name = scry_alloc(1, size);
     *temp = NULL;
-    if (fd) *fd = -1;
     if (!name) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: name of a temporary file", path);
     sweep_once(path, folder);
     /* not mkstemp: it would leave the file readable by its owner only, against the user's umask */
-    for (unsigned i = 0; i < 10000 && file < 0; i++) {
+    for (unsigned i = 0; i < 10000 && !made; i++) {
         snprintf(name, size, "%.*s.%.*s.scry-%08x-%08x-%llx-%ld-%llu-%u.part%s", folder, path,
                  cut_name(path + folder), path + folder, me.machine, me.boot, me.space, me.pid,
                  me.start, i, ending);
-        file = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (file < 0 && errno != EEXIST) break;
+        if (fd)
+            made = (*fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) >= 0;
+        else
+            made = !mkdir(name, 0777);
+        if (!made && errno != EEXIST) break;
     }
-    if (file < 0) {
+    if (!made) {
         const int reason = errno;
         scry_free(name);
         return SCRY_FAIL(err, SCRY_EIO, "%s: cannot write there: %s", path, strerror(reason));
     }
     list_temp(name);
     *temp = name;
+    return SCRY_OK;
+}
+
+scry_status scry_temp_file_create(char **temp, int *fd, const char *path, const char *ending,
+                                  scry_error *err)
+{
+    int file = -1;
+    const scry_status st = create_temp(temp, &file, path, ending, err);
     if (fd)
         *fd = file;
-    else
+    else if (file >= 0)
         close(file);
-    return SCRY_OK;
+    return st;
+}
+
+scry_status scry_temp_folder_create(char **temp, const char *path, scry_error *err)
+{
+    return create_temp(temp, NULL, path, "", err);
 }

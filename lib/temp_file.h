@@ -17,16 +17,18 @@
  * errors  EIO: cannot write there; ENOMEM */
 scry_status scry_temp_file_create(char **temp, int *fd, const char *path, const char *ending,
                                   scry_error *err);
+/* The same for an empty folder. */
+scry_status scry_temp_folder_create(char **temp, const char *path, scry_error *err);
 void scry_temp_file_forget(char *temp); /* it has its own name now; accepts NULL */
-void scry_temp_file_remove(char *temp); /* accepts NULL */
+void scry_temp_file_remove(char *temp); /* a folder with all that is in it; accepts NULL */
 
 /* Removes all of this process's that are neither forgotten nor removed. For the end of the process:
  * may be called from a signal handler, while other threads write them. */
 void scry_temp_file_remove_all(void);
 
-/* Removes temporary files in a folder whose process is dead: one of this machine which is no more,
- * or was before the machine's last start. Returns how many. Does not touch other names, anything
- * but a regular file, and files of other machines or PID namespaces (containers). */
+/* Removes temporary files and folders in a folder whose process is dead: one of this machine which
+ * is no more, or was before the machine's last start. Returns how many. Does not touch other names,
+ * links, devices, and files of other machines or PID namespaces (containers). */
 size_t scry_temp_file_sweep(const char *folder);
 
 #endif

@@ -98,6 +98,23 @@ static const char *with_field(const char *name, int field, const char *text)
     return out;
 }
 
+/* Files and folders in a folder that was made (0), and a link that leads out of it. */
+static void fill_folder(const char *folder, int made)
+{
+    char path[700];
+    assert_int_equal(made, 0);
+    for (int k = 0; k < 60; k++) {
+        snprintf(path, sizeof path, "%s/a-name-that-fills-buffers-%d", folder, k);
+        if (k % 2)
+            assert_int_equal(mkdir(path, 0777), 0);
+        else
+            touch(path);
+        if (k % 2) touch(strcat(path, "/inside"));
+    }
+    snprintf(path, sizeof path, "%s/link", folder);
+    assert_int_equal(symlink(scratch_folder, path), 0);
+}
+
 static void what_may_be_alive_stays(void **state)
 {
     (void)state;
@@ -124,9 +141,12 @@ static void what_may_be_alive_stays(void **state)
         unlink(path);
     }
     const char *dead = with_field(mine, 3, "999999999");
-    assert_int_equal(mkdir(dead, 0777), 0);
-    assert_int_equal(scry_temp_file_sweep(scratch_folder), 0); /* not a file */
-    rmdir(dead);
+    assert_int_equal(symlink("/", dead), 0);
+    assert_int_equal(scry_temp_file_sweep(scratch_folder), 0); /* neither file nor folder */
+    unlink(dead);
+    fill_folder(dead, mkdir(dead, 0777));
+    assert_int_equal(scry_temp_file_sweep(scratch_folder), 1);
+    assert_false(is_there(dead));
     scry_temp_file_remove(mine);
 }
 
@@ -135,12 +155,14 @@ static void all_are_removed_at_the_end(void **state)
     (void)state;
     const pid_t child = fork();
     if (!child) { /* it cannot make any afterwards */
-        char *a = make("a.tif"), *b = make("b.tif"), *c = make("c.tif");
+        char *a = make("a.tif"), *b = make("b.tif"), *c = make("c.tif"), *folder = NULL;
+        if (scry_temp_folder_create(&folder, scratch("d.zarr"), NULL) != SCRY_OK) _exit(1);
+        fill_folder(folder, 0);
         char kept[400];
         snprintf(kept, sizeof kept, "%s", b);
         scry_temp_file_forget(b);
         scry_temp_file_remove_all();
-        const bool good = !is_there(a) && is_there(kept) && !is_there(c);
+        const bool good = !is_there(a) && is_there(kept) && !is_there(c) && !is_there(folder);
         unlink(kept);
         _exit(good ? 0 : 1);
     }
