@@ -9,7 +9,8 @@ build=${1:-$root/build}
 shift || true
 
 packages="gcc cmake ninja-build pkg-config libc6-dev libfftw3-dev libgsl-dev libtiff-dev
-    libdnnl-dev librandom123-dev libcjson-dev libxml2-dev libpng-dev zlib1g-dev libpopt-dev
+    libdnnl-dev librandom123-dev libcjson-dev libxml2-dev libpng-dev zlib1g-dev libzstd-dev
+    libblosc-dev libpopt-dev
     libhdf5-dev
     libnifti-dev libopenmpi-dev openmpi-bin libcmocka-dev
     ${SCRY_PACKAGES:-}"

@@ -47,6 +47,7 @@
 #include "lib/io/safetensors.h" /* weights of networks */
 #include "lib/sha256.h"         /* checksums */
 #include "lib/io/tiff/tiff.h"   /* microscopy images */
+#include "lib/io/zarr/zarr.h"   /* microscopy images in OME-Zarr folders */
 
 #include "lib/io/kspace/kspace.h"       /* measurements of an MR scanner, in four formats */
 #include "lib/io/kspace/kspace_write.h" /* files of them */

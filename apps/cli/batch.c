@@ -17,10 +17,21 @@ static bool is_folder(const char *path)
     return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
 }
 
+/* Where files go; a folder that is an image, OME-Zarr, is none. */
+static bool is_folder_of_files(const char *path)
+{
+    return is_folder(path) && !scry_zarr_is_name(path);
+}
+
+/* The name of a folder may end with a slash, which is left. */
 static const char *base_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    return path + n;
 }
 
 static char *batch_join(const char *folder, const char *name)
@@ -39,7 +50,7 @@ static bool has_ending(const char *path, const char *ending)
     return n > m && !strcasecmp(path + n - m, ending);
 }
 
-/* `folder`/name of the input; results are TIFF, whatever they were read from. */
+/* `folder`/name of the input; results are TIFF or OME-Zarr, whatever they were read from. */
 static char *output_in(const char *folder, const char *in)
 {
     char *path = batch_join(folder, base_name(in));
@@ -51,11 +62,8 @@ static scry_status batch_add(batch *b, const char *in, const char *out, bool for
 {
     if (access(in, R_OK))
         return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be read: %s", in, strerror(errno));
-    if (is_folder(in)) {
-        const scry_status st = image_file_folder(in, err);
-        return st != SCRY_OK ? st
-                             : SCRY_FAIL(err, SCRY_EINVAL, "%s is a folder, expected an image", in);
-    }
+    if (is_folder(in) && !scry_zarr_is(in))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is a folder, expected an image", in);
     char *path = b->folder ? output_in(out, in) : strdup(out);
     char *copy = strdup(in);
     batch_file *files = realloc(b->files, (b->count + 1) * sizeof *files);
@@ -69,7 +77,8 @@ static scry_status batch_add(batch *b, const char *in, const char *out, bool for
     if (same_file(in, path)) return SCRY_FAIL(err, SCRY_EINVAL, "%s is both input and output", in);
     if (has_ending(path, ".png") || has_ending(path, ".jpg"))
         return SCRY_FAIL(err, SCRY_EINVAL,
-                         "%s: results are written as TIFF, expected a name in .tif", path);
+                         "%s: results are written as TIFF, expected a name in .tif (or .zarr)",
+                         path);
     for (size_t i = 0; i + 1 < b->count; i++)
         if (!strcmp(b->files[i].out, path))
             return SCRY_FAIL(err, SCRY_EINVAL, "%s and %s would both become %s", b->files[i].in, in,
@@ -98,8 +107,8 @@ scry_status batch_open(batch *b, const char *const *paths, int count, bool force
         return SCRY_FAIL(err, SCRY_EINVAL, "%d file%s given, expected an input and an output",
                          count, count == 1 ? "" : "s");
     const char *out = paths[count - 1];
-    const bool slash = *out && out[strlen(out) - 1] == '/';
-    b->folder = is_folder(out);
+    const bool slash = *out && out[strlen(out) - 1] == '/' && !scry_zarr_is_name(out);
+    b->folder = is_folder_of_files(out);
     if (slash && !b->folder) return SCRY_FAIL(err, SCRY_EIO, "there is no folder %s", out);
     const bool pattern = count == 2 && access(paths[0], F_OK) && strpbrk(paths[0], "*?[");
     if ((count > 2 || pattern) && !b->folder)
@@ -128,10 +137,11 @@ scry_status batch_side(char **path, const batch *b, size_t i, const char *option
     char name[512];
     *path = NULL;
     if (b->folder) {
-        if (!is_folder(option))
+        if (!is_folder_of_files(option))
             return SCRY_FAIL(err, SCRY_EINVAL,
                              "'%s' is not a folder, as outputs of several images need", option);
         snprintf(name, sizeof name - 8, "%s", base_name(b->files[i].in));
+        name[strcspn(name, "/")] = '\0';
         char *dot = strrchr(name, '.');
         if (!dot) dot = name + strlen(name);
         snprintf(dot, 8, ".%s", ending);

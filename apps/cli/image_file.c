@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* How files begin that microscopists have, and that are not read. */
 static const struct {
@@ -26,22 +25,6 @@ static const struct {
     {0, 5, "<?xml", "an XML file (the companion of OME-TIFFs? open one of those)"},
     {0, 4, "<OME", "an XML file (the companion of OME-TIFFs? open one of those)"},
 };
-
-scry_status image_file_folder(const char *path, scry_error *err)
-{
-    static const char *const marks[] = {".zgroup", ".zarray",   "zarr.json",
-                                        ".zattrs", "0/.zarray", "0/.zgroup"};
-    char inside[4096];
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        snprintf(inside, sizeof inside, "%s/%s", path, marks[i]);
-        if (!access(inside, F_OK))
-            return SCRY_FAIL(err, SCRY_EUNSUP,
-                             "%s: OME-Zarr folder: not read; make an OME-TIFF of it first, with "
-                             "raw2ometiff or in Fiji",
-                             path);
-    }
-    return SCRY_OK;
-}
 
 static size_t first_bytes(unsigned char *head, size_t size, const char *path)
 {
@@ -76,9 +59,13 @@ scry_status image_file_open_series(image_file *f, const char *path, size_t serie
     scry_status st;
     const size_t n = first_bytes(head, sizeof head, path);
     *f = (image_file){0};
-    if (!stat(path, &info) && S_ISDIR(info.st_mode) &&
-        (st = image_file_folder(path, err)) != SCRY_OK)
+    if (scry_zarr_is(path)) {
+        st = scry_zarr_open(&f->zarr, path, series, err);
+        if (st == SCRY_OK) f->info = *scry_zarr_describe(f->zarr);
         return st;
+    }
+    if (!stat(path, &info) && S_ISDIR(info.st_mode))
+        return SCRY_FAIL(err, SCRY_EINVAL, "%s is a folder, expected an image", path);
     if (n >= 4 && !memcmp(head, "\x89PNG", 4)) {
         if (!series) return open_png(f, path, err);
         return SCRY_FAIL(err, SCRY_EINVAL,
@@ -100,6 +87,7 @@ scry_status image_file_open_series(image_file *f, const char *path, size_t serie
 void image_file_close(image_file *f)
 {
     scry_tiff_close(f->tiff);
+    scry_zarr_close(f->zarr);
     scry_free(f->png.pixels);
     *f = (image_file){0};
 }
@@ -109,6 +97,7 @@ scry_status image_file_read(const image_file *f, size_t c, size_t z, size_t t, f
 {
     const size_t plane = f->info.y * f->info.x;
     if (f->tiff) return scry_tiff_read_plane(f->tiff, c, z, t, out, err);
+    if (f->zarr) return scry_zarr_read_plane(f->zarr, c, z, t, out, err);
     if (c >= f->info.c || z || t)
         return SCRY_FAIL(err, SCRY_EINVAL, "plane c %zu, z %zu, t %zu of a PNG of %zu channels", c,
                          z, t, f->info.c);
@@ -116,8 +105,23 @@ scry_status image_file_read(const image_file *f, size_t c, size_t z, size_t t, f
     return SCRY_OK;
 }
 
+const char *image_file_warning(const image_file *f, size_t i)
+{
+    const size_t count = f->tiff   ? scry_tiff_warnings(f->tiff)
+                         : f->zarr ? scry_zarr_warnings(f->zarr)
+                                   : 0;
+    if (i >= count) return NULL;
+    return f->tiff ? scry_tiff_warning(f->tiff, i) : scry_zarr_warning(f->zarr, i);
+}
+
 void image_file_warn(const image_file *f, const char *path)
 {
-    for (size_t i = 0; f->tiff && i < scry_tiff_warnings(f->tiff); i++)
-        fprintf(stderr, "scry: warning: %s: %s\n", path, scry_tiff_warning(f->tiff, i));
+    const char *text;
+    for (size_t i = 0; (text = image_file_warning(f, i)); i++)
+        fprintf(stderr, "scry: warning: %s: %s\n", path, text);
+}
+
+const char *image_file_kind(const image_file *f)
+{
+    return f->tiff ? scry_tiff_flavour_name(f->info.flavour) : f->zarr ? "OME-Zarr" : "PNG";
 }

@@ -16,18 +16,29 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void print_axes(const scry_tiff_info *i, const char *kind)
+static void print_layout(const image_file *f)
 {
+    const scry_tiff_info *i = &f->info;
+    if (f->zarr) {
+        printf("  %-14s %s\n", "layout", scry_zarr_layout(f->zarr));
+        return;
+    }
+    printf("  %-14s %s, %s-endian%s%s%s%s, compression %s\n", "layout", image_file_kind(f),
+           i->big_endian ? "big" : "little", i->bigtiff ? ", BigTIFF" : "",
+           i->tiled ? ", tiles" : ", strips", i->rgb ? ", RGB" : "",
+           i->one_ifd ? ", one directory for all planes" : "",
+           scry_tiff_compression_name(i->compression));
+}
+
+static void print_axes(const image_file *f)
+{
+    const scry_tiff_info *i = &f->info;
     printf("  %-14s %zu channel%s, %zu slice%s, %zu frame%s, %zu x %zu pixels (y, x)\n", "axes",
            i->c, i->c == 1 ? "" : "s", i->z, i->z == 1 ? "" : "s", i->t, i->t == 1 ? "" : "s", i->y,
            i->x);
     printf("  %-14s %s, %d bits, %d used\n", "samples", scry_tiff_type_name(i->type), i->bits,
            i->significant_bits);
-    printf("  %-14s %s, %s-endian%s%s%s%s, compression %s\n", "layout", kind,
-           i->big_endian ? "big" : "little", i->bigtiff ? ", BigTIFF" : "",
-           i->tiled ? ", tiles" : ", strips", i->rgb ? ", RGB" : "",
-           i->one_ifd ? ", one directory for all planes" : "",
-           scry_tiff_compression_name(i->compression));
+    print_layout(f);
     if (i->levels) printf("  %-14s %zu reduced copies, not read\n", "pyramid", i->levels);
     if (i->files > 1) printf("  %-14s %zu\n", "files", i->files);
     if (i->orientation > 1)
@@ -96,11 +107,12 @@ static void info_widen(struct range *r, const float *pixels, size_t n)
     }
 }
 
-/* The images of an OME-TIFF, by the numbers that --series takes. */
+/* The images of an OME-TIFF or OME-Zarr, by the numbers that --series takes. */
 static void print_series(const image_file *f)
 {
-    for (size_t k = 0; f->tiff && f->info.series > 1 && k < f->info.series; k++)
-        printf("  series %-7zu %s%s\n", k, scry_tiff_series_name(f->tiff, k),
+    for (size_t k = 0; f->info.series > 1 && k < f->info.series; k++)
+        printf("  series %-7zu %s%s\n", k,
+               f->zarr ? scry_zarr_series_name(f->zarr, k) : scry_tiff_series_name(f->tiff, k),
                k == f->info.series_at ? " (this one)" : "");
 }
 
@@ -114,7 +126,7 @@ static scry_status info_image(const char *path, size_t series, scry_error *err)
     const size_t plane = i->y * i->x;
     struct range range = {INFINITY, -INFINITY, 0};
     printf("%s\n", path);
-    print_axes(i, f.tiff ? scry_tiff_flavour_name(i->flavour) : "PNG");
+    print_axes(&f);
     print_series(&f);
     pixels = scry_alloc(plane, sizeof *pixels);
     if (!pixels) {
@@ -132,8 +144,9 @@ static scry_status info_image(const char *path, size_t series, scry_error *err)
     else
         printf("  %-14s %g to %g, %zu NaN or infinite\n", "values", range.low, range.high,
                range.nonfinite);
-    for (size_t w = 0; f.tiff && w < scry_tiff_warnings(f.tiff); w++)
-        printf("  %-14s %s\n", "warning", scry_tiff_warning(f.tiff, w));
+    const char *warning;
+    for (size_t w = 0; (warning = image_file_warning(&f, w)); w++)
+        printf("  %-14s %s\n", "warning", warning);
     if (i->c == 1 && i->t == 1 && !range.nonfinite && plane <= 1u << 18 && i->z <= 512) {
         float *volume = scry_alloc(plane * i->z, sizeof *volume);
         if (!volume) st = SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu planes", path, i->z);
@@ -204,9 +217,10 @@ static scry_status info_model(const char *spec, scry_error *err)
 static int info_run(const cli_command *self, int argc, char **argv)
 {
     int64_t series = 0;
-    const cli_option options[] = {{"series", CLI_INTEGER, &series, "N",
-                                   "image of an OME-TIFF that holds several, from 0 [0]"},
-                                  {0}};
+    const cli_option options[] = {
+        {"series", CLI_INTEGER, &series, "N",
+         "image of an OME-TIFF or OME-Zarr that holds several, from 0 [0]"},
+        {0}};
     cli_parse p;
     int status = cli_begin(&p, self, argc, argv, options, NULL, 0);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
@@ -219,10 +233,9 @@ static int info_run(const cli_command *self, int argc, char **argv)
         char folder[4096];
         const bool there = stat(p.args[i], &s) == 0;
         scry_status st;
-        if (there && S_ISDIR(s.st_mode)) {
-            st = image_file_folder(p.args[i], &err);
-            if (st == SCRY_OK) st = info_prior(p.args[i], &err);
-        } else if (!there && scry_psf_is_model(p.args[i]))
+        if (there && S_ISDIR(s.st_mode) && !scry_zarr_is(p.args[i]))
+            st = info_prior(p.args[i], &err);
+        else if (!there && scry_psf_is_model(p.args[i]))
             st = info_model(p.args[i], &err);
         else if (!there && scry_prior_find(folder, sizeof folder, p.args[i], NULL) == SCRY_OK)
             st = info_prior(folder, &err);
@@ -235,4 +248,4 @@ static int info_run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command cli_info = {"info", "[options] FILE|PSF|PRIOR...",
-                              "say what a TIFF, a PSF or a prior is", NULL, info_run};
+                              "say what an image, a PSF or a prior is", NULL, info_run};

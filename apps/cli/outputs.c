@@ -1,5 +1,7 @@
 #include "apps/cli/outputs.h"
 
+#include "lib/io/zarr/zarr.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,9 +25,13 @@ scry_status output_check(const char *path, bool force, scry_error *err)
 {
     struct stat s;
     const bool there = !stat(path, &s);
+    const bool image = there && S_ISDIR(s.st_mode) && scry_zarr_is_name(path);
     if (!*path)
         return SCRY_FAIL(err, SCRY_EINVAL, "'' is not a name, expected that of a file to write");
-    if (there && !S_ISREG(s.st_mode))
+    if (image && !scry_zarr_is(path))
+        return SCRY_FAIL(err, SCRY_EINVAL, "'%s' is a folder, and no OME-Zarr that can be replaced",
+                         path);
+    if (there && !S_ISREG(s.st_mode) && !image)
         return SCRY_FAIL(err, SCRY_EINVAL, "'%s' is %s, expected the name of a file", path,
                          outputs_kind(s.st_mode));
     if (!there && !lstat(path, &s))
@@ -35,6 +41,8 @@ scry_status output_check(const char *path, bool force, scry_error *err)
     if (there && !force) return SCRY_FAIL(err, SCRY_EIO, "%s exists; --force replaces it", path);
     char *folder = strdup(path);
     if (!folder) return SCRY_FAIL(err, SCRY_ENOMEM, "path %s", path);
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = '\0'; /* that of a folder, OME-Zarr */
     char *slash = strrchr(folder, '/');
     if (slash) *(slash == folder ? slash + 1 : slash) = '\0';
     const bool good = !slash || folder_exists(folder);

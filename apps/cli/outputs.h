@@ -9,8 +9,9 @@
 /* Whether a command may write its outputs, checked before it reads or computes anything. */
 
 /* A file may be made at path, or replaced with `force`. errors  EIO: it exists and force is not
- * set, or there is no such folder; EINVAL: a folder, a device, a FIFO, a socket, or a link to a
- * file that is not there: those are never replaced. A link to a file stands for that file. */
+ * set, or there is no such folder; EINVAL: a folder that is no OME-Zarr, a device, a FIFO, a
+ * socket, or a link to a file that is not there: those are never replaced. A link to a file stands
+ * for that file. */
 scry_status output_check(const char *path, bool force, scry_error *err);
 
 /* All files that a command names. NULL and "" are skipped. */

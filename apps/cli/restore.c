@@ -180,11 +180,10 @@ static void note_file(const struct run *run, const image_file *file, const char 
 {
     const scry_tiff_info *info = &file->info;
     image_file_warn(file, path);
-    scry_log_note(&run->request.log,
-                  "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s", path, info->y,
-                  info->x, info->z, info->z == 1 ? "" : "s", info->c, info->c == 1 ? "" : "s",
-                  info->t, info->t == 1 ? "" : "s", scry_tiff_type_name(info->type),
-                  file->tiff ? scry_tiff_flavour_name(info->flavour) : "PNG");
+    scry_log_note(
+        &run->request.log, "%s: %zu x %zu, %zu slice%s, %zu channel%s, %zu frame%s, %s, %s", path,
+        info->y, info->x, info->z, info->z == 1 ? "" : "s", info->c, info->c == 1 ? "" : "s",
+        info->t, info->t == 1 ? "" : "s", scry_tiff_type_name(info->type), image_file_kind(file));
 }
 
 static scry_status restore_file(struct run *run, size_t i, scry_error *err)

@@ -17,7 +17,7 @@ typedef struct restore_settings {
     const char *type, *compress, *range, *noise;
     const char *slices;
     const char *level; /* --sigma of denoise, a number or "auto" */
-    int64_t samples, seed, threads, tile, series;
+    int64_t samples, seed, threads, tile, series, zarr;
     double gain, offset, read_noise, background, sigma;
     double memory, time; /* GB, minutes */
     bool force, bigtiff, quiet, crop_psf;

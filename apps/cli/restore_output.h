@@ -2,18 +2,19 @@
 #define SCRY_APPS_CLI_RESTORE_OUTPUT_H
 
 #include "apps/cli/batch.h"
+#include "apps/cli/image_writer.h"
 #include "apps/cli/restore.h"
 #include "apps/cli/result_file.h"
 #include "apps/recon/image/stack.h"
 #include "lib/io/tiff/tiff.h"
 
-/* The TIFFs of one input: the mean, the maps and the residual. They are finished together or not at
+/* The files of one input: the mean, the maps and the residual. They are finished together or not at
  * all. */
 typedef struct restore_output {
     result_file *mean;
-    scry_tiff_writer *map[SCRY_OUTPUT_MAX]; /* a map that only the preview shows: NULL */
-    scry_tiff_writer *residual;             /* NULL: not asked for */
-    char *preview_path;                     /* NULL: none */
+    image_writer *map[SCRY_OUTPUT_MAX]; /* a map that only the preview shows: NULL */
+    image_writer *residual;             /* NULL: not asked for */
+    char *preview_path;                 /* NULL: none */
     size_t maps;
 } restore_output;
 

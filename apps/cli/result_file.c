@@ -16,7 +16,7 @@ struct channel {
 };
 
 struct result_file {
-    scry_tiff_writer *writer, *wide; /* wide: float32, where the type is not settled */
+    image_writer *writer, *wide; /* wide: float32, where the type is not settled */
     char *path;
     size_t count, pixels; /* channels; pixels of a plane */
     struct channel *channels;
@@ -39,15 +39,15 @@ static void result_file_free(result_file *f)
 void result_file_abort(result_file *f)
 {
     if (!f) return;
-    scry_tiff_abort(f->writer);
-    scry_tiff_abort(f->wide);
+    image_writer_abort(f->writer);
+    image_writer_abort(f->wide);
     result_file_free(f);
 }
 
 scry_status result_file_create(result_file **out, const char *path, const scry_tiff_info *like,
-                               const scry_tiff_options *options, scry_error *err)
+                               const image_writer_options *options, scry_error *err)
 {
-    scry_tiff_options wide = *options;
+    image_writer_options wide = *options;
     scry_status st = SCRY_OK;
     result_file *f = scry_alloc(1, sizeof *f);
     *out = NULL;
@@ -57,14 +57,14 @@ scry_status result_file_create(result_file **out, const char *path, const scry_t
     f->path = scry_copy(path, strlen(path) + 1);
     f->channels = scry_alloc(like->c, sizeof *f->channels);
     if (!f->path || !f->channels) st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu channels", like->c);
-    if (st == SCRY_OK) st = scry_tiff_create(&f->writer, path, like, options, err);
+    if (st == SCRY_OK) st = image_writer_create(&f->writer, path, like, options, err);
     if (st == SCRY_OK) {
-        f->type = scry_tiff_planned(f->writer)->type;
+        f->type = image_writer_planned(f->writer)->type;
         scry_tiff_type_range(f->type, &f->low, &f->high);
     }
-    wide.type = SCRY_TIFF_F32;
-    if (st == SCRY_OK && options->type == SCRY_TIFF_KEEP && !holds_fractions(f->type))
-        st = scry_tiff_create(&f->wide, path, like, &wide, err);
+    wide.tiff.type = SCRY_TIFF_F32;
+    if (st == SCRY_OK && options->tiff.type == SCRY_TIFF_KEEP && !holds_fractions(f->type))
+        st = image_writer_create(&f->wide, path, like, &wide, err);
     if (st == SCRY_OK)
         *out = f;
     else
@@ -81,7 +81,7 @@ scry_status result_file_write(result_file *f, size_t c, size_t z, size_t t, cons
                               double flux, scry_error *err)
 {
     struct channel *to = &f->channels[c];
-    scry_status st = scry_tiff_write_plane(f->writer, c, z, t, plane, err);
+    scry_status st = image_writer_plane(f->writer, c, z, t, plane, err);
     if (st != SCRY_OK || holds_fractions(f->type)) return st;
     to->flux += flux;
     to->pixels += f->pixels;
@@ -90,7 +90,7 @@ scry_status result_file_write(result_file *f, size_t c, size_t z, size_t t, cons
         to->clipped += whole < f->low || whole > f->high;
         to->change += kept - (double)plane[i];
     }
-    return f->wide ? scry_tiff_write_plane(f->wide, c, z, t, plane, err) : st;
+    return f->wide ? image_writer_plane(f->wide, c, z, t, plane, err) : st;
 }
 
 static double result_file_share(uint64_t part, uint64_t all)
@@ -144,7 +144,7 @@ scry_status result_file_finish(result_file *f, scry_tiff_written *written, doubl
                                const scry_log *log, scry_error *err)
 {
     const struct channel *worst = worst_channel(f);
-    scry_tiff_writer *keep = f->writer, *other = f->wide;
+    image_writer *keep = f->writer, *other = f->wide;
     const bool beyond = !holds_fractions(f->type) && !(result_file_excess(worst) <= 1);
     if (beyond && f->wide) {
         keep = f->wide;
@@ -152,8 +152,8 @@ scry_status result_file_finish(result_file *f, scry_tiff_written *written, doubl
     }
     *flux_change = keep == f->wide || holds_fractions(f->type) ? 0 : change_of(worst);
     f->writer = NULL;
-    scry_tiff_abort(other);
-    const scry_status st = scry_tiff_finish(keep, written, err);
+    image_writer_abort(other);
+    const scry_status st = image_writer_finish(keep, written, err);
     if (st == SCRY_OK && beyond) log_type(f, worst, log);
     f->wide = NULL;
     result_file_free(f);

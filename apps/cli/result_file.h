@@ -1,18 +1,20 @@
 #ifndef SCRY_APPS_CLI_RESULT_FILE_H
 #define SCRY_APPS_CLI_RESULT_FILE_H
 
+#include "apps/cli/image_writer.h"
 #include "apps/recon/log.h"
 #include "lib/io/tiff/tiff.h"
 
-/* The TIFF of a result. Its sample type is that of the input as long as this changes nothing that
- * matters: at most one pixel in a thousand of a channel is clipped, and its flux changes by less
- * than 0.5 %, by clipping and by rounding. Otherwise it is float32. That is known only when all is
- * computed: until then both files are written beside their target, and one of them is given up. A
- * type that the user asks for holds whatever it costs, and so does that of a float input. */
+/* The image file of a result, TIFF or OME-Zarr. Its sample type is that of the input as long as
+ * this changes nothing that matters: at most one pixel in a thousand of a channel is clipped, and
+ * its flux changes by less than 0.5 %, by clipping and by rounding. Otherwise it is float32. That
+ * is known only when all is computed: until then both files are written beside their target, and
+ * one of them is given up. A type that the user asks for holds whatever it costs, and so does that
+ * of a float input. */
 typedef struct result_file result_file;
 
 scry_status result_file_create(result_file **out, const char *path, const scry_tiff_info *like,
-                               const scry_tiff_options *options, scry_error *err);
+                               const image_writer_options *options, scry_error *err);
 void result_file_abort(result_file *f); /* accepts NULL */
 
 /* Whether the file can hold NaN whatever comes. */

@@ -2,6 +2,7 @@
 
 #include "apps/cli/batch.h"
 #include "apps/cli/choices.h"
+#include "apps/cli/image_writer.h"
 #include "apps/cli/monitor.h"
 #include "apps/cli/trajectory.h"
 #include "apps/recon/draw.h"
@@ -27,18 +28,18 @@ static scry_status write_samples(const char *path, const scry_chains *c, size_t 
 {
     char provenance[256];
     scry_tiff_info info;
-    scry_tiff_writer *w = NULL;
+    image_writer *w = NULL;
     const size_t colours = c->n / (y * x);
     snprintf(provenance, sizeof provenance, "sample %s, prior %s, seed %lld", s->sampler, s->prior,
              (long long)s->seed);
-    const scry_tiff_options options = {.force = s->force, .provenance = provenance};
+    const image_writer_options options = {{.force = s->force, .provenance = provenance}, 0};
     scry_tiff_info_init(&info, SCRY_TIFF_IMAGEJ, SCRY_TIFF_F32,
                         &(scry_tiff_axes){.c = colours, .t = c->done, .y = y, .x = x});
-    scry_status st = scry_tiff_create(&w, path, &info, &options, err);
+    scry_status st = image_writer_create(&w, path, &info, &options, err);
     for (size_t k = 0; st == SCRY_OK && k < c->done * colours; k++)
-        st = scry_tiff_write_plane(w, k % colours, 0, k / colours, c->samples + k * y * x, err);
-    if (st == SCRY_OK) return scry_tiff_finish(w, NULL, err);
-    scry_tiff_abort(w);
+        st = image_writer_plane(w, k % colours, 0, k / colours, c->samples + k * y * x, err);
+    if (st == SCRY_OK) return image_writer_finish(w, NULL, err);
+    image_writer_abort(w);
     return st;
 }
 

@@ -45,7 +45,7 @@ void restore_settings_init(restore_settings *s, restore_task task)
 
 static const cli_setting deblur_settings[] = {
     {"psf", CLI_TEXT, AT(psf), "PSF",
-     "point-spread function: a TIFF (of one point, or of beads: beads:FILE), or a model: "
+     "point-spread function: an image (of one point, or of beads: beads:FILE), or a model: "
      "gaussian:sigma=2 (sigma=auto: by the image), airy, born-wolf, gibson-lanni, "
      "confocal, with key=value after a colon; keys that are not given come from the file's "
      "metadata. "
@@ -109,7 +109,7 @@ static const cli_setting chain_settings[] = {
 
 static const cli_setting all_settings[] = {
     {"series", CLI_INTEGER, AT(series), "N",
-     "image of an OME-TIFF that holds several, from 0; 'scry info' lists them [0]"},
+     "image of an OME-TIFF or OME-Zarr that holds several, from 0; 'scry info' lists them [0]"},
     {"prior", CLI_TEXT, AT(prior), "PRIOR",
      "pretrained network: a name or a folder in the layout of diffusers [microscopy]"},
     {"gain", CLI_REAL, AT(gain), "E", "camera gain in e-/ADU: Poisson-Gaussian noise"},
@@ -135,7 +135,11 @@ static const cli_setting all_settings[] = {
     {"type", CLI_TEXT, AT(type), "TYPE",
      "sample type of the output [that of the input; float32 where that would clip more than "
      "0.1 % of the pixels or change the flux by 0.5 %]"},
-    {"compress", CLI_TEXT, AT(compress), "none|deflate|lzw", "of the output [none]"},
+    {"compress", CLI_TEXT, AT(compress), "none|deflate|lzw",
+     "of the output [none; an OME-Zarr: blosc]"},
+    {"zarr", CLI_INTEGER, AT(zarr), "2|3",
+     "zarr format of outputs whose names end in .zarr, which are OME-Zarr: 2 (OME-NGFF 0.4) or 3 "
+     "(0.5); they have one level, also where the input is a pyramid [2]"},
     {"bigtiff", CLI_FLAG, AT(bigtiff), NULL, "write BigTIFF even below 4 GB"},
     {"report", CLI_TEXT, AT(report), "FILE",
      "write settings, costs and statistics as JSON, or, where the name ends in .html, as a "
@@ -210,6 +214,8 @@ scry_status restore_settings_check(restore_settings *s, restore_task task, scry_
     if (s->type && scry_tiff_type_parse(s->type) == SCRY_TIFF_KEEP)
         return SCRY_FAIL(err, SCRY_EINVAL, "--type '%s', expected uint8, uint16, float32, ...",
                          s->type);
+    if (s->zarr && s->zarr != 2 && s->zarr != 3)
+        return SCRY_FAIL(err, SCRY_EINVAL, "--zarr %lld, expected 2 or 3", (long long)s->zarr);
     if (deblur && !s->psf)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--psf is missing: a TIFF or a model such as gaussian:sigma=2");

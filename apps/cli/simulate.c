@@ -2,6 +2,7 @@
 
 #include "apps/cli/outputs.h"
 #include "apps/cli/image.h"
+#include "apps/cli/image_writer.h"
 #include "apps/cli/monitor.h"
 #include "apps/recon/image/stack.h"
 #include "datasets/datasets.h"
@@ -40,7 +41,7 @@ static scry_status simulate_phantom(const struct settings *s, const char *path, 
 {
     scry_space space;
     scry_tiff_info info;
-    scry_tiff_writer *w = NULL;
+    image_writer *w = NULL;
     char provenance[128];
     if (!simulate_parse_size(s->size, &space))
         return SCRY_FAIL(err, SCRY_EINVAL,
@@ -61,14 +62,14 @@ static scry_status simulate_phantom(const struct settings *s, const char *path, 
                         &(scry_tiff_axes){.z = nz, .y = ny, .x = nx});
     snprintf(provenance, sizeof provenance, "phantom %s, seed %lld", s->phantom,
              (long long)s->seed);
-    const scry_tiff_options options = {.force = s->force, .provenance = provenance};
-    if (st == SCRY_OK) st = scry_tiff_create(&w, path, &info, &options, err);
+    const image_writer_options options = {{.force = s->force, .provenance = provenance}, 0};
+    if (st == SCRY_OK) st = image_writer_create(&w, path, &info, &options, err);
     for (size_t z = 0; st == SCRY_OK && z < nz; z++)
-        st = scry_tiff_write_plane(w, 0, z, 0, x + z * ny * nx, err);
+        st = image_writer_plane(w, 0, z, 0, x + z * ny * nx, err);
     if (st == SCRY_OK)
-        st = scry_tiff_finish(w, NULL, err);
+        st = image_writer_finish(w, NULL, err);
     else
-        scry_tiff_abort(w);
+        image_writer_abort(w);
     scry_free(x);
     return st;
 }
@@ -146,7 +147,7 @@ static scry_status simulate_acquire(const struct settings *s, const char *in, co
     scry_psf_request request = {0};
     scry_psf_source psf = {0};
     const scry_log log = monitor_log(s->quiet);
-    scry_tiff_writer *w = NULL;
+    image_writer *w = NULL;
     float *adu = NULL;
     char provenance[256];
     double peak = 0;
@@ -166,15 +167,16 @@ static scry_status simulate_acquire(const struct settings *s, const char *in, co
     if ((st = simulate_peak(&peak, &truth, in, err)) != SCRY_OK) goto done;
     snprintf(provenance, sizeof provenance, "simulate, psf %s, %g photons, seed %lld", s->psf,
              s->photons, (long long)s->seed);
-    const scry_tiff_options options = {.force = s->force,
-                                       .provenance = provenance,
-                                       .type = s->bits ? SCRY_TIFF_U16 : SCRY_TIFF_F32};
+    const image_writer_options options = {{.force = s->force,
+                                           .provenance = provenance,
+                                           .type = s->bits ? SCRY_TIFF_U16 : SCRY_TIFF_F32},
+                                          0};
     adu = scry_alloc(plane * planes, sizeof *adu);
     if (!adu) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu pixels", plane * planes);
         goto done;
     }
-    st = scry_tiff_create(&w, out, i, &options, err);
+    st = image_writer_create(&w, out, i, &options, err);
     uint32_t number = 0;
     for (size_t c = 0; st == SCRY_OK && c < i->c; c++)
         for (size_t t = 0; st == SCRY_OK && t < i->t; t++)
@@ -184,12 +186,12 @@ static scry_status simulate_acquire(const struct settings *s, const char *in, co
                 scry_image_describe(&scene, i, c);
                 st = simulate_expose(adu, x, peak, &psf, &scene, number, s, err);
                 for (size_t p = 0; st == SCRY_OK && p < planes; p++)
-                    st = scry_tiff_write_plane(w, c, z + p, t, adu + p * plane, err);
+                    st = image_writer_plane(w, c, z + p, t, adu + p * plane, err);
             }
     if (st == SCRY_OK)
-        st = scry_tiff_finish(w, NULL, err);
+        st = image_writer_finish(w, NULL, err);
     else
-        scry_tiff_abort(w);
+        image_writer_abort(w);
 done:
     scry_free(adu);
     scry_psf_source_free(&psf);

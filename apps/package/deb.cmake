@@ -22,7 +22,7 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 # mpirun; and the libraries that libscry.a needs
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "openmpi-bin, pkg-config, libfftw3-dev, libgsl-dev, libtiff-dev, \
-libpng-dev, zlib1g-dev, libcjson-dev, libxml2-dev, libhdf5-dev, libnifti-dev, libdnnl-dev")
+libpng-dev, zlib1g-dev, libzstd-dev, libblosc-dev, libcjson-dev, libxml2-dev, libhdf5-dev, libnifti-dev, libdnnl-dev")
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/deb_files.cmake)
 set(CPACK_SCRY_COPYRIGHT ${CMAKE_CURRENT_LIST_DIR}/copyright)
 include(CPack)

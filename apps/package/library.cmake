@@ -14,8 +14,8 @@ endforeach()
 
 # Libraries by package where pkg-config knows them, by name where it does not: never by the path
 # that they have on the machine that builds.
-set(SCRY_PACKAGES FFTW GSL TIFF PNG ZLIB CJSON XML HDF5)
-set(SCRY_PACKAGE_NAMES fftw3f gsl libtiff-4 libpng zlib libcjson libxml-2.0 hdf5)
+set(SCRY_PACKAGES FFTW GSL TIFF PNG ZLIB ZSTD BLOSC CJSON XML HDF5)
+set(SCRY_PACKAGE_NAMES fftw3f gsl libtiff-4 libpng zlib libzstd blosc libcjson libxml-2.0 hdf5)
 set(SCRY_LIBRARY_NAMES dnnl niftiio znz m)
 
 add_library(scry_shared SHARED ${SCRY_OBJECTS})

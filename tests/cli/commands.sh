@@ -123,6 +123,31 @@ holds "several outputs" test -s many/in.tif -a -s many/noisy.tif
 works "a pattern" "$scry" deblur 'n*isy.tif' many/ --psf gaussian:sigma=1.5 $fast \
     --method diffpir --force
 
+# ---- OME-Zarr in place of TIFF ----
+rl5="--psf gaussian:sigma=1.5 --method richardson-lucy --iterations 5 --quiet"
+works "OME-Zarr to OME-Zarr" "$scry" simulate truth.ome.tif cam.ome.zarr --psf gaussian:sigma=1.5 \
+    --photons 100 --seed 1
+works "the same to TIFF" "$scry" simulate truth.ome.tif cam.tif --psf gaussian:sigma=1.5 \
+    --photons 100 --seed 1
+works "deblur, from and to OME-Zarr" "$scry" deblur cam.ome.zarr rl.ome.zarr $rl5 --zarr 3 \
+    --residual residual.zarr
+works "deblur, TIFF" "$scry" deblur cam.tif rl_of_tif.tif $rl5
+works "both are one image" "$scry" compare rl.ome.zarr rl_of_tif.tif
+holds "to the last bit" grep -q "NRMSE *0$" stdout
+works "info of OME-Zarr" "$scry" info rl.ome.zarr residual.zarr
+holds "its format" grep -q "OME-Zarr 0.5 (zarr 3)" stdout
+holds "its type" grep -q "uint16" stdout
+refuses "OME-Zarr that exists" 1 "rl.ome.zarr exists" "$scry" deblur cam.ome.zarr rl.ome.zarr $rl5
+works "OME-Zarr with --force" "$scry" deblur cam.ome.zarr rl.ome.zarr $rl5 --force
+refuses "OME-Zarr as both" 2 "both input and output" "$scry" deblur cam.ome.zarr cam.ome.zarr/ \
+    $rl5 --force
+works "OME-Zarr into a folder" "$scry" deblur cam.ome.zarr many/ $rl5
+holds "under its own name" test -e many/cam.ome.zarr/.zattrs
+works "a phantom in OME-Zarr" "$scry" simulate --phantom cells --size 64x72 --seed 8 mask.zarr
+works "a mask" "$scry" inpaint cam.ome.zarr filled.zarr --mask mask.zarr --samples 2 --steps 2 \
+    --quiet
+holds "no unfinished folder is left" test -z "$(find . -name '*.part')"
+
 # ---- the same bytes ----
 works "one thread" "$scry" deblur in.tif t1.tif --psf gaussian:sigma=1.5 $fast --seed 5 --threads 1
 works "four threads" "$scry" deblur in.tif t4.tif --psf gaussian:sigma=1.5 $fast --seed 5 \
@@ -233,7 +258,7 @@ printf '\x00\x00\xc0\x7f%.0s' $(seq 4608) | dd of=nans.tif bs=4 seek=2 conv=notr
 cp stack.ome.tif half.tif # and so do those of a plane of this one
 printf '\x00\x00\xc0\x7f%.0s' $(seq 672) | dd of=half.tif bs=4 seek=674 conv=notrunc 2>/dev/null
 printf '\xff\xd8\xff\xe0 and so on' >photo.jpg
-mkdir z.zarr && echo '{"zarr_format":2}' >z.zarr/.zgroup
+mkdir folder.zarr z.zarr && echo '{"zarr_format":2}' >z.zarr/.zgroup
 refuses "no command" 2 "usage" "$scry"
 refuses "unknown command" 2 "'deblurr' is not a command" "$scry" deblurr
 refuses "unknown option" 2 "frobnicate" "$scry" deblur in.tif x.tif $d --frobnicate
@@ -269,8 +294,15 @@ refuses "no hole to fill" 1 "in.tif: nothing to fill: --mask is missing" "$scry"
 refuses "no such image" 1 "in.tif: 1 image in the file.*no number 2" "$scry" deblur in.tif x.tif \
     $d --series 2
 refuses "negative series" 2 "series -1" "$scry" deblur in.tif x.tif $d --series -1
-refuses "a folder of OME-Zarr" 1 "z.zarr: OME-Zarr folder: not read" "$scry" deblur z.zarr x.tif $d
-refuses "info of OME-Zarr" 1 "OME-Zarr folder: not read" "$scry" info z.zarr
+refuses "a zarr group that is no image" 1 "z.zarr: a zarr group without .multiscales" "$scry" \
+    deblur z.zarr x.tif $d
+refuses "info of it" 1 "a zarr group without .multiscales" "$scry" info z.zarr
+refuses "a zarr format of the future" 2 "zarr 4, expected 2 or 3" "$scry" deblur in.tif x.zarr $d \
+    --zarr 4
+refuses "LZW in OME-Zarr" 1 "LZW in OME-Zarr" "$scry" deblur in.tif x.zarr --psf \
+    gaussian:sigma=1.5 --method richardson-lucy --iterations 2 --compress lzw
+refuses "another folder, with force" 2 "is a folder, and no OME-Zarr that can" "$scry" deblur \
+    in.tif folder.zarr $d --force
 refuses "another format" 1 "photo.jpg is a JPEG" "$scry" deblur photo.jpg x.tif $d
 refuses "a result in PNG" 2 "x.png: results are written as TIFF" "$scry" deblur in.tif x.png $d
 refuses "too small for its noise" 1 "line.tif: 40 x 1 pixels are too few.*--sigma" "$scry" deblur \

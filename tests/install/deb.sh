@@ -20,7 +20,7 @@ field() { dpkg-deb -f "$deb" "$1"; }
 [ "$(field Package)" = scry ]
 [ "$(field Architecture)" = "$(dpkg --print-architecture)" ]
 for package in libc6 libfftw3-single3 libgsl libtiff libpng libhdf5 libdnnl libxml2 libcjson \
-    libniftiio zlib1g; do
+    libniftiio zlib1g libzstd libblosc; do
     grep -q "\b$package" <<<"$(field Depends)" || { echo "does not depend on $package"; exit 1; }
 done
 if field Depends | tr ',' '\n' | grep -E -- '-dev\b|libasan|libubsan'; then

@@ -66,7 +66,8 @@ home() {
     home 'mpi\.h' 'apps/cli/processes\.c'
     home 'cjson/.*' 'lib/io/json\.c'
     home 'png\.h' 'lib/io/png\.c'
-    home 'zlib\.h' 'lib/io/npy\.c'
+    home 'zlib\.h' 'lib/io/(npy|zarr/codec)\.c'
+    home '(blosc|zstd)\.h' 'lib/io/zarr/codec\.c'
     home 'Random123/.*' 'lib/rng\.c'
     home 'dnnl.*' 'priors/network/dnnl(_train)?\.c'
     home 'popt\.h' 'apps/cli/cli\.c'
@@ -135,6 +136,7 @@ pages=$(find . -name '*.md' -not -path './build*' -not -path '*/golden/*')
 grep -nowiE "$american" $(echo "$sources" | grep -vE '\.py$|/golden/|rules/') $pages |
     grep -vE '^(lib/io/kspace/|tests/(test_mrd|fuzz/fuzz_fast|cli/kspace)).*:center$' |
     grep -vE '^apps/recon/report/page\.c:.*:(color|center)$' |
+    grep -vE '^lib/io/zarr/describe\.c:.*:color$' |
     grep -vE '^(apps/cli/kspace_sampling\.c:.*:center|tests/test_tiff_read.c:.*:Gray)$' |
     sed 's|$| -- American spelling|' >>"$breaches"
 # The project stands alone: only tests and CI may look for the data beside it.
