@@ -130,6 +130,7 @@ scry_status scry_solver_step(scry_solver *S, scry_progress *p, scry_error *err)
         return solver_fail(S, where, st, &why, err);
     }
     p->step = S->step;
+    p->steps = S->steps; /* a method that searches for their number first has found it */
     p->draw = p->reason == SCRY_DONE || scryi_solver_drew(S);
     return SCRY_OK;
 }

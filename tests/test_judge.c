@@ -175,6 +175,29 @@ static void a_method_that_takes_too_long_is_left_out(void **state)
     assert_int_equal(j.of[0].failure[0], '\0');
 }
 
+/* A method that iterates takes fewer steps, and says so. */
+static void iterations_are_bounded_by_the_time(void **state)
+{
+    (void)state;
+    scry_restore_request q = request();
+    scry_restorer *r = NULL;
+    scry_restore_result result = {0};
+    scry_error err = {0};
+    double value;
+    expose(100);
+    const scry_image im = image();
+    q.seconds = 1e-9;
+    assert_ok(scry_restorer_create(&r, &q, &err));
+    assert_ok(scry_restorer_run(&result, r, &im, 1, NULL, NULL, &err));
+    assert_non_null(strstr(result.judgement.kept, "3 of "));
+    assert_ok(scry_options_get(&result.options, "iterations", &value, &err));
+    assert_near(value, 3, 0);
+    assert_true(result.judgement.of[0].iterations > 3);
+    assert_true(result.judgement.of[0].steps > result.judgement.of[0].iterations);
+    scry_restore_result_free(&result);
+    scry_restorer_free(r);
+}
+
 /* Without options the restorer chooses, says so, and its prediction explains the data. */
 static void the_restorer_chooses(void **state)
 {
@@ -210,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_best_is_found),
         cmocka_unit_test(a_method_that_fails_is_named),
         cmocka_unit_test(a_method_that_takes_too_long_is_left_out),
+        cmocka_unit_test(iterations_are_bounded_by_the_time),
         cmocka_unit_test(the_restorer_chooses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,16 +124,19 @@ static void draws_keep_to_the_time(void **state)
     (void)state;
     const struct scry_method draws = {.name = "draws", .kind = SCRY_POSTERIOR};
     const struct scry_method fits = {.name = "fits", .kind = SCRY_CLASSICAL};
-    const scry_judgement judged = {
+    scry_judgement judged = {
         .count = 2,
         .of = {{.method = &fits, .seconds = 2}, {.method = &draws, .seconds = 40}},
         .splits = 2,
         .pixels = 1000};
     const scry_log silent = {0};
     double share[SCRY_JUDGE_MAX] = {0.5, 0.5};
+    scry_options options[SCRY_JUDGE_MAX] = {0};
     struct scryi_pace p = {.judgement = &judged,
                            .share = share,
-                           .pixels = 10000,
+                           .options = options,
+                           .draws = {10, 1},
+                           .fits = {10, 1},
                            .planes = 100,
                            .samples = 16,
                            .threads = 2};
@@ -152,6 +155,64 @@ static void draws_keep_to_the_time(void **state)
     assert_near(share[1], 0, 0);
 }
 
+/* Forty iterations, found in a hundred steps that took a second, on six tiles of a hundred times
+ * the pixels: the first one searches as well. */
+static void iterations_keep_to_the_time(void **state)
+{
+    (void)state;
+    const struct scry_method *method = scry_method_find("richardson-lucy");
+    scry_judgement judged = {
+        .count = 1,
+        .of = {{.method = method, .weight = 1, .seconds = 2, .iterations = 40, .steps = 100}},
+        .splits = 2,
+        .pixels = 1000};
+    const scry_log silent = {0};
+    double share[SCRY_JUDGE_MAX] = {1}, value;
+    scry_options options[SCRY_JUDGE_MAX];
+    scry_error err = {0};
+    scry_options_init(&options[0], method);
+    struct scryi_pace p = {.judgement = &judged,
+                           .share = share,
+                           .options = options,
+                           .fits = {600, 6},
+                           .samples = 16,
+                           .limit = 320};
+    assert_near(scryi_pace_seconds(&p), 100 + 5 * 40, 1e-9);
+    scryi_pace_keep(&p, false, &silent);
+    assert_string_equal(judged.kept, "");
+    assert_near(judged.forecast, 300, 1e-9);
+    p.spent = 60; /* of the 320 */
+    scryi_pace_keep(&p, false, &silent);
+    assert_string_equal(judged.kept, "richardson-lucy would take about 5 min, --time allows 5 min: "
+                                     "as many iterations as a part took are used, 40");
+    assert_near(judged.forecast, 240, 1e-9);
+    p.limit = 95;
+    p.spent = 5;
+    scryi_pace_keep(&p, false, &silent);
+    assert_non_null(strstr(judged.kept, "15 of 40 iterations are used"));
+    assert_near(judged.forecast, 90, 1e-9);
+    assert_ok(scry_options_get(&options[0], "iterations", &value, &err));
+    assert_near(value, 15, 0);
+    assert_ok(scry_options_get(&options[0], "stop", &value, &err));
+    assert_near(value, 0, 0); /* steps */
+    p.limit = 1e-3;
+    scryi_pace_keep(&p, false, &silent);
+    assert_near(judged.forecast, 18, 1e-9); /* the least: three */
+}
+
+static void a_search_is_seen(void **state)
+{
+    (void)state;
+    struct scryi_steps s = {0};
+    scryi_steps_see(&s, &(scry_progress){.step = 1, .steps = 500});
+    assert_int_equal(s.last, 500);
+    scryi_steps_see(&s, &(scry_progress){.step = 30, .steps = 51});
+    scryi_steps_see(&s, &(scry_progress){.step = 51, .steps = 51});
+    assert_int_equal(s.last, 21);
+    assert_int_equal(s.done, 51);
+    assert_int_equal(s.all, 51);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +222,8 @@ int main(void)
         cmocka_unit_test(plans_stay_within_the_memory),
         cmocka_unit_test(tiles_add_up),
         cmocka_unit_test(draws_keep_to_the_time),
+        cmocka_unit_test(iterations_keep_to_the_time),
+        cmocka_unit_test(a_search_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,7 +129,12 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
         scry_json_put_number(d, n, "misfit", m->misfit);
         scry_json_put_number(d, n, "behind_nats_per_pixel", m->behind.mean);
         if (m->weight < 1) scry_json_put_number(d, n, "behind_error", m->behind.error);
+        if (m->iterations) scry_json_put_unsigned(d, n, "iterations", m->iterations);
     }
+    scry_json_node *time = scry_json_put_object(d, to, "time");
+    scry_json_put_number(d, time, "forecast_seconds", j->forecast);
+    scry_json_put_number(d, time, "allowed_seconds", j->allowed);
+    if (j->kept[0]) scry_json_put_string(d, time, "kept", j->kept);
 }
 
 /* Whether anything could be gained, as the default asks. */

@@ -61,8 +61,8 @@ static const cli_setting deblur_settings[] = {
      "for opposite edges, which costs less; periodic: it wraps around [open; joined for "
      "volumes]"},
     {"time", CLI_REAL, AT(time), "MIN",
-     "minutes that an image may take where no method is named: beyond, fewer chains or a "
-     "method without any are used, and a line says so; 0: no limit [30]"},
+     "minutes that an image may take where no method is named: beyond, fewer chains, a "
+     "method without any or fewer iterations are used, and a line says so; 0: no limit [30]"},
     {"defects", CLI_TEXT, AT(defects), "auto|none|saturated|all",
      "pixels to treat as not measured: auto (saturated and hot ones, and padding at the "
      "border, which keeps its value), none, saturated, or all (also dead and missing) [auto]"},

@@ -47,7 +47,7 @@ static scry_status choose_with_excess(scry_restorer *r, const scry_options *cons
     for (int round = 0;; round++) {
         scry_restore_request q = *r->setup.request;
         q.seconds *= (double)scry_space_count(&task->sample->space) /
-                     (double)scry_space_count(&task->image->space);
+                     (double)scry_space_count(&task->whole->space);
         const scry_status st =
             scry_judge_methods(&r->judgement, &q, task->sample, list, r->contenders, task->seed,
                                task->monitor, task->ctx, err);
@@ -95,7 +95,9 @@ scry_status scryi_restore_choose(scry_restorer *r, const struct image_task *task
     scry_log_note(&r->setup.request->log, "method: %s",
                   scry_judgement_print(&r->judgement, text, sizeof text));
     if (r->maps.count) st = choose_draws(r, err);
-    if (st == SCRY_OK) scryi_restore_keep_time(r, task->image);
+    for (size_t k = 0; k < r->contenders; k++)
+        r->chosen[k] = r->contender[k];
+    if (st == SCRY_OK) st = scryi_restore_keep_time(r, task->whole, err);
     r->judged = st == SCRY_OK;
     r->channel = task->image->channel;
     return st;

@@ -1,7 +1,8 @@
 #include "apps/recon/image/judge.h"
 
-#include "apps/recon/image/restore_impl.h"
+#include "apps/recon/image/pace_impl.h"
 #include "apps/recon/image/pose_impl.h"
+#include "apps/recon/image/restore_impl.h"
 #include "apps/recon/image/residual.h"
 
 #include "apps/recon/transfer.h"
@@ -165,11 +166,27 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
 
 /* ---- one contender ---- */
 
+/* The monitor of the caller, and the steps that it sees. */
+struct judge_monitor {
+    scry_chains_monitor *monitor;
+    void *ctx;
+    struct scryi_steps steps;
+};
+
+static bool judge_watch(const scry_chains_progress *p, void *ctx)
+{
+    struct judge_monitor *m = ctx;
+    if (p->chains) scryi_steps_see(&m->steps, p->p);
+    return !m->monitor || m->monitor(p, m->ctx);
+}
+
 static scry_status judge_predict(float *to, scry_restorer *r, const struct part *p, uint64_t seed,
-                                 scry_chains_monitor *monitor, void *ctx, scry_error *err)
+                                 struct judge_monitor *monitor, scry_error *err)
 {
     scry_restore_result result = {0};
-    const scry_status st = scry_restorer_run(&result, r, &p->image, seed, monitor, ctx, err);
+    monitor->steps = (struct scryi_steps){0};
+    const scry_status st =
+        scry_restorer_run(&result, r, &p->image, seed, judge_watch, monitor, err);
     if (st == SCRY_OK) memcpy(to, result.predicted, p->n * sizeof *to);
     scry_restore_result_free(&result);
     return st;
@@ -214,10 +231,9 @@ static scry_status judge_in_time(const struct part *p, const scry_restore_reques
 }
 
 /* Fills mean and extra of contender k for every split. */
-static scry_status judge_one(double *misfit, struct part *p, size_t k,
+static scry_status judge_one(scry_judged *judged, struct part *p, size_t k,
                              const scry_restore_request *request, const scry_options *options,
-                             uint64_t seed, scry_chains_monitor *monitor, void *ctx,
-                             scry_error *err)
+                             uint64_t seed, struct judge_monitor *monitor, scry_error *err)
 {
     scry_restore_request q = *request;
     const bool posterior = options->method->kind == SCRY_POSTERIOR;
@@ -236,18 +252,24 @@ static scry_status judge_one(double *misfit, struct part *p, size_t k,
               *extra = p->extra + (k * SPLITS + s) * p->n;
         st = judge_split(p, seed, s, err);
         const double began = scry_clock();
-        if (st == SCRY_OK) st = judge_predict(mean, r, p, seed + 2 * s, monitor, ctx, err);
+        if (st == SCRY_OK) st = judge_predict(mean, r, p, seed + 2 * s, monitor, err);
         if (st == SCRY_OK && posterior && s == 0 && !(request->maps && request->maps->count))
             st = judge_in_time(p, request, scry_clock() - began, err);
-        if (st == SCRY_OK) *misfit += misfit_of(p, mean) / SPLITS;
+        if (st == SCRY_OK) {
+            judged->misfit += misfit_of(p, mean) / SPLITS;
+            judged->iterations += monitor->steps.last;
+            judged->steps += monitor->steps.done;
+        }
         if (st != SCRY_OK || !posterior) continue;
-        st = judge_predict(extra, r, p, seed + 2 * s + 1, monitor, ctx, err);
+        st = judge_predict(extra, r, p, seed + 2 * s + 1, monitor, err);
         for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
             const double apart = (double)extra[i] - mean[i];
             mean[i] += (float)(apart / 2);
             extra[i] = (float)((1 / draws - 0.5) * apart * apart / 2);
         }
     }
+    judged->iterations = (judged->iterations + SPLITS - 1) / SPLITS;
+    judged->steps = (judged->steps + SPLITS - 1) / SPLITS;
     scry_restorer_free(r);
     return st;
 }
@@ -345,7 +367,7 @@ static void judge_name(scry_judged *to, const scry_judgement *all, size_t k,
 
 static scry_status judge_all(scry_judgement *out, struct part *p, const scry_restore_request *q,
                              const scry_options *const *options, uint64_t seed,
-                             scry_chains_monitor *monitor, void *ctx, scry_error *err)
+                             struct judge_monitor *monitor, scry_error *err)
 {
     scry_error failure = {0};
     size_t done = 0;
@@ -354,8 +376,7 @@ static scry_status judge_all(scry_judgement *out, struct part *p, const scry_res
         scry_error one = {0};
         out->of[k].method = options[k]->method;
         judge_name(&out->of[k], out, k, options[k]);
-        const scry_status st =
-            judge_one(&out->of[k].misfit, p, k, q, options[k], seed, monitor, ctx, &one);
+        const scry_status st = judge_one(&out->of[k], p, k, q, options[k], seed, monitor, &one);
         out->of[k].seconds = scry_clock() - began;
         if (st == SCRY_ESTOP || st == SCRY_ENOMEM) return SCRY_FAIL(err, st, "%s", one.text);
         if (st == SCRY_OK) {
@@ -374,6 +395,7 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
                                scry_error *err)
 {
     struct part p = {0};
+    struct judge_monitor watch = {.monitor = monitor, .ctx = ctx};
     double *scores = NULL;
     *out = (scry_judgement){.count = count, .share = SHARE, .splits = SPLITS};
     if (!count || count > SCRY_JUDGE_MAX)
@@ -383,7 +405,8 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
     if (st == SCRY_OK && !(scores = scry_alloc(3 * p.blocks, sizeof *scores)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu blocks", p.blocks);
     out->pixels = p.n;
-    if (st == SCRY_OK) st = judge_all(out, &p, request, options, seed, monitor, ctx, err);
+    out->part = p.image.space;
+    if (st == SCRY_OK) st = judge_all(out, &p, request, options, seed, &watch, err);
     if (st == SCRY_OK) {
         p.weight = scores + 2 * p.blocks;
         rank_contenders(out, &p, scores, scores + p.blocks);

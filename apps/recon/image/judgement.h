@@ -19,6 +19,8 @@ typedef struct scry_judged {
                            standard error over windows of 16 x 16 pixels; 0 with weight 1 */
     double misfit;      /* chi2 per pixel of its prediction of the light that it has seen */
     double seconds;     /* wall time of judging it */
+    size_t iterations;  /* of one estimate, where the method has an option for them */
+    size_t steps;       /* with those that searched for their number */
     char failure[160];  /* "" or why it could not restore the first half */
 } scry_judged;
 
@@ -29,6 +31,11 @@ typedef struct scry_judgement {
                               misfit of all of them; 1: none */
     double share;          /* of the signal that was held out */
     size_t splits, pixels; /* splits; pixels of each */
+    scry_space part;       /* those pixels */
+    double forecast;       /* seconds that the choice takes on all of the image, by those of `part`;
+                              0: not asked */
+    double allowed;        /* seconds; 0: no limit */
+    char kept[200];        /* how the choice was changed to keep to that; "": it was not */
 } scry_judgement;
 
 /* "diffpir and richardson-lucy, averaged 0.5 to 0.5, predict light not seen before best; ...";

@@ -7,6 +7,7 @@
 #include "apps/recon/image/residual.h"
 #include "lib/given.h"
 #include "lib/memory.h"
+#include "lib/progress.h"
 #include "priors/network/network.h"
 #include "solvers/roles.h"
 
@@ -248,14 +249,14 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
         if (!(r->share[k] > 0)) continue;
         if (!(first > 0)) {
             first = r->share[k];
-            st = restore_run_method(out, r, &r->contender[k], task, err);
+            st = restore_run_method(out, r, &r->chosen[k], task, err);
             continue;
         }
         const scry_restore_request *said = r->setup.request;
         r->quiet = *said;
         r->quiet.log = (scry_log){0};
         r->setup.request = &r->quiet;
-        st = restore_run_method(&other, r, &r->contender[k], task, err);
+        st = restore_run_method(&other, r, &r->chosen[k], task, err);
         r->setup.request = said;
         if (st == SCRY_OK) restore_average(out, &other, first, r->share[k], task->image);
         scry_restore_result_free(&other);
@@ -276,6 +277,7 @@ static scry_status keep_after_rise(scry_restore_result *out, scry_restorer *r,
                                    const struct image_task *task, scry_error *err)
 {
     scry_improvement found = {.verdict = SCRY_SHARPER_THAN_PSF};
+    r->rises = true;
     snprintf(found.line, sizeof found.line,
              "its fine detail grows into texture with psfs of every width");
     scry_log_warn(&r->setup.request->log, "%s is returned unchanged: %s",
@@ -305,15 +307,20 @@ static void narrow_psf(double *factor, scry_restorer *r, const scry_image *image
                   rise, width);
 }
 
+/* Whether the psf may be narrowed: its width was not given as certain. */
+static bool may_narrow(const scry_restorer *r)
+{
+    return r->contenders && r->setup.blurred &&
+           r->setup.psf.request.width_choice == SCRY_WIDTH_CHECK;
+}
+
 /* run_methods, with a narrower psf as long as the spectrum of the result rises. */
 static scry_status run_until_it_falls(scry_restore_result *out, double *factor, scry_restorer *r,
                                       const struct image_task *task, scry_error *err)
 {
     double rise = 0;
     scry_status st = run_methods(out, r, task, err);
-    if (!r->contenders || !r->setup.blurred ||
-        r->setup.psf.request.width_choice != SCRY_WIDTH_CHECK)
-        return st;
+    if (!may_narrow(r)) return st;
     for (int k = 0; st == SCRY_OK && !out->improvement.verdict && out->mean; k++) {
         st = scryi_spectrum_rise(&rise, &task->image->space, out->mean, err);
         if (st != SCRY_OK || rise <= RISE_MAX) break;
@@ -324,6 +331,35 @@ static scry_status run_until_it_falls(scry_restore_result *out, double *factor, 
         st = run_methods(out, r, task, err);
     }
     return st;
+}
+
+enum { PILOT_SIDE = 512, PILOT_PART = 4 };
+
+/* A brightest part of an image of many times its pixels settles the width of the psf: the whole is
+ * restored once. */
+static scry_status run_after_pilot(scry_restore_result *out, double *factor, scry_restorer *r,
+                                   const struct image_task *task, scry_error *err)
+{
+    const scry_space *s = &task->image->space;
+    const size_t planes = s->rank == 3 ? s->dims[0] : 1;
+    const size_t pixels = planes * PILOT_SIDE * PILOT_SIDE;
+    if (!may_narrow(r) || scry_space_count(s) / PILOT_PART < pixels)
+        return run_until_it_falls(out, factor, r, task, err);
+    struct scryi_tile_sample pilot;
+    scry_restore_result small = {0};
+    r->rises = false;
+    scry_status st = scryi_tile_sample_take(&pilot, task->image, pixels, err);
+    if (st == SCRY_OK) {
+        struct image_task part = *task;
+        pilot.image.number = task->image->number + 1; /* logged for the whole */
+        part.image = &pilot.image;
+        part.again = true;
+        st = run_until_it_falls(&small, factor, r, &part, err);
+    }
+    scry_restore_result_free(&small);
+    scryi_tile_sample_free(&pilot);
+    if (st != SCRY_OK) return st;
+    return r->rises ? keep_after_rise(out, r, task, err) : run_methods(out, r, task, err);
 }
 
 static void log_sample(const scry_restorer *r, const scry_space *space)
@@ -342,7 +378,8 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (SCRY_MISSING(err, out, r, image)) return SCRY_EINVAL;
     scry_image whole = *image;
     struct scryi_tile_sample sample = {0};
-    const struct image_task task = {&whole, &sample.image, seed, false, monitor, ctx};
+    r->began = scry_clock();
+    const struct image_task task = {&whole, &whole, &sample.image, seed, false, monitor, ctx};
     float *pixels = NULL;
     unsigned char *known = NULL;
     scry_restore_result width = {0};
@@ -352,7 +389,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK && sample.pixels) log_sample(r, &sample.image.space);
     if (st == SCRY_OK) st = scryi_restore_settle_treatment(r, &sample.image, err);
     if (st == SCRY_OK) st = scryi_restore_settle_width(&width, r, &sample.image, err);
-    if (st == SCRY_OK) st = run_until_it_falls(out, &width.psf_factor, r, &task, err);
+    if (st == SCRY_OK) st = run_after_pilot(out, &width.psf_factor, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;

@@ -71,8 +71,8 @@ typedef struct scry_restore_request {
     size_t threads;              /* chains at a time; 0: as many as OpenMP has threads */
     double memory;               /* bytes that a run may take, the image included: larger images
                                     are restored in overlapping tiles; 0: the memory available */
-    double seconds; /* where no method is named: the time an image may take; fewer chains
-                       or a method without any are used beyond; 0: no limit */
+    double seconds; /* where no method is named: the time an image may take; fewer chains, a
+                       method without any or fewer iterations are used beyond; 0: no limit */
     const scry_output_maps *maps; /* beside the mean; NULL: none */
     bool predict;                 /* result.predicted is wanted */
     scry_log log;

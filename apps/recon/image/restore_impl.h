@@ -24,13 +24,15 @@ struct scry_restorer {
     size_t treated_channel;
     bool altered;   /* and was median-filtered or compressed */
     bool nonlinear; /* and was median-filtered, by a large median */
+    double began;   /* with the image */
     size_t chains;
     size_t draws; /* that the time allows; 0: as requested */
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
-    scry_options contender[SCRY_JUDGE_MAX];
+    scry_options contender[SCRY_JUDGE_MAX], chosen[SCRY_JUDGE_MAX]; /* as they are used */
     size_t contenders, channel;
     bool judged;
+    bool rises; /* the spectrum of the result, with psfs of every width */
     scry_judgement judgement;
     size_t sharp_channel;         /* 1 + the channel whose sharpness was tested; 0: none */
     bool too_sharp;               /* for its psf */
@@ -42,10 +44,11 @@ struct scry_restorer {
 /* What the caller hands in for one image, finite. */
 struct image_task {
     const scry_image *image;
+    const scry_image *whole;  /* it, or the image of which it is a part */
     const scry_image *sample; /* it, or a part of a large one: questions about the image are asked
                                  of that */
     uint64_t seed;
-    bool again; /* a tile after the first */
+    bool again; /* a tile after the first, or a pilot: the forecast of memory is of the whole */
     scry_chains_monitor *monitor;
     void *ctx;
 };
@@ -61,7 +64,7 @@ scry_status scryi_restore_in_tiles(scry_restore_result *out, scry_restorer *r,
                                    scry_error *err);
 
 /* Fewer draws, or a method without any, where all would take longer than the request allows. */
-void scryi_restore_keep_time(scry_restorer *r, const scry_image *image);
+scry_status scryi_restore_keep_time(scry_restorer *r, const scry_image *image, scry_error *err);
 
 /* ---- settle.c ---- */
 

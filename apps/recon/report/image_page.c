@@ -318,6 +318,10 @@ static void write_judgement(scry_html *to, const scry_restore_result *r)
         "times, on %zu pixels; the best predictor restores the whole: ",
         100 * j->share, j->splits, j->pixels);
     scry_html_text(to, scry_judgement_print(j, words, sizeof words));
+    if (j->kept[0]) {
+        scry_html_markup(to, ". ");
+        scry_html_text(to, j->kept);
+    }
     scry_html_markup(to, ".</p>\n<table><thead><tr><th>method</th><th>weight in the result</th>"
                          "<th>behind the best by (nats per 1000 pixels)</th><th>seconds to judge"
                          "</th></tr></thead><tbody>\n");
