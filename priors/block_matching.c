@@ -6,7 +6,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { SIDE = 8, BLOCK = SIDE * SIDE, STACK = 32, REACH = 19, STEP = 3, SIDE_MIN = 2 * SIDE };
+enum {
+    SIDE = 8,
+    BLOCK = SIDE * SIDE,
+    STACK = 32,
+    REACH = 19,
+    STEP = 3,
+    SIDE_MIN = 2 * SIDE,
+    LANES = 16
+};
 
 #define KEEP 2.7  /* in sd of the noise: smaller coefficients of a stack are dropped */
 #define KAISER 2. /* of the window that blocks are added with */
@@ -75,12 +83,19 @@ static void blocks_analyse(const blocks *b, float *to, const float *image)
                          false);
 }
 
+/* The squared distance of two blocks, or a part of it that is not below limit. Sums of LANES stand
+ * side by side, so that they are those of a vector. */
 static float blocks_distance(const float *a, const float *c, float limit)
 {
-    float d = 0;
-    for (size_t i = 0; i < BLOCK && d < limit; i += 16)
-        for (size_t k = 0; k < 16; k++)
-            d += (a[i + k] - c[i + k]) * (a[i + k] - c[i + k]);
+    float part[LANES] = {0}, d = 0;
+    for (size_t half = 0; half < BLOCK && d < limit; half += BLOCK / 2) {
+        for (size_t i = half; i < half + BLOCK / 2; i += LANES)
+            for (size_t k = 0; k < LANES; k++)
+                part[k] += (a[i + k] - c[i + k]) * (a[i + k] - c[i + k]);
+        d = 0;
+        for (size_t k = 0; k < LANES / 2; k++)
+            d += part[k] + part[k + LANES / 2];
+    }
     return d;
 }
 
