@@ -116,7 +116,7 @@ works "without maps" "$scry" mri one.h5 one_mean.h5 --maps none --method dds --s
 # volumes of images
 works "three slices" "$scry" kspace simulate three.h5 --size 40x32 --coils 2 --slices 3 \
     --noise 0.01 --pattern equispaced --accel 2 --centre 0.3
-volume="--method pnp-ula --steps 2 --draws 4 --thin 1 --samples 2 --region 8"
+volume="--method pnp-ula --prior ./small --steps 2 --draws 4 --thin 1 --samples 2 --region 8"
 for end in h5 nii cfl; do
     works "maps in .$end" "$scry" mri three.h5 mean.$end $volume --sd msd.$end \
         --above 0.2=mabove.$end --rhat mrhat.$end --ess mess.$end --quantiles mq25.$end,mq75.$end
