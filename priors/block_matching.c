@@ -6,15 +6,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum {
-    SIDE = 8,
-    BLOCK = SIDE * SIDE,
-    STACK = 32,
-    REACH = 19,
-    STEP = 3,
-    SIDE_MIN = 2 * SIDE,
-    LANES = 16
-};
+/* Eight pixels side by side, in registers. */
+typedef float row __attribute__((vector_size(32), aligned(4)));
+
+enum { SIDE = 8, BLOCK = SIDE * SIDE, STACK = 32, REACH = 19, STEP = 3, SIDE_MIN = 2 * SIDE };
 
 #define KEEP 2.7  /* in sd of the noise: smaller coefficients of a stack are dropped */
 #define KAISER 2. /* of the window that blocks are added with */
@@ -25,7 +20,7 @@ typedef struct blocks {
                              first estimate */
     const float *match;   /* those that are compared */
     float *sum, *weight;  /* pixels */
-    float cosine[BLOCK], window[BLOCK];
+    float cosine[SIDE][SIDE], transposed[SIDE][SIDE], window[BLOCK];
     float sigma;
 } blocks;
 
@@ -43,7 +38,7 @@ static void blocks_tables(blocks *b)
 {
     for (size_t k = 0; k < SIDE; k++)
         for (size_t i = 0; i < SIDE; i++)
-            b->cosine[k * SIDE + i] =
+            b->transposed[i][k] = b->cosine[k][i] =
                 (float)((k ? .5 : sqrt(.125)) *
                         cos(acos(-1) * ((double)i + .5) * (double)k / (double)SIDE));
     for (size_t i = 0; i < BLOCK; i++) {
@@ -59,21 +54,16 @@ static void blocks_tables(blocks *b)
 /* out = T in T^t, or back with the transpose of T. */
 static void blocks_transform(const blocks *b, float *out, const float *in, size_t step, bool back)
 {
-    float half[BLOCK];
-    for (size_t k = 0; k < SIDE; k++)
-        for (size_t j = 0; j < SIDE; j++) {
-            float s = 0;
-            for (size_t i = 0; i < SIDE; i++)
-                s += b->cosine[back ? i * SIDE + k : k * SIDE + i] * in[i * step + j];
-            half[k * SIDE + j] = s;
-        }
-    for (size_t k = 0; k < SIDE; k++)
-        for (size_t l = 0; l < SIDE; l++) {
-            float s = 0;
-            for (size_t j = 0; j < SIDE; j++)
-                s += b->cosine[back ? j * SIDE + l : l * SIDE + j] * half[k * SIDE + j];
-            out[k * SIDE + l] = s;
-        }
+    const float(*left)[SIDE] = back ? b->transposed : b->cosine;
+    const float(*right)[SIDE] = back ? b->cosine : b->transposed;
+    for (size_t k = 0; k < SIDE; k++) {
+        row half = {0}, sum = {0};
+        for (size_t i = 0; i < SIDE; i++)
+            half += left[k][i] * *(const row *)(in + i * step);
+        for (size_t j = 0; j < SIDE; j++)
+            sum += half[j] * *(const row *)right[j];
+        *(row *)(out + k * SIDE) = sum;
+    }
 }
 
 static void blocks_analyse(const blocks *b, float *to, const float *image)
@@ -83,18 +73,18 @@ static void blocks_analyse(const blocks *b, float *to, const float *image)
                          false);
 }
 
-/* The squared distance of two blocks, or a part of it that is not below limit. Sums of LANES stand
- * side by side, so that they are those of a vector. */
+/* The squared distance of two blocks, or a part of it that is not below limit. */
 static float blocks_distance(const float *a, const float *c, float limit)
 {
-    float part[LANES] = {0}, d = 0;
-    for (size_t half = 0; half < BLOCK && d < limit; half += BLOCK / 2) {
-        for (size_t i = half; i < half + BLOCK / 2; i += LANES)
-            for (size_t k = 0; k < LANES; k++)
-                part[k] += (a[i + k] - c[i + k]) * (a[i + k] - c[i + k]);
+    const row *p = (const row *)a, *q = (const row *)c;
+    row sum = {0};
+    float d = 0;
+    for (size_t half = 0; half < SIDE && d < limit; half += SIDE / 2) {
+        for (size_t k = half; k < half + SIDE / 2; k++)
+            sum += (p[k] - q[k]) * (p[k] - q[k]);
         d = 0;
-        for (size_t k = 0; k < LANES / 2; k++)
-            d += part[k] + part[k + LANES / 2];
+        for (size_t i = 0; i < SIDE; i++)
+            d += sum[i];
     }
     return d;
 }
