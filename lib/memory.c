@@ -56,6 +56,21 @@ void *scry_copy(const void *src, size_t bytes)
     return p;
 }
 
+bool scryi_memory_grow(void *list, size_t *capacity, size_t count, size_t size)
+{
+    enum { FIRST = 16 };
+    void *old = NULL, *now;
+    if (count < *capacity) return true;
+    const size_t want = *capacity ? 2 * *capacity : FIRST;
+    if (!(now = scry_alloc(want, size))) return false;
+    memcpy(&old, list, sizeof old);
+    if (count) memcpy(now, old, count * size);
+    scry_free(old);
+    memcpy(list, &now, sizeof now);
+    *capacity = want;
+    return true;
+}
+
 size_t scry_memory_live(void)
 {
     return atomic_load(&live);

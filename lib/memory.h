@@ -25,4 +25,11 @@ size_t scry_align_up(size_t bytes);
 
 SCRY_END
 
+#include <stdbool.h>
+
+/* Room for one more in a list of *capacity entries of `size` bytes, of which `count` are used:
+ * doubled, from 16 on, where it is full. `list` points to the pointer to the entries. false: memory
+ * was refused, and the list is as before. */
+bool scryi_memory_grow(void *list, size_t *capacity, size_t count, size_t size);
+
 #endif

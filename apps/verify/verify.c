@@ -15,15 +15,8 @@ enum { MAX_PARTS = 8 };
 verify_row *verify_add(verify_table *table, const char *method, const char *operator_,
                        const char *problem)
 {
-    if (table->count == table->capacity) {
-        const size_t capacity = table->capacity ? 2 * table->capacity : 64;
-        verify_row *rows = scry_alloc(capacity, sizeof *rows);
-        if (!rows) return NULL;
-        if (table->count) memcpy(rows, table->rows, table->count * sizeof *rows);
-        scry_free(table->rows);
-        table->rows = rows;
-        table->capacity = capacity;
-    }
+    if (!scryi_memory_grow(&table->rows, &table->capacity, table->count, sizeof *table->rows))
+        return NULL;
     verify_row *row = &table->rows[table->count++];
     *row =
         (verify_row){.method = method, .operator_ = operator_, .problem = problem, .options = ""};

@@ -320,16 +320,8 @@ struct listing {
 static scry_status list_one(struct listing *l, const char *name)
 {
     scry_error reason = {0};
-    if (l->count == l->capacity) {
-        const size_t capacity = l->capacity ? 2 * l->capacity : 16;
-        scry_hdf5_info *more = scry_alloc(capacity, sizeof *more);
-        if (!more)
-            return SCRY_FAIL(l->err, SCRY_ENOMEM, "%s: list of %zu datasets", l->f->path, capacity);
-        if (l->count) memcpy(more, l->infos, l->count * sizeof *more);
-        scry_free(l->infos);
-        l->infos = more;
-        l->capacity = capacity;
-    }
+    if (!scryi_memory_grow(&l->infos, &l->capacity, l->count, sizeof *l->infos))
+        return SCRY_FAIL(l->err, SCRY_ENOMEM, "%s: list of %zu datasets", l->f->path, l->count + 1);
     scry_hdf5_info *info = &l->infos[l->count++];
     if (scry_hdf5_describe(info, l->f, name, &reason) != SCRY_OK) {
         info->kind = SCRY_HDF5_OTHER;

@@ -31,20 +31,10 @@ static void plan_failed(scryi_builder *b, scry_status st)
 /* Room for one more; false, and the builder failed, when memory is refused. */
 static bool plan_grow(scryi_builder *b, void *list, size_t *capacity, size_t count, size_t size)
 {
-    void *old = NULL, *now;
     if (b->st != SCRY_OK) return false;
-    if (count < *capacity) return true;
-    const size_t want = *capacity ? 2 * *capacity : 64;
-    if (!(now = scry_alloc(want, size))) {
-        plan_failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "plan of the network"));
-        return false;
-    }
-    memcpy(&old, list, sizeof old);
-    if (count) memcpy(now, old, count * size);
-    scry_free(old);
-    memcpy(list, &now, sizeof now);
-    *capacity = want;
-    return true;
+    if (scryi_memory_grow(list, capacity, count, size)) return true;
+    plan_failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "plan of the network"));
+    return false;
 }
 
 static scryi_tensor *plan_tensor(const scryi_builder *b, int t)

@@ -27,20 +27,10 @@ static void train_failed(scryi_train_builder *b, scry_status st)
 static bool train_grow(scryi_train_builder *b, void *list, size_t *capacity, size_t count,
                        size_t size)
 {
-    void *old = NULL, *now;
     if (b->st != SCRY_OK) return false;
-    if (count < *capacity) return true;
-    const size_t want = *capacity ? 2 * *capacity : 128;
-    if (!(now = scry_alloc(want, size))) {
-        train_failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "graph of the training"));
-        return false;
-    }
-    memcpy(&old, list, sizeof old);
-    if (count) memcpy(now, old, count * size);
-    scry_free(old);
-    memcpy(list, &now, sizeof now);
-    *capacity = want;
-    return true;
+    if (scryi_memory_grow(list, capacity, count, size)) return true;
+    train_failed(b, SCRY_FAIL(b->err, SCRY_ENOMEM, "graph of the training"));
+    return false;
 }
 
 static scryi_train_tensor *train_tensor(const scryi_train_builder *b, int t)

@@ -46,23 +46,12 @@ void scry_image_set_free(scry_image_set *s)
     scry_free(s);
 }
 
-/* A longer list, NULL when memory is refused; the old one is gone only when it succeeds. */
-static void *set_longer(void *old, size_t count, size_t capacity, size_t size)
-{
-    void *now = scry_alloc(capacity, size);
-    if (!now) return NULL;
-    if (count) memcpy(now, old, count * size);
-    scry_free(old);
-    return now;
-}
-
 static scry_status class_index(scry_image_set *s, size_t *index, const char *name, scry_error *err)
 {
     for (*index = 0; *index < s->class_count; ++*index)
         if (!strncmp(s->classes[*index], name, SCRYI_CLASS_NAME - 1)) return SCRY_OK;
-    void *list = set_longer(s->classes, s->class_count, s->class_count + 1, sizeof *s->classes);
-    if (!list) return SCRY_FAIL(err, SCRY_ENOMEM, "class %s", name);
-    s->classes = list;
+    if (!scryi_memory_grow(&s->classes, &s->class_capacity, s->class_count, sizeof *s->classes))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "class %s", name);
     snprintf(s->classes[s->class_count++], SCRYI_CLASS_NAME, "%s", name);
     return SCRY_OK;
 }
@@ -78,17 +67,10 @@ scry_status scry_image_set_add(scry_image_set *s, scry_image_report *report, con
     if ((st = scryi_picture_examine(report, copy, &p.ny, &p.nx, s->opts.clean, err)) != SCRY_OK ||
         (st = class_index(s, &p.class, class, err)) != SCRY_OK)
         goto done;
-    if (s->count == s->capacity) {
-        const size_t capacity = s->capacity ? 2 * s->capacity : 64;
-        void *list = set_longer(s->pictures, s->count, capacity, sizeof *s->pictures);
-        if (list) {
-            s->pictures = list;
-            s->capacity = capacity;
-        }
-    }
     p.weight = report->weight;
     p.pixels = scry_alloc(p.ny * p.nx, sizeof *p.pixels);
-    if (!p.pixels || s->count == s->capacity) {
+    if (!p.pixels ||
+        !scryi_memory_grow(&s->pictures, &s->capacity, s->count, sizeof *s->pictures)) {
         scry_free(p.pixels);
         st = SCRY_FAIL(err, SCRY_ENOMEM, "image of %zu x %zu pixels", ny, nx);
         goto done;

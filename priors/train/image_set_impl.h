@@ -17,7 +17,7 @@ struct scry_image_set {
     scryi_picture *pictures;
     size_t count, capacity;
     char (*classes)[SCRYI_CLASS_NAME]; /* in the order of their names once sealed */
-    size_t class_count;
+    size_t class_count, class_capacity;
     double mean, std;
 };
 

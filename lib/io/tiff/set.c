@@ -39,16 +39,10 @@ char *scryi_tiff_beside(const scry_tiff_reader *r, const char *name)
 static scry_status set_grow(scry_tiff_reader *r, scry_error *err)
 {
     struct scryi_tiff_set *set = &r->set;
-    if (set->count < set->capacity) return SCRY_OK;
-    const size_t capacity = set->capacity ? 2 * set->capacity : 16;
-    struct scryi_tiff_member *grown =
-        capacity > LARGEST_SET ? NULL : scry_alloc(capacity, sizeof *grown);
-    if (!grown) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a set of %zu files", r->path, capacity);
-    if (set->count) memcpy(grown, set->files, set->count * sizeof *grown);
-    scry_free(set->files);
-    set->files = grown;
-    set->capacity = capacity;
-    return SCRY_OK;
+    if (set->count < LARGEST_SET &&
+        scryi_memory_grow(&set->files, &set->capacity, set->count, sizeof *set->files))
+        return SCRY_OK;
+    return SCRY_FAIL(err, SCRY_ENOMEM, "%s: a set of %zu files", r->path, set->count + 1);
 }
 
 scry_status scryi_tiff_set_find(scry_tiff_reader *r, const char *name, size_t *member,
