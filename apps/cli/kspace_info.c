@@ -17,7 +17,10 @@ static void print_layout(const scry_kspace_info *i)
     printf("  %-14s %zu frame%s, %zu slice%s, %zu coil%s\n", "axes", i->frames,
            kspace_info_plural(i->frames), i->slices, kspace_info_plural(i->slices), i->coils,
            kspace_info_plural(i->coils));
-    if (i->nz > 1)
+    if (i->scattered)
+        printf("  %-14s %zu readouts of %zu samples off the grid (%s), matrix %zu x %zu (y, x)\n",
+               "trajectory", i->ny, i->nx, i->trajectory, i->grid[1], i->grid[2]);
+    else if (i->nz > 1)
         printf("  %-14s %zu x %zu x %zu (z, y, x), readout along %s\n", "matrix", i->nz, i->ny,
                i->nx, i->readout == 1 ? "y" : "x");
     else
@@ -34,7 +37,7 @@ static void print_layout(const scry_kspace_info *i)
 static void print_field_of_view(const scry_kspace_info *i)
 {
     const double *e = i->encoded_fov, *r = i->recon_fov;
-    const size_t n = i->readout == 1 ? i->ny : i->nx;
+    const size_t n = i->scattered ? i->grid[2] : i->readout == 1 ? i->ny : i->nx;
     if (e[2] > 0 && e[1] > 0)
         printf("  %-14s %.6g x %.6g x %.6g mm encoded (z, y, x)\n", "field of view", e[0], e[1],
                e[2]);
@@ -120,7 +123,9 @@ static scry_status print_file(const char *path, const scry_kspace_choice *choice
     scry_kspace_reader *r;
     float complex *data = NULL;
     unsigned char *mask = NULL;
-    scry_status st = scry_kspace_open(&r, path, choice, err);
+    scry_kspace_choice any = *choice;
+    any.own_trajectory = true;
+    scry_status st = scry_kspace_open(&r, path, &any, err);
     if (st != SCRY_OK) return st;
     const scry_kspace_info *i = scry_kspace_describe(r);
     const size_t n = i->nz * i->ny * i->nx, bytes = i->coils * n * sizeof *data;
@@ -134,7 +139,7 @@ static scry_status print_file(const char *path, const scry_kspace_choice *choice
     printf("%s\n", path);
     print_layout(i);
     print_field_of_view(i);
-    print_sampling(i, mask);
+    if (!i->scattered) print_sampling(i, mask);
     print_protocol(i);
     printf("  %-14s %.1f MB a slice\n", "memory", (double)bytes / 1e6);
     for (const char *text; (text = scry_kspace_warning(r));)

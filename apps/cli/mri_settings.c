@@ -42,7 +42,8 @@ static const cli_setting scan_settings[] = {
      "samples to use, nonzero: .cfl or .h5, (y, x) or one line along the phase encodes"},
     {"trajectory", CLI_TEXT, AT(trajectory), "FILE",
      "where the samples of a radial, spiral or other scan lie: .cfl as BART writes it, or .h5 "
-     "(..., 2 or 3: kx, ky), in units of 1/field of view, or of 1/pixel within half a unit"},
+     "(..., 2 or 3: kx, ky), in units of 1/field of view, or of 1/pixel within half a unit "
+     "[Cartesian, or that of the ISMRMRD file]"},
     {"size", CLI_TEXT, AT(size), "YxX",
      "rows and columns of the image, with --trajectory [as large as it reaches]"},
     {"sets", CLI_INTEGER, AT(sets), "N",

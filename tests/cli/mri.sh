@@ -83,6 +83,18 @@ refuses "grappa of blurred images" 1 'grappa needs lines of k-space' "$scry" den
 refuses "a size without a trajectory" 1 "without --trajectory" $mri scan.h5 x.h5 --size 64x64
 refuses "a trajectory and a mask" 1 "expected one of them" $mri ksp.cfl x.h5 --trajectory ksp.cfl \
     --mask mask.cfl
+radial=$golden/radial
+works "spokes in an ISMRMRD file" "$scry" mri $radial/radial.h5 spokes.h5 --method cg-sense \
+    --slices 0-0
+warns "their unit is said" 'up to 0.5, are taken as cycles per pixel'
+works "the same from two files" "$scry" mri $radial/radial.cfl two_files.h5 --trajectory \
+    $radial/radial_traj.cfl --method cg-sense
+close "are one image" 1e-6 spokes.h5 two_files.h5
+works "info of spokes" $k info $radial/radial.h5
+says "counts them" '40 readouts of 64 samples off the grid \(radial\), matrix 32 x 32'
+works "spirals and frames" $mri $radial/frames.h5 frames_off.h5
+refuses "spokes for a command of the grid" 1 'expected a cartesian one' $k maps $radial/radial.h5 \
+    x.cfl
 works "lowres maps" $mri scan.h5 low.h5 --maps lowres
 close "are good enough" 0.12 low.h5 full.h5
 works "two sets of maps" $mri scan.h5 sets.h5 --sets 2 --method cg-sense

@@ -34,7 +34,7 @@ static uint16_t wide(uint8_t byte)
     return byte < 240 ? byte : (uint16_t)(0xff00 | byte);
 }
 
-static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers)
+static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers, float *coordinates)
 {
     scryi_mrd_head *h = &a->head;
     *a = (scryi_mrd_acquisition){.head = {.version = 1}};
@@ -55,6 +55,9 @@ static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers)
     h->idx.repetition = wide(b[14]);
     h->idx.set = wide(b[15]);
     h->sample_time_us = b[16];
+    h->trajectory_dimensions = b[16] / 64;
+    const size_t places = (size_t)h->trajectory_dimensions * h->number_of_samples;
+    a->traj = (hvl_t){.len = places < MAX_NUMBERS ? places : MAX_NUMBERS, .p = coordinates};
     h->position[2] = b[11];
     h->read_dir[0] = h->phase_dir[1] = h->slice_dir[2] = 1;
     /* the last byte makes the samples too few or too many */
@@ -67,7 +70,7 @@ static void fill(scryi_mrd_acquisition *a, const uint8_t *b, float *numbers)
 
 static void make_file(const char *path, const uint8_t *data, size_t size)
 {
-    static float numbers[MAX_NUMBERS];
+    static float numbers[MAX_NUMBERS], coordinates[MAX_NUMBERS];
     static scryi_mrd_acquisition rows[MAX_ROWS];
     char text[1 << 16] = "";
     const char *xml = text;
@@ -77,9 +80,9 @@ static void make_file(const char *path, const uint8_t *data, size_t size)
     memcpy(text, data, length);
     hsize_t n = 0, one = 1;
     for (size_t i = 0; i < MAX_NUMBERS; i++)
-        numbers[i] = (float)(i + 1);
+        numbers[i] = (float)(i + 1), coordinates[i] = (float)(i % 101) / 202;
     for (size_t at = length; at + ROW <= size && n < MAX_ROWS; at += ROW)
-        fill(&rows[n++], data + at, numbers);
+        fill(&rows[n++], data + at, numbers, coordinates);
     const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t group = H5Gcreate2(file, "dataset", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t string = H5Tcopy(H5T_C_S1), type = scryi_mrd_file_type();
@@ -124,7 +127,11 @@ static void read_some(scry_kspace_reader *r, const char *copied)
     unsigned char *mask = malloc(plane);
     if (!v || !mask) abort();
     for (size_t i = 0; i < info->frames * info->slices && i < MAX_SLICES; i++) {
-        scry_error err = {0};
+        scry_error err = {0}, placed = {0};
+        if (info->scattered)
+            worded(scry_kspace_read_trajectory(r, i / info->slices, i % info->slices, (float *)v,
+                                               &placed),
+                   &placed);
         if (worded(scry_kspace_read(r, i / info->slices, i % info->slices, v, mask, &err), &err) ==
             SCRY_OK)
             copy(copied, info, v, mask);
@@ -143,11 +150,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char path[64], copied[64];
     scry_error err = {0};
     scry_kspace_reader *r;
+    const scry_kspace_choice any = {.own_trajectory = true};
     /* HDF5 wants a path that can be resolved, which that of a memfd cannot */
     snprintf(path, sizeof path, "/dev/shm/scry-fuzz-%ld.h5", (long)getpid());
     snprintf(copied, sizeof copied, "/dev/shm/scry-fuzz-%ld-copy.h5", (long)getpid());
     make_file(path, data, size);
-    if (worded(scry_kspace_open(&r, path, NULL, &err), &err) == SCRY_OK) {
+    if (worded(scry_kspace_open(&r, path, &any, &err), &err) == SCRY_OK) {
         read_some(r, copied);
         scry_kspace_close(r);
     }

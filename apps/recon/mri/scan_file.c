@@ -11,6 +11,7 @@ struct scry_scan_file {
     scry_kspace_reader *reader;
     scry_kspace_info info; /* of the image's grid, with a trajectory */
     scry_kspace_trajectory trajectory;
+    bool own_trajectory; /* in the file, for each slice; that of the last one is in trajectory */
     scry_scan scan;
     unsigned char *mask;  /* of the request; NULL: none */
     float complex *noise; /* the noise scan; NULL: none */
@@ -116,6 +117,26 @@ static scry_status read_trajectory(scry_scan_file *f, scry_error *err)
     return SCRY_OK;
 }
 
+/* The same where the file has a trajectory of its own. */
+static scry_status take_own_trajectory(scry_scan_file *f, scry_error *err)
+{
+    scry_kspace_info *i = &f->info;
+    if (f->request.mask)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "--mask %s with samples off the grid, expected none: masks are of the "
+                         "grid",
+                         f->request.mask);
+    f->trajectory.samples = i->ny * i->nx;
+    f->trajectory.line = i->nx;
+    f->trajectory.k = scry_alloc(f->trajectory.samples, 2 * sizeof *f->trajectory.k);
+    if (!f->trajectory.k)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "trajectory of %zu samples", f->trajectory.samples);
+    f->own_trajectory = true;
+    i->ny = i->grid[1];
+    i->nx = i->grid[2];
+    return SCRY_OK;
+}
+
 static scry_status describe_scan(scry_scan_file *f, scry_error *err)
 {
     const scry_kspace_info *i = &f->info;
@@ -145,10 +166,13 @@ scry_status scry_scan_file_open(scry_scan_file **out, const scry_scan_file_reque
     *out = NULL;
     if (!f) return SCRY_FAIL(err, SCRY_ENOMEM, "scan");
     f->request = *request;
-    scry_status st = scry_kspace_open(&f->reader, request->path, &request->choice, err);
+    f->request.choice.own_trajectory = true;
+    scry_status st = scry_kspace_open(&f->reader, request->path, &f->request.choice, err);
     if (st == SCRY_OK) {
         f->info = *scry_kspace_describe(f->reader);
-        st = request->trajectory ? read_trajectory(f, err) : read_mask(f, err);
+        st = request->trajectory ? read_trajectory(f, err)
+             : f->info.scattered ? take_own_trajectory(f, err)
+                                 : read_mask(f, err);
     }
     if (st == SCRY_OK) st = describe_scan(f, err);
     if (st == SCRY_OK)
@@ -249,6 +273,8 @@ static scry_status read_slice(scry_mri_slice *out, scry_scan_file *f, size_t fra
     if (!data || !mask || (own && (!calibration || !calibration_mask)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "k-space of %zu coils x %zu samples", scan->coils, n);
     if (st == SCRY_OK) st = scry_kspace_read(f->reader, frame, slice, data, mask, err);
+    if (st == SCRY_OK && f->own_trajectory)
+        st = scry_kspace_read_trajectory(f->reader, frame, slice, f->trajectory.k, err);
     if (st == SCRY_OK && own) st = read_calibration(f, slice, calibration, calibration_mask, err);
     if (st == SCRY_OK) st = apply_mask(f, mask, n, err);
     if (st == SCRY_OK)

@@ -32,7 +32,7 @@ static void ismrmrd_close(scry_kspace_reader *r)
 
 /* The batch's samples, each with memory of HDF5's own, which release_samples gives back. */
 static scry_status read_samples(const scry_kspace_reader *r, const scryi_mrd_line *const *lines,
-                                size_t n, hvl_t *out, scry_error *err)
+                                size_t n, scryi_mrd_members which, hvl_t *out, scry_error *err)
 {
     const scryi_mrd_state *s = r->state;
     const hsize_t count = n;
@@ -41,7 +41,7 @@ static scry_status read_samples(const scry_kspace_reader *r, const scryi_mrd_lin
     if (!at) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, n);
     for (size_t i = 0; i < n; i++)
         at[i] = lines[i]->acquisition;
-    const hid_t type = scryi_mrd_memory_type(SCRYI_MRD_SAMPLES);
+    const hid_t type = scryi_mrd_memory_type(which);
     H5E_BEGIN_TRY
     const hid_t file = H5Dget_space(s->data), memory = H5Screate_simple(1, &count, NULL);
     if (at[n - 1] - at[0] == n - 1)
@@ -61,10 +61,10 @@ static scry_status read_samples(const scry_kspace_reader *r, const scryi_mrd_lin
                            r->dataset, lines[0]->acquisition, lines[n - 1]->acquisition);
 }
 
-static void release_samples(size_t n, hvl_t *samples)
+static void release_samples(size_t n, scryi_mrd_members which, hvl_t *samples)
 {
     const hsize_t count = n;
-    const hid_t type = scryi_mrd_memory_type(SCRYI_MRD_SAMPLES);
+    const hid_t type = scryi_mrd_memory_type(which);
     H5E_BEGIN_TRY
     const hid_t memory = H5Screate_simple(1, &count, NULL);
     H5Dvlen_reclaim(type, memory, H5P_DEFAULT, samples);
@@ -73,25 +73,29 @@ static void release_samples(size_t n, hvl_t *samples)
     H5E_END_TRY
 }
 
-typedef scry_status take_fn(const scry_kspace_reader *r, const scryi_mrd_line *line,
-                            const float *samples, void *ctx);
-
-/* Hands the samples [coil][sample](re, im) of each line to take; lines by acquisition. */
-static scry_status for_samples(const scry_kspace_reader *r, const scryi_mrd_line *const *lines,
-                               size_t n, take_fn *take, void *ctx, scry_error *err)
+scry_status scryi_mrd_for_lines(const scry_kspace_reader *r, const scryi_mrd_line *const *lines,
+                                size_t n, scryi_mrd_members which, scryi_mrd_take *take, void *ctx,
+                                scry_error *err)
 {
     scry_status st = SCRY_OK;
+    const bool places = which == SCRYI_MRD_PLACES;
     const size_t coils = r->info.coils;
     for (size_t i = 0, batch; i < n && st == SCRY_OK; i += batch) {
         const size_t fits = BATCH_BYTES / (8 * coils * lines[i]->samples);
         batch = fits < 1 ? 1 : fits < n - i ? fits : n - i;
         hvl_t *samples = scry_alloc(batch, sizeof *samples);
         if (!samples) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, batch);
-        st = read_samples(r, lines + i, batch, samples, err);
+        st = read_samples(r, lines + i, batch, which, samples, err);
         for (size_t k = 0; k < batch && st == SCRY_OK; k++) {
             const scryi_mrd_line *l = lines[i + k];
-            if (samples[k].len == 2 * coils * l->samples)
-                st = take(r, l, samples[k].p, ctx);
+            if (samples[k].len == (places ? l->axes : 2 * coils) * l->samples)
+                st = take(r, l, samples[k].p, ctx, err);
+            else if (places)
+                st = SCRY_FAIL(err, SCRY_EFORMAT,
+                               "%s: acquisition %zu: traj holds %zu numbers, expected %zu (%zu "
+                               "coordinates of %zu samples)",
+                               r->path, l->acquisition, samples[k].len, l->axes * l->samples,
+                               l->axes, l->samples);
             else
                 st = SCRY_FAIL(err, SCRY_EFORMAT,
                                "%s: acquisition %zu: data holds %zu numbers, expected %zu (%zu "
@@ -99,7 +103,7 @@ static scry_status for_samples(const scry_kspace_reader *r, const scryi_mrd_line
                                r->path, l->acquisition, samples[k].len, 2 * coils * l->samples,
                                coils, l->samples);
         }
-        release_samples(batch, samples);
+        release_samples(batch, which, samples);
         scry_free(samples);
     }
     return st;
@@ -111,8 +115,9 @@ struct slice {
 };
 
 static scry_status add_line(const scry_kspace_reader *r, const scryi_mrd_line *l,
-                            const float *samples, void *ctx)
+                            const float *samples, void *ctx, scry_error *err)
 {
+    (void)err;
     const struct slice *to = ctx;
     const scry_kspace_info *info = &r->info;
     const size_t plane = info->nz * info->ny * info->nx;
@@ -140,7 +145,7 @@ static scry_status ismrmrd_gather(const scry_kspace_reader *r, const scryi_mrd_l
     const size_t plane = info->nz * info->ny * info->nx;
     struct slice to = {data, scry_alloc(plane, sizeof *to.times)};
     if (!to.times) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: counts of %zu samples", r->path, plane);
-    const scry_status st = for_samples(r, lines, n, add_line, &to, err);
+    const scry_status st = scryi_mrd_for_lines(r, lines, n, SCRYI_MRD_SAMPLES, add_line, &to, err);
     for (size_t i = 0; i < plane && st == SCRY_OK; i++) {
         if (!to.times[i]) continue;
         mask[i] = 1;
@@ -209,8 +214,9 @@ struct noise {
 };
 
 static scry_status add_noise(const scry_kspace_reader *r, const scryi_mrd_line *l,
-                             const float *samples, void *ctx)
+                             const float *samples, void *ctx, scry_error *err)
 {
+    (void)err;
     struct noise *to = ctx;
     for (size_t c = 0; c < r->info.coils; c++)
         memcpy(to->out + c * r->info.noise_samples + to->at,
@@ -228,7 +234,7 @@ static scry_status ismrmrd_noise(scry_kspace_reader *r, float complex *noise, sc
     if (!lines) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu noise scans", r->path, n);
     for (size_t i = 0; i < n; i++)
         lines[i] = &s->lines[s->first[SCRYI_MRD_NOISY] + i];
-    const scry_status st = for_samples(r, lines, n, add_noise, &to, err);
+    const scry_status st = scryi_mrd_for_lines(r, lines, n, SCRYI_MRD_SAMPLES, add_noise, &to, err);
     scry_free(lines);
     return st;
 }
@@ -237,6 +243,7 @@ static const struct scryi_kspace_reader_ops ismrmrd_ops = {
     .read = ismrmrd_read,
     .calibration = ismrmrd_calibration,
     .noise = ismrmrd_noise,
+    .trajectory = scryi_mrd_trajectory,
     .close = ismrmrd_close,
 };
 
@@ -380,14 +387,15 @@ static scry_status set_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads
     const scryi_mrd_encoding *e = &s->header.encoding[s->encoding];
     scry_kspace_info *info = &r->info;
     const bool epi = !strcmp(e->trajectory, "epi");
-    if (e->trajectory[0] && strcmp(e->trajectory, "cartesian") && !epi)
+    if (scryi_mrd_is_scattered(e) && !s->scattered)
         return SCRY_FAIL(err, SCRY_EUNSUP,
-                         "%s: /%s: trajectory \"%s\", only cartesian ones are "
-                         "read",
+                         "%s: /%s: trajectory \"%s\", expected a cartesian one: 'scry mri' reads "
+                         "others",
                          r->path, s->xml, e->trajectory);
     info->readout = 2;
     scryi_mrd_describe(info, &s->header, s->encoding);
     info->has_mask = true;
+    if (s->scattered) return scryi_mrd_scatter_matrix(r, heads, count, err);
     info->nz = e->encoded[0];
     info->ny = e->encoded[1];
     info->nx = e->encoded[2];
@@ -473,7 +481,8 @@ static scry_status choose_measurement(scry_kspace_reader *r, const char *wanted,
     return SCRY_OK;
 }
 
-scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_error *err)
+scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
+                               scry_error *err)
 {
     scryi_mrd_head *heads = NULL;
     size_t count = 0;
@@ -482,7 +491,7 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_e
     if (!s) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: reader", r->path);
     s->data = H5I_INVALID_HID;
     r->state = s;
-    scry_status st = choose_measurement(r, wanted, err);
+    scry_status st = choose_measurement(r, choice->dataset, err);
     if (st != SCRY_OK) return st;
     snprintf(s->xml, sizeof s->xml, "%s/xml", s->group);
     snprintf(r->dataset, sizeof r->dataset, "/%s/data", s->group);
@@ -490,9 +499,14 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_e
     if (st == SCRY_OK) st = open_data(r, &count, err);
     if (st == SCRY_OK) st = read_heads(r, count, &heads, err);
     if (st == SCRY_OK) st = choose_encoding(r, heads, count, err);
-    if (st == SCRY_OK) scryi_mrd_embed(r, heads, count);
+    if (st == SCRY_OK)
+        s->scattered = scryi_mrd_is_scattered(&s->header.encoding[s->encoding]) &&
+                       (choice->own_trajectory || choice->scattered);
+    if (st == SCRY_OK && !s->scattered) scryi_mrd_embed(r, heads, count);
     if (st == SCRY_OK) st = set_matrix(r, heads, count, err);
     if (st == SCRY_OK) st = scryi_mrd_sort(r, heads, count, err);
+    if (st == SCRY_OK && s->scattered && choice->own_trajectory && !choice->scattered)
+        st = scryi_mrd_scatter_units(r, err);
     scry_free(heads);
     return st;
 }

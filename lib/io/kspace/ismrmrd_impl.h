@@ -35,7 +35,7 @@ typedef struct scryi_mrd_head {
     uint64_t flags;
     uint32_t scan_counter;
     uint16_t version, number_of_samples, available_channels, active_channels;
-    uint16_t discard_pre, discard_post, center_sample, encoding_space_ref;
+    uint16_t discard_pre, discard_post, center_sample, encoding_space_ref, trajectory_dimensions;
     float sample_time_us;
     float position[3], read_dir[3], phase_dir[3], slice_dir[3]; /* mm and unit vectors, LPS */
     struct {
@@ -51,6 +51,7 @@ typedef struct scryi_mrd_acquisition {
 typedef enum scryi_mrd_members {
     SCRYI_MRD_HEADS,   /* scryi_mrd_head, from member head */
     SCRYI_MRD_SAMPLES, /* hvl_t, from member data */
+    SCRYI_MRD_PLACES,  /* hvl_t, from member traj */
     SCRYI_MRD_BOTH     /* scryi_mrd_acquisition */
 } scryi_mrd_members;
 
@@ -80,6 +81,7 @@ typedef struct scryi_mrd_line {
     size_t samples;        /* of the acquisition */
     size_t skipped, count; /* samples that are discarded in front; that are kept */
     size_t average;
+    size_t axes; /* coordinates of a sample; 0: the file has none */
     bool reversed;
 } scryi_mrd_line;
 
@@ -89,9 +91,38 @@ typedef struct scryi_mrd_state {
     char xml[208];         /* its header: "dataset/xml"; r->dataset names its samples */
     size_t encoding;       /* of the image */
     hid_t data;            /* the dataset */
+    bool scattered;        /* lines are readouts off the grid, in the order of acquisition */
+    double unit[2];        /* from coordinates ky, kx to cycles per pixel of info.grid */
     scryi_mrd_line *lines; /* by kind, frame, slice, acquisition; n of each kind from first on */
     size_t first[SCRYI_MRD_SKIPPED], n[SCRYI_MRD_SKIPPED];
 } scryi_mrd_state;
+
+/* Hands the samples [coil][sample](re, im), or the coordinates [sample][axes], of each line to
+ * take; lines by acquisition. EFORMAT: more or fewer numbers than that. */
+typedef scry_status scryi_mrd_take(const scry_kspace_reader *r, const scryi_mrd_line *line,
+                                   const float *numbers, void *ctx, scry_error *err);
+scry_status scryi_mrd_for_lines(const scry_kspace_reader *r, const scryi_mrd_line *const *lines,
+                                size_t n, scryi_mrd_members which, scryi_mrd_take *take, void *ctx,
+                                scry_error *err);
+
+/* ---- samples off the grid: ismrmrd_scattered.c ---- */
+
+/* The header names a trajectory that is no grid. */
+bool scryi_mrd_is_scattered(const scryi_mrd_encoding *e);
+/* Fills in, of r->info: nz, nx, recon and grid. EUNSUP: encoded along z. */
+scry_status scryi_mrd_scatter_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads,
+                                     size_t count, scry_error *err);
+/* The readout of an acquisition; its place among those of its slice is not known yet. */
+scry_status scryi_mrd_scatter_line(const scry_kspace_reader *r, size_t acquisition,
+                                   const scryi_mrd_head *h, scryi_mrd_line *line, scry_error *err);
+/* Numbers the sorted readouts of each slice, and sets ny to the largest count. */
+void scryi_mrd_scatter_number(scry_kspace_reader *r);
+/* Reads all coordinates, and settles in which unit they are. EFORMAT: none; ENUMERIC: not finite;
+ * EUNSUP: of no known unit, or three-dimensional. */
+scry_status scryi_mrd_scatter_units(scry_kspace_reader *r, scry_error *err);
+/* k[y][x][2] of one slice: ky, kx, 0 where there is no sample. */
+scry_status scryi_mrd_trajectory(scry_kspace_reader *r, size_t frame, size_t slice, float *k,
+                                 scry_error *err);
 
 /* Lines [*from, *from + result) of s->lines that belong to a frame and a slice. */
 size_t scryi_mrd_find(const scryi_mrd_state *s, scryi_mrd_kind kind, size_t frame, size_t slice,

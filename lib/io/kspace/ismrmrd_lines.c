@@ -260,7 +260,9 @@ static scry_status place_samples(scry_kspace_reader *r, size_t acquisition, cons
 static scry_status place_line(scry_kspace_reader *r, size_t acquisition, const scryi_mrd_head *h,
                               scryi_mrd_line *line, scry_error *err)
 {
-    scry_status st = place_samples(r, acquisition, h, line, err);
+    const scryi_mrd_state *s = r->state;
+    scry_status st = s->scattered ? scryi_mrd_scatter_line(r, acquisition, h, line, err)
+                                  : place_samples(r, acquisition, h, line, err);
     if (st != SCRY_OK) return st;
     if (h->active_channels != r->info.coils)
         return SCRY_FAIL(err, SCRY_EFORMAT,
@@ -268,6 +270,7 @@ static scry_status place_line(scry_kspace_reader *r, size_t acquisition, const s
                          "imaging acquisition",
                          r->path, acquisition, h->active_channels, r->info.coils);
     line->average = h->idx.average;
+    if (s->scattered) return st;
     st = place_step(r, acquisition, SCRYI_MRD_STEP_1, h->idx.step_1, r->info.ny, &line->y, err);
     if (st != SCRY_OK) return st;
     return place_step(r, acquisition, SCRYI_MRD_STEP_2, h->idx.step_2, r->info.nz, &line->z, err);
@@ -404,6 +407,11 @@ static scry_status fill_lines(scry_kspace_reader *r, const places *k, const scry
         *line = (scryi_mrd_line){.kind = scryi_mrd_kind_of(h), .acquisition = i};
         if (line->kind == SCRYI_MRD_NOISY) take_noise(r, h, image, &noise, line);
         if (line->kind >= SCRYI_MRD_NOISY) continue;
+        if (s->scattered && line->kind == SCRYI_MRD_CALIBRATING) {
+            scryi_kspace_warn(r, "calibration readouts of a scan off the grid are left out");
+            line->kind = SCRYI_MRD_SKIPPED;
+            continue;
+        }
         const bool here = h->encoding_space_ref == s->encoding,
                    ranked = ismrmrd_lines_find_place(k, h, line);
         elsewhere += !here;
@@ -549,6 +557,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
     for (size_t i = 0; i < count; i++)
         if (s->lines[i].kind < SCRYI_MRD_SKIPPED && !s->n[s->lines[i].kind]++)
             s->first[s->lines[i].kind] = i;
+    if (s->scattered) scryi_mrd_scatter_number(r);
     r->info.has_calibration = s->n[SCRYI_MRD_CALIBRATING] > 0;
     if ((st = count_averages(r, err)) != SCRY_OK) goto done;
     st = mrd_lines_locate(r, heads, err);

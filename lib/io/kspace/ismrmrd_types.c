@@ -37,7 +37,7 @@ static const member head_members[] = {
     {"discard_post", U16, 1, 170, AT(discard_post)},
     {"center_sample", U16, 1, 172, AT(center_sample)},
     {"encoding_space_ref", U16, 1, 174, AT(encoding_space_ref)},
-    {"trajectory_dimensions", U16, 1, 176, UNUSED},
+    {"trajectory_dimensions", U16, 1, 176, AT(trajectory_dimensions)},
     {"sample_time_us", F32, 1, 178, AT(sample_time_us)},
     {"position", F32, 3, 182, AT(position)},
     {"read_dir", F32, 3, 194, AT(read_dir)},
@@ -122,9 +122,10 @@ hid_t scryi_mrd_memory_type(scryi_mrd_members which)
     if (which == SCRYI_MRD_HEADS) {
         type = H5Tcreate(H5T_COMPOUND, sizeof(scryi_mrd_head));
         mrd_types_insert(&type, "head", 0, head_type(true));
-    } else if (which == SCRYI_MRD_SAMPLES) {
+    } else if (which != SCRYI_MRD_BOTH) {
         type = H5Tcreate(H5T_COMPOUND, sizeof(hvl_t));
-        mrd_types_insert(&type, "data", 0, samples_type(true));
+        mrd_types_insert(&type, which == SCRYI_MRD_SAMPLES ? "data" : "traj", 0,
+                         samples_type(true));
     } else {
         type = H5Tcreate(H5T_COMPOUND, sizeof(scryi_mrd_acquisition));
         mrd_types_insert(&type, "head", offsetof(scryi_mrd_acquisition, head), head_type(true));

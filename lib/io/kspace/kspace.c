@@ -92,7 +92,7 @@ static scry_status open_hdf5(scry_kspace_reader *r, const scry_kspace_choice *ch
     if (choice->dataset ? scryi_ismrmrd_names(r->file, choice->dataset)
                         : has_measurement(r->file)) {
         r->info.format = SCRY_KSPACE_ISMRMRD;
-        return scryi_ismrmrd_open(r, choice->dataset, err);
+        return scryi_ismrmrd_open(r, choice, err);
     }
     r->info.format = SCRY_KSPACE_PLAIN;
     return scryi_plain_open(r, choice, err);
@@ -134,7 +134,7 @@ static scry_status apply_choice(scry_kspace_reader *r, const scry_kspace_choice 
                          "%s: %s holds k-space along the readout, a transformed "
                          "one is for cfl and plain HDF5",
                          r->path, format);
-    r->scattered = choice->scattered;
+    r->scattered = choice->scattered || i->scattered;
     if (choice->transformed) i->image_axis[i->readout] = true;
     if (choice->oversampling == 0) return SCRY_OK;
     const double kept = round((double)n / choice->oversampling);
@@ -365,6 +365,18 @@ scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, fl
         return scryi_kspace_series_mean(r, slice, data, mask ? mask : r->mask, err);
     if (!r->ops->calibration) return scry_kspace_read(r, 0, slice, data, mask, err);
     return read_checked(r, kspace_read_calibration, "calibration of ", 0, slice, data, mask, err);
+}
+
+scry_status scry_kspace_read_trajectory(scry_kspace_reader *r, size_t frame, size_t slice, float *k,
+                                        scry_error *err)
+{
+    if (SCRY_MISSING(err, r, k)) return SCRY_EINVAL;
+    const scry_status st = check_place(&r->info, r->path, frame, slice, err);
+    if (st != SCRY_OK) return st;
+    if (!r->info.scattered || !r->ops->trajectory)
+        return SCRY_FAIL(err, SCRY_EUNSUP, "%s: samples on the grid have no trajectory", r->path);
+    memset(k, 0, 2 * plane_count(&r->info) * sizeof *k);
+    return r->ops->trajectory(r, frame, slice, k, err);
 }
 
 scry_status scry_kspace_read_noise(scry_kspace_reader *r, float complex *noise, scry_error *err)

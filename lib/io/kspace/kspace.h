@@ -14,7 +14,7 @@
 
 SCRY_BEGIN
 
-/* Cartesian k-space in files of any of these formats: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
+/* K-space in files of any of these formats: fastMRI HDF5, ISMRMRD (MRD) HDF5, BART
  * .cfl/.hdr, a plain complex HDF5 dataset, or a complex NumPy array (.npy). A file is described
  * when it is opened and its samples are read slice by slice.
  *
@@ -51,7 +51,10 @@ typedef struct scry_kspace_info {
     const char *dataset; /* of the samples, as in messages: "kspace", "/dataset/data" */
     size_t frames;       /* repetitions x contrasts x phases x sets, the first slowest */
     size_t slices, coils, nz, ny, nx;
-    int readout;        /* axis of the readout: 1 y, 2 x */
+    int readout;    /* axis of the readout: 1 y, 2 x */
+    bool scattered; /* samples lie off the grid, where scry_kspace_read_trajectory says: a slice has
+                       ny readouts of nx samples, and nz is 1 */
+    size_t grid[3]; /* z, y, x: the matrix that scattered samples encode; else 0 */
     bool image_axis[3]; /* z, y, x already transformed to the image (BART, read-transformed) */
     size_t recon[3];    /* z, y, x of the image to write: smaller where the readout is
                            oversampled, larger where k-space is to be zero-padded */
@@ -79,7 +82,10 @@ typedef struct scry_kspace_choice {
     bool transformed;    /* cfl, plain HDF5: the readout (of a cfl: dim 0) is in the image */
     double oversampling; /* of the readout, > 1: the image to write is n / oversampling; 0: as the
                             file says */
-    bool scattered;      /* samples lie on a trajectory, in the order of the file */
+    bool scattered;      /* samples lie on a trajectory that is known from elsewhere, in the
+                            order of the file */
+    bool own_trajectory; /* samples off the grid, with a trajectory in the file, are expected too;
+                            false: EUNSUP */
 } scry_kspace_choice;
 
 typedef struct scry_kspace_reader scry_kspace_reader;
@@ -107,6 +113,12 @@ scry_status scry_kspace_read(scry_kspace_reader *r, size_t frame, size_t slice, 
  * et al. 2005, MRM 53:981). Frames with bad samples are left out. */
 scry_status scry_kspace_read_calibration(scry_kspace_reader *r, size_t slice, scry_complex *data,
                                          unsigned char *mask, scry_error *err);
+/* k[ny][nx][2]: ky, kx of each sample of a slice, in cycles per pixel of an image of info.grid, 0
+ * where the mask is. In ISMRMRD files coordinates that do not exceed .5 are in this unit, those up
+ * to half of the matrix in units of 1 / field of view; a warning says which was found.
+ * errors  EUNSUP: samples lie on the grid; EINVAL: no such slice; EFORMAT, EIO */
+scry_status scry_kspace_read_trajectory(scry_kspace_reader *r, size_t frame, size_t slice, float *k,
+                                        scry_error *err);
 /* noise[coil][noise_samples] */
 scry_status scry_kspace_read_noise(scry_kspace_reader *r, scry_complex *noise, scry_error *err);
 /* target[y][x] of one slice, recon size; EUNSUP without one. */

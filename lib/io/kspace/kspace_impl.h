@@ -19,6 +19,9 @@ struct scryi_kspace_reader_ops {
                                unsigned char *mask, scry_error *err);
     scry_status (*noise)(scry_kspace_reader *r, float complex *noise, scry_error *err);
     scry_status (*target)(scry_kspace_reader *r, size_t slice, float *target, scry_error *err);
+    /* k[y][x][2], zeroed; NULL: always on the grid */
+    scry_status (*trajectory)(scry_kspace_reader *r, size_t frame, size_t slice, float *k,
+                              scry_error *err);
     void (*close)(scry_kspace_reader *r); /* frees state, which may be NULL or half built */
 };
 
@@ -30,7 +33,7 @@ struct scry_kspace_reader {
     char path[4096], dataset[256];             /* info.dataset points to the latter */
     scry_hdf5 *file;                           /* open, for formats in HDF5; closed by kspace.c */
     void *state;                               /* of the format */
-    bool scattered;                            /* of the choice */
+    bool scattered;                            /* lines are no lines of the grid */
     unsigned char *mask;                       /* of one slice, for callers that want none */
     char warnings[SCRYI_KSPACE_WARNINGS][256];
     size_t warning_count, warning_next;
@@ -68,8 +71,9 @@ void scryi_plain_axes(scry_kspace_info *info, const size_t *dims, int rank, bool
 scry_status scryi_plain_find_readout(scry_kspace_reader *r, scry_error *err);
 bool scryi_npy_recognise(const char *path);
 scry_status scryi_npy_kspace_open(scry_kspace_reader *r, scry_error *err);
-/* wanted: the measurement, "dataset_1", "/dataset_1/data"; NULL: choose. */
-scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const char *wanted, scry_error *err);
+/* choice->dataset: the measurement, "dataset_1", "/dataset_1/data"; NULL: choose. */
+scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const scry_kspace_choice *choice,
+                               scry_error *err);
 /* Does `dataset` name a measurement of an ISMRMRD file? */
 bool scryi_ismrmrd_names(const scry_hdf5 *f, const char *dataset);
 /* Is path (name.cfl, name.hdr, or name) a pair of files whose header begins as BART's do? A pair of
