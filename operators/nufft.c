@@ -17,10 +17,11 @@ typedef struct nufft {
     scry_op base;
     size_t coils, sets, ny, nx, groups;
     int threads;
-    float complex *maps;       /* (coils, sets, y, x); NULL: one channel */
-    scryi_finer fine, twice;   /* of the interpolation; of the normal's convolution */
-    scryi_scattered scattered; /* samples on fine */
-    float *weights;            /* of the normal: on twice, each entry twice */
+    float complex *maps;          /* (coils, sets, y, x); NULL: one channel */
+    scryi_finer fine, twice;      /* of the interpolation; of the normal's convolution */
+    scryi_scattered scattered;    /* samples on fine */
+    float *weights;               /* of the normal: on twice, each entry twice */
+    scryi_nufft_library *library; /* for the other two; NULL: fine and scattered */
 } nufft;
 
 /* One thread's share of the work block. */
@@ -136,11 +137,37 @@ static void nufft_columns(const scryi_finer *F, const struct nufft_bench *b, boo
         scryi_finer_columns(F, b->array, k, inverse, b->lines);
 }
 
+static scry_status library_forward(const nufft *A, float complex *y, const float complex *x,
+                                   void *work, scry_error *err)
+{
+    const struct nufft_bench b = nufft_bench_of(A, 1, work);
+    scry_status st = SCRY_OK;
+    for (size_t c = 0; c < A->coils && st == SCRY_OK; c++) {
+        nufft_see(A, b.array, x, c, 0, A->ny);
+        st = scryi_nufft_library_forward(A->library, y + c * A->scattered.count, b.array, err);
+    }
+    return st;
+}
+
+static scry_status library_adjoint(const nufft *A, float complex *x, const float complex *y,
+                                   void *work, scry_error *err)
+{
+    const struct nufft_bench b = nufft_bench_of(A, 1, work);
+    scry_status st = SCRY_OK;
+    memset(x, 0, A->sets * A->ny * A->nx * sizeof *x);
+    for (size_t c = 0; c < A->coils && st == SCRY_OK; c++) {
+        st = scryi_nufft_library_adjoint(A->library, b.array, y + c * A->scattered.count, err);
+        if (st == SCRY_OK) nufft_combine(A, x, b.array, c, 0, A->ny);
+    }
+    return st;
+}
+
 static scry_status nufft_forward(const scry_op *base, float *y, const float *x, void *work,
                                  scry_error *err)
 {
-    (void)err;
     const nufft *A = (const nufft *)base;
+    if (A->library)
+        return library_forward(A, (float complex *)y, (const float complex *)x, work, err);
     const int threads = nufft_team(A);
     SCRY_PARALLEL_FOR(
         threads, for (size_t c = 0; c < A->coils; c++) {
@@ -188,11 +215,13 @@ static void nufft_sum(const nufft *A, float complex *out, const float complex *x
         scry_axpy((float *)out, 1, (const float *)(sums + g * sum_entries(A)), 2 * n);
 }
 
-static scry_status nufft_adjoint(const scry_op *A, float *x, const float *y, void *work,
+static scry_status nufft_adjoint(const scry_op *base, float *x, const float *y, void *work,
                                  scry_error *err)
 {
-    (void)err;
-    nufft_sum((const nufft *)A, (float complex *)x, NULL, (const float complex *)y, work);
+    const nufft *A = (const nufft *)base;
+    if (A->library)
+        return library_adjoint(A, (float complex *)x, (const float complex *)y, work, err);
+    nufft_sum(A, (float complex *)x, NULL, (const float complex *)y, work);
     return SCRY_OK;
 }
 
@@ -213,6 +242,7 @@ static void nufft_destroy(scry_op *base)
     scryi_scattered_clear(&A->scattered);
     scry_free(A->maps);
     scry_free(A->weights);
+    scryi_nufft_library_free(A->library);
     scry_free(A);
 }
 
@@ -384,6 +414,7 @@ scry_status scry_nufft_create(scry_op **out, const scry_nufft_params *params, sc
     if (p->maps && (st = nufft_copy_maps(A, p, err)) != SCRY_OK) goto done;
     st = make_fine(&A->fine, &A->scattered, A->ny, A->nx, p->trajectory, p->samples, err);
     if (st == SCRY_OK) st = make_normal(A, p, err);
+    if (st == SCRY_OK) st = scryi_nufft_library_create(&A->library, p, err);
     if (st != SCRY_OK) goto done;
     A->base.work_bytes = (A->groups * sum_entries(A) + (size_t)A->threads * bench_entries(A)) *
                          sizeof(float complex);

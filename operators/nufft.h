@@ -38,8 +38,15 @@ typedef struct scry_nufft_params {
 } scry_nufft_params;
 
 /* errors  ESHAPE: an image of no pixel or of more than 2^25, no sample, no coil, no set; EINVAL: a
- *         coordinate that is not finite, a map that is not finite, or all maps zero; ENOMEM */
+ *         coordinate that is not finite, a map that is not finite, or all maps zero; EIO: a library
+ *         that cannot be used (scry_nufft_engine); ENOMEM */
 scry_status scry_nufft_create(scry_op **out, const scry_nufft_params *params, scry_error *err);
+
+/* The library that the environment variable SCRY_FINUFFT names (a path, or libfinufft.so where the
+ * loader finds it): forward and adjoint are its, to 1e-5, and fail with EIO where it does. NULL:
+ * they are our own, which is the default, since it is the faster and more accurate one
+ * (tests/bench/RESULTS.md). The variable is read once. */
+const char *scry_nufft_engine(void);
 
 /* Density compensation: weights[s] is the area of k-space that sample s stands for, in cells of the
  * grid of fourier.h, so that A^H diag(weights) y approximates the image where the trajectory covers

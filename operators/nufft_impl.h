@@ -71,4 +71,18 @@ void scryi_scattered_gather(const scryi_scattered *S, const scryi_finer *F, floa
 void scryi_scattered_spread(const scryi_scattered *S, const scryi_finer *F, float complex *array,
                             const float complex *y);
 
+/* ---- libfinufft in place of both: operators/nufft_library.c ---- */
+
+typedef struct scryi_nufft_library scryi_nufft_library; /* the plans of one trajectory */
+
+/* *out NULL: it is not wanted. errors  EIO: it cannot be loaded, or refuses; ENOMEM */
+scry_status scryi_nufft_library_create(scryi_nufft_library **out, const scry_nufft_params *p,
+                                       scry_error *err);
+void scryi_nufft_library_free(scryi_nufft_library *L); /* accepts NULL */
+/* Samples of an image (ny, nx) without a map, and the adjoint. Threads wait for each other. EIO */
+scry_status scryi_nufft_library_forward(scryi_nufft_library *L, float complex *samples,
+                                        const float complex *image, scry_error *err);
+scry_status scryi_nufft_library_adjoint(scryi_nufft_library *L, float complex *image,
+                                        const float complex *samples, scry_error *err);
+
 #endif

@@ -153,6 +153,10 @@ void man_program(FILE *to, const char *date)
     man_heading(to, "ENVIRONMENT");
     fputs(".TP\n.B SCRY_PRIORS\n", to);
     man_text(to, "A folder of priors, looked in before those that came with the program.");
+    fputs(".TP\n.B SCRY_FINUFFT\n", to);
+    man_text(to,
+             "A libfinufft.so (of its package at PyPI, for one) that takes samples off the grid "
+             "in place of scry itself, which is faster.");
     fputs(".TP\n.B SCRY_INSTRUCTIONS\n", to);
     man_text(to, "An instruction set other than the widest that the processor has, for those who "
                  "compare them.");

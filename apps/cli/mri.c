@@ -14,6 +14,7 @@
 #include "lib/io/recon_file.h"
 #include "lib/memory.h"
 #include "lib/parallel.h"
+#include "operators/nufft.h"
 #include "solvers/roles.h"
 
 #include <stdio.h>
@@ -125,6 +126,11 @@ static void note_scan(const struct mri_run *run)
                   scry_kspace_format_name(i->format), i->frames, i->frames == 1 ? "" : "s",
                   i->slices, i->slices == 1 ? "" : "s", i->coils, i->coils == 1 ? "" : "s", i->nz,
                   i->ny, i->nx);
+    const scry_scan *scan = scry_scan_file_scan(run->work.file);
+    if (scan->trajectory)
+        scry_log_note(&run->work.request.log,
+                      "off the grid: %zu samples in readouts of %zu, gridding by %s", scan->samples,
+                      scan->line, scry_nufft_engine() ? scry_nufft_engine() : "scry itself");
 }
 
 static scry_status open_scan(struct mri_run *run, scry_error *err)

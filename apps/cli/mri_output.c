@@ -10,6 +10,7 @@
 #include "lib/memory.h"
 #include "lib/memory_watch.h"
 #include "lib/vector.h"
+#include "operators/nufft.h"
 #include "priors/network/network.h"
 #include "solvers/calibration_labels.h"
 
@@ -174,6 +175,9 @@ scry_status mri_output_report(const scry_mri_volume *v, const mri_work *work, co
     scry_json_put_string(d, root, "out", out);
     scry_json_put_string(d, root, "format",
                          scry_kspace_format_name(scry_scan_file_info(work->file)->format));
+    if (scry_scan_file_scan(work->file)->trajectory)
+        scry_json_put_string(d, root, "gridding",
+                             scry_nufft_engine() ? scry_nufft_engine() : "own");
     scry_json_put_string(d, root, "method", work->options.method->name);
     scry_json_put_string(d, root, "method_is", work->options.method->exact);
     double sd;

@@ -87,6 +87,7 @@ radial=$golden/radial
 works "spokes in an ISMRMRD file" "$scry" mri $radial/radial.h5 spokes.h5 --method cg-sense \
     --slices 0-0
 warns "their unit is said" 'up to 0.5, are taken as cycles per pixel'
+warns "and what grids them" 'off the grid: 2560 samples in readouts of 64, gridding by scry itself'
 works "the same from two files" "$scry" mri $radial/radial.cfl two_files.h5 --trajectory \
     $radial/radial_traj.cfl --method cg-sense
 close "are one image" 1e-6 spokes.h5 two_files.h5
