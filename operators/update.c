@@ -201,6 +201,22 @@ static void update_image(const struct solve *s, float *d)
     }
 }
 
+/* y with update_image(y) = d */
+static void update_coefficients(const struct solve *s, const float *d)
+{
+    const struct scry_update *U = s->U;
+    for (size_t c = 0; c < U->copies; c++) {
+        float *y = s->y + 2 * c * U->bins;
+        memcpy(s->x, d + c * U->n, U->n * sizeof *d);
+        scry_fft_forward_real(U->fft, (float complex *)(void *)s->X, s->x, s->fft);
+        for (size_t i = 0; i < U->bins; i++) {
+            const float g = U->root[i % U->columns] / (s->L[i] * (float)U->n);
+            y[2 * i] = g * s->X[2 * i];
+            y[2 * i + 1] = g * s->X[2 * i + 1];
+        }
+    }
+}
+
 /* C = c I and V = t I: each entry alone, (1 + t c^2 w^2) d = t c w r. */
 static scry_status solve_diagonal(struct solve *s, float *d, const float *r, const float *w,
                                   double t, scry_cg_result *result, scry_error *err)
@@ -217,9 +233,9 @@ static scry_status solve_diagonal(struct solve *s, float *d, const float *r, con
     return scry_op_scatter(U->A, d, s->cod, s->op, err);
 }
 
-scry_status scry_update_solve(const scry_update *U, float *d, const float *r, const float *w,
-                              const float *S, double t, const scry_cg_stop *stop, void *work,
-                              scry_cg_result *result, scry_error *err)
+static scry_status update_solve(const scry_update *U, float *d, bool resumed, const float *r,
+                                const float *w, const float *S, double t, const scry_cg_stop *stop,
+                                void *work, scry_cg_result *result, scry_error *err)
 {
     struct solve s = {.U = U};
     scry_cg_result end;
@@ -233,10 +249,27 @@ scry_status scry_update_solve(const scry_update *U, float *d, const float *r, co
     fill_filters(&s, w, S, t);
     if ((st = update_fill_data(&s, r, w, err)) != SCRY_OK) return st;
     const size_t pairs = 2 * U->bins * U->copies;
-    memset(s.y, 0, pairs * sizeof *s.y);
+    if (resumed)
+        update_coefficients(&s, d);
+    else
+        memset(s.y, 0, pairs * sizeof *s.y);
     st = scry_cg_until(update_apply, NULL, &s, s.y, s.rhs, pairs, stop, s.cg, result, err);
     if (st == SCRY_OK) update_image(&s, d);
     return st;
+}
+
+scry_status scry_update_solve(const scry_update *U, float *d, const float *r, const float *w,
+                              const float *S, double t, const scry_cg_stop *stop, void *work,
+                              scry_cg_result *result, scry_error *err)
+{
+    return update_solve(U, d, false, r, w, S, t, stop, work, result, err);
+}
+
+scry_status scry_update_resume(const scry_update *U, float *d, const float *r, const float *w,
+                               const float *S, double t, const scry_cg_stop *stop, void *work,
+                               scry_cg_result *result, scry_error *err)
+{
+    return update_solve(U, d, true, r, w, S, t, stop, work, result, err);
 }
 
 void scry_update_free(scry_update *U)

@@ -33,5 +33,9 @@ size_t scry_update_work_bytes(const scry_update *U);
 scry_status scry_update_solve(const scry_update *U, float *d, const float *r, const float *w,
                               const float *S, double t, const scry_cg_stop *stop, void *work,
                               scry_cg_result *result, scry_error *err);
+/* The same from the d that is there: for a row of systems whose solutions hardly differ. S > 0. */
+scry_status scry_update_resume(const scry_update *U, float *d, const float *r, const float *w,
+                               const float *S, double t, const scry_cg_stop *stop, void *work,
+                               scry_cg_result *result, scry_error *err);
 
 #endif

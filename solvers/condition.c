@@ -89,6 +89,7 @@ void scryi_condition_clear(struct scryi_condition *c)
 void scryi_condition_forget(struct scryi_condition *c)
 {
     memset(c->q, 0, (c->image ? c->n : c->m) * sizeof *c->q);
+    if (c->d) memset(c->d, 0, c->n * sizeof *c->d);
 }
 
 scry_status scryi_condition_covariance(struct scryi_condition *c, float *out, const float *in,
@@ -194,21 +195,27 @@ static scry_status condition_solve_image(struct scryi_condition *c, const float 
                    result, err);
 }
 
+scry_cg_stop scryi_condition_stop(struct scryi_cg_options asked, const float *w, size_t m)
+{
+    size_t known = 0;
+    for (size_t i = 0; i < m; i++)
+        known += w[i] > 0;
+    return (scry_cg_stop){.gain = (asked.tolerance > 0 ? asked.tolerance : UPDATE_TOL) *
+                                  sqrt(2.0 * (double)known),
+                          .iterations = asked.iterations ? asked.iterations : UPDATE_LIMIT};
+}
+
 static scry_status solve_update(struct scryi_condition *c, const float *r,
                                 const struct scryi_cg_options *cg, scry_cg_result *result,
                                 scry_error *err)
 {
     const struct scryi_covariance *V = c->V;
     scry_status st = SCRY_OK;
-    size_t known = 0;
-    for (size_t i = 0; i < c->m; i++)
-        known += c->w[i] > 0;
-    const scry_cg_stop stop = {.gain = cg->tolerance * sqrt(2.0 * (double)known),
-                               .iterations = cg->iterations};
+    const scry_cg_stop stop = scryi_condition_stop(*cg, c->w, c->m);
     if (V->model) st = scry_gaussian_spectrum(c->model, c->S, V->f, V->noise, err);
     if (st == SCRY_OK)
-        st = scry_update_solve(c->update, c->d, r, c->w, V->model ? c->S : NULL, V->t, &stop,
-                               c->work, result, err);
+        st = (c->resume ? scry_update_resume : scry_update_solve)(
+            c->update, c->d, r, c->w, V->model ? c->S : NULL, V->t, &stop, c->work, result, err);
     c->counts->forward += result->iterations;
     c->counts->adjoint += result->iterations;
     return st;

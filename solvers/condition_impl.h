@@ -41,6 +41,7 @@ struct scryi_condition {
     scry_update *update; /* NULL: A, V and A^T one after the other, without a preconditioner */
     bool spectral;       /* update knows the model too, not only white covariances */
     bool added;          /* the last solve was by update: d is its solution */
+    bool resume;         /* solves by update start from it, as others do */
     bool image;          /* q is an image */
     size_t n, m;
     float *d;         /* of update: the mean less u0 */
@@ -76,6 +77,9 @@ scry_status scryi_condition_root(struct scryi_condition *c, float *out, const fl
 struct scryi_cg_options scryi_condition_settings(const struct scryi_condition *c,
                                                  struct scryi_cg_options asked,
                                                  size_t usual_iterations, double usual_tolerance);
+
+/* The same for systems of update.h, of m weights. */
+scry_cg_stop scryi_condition_stop(struct scryi_cg_options asked, const float *w, size_t m);
 
 /* Solves for the residual r = w (b - A u0). By update.h: until an iteration lowers twice the
  * negative log density by less than tolerance sqrt(2 m), of the m entries with w > 0; elsewhere to

@@ -10,6 +10,7 @@
 #include "tests/op_check.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A power law with a ceiling, as images have. */
 static double power(double f, void *ctx)
@@ -234,6 +235,32 @@ static void bright_on_dark_converges(void **state)
     bench_clear(&b);
 }
 
+/* A solve that resumes ends at the same solution, and at once where it was there before. */
+static void resumed_from_a_solution_nearby(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    const scry_space plane = SCRY_SPACE(37, 53), stack = SCRY_SPACE(3, 21, 27);
+    const scry_cg_stop stop = {.tol = 1e-5, .iterations = 900};
+    scry_cg_result first, again, end;
+    for (int k = 0; k < 2; k++) {
+        struct bench b;
+        bench_setup(&b, make_blur(k ? &stack : &plane, SCRY_OPEN), 2, true);
+        assert_ok(
+            scry_update_solve(b.update, b.d, b.r, b.w, b.S, b.t, &stop, b.work, &first, &err));
+        memcpy(b.u, b.d, b.n * sizeof *b.u);
+        assert_ok(
+            scry_update_resume(b.update, b.d, b.r, b.w, b.S, b.t, &stop, b.work, &again, &err));
+        assert_below((double)again.iterations, (double)first.iterations / 4);
+        assert_below(scry_distance(b.u, b.d, b.n), 2e-4 * scry_norm(b.d, b.n));
+        for (size_t i = 0; i < b.n; i++)
+            b.d[i] *= 0.7f;
+        assert_ok(scry_update_resume(b.update, b.d, b.r, b.w, b.S, b.t, &stop, b.work, &end, &err));
+        assert_below(scry_distance(b.u, b.d, b.n), 2e-4 * scry_norm(b.d, b.n));
+        bench_clear(&b);
+    }
+}
+
 static void refusals_name_the_reason(void **state)
 {
     (void)state;
@@ -287,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solution_is_that_of_operator_and_model),
         cmocka_unit_test(bright_on_dark_converges),
+        cmocka_unit_test(resumed_from_a_solution_nearby),
         cmocka_unit_test(refusals_name_the_reason),
         cmocka_unit_test(allocations_fail_in_turn),
     };
