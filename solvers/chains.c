@@ -7,6 +7,7 @@
 #include "lib/vector.h"
 #include "solvers/regions_impl.h"
 #include "solvers/moments_impl.h"
+#include "solvers/solver_impl.h"
 
 #include <math.h>
 #include <omp.h>
@@ -125,14 +126,15 @@ static bool keeps_samples(const scry_chains_opts *opts)
 }
 
 /* x is finite: solver.c has checked that. */
-static void record_draw(const struct chain_context *context, const float *x)
+static void record_draw(const struct chain_context *context, const scry_progress *p)
 {
+    const float *x = p->sample ? p->sample : p->x0;
     struct chains_run *run = context->run;
     struct scryi_moments *moments = &context->slot->moments;
     const size_t at = (context->chain - run->opts->first) * run->draws + moments->draws;
     if (run->samples) memcpy(run->samples + at * run->n, x, run->n * sizeof *x);
     if (run->rows) scryi_regions_follow(&run->regions, run->rows + at * 2 * run->regions.count, x);
-    scryi_moments_add(moments, x);
+    scryi_moments_add(moments, p->x0, p->sample);
 }
 
 static bool on_progress(const scry_progress *p, void *ctx)
@@ -140,7 +142,7 @@ static bool on_progress(const scry_progress *p, void *ctx)
     const struct chain_context *context = ctx;
     struct chains_run *run = context->run;
     bool go;
-    if (p->draw) record_draw(context, p->x0);
+    if (p->draw) record_draw(context, p);
 #pragma omp critical(scry_chains_monitor)
     {
         const scry_chains_progress report = {context->chain, run->opts->chains, run->finished, p};
@@ -312,13 +314,16 @@ static scry_status chains_prepare(struct chains_run *run, const scry_problem *pr
     if (!run->solver || !run->slot)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu chains at a time", run->slots);
     scry_status st = scryi_moments_init(&run->all, run->n, false, o->thresholds, o->threshold, err);
-    for (size_t i = 0; i < run->slots && st == SCRY_OK; i++)
-        st = scryi_moments_init(&run->slot[i].moments, run->n, run->draws == 1, o->thresholds,
-                                o->threshold, err);
     if (st == SCRY_OK && run->workers > run->threads)
         st = scry_call_batcher_create(&run->batcher, run->threads, err);
     for (size_t i = 0; i < run->workers && st == SCRY_OK; i++)
         st = scry_solver_plan(&run->solver[i], problem, options, err);
+    for (size_t i = 0; i < run->slots && st == SCRY_OK; i++) {
+        struct scryi_moments *moments = &run->slot[i].moments;
+        const bool one = run->draws == 1 && !run->solver[0]->scatters;
+        st = scryi_moments_init(moments, run->n, one, o->thresholds, o->threshold, err);
+        moments->share = 1 - 1 / (double)(o->chains * run->draws); /* spread is over K - 1 */
+    }
     return st;
 }
 
@@ -466,6 +471,7 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
     const size_t before = scry_memory_requested();
     if ((st = scry_solver_plan(&S, problem, options, err)) != SCRY_OK) return st;
     const size_t solver = scry_memory_requested() - before;
+    const bool one = draws == 1 && !S->scatters;
     scry_solver_free(S);
     const size_t n = scry_space_floats(space), all = opts->chains * draws;
     if (chains_is_single(opts, draws)) {
@@ -479,7 +485,7 @@ scry_status scry_chains_forecast(size_t *bytes, const scry_problem *problem,
     *bytes = workers * solver + images * n * sizeof(float) +
              scryi_moments_bytes(n, false, opts->thresholds) +
              count_slots(opts, workers, n, draws) *
-                 (sizeof(struct slot) + scryi_moments_bytes(n, draws == 1, opts->thresholds)) +
+                 (sizeof(struct slot) + scryi_moments_bytes(n, one, opts->thresholds)) +
              (opts->region ? all * (2 * regions + 1) * sizeof(double) : 0) +
              (opts->quantiles ? chains_available(opts) * TILE * all * sizeof(float) : 0);
     return SCRY_OK;

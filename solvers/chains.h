@@ -56,15 +56,15 @@ typedef struct scry_chains {
     scry_reason reason; /* SCRY_DONE, or SCRY_STOP_USER: then fewer chains than requested count */
     scry_counts counts; /* of all chains, also those that were stopped */
     double residual;    /* root mean square of the residuals at the end of the chains done */
-    float *mean;        /* n */
-    size_t draws;       /* in mean, sd, quantiles and above: all draws of the chains done */
-    float *sd;          /* n, with draws - 1; zeros when draws < 2 */
-    float *quantile;    /* quantiles x n, linear between order statistics; NULL unless requested */
-    float *above;       /* thresholds x n: share of the draws with u > threshold; or NULL */
-    float *rhat, *ess;  /* n each, every pixel has the value of its region; NULL unless requested */
-    double worst_rhat;  /* the largest; NaN where chains give fewer than 4 draws, as is rhat */
-    double min_ess;     /* the smallest */
-    float *samples;     /* draws x n in order of chain, then of draw; NULL unless kept */
+    float *mean;     /* n; of the estimates that draws scatter around, where there are (solver.h) */
+    size_t draws;    /* in mean, sd, quantiles and above: all draws of the chains done */
+    float *sd;       /* n, of the draws, with draws - 1; zeros when draws < 2 */
+    float *quantile; /* quantiles x n, linear between order statistics; NULL unless requested */
+    float *above;    /* thresholds x n: share of the draws with u > threshold; or NULL */
+    float *rhat, *ess; /* n each, every pixel has the value of its region; NULL unless requested */
+    double worst_rhat; /* the largest; NaN where chains give fewer than 4 draws, as is rhat */
+    double min_ess;    /* the smallest */
+    float *samples;    /* draws x n in order of chain, then of draw; NULL unless kept */
 } scry_chains;
 
 /* rhat and ess: the image is cut into blocks of region x region pixels (its last two axes; real and

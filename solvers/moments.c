@@ -37,13 +37,14 @@ void scryi_moments_forget(struct scryi_moments *t)
     if (t->above) memset(t->above, 0, t->thresholds * t->n * sizeof *t->above);
 }
 
-void scryi_moments_add(struct scryi_moments *t, const float *x)
+void scryi_moments_add(struct scryi_moments *t, const float *x0, const float *x)
 {
+    if (!x) x = x0;
     const double count = (double)++t->draws;
     for (size_t i = 0; i < t->n; i++) { /* Welford 1962, Technometrics 4:419 */
-        const double before = x[i] - t->mean[i];
+        const double before = x0[i] - t->mean[i], own = (double)x[i] - x0[i];
         t->mean[i] += before / count;
-        if (t->spread) t->spread[i] += before * (x[i] - t->mean[i]);
+        if (t->spread) t->spread[i] += before * (x0[i] - t->mean[i]) + t->share * own * own;
     }
     for (size_t k = 0; k < t->thresholds; k++)
         for (size_t i = 0; i < t->n; i++)

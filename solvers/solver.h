@@ -39,6 +39,8 @@ typedef struct scry_progress {
     size_t step, steps;
     double sigma, residual; /* noise level now; |W^(1/2)(A x0 - b)| / sqrt(count), 0 if unknown */
     const float *x, *x0;    /* state, and estimate of the image */
+    const float *sample; /* a draw of which x0 is the mean, what chains do not share left out; NULL:
+                          * x0 is the draw */
     bool draw; /* x0 is a result of the method: its last estimate, or one of several draws */
     scry_reason reason;
 } scry_progress;

@@ -19,6 +19,7 @@ struct scry_solver {
     size_t step, steps;
     size_t first, thin; /* of chains with several draws: steps to the first, and on to the next;
                            else first is 0 */
+    bool scatters;      /* the last step gives a sample beside its estimate */
     double limit;       /* root mean square of x and x0 beyond which a chain has diverged */
     scry_counts counts;
     /* Of particle samplers, after the last level: exp of it has the expectation p(y) / z whatever

@@ -84,6 +84,7 @@ static scry_status dds_plan(scry_solver **out, const scry_problem *problem,
         st = scry_op_norm2(M->G.A, &M->norm2, 1e-3, err);
     if (st == SCRY_OK && o->weight == DDS_WEIGHT_PAPER && !(M->norm2 > 0))
         st = SCRY_FAIL(err, SCRY_EINVAL, "dds: the operator %s is zero", scry_op_name(M->G.A));
+    if (st == SCRY_OK && o->weight == DDS_WEIGHT_NOISE) st = scryi_guided_scatter(&M->G, err);
     if (st == SCRY_OK)
         *out = S;
     else

@@ -51,7 +51,7 @@ static scry_status diffpir_plan(scry_solver **out, const scry_problem *problem,
                                 const scry_options *options, scry_error *err)
 {
     const struct diffpir_options *o = scry_options_block(options);
-    return scryi_guided_plan(out, diffpir_step, problem, options, &o->sampler, err);
+    return scryi_guided_plan(out, diffpir_step, problem, options, &o->sampler, true, err);
 }
 
 static const scry_option options[] = {

@@ -45,7 +45,7 @@ static scry_status dps_plan(scry_solver **out, const scry_problem *problem,
                             const scry_options *options, scry_error *err)
 {
     const struct dps_options *o = scry_options_block(options);
-    return scryi_guided_plan(out, dps_step, problem, options, &o->sampler, err);
+    return scryi_guided_plan(out, dps_step, problem, options, &o->sampler, false, err);
 }
 
 static const scry_option options[] = {

@@ -13,6 +13,14 @@
  * level it hands over at, about 1 and some hundred times the error of its own residual. */
 enum { START_SCORING = 3, START_CG = 200 };
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
+/* Of the last step, whose estimate is the result. The weights of the level before are those of an
+ * image that strays from the data by that level, which takes dark pixels beside bright ones for
+ * noisier than they are: they are scored again until chi2 changes by less than the part SETTLED.
+ * And with a right prior chi2 of the mean falls short of 1 by what draws scatter around it. Where
+ * it exceeds that by EXPLAINED of its spreads, the variance of the prior at that level is too small
+ * for the data, and is made WIDER. */
+enum { LAST_SOLVES = 20 };
+static const double SETTLED = 0.01, EXPLAINED = 3, WIDER = 4;
 
 /* The least noise of the data that a solve on the way down needs to respect, in units of the level
  * that comes, for V of a model and for white V. Less is lost in that level, while weights that
@@ -51,7 +59,8 @@ scry_status scryi_guided_init(struct scryi_guided *G, const scry_problem *proble
 void scryi_guided_clear(struct scryi_guided *G)
 {
     void *owned[] = {G->w,     G->b,       G->r, G->Au, G->t,       G->noise,
-                     G->w_now, G->w_start, G->u, G->v,  G->op_work, G->likelihood_work};
+                     G->w_now, G->w_start, G->u, G->v,  G->op_work, G->likelihood_work,
+                     G->sample};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         scry_free(owned[i]);
     scryi_condition_clear(&G->condition);
@@ -65,11 +74,22 @@ void scryi_guided_destroy(struct scry_solver *S)
     scry_free(S);
 }
 
+scry_status scryi_guided_scatter(struct scryi_guided *G, scry_error *err)
+{
+    if (!G->condition.spectral || G->base.base.first) return SCRY_OK;
+    G->sample = scry_alloc(G->base.base.n, sizeof *G->sample);
+    if (!G->sample)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "%s: draws of %zu values", G->base.base.method->name,
+                         G->base.base.n);
+    G->base.base.scatters = true;
+    return SCRY_OK;
+}
+
 scry_status scryi_guided_plan(scry_solver **out,
                               scry_status (*step)(struct scry_solver *, scry_progress *,
                                                   scry_error *),
                               const scry_problem *problem, const scry_options *options,
-                              const struct scryi_sampler_options *o, scry_error *err)
+                              const struct scryi_sampler_options *o, bool scatters, scry_error *err)
 {
     struct scryi_guided *G = scry_alloc(1, sizeof *G);
     if (!G) return SCRY_FAIL(err, SCRY_ENOMEM, "%s", options->method->name);
@@ -78,6 +98,7 @@ scry_status scryi_guided_plan(scry_solver **out,
     S->step_fn = step;
     S->destroy = scryi_guided_destroy;
     scry_status st = scryi_guided_init(G, problem, options, o, err);
+    if (st == SCRY_OK && scatters) st = scryi_guided_scatter(G, err);
     if (st == SCRY_OK)
         *out = S;
     else
@@ -97,8 +118,7 @@ scry_status scryi_guided_adjoint(struct scryi_guided *G, float *u, const float *
     return scry_op_adjoint(G->A, u, y, G->op_work, err);
 }
 
-/* w and b of the local model around Au. */
-static scry_status guided_relinearise(struct scryi_guided *G, const float *Au, scry_error *err)
+scry_status scryi_guided_relinearise(struct scryi_guided *G, const float *Au, scry_error *err)
 {
     scry_status st = scry_likelihood_linearise(G->base.base.problem.L, G->w, G->b, Au, err);
     if (st != SCRY_OK) return st;
@@ -108,21 +128,27 @@ static scry_status guided_relinearise(struct scryi_guided *G, const float *Au, s
         G->w[i] = sqrtf(G->w[i]);
     }
     G->linearised = true;
+    G->drawn = false;
     return SCRY_OK;
 }
 
 scry_status scryi_guided_linearise(struct scryi_guided *G, const float *u, scry_error *err)
 {
     scry_status st = scryi_guided_forward(G, G->Au, u, err);
-    return st != SCRY_OK || G->linearised ? st : guided_relinearise(G, G->Au, err);
+    return st != SCRY_OK || G->linearised ? st : scryi_guided_relinearise(G, G->Au, err);
+}
+
+bool scryi_guided_is_last(const struct scryi_guided *G)
+{
+    const struct scry_solver *base = &G->base.base;
+    return base->step + 1 >= (base->first ? base->first : base->steps);
 }
 
 double scryi_guided_largest_weight(const struct scryi_guided *G, const struct scryi_covariance *V)
 {
-    const struct scry_solver *base = &G->base.base;
-    const size_t last = base->first ? base->first : base->steps;
-    const double s = G->base.sigma[base->step + 1];
-    if (!G->condition.update || G->all_noise || base->step + 1 >= last || !(s > 0)) return INFINITY;
+    const double s = G->base.sigma[G->base.base.step + 1];
+    if (!G->condition.update || G->all_noise || scryi_guided_is_last(G) || !(s > 0))
+        return INFINITY;
     return 1 / (s * (V->model ? FINEST_MODEL : FINEST_WHITE));
 }
 
@@ -144,12 +170,86 @@ static scry_status guided_solve(struct scryi_guided *G, const struct scryi_covar
     return scryi_condition_solve(&G->condition, G->r, G->w_now, V, cg, err);
 }
 
+/* sum (w (A x - b))^2 for Ax */
+static double guided_misfit(const struct scryi_guided *G, const float *Ax)
+{
+    double sum = 0;
+    for (size_t i = 0; i < G->m; i++) {
+        const double r = (double)G->w[i] * ((double)Ax[i] - G->b[i]);
+        sum += r * r;
+    }
+    return sum;
+}
+
+/* The local model around u + G->u; *settled when the misfit there hardly depends on which. */
+static scry_status guided_rescore(struct scryi_guided *G, bool *settled, scry_error *err)
+{
+    scry_status st = scryi_guided_forward(G, G->t, G->u, err);
+    if (st != SCRY_OK) return st;
+    scry_axpy(G->t, 1, G->Au, G->m);
+    *settled = true;
+    if (G->gaussian) return SCRY_OK;
+    const double before = guided_misfit(G, G->t);
+    if ((st = scryi_guided_relinearise(G, G->t, err)) != SCRY_OK) return st;
+    *settled = fabs(guided_misfit(G, G->t) - before) <= SETTLED * before;
+    return SCRY_OK;
+}
+
+/* e = e0 + V A^T w q with e0 ~ N(0, V): Matheron's rule for data that are noise alone. */
+static scry_status guided_draw(struct scryi_guided *G, scry_error *err)
+{
+    struct scryi_sampler *S = &G->base;
+    const double s = S->sigma[S->base.step];
+    const struct scryi_covariance V = scryi_covariance_shrink(s * s);
+    const struct scryi_cg_options cg =
+        scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, 0, 0);
+    scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
+    scry_status st = scryi_condition_root(&G->condition, G->sample, S->z, &V, err);
+    if (st == SCRY_OK) st = scryi_guided_forward(G, G->t, G->sample, err);
+    if (st != SCRY_OK) return st;
+    scry_rng_normal(G->noise, 0, G->m, S->base.seed, S->base.chain,
+                    scry_rng_step(S->base.step + 1, SCRYI_DRAW_DATA));
+    for (size_t i = 0; i < G->m; i++)
+        G->r[i] = -G->w[i] * G->t[i] - G->noise[i];
+    st = scryi_condition_solve(&G->condition, G->r, G->w, &V, cg, err);
+    if (st == SCRY_OK) st = scryi_condition_image(&G->condition, S->z, G->w, &V, err);
+    if (st != SCRY_OK) return st;
+    scry_axpy(G->sample, 1, S->z, S->base.n);
+    if ((st = scryi_guided_forward(G, G->t, G->sample, err)) != SCRY_OK) return st;
+    G->fitted = 0;
+    for (size_t i = 0; i < G->m; i++)
+        G->fitted += pow((double)G->w[i] * G->t[i], 2);
+    G->drawn = true;
+    return SCRY_OK;
+}
+
+scry_status scryi_guided_explains(struct scryi_guided *G, const float *Ax, bool *yes,
+                                  scry_error *err)
+{
+    const double known = (double)G->known, misfit = guided_misfit(G, Ax);
+    if (G->sample && !(G->fitted > 0)) {
+        scry_status st = guided_draw(G, err);
+        if (st != SCRY_OK) return st;
+    }
+    *yes = misfit <= known - G->fitted + EXPLAINED * sqrt(2 * known);
+    return SCRY_OK;
+}
+
 scry_status scryi_guided_condition(struct scryi_guided *G, float *u, struct scryi_covariance V,
                                    struct scryi_cg_options cg, double perturb, scry_error *err)
 {
-    scry_status st = guided_solve(G, &V, cg, perturb, err);
-    if (st != SCRY_OK) return st;
-    if ((st = scryi_condition_image(&G->condition, G->u, G->w_now, &V, err)) != SCRY_OK) return st;
+    const bool last = G->condition.update && perturb == 0 && scryi_guided_is_last(G);
+    bool done = false;
+    for (int k = 0; !done && k < LAST_SOLVES; k++) {
+        scry_status st = guided_solve(G, &V, cg, perturb, err);
+        if (st == SCRY_OK) st = scryi_condition_image(&G->condition, G->u, G->w_now, &V, err);
+        done = true;
+        if (st == SCRY_OK && last) st = guided_rescore(G, &done, err);
+        if (st != SCRY_OK) return st;
+        if (!last || !done) continue;
+        if ((st = scryi_guided_explains(G, G->t, &done, err)) != SCRY_OK) return st;
+        if (!done) V.t *= WIDER;
+    }
     scry_axpy(u, 1, G->u, G->base.base.n);
     return SCRY_OK;
 }
@@ -181,7 +281,7 @@ static scry_status score_start(struct scryi_guided *G, scry_error *err)
             st = scryi_guided_condition(G, at, scryi_covariance_model(1), start_cg(G, SCORING_TOL),
                                         0, err);
         if (st == SCRY_OK) st = scryi_guided_forward(G, G->Au, at, err);
-        if (st == SCRY_OK) st = guided_relinearise(G, G->Au, err);
+        if (st == SCRY_OK) st = scryi_guided_relinearise(G, G->Au, err);
         if (st != SCRY_OK) return st;
     }
     memcpy(G->w_start, G->w, G->m * sizeof *G->w);
@@ -216,7 +316,8 @@ scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
     struct scryi_sampler *S = &G->base;
     scry_status st;
     scryi_condition_forget(&G->condition);
-    G->linearised = false;
+    G->linearised = G->drawn = false;
+    G->fitted = 0;
     if (!S->gaussian_start) return scryi_sampler_start(base, err);
     if ((st = draw_gaussian(G, err)) != SCRY_OK) return st;
     scryi_condition_forget(&G->condition);
@@ -230,15 +331,16 @@ scry_status scryi_guided_start(struct scry_solver *base, scry_error *err)
 scry_status scryi_guided_move(struct scryi_guided *G, double share, scry_progress *p,
                               scry_error *err)
 {
-    double sum = 0;
     scry_status st = scryi_guided_forward(G, G->t, G->base.x0, err);
     if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++) {
-        const double r = (double)G->w[i] * ((double)G->t[i] - G->b[i]);
-        sum += r * r;
+    if (!G->gaussian && (st = scryi_guided_relinearise(G, G->t, err)) != SCRY_OK) return st;
+    if (G->sample && scryi_guided_is_last(G)) {
+        if (!G->drawn && (st = guided_draw(G, err)) != SCRY_OK) return st;
+        scry_axpy(G->sample, 1, G->base.x0, G->base.base.n);
+        if ((st = scryi_guided_forward(G, G->t, G->sample, err)) != SCRY_OK) return st;
+        p->sample = G->sample;
     }
-    p->residual = G->known ? sqrt(sum / (double)G->known) : 0;
-    if (!G->gaussian && (st = guided_relinearise(G, G->t, err)) != SCRY_OK) return st;
+    p->residual = G->known ? sqrt(guided_misfit(G, G->t) / (double)G->known) : 0;
     scryi_sampler_move(&G->base, share, p);
     return SCRY_OK;
 }

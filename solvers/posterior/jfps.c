@@ -60,7 +60,7 @@ static scry_status jfps_plan(scry_solver **out, const scry_problem *problem,
                              const scry_options *options, scry_error *err)
 {
     const struct jfps_options *o = scry_options_block(options);
-    return scryi_guided_plan(out, jfps_step, problem, options, &o->sampler, err);
+    return scryi_guided_plan(out, jfps_step, problem, options, &o->sampler, true, err);
 }
 
 static const scry_option options[] = {

@@ -29,8 +29,8 @@
 
 enum { MAX_INNER = 64, WHITE_ITERATIONS = 100 };
 static const double FAR = 3, WHITE_TOLERANCE = 1e-3; /* sd of the noise; of a solve */
-static const double FITS = 1.1;                      /* chi2 per measurement */
-static const double IMAGE_VARIANCE = 0.1;            /* in the variable of networks */
+static const double FITS = 3;             /* chi2 above 1 that V may leave, in its own spreads */
+static const double IMAGE_VARIANCE = 0.1; /* in the variable of networks */
 
 struct mmps_options {
     struct scryi_sampler_options sampler;
@@ -125,17 +125,24 @@ static scry_status mmps_precondition(struct mmps *M, float *p, const float *left
 }
 
 /* What V, which may vanish where the network is sure of itself, leaves unexplained far above the
- * noise, a white covariance explains. */
+ * noise, a white covariance explains. In the last step counted noise is that of the result. */
 static scry_status mmps_finish(struct mmps *M, float *x0, scry_error *err)
 {
     struct scryi_guided *G = &M->G;
     const double s = G->base.sigma[G->base.base.step];
+    const double known = (double)G->known;
     double sum = 0;
+    bool explained;
     scry_status st = scryi_guided_forward(G, G->Au, x0, err);
-    if (st != SCRY_OK) return st;
-    for (size_t i = 0; i < G->m; i++)
-        sum += pow((double)G->w_now[i] * (G->b[i] - G->Au[i]), 2);
-    if (!(sum > FITS * (double)G->known)) return SCRY_OK;
+    if (st == SCRY_OK && scryi_guided_is_last(G)) {
+        if (!G->gaussian) st = scryi_guided_relinearise(G, G->Au, err);
+        if (st == SCRY_OK) st = scryi_guided_explains(G, G->Au, &explained, err);
+    } else {
+        for (size_t i = 0; i < G->m; i++)
+            sum += pow((double)G->w_now[i] * (G->b[i] - G->Au[i]), 2);
+        explained = sum <= known + FITS * sqrt(2 * known);
+    }
+    if (st != SCRY_OK || explained) return st;
     scryi_condition_forget(&G->condition);
     const struct scryi_cg_options cg = scryi_condition_settings(
         &G->condition, (struct scryi_cg_options){0}, WHITE_ITERATIONS, WHITE_TOLERANCE);
@@ -179,7 +186,7 @@ static scry_status mmps_correct(struct mmps *M, float *x0, scry_error *err)
     /* one iteration alone must not go where the last one went */
     M->warm = M->inner > 1 && scry_norm(M->q, m) > 0;
     scry_axpy(x0, mmps_share(M, r, left), d, n);
-    return far ? mmps_finish(M, x0, err) : SCRY_OK;
+    return G->condition.update ? mmps_finish(M, x0, err) : SCRY_OK;
 }
 
 /* Adds the extrapolation to a step around x0: the state then moved around
@@ -241,6 +248,7 @@ static scry_status mmps_plan(scry_solver **out, const scry_problem *problem,
     S->step_fn = mmps_step;
     S->destroy = mmps_destroy;
     scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
+    if (st == SCRY_OK) st = scryi_guided_scatter(&M->G, err);
     if (st == SCRY_OK) {
         const size_t m = M->G.m, inner = o->iterations;
         M->inner = inner;

@@ -119,6 +119,7 @@ static scry_status tmpd_plan(scry_solver **out, const scry_problem *problem,
     S->step_fn = tmpd_step;
     S->destroy = tmpd_destroy;
     scry_status st = scryi_guided_init(&M->G, problem, options, &o->sampler, err);
+    if (st == SCRY_OK) st = scryi_guided_scatter(&M->G, err);
     if (st == SCRY_OK && !(M->v = scry_alloc(M->G.m, sizeof *M->v)))
         st = SCRY_FAIL(err, SCRY_ENOMEM, "tmpd: %zu variances", M->G.m);
     if (st == SCRY_OK)

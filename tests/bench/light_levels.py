@@ -2,7 +2,7 @@
 """Data steps at every light level: does each method fit the measurement, keep the flux, and beat
 Richardson-Lucy?
 
-usage: light_levels.py [--scry build/scry] [--level 5 50 ...] [--law poisson-gaussian gaussian]
+usage: light_levels.py [--scry build/scry] [--level 5 30 ...] [--law poisson-gaussian gaussian]
                        [--method diffpir ...] [--scene edge cells] [--truths FILE.npz] [--crops N]
                        [--size 96] [--samples 4] [--json FILE] [-- options of scry]
 
@@ -23,7 +23,8 @@ import numpy as np
 import tifffile
 
 SIGMA, READ, GAIN, OFFSET, MARGIN = 1.6, 1.5, 0.5, 100, 12
-METHODS = ["diffpir", "jfps", "mmps", "dds", "wiener", "tikhonov", "tv"]
+DRAWS = ["diffpir", "jfps", "mmps", "dds"]
+METHODS = [*DRAWS, "wiener", "tikhonov", "tv"]
 RL = {"RL 20": ["richardson-lucy", "--stop", "steps", "--iterations", "20", "--accelerate", "none"],
       "RL": ["richardson-lucy"]}
 
@@ -85,6 +86,8 @@ def restore(args, words, noise, folder):
     command = [args.scry, "deblur", f("y.tif"), f("x.tif"), "--psf", f"gaussian:sigma={SIGMA}",
                *noise, "--type", "float32", "--seed", "1", "--force", "--report", f("r.json"),
                "--samples", args.samples, "--method", *words, *args.rest]
+    if words[0] in DRAWS:
+        command += ["--sd", f("sd.tif")]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
     if done.returncode:
         return None, done.stderr.strip(), 0
@@ -99,10 +102,16 @@ def score(args, words, noise, truth, y, folder):
     if x is None:
         print("   ", image[-200:])
         return None
+    ratio = np.nan
+    if words[0] in DRAWS:
+        sd = np.squeeze(tifffile.imread(os.path.join(folder, "sd.tif")))
+        wide = np.sqrt((1 + 1 / args.samples) * np.mean(sd.astype(float)**2))
+        ratio = np.sqrt(np.mean((x - truth)**2)) / wide
     zero = OFFSET if "--gain" in noise else 0
     return {"psnr": 20 * np.log10((truth.max() - zero) / np.sqrt(np.mean((x - truth)**2))),
             "chi2": image["chi2_per_pixel"], "draws": image.get("chi2_of_draws", np.nan),
             "flux": 100 * ((x - zero).sum() / (y - zero).sum() - 1), "seconds": spent,
+            "ratio": ratio,
             "steps": image["data_steps"], "unconverged": image["data_steps_unconverged"]}
 
 
@@ -114,13 +123,14 @@ def row(name, level, law, done, best):
     short = 100 * sum(d["unconverged"] for d in done) / steps if steps else 0
     print(f"{law:17s} {level:7g} {name:10s} {np.mean([d['psnr'] for d in done]):6.2f} {gain:+6.2f} "
           f"{max(d['chi2'] for d in done):7.3f} {min(draws):6.3f} {max(draws):6.3f} {flux:+7.2f} "
-          f"{short:5.0f} {np.mean([d['seconds'] for d in done]):7.2f}", flush=True)
+          f"{np.mean([d['ratio'] for d in done]):7.2f} {short:6.1f} "
+          f"{np.mean([d['seconds'] for d in done]):7.2f}", flush=True)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--scry", default="build/scry")
-    p.add_argument("--level", nargs="+", type=float, default=[5, 50, 500, 5000, 50000])
+    p.add_argument("--level", nargs="+", type=float, default=[5, 30, 300, 3000, 50000])
     p.add_argument("--law", nargs="+", default=["poisson-gaussian", "gaussian"])
     p.add_argument("--method", nargs="+", default=METHODS)
     p.add_argument("--scene", nargs="*", default=["edge", "cells"])
@@ -137,7 +147,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="scry-light-")
     truths = list(scenes(args, folder))
     print("law                 level method       psnr   - RL    chi2  draws (range)   flux % "
-          "short %    s")
+          "err/sd  short %    s")
     for law in args.law:
         for level in args.level:
             done = {name: [] for name in [*RL, *args.method]}
