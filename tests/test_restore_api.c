@@ -109,6 +109,30 @@ static void a_blur_is_undone(void **state)
     scry_restore_result_free(&b);
 }
 
+/* Dim light of counted noise, whose bright spots total variation lowers. */
+static void the_flux_is_that_of_the_image(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float truth[N], y[N], noise[N];
+    scry_restore_result r;
+    make_truth(truth);
+    make_blurred(y, truth);
+    scry_rng_normal(noise, 0, N, 6, 0, 0);
+    for (size_t i = 0; i < N; i++)
+        y[i] = 0.1f * y[i] + sqrtf(0.1f * fmaxf(y[i], 0) + 1) * noise[i] + 100;
+    const scry_image image = {.space = space, .pixels = y};
+    scry_restore_request request = classical();
+    request.noise = (scry_noise_request){.gain = 1, .offset = 100, .read_noise = 1};
+    request.boundary = SCRY_BOUNDARY_PERIODIC; /* no light leaves */
+    request.method = "tv";
+    assert_ok(scry_restore(&r, &image, &request, NULL, NULL, &err));
+    assert_near(r.flux_out / r.flux_in, 1, 1e-3);
+    for (size_t i = 0; i < N; i++)
+        assert_true(r.mean[i] >= 100 - 1e-3f);
+    scry_restore_result_free(&r);
+}
+
 static void holes_are_filled(void **state)
 {
     (void)state;
@@ -378,6 +402,7 @@ int main(void)
     setenv("SCRY_PRIORS", "../priors/pretrained", 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blur_is_undone),
+        cmocka_unit_test(the_flux_is_that_of_the_image),
         cmocka_unit_test(holes_are_filled),
         cmocka_unit_test(draws_are_functions_of_the_seed),
         cmocka_unit_test(a_monitor_stops_it),

@@ -291,12 +291,13 @@ static scry_status tv_exact_primal(struct tv *T, double *change, scry_error *err
  * that they see. Cut there, the image is fitted again by the multiplicative step of
  * Daube-Witherspoon & Muehllehner 1986 (IEEE Trans. Med. Imaging 5:61), with x = u - floor >= 0 and
  * y = b - A floor, x <- x (A^T W y+) / (A^T W (A x + y-)), which lowers the misfit and keeps x >=
- * 0, until that is `target` again. */
+ * 0, until that is what it was. */
 static scry_status tv_restrain(struct tv *T, scry_error *err)
 {
     const size_t n = T->base.n, m = T->fit.m;
     const float floor = (float)T->floor;
     scryi_fit *fit = &T->fit;
+    const double enough = ADMITTED * fmax(T->target, T->misfit);
     if (!isfinite(floor)) return scryi_fit_forward(fit, T->u, err);
     for (size_t i = 0; i < n; i++) {
         T->ubar[i] = floor;
@@ -308,7 +309,7 @@ static scry_status tv_restrain(struct tv *T, scry_error *err)
         if ((st = scryi_fit_forward(fit, T->u, err)) != SCRY_OK) return st;
         if (!scry_likelihood_is_gaussian(fit->L) && (st = scryi_fit_expand(fit, err)) != SCRY_OK)
             return st;
-        if (k == RESTRAINS || scryi_fit_chi2(fit) * (double)m <= ADMITTED * T->target) return st;
+        if (k == RESTRAINS || scryi_fit_chi2(fit) * (double)m <= enough) return st;
         for (size_t i = 0; i < m; i++) {
             const float y = fit->b[i] - T->c[i];
             T->q[i] = fit->W[i] * fmaxf(y, 0);

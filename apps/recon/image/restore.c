@@ -56,6 +56,36 @@ done:
     return st;
 }
 
+/* Brightness is known from the sum of the data better than from any prior, and where noise grows
+ * with the light, estimates whose bright pixels a prior pulls down lose some of it: the image is
+ * multiplied by the ratio of both sums. Dim images whose sum is noise, and misfits that no factor
+ * mends, stay. */
+static const double FLUX_KNOWN = 10, FLUX_SHARE = 0.1; /* sd of the sum; largest change */
+
+static scry_status keep_flux(struct scryi_image_posterior *p, const float *u,
+                             const scry_image *image, scry_error *err)
+{
+    double in = 0, out = 0, variance = 0;
+    float *seen = NULL;
+    if (!p->blur) return SCRY_OK;
+    scry_status st = predict_data(&seen, p, u, err);
+    for (size_t i = 0; st == SCRY_OK && i < scry_space_count(&image->space); i++) {
+        if (!p->known[i]) continue;
+        in += scry_noise_to_physical(&p->noise, (double)image->pixels[i]);
+        out += scry_noise_to_physical(&p->noise, (double)seen[i]);
+        variance += scry_noise_variance(&p->noise, (double)seen[i]);
+    }
+    scry_free(seen);
+    const double factor = in / out, unit = scry_noise_scale_to_file(&p->noise);
+    if (st != SCRY_OK || !(in > FLUX_KNOWN * sqrt(variance) / unit)) return st;
+    if (!(fabs(factor - 1) <= FLUX_SHARE)) return st;
+    const double zero = scry_noise_to_file(&p->noise, 0);
+    p->physical = (scry_affine){factor * p->physical.scale, factor * p->physical.shift};
+    p->problem.map.scale *= factor;
+    p->problem.map.shift = zero + factor * (p->problem.map.shift - zero);
+    return SCRY_OK;
+}
+
 static scry_status check_image(const scry_image *image, scry_error *err)
 {
     const scry_space *s = &image->space;
@@ -89,11 +119,13 @@ static scry_status restore_collect(scry_restore_result *out, struct scryi_image_
     if (asked) out->maps = scry_alloc(n * asked, sizeof *out->maps);
     if (!out->mean || (asked && !out->maps))
         return SCRY_FAIL(err, SCRY_ENOMEM, "%zu results of %zu pixels", 1 + asked, n);
+    scry_status st = keep_flux(p, run->chains.mean, image, err);
+    if (st != SCRY_OK) return st;
     scry_recon_mean(out->mean, &p->problem, run);
     for (size_t k = 0; k < asked; k++)
         scry_recon_map(out->maps + k * n, &p->problem, &r->maps, k, run);
     if (r->setup.request->predict || r->contenders) {
-        scry_status st = predict_data(&out->predicted, p, run->chains.mean, err);
+        st = predict_data(&out->predicted, p, run->chains.mean, err);
         if (st != SCRY_OK) return st;
     }
     out->samples = run->chains.done;
