@@ -77,7 +77,7 @@ static void spirals(void **state)
     assert_non_null(strstr(scry_kspace_warning(r), "units of 1 / field of view"));
     assert_ok(scry_kspace_read_trajectory(r, 0, 0, k, &err));
     for (size_t n = 0; n < TURNS * KEPT; n++) {
-        const double turn = pow((double)(n % KEPT + 2) / (ALL - 1), 0.6);
+        const double turn = pow((double)(n % KEPT) / (ALL - 3), 0.6);
         const double angle = 6.28318530717959 * (5 * turn + (double)(n / KEPT) / TURNS);
         assert_near(k[2 * n], 0.5 * turn * sin(angle), 1e-6);
         assert_near(k[2 * n + 1], 0.5 * turn * cos(angle), 1e-6);

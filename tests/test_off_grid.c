@@ -114,11 +114,11 @@ static void enough_spokes(void **state)
 {
     (void)state;
     struct radial *r = make(FULL);
-    assert_below(error_of(r, &(scry_mri_request){.method = "zero-filled"}), 0.19);
+    assert_below(error_of(r, &(scry_mri_request){.method = "zero-filled"}), 0.14);
     assert_below(
         error_of(r, &(scry_mri_request){.method = "zero-filled", .coil_maps = SCRY_COILS_NONE}),
         0.19);
-    assert_below(error_of(r, &(scry_mri_request){.method = "cg-sense"}), 0.14);
+    assert_below(error_of(r, &(scry_mri_request){.method = "cg-sense"}), 0.115);
     radial_free(r);
 }
 
@@ -127,7 +127,8 @@ static void few_spokes(void **state)
     (void)state;
     struct radial *r = make(FEW);
     const double folded = error_of(r, &(scry_mri_request){.method = "zero-filled"});
-    assert_below(error_of(r, &(scry_mri_request){0}), 0.5 * folded);
+    assert_below(folded, 0.18); /* half of that of maps from the sum by density alone */
+    assert_below(error_of(r, &(scry_mri_request){0}), 0.6 * folded);
     assert_below(error_of(r, &(scry_mri_request){.coils = 3}), 0.6 * folded);
     radial_free(r);
 }

@@ -91,6 +91,7 @@ warns "and what grids them" 'off the grid: 2560 samples in readouts of 64, gridd
 works "the same from two files" "$scry" mri $radial/radial.cfl two_files.h5 --trajectory \
     $radial/radial_traj.cfl --method cg-sense
 close "are one image" 1e-6 spokes.h5 two_files.h5
+close "and the object" 0.07 two_files.h5 $radial/truth.cfl
 works "info of spokes" $k info $radial/radial.h5
 says "counts them" '40 readouts of 64 samples off the grid \(radial\), matrix 32 x 32'
 works "spirals and frames" $mri $radial/frames.h5 frames_off.h5

@@ -69,7 +69,8 @@ def spokes(count, first=0.):
 
 
 def spirals(count, read):
-    turn = np.linspace(0, 1, read) ** .6
+    turn = np.maximum(np.arange(read) - 2, 0) / (read - 3)  # the first two wait at the centre
+    turn = turn ** .6
     k = .5 * turn * np.exp(2j * np.pi * (5 * turn + np.arange(count)[:, None] / count))
     return np.stack([k.real, k.imag], -1)
 
