@@ -131,6 +131,8 @@ KINDS = {
     "sharpened": (lambda x: u16(np.maximum(2 * x - blur(x, 2), 0)), same, 1),
     "wide psf": (u16, same, 1.25),
     "double psf": (u16, same, 2),
+    "auto8, double": (bytes_of, same, 2),
+    "clipped, double": (lambda x: bytes_of(x, 1), same, 2),
     "narrow psf": (u16, same, .75),
 }
 

@@ -77,6 +77,23 @@ static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
     return st;
 }
 
+scry_status scry_known_saturated(unsigned char *saturated, size_t *count, const scry_image *image,
+                                 scry_error *err)
+{
+    const size_t n = scry_space_count(&image->space);
+    scry_defect_opts opts;
+    scry_defects found = {0};
+    scry_defect_opts_init(&opts);
+    opts.find = SCRY_DEFECT_SATURATED;
+    if (image->saturation > 0) opts.saturation = image->saturation;
+    const scry_status st =
+        scry_defects_find(saturated, &found, image->pixels, &image->space, &opts, err);
+    for (size_t i = 0; st == SCRY_OK && i < n; i++)
+        saturated[i] = !saturated[i];
+    *count = found.saturated;
+    return st;
+}
+
 static scry_status leave_out_padding(unsigned char *outside, unsigned char *known, size_t *excluded,
                                      const scry_image *image, const scry_log *log, scry_error *err)
 {

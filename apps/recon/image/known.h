@@ -34,6 +34,11 @@ scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t
                             const scry_image *image, scry_defect_choice choice, const float *psf,
                             const scry_space *ps, const scry_log *log, scry_error *err);
 
+/* saturated[i] = 1 where pixel i is at the end of the type, or at a level below it where values
+ * pile up (12 bits in a file of 16), else 0; and their number. errors  ENOMEM */
+scry_status scry_known_saturated(unsigned char *saturated, size_t *count, const scry_image *image,
+                                 scry_error *err);
+
 /* Replaces pixels that were not measured (known 0) plane by plane: by the value at the mirror image
  * of their place about the nearest measured pixel, or, in gaps of a few pixels, by the mean of the
  * pixels around; a plane without measured pixels takes the values of another plane. Statistics of

@@ -1,6 +1,7 @@
 #include "apps/recon/image/psf_fit.h"
 
 #include "apps/recon/image/known.h"
+#include "apps/recon/image/peaks_impl.h"
 #include "apps/recon/image/noise.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
@@ -113,27 +114,27 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
                                      .end = found ? last_frequency(model) : 1};
     const size_t n = scry_space_count(&image->space);
     float *filled = NULL;
-    size_t missing = 0;
+    size_t missing = 0, cut = 0;
     for (size_t i = 0; i < n; i++)
         missing += known[i] ? 0 : 1;
     *out = (scry_psf_width){.factor = 1, .high = INFINITY};
     if ((double)missing > (1 - min_known) * (double)n) return SCRY_OK;
-    if (missing) {
+    unsigned char *saturated = scry_alloc(n, 1);
+    scry_status st = saturated ? scry_known_saturated(saturated, &cut, image, err)
+                               : SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
+    if (st == SCRY_OK && (missing || cut)) {
         filled = scry_copy(image->pixels, n * sizeof *filled);
-        if (!filled) return SCRY_FAIL(err, SCRY_ENOMEM, "a copy of %zu pixels", n);
-        const scry_status st = scry_known_mirror(filled, known, &image->space, err);
-        if (st != SCRY_OK) {
-            scry_free(filled);
-            return st;
-        }
+        if (!filled) st = SCRY_FAIL(err, SCRY_ENOMEM, "a copy of %zu pixels", n);
+        if (st == SCRY_OK && missing) st = scry_known_mirror(filled, known, &image->space, err);
+        if (st == SCRY_OK && cut) st = scryi_peaks_restore(filled, saturated, &image->space, err);
     }
-    const scry_status st =
-        scry_psf_width_estimate(out, filled ? filled : image->pixels, &image->space, psf, ps,
-                                psf_fit_noise_at, &spectrum, err);
+    if (st == SCRY_OK)
+        st = scry_psf_width_estimate(out, filled ? filled : image->pixels, &image->space, psf, ps,
+                                     psf_fit_noise_at, &spectrum, err);
+    scry_free(saturated);
     scry_free(filled);
     return st;
 }
-
 /* A width as given is one guess, lognormal with an sd of `trust`; that of the image is another,
  * whose upper bound is three sd above it. Their mean, where that is narrower: a PSF that is too
  * wide makes rings of every edge, one that is too narrow only leaves some blur. */

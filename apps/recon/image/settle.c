@@ -7,14 +7,6 @@
 
 enum { MEDIAN_SMALL = 3 }; /* pixels: methods can be judged after a median of this size */
 
-static bool settle_saturated(const scry_image *image)
-{
-    const size_t n = scry_space_count(&image->space);
-    for (size_t i = 0; i < n && image->saturation > 0; i++)
-        if (image->pixels[i] >= image->saturation) return true;
-    return false;
-}
-
 static void settle_log_treatment(const scry_restorer *r)
 {
     if (r->settled.psf.treatment.name)
@@ -55,9 +47,9 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
     scry_noise_model model;
     scry_status st = SCRY_OK;
     if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
-    /* medians, JPEG and cut peaks change the end of the spectrum, which is no structure: a right
-     * PSF would be called too wide */
-    if (psf->request.width_choice == SCRY_WIDTH_CHECK && (r->altered || settle_saturated(image))) {
+    /* medians and JPEG change the end of the spectrum, which is no structure: a right PSF would be
+     * called too wide */
+    if (psf->request.width_choice == SCRY_WIDTH_CHECK && r->altered) {
         const bool narrowed = r->narrowing > 0 && r->narrowed_channel == image->channel;
         out->psf_factor = narrowed ? r->narrowing : 0;
         psf->request.width = r->settled.psf.width = r->given_width * (narrowed ? r->narrowing : 1);
