@@ -34,11 +34,13 @@ struct grid {
     int rank;
     size_t dims[3], n, copies;
     size_t longest;
+    bool mirrored; /* the image beside its mirror images: no window */
 };
 
 static double window_at(const struct grid *g, size_t i)
 {
     double w = 1;
+    if (g->mirrored) return 1;
     for (int a = g->rank - 1; a >= 0; a--) {
         w *= power_hann(i % g->dims[a], g->dims[a]);
         i /= g->dims[a];
@@ -86,16 +88,63 @@ static void add_rings(const struct grid *g, struct rings *r, const float complex
     }
 }
 
+/* Whether the image has its light where the window is hardly open: within it, less than a tenth of
+ * the variance beyond noise. Of 120 parts of 64 to 128 pixels of microscopy images, three have. */
+static bool power_at_borders(const struct grid *g, const float *y, double noise)
+{
+    double within = 0, all = 0;
+    for (size_t c = 0; c < g->copies; c++, y += g->n) {
+        double m = 0, weights = 0, square = 0, inside = 0;
+        const double mean = scry_sum(y, g->n) / (double)g->n;
+        for (size_t i = 0; i < g->n; i++) {
+            const double w = window_at(g, i);
+            m += w * y[i];
+            weights += w;
+            square += w * w;
+        }
+        for (size_t i = 0; i < g->n; i++) {
+            inside += pow(window_at(g, i) * (y[i] - m / weights), 2) / square;
+            all += (y[i] - mean) * (y[i] - mean) / (double)g->n;
+        }
+        within += inside;
+    }
+    const double v = noise * (double)g->copies, n = (double)(g->n * g->copies);
+    return all - v > 10 * v * sqrt(2 / n) && within - v < 0.1 * (all - v);
+}
+
+/* The image and its mirror images, twice as long along every axis, in *out. */
+static scry_status power_mirror(float **out, struct grid *g, const float *y, scry_error *err)
+{
+    const struct grid from = *g;
+    g->n = 1;
+    g->mirrored = true;
+    for (int a = 0; a < g->rank; a++)
+        g->n *= g->dims[a] *= from.dims[a] > 1 ? 2 : 1;
+    *out = scry_alloc(g->n * g->copies, sizeof **out);
+    if (!*out) return SCRY_FAIL(err, SCRY_ENOMEM, "%zu pixels and their mirror images", from.n);
+    for (size_t i = 0; i < g->n * g->copies; i++) {
+        size_t rest = i % g->n, at = 0, step = 1;
+        for (int a = g->rank - 1; a >= 0; a--) {
+            const size_t k = rest % g->dims[a], n = from.dims[a];
+            at += step * (k < n ? k : g->dims[a] - 1 - k);
+            rest /= g->dims[a];
+            step *= n;
+        }
+        (*out)[i] = y[i / g->n * from.n + at];
+    }
+    return SCRY_OK;
+}
+
 /* Means over rings, packed. A Hann window correlates neighbours: along each axis only 1 / 1.94 of
  * the modes are independent (the inverse of n sum w^4 / (sum w^2)^2), and real data count modes
- * twice. */
+ * twice. Mirrored, an axis has two modes for one. */
 static scry_status finish_rings(const struct grid *g, struct rings *r,
                                 const scry_power_model *model, scry_error *err)
 {
     double shared = 2;
     size_t to = 0;
     for (int a = 0; a < g->rank; a++)
-        shared *= g->dims[a] > 1 ? 1.94 : 1;
+        shared *= g->dims[a] == 1 ? 1 : g->mirrored ? 2 : 1.94;
     for (size_t b = 0; b < RINGS; b++) {
         if (!(r->M[b] > 0)) continue;
         const double f = r->f[b] / r->M[b];
@@ -322,13 +371,18 @@ scry_status scry_power_estimate(scry_radial *out, const scry_space *space, int r
     *out = (scry_radial){0};
     if (!model) model = &sharp;
     scry_status st = power_check(&g, space, rank, y, model, err);
-    if (st != SCRY_OK || (st = power_measure(&g, &r, y, model, err)) != SCRY_OK) return st;
+    if (st != SCRY_OK) return st;
+    const size_t count = g.n * g.copies;
+    float *mirrored = NULL;
+    if (power_at_borders(&g, y, model->noise)) st = power_mirror(&mirrored, &g, y, err);
+    if (st == SCRY_OK) st = power_measure(&g, &r, mirrored ? mirrored : y, model, err);
+    scry_free(mirrored);
+    if (st != SCRY_OK) return st;
     double *power = scry_alloc(RINGS, sizeof *power);
     if (!power) return SCRY_FAIL(err, SCRY_ENOMEM, "radial power spectrum");
     power_table(power, &r);
-    *out = (scry_radial){.count = RINGS,
-                         .power = power,
-                         .mean = scry_sum(y, g.n * g.copies) / (double)(g.n * g.copies)};
+    *out =
+        (scry_radial){.count = RINGS, .power = power, .mean = scry_sum(y, count) / (double)count};
     return SCRY_OK;
 }
 

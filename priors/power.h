@@ -9,12 +9,13 @@
  *   E P_y(f) = |H(f)|^2 S(f) + v.
  *
  * P_y is the periodogram under a Hann window (without it, a border that does not wrap leaks as
- * f^-2), averaged over rings of equal |f| and over leading axes. S starts from A (f0^2 +
- * f^2)^(-alpha/2) fitted by Whittle's likelihood and alpha ~ N(3, 1), which needs no threshold
- * where noise dominates; then each ring corrects it by its log ratio to the fit, shrunk by the
- * ratio of its standard error to 0.5, and the result is made smooth and non-increasing. Where |H|
- * is small, S is therefore the continuation of the fit, never (P_y - v) / |H|^2. The mean is the
- * mean of y. Whittle 1953; Pawitan & O'Sullivan 1994 (Whittle fits). */
+ * f^-2; where all light lies at borders, that of the mirrored image), averaged over rings of equal
+ * |f| and over leading axes. S starts from A (f0^2 + f^2)^(-alpha/2) fitted by Whittle's likelihood
+ * and alpha ~ N(3, 1), which needs no threshold where noise dominates; then each ring corrects it
+ * by its log ratio to the fit, shrunk by the ratio of its standard error to 0.5, and the result is
+ * made smooth and non-increasing. Where |H| is small, S is therefore the continuation of the fit,
+ * never (P_y - v) / |H|^2. The mean is the mean of y. Whittle 1953; Pawitan & O'Sullivan 1994
+ * (Whittle fits). */
 typedef struct scry_power_model {
     double noise;               /* v >= 0, variance per pixel, the unit of y squared */
     scry_spectrum_fn *transfer; /* |H(f)|^2 at radial f, 0..1; NULL: 1, a sharp image */

@@ -124,6 +124,35 @@ static void borders_do_not_leak(void **state)
 
 /* A noise larger than the image leaves a small positive spectrum, not a NaN; stacks and lines work.
  * */
+/* A bright corner of a dark image, which a window hides: the variance is that of the image. */
+static void light_at_a_corner_counts(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    const scry_space space = SCRY_SPACE(H, W);
+    const scry_power_model noisy = {.noise = 1};
+    float *y = random_floats(H * W, 71);
+    scry_radial radial;
+    double mean = 0, variance = -1, expected = 0;
+    for (size_t i = 0; i < H * W; i++) {
+        const double r = hypot((double)(i / W), (double)(W - 1 - i % W));
+        y[i] += (float)(60 / (1 + exp((r - 22) / 3)));
+        mean += (double)y[i] / (H * W);
+    }
+    for (size_t i = 0; i < H * W; i++) {
+        variance += ((double)y[i] - mean) * ((double)y[i] - mean) / (H * W);
+    }
+    assert_ok(scry_power_estimate(&radial, &space, 2, y, &noisy, &err));
+    non_increasing(&radial);
+    for (size_t i = 1; i < H * W; i++) {
+        const double v = (double)(i / W) / H, u = (double)(i % W) / W;
+        expected += scry_radial_power(&radial, hypot(fmin(v, 1 - v), fmin(u, 1 - u))) / (H * W);
+    }
+    assert_near(expected / variance, 1, 0.5);
+    scry_radial_free(&radial);
+    scry_free(y);
+}
+
 static void awkward_input(void **state)
 {
     (void)state;
@@ -198,11 +227,9 @@ static void refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_image),
-        cmocka_unit_test(blurred_and_noisy),
-        cmocka_unit_test(borders_do_not_leak),
-        cmocka_unit_test(awkward_input),
-        cmocka_unit_test(refuses),
+        cmocka_unit_test(clean_image),         cmocka_unit_test(blurred_and_noisy),
+        cmocka_unit_test(borders_do_not_leak), cmocka_unit_test(light_at_a_corner_counts),
+        cmocka_unit_test(awkward_input),       cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
