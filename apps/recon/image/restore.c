@@ -58,32 +58,47 @@ done:
 
 /* Brightness is known from the sum of the data better than from any prior, and where noise grows
  * with the light, estimates whose bright pixels a prior pulls down lose some of it: the image is
- * multiplied by the ratio of both sums. Dim images whose sum is noise, and misfits that no factor
- * mends, stay. */
+ * multiplied so that, blurred, it has the sum of the data; or has itself, where the noise of that
+ * sum hides the light that its borders exchange with the outside. Dim images whose sum is noise,
+ * and misfits that no factor mends, stay. */
 static const double FLUX_KNOWN = 10, FLUX_SHARE = 0.1; /* sd of the sum; largest change */
+
+static double flux_factor(const struct scryi_image_posterior *p, const scry_image *image,
+                          const float *seen, const float *x)
+{
+    double data = 0, blurred = 0, sharp = 0, variance = 0;
+    for (size_t i = 0; i < scry_space_count(&image->space); i++) {
+        if (!p->known[i]) continue;
+        data += scry_noise_to_physical(&p->noise, (double)image->pixels[i]);
+        blurred += scry_noise_to_physical(&p->noise, (double)seen[i]);
+        sharp += p->physical.scale * x[i] + p->physical.shift;
+        variance += scry_noise_variance(&p->noise, (double)seen[i]);
+    }
+    const double sd = sqrt(variance) / scry_noise_scale_to_file(&p->noise);
+    const double factor = data / (fabs(sharp - blurred) < sd ? sharp : blurred);
+    return data > FLUX_KNOWN * sd && fabs(factor - 1) <= FLUX_SHARE ? factor : 1;
+}
 
 static scry_status keep_flux(struct scryi_image_posterior *p, const float *u,
                              const scry_image *image, scry_error *err)
 {
-    double in = 0, out = 0, variance = 0;
-    float *seen = NULL;
     if (!p->blur) return SCRY_OK;
+    float *seen = NULL, *x = scry_alloc(scry_space_count(&image->space), sizeof *x);
+    if (!x)
+        return SCRY_FAIL(err, SCRY_ENOMEM, "an image of %zu pixels",
+                         scry_space_count(&image->space));
     scry_status st = predict_data(&seen, p, u, err);
-    for (size_t i = 0; st == SCRY_OK && i < scry_space_count(&image->space); i++) {
-        if (!p->known[i]) continue;
-        in += scry_noise_to_physical(&p->noise, (double)image->pixels[i]);
-        out += scry_noise_to_physical(&p->noise, (double)seen[i]);
-        variance += scry_noise_variance(&p->noise, (double)seen[i]);
+    if (st == SCRY_OK) {
+        scry_window_crop(&p->window, x, u);
+        const double factor = flux_factor(p, image, seen, x);
+        const double zero = scry_noise_to_file(&p->noise, 0);
+        p->physical = (scry_affine){factor * p->physical.scale, factor * p->physical.shift};
+        p->problem.map.scale *= factor;
+        p->problem.map.shift = zero + factor * (p->problem.map.shift - zero);
     }
     scry_free(seen);
-    const double factor = in / out, unit = scry_noise_scale_to_file(&p->noise);
-    if (st != SCRY_OK || !(in > FLUX_KNOWN * sqrt(variance) / unit)) return st;
-    if (!(fabs(factor - 1) <= FLUX_SHARE)) return st;
-    const double zero = scry_noise_to_file(&p->noise, 0);
-    p->physical = (scry_affine){factor * p->physical.scale, factor * p->physical.shift};
-    p->problem.map.scale *= factor;
-    p->problem.map.shift = zero + factor * (p->problem.map.shift - zero);
-    return SCRY_OK;
+    scry_free(x);
+    return st;
 }
 
 static scry_status check_image(const scry_image *image, scry_error *err)
