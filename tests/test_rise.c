@@ -11,13 +11,18 @@
 
 enum { H = 96, W = 112 };
 
-static double rise_of(const float *x, size_t ny, size_t nx)
+static double rise_of_enlarged(const float *x, size_t ny, size_t nx, double enlarged)
 {
     scry_error err = {0};
     const scry_space space = SCRY_SPACE(ny, nx);
     double rise = NAN;
-    assert_ok(scryi_spectrum_rise(&rise, &space, x, &err));
+    assert_ok(scryi_spectrum_rise(&rise, &space, x, enlarged, &err));
     return rise;
+}
+
+static double rise_of(const float *x, size_t ny, size_t nx)
+{
+    return rise_of_enlarged(x, ny, nx, 1);
 }
 
 static float *white(uint64_t seed)
@@ -50,6 +55,20 @@ static void spectra(void **state)
         scry_free(smooth);
         scry_free(rough);
     }
+}
+
+/* Copies of the spectrum beyond that of the pixels before are no rise of theirs. */
+static void enlarged(void **state)
+{
+    (void)state;
+    float *x = white(3), *smooth = mixed(x, 0.25F), *large = scry_alloc(4 * H * W, sizeof *large);
+    for (size_t i = 0; i < (size_t)4 * H * W; i++)
+        large[i] = i / (2 * W) % 2 || i % 2 ? 0 : smooth[i / (4 * W) * W + i % (2 * W) / 2];
+    assert_true(rise_of(large, 2 * H, 2 * W) > 3);
+    assert_below(rise_of_enlarged(large, 2 * H, 2 * W, 2), 0.5);
+    scry_free(x);
+    scry_free(smooth);
+    scry_free(large);
 }
 
 /* Points of any brightness, and none. */
@@ -119,7 +138,8 @@ static void a_psf_that_is_too_wide(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spectra), cmocka_unit_test(points),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spectra), cmocka_unit_test(enlarged),
+                                       cmocka_unit_test(points),
                                        cmocka_unit_test(a_psf_that_is_too_wide)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,14 +70,19 @@ static double psf_fit_noise_at(double f, void *ctx)
     return n->variance * power + n->rounding;
 }
 
-/* An enlarged image has copies of its spectrum beyond half a cycle of the pixels that it was made
- * from, and little before that. */
-static double last_frequency(const scry_noise_model *m)
+double scryi_image_enlarged(const scry_noise_model *m)
 {
     const scry_noise_treatment *t = &m->treatment;
     const bool enlarged =
         m->windows && t->size > 1 && (!strcmp(t->name, "linear") || !strcmp(t->name, "cubic"));
-    return enlarged ? BEFORE_COPIES / t->size : 1;
+    return enlarged ? t->size : 1;
+}
+
+/* There is little of an enlarged image just before the copies of its spectrum. */
+static double last_frequency(const scry_noise_model *m)
+{
+    const double enlarged = scryi_image_enlarged(m);
+    return enlarged > 1 ? BEFORE_COPIES / enlarged : 1;
 }
 
 /* Mean variance of the pixels under the window of the spectrum, unit of the file. */

@@ -22,6 +22,10 @@ void scry_psf_widths_free(scry_psf_widths *w); /* accepts a zeroed one */
 /* The estimate for this channel; NULL while there is none. */
 const struct scry_psf_fit *scry_psf_fit_of(const scry_psf_widths *w, size_t channel);
 
+/* The factor by which an image was enlarged, by linear or cubic interpolation; 1: it was not.
+ * Copies of its spectrum begin at half a cycle of the pixels before. */
+double scryi_image_enlarged(const scry_noise_model *model);
+
 /* Estimates the width from one image, for all images of its channel, and logs it. SCRY_WIDTH_FIND
  * uses the width that the image prefers where it is determined, or at most the width that the image
  * allows; where it is not determined, the width that was given; for sigma=auto three quarters of

@@ -369,7 +369,7 @@ static scry_status run_until_it_falls(scry_restore_result *out, double *factor, 
     scry_status st = run_methods(out, r, task, err);
     if (!may_narrow(r)) return st;
     for (int k = 0; st == SCRY_OK && !out->improvement.verdict && out->mean; k++) {
-        st = scryi_spectrum_rise(&rise, &task->image->space, out->mean, err);
+        st = scryi_spectrum_rise(&rise, &task->image->space, out->mean, fmax(r->enlarged, 1), err);
         if (st != SCRY_OK || rise <= RISE_MAX) break;
         scry_restore_result_free(out);
         *out = (scry_restore_result){0};

@@ -22,9 +22,10 @@ struct scry_restorer {
     size_t narrowed_channel;
     bool treated; /* the treatment was looked for, in this channel */
     size_t treated_channel;
-    bool altered;   /* and was median-filtered or compressed */
-    bool nonlinear; /* and was median-filtered, by a large median */
-    double began;   /* with the image */
+    bool altered;    /* and was median-filtered or compressed */
+    double enlarged; /* by this factor; 1: not */
+    bool nonlinear;  /* and was median-filtered, by a large median */
+    double began;    /* with the image */
     size_t chains;
     size_t draws; /* that the time allows; 0: as requested */
     scry_output_maps maps;

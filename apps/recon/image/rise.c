@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAST = 64, MOST = 512, RINGS = 8 };
+enum { LEAST = 64, MOST = 512, RINGS = 8, RINGS_ENLARGED = 6 };
 
 static const double FIRST = 0.1, RING = 0.05; /* cycles per pixel */
 
@@ -30,7 +30,8 @@ static void rise_window(float *out, const size_t n[2], const float *plane, size_
 
 /* Mean power in each ring. Frequencies of x that are not stored are conjugates of those that are.
  */
-static void rise_rings(double power[RINGS], const size_t n[2], const float complex *spectrum)
+static void rise_rings(double power[RINGS], const size_t n[2], const float complex *spectrum,
+                       double enlarged)
 {
     const size_t half = n[1] / 2 + 1;
     double count[RINGS] = {0};
@@ -38,7 +39,8 @@ static void rise_rings(double power[RINGS], const size_t n[2], const float compl
     for (size_t y = 0; y < n[0]; y++)
         for (size_t x = 0; x < half; x++) {
             const double fy = (double)(y < n[0] - y ? y : n[0] - y) / (double)n[0];
-            const double ring = (hypot(fy, (double)x / (double)n[1]) - FIRST) / RING;
+            const double f = enlarged * hypot(fy, (double)x / (double)n[1]);
+            const double ring = (f - FIRST) / RING;
             const float complex v = spectrum[y * half + x];
             if (ring < 0 || ring >= RINGS) continue;
             power[(size_t)ring] +=
@@ -50,7 +52,7 @@ static void rise_rings(double power[RINGS], const size_t n[2], const float compl
 }
 
 scry_status scryi_spectrum_rise(double *decibels, const scry_space *space, const float *pixels,
-                                scry_error *err)
+                                double enlarged, scry_error *err)
 {
     const size_t ny = space->dims[space->rank - 2], nx = space->dims[space->rank - 1];
     const size_t planes = scry_space_count(space) / (ny * nx);
@@ -70,9 +72,10 @@ scry_status scryi_spectrum_rise(double *decibels, const scry_space *space, const
     }
     rise_window(window, n, pixels + planes / 2 * ny * nx, ny, nx);
     scry_fft_forward_real(fft, spectrum, window, work);
-    rise_rings(power, n, spectrum);
+    rise_rings(power, n, spectrum, enlarged);
     double least = power[0];
-    for (size_t k = 1; k < RINGS && power[0] > 0; k++) {
+    const size_t rings = enlarged > 1 ? RINGS_ENLARGED : RINGS;
+    for (size_t k = 1; k < rings && power[0] > 0; k++) {
         if (least > 0) *decibels = fmax(*decibels, 10 * log10(power[k] / least));
         least = fmin(least, power[k]);
     }

@@ -10,8 +10,11 @@
  *
  * *decibels: the largest rise from one ring of frequencies to a higher one, from 0.1 cycles per
  * pixel on, rings of 0.05; of the middle of the middle plane, at most 512 x 512 pixels under a Hann
- * window. 0 below 64 x 64, where rings have too few frequencies. ENOMEM */
+ * window. 0 below 64 x 64, where rings have too few frequencies.
+ *   enlarged  factor by which the image was enlarged: rings are those of the pixels before, up to
+ *             0.4, where copies of the spectrum begin to show; 1: it was not
+ * ENOMEM */
 scry_status scryi_spectrum_rise(double *decibels, const scry_space *space, const float *pixels,
-                                scry_error *err);
+                                double enlarged, scry_error *err);
 
 #endif

@@ -94,6 +94,7 @@ scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *i
     else if (st != SCRY_OK)
         return SCRY_FAIL(err, st, "%s", unsaid.text);
     const bool treated = (model.findings & SCRY_NOISE_CORRELATED) != 0;
+    r->enlarged = scryi_image_enlarged(&model);
     r->altered = (model.findings & SCRY_NOISE_BLOCKS) ||
                  (treated && !strcmp(model.treatment.name, "median"));
     r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) && model.treatment.size > MEDIAN_SMALL;
