@@ -413,6 +413,29 @@ static void compression_is_noticed(void **state)
     scry_free(e);
 }
 
+/* Noise that grows with brightness, and coefficients rounded to less than it where the image is
+ * bright: their rounding is noise where the image is dark as well. */
+static void compressed_counts_keep_the_rounding(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(2 * PIXELS, sizeof *e), *y = e + PIXELS;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        scene(e, 3000, seed);
+        camera(y, e, seed);
+        round_all(y);
+        const double q = 2 * raw_sd(e);
+        compress(y, q);
+        const scry_noise_model m = identify(y);
+        assert_true(m.findings & SCRY_NOISE_BLOCKS);
+        double dark = y[0];
+        for (size_t i = 1; i < PIXELS; i++)
+            dark = fmin(dark, (double)y[i]);
+        const double variance = m.inflation * scry_noise_model_variance(&m, dark);
+        if (!(variance > .5 * q * q / 12)) fail_msg("%g, q %g: %s", sqrt(variance), q, m.line);
+    }
+    scry_free(e);
+}
+
 /* Values that the user gives are kept; refused memory is reported and nothing leaks. */
 static void known_gains_win_and_memory_may_be_refused(void **state)
 {
@@ -513,6 +536,7 @@ int main(void)
         cmocka_unit_test(noise_below_the_rounding_is_not_believed),
         cmocka_unit_test(pixels_without_a_noise_model_are_left_out),
         cmocka_unit_test(compression_is_noticed),
+        cmocka_unit_test(compressed_counts_keep_the_rounding),
         cmocka_unit_test(known_gains_win_and_memory_may_be_refused),
         cmocka_unit_test(draws_have_the_spectrum),
         cmocka_unit_test(errors_are_worded),

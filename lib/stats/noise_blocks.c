@@ -121,15 +121,15 @@ static double two_sided(double p)
 /* Noise of sd s before compression leaves a coefficient that is quantised by q different from 0
  * with the probability of |N| > q / (2 s). q is read from the values that are
  * not 0.
- * Signal only adds, so the fifth of the coefficients with the smallest s is used. Rounding of the
- * coefficients in the passband is noise as well: q^2 / 12. */
-static double blocks_variance(const struct block_grid *g, double step, double t[SIDE][SIDE],
-                              float *values)
+ * Signal only adds, so the fifth of the coefficients with the smallest s is used. *rounding: that
+ * of the coefficients in the passband is noise as well, at every brightness: q^2 / 12. */
+static double blocks_variance(double *rounding, const struct block_grid *g, double step,
+                              double t[SIDE][SIDE], float *values)
 {
     const size_t total = grid_blocks(g), every = total / MAX_BLOCKS + 1;
     size_t n = 0, corner, cells = 0, low = 0;
     float before[CELLS];
-    double rounding = 0;
+    *rounding = 0;
     for (size_t k = 0; k < total && n < MAX_BLOCKS; k += every) {
         double C[SIDE][SIDE];
         if (!grid_block(g, k, &corner)) continue;
@@ -149,28 +149,30 @@ static double blocks_variance(const struct block_grid *g, double step, double t[
         const double q = scry_quantile(v, nonzero, share < .3 ? .5 : .1, v);
         if (radius >= 5) before[cells++] = (float)(q / (2 * two_sided(fmin(share, .9))));
         if (radius <= 3) {
-            rounding += q * q / 12;
+            *rounding += q * q / 12;
             low++;
         }
     }
     const double sd = cells ? scry_quantile(before, cells, .2, before) : 0;
-    return sd * sd + (low ? rounding / (double)low : 0);
+    if (low) *rounding /= (double)low;
+    return sd * sd + *rounding;
 }
 
-scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
-                                    const struct scryi_noise_mask *m, scry_error *err)
+scry_status scryi_noise_blocks_find(bool *found, double *variance, double *rounding,
+                                    const float *image, const struct scryi_noise_mask *m,
+                                    scry_error *err)
 {
     struct block_grid g = {image, m->state, m->planes, m->ny, m->nx, 0, 0};
     double t[SIDE][SIDE];
     *found = false;
-    *variance = 0;
+    *variance = *rounding = 0;
     if (m->step <= 0 || m->ny < 4 * SIDE || m->nx < 4 * SIDE) return SCRY_OK;
     cosine_table(t);
     if (!find_grid(&g, m->step, t)) return scry_cancel_check(err);
     float *values = scry_alloc(CELLS * MAX_BLOCKS, sizeof *values);
     if (!values) return SCRY_FAIL(err, SCRY_ENOMEM, "coefficients of %d blocks", MAX_BLOCKS);
     *found = true;
-    *variance = blocks_variance(&g, m->step, t, values);
+    *variance = blocks_variance(rounding, &g, m->step, t, values);
     scry_free(values);
     return SCRY_OK;
 }

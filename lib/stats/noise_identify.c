@@ -255,6 +255,8 @@ static void conclude_model(scry_noise_model *out, struct variance_fit *l,
         direct_model(out, ch, m);
         return;
     }
+    l->line.intercept += ch->rounding;
+    l->flat.intercept += ch->rounding;
     const bool grows = line->slope > 3 * line->slope_error && isfinite(line->slope_error);
     out->floor = fmax(m->step * m->step * .09, 1e-12 * m->highest * m->highest);
     out->slope = grows ? line->slope : 0;
@@ -387,7 +389,7 @@ static scry_status noise_identify_all(scry_noise_model *out, const float *image,
         out->findings |= SCRY_NOISE_NONLINEAR;
     if (out->lowest) out->findings |= SCRY_NOISE_CLIPPED;
     bool blocks;
-    scry_status st = scryi_noise_blocks_find(&blocks, &ch.blocks, image, m, err);
+    scry_status st = scryi_noise_blocks_find(&blocks, &ch.blocks, &ch.rounding, image, m, err);
     if (st != SCRY_OK) return st;
     if (blocks) out->findings |= SCRY_NOISE_BLOCKS;
     st = scryi_noise_study(out, &ch, image, m, c, err);

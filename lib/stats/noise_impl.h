@@ -139,9 +139,12 @@ double scryi_noise_fit_cutoff(const struct scryi_noise_fit *fit, size_t k, int s
 /* ---- JPEG, noise_blocks.c ---- */
 
 /* Whether the image was compressed in blocks of 8 x 8, at any offset; and its noise then:
- * of the pixels before, and of the rounding of coefficients in the passband. */
-scry_status scryi_noise_blocks_find(bool *found, double *variance, const float *image,
-                                    const struct scryi_noise_mask *m, scry_error *err);
+ * of the pixels before, and of the rounding of coefficients in the passband, which is also given by
+ * itself: it has the same variance where the image is dark and the noise before was rounded away.
+ */
+scry_status scryi_noise_blocks_find(bool *found, double *variance, double *rounding,
+                                    const float *image, const struct scryi_noise_mask *m,
+                                    scry_error *err);
 
 /* ---- denoised images, noise_structured.c ---- */
 
@@ -160,7 +163,7 @@ struct scryi_noise_choice {
     size_t best;
     double evidence, inflation;
     double beyond;                     /* share of frequencies that hold noise alone */
-    double blocks;                     /* variance that JPEG left, or 0 */
+    double blocks, rounding;           /* variance that JPEG left, and made; or 0 */
     double variance[2], brightness[2]; /* of a pixel, by the fits to all and to dark windows */
     bool hidden;                       /* beyond the passband rounding is all that shows */
     /* of each window: power in the passband, and brightness */
