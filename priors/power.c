@@ -108,8 +108,9 @@ static bool power_at_borders(const struct grid *g, const float *y, double noise)
         }
         within += inside;
     }
-    const double v = noise * (double)g->copies, n = (double)(g->n * g->copies);
-    return all - v > 10 * v * sqrt(2 / n) && within - v < 0.1 * (all - v);
+    const double v = noise * (double)g->copies, spread = v * sqrt(2 / (double)(g->n * g->copies));
+    /* the window leaves a quarter of the pixels of a plane to average over */
+    return all - v > 4 * spread && within - v < fmax(0.1 * (all - v), 2 * spread);
 }
 
 /* The image and its mirror images, twice as long along every axis, in *out. */
