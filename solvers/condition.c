@@ -26,7 +26,7 @@ struct scryi_covariance scryi_covariance_shrink(double noise)
 
 /* Iterations of update.h at most, three times as many as a peak of 50 000 electrons on a background
  * of two took from a blank image; and the change that an iteration may still make. */
-enum { UPDATE_LIMIT = 2000 };
+enum { UPDATE_LIMIT = 4000 };
 static const double UPDATE_TOL = 0.01;
 
 /* The fast form of the system, where A and the model have one. */

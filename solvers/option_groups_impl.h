@@ -143,7 +143,7 @@ extern const char *const scryi_coupling_names[];
                  "residual; 0: " #tolerance_)
 #define SCRYI_SOLVE_OPTIONS(type, iterations_, tolerance_)                                         \
     SCRYI_OPTION(type, cg.iterations, "solve-iterations", "inner", 0, 0, 1000000, NULL,            \
-                 "conjugate-gradient iterations of a data step, at most; 0: 2000 for blurs and "   \
+                 "conjugate-gradient iterations of a data step, at most; 0: 4000 for blurs and "   \
                  "masks, else " #iterations_),                                                     \
         SCRYI_SOLVE_TOLERANCE_OPTION(type, cg.tolerance, tolerance_)
 

@@ -71,7 +71,7 @@ void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, cons
         t->low = t->judged ? fmin(t->low, d->chi2) : d->chi2;
         t->high = t->judged ? fmax(t->high, d->chi2) : d->chi2;
         t->judged++;
-        t->deviance += d->chi2 * (double)d->measured;
+        t->misfits += d->chi2 * (double)d->measured;
         t->measured += d->measured;
     }
     diagnosis_judge(&t->misfit, d->chi2, 1, fmax(CHI2_HIGH, 1 + scatter), where);
@@ -83,7 +83,7 @@ void scry_diagnosis_add(scry_diagnosis_summary *t, const scry_diagnosis *d, cons
 
 double scry_diagnosis_chi2(const scry_diagnosis_summary *t)
 {
-    return t->measured ? t->deviance / (double)t->measured : NAN;
+    return t->measured ? t->misfits / (double)t->measured : NAN;
 }
 
 /* "a.tif, slice 3 (the worst of 4 of 20 images): ", for a warning to go on from. */

@@ -12,7 +12,7 @@ SCRY_BEGIN
 typedef struct scry_diagnosis {
     size_t draws, measured;
     size_t solves, unconverged; /* data steps; and how many ended before they converged */
-    double chi2;       /* of the mean: its deviance over the number of measurements. NaN: unknown */
+    double chi2;                /* of the mean: Pearson's, per measurement. NaN: unknown */
     double draws_chi2; /* of a draw, on average; NaN: unknown, or no draws of a posterior */
     double worst_rhat, min_ess; /* NaN: not followed */
     bool correlated; /* the noise is: chi2 counts it as white, of its power in the passband, and is
@@ -40,7 +40,7 @@ typedef struct scry_diagnosis_fault {
 } scry_diagnosis_fault;
 typedef struct scry_diagnosis_summary {
     size_t images, judged, draws, measured, solves, unconverged;
-    double deviance;  /* sum of the deviances of the means */
+    double misfits;   /* sum of the squares behind chi2 of the means */
     double low, high; /* range of chi2 */
     scry_diagnosis_fault misfit, overfit, rhat, ess;
 } scry_diagnosis_summary;

@@ -142,21 +142,39 @@ static scry_status run_follow(scry_diagnosis *d, const scry_recon_problem *p, co
     return SCRY_OK;
 }
 
+/* Pearson's chi2 per measurement, whose expectation at the truth is 1 for any light: that of the
+ * deviance is 1.07 where a camera reads 1.5 electrons of noise and sees none. */
+static scry_status run_chi2(scry_diagnosis *d, const scry_likelihood *L, const float *u,
+                            scry_error *err)
+{
+    const scry_op *A = scry_likelihood_op(L);
+    const size_t m = scry_space_floats(scry_op_cod(A));
+    float *Au = scry_alloc(m, sizeof *Au), *W = scry_alloc(m, sizeof *W);
+    float *b = scry_alloc(m, sizeof *b);
+    void *work = scry_alloc(1, scry_op_work_bytes(A));
+    scry_status st =
+        Au && W && b && work ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "chi2 of %zu values", m);
+    if (st == SCRY_OK) st = scry_op_forward(A, Au, u, work, err);
+    if (st == SCRY_OK) st = scry_likelihood_linearise(L, W, b, Au, err);
+    double sum = 0;
+    for (size_t i = 0; i < m && st == SCRY_OK; i++)
+        sum += (double)W[i] * (Au[i] - b[i]) * (Au[i] - b[i]);
+    d->measured = m;
+    d->chi2 = sum / (double)m;
+    scry_free(Au);
+    scry_free(W);
+    scry_free(b);
+    scry_free(work);
+    return st;
+}
+
 static scry_status run_diagnose(scry_diagnosis *d, const scry_recon_problem *p,
                                 const scry_recon_request *q, const scry_chains *c, scry_error *err)
 {
     const scry_likelihood *L = p->problem.L;
-    double deviance;
     *d = scry_diagnosis_of(c, q->options->method);
-    if (L) {
-        void *work = scry_alloc(1, scry_likelihood_value_bytes(L));
-        if (!work) return SCRY_FAIL(err, SCRY_ENOMEM, "deviance");
-        const scry_status st =
-            scry_likelihood_deviance(L, &deviance, &d->measured, c->mean, work, err);
-        scry_free(work);
-        if (st != SCRY_OK) return st;
-        d->chi2 = deviance / (double)d->measured;
-    }
+    scry_status st = L ? run_chi2(d, L, c->mean, err) : SCRY_OK;
+    if (st != SCRY_OK) return st;
     if (p->guessed_noise) d->chi2 = d->draws_chi2 = NAN;
     return run_follow(d, p, c, err);
 }

@@ -61,7 +61,8 @@ done:
  * multiplied so that, blurred, it has the sum of the data; or has itself, where the noise of that
  * sum hides the light that its borders exchange with the outside. Dim images whose sum is noise,
  * and misfits that no factor mends, stay. */
-static const double FLUX_KNOWN = 10, FLUX_SHARE = 0.1; /* sd of the sum; largest change */
+static const double FLUX_KNOWN = 10;  /* sd of the sum */
+static const double FLUX_SHARE = 0.1; /* the largest change; or three such sd */
 
 static double flux_factor(const struct scryi_image_posterior *p, const scry_image *image,
                           const float *seen, const float *x)
@@ -76,7 +77,8 @@ static double flux_factor(const struct scryi_image_posterior *p, const scry_imag
     }
     const double sd = sqrt(variance) / scry_noise_scale_to_file(&p->noise);
     const double factor = data / (fabs(sharp - blurred) < sd ? sharp : blurred);
-    return data > FLUX_KNOWN * sd && fabs(factor - 1) <= FLUX_SHARE ? factor : 1;
+    if (!(data > FLUX_KNOWN * sd)) return 1;
+    return fabs(factor - 1) <= fmax(FLUX_SHARE, 3 * sd / data) ? factor : 1;
 }
 
 static scry_status keep_flux(struct scryi_image_posterior *p, const float *u,
