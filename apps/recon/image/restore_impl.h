@@ -67,6 +67,11 @@ scry_status scryi_restore_in_tiles(scry_restore_result *out, scry_restorer *r,
 /* Fewer draws, or a method without any, where all would take longer than the request allows. */
 scry_status scryi_restore_keep_time(scry_restorer *r, const scry_image *image, scry_error *err);
 
+/* ---- restore.c ---- */
+
+/* The method of the next run. */
+void scryi_restore_use_method(scry_restorer *r, const scry_options *options);
+
 /* ---- settle.c ---- */
 
 /* The treatment of the image after its measurement (smoothing, a median, JPEG), found in the first
