@@ -393,6 +393,22 @@ static void several_images(void **state)
         assert_string_equal(scry_zarr_series_name(r, 1), listed ? "0" : "1");
         scry_zarr_close(r);
     }
+    write_text("raw.zarr/OME/METADATA.ome.xml",
+               "<OME><Instrument ID=\"I:0\"><Objective ID=\"O:0\" LensNA=\"1.3\" "
+               "NominalMagnification=\"63\"/></Instrument><Image><Pixels/></Image><Image>"
+               "<ObjectiveSettings ID=\"O:0\" RefractiveIndex=\"1.518\"/><Pixels><Channel "
+               "Name=\"GFP\" EmissionWavelength=\"525\"/></Pixels></Image></OME>");
+    assert_ok(scry_zarr_open(&r, scratch("raw.zarr"), 1, &err));
+    assert_near(scry_zarr_describe(r)->na, 1.3, 1e-12);
+    assert_near(scry_zarr_describe(r)->refractive_index, 1.518, 1e-12);
+    assert_int_equal(scry_zarr_describe(r)->channel_count, 1);
+    assert_near(scry_zarr_describe(r)->channels[0].emission_nm, 525, 1e-9);
+    scry_zarr_close(r);
+    write_text("raw.zarr/OME/METADATA.ome.xml", "<OME><Image>");
+    assert_ok(scry_zarr_open(&r, scratch("raw.zarr"), 0, &err));
+    assert_true(scry_zarr_describe(r)->na <= 0);
+    assert_non_null(strstr(scry_zarr_warning(r, 0), "OME-XML is not used"));
+    scry_zarr_close(r);
     assert_int_equal(scry_zarr_open(&r, scratch("raw.zarr"), 2, &err), SCRY_EINVAL);
     assert_non_null(strstr(err.text, "2 images in the folder"));
     remove_folder("raw.zarr");
@@ -520,7 +536,45 @@ static void never_another_folder(void **state)
     assert_ok(scry_zarr_finish(w, NULL, &err));
     assert_int_not_equal(access(scratch("mine.zarr/thesis.txt"), F_OK), 0);
     assert_int_equal(scratch_count(), 2);
+    unlink(scratch("file.zarr"));
     remove_folder("mine.zarr");
+}
+
+/* The first, the second, ... allocation is refused: no object, words, and all blocks come back. */
+static void refused_memory(void **state)
+{
+    (void)state;
+    float plane[Y * X] = {0};
+    scry_tiff_info info;
+    scry_tiff_info_init(&info, SCRY_TIFF_PLAIN, SCRY_TIFF_F32, &(scry_tiff_axes){.y = Y, .x = X});
+    for (int writes = 0; writes < 2; writes++) {
+        scry_status st = SCRY_ENOMEM;
+        for (size_t nth = 1; st != SCRY_OK && nth < 200; nth++) {
+            scry_error err = {0};
+            scry_zarr_reader *r = NULL;
+            scry_zarr_writer *w = NULL;
+            const size_t before = scry_memory_live();
+            scry_memory_fail_at(nth);
+            if (writes) {
+                st = scry_zarr_create(&w, scratch("memory.zarr"), 3, &info, NULL, &err);
+                if (st == SCRY_OK) st = scry_zarr_write_plane(w, 0, 0, 0, plane, &err);
+                if (w && st == SCRY_OK)
+                    st = scry_zarr_finish(w, NULL, &err);
+                else
+                    scry_zarr_abort(w);
+            } else {
+                st = scry_zarr_open(&r, "golden/zarr/ome04.ome.zarr", 0, &err);
+                if (st == SCRY_OK) st = scry_zarr_read_plane(r, 1, 2, 1, plane, &err);
+                scry_zarr_close(r);
+            }
+            scry_memory_fail_at(0);
+            assert_true(st == SCRY_OK || (st == SCRY_ENOMEM && *err.text));
+            assert_int_equal(scry_memory_live(), before);
+            assert_int_equal(scratch_count(), writes && st == SCRY_OK);
+        }
+        assert_int_equal(st, SCRY_OK);
+    }
+    remove_folder("memory.zarr");
 }
 
 int main(void)
@@ -531,7 +585,7 @@ int main(void)
         cmocka_unit_test(damaged_arrays),           cmocka_unit_test(damaged_groups),
         cmocka_unit_test(damaged_chunks),           cmocka_unit_test(several_images),
         cmocka_unit_test(what_is_written_is_read),  cmocka_unit_test(large_planes),
-        cmocka_unit_test(never_another_folder),
+        cmocka_unit_test(never_another_folder),     cmocka_unit_test(refused_memory),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

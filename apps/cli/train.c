@@ -273,7 +273,8 @@ const cli_command cli_train = {
     "train",
     "[options] images... OUT",
     "make a prior from images",
-    "Images are files, folders or patterns of TIFF, PNG, .npy, .npz, HDF5 or NIfTI, of any size, "
+    "Images are files, folders or patterns of TIFF, OME-Zarr, PNG, .npy, .npz, HDF5 or NIfTI, of "
+    "any size, "
     "depth and number of channels, slices and frames. Some of each class (the folder in the "
     "folder) are held out, and their PSNR after denoising is printed during the training; OUT "
     "holds "

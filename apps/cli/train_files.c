@@ -258,7 +258,8 @@ static scry_status add_file(const train_collector *c, const char *path, bool nam
                            scry_error *err);
     } formats[] = {{".tif", add_picture}, {".tiff", add_picture}, {".png", add_picture},
                    {".npy", add_arrays},  {".npz", add_arrays},   {".h5", add_hdf5},
-                   {".hdf5", add_hdf5},   {".nii", add_nifti},    {".nii.gz", add_nifti}};
+                   {".hdf5", add_hdf5},   {".nii", add_nifti},    {".nii.gz", add_nifti},
+                   {".zarr", add_picture}};
     char class[64];
     const scry_status st = scry_cancel_check(err);
     if (st != SCRY_OK) return st;
@@ -268,7 +269,7 @@ static scry_status add_file(const train_collector *c, const char *path, bool nam
             c->found->files++;
             return formats[i].add(c, path, class, err);
         }
-    if (named) leave_out(c, path, "expected .tif, .png, .npy, .npz, .h5 or .nii");
+    if (named) leave_out(c, path, "expected .tif, .zarr, .png, .npy, .npz, .h5 or .nii");
     return SCRY_OK;
 }
 
@@ -292,8 +293,8 @@ static scry_status add_folder(const train_collector *c, const char *path, int de
         struct stat info;
         const int n = snprintf(name, sizeof name, "%s/%s", path, entries[i]->d_name);
         if (st == SCRY_OK && n > 0 && (size_t)n < sizeof name && !stat(name, &info))
-            st = S_ISDIR(info.st_mode) ? add_folder(c, name, depth + 1, err)
-                                       : add_file(c, name, false, err);
+            st = S_ISDIR(info.st_mode) && !scry_zarr_is(name) ? add_folder(c, name, depth + 1, err)
+                                                              : add_file(c, name, false, err);
         free(entries[i]);
     }
     free(entries);
@@ -317,7 +318,7 @@ static scry_status add_word(train_collector *c, const char *word, scry_error *er
             path[--n] = '\0';
         const char *slash = strrchr(path, '/');
         if (stat(path, &info)) continue;
-        if (S_ISDIR(info.st_mode)) {
+        if (S_ISDIR(info.st_mode) && !scry_zarr_is(path)) {
             c->root = n + 1;
             st = add_folder(c, path, 0, err);
         } else {

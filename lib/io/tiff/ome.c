@@ -6,6 +6,7 @@
  * on depth and size, and the length is bounded by the caller. */
 
 #include "lib/io/tiff/ome_impl.h"
+#include "lib/io/tiff/ome_instrument_impl.h"
 
 #include "lib/memory.h"
 #include "lib/space.h"
@@ -142,28 +143,50 @@ static void read_objective(scry_tiff_info *info, const xmlNode *root, const xmlN
     if (info->refractive_index < 0) info->refractive_index = 0;
 }
 
-static scry_status read_channels(scry_tiff_reader *r, const xmlNode *pixels, scry_error *err)
+static scry_status read_channels(scry_tiff_info *info, scry_tiff_channel **channels,
+                                 const xmlNode *pixels, const char *path, scry_error *err)
 {
-    const size_t max = r->info.c / r->info.samples;
+    const size_t max = info->c / info->samples;
     size_t n = 0;
     for (const xmlNode *c = scryi_ome_child(pixels, "Channel"); c && n < max;
          c = scryi_ome_next(c, "Channel"))
         n++;
+    *channels = NULL;
     if (!n) return SCRY_OK;
-    r->channels = scry_alloc(n, sizeof *r->channels);
-    if (!r->channels) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu channels", r->path, n);
+    *channels = scry_alloc(n, sizeof **channels);
+    if (!*channels) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu channels", path, n);
     const xmlNode *c = scryi_ome_child(pixels, "Channel");
     for (size_t i = 0; i < n; i++, c = scryi_ome_next(c, "Channel")) {
-        scry_tiff_channel *out = &r->channels[i];
+        scry_tiff_channel *out = &(*channels)[i];
         if (!scryi_ome_text(c, "Name", out->name, sizeof out->name))
             scryi_ome_text(c, "Fluor", out->name, sizeof out->name);
         out->emission_nm = scryi_ome_length(c, "EmissionWavelength", "nm", 1000);
         out->excitation_nm = scryi_ome_length(c, "ExcitationWavelength", "nm", 1000);
         out->pinhole_um = scryi_ome_length(c, "PinholeSize", "um", 1);
     }
-    r->info.channels = r->channels;
-    r->info.channel_count = n;
+    info->channels = *channels;
+    info->channel_count = n;
     return SCRY_OK;
+}
+
+scry_status scryi_ome_instrument(scry_tiff_info *info, scry_tiff_channel **channels,
+                                 const char *xml, size_t series, const char *path, scry_error *err)
+{
+    *channels = NULL;
+    xmlDoc *doc = scryi_ome_parse(xml, err, path);
+    if (!doc) return SCRY_EFORMAT;
+    const xmlNode *root = xmlDocGetRootElement(doc), *image = scryi_ome_child(root, "Image");
+    for (size_t i = 0; image && i < series; i++)
+        image = scryi_ome_next(image, "Image");
+    scry_status st;
+    if (image) {
+        st = read_channels(info, channels, scryi_ome_child(image, "Pixels"), path, err);
+        if (st == SCRY_OK) read_objective(info, root, image);
+    } else {
+        st = SCRY_FAIL(err, SCRY_EFORMAT, "%s: the OME-XML has no Image number %zu", path, series);
+    }
+    xmlFreeDoc(doc);
+    return st;
 }
 
 static void tiff_ome_read_calibration(scry_tiff_info *info, const xmlNode *pixels)
@@ -270,7 +293,7 @@ static scry_status read_document(scry_tiff_reader *r, const xmlNode *root, size_
     if ((st = scryi_ome_place_planes(r, root, pixels, err)) != SCRY_OK) return st;
     tiff_ome_read_calibration(&r->info, pixels);
     read_objective(&r->info, root, image);
-    return read_channels(r, pixels, err);
+    return read_channels(&r->info, &r->channels, pixels, r->path, err);
 }
 
 /* A file that holds only pixels names another one, whose metadata take the place of its own. */

@@ -372,6 +372,7 @@ scry_status scryi_zarr_image_find(struct scryi_zarr_image *out, const char *path
                        "%s: %zu image%s in the folder, numbered from 0: there is no number %zu",
                        path, out->series, out->series == 1 ? "" : "s", series);
     if (st == SCRY_OK && found && more) {
+        snprintf(out->root, sizeof out->root, "%s", path);
         st = scryi_zarr_inside(folder, path, out->series_names[series], err);
         if (st == SCRY_OK) st = group_open(out, &found, &more, folder, err);
         if (st == SCRY_OK && (!found || more))

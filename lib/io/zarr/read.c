@@ -1,6 +1,7 @@
 /* Reading an image of a zarr folder by plane. */
 
 #include "lib/io/samples_impl.h"
+#include "lib/io/tiff/ome_instrument_impl.h"
 #include "lib/io/zarr/zarr_impl.h"
 
 #include "lib/memory.h"
@@ -16,6 +17,7 @@ struct scry_zarr_reader {
     struct scryi_zarr_image image;
     struct scryi_zarr_array array;
     struct scryi_zarr_cache cache;
+    scry_tiff_channel *channels; /* from OME-XML; NULL: those of the image */
     scry_tiff_info info;
     int axis_t, axis_c, axis_z, axis_y, axis_x; /* of the array; -1: it has no such */
     uint64_t rounded;
@@ -167,6 +169,38 @@ static void zarr_general_warnings(scry_zarr_reader *r)
                   r->image.series, r->image.series_at);
 }
 
+/* ---- OME-XML ---- */
+
+/* The whole file, from scry_alloc; NULL: it is not there, or too large. */
+static char *zarr_text(const char *path)
+{
+    struct stat info;
+    FILE *f = fopen(path, "rb");
+    char *text = NULL;
+    if (f && !fstat(fileno(f), &info) && S_ISREG(info.st_mode) && info.st_size < SCRYI_ZARR_JSON)
+        text = scry_alloc((size_t)info.st_size + 1, 1);
+    if (text && fread(text, 1, (size_t)info.st_size, f) != (size_t)info.st_size) text[0] = '\0';
+    if (f) fclose(f);
+    return text;
+}
+
+/* The objective and the channels of an image that bioformats2raw has converted: what a PSF is
+ * computed from, and OME-Zarr itself has no place for. */
+static void zarr_read_instrument(scry_zarr_reader *r)
+{
+    char path[SCRYI_ZARR_PATH];
+    scry_error err = {0};
+    if (!*r->image.root ||
+        scryi_zarr_inside(path, r->image.root, "OME/METADATA.ome.xml", NULL) != SCRY_OK ||
+        access(path, F_OK))
+        return;
+    char *xml = zarr_text(path);
+    if (!xml || scryi_ome_instrument(&r->info, &r->channels, xml, r->image.series_at, path, &err) !=
+                    SCRY_OK)
+        zarr_warn(r, "its OME-XML is not used: %.140s", xml ? err.text : path);
+    scry_free(xml);
+}
+
 /* ---- open ---- */
 
 static scry_status zarr_open(scry_zarr_reader *r, const char *path, size_t series, scry_error *err)
@@ -191,6 +225,7 @@ static scry_status zarr_open(scry_zarr_reader *r, const char *path, size_t serie
     if (!*r->image.ome) zarr_guess_axes(r);
     if ((st = zarr_check_axes(r, err)) != SCRY_OK) return st;
     zarr_fill_info(r);
+    zarr_read_instrument(r);
     zarr_describe_layout(r);
     zarr_general_warnings(r);
     const size_t across =
@@ -219,6 +254,7 @@ void scry_zarr_close(scry_zarr_reader *r)
     if (!r) return;
     scryi_zarr_cache_free(&r->cache);
     scryi_zarr_image_free(&r->image);
+    scry_free(r->channels);
     scry_free(r);
 }
 

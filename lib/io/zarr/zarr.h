@@ -24,11 +24,11 @@ typedef struct scry_zarr_reader scry_zarr_reader;
  * last axes are taken as t, c, z, y, x. Samples: uint8 to uint32, int8 to int32, float32, float64,
  * bool; chunks in C or Fortran order, uncompressed, zlib, gzip, zstd, blosc; format 3 also in
  * shards. Pixel sizes and the frame interval are those of the coordinate transformations; the names
- * of channels those of "omero".
- * EIO     a file cannot be opened
- * EINVAL  series is beyond those that the folder has
- * EFORMAT the metadata are damaged or contradict each other, named with file and key
- * EUNSUP  legal, but not read: type, codec, filter, axis or chunk grid is named; a plate */
+ * of channels those of "omero", or of the OME-XML that bioformats2raw leaves
+ * (OME/METADATA.ome.xml), which has the objective and wavelengths too. EIO     a file cannot be
+ * opened EINVAL  series is beyond those that the folder has EFORMAT the metadata are damaged or
+ * contradict each other, named with file and key EUNSUP  legal, but not read: type, codec, filter,
+ * axis or chunk grid is named; a plate */
 scry_status scry_zarr_open(scry_zarr_reader **out, const char *path, size_t series,
                            scry_error *err);
 void scry_zarr_close(scry_zarr_reader *r); /* accepts NULL */

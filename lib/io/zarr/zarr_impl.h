@@ -87,7 +87,9 @@ struct scryi_zarr_image {
     size_t channel_count;
     size_t series, series_at;
     char (*series_names)[64]; /* scry_free */
-    bool several;             /* more than one multiscales in the group: the first is read */
+    char
+        root[SCRYI_ZARR_PATH]; /* of these images, whose OME-XML is OME/METADATA.ome.xml; "" none */
+    bool several;              /* more than one multiscales in the group: the first is read */
 };
 scry_status scryi_zarr_image_find(struct scryi_zarr_image *out, const char *path, size_t series,
                                   scry_error *err);
