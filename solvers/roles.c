@@ -12,7 +12,7 @@ static const struct {
     [SCRY_ROLE_DENOISE] = {"denoiser", ""},
     [SCRY_ROLE_DENOISE_DRAWS] = {"jfps", ""},
     [SCRY_ROLE_SCAN] = {"wavelet", ""},
-    [SCRY_ROLE_SCAN_DRAWS] = {"dds", ""},
+    [SCRY_ROLE_SCAN_DRAWS] = {"dds", "--steps 25"},
     [SCRY_ROLE_DRAW] = {"heun", ""},
     /* percentiles are read from it, no pixel is: one pass of the noise, two digits */
     [SCRY_ROLE_QUIET_IMAGE] = {"wiener", "--estimates 1 --solve-tolerance 1e-2"},
@@ -23,10 +23,12 @@ static const struct {
 };
 
 /* Without a weight tv would smooth until the residual is that of the noise, which takes more than
- * the eye would: images of one coil and of many are best near this one. */
+ * the eye would: images of one coil and of many are best near this one. Half as many levels as the
+ * default of dds give the same mean: a brain of 16 coils 31.0 dB for 30.9 at R 4 and 26.9 for 27.1
+ * at R 8. */
 static const struct {
     const char *method, *settings;
-} for_scans[] = {{"tv", "--tv-weight 0.005"}};
+} for_scans[] = {{"tv", "--tv-weight 0.005"}, {"dds", "--steps 25"}};
 
 const struct scry_method *scry_role_method(scry_role role)
 {

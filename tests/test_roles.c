@@ -18,6 +18,7 @@ static void roles_have_methods(void **state)
         {SCRY_ROLE_DENOISE, SCRY_CLASSICAL, ""},
         {SCRY_ROLE_DENOISE_DRAWS, SCRY_POSTERIOR, ""},
         {SCRY_ROLE_SCAN, SCRY_CLASSICAL, ""},
+        {SCRY_ROLE_SCAN_DRAWS, SCRY_POSTERIOR, "--steps 25"},
         {SCRY_ROLE_DRAW, SCRY_UNCONDITIONAL, ""},
         {SCRY_ROLE_QUIET_IMAGE, SCRY_CLASSICAL, "--estimates 1 --solve-tolerance 0.01"},
         {SCRY_ROLE_QUIET_COMPLEX, SCRY_CLASSICAL, "--wavelet-weight 0.005 --iterations 60"},
@@ -42,7 +43,7 @@ static void roles_have_methods(void **state)
     }
 }
 
-/* Total variation alone has a weight of its own for k-space. */
+/* Total variation has a weight of its own for k-space, dds half its levels. */
 static void scans_have_settings(void **state)
 {
     (void)state;
@@ -53,7 +54,8 @@ static void scans_have_settings(void **state)
         scry_options options;
         scry_scan_options(&options, all[i]);
         assert_int_equal(scry_options_text(&options, text, sizeof text, NULL), SCRY_OK);
-        assert_string_equal(text, strcmp(all[i]->name, "tv") ? "" : "--tv-weight 0.005");
+        const bool tv = !strcmp(all[i]->name, "tv"), dds = !strcmp(all[i]->name, "dds");
+        assert_string_equal(text, tv ? "--tv-weight 0.005" : dds ? "--steps 25" : "");
     }
 }
 

@@ -10,7 +10,8 @@
 
 /* Scoring steps and CG limits of a Gaussian start. Scoring only looks for the noise variance, which
  * a residual of a hundredth moves by far less than the noise does; a draw is then blurred by the
- * level it hands over at, about 1 and some hundred times the error of its own residual. */
+ * level it hands over at, about 1 and some hundred times the error of its own residual; where that
+ * level is higher, as many iterations less will do. */
 enum { START_SCORING = 3, START_CG = 200 };
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 /* Of the last step, whose estimate is the result. The weights of the level before are those of an
@@ -264,7 +265,8 @@ scry_status scryi_guided_dual(struct scryi_guided *G, double t, struct scryi_cg_
 
 static struct scryi_cg_options start_cg(const struct scryi_guided *G, double tol)
 {
-    return scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, START_CG, tol);
+    const size_t limit = (size_t)(START_CG / fmax(1, G->base.sigma[0]));
+    return scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, limit, tol);
 }
 
 /* The local model at the mean of p(u | y) under the Gaussian model, where the noise depends on the

@@ -20,7 +20,7 @@ enum { SPLITS = 4, WEIGHTS = 13, QUICK = 60 };
  * and on simulated scans of slices that no prior was trained on. */
 static const double FEWER = 0.85, RIDGE = 6;
 /* Draws, and steps of each, by which a diffusion method is judged: a share of those of a run. */
-enum { DRAWS = 2, DRAW_STEPS = 25 };
+enum { DRAWS = 2, DRAW_STEPS = 15 };
 
 static bool judge_goes_on(const scry_chains_progress *p, void *ctx)
 {
