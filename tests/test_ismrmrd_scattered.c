@@ -153,6 +153,45 @@ static void larger_field_of_view(void **state)
     scry_kspace_close(r);
 }
 
+/* Slices of a stack of stars are those of the inverse transform along z. */
+static void stack_of_stars(void **state)
+{
+    (void)state;
+    enum { FEW = 20 };
+    scry_error err = {0};
+    static float complex data[COILS * FEW * READ], expected[COILS * FEW * READ];
+    static unsigned char mask[FEW * READ];
+    static float k[2 * FEW * READ];
+    scry_kspace_reader *r = opened("golden/radial/stack.h5", &own);
+    const scry_kspace_info *i = scry_kspace_describe(r);
+    assert_true(i->slices == 4 && i->frames == 1 && i->nz == 1 && i->ny == FEW && i->nx == READ);
+    assert_true(i->grid[0] == 1 && i->grid[1] == SIDE);
+    assert_true(i->geometry.known);
+    assert_near(i->geometry.slice_gap[2], 5, 1e-9);
+    assert_near(i->geometry.position[2], -10, 1e-9);
+    assert_ok(scry_kspace_read(r, 0, 1, data, mask, &err));
+    assert_ok(scry_kspace_read_trajectory(r, 0, 1, k, &err));
+    are_spokes(k, FEW, 0);
+    scry_kspace_close(r);
+    r = opened("golden/radial/stack_slice.cfl", &(scry_kspace_choice){.scattered = true});
+    assert_ok(scry_kspace_read(r, 0, 0, expected, NULL, &err));
+    scry_kspace_close(r);
+    for (size_t n = 0; n < COILS * FEW * READ; n++)
+        assert_near(cabsf(data[n] - expected[n]), 0, 1e-5);
+    for (size_t n = 0; n < FEW * READ; n++)
+        assert_int_equal(mask[n], 1);
+    /* what no slice can be made of */
+    r = opened("golden/radial/bad_turned.h5", &own);
+    assert_int_equal(scry_kspace_read(r, 0, 0, data, mask, &err), SCRY_EUNSUP);
+    assert_non_null(strstr(err.text, "expected the same readouts in every partition"));
+    scry_kspace_close(r);
+    err = (scry_error){0};
+    r = opened("golden/radial/bad_lacks.h5", &own);
+    assert_int_equal(scry_kspace_read(r, 0, 0, data, mask, &err), SCRY_EUNSUP);
+    assert_non_null(strstr(err.text, "expected the same ones in every partition"));
+    scry_kspace_close(r);
+}
+
 static void what_is_refused(void **state)
 {
     (void)state;
@@ -164,7 +203,7 @@ static void what_is_refused(void **state)
         {"radial/bad_nan", SCRY_ENUMERIC, "acquisition 1: coordinate 1 of sample 2 is nan"},
         {"radial/bad_large", SCRY_EUNSUP, "up to 20, expected up to .5"},
         {"radial/bad_deep", SCRY_EUNSUP, "kz from -0.25"},
-        {"radial/bad_step", SCRY_EUNSUP, "kspace_encode_step_2 is 1"},
+        {"radial/bad_step", SCRY_EFORMAT, "kspace_encode_step_2 is 1"},
         {"radial/bad_none", SCRY_EFORMAT, "with 0 coordinates a sample"},
         {"radial/bad_one", SCRY_EFORMAT, "with 1 coordinates a sample"},
         {"radial/bad_discard", SCRY_EFORMAT, "2 discarded in front, 2 behind"},
@@ -196,9 +235,10 @@ static void what_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spokes_of_slices),     cmocka_unit_test(spirals),
-        cmocka_unit_test(as_from_two_files),    cmocka_unit_test(frames_of_different_length),
-        cmocka_unit_test(larger_field_of_view), cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(spokes_of_slices),  cmocka_unit_test(spirals),
+        cmocka_unit_test(as_from_two_files), cmocka_unit_test(frames_of_different_length),
+        cmocka_unit_test(stack_of_stars),    cmocka_unit_test(larger_field_of_view),
+        cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

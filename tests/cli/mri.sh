@@ -94,6 +94,7 @@ close "are one image" 1e-6 spokes.h5 two_files.h5
 close "and the object" 0.07 two_files.h5 $radial/truth.cfl
 works "info of spokes" $k info $radial/radial.h5
 says "counts them" '40 readouts of 64 samples off the grid \(radial\), matrix 32 x 32'
+works "a stack of stars" $mri $radial/stack.h5 stack.h5 --method cg-sense
 works "spirals and frames" $mri $radial/frames.h5 frames_off.h5
 refuses "spokes for a command of the grid" 1 'expected a cartesian one' $k maps $radial/radial.h5 \
     x.cfl

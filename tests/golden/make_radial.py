@@ -11,6 +11,7 @@ seen by COILS coils; the first is the object itself, the second its mirror image
   oversampled.h5  a field of view twice as large as that of the image
   spiral.h5       units of 1 / field of view, a third number for weights, samples to discard
   frames.h5       two repetitions of different length
+  stack.h5        a stack of stars, PARTITIONS along z; stack_slice.cfl are the samples of slice 1
   bad_*.h5        what is refused
 truth.cfl is the object.
 """
@@ -21,7 +22,7 @@ import sys
 import ismrmrd
 import numpy as np
 
-SIDE, COILS, SPOKES, READ = 32, 3, 40, 64
+SIDE, COILS, SPOKES, READ, PARTITIONS = 32, 3, 40, 64, 4
 
 
 def place(n):
@@ -75,24 +76,27 @@ def spirals(count, read):
     return np.stack([k.real, k.imag], -1)
 
 
-def header(kind, encoded, fov):
+def header(kind, encoded, fov, nz=1):
+    step_2 = (f"<kspace_encoding_step_2><minimum>0</minimum><maximum>{nz - 1}</maximum>"
+              f"<center>{nz // 2}</center></kspace_encoding_step_2>" if nz > 1 else "")
     return f"""<?xml version="1.0"?>
 <ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
 <acquisitionSystemInformation><systemVendor>golden</systemVendor>
 <receiverChannels>{COILS}</receiverChannels></acquisitionSystemInformation>
 <experimentalConditions><H1resonanceFrequency_Hz>63866217</H1resonanceFrequency_Hz>
 </experimentalConditions><encoding><encodedSpace>
-<matrixSize><x>{encoded}</x><y>{encoded}</y><z>1</z></matrixSize>
-<fieldOfView_mm><x>{fov}</x><y>{fov}</y><z>5</z></fieldOfView_mm></encodedSpace><reconSpace>
+<matrixSize><x>{encoded}</x><y>{encoded}</y><z>{nz}</z></matrixSize>
+<fieldOfView_mm><x>{fov}</x><y>{fov}</y><z>{5 * nz}</z></fieldOfView_mm></encodedSpace><reconSpace>
 <matrixSize><x>{SIDE}</x><y>{SIDE}</y><z>1</z></matrixSize>
 <fieldOfView_mm><x>200</x><y>200</y><z>5</z></fieldOfView_mm></reconSpace>
-<encodingLimits></encodingLimits><trajectory>{kind}</trajectory></encoding></ismrmrdHeader>"""
+<encodingLimits>{step_2}</encodingLimits>
+<trajectory>{kind}</trajectory></encoding></ismrmrdHeader>"""
 
 
-def save(path, kind, readouts, encoded=SIDE, fov=200):
+def save(path, kind, readouts, encoded=SIDE, fov=200, nz=1):
     """readouts: (data (coil, sample), traj (sample, axes), head as a dictionary)"""
     with ismrmrd.Dataset(path, "dataset") as file:
-        file.write_xml_header(header(kind, encoded, fov).encode())
+        file.write_xml_header(header(kind, encoded, fov, nz).encode())
         for number, (data, traj, head) in enumerate(readouts):
             a = ismrmrd.Acquisition()
             a.resize(data.shape[1], COILS, traj.shape[1])
@@ -154,6 +158,16 @@ def main(out):
     few = spokes(SPOKES - 12, .01)
     save(at("frames.h5"), "other",
          lines(seen(radial), radial) + lines(seen(few), few, repetition=1))
+    few = spokes(20)
+    slices = np.array([seen(few, of) for of in (im, im[:, ::-1], .5 * im[::-1], im * im.real)])
+    write_cfl(at("stack_slice"), slices[1].reshape(COILS, 20, READ, 1))
+    centred = np.fft.ifftshift(slices, axes=0)
+    parts = np.fft.fftshift(np.fft.fft(centred, axis=0, norm="ortho"), axes=0).astype("c8")
+    stack = [line for z in range(PARTITIONS) for line in lines(parts[z], few, step_2=z)]
+    save(at("stack.h5"), "radial", stack, nz=PARTITIONS)
+    turned = lines(parts[3], spokes(20, .2), step_2=3)
+    save(at("bad_turned.h5"), "radial", stack[:60:5] + turned[::5], nz=PARTITIONS)
+    save(at("bad_lacks.h5"), "radial", stack[:-1][::6], nz=PARTITIONS)
     bad(at)
 
 

@@ -24,6 +24,7 @@ static void ismrmrd_close(scry_kspace_reader *r)
     H5E_BEGIN_TRY
     if (s->data >= 0) H5Dclose(s->data);
     H5E_END_TRY
+    scryi_mrd_stack_free(s->stack);
     scry_free(s->lines);
     scry_free(s);
 }
@@ -163,6 +164,7 @@ static scry_status ismrmrd_read(scry_kspace_reader *r, size_t frame, size_t slic
 {
     const scryi_mrd_state *s = r->state;
     size_t from;
+    if (s->partitions > 1) return scryi_mrd_stack_read(r, frame, slice, data, mask, err);
     const size_t n = scryi_mrd_find(s, SCRYI_MRD_IMAGING, frame, slice, &from);
     if (!n)
         return SCRY_FAIL(err, SCRY_EFORMAT,
@@ -395,7 +397,10 @@ static scry_status set_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads
     info->readout = 2;
     scryi_mrd_describe(info, &s->header, s->encoding);
     info->has_mask = true;
-    if (s->scattered) return scryi_mrd_scatter_matrix(r, heads, count, err);
+    if (s->scattered) {
+        scryi_mrd_scatter_matrix(r, heads, count);
+        return check_limit(r, SCRYI_MRD_STEP_2, s->partitions, err);
+    }
     info->nz = e->encoded[0];
     info->ny = e->encoded[1];
     info->nx = e->encoded[2];
@@ -490,6 +495,7 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const scry_kspace_choice *
     scryi_mrd_state *s = scry_alloc(1, sizeof *s);
     if (!s) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: reader", r->path);
     s->data = H5I_INVALID_HID;
+    s->partitions = 1;
     r->state = s;
     scry_status st = choose_measurement(r, choice->dataset, err);
     if (st != SCRY_OK) return st;
@@ -507,6 +513,7 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const scry_kspace_choice *
     if (st == SCRY_OK) st = scryi_mrd_sort(r, heads, count, err);
     if (st == SCRY_OK && s->scattered && choice->own_trajectory && !choice->scattered)
         st = scryi_mrd_scatter_units(r, err);
+    if (st == SCRY_OK && s->partitions > 1) st = scryi_mrd_stack_describe(r, err);
     scry_free(heads);
     return st;
 }

@@ -87,12 +87,14 @@ typedef struct scryi_mrd_line {
 
 typedef struct scryi_mrd_state {
     scryi_mrd_header header;
-    char group[200];       /* of the measurement: "dataset" */
-    char xml[208];         /* its header: "dataset/xml"; r->dataset names its samples */
-    size_t encoding;       /* of the image */
-    hid_t data;            /* the dataset */
-    bool scattered;        /* lines are readouts off the grid, in the order of acquisition */
-    double unit[2];        /* from coordinates ky, kx to cycles per pixel of info.grid */
+    char group[200];   /* of the measurement: "dataset" */
+    char xml[208];     /* its header: "dataset/xml"; r->dataset names its samples */
+    size_t encoding;   /* of the image */
+    hid_t data;        /* the dataset */
+    bool scattered;    /* lines are readouts off the grid, in the order of acquisition */
+    size_t partitions; /* of scattered readouts that are encoded along z on a grid; else 1 */
+    struct scryi_mrd_stack *stack; /* the partitions of one frame; NULL: none was read */
+    double unit[2];                /* from coordinates ky, kx to cycles per pixel of info.grid */
     scryi_mrd_line *lines; /* by kind, frame, slice, acquisition; n of each kind from first on */
     size_t first[SCRYI_MRD_SKIPPED], n[SCRYI_MRD_SKIPPED];
 } scryi_mrd_state;
@@ -109,14 +111,30 @@ scry_status scryi_mrd_for_lines(const scry_kspace_reader *r, const scryi_mrd_lin
 
 /* The header names a trajectory that is no grid. */
 bool scryi_mrd_is_scattered(const scryi_mrd_encoding *e);
-/* Fills in, of r->info: nz, nx, recon and grid. EUNSUP: encoded along z. */
-scry_status scryi_mrd_scatter_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads,
-                                     size_t count, scry_error *err);
+/* Fills in, of r->info: nz, nx, recon and grid; and partitions. */
+void scryi_mrd_scatter_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count);
+/* The same for a volume whose readouts off the grid are repeated for each of its partitions, which
+ * are encoded along z on a grid (a stack of stars, or of spirals): its slices, by the inverse
+ * transform along z, are those of info. ismrmrd_stack.c */
+scry_status scryi_mrd_stack_describe(scry_kspace_reader *r, scry_error *err);
+scry_status scryi_mrd_stack_read(scry_kspace_reader *r, size_t frame, size_t slice,
+                                 float complex *data, unsigned char *mask, scry_error *err);
+scry_status scryi_mrd_stack_trajectory(scry_kspace_reader *r, size_t frame, float *k,
+                                       scry_error *err);
+void scryi_mrd_stack_free(struct scryi_mrd_stack *stack);
+/* Imaging lines of a slice, or of all (slice SIZE_MAX), by acquisition, from scry_alloc. EFORMAT,
+ * with `places`: a line without coordinates */
+scry_status scryi_mrd_scatter_lines(const scryi_mrd_line ***out, size_t *n,
+                                    const scry_kspace_reader *r, size_t frame, size_t slice,
+                                    bool places, scry_error *err);
+/* The coordinates of line l to k[sample][2]: ky, kx in cycles per pixel. */
+void scryi_mrd_scatter_place(const scry_kspace_reader *r, const scryi_mrd_line *l,
+                             const float *coordinates, float *k);
 /* The readout of an acquisition; its place among those of its slice is not known yet. */
 scry_status scryi_mrd_scatter_line(const scry_kspace_reader *r, size_t acquisition,
                                    const scryi_mrd_head *h, scryi_mrd_line *line, scry_error *err);
-/* Numbers the sorted readouts of each slice, and sets ny to the largest count. */
-void scryi_mrd_scatter_number(scry_kspace_reader *r);
+/* Numbers the sorted readouts of each slice and partition; ny becomes the largest count. */
+scry_status scryi_mrd_scatter_number(scry_kspace_reader *r, scry_error *err);
 /* Reads all coordinates, and settles in which unit they are. EFORMAT: none; ENUMERIC: not finite;
  * EUNSUP: of no known unit, or three-dimensional. */
 scry_status scryi_mrd_scatter_units(scry_kspace_reader *r, scry_error *err);

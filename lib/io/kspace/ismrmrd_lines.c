@@ -270,7 +270,9 @@ static scry_status place_line(scry_kspace_reader *r, size_t acquisition, const s
                          "imaging acquisition",
                          r->path, acquisition, h->active_channels, r->info.coils);
     line->average = h->idx.average;
-    if (s->scattered) return st;
+    if (s->scattered)
+        return place_step(r, acquisition, SCRYI_MRD_STEP_2, h->idx.step_2, s->partitions, &line->z,
+                          err);
     st = place_step(r, acquisition, SCRYI_MRD_STEP_1, h->idx.step_1, r->info.ny, &line->y, err);
     if (st != SCRY_OK) return st;
     return place_step(r, acquisition, SCRYI_MRD_STEP_2, h->idx.step_2, r->info.nz, &line->z, err);
@@ -557,7 +559,7 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
     for (size_t i = 0; i < count; i++)
         if (s->lines[i].kind < SCRYI_MRD_SKIPPED && !s->n[s->lines[i].kind]++)
             s->first[s->lines[i].kind] = i;
-    if (s->scattered) scryi_mrd_scatter_number(r);
+    if (s->scattered && (st = scryi_mrd_scatter_number(r, err)) != SCRY_OK) goto done;
     r->info.has_calibration = s->n[SCRYI_MRD_CALIBRATING] > 0;
     if ((st = count_averages(r, err)) != SCRY_OK) goto done;
     st = mrd_lines_locate(r, heads, err);

@@ -23,21 +23,17 @@ static bool scattered_imaging(const scryi_mrd_state *s, const scryi_mrd_head *h)
     return scryi_mrd_kind_of(h) == SCRYI_MRD_IMAGING && h->encoding_space_ref == s->encoding;
 }
 
-scry_status scryi_mrd_scatter_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads,
-                                     size_t count, scry_error *err)
+void scryi_mrd_scatter_matrix(scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count)
 {
-    const scryi_mrd_state *s = r->state;
+    scryi_mrd_state *s = r->state;
     const scryi_mrd_encoding *e = &s->header.encoding[s->encoding];
     scry_kspace_info *info = &r->info;
     info->nx = 1;
+    s->partitions = 1;
     for (size_t i = 0; i < count; i++) {
         const scryi_mrd_head *h = &heads[i];
         if (!scattered_imaging(s, h)) continue;
-        if (h->idx.step_2)
-            return SCRY_FAIL(err, SCRY_EUNSUP,
-                             "%s: acquisition %zu: kspace_encode_step_2 is %u with trajectory "
-                             "\"%s\", expected 0: samples off the grid of slices, not of a volume",
-                             r->path, i, h->idx.step_2, e->trajectory);
+        if (h->idx.step_2) s->partitions = e->encoded[0];
         const size_t dropped = (size_t)h->discard_pre + h->discard_post;
         if (h->number_of_samples > dropped && h->number_of_samples - dropped > info->nx)
             info->nx = h->number_of_samples - dropped;
@@ -48,7 +44,6 @@ scry_status scryi_mrd_scatter_matrix(scry_kspace_reader *r, const scryi_mrd_head
     info->grid[0] = 1;
     info->grid[1] = e->encoded[1];
     info->grid[2] = e->encoded[2];
-    return SCRY_OK;
 }
 
 scry_status scryi_mrd_scatter_line(const scry_kspace_reader *r, size_t acquisition,
@@ -67,16 +62,21 @@ scry_status scryi_mrd_scatter_line(const scry_kspace_reader *r, size_t acquisiti
     return SCRY_OK;
 }
 
-void scryi_mrd_scatter_number(scry_kspace_reader *r)
+/* Lines are sorted by frame and slice; each partition counts its own. */
+scry_status scryi_mrd_scatter_number(scry_kspace_reader *r, scry_error *err)
 {
     scryi_mrd_state *s = r->state;
     scryi_mrd_line *lines = s->lines + s->first[SCRYI_MRD_IMAGING];
+    size_t *count = scry_alloc(s->partitions, sizeof *count);
+    if (!count) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu partitions", r->path, s->partitions);
     for (size_t i = 0; i < s->n[SCRYI_MRD_IMAGING]; i++) {
-        const bool next =
-            i && lines[i].frame == lines[i - 1].frame && lines[i].slice == lines[i - 1].slice;
-        lines[i].y = next ? lines[i - 1].y + 1 : 0;
+        if (i && (lines[i].frame != lines[i - 1].frame || lines[i].slice != lines[i - 1].slice))
+            memset(count, 0, s->partitions * sizeof *count);
+        lines[i].y = count[lines[i].z]++;
         if (lines[i].y >= r->info.ny) r->info.ny = lines[i].y + 1;
     }
+    scry_free(count);
+    return SCRY_OK;
 }
 
 /* ---- coordinates ---- */
@@ -105,10 +105,9 @@ static scry_status scattered_measure(const scry_kspace_reader *r, const scryi_mr
     return SCRY_OK;
 }
 
-/* Imaging lines of a slice, or all (slice SIZE_MAX), by acquisition, from scry_alloc. */
-static scry_status scattered_lines(const scryi_mrd_line ***out, size_t *n,
-                                   const scry_kspace_reader *r, size_t frame, size_t slice,
-                                   scry_error *err)
+scry_status scryi_mrd_scatter_lines(const scryi_mrd_line ***out, size_t *n,
+                                    const scry_kspace_reader *r, size_t frame, size_t slice,
+                                    bool places, scry_error *err)
 {
     const scryi_mrd_state *s = r->state;
     size_t from = s->first[SCRYI_MRD_IMAGING];
@@ -118,7 +117,7 @@ static scry_status scattered_lines(const scryi_mrd_line ***out, size_t *n,
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu lines", r->path, *n);
     for (size_t i = 0; i < *n; i++) {
         (*out)[i] = &s->lines[from + i];
-        if ((*out)[i]->axes == 2 || (*out)[i]->axes == 3) continue;
+        if (!places || (*out)[i]->axes == 2 || (*out)[i]->axes == 3) continue;
         const scry_status st =
             SCRY_FAIL(err, SCRY_EFORMAT,
                       "%s: acquisition %zu: trajectory \"%s\" with %zu coordinates a sample "
@@ -188,7 +187,7 @@ scry_status scryi_mrd_scatter_units(scry_kspace_reader *r, scry_error *err)
     const scryi_mrd_line **lines = NULL;
     struct extent e = {0};
     size_t n = 0;
-    scry_status st = scattered_lines(&lines, &n, r, 0, SIZE_MAX, err);
+    scry_status st = scryi_mrd_scatter_lines(&lines, &n, r, 0, SIZE_MAX, true, err);
     if (st == SCRY_OK)
         st = scryi_mrd_for_lines(r, lines, n, SCRYI_MRD_PLACES, scattered_measure, &e, err);
     if (st == SCRY_OK) st = scattered_choose_unit(r, &e, err);
@@ -197,26 +196,33 @@ scry_status scryi_mrd_scatter_units(scry_kspace_reader *r, scry_error *err)
     return st;
 }
 
+void scryi_mrd_scatter_place(const scry_kspace_reader *r, const scryi_mrd_line *l,
+                             const float *coordinates, float *k)
+{
+    const scryi_mrd_state *s = r->state;
+    coordinates += l->axes * l->skipped;
+    for (size_t i = 0; i < l->count; i++) {
+        k[2 * i] = (float)(s->unit[0] * (double)coordinates[i * l->axes + 1]);
+        k[2 * i + 1] = (float)(s->unit[1] * (double)coordinates[i * l->axes]);
+    }
+}
+
 static scry_status scattered_place(const scry_kspace_reader *r, const scryi_mrd_line *l,
-                                   const float *k, void *ctx, scry_error *err)
+                                   const float *coordinates, void *ctx, scry_error *err)
 {
     (void)err;
-    const scryi_mrd_state *s = r->state;
-    float *to = (float *)ctx + 2 * l->y * r->info.nx;
-    k += l->axes * l->skipped;
-    for (size_t i = 0; i < l->count; i++) {
-        to[2 * i] = (float)(s->unit[0] * (double)k[i * l->axes + 1]);
-        to[2 * i + 1] = (float)(s->unit[1] * (double)k[i * l->axes]);
-    }
+    scryi_mrd_scatter_place(r, l, coordinates, (float *)ctx + 2 * l->y * r->info.nx);
     return SCRY_OK;
 }
 
 scry_status scryi_mrd_trajectory(scry_kspace_reader *r, size_t frame, size_t slice, float *k,
                                  scry_error *err)
 {
+    const scryi_mrd_state *s = r->state;
     const scryi_mrd_line **lines = NULL;
     size_t n = 0;
-    scry_status st = scattered_lines(&lines, &n, r, frame, slice, err);
+    if (s->partitions > 1) return scryi_mrd_stack_trajectory(r, frame, k, err);
+    scry_status st = scryi_mrd_scatter_lines(&lines, &n, r, frame, slice, true, err);
     if (st == SCRY_OK)
         st = scryi_mrd_for_lines(r, lines, n, SCRYI_MRD_PLACES, scattered_place, k, err);
     scry_free(lines);

@@ -53,7 +53,8 @@ typedef struct scry_kspace_info {
     size_t slices, coils, nz, ny, nx;
     int readout;    /* axis of the readout: 1 y, 2 x */
     bool scattered; /* samples lie off the grid, where scry_kspace_read_trajectory says: a slice has
-                       ny readouts of nx samples, and nz is 1 */
+                       ny readouts of nx samples, and nz is 1. A stack, Cartesian along z, is
+                       transformed: its partitions became slices */
     size_t grid[3]; /* z, y, x: the matrix that scattered samples encode; else 0 */
     bool image_axis[3]; /* z, y, x already transformed to the image (BART, read-transformed) */
     size_t recon[3];    /* z, y, x of the image to write: smaller where the readout is
