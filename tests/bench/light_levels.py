@@ -109,7 +109,8 @@ def score(args, words, noise, truth, y, folder):
         ratio = np.sqrt(np.mean((x - truth)**2)) / wide
     zero = OFFSET if "--gain" in noise else 0
     return {"psnr": 20 * np.log10((truth.max() - zero) / np.sqrt(np.mean((x - truth)**2))),
-            "chi2": image["chi2_per_pixel"], "draws": image.get("chi2_of_draws", np.nan),
+            "chi2": image["chi2_per_pixel"] or np.nan,
+            "draws": image.get("chi2_of_draws") or np.nan,
             "flux": 100 * ((x - zero).sum() / (y - zero).sum() - 1), "seconds": spent,
             "ratio": ratio,
             "steps": image["data_steps"], "unconverged": image["data_steps_unconverged"]}

@@ -55,25 +55,31 @@ done:
 
 /* Brightness is known from the sum of the data better than from any prior, and where noise grows
  * with the light, estimates whose bright pixels a prior pulls down lose some of it: the image is
- * multiplied so that, blurred, it has the sum of the data; or has itself, where the noise of that
- * sum hides the light that its borders exchange with the outside. Dim images whose sum is noise,
- * and misfits that no factor mends, stay. */
+ * multiplied so that its sum is that of the data. Where the light that its borders exchange with
+ * the outside, by blur, makes that a factor which the data contradict, the blurred image is given
+ * their sum. Dim images whose sum is noise, and misfits that no factor mends, stay. */
 static const double FLUX_KNOWN = 10;  /* sd of the sum */
 static const double FLUX_SHARE = 0.1; /* the largest change; or three such sd */
+static const double FLUX_CHI2 = 0.02; /* change of chi2 that is none */
 
 static double flux_factor(const struct scryi_image_posterior *p, const scry_image *image,
                           const float *seen, const float *x)
 {
-    double data = 0, blurred = 0, sharp = 0, variance = 0;
+    double data = 0, blurred = 0, sharp = 0, variance = 0, signal = 0, count = 0;
+    const double zero = scry_noise_to_file(&p->noise, 0);
     for (size_t i = 0; i < scry_space_count(&image->space); i++) {
         if (!p->known[i]) continue;
+        const double v = scry_noise_variance(&p->noise, (double)seen[i]), m = seen[i] - zero;
         data += scry_noise_to_physical(&p->noise, (double)image->pixels[i]);
         blurred += scry_noise_to_physical(&p->noise, (double)seen[i]);
         sharp += p->physical.scale * x[i] + p->physical.shift;
-        variance += scry_noise_variance(&p->noise, (double)seen[i]);
+        variance += v;
+        signal += m * m / v;
+        count++;
     }
     const double sd = sqrt(variance) / scry_noise_scale_to_file(&p->noise);
-    const double factor = data / (fabs(sharp - blurred) < sd ? sharp : blurred);
+    const double apart = sharp / blurred - 1;
+    const double factor = data / (apart * apart * signal < FLUX_CHI2 * count ? sharp : blurred);
     if (!(data > FLUX_KNOWN * sd)) return 1;
     return fabs(factor - 1) <= fmax(FLUX_SHARE, 3 * sd / data) ? factor : 1;
 }
