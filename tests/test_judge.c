@@ -175,6 +175,33 @@ static void a_method_that_takes_too_long_is_left_out(void **state)
     assert_int_equal(j.of[0].failure[0], '\0');
 }
 
+/* The networks know planes. */
+static void volumes_are_fitted(void **state)
+{
+    (void)state;
+    enum { D = 6, R = 40, C = 32 };
+    scry_restore_request q = request();
+    scry_restorer *r = NULL;
+    scry_restore_result result = {0};
+    scry_error err = {0};
+    float volume[D * R * C];
+    scry_rng_normal(volume, 0, D * R * C, 5, 0, 0);
+    for (size_t i = 0; i < D * R * C; i++)
+        volume[i] = (float)(OFFSET + 60 + 8 * (double)volume[i]);
+    for (size_t i = R * C * 3 / 2; i < D * R * C; i += 977)
+        volume[i] += 900;
+    const scry_image im = {.name = "volume", .space = SCRY_SPACE(D, R, C), .pixels = volume};
+    q.psf.model = "gaussian:sigma=1.2,sigma_z=1.7";
+    q.prior = SCRY_PRIOR_MICROSCOPY;
+    assert_ok(scry_restorer_create(&r, &q, &err));
+    assert_ok(scry_restorer_run(&result, r, &im, 1, NULL, NULL, &err));
+    assert_int_equal(result.judgement.count, 2);
+    for (size_t k = 0; k < 2; k++)
+        assert_string_equal(result.judgement.of[k].method->name, "richardson-lucy");
+    scry_restore_result_free(&result);
+    scry_restorer_free(r);
+}
+
 /* A method that iterates takes fewer steps, and says so. */
 static void iterations_are_bounded_by_the_time(void **state)
 {
@@ -234,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_method_that_fails_is_named),
         cmocka_unit_test(a_method_that_takes_too_long_is_left_out),
         cmocka_unit_test(iterations_are_bounded_by_the_time),
+        cmocka_unit_test(volumes_are_fitted),
         cmocka_unit_test(the_restorer_chooses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

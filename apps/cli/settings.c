@@ -70,7 +70,8 @@ static const cli_setting deblur_settings[] = {
      "auto: estimate the noise from the image [auto unless --gain or --sigma is given]"},
     {"method", CLI_TEXT, AT(method), "auto|METHOD",
      "see 'scry methods'; auto: richardson-lucy, diffpir or their average, the one that "
-     "predicts best, on the image itself, light that neither has seen; the error bars of "
+     "predicts best, on the image itself, light that neither has seen, and of volumes without "
+     "maps richardson-lucy; the error bars of "
      "diffpir are too narrow, those of jfps with --spread 1 are fairer, at twice its time and a "
      "worse mean [auto]"},
     {0},

@@ -54,7 +54,8 @@ typedef struct scry_restore_request {
     const char *method;          /* by name; NULL: for images with holes the default, for blurred
                                     ones that of the registry's contenders which predicts held-out
                                     light best, judged once a channel; or the average of two; where
-                                    maps are asked for, one that draws; or none, and the image is
+                                    maps are asked for, one that draws, of volumes there alone; or
+                                    none, and the image is
                                     its own result, where nothing can be gained */
     const scry_options *options; /* a method with its options, instead of `method`; NULL: its
                                     defaults */

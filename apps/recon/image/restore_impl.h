@@ -31,7 +31,8 @@ struct scry_restorer {
     scry_output_maps maps;
     /* without a method in the request: those to choose from, and the choice for a channel */
     scry_options contender[SCRY_JUDGE_MAX], chosen[SCRY_JUDGE_MAX]; /* as they are used */
-    size_t contenders, channel;
+    size_t contenders, fits; /* of them those that do not draw, which are the first */
+    size_t channel;
     bool judged;
     bool rises; /* the spectrum of the result, with psfs of every width */
     scry_judgement judgement;
@@ -88,12 +89,12 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
 
 /* ---- choose.c ---- */
 
-/* Fills r->contender with the methods that contend where none is named; those that need a network
- * only beside a prior. A method that draws is the first one, if there is one: possible maps are
- * checked against it. EINVAL: none contends. */
+/* Fills r->contender with the methods that contend where none is named, those that draw last; those
+ * that need a network only beside a prior. EINVAL: none contends. */
 scry_status scryi_restore_contenders(scry_restorer *r, scry_error *err);
 
-/* Shares of the contenders in the result, judged once for the channel of this image. */
+/* Shares of the contenders in the result, judged once for the channel of this image. Of a volume
+ * methods that draw contend only where maps are asked for. */
 scry_status scryi_restore_choose(scry_restorer *r, const struct image_task *task, scry_error *err);
 
 /* The contender without a network, or NULL. */

@@ -8,20 +8,6 @@
 
 #include <math.h>
 
-#define PLAIN_STEPS "--iterations 20 --stop steps --acceleration none"
-
-/* Twenty plain steps contend as well. Held-out counts tell when to stop where the noise is known;
- * of a treated image they stop too early or too late. */
-static scry_status add_plain_steps(scry_restorer *r, scry_error *err)
-{
-    const scry_options *first = scryi_restore_classical(r);
-    if (!first || r->contenders == SCRY_JUDGE_MAX || !scry_option_find(first->method, "stop"))
-        return SCRY_OK;
-    scry_options *plain = &r->contender[r->contenders++];
-    *plain = *first;
-    return scry_options_parse(plain, PLAIN_STEPS, err);
-}
-
 static bool needs_network(const scry_restorer *r)
 {
     bool needs = (r->setup.method->needs & SCRY_NEEDS_DENOISER) != 0;
@@ -50,11 +36,11 @@ static scry_status settle_method(scry_restorer *r, scry_error *err)
     const struct scry_method *method;
     scry_status st = named_method(&method, r, err);
     if (st == SCRY_OK && !method) st = scryi_restore_contenders(r, err);
-    if (st == SCRY_OK && !method) st = add_plain_steps(r, err);
     if (st != SCRY_OK) return st;
     if (method) scry_options_init(&r->named, method);
     if (q->options) r->named = *q->options;
-    scryi_restore_use_method(r, method ? &r->named : &r->contender[0]);
+    /* possible maps are checked against a method that draws, the last ones */
+    scryi_restore_use_method(r, method ? &r->named : &r->contender[r->contenders - 1]);
     if (q->maps) r->maps = *q->maps;
     return scry_output_maps_possible(&r->maps, r->options, r->chains, err);
 }
