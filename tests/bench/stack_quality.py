@@ -12,7 +12,8 @@ grains), all of their light inside of the stack, on a background of 2 % of the p
 planes: a good part of the light of each voxel leaves the stack). Peak of LEVEL electrons in the
 blurred stack, read noise of 1.5 e-, 0.5 e-/ADU, offset 100. scry is given the PSF and the camera.
 PSNR: range 1 at the peak of the truth, absolute intensities. Flux: of the output less the
-background, over that of the truth."""
+background, over that of the truth; seen: of the input, over that of the truth; counted: of the
+input, over the light that reached it, which differ by the noise of the counts."""
 import argparse
 import os
 import resource
@@ -104,7 +105,7 @@ def simulate(scene, psf, level, shape, seed):
     dark = BACKGROUND * level
     electrons = rng.poisson(seen * gain + dark) + 1.5 * rng.normal(size=shape)
     image = np.clip(np.round(electrons / 0.5 + 100), 0, 65535).astype(np.uint16)
-    return truth * gain, dark, image, h.astype(np.float32)
+    return truth * gain, dark, image, h.astype(np.float32), seen.sum() * gain
 
 
 def cpu():
@@ -134,23 +135,24 @@ def main():
     p.add_argument("options", nargs="*", help="of scry deblur, after --")
     a = p.parse_args()
     options = a.options or ["--method", "richardson-lucy"]
-    print("scene    psf        level   PSNR   flux  light seen     s")
+    print("scene    psf        level   PSNR   flux   seen  counted     s")
     with tempfile.TemporaryDirectory() as folder:
         folder = a.keep or folder
         for scene in a.scene:
             for psf in a.psf:
                 for level in a.level:
-                    truth, dark, image, h = simulate(scene, psf, level, a.shape, a.seed)
+                    truth, dark, image, h, reached = simulate(scene, psf, level, a.shape, a.seed)
                     tifffile.imwrite(os.path.join(folder, "in.tif"), image, imagej=True,
                                      resolution=(10, 10),
                                      metadata={"axes": "ZYX", "spacing": 0.1, "unit": "um"})
                     tifffile.imwrite(os.path.join(folder, "psf.tif"), h)
                     got, seconds = run(a.scry, folder, dark, options)
                     mse = np.mean((got - truth) ** 2) / truth.max() ** 2
-                    seen = np.sum((image - 100.0) * 0.5 - dark) / truth.sum()
+                    counts = np.sum((image - 100.0) * 0.5 - dark)
                     name = os.path.basename(scene)[-8:]
                     print(f"{name:8s} {psf:10s} {level:5g} {-10 * np.log10(mse):6.2f} "
-                          f"{got.sum() / truth.sum():6.3f} {seen:11.3f} {seconds:5.1f}",
+                          f"{got.sum() / truth.sum():6.3f} {counts / truth.sum():6.3f} "
+                          f"{counts / reached:8.3f} {seconds:5.1f}",
                           flush=True)
 
 
