@@ -172,88 +172,88 @@ static void remove_folder(const char *name)
     "[{\"name\":\"sharding_indexed\",\"configuration\":{\"chunk_shape\":" inner                    \
     ",\"codecs\":[\"bytes\"],\"index_codecs\":[\"bytes\"],\"index_location\":\"" location "\"}}]"
 
+static const struct {
+    const char *file, *text;
+    scry_status status;
+    const char *words;
+} damage[] = {
+    {".zarray", "{\"zarr_format\":2,", SCRY_EFORMAT, "not valid JSON"},
+    {".zarray", "[]", SCRY_EFORMAT, "JSON object"},
+    {".zarray", "{}", SCRY_EFORMAT, "zarr_format"},
+    {".zarray", V2("[4]", "[4]", "|u1", PLAIN), SCRY_EUNSUP, "\"shape\" has 1 axes"},
+    {".zarray", V2("[1,1,1,1,4,4]", "[4]", "|u1", PLAIN), SCRY_EUNSUP, "6 axes"},
+    {".zarray", V2("[4,4]", "[4]", "|u1", PLAIN), SCRY_EUNSUP, "\"chunks\" has 1 axes"},
+    {".zarray", V2("[4,4]", "[4,4,4]", "|u1", PLAIN), SCRY_EFORMAT, "3 axes, the shape has 2"},
+    {".zarray", V2("[4,0]", "[4,4]", "|u1", PLAIN), SCRY_EFORMAT, "0, expected"},
+    {".zarray", V2("[4,-4]", "[4,4]", "|u1", PLAIN), SCRY_EFORMAT, "-4"},
+    {".zarray", V2("[4,4]", "[4,0]", "|u1", PLAIN), SCRY_EFORMAT, "0, expected"},
+    {".zarray", V2("[2e9,2e9,2e9]", "[4,4,4]", "|u1", PLAIN), SCRY_EFORMAT, "more pixels"},
+    {".zarray", V2("[4,4]", "[99999,99999]", "|u1", PLAIN), SCRY_EUNSUP, "chunks of more than"},
+    {".zarray", V2("[4,4]", "[4,4]", "<u8", PLAIN), SCRY_EUNSUP, "\"<u8\""},
+    {".zarray", V2("[4,4]", "[4,4]", "<c8", PLAIN), SCRY_EUNSUP, "\"<c8\""},
+    {".zarray", V2("[4,4]", "[4,4]", "", PLAIN), SCRY_EUNSUP, "dtype \"\""},
+    {".zarray", V2("[4,4]", "[4,4]", "|u1", "\"compressor\":{\"id\":\"lzma\"}"), SCRY_EUNSUP,
+     "compressor \"lzma\""},
+    {".zarray", V2("[4,4]", "[4,4]", "|u1", "\"compressor\":{}"), SCRY_EFORMAT,
+     "compressor.id is missing"},
+    {".zarray", V2("[4,4]", "[4,4]", "|u1", PLAIN ",\"dimension_separator\":\"..\""), SCRY_EFORMAT,
+     "dimension_separator \"..\""},
+    {".zarray",
+     "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"C\","
+     "\"filters\":[{\"id\":\"delta\"}],\"fill_value\":0,\"compressor\":null}",
+     SCRY_EUNSUP, "filter \"delta\""},
+    {".zarray",
+     "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"Q\","
+     "\"fill_value\":0}",
+     SCRY_EFORMAT, "order \"Q\""},
+    {".zarray",
+     "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"C\","
+     "\"fill_value\":256}",
+     SCRY_EFORMAT, "fill_value 256"},
+    {".zarray",
+     "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"C\","
+     "\"fill_value\":\"NaN\"}",
+     SCRY_EUNSUP, "fill_value \"NaN\""},
+    {"zarr.json", V3("[4,4]", "[]", ""), SCRY_EFORMAT, "codecs without"},
+    {"zarr.json", V3("[4,4]", "[\"zstd\",\"bytes\"]", ""), SCRY_EUNSUP, "codec \"zstd\" at"},
+    {"zarr.json", V3("[4,4]", "[\"bytes\",\"zfp\"]", ""), SCRY_EUNSUP, "codec \"zfp\""},
+    {"zarr.json", V3("[4,4]", "[\"bytes\",\"gzip\",\"zstd\"]", ""), SCRY_EUNSUP, "\"zstd\" at"},
+    {"zarr.json", V3("[4,4]", "[\"transpose\",\"bytes\"]", ""), SCRY_EFORMAT, "transpose"},
+    {"zarr.json",
+     V3("[4,4]", "[{\"name\":\"transpose\",\"configuration\":{\"order\":[1,1]}},\"bytes\"]", ""),
+     SCRY_EFORMAT, "each of 2 axes once"},
+    {"zarr.json", V3("[4]", "[\"bytes\"]", ""), SCRY_EUNSUP, "\"chunk_shape\" has 1 axes"},
+    {"zarr.json", V3("[4,4]", "[\"bytes\"]", ",\"storage_transformers\":[\"x\"]"), SCRY_EUNSUP,
+     "storage_transformers"},
+    {"zarr.json", V3("[4,4]", SHARD("[3,4]", "end"), ""), SCRY_EFORMAT, "no multiple"},
+    {"zarr.json", V3("[4,4]", SHARD("[2,4]", "middle"), ""), SCRY_EFORMAT, "index_location"},
+    {"zarr.json", V3("[4,4]", "[\"sharding_indexed\"]", ""), SCRY_EFORMAT,
+     "without a configuration"},
+    {"zarr.json",
+     "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[4,4],\"data_type\":\"int64\"}",
+     SCRY_EUNSUP, "data_type \"int64\""},
+    {"zarr.json",
+     "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[4,4],\"data_type\":\"uint8\","
+     "\"chunk_grid\":{\"name\":\"rectangular\"}}",
+     SCRY_EUNSUP, "chunk_grid \"rectangular\""},
+    {"zarr.json", "{\"zarr_format\":3,\"node_type\":\"group\"}", SCRY_EUNSUP, "multiscales"},
+};
+
 /* What is wrong with an array is said: by the key, the value and what was expected. */
 static void damaged_arrays(void **state)
 {
     (void)state;
-    static const struct {
-        const char *file, *text;
-        scry_status status;
-        const char *words;
-    } cases[] = {
-        {".zarray", "{\"zarr_format\":2,", SCRY_EFORMAT, "not valid JSON"},
-        {".zarray", "[]", SCRY_EFORMAT, "JSON object"},
-        {".zarray", "{}", SCRY_EFORMAT, "zarr_format"},
-        {".zarray", V2("[4]", "[4]", "|u1", PLAIN), SCRY_EUNSUP, "\"shape\" has 1 axes"},
-        {".zarray", V2("[1,1,1,1,4,4]", "[4]", "|u1", PLAIN), SCRY_EUNSUP, "6 axes"},
-        {".zarray", V2("[4,4]", "[4]", "|u1", PLAIN), SCRY_EUNSUP, "\"chunks\" has 1 axes"},
-        {".zarray", V2("[4,4]", "[4,4,4]", "|u1", PLAIN), SCRY_EFORMAT, "3 axes, the shape has 2"},
-        {".zarray", V2("[4,0]", "[4,4]", "|u1", PLAIN), SCRY_EFORMAT, "0, expected"},
-        {".zarray", V2("[4,-4]", "[4,4]", "|u1", PLAIN), SCRY_EFORMAT, "-4"},
-        {".zarray", V2("[4,4]", "[4,0]", "|u1", PLAIN), SCRY_EFORMAT, "0, expected"},
-        {".zarray", V2("[2e9,2e9,2e9]", "[4,4,4]", "|u1", PLAIN), SCRY_EFORMAT, "more pixels"},
-        {".zarray", V2("[4,4]", "[99999,99999]", "|u1", PLAIN), SCRY_EUNSUP, "chunks of more than"},
-        {".zarray", V2("[4,4]", "[4,4]", "<u8", PLAIN), SCRY_EUNSUP, "\"<u8\""},
-        {".zarray", V2("[4,4]", "[4,4]", "<c8", PLAIN), SCRY_EUNSUP, "\"<c8\""},
-        {".zarray", V2("[4,4]", "[4,4]", "", PLAIN), SCRY_EUNSUP, "dtype \"\""},
-        {".zarray", V2("[4,4]", "[4,4]", "|u1", "\"compressor\":{\"id\":\"lzma\"}"), SCRY_EUNSUP,
-         "compressor \"lzma\""},
-        {".zarray", V2("[4,4]", "[4,4]", "|u1", "\"compressor\":{}"), SCRY_EFORMAT,
-         "compressor.id is missing"},
-        {".zarray", V2("[4,4]", "[4,4]", "|u1", PLAIN ",\"dimension_separator\":\"..\""),
-         SCRY_EFORMAT, "dimension_separator \"..\""},
-        {".zarray",
-         "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"C\","
-         "\"filters\":[{\"id\":\"delta\"}],\"fill_value\":0,\"compressor\":null}",
-         SCRY_EUNSUP, "filter \"delta\""},
-        {".zarray",
-         "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"Q\","
-         "\"fill_value\":0}",
-         SCRY_EFORMAT, "order \"Q\""},
-        {".zarray",
-         "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"C\","
-         "\"fill_value\":256}",
-         SCRY_EFORMAT, "fill_value 256"},
-        {".zarray",
-         "{\"zarr_format\":2,\"shape\":[4,4],\"chunks\":[4,4],\"dtype\":\"|u1\",\"order\":\"C\","
-         "\"fill_value\":\"NaN\"}",
-         SCRY_EUNSUP, "fill_value \"NaN\""},
-        {"zarr.json", V3("[4,4]", "[]", ""), SCRY_EFORMAT, "codecs without"},
-        {"zarr.json", V3("[4,4]", "[\"zstd\",\"bytes\"]", ""), SCRY_EUNSUP, "codec \"zstd\" at"},
-        {"zarr.json", V3("[4,4]", "[\"bytes\",\"zfp\"]", ""), SCRY_EUNSUP, "codec \"zfp\""},
-        {"zarr.json", V3("[4,4]", "[\"bytes\",\"gzip\",\"zstd\"]", ""), SCRY_EUNSUP, "\"zstd\" at"},
-        {"zarr.json", V3("[4,4]", "[\"transpose\",\"bytes\"]", ""), SCRY_EFORMAT, "transpose"},
-        {"zarr.json",
-         V3("[4,4]", "[{\"name\":\"transpose\",\"configuration\":{\"order\":[1,1]}},\"bytes\"]",
-            ""),
-         SCRY_EFORMAT, "each of 2 axes once"},
-        {"zarr.json", V3("[4]", "[\"bytes\"]", ""), SCRY_EUNSUP, "\"chunk_shape\" has 1 axes"},
-        {"zarr.json", V3("[4,4]", "[\"bytes\"]", ",\"storage_transformers\":[\"x\"]"), SCRY_EUNSUP,
-         "storage_transformers"},
-        {"zarr.json", V3("[4,4]", SHARD("[3,4]", "end"), ""), SCRY_EFORMAT, "no multiple"},
-        {"zarr.json", V3("[4,4]", SHARD("[2,4]", "middle"), ""), SCRY_EFORMAT, "index_location"},
-        {"zarr.json", V3("[4,4]", "[\"sharding_indexed\"]", ""), SCRY_EFORMAT,
-         "without a configuration"},
-        {"zarr.json",
-         "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[4,4],\"data_type\":\"int64\"}",
-         SCRY_EUNSUP, "data_type \"int64\""},
-        {"zarr.json",
-         "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[4,4],\"data_type\":\"uint8\","
-         "\"chunk_grid\":{\"name\":\"rectangular\"}}",
-         SCRY_EUNSUP, "chunk_grid \"rectangular\""},
-        {"zarr.json", "{\"zarr_format\":3,\"node_type\":\"group\"}", SCRY_EUNSUP, "multiscales"},
-    };
-    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    for (size_t k = 0; k < sizeof damage / sizeof *damage; k++) {
         char name[64];
         scry_error err = {0};
         scry_zarr_reader *r = NULL;
         make_folder("bad.zarr");
-        snprintf(name, sizeof name, "bad.zarr/%s", cases[k].file);
-        write_text(name, cases[k].text);
+        snprintf(name, sizeof name, "bad.zarr/%s", damage[k].file);
+        write_text(name, damage[k].text);
         const scry_status st = scry_zarr_open(&r, scratch("bad.zarr"), 0, &err);
-        if (st != cases[k].status || !strstr(err.text, cases[k].words)) {
+        if (st != damage[k].status || !strstr(err.text, damage[k].words)) {
             print_error("case %zu: status %d, \"%s\", expected \"%s\"\n", k, (int)st, err.text,
-                        cases[k].words);
+                        damage[k].words);
             fail();
         }
         assert_non_null(strstr(err.text, "bad.zarr"));
