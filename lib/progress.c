@@ -30,6 +30,7 @@ static const char *progress_duration(char *buf, size_t size, double seconds)
 void scry_meter_start(scry_meter *m, FILE *to, const char *label)
 {
     *m = (scry_meter){.to = to, .begun = scry_clock()};
+    m->run = m->seen = m->begun;
     snprintf(m->label, sizeof m->label, "%s", label);
     m->terminal = to && isatty(fileno(to));
 }
@@ -51,7 +52,11 @@ static void progress_redraw(scry_meter *m, char *line)
 void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note)
 {
     if (!m->to) return;
-    const double t = scry_clock(), spent = t - m->begun;
+    const double t = scry_clock();
+    if (done <= m->done) m->run = m->seen; /* another run has begun */
+    m->done = done;
+    m->seen = t;
+    const double spent = t - m->run;
     const double part = total ? (double)done / (double)total : 0;
     char bar[CELLS + 1], left[32] = "", line[256];
     if (total && (size_t)(part * 10) < m->tenths) m->tenths = 0; /* another run begins */

@@ -12,6 +12,8 @@ typedef struct scry_meter {
     FILE *to;
     bool terminal;
     double begun, drawn; /* seconds */
+    double run, seen;    /* when this of several runs began; the last update */
+    size_t done;
     size_t tenths, width;
     char label[64];
 } scry_meter;

@@ -198,6 +198,15 @@ static void iterations_keep_to_the_time(void **state)
     p.limit = 1e-3;
     scryi_pace_keep(&p, false, &silent);
     assert_near(judged.forecast, 18, 1e-9); /* the least: three */
+    judged.study = 1e-3;
+    p.pixels = 20000; /* their noise and defects take 20 s */
+    assert_near(scryi_pace_seconds(&p), 38, 1e-9);
+    p.bound[0] = 0;
+    p.limit = 115;
+    p.spent = 5;
+    scryi_pace_keep(&p, false, &silent);
+    assert_non_null(strstr(judged.kept, "15 of 40 iterations are used"));
+    assert_near(judged.forecast, 110, 1e-9);
 }
 
 static void a_search_is_seen(void **state)

@@ -36,6 +36,7 @@ struct part {
                             error: contenders x SPLITS x n */
     size_t n, blocks;    /* pixels; blocks of BLOCK x BLOCK of all planes */
     size_t whole;        /* pixels of the image */
+    double study;        /* seconds for each of them */
     double *weight;      /* known pixels of a block */
 };
 
@@ -145,7 +146,9 @@ static scry_status part_cut(struct part *p, const scry_restore_request *q, const
     if (st != SCRY_OK) return st;
     unsigned char *known = scry_alloc(count, 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", count);
+    const double began = scry_clock();
     st = scryi_image_study(&p->noise, &p->model, known, q, image, err);
+    p->study = (scry_clock() - began) / (double)count;
     for (size_t i = 0; i < p->n && st == SCRY_OK; i++) {
         const size_t z = i / (c.height * c.width), y = i / c.width % c.height, x = i % c.width;
         const size_t from = (z * c.ny + c.top + y) * c.nx + c.left + x;
@@ -406,6 +409,7 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
         st = SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu blocks", p.blocks);
     out->pixels = p.n;
     out->part = p.image.space;
+    out->study = p.study;
     if (st == SCRY_OK) st = judge_all(out, &p, request, options, seed, &watch, err);
     if (st == SCRY_OK) {
         p.weight = scores + 2 * p.blocks;

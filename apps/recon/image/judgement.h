@@ -32,6 +32,7 @@ typedef struct scry_judgement {
     double share;          /* of the signal that was held out */
     size_t splits, pixels; /* splits; pixels of each */
     scry_space part;       /* those pixels */
+    double study;          /* seconds a pixel of the image, for its noise and defects */
     double forecast;       /* seconds that the choice takes on all of the image, by those of `part`;
                               0: not asked */
     double allowed;        /* seconds; 0: no limit */

@@ -44,12 +44,21 @@ static double pace_each(const struct scryi_pace *p, size_t k)
     return j->of[k].seconds / runs * pace_steps(p, k) * (draws ? p->draws.ratio : p->fits.ratio);
 }
 
+/* What each method does once, whatever its iterations. */
+static double pace_fixed(const struct scryi_pace *p)
+{
+    double sum = 0;
+    for (size_t k = 0; k < p->judgement->count; k++)
+        if (p->share[k] > 0) sum += p->judgement->study * (double)p->pixels;
+    return sum;
+}
+
 double scryi_pace_seconds(const struct scryi_pace *p)
 {
     const size_t threads = p->threads ? p->threads : (size_t)scry_threads();
     /* chains share the threads; planes did so when one chain was judged */
     const size_t together = p->planes >= threads ? 1 : p->samples < threads ? p->samples : threads;
-    double sum = 0;
+    double sum = pace_fixed(p);
     for (size_t k = 0; k < p->judgement->count; k++)
         if (p->share[k] > 0)
             sum += pace_each(p, k) * (pace_draws(p, k) ? (double)p->samples / (double)together : 1);
@@ -116,7 +125,8 @@ static void pace_fewer_draws(char used[USED], struct scryi_pace *p, bool maps, d
  * judged part took. */
 static void pace_fewer_iterations(char used[USED], struct scryi_pace *p, double left)
 {
-    const double keep = left / scryi_pace_seconds(p);
+    const double fixed = pace_fixed(p);
+    const double keep = fmax(left - fixed, 0) / (scryi_pace_seconds(p) - fixed);
     for (size_t k = 0; k < p->judgement->count; k++) {
         const scry_judged *j = &p->judgement->of[k];
         scry_error unsaid = {0};

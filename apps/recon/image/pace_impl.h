@@ -25,7 +25,7 @@ struct scryi_pace {
     double *share;             /* of each method in the result, SCRY_JUDGE_MAX; may be changed */
     scry_options *options;     /* of each; may get fewer iterations */
     struct scryi_pace_way draws, fits;
-    size_t planes;                /* of the image */
+    size_t pixels, planes;        /* of the image */
     size_t samples;               /* chains; may become fewer */
     size_t threads;               /* 0: all of OpenMP's */
     double limit;                 /* seconds; 0: none */

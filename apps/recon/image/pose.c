@@ -59,7 +59,8 @@ static scry_status build_operator(struct scryi_image_posterior *p,
         known += p->known[i];
     p->window = (scry_window){.outer = image->space, .inner = image->space};
     if (p->psf) {
-        const size_t multiple = run->has_pool ? scry_network_multiple(run->pool.network) : 1;
+        const bool network = run->has_pool && (run->method->needs & SCRY_NEEDS_DENOISER);
+        const size_t multiple = network ? scry_network_multiple(run->pool.network) : 1;
         const scry_boundary boundary = scry_boundary_of(run->request->boundary, image->space.rank);
         const scry_space *ps = &p->ps;
         st = scry_blur_domain(&p->window, &image->space, ps, boundary, multiple, err);

@@ -103,6 +103,7 @@ scry_status scryi_restore_keep_time(scry_restorer *r, const scry_image *image, s
                               .options = r->chosen,
                               .draws = pace_way(r, image, &ps, true, samples),
                               .fits = pace_way(r, image, &ps, false, 1),
+                              .pixels = scry_space_count(&image->space),
                               .planes = image->space.rank == 3 ? image->space.dims[0] : 1,
                               .samples = samples,
                               .threads = q->threads,
