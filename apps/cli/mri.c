@@ -161,6 +161,9 @@ static scry_status open_scan(struct mri_run *run, scry_error *err)
     mri_warn(run);
     if ((st = parse_slices(run, err)) != SCRY_OK) return st;
     note_scan(run);
+    const scry_kspace_info *i = scry_scan_file_info(run->work.file);
+    run->work.request.planes =
+        (run->request.last - run->request.first + 1) * i->frames * (i->nz > 1 ? i->nx : 1);
     return scry_recon_placeable(run->out, &scry_scan_file_info(run->work.file)->geometry,
                                 run->request.last - run->request.first + 1, err);
 }

@@ -21,6 +21,9 @@ enum { SPLITS = 4, WEIGHTS = 13, QUICK = 60 };
 static const double FEWER = 0.85, RIDGE = 6;
 /* Draws, and steps of each, by which a diffusion method is judged: a share of those of a run. */
 enum { DRAWS = 2, DRAW_STEPS = 15 };
+/* Processor seconds of a call of the network and its data step, a pixel: 38 s for 8 chains of 256 x
+ * 256 pixels and 8 coils. What a run takes at most that nobody asked to be slow. */
+static const double CALL_SECONDS = 2.4e-6, PATIENCE = 3600;
 
 static bool judge_goes_on(const scry_chains_progress *p, void *ctx)
 {
@@ -120,13 +123,32 @@ static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane
     return scry_options_set(&r->options, "lambda", best, err);
 }
 
+/* Not timed: the choice is a function of the data alone, for --resume and for all processes. */
+static double forecast_draws(const scry_reconstructor *r, const struct scryi_plane *plane,
+                             const scry_options *draws, size_t chains)
+{
+    const double planes = r->request->planes ? (double)r->request->planes : 1;
+    double steps = 0;
+    scry_options_get(draws, "steps", &steps, NULL);
+    return CALL_SECONDS * planes * (double)(plane->ny * plane->nx) * steps * ((double)chains + 2);
+}
+
 static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane *plane,
                                  size_t threads, scry_error *err)
 {
     scry_options draws;
     double classical, diffusion;
-    if (!r->request->automatic) return SCRY_OK;
+    if (!r->request->automatic || !r->has_pool) return SCRY_OK;
     scry_role_options(&draws, SCRY_ROLE_SCAN_DRAWS);
+    const size_t chains = r->request->samples ? r->request->samples : SCRYI_DEFAULT_SAMPLES;
+    const double seconds = forecast_draws(r, plane, &draws, chains);
+    if (seconds > PATIENCE) {
+        scry_log_note(&r->request->log,
+                      "method: %s; all by %s would take %.0f minutes of a processor (--method %s)",
+                      r->options.method->name, draws.method->name, seconds / 60,
+                      draws.method->name);
+        return SCRY_OK;
+    }
     scry_options quick = draws;
     scry_options_set(&quick, "steps", DRAW_STEPS, NULL);
     scry_status st = held_out_chi2(&classical, r, plane, &r->options, 1, 1, threads, err);
@@ -141,7 +163,7 @@ static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane
                   better ? classical : diffusion);
     if (!better) return SCRY_OK;
     r->options = draws;
-    r->chains = r->request->samples ? r->request->samples : SCRYI_DEFAULT_SAMPLES;
+    r->chains = chains;
     return SCRY_OK;
 }
 

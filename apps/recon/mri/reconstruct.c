@@ -126,8 +126,14 @@ static scry_status reconstructor_open(scry_reconstructor *r, scry_error *err)
     r->coils = r->scan->coils;
     if ((st = check_scan(r, err)) != SCRY_OK) return st;
     if (!(r->options.method->needs & SCRY_NEEDS_DENOISER) && !q->automatic) return SCRY_OK;
-    st = scry_prior_pool_open(&r->pool, q->prior ? q->prior : SCRY_PRIOR_MRI, err);
+    scry_error why = {0};
+    st = scry_prior_pool_open(&r->pool, q->prior ? q->prior : SCRY_PRIOR_MRI, &why);
     r->has_pool = st == SCRY_OK;
+    if (st != SCRY_OK && st != SCRY_ENOMEM && q->automatic) {
+        scry_log_warn(&q->log, "%s alone: %s", r->options.method->name, why.text);
+        return SCRY_OK;
+    }
+    if (st != SCRY_OK) return scry_fail(err, st, why.where, "%s", why.text);
     if (st == SCRY_OK) st = scry_prior_pool_condition(&r->pool, q->class_name, q->guidance, err);
     return st;
 }

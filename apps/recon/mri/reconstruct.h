@@ -71,7 +71,9 @@ typedef struct scry_mri_request {
     bool tune;      /* choose the weight of the method (lambda) by held-out samples of the slice
                        that calibrates; false: as it is */
     bool automatic; /* the method is classical: a diffusion method takes its place where it predicts
-                       held-out samples better */
+                       held-out samples better and its prior is there */
+    size_t planes;  /* of the run, for automatic: where all by the diffusion method would take more
+                       than an hour of a processor, the classical one stays; 0: 1 */
     const char *prior;            /* name or folder of a network, for methods that need one;
                                      NULL: the one for MR images */
     const char *class_name;       /* of the images, for a prior that knows classes; "none": none;
