@@ -178,7 +178,7 @@ static void methods_explain_the_data(void **state)
 static void draws_scatter_about_estimates(void **state)
 {
     (void)state;
-    enum { K = 24 };
+    enum { K = 12 };
     struct scene s;
     scry_chains c;
     double flux, own = 0, whole = 0, sd = 0, apart = 0;
