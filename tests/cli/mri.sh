@@ -31,6 +31,8 @@ works "info" $k info scan.h5
 says "info prints the number of lines" 'acceleration 2\.[0-9]+ \([0-9]+ of 80 lines\)'
 works "the shortest" "$scry" mri scan.h5 out.h5
 warns "it says how it chose" "method: [a-z]+ predicts samples that are held out best"
+works "without a prior" "$scry" mri scan.h5 alone.h5 --prior nobody
+warns "one method is left" "wavelet alone: prior 'nobody'"
 close "wavelet is near the truth" 0.08 out.h5 full.h5
 works "convert" $k convert scan.h5 ksp.cfl
 works "maps" $k maps ksp.cfl sens.cfl --method espirit
