@@ -129,8 +129,9 @@ name() { echo ".killed.tif.scry-$1-$2-$3-$4-$5-0.part"; }
 : >"$(name "$machine" "$boot" "$space" $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)")"
 : >".killed.tif.scry-1234-0.part"
 : >".scry-notes.part"
-mkdir "$(name "$machine" "$boot" "$space" "$pid" 7)"
 parts | sort >stay
+mkdir "$(name "$machine" "$boot" "$space" "$pid" 7)"
+: >"$(name "$machine" "$boot" "$space" "$pid" 7)/zarr.json"
 : >"$(name "$machine" 0badcafe "$space" $$ "$start")"
 : >"$(name "$machine" "$boot" "$space" $$ 1234)"
 grep -vxF "$left" stay >stays
