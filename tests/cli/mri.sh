@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # `scry mri` as a user meets it: from the files that there are to images, and its refusals.
-# usage: mri.sh path/to/scry.  Prints one line a check; exit status 1 when one fails.
+# usage: mri.sh path/to/scry [brief]  Prints one line a check; exit status 1 when one fails. brief:
+# without those of bytes that threads, ranks and interruptions do not change.
 set -u
 scry=$(realpath "$1")
+brief=${2:-}
 golden=$(realpath "$(dirname "$0")/../golden")
 files=$(realpath "$(dirname "$0")/mri_files.py")
 source "$(dirname "$0")/checks.sh"
@@ -132,47 +134,52 @@ works "one coil" $mri one.h5 one_out.h5
 works "three slices" $k simulate three_full.h5 --size 96x80 --slices 3 --coils 4 --noise 0.01
 works "undersampled" $k undersample three_full.h5 three.h5 --pattern random --accel 2.5 \
     --centre 0.15 --seed 1
-works "smaller slices" $k simulate small.h5 --size 48x40 --slices 3 --coils 4 --noise 0.01 \
-    --pattern random --accel 2.5 --centre 0.3
-for m in wavelet "dds --steps 4 --samples 2"; do
-    works "${m%% *}, 1 thread" $mri small.h5 t1.h5 --method $m --threads 1 --force
-    works "${m%% *}, 2 threads" $mri small.h5 t2.h5 --method $m --threads 2 --force
-    holds "${m%% *}: the same bytes" cmp -s t1.h5 t2.h5
-    if command -v mpirun >/dev/null; then
-        # Open MPI keeps memory to the end, which leak checkers report
-        works "${m%% *}, 2 ranks" env ASAN_OPTIONS=detect_leaks=0 \
-            mpirun --allow-run-as-root --oversubscribe -n 2 $mri small.h5 r2.h5 --method $m --force
-        holds "${m%% *}: the same bytes" cmp -s t1.h5 r2.h5
-    else
-        skipped "mpirun is not installed"
-    fi
-done
-# stopped once a slice is done (its journal grows), and continued
-stop_at_a_slice() {
-    "$@" 2>stderr &
-    local run=$!
-    for _ in $(seq 600); do
-        [ -s j.h5.journal ] && [ "$(stat -c %s j.h5.journal)" -gt 10000 ] && break
-        kill -0 $run 2>/dev/null || break
-        sleep 0.1
+unchanged_bytes() {
+    works "smaller slices" $k simulate small.h5 --size 48x40 --slices 3 --coils 4 --noise 0.01 \
+        --pattern random --accel 2.5 --centre 0.3
+    for m in wavelet "dds --steps 4 --samples 2"; do
+        works "${m%% *}, 1 thread" $mri small.h5 t1.h5 --method $m --threads 1 --force
+        works "${m%% *}, 2 threads" $mri small.h5 t2.h5 --method $m --threads 2 --force
+        holds "${m%% *}: the same bytes" cmp -s t1.h5 t2.h5
+        if command -v mpirun >/dev/null; then
+            # Open MPI keeps memory to the end, which leak checkers report
+            works "${m%% *}, 2 ranks" env ASAN_OPTIONS=detect_leaks=0 \
+                mpirun --allow-run-as-root --oversubscribe -n 2 $mri small.h5 r2.h5 \
+                --method $m --force
+            holds "${m%% *}: the same bytes" cmp -s t1.h5 r2.h5
+        else
+            skipped "mpirun is not installed"
+        fi
     done
-    kill -TERM $run
-    wait $run
+    # stopped once a slice is done (its journal grows), and continued
+    stop_at_a_slice() {
+        "$@" 2>stderr &
+        local run=$!
+        for _ in $(seq 600); do
+            [ -s j.h5.journal ] && [ "$(stat -c %s j.h5.journal)" -gt 10000 ] && break
+            kill -0 $run 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -TERM $run
+        wait $run
+    }
+    journal="j.h5 --method dds --steps 6 --samples 2"
+    works "a run that is not stopped" $mri three.h5 $journal
+    mv j.h5 whole.h5
+    stop_at_a_slice "$scry" mri three.h5 $journal
+    holds "stopped, it ends by the signal" test $? = 143
+    warns "finished slices are told" 'stopped: [12] of 3 slices are done and in j.h5'
+    holds "the file of finished slices" test -s j.h5
+    refuses "it is not begun anew in silence" 1 'j.h5.journal is there.*--resume' \
+        $mri three.h5 $journal
+    refuses "another run does not resume it" 1 'journal: is of another run .*seed 3' \
+        $mri three.h5 $journal --seed 3 --resume
+    works "resumed" "$scry" mri three.h5 $journal --resume --threads 2
+    warns "slices finished before are told" 'j.h5.journal: [12] of 3 slices are done already'
+    holds "resumed, the same bytes" cmp -s j.h5 whole.h5
+    holds "its journal is gone" test ! -e j.h5.journal
 }
-journal="j.h5 --method dds --steps 6 --samples 2"
-works "a run that is not stopped" $mri three.h5 $journal
-mv j.h5 whole.h5
-stop_at_a_slice "$scry" mri three.h5 $journal
-holds "stopped, it ends by the signal" test $? = 143
-warns "finished slices are told" 'stopped: [12] of 3 slices are done and in j.h5'
-holds "the file of finished slices" test -s j.h5
-refuses "it is not begun anew in silence" 1 'j.h5.journal is there.*--resume' $mri three.h5 $journal
-refuses "another run does not resume it" 1 'journal: is of another run .*seed 3' \
-    $mri three.h5 $journal --seed 3 --resume
-works "resumed" "$scry" mri three.h5 $journal --resume --threads 2
-warns "slices finished before are told" 'j.h5.journal: [12] of 3 slices are done already'
-holds "resumed, the same bytes" cmp -s j.h5 whole.h5
-holds "its journal is gone" test ! -e j.h5.journal
+[ -n "$brief" ] || unchanged_bytes
 works "nothing to resume" "$scry" mri three.h5 journal_2.h5 --method zero-filled --resume
 warns "is told" 'nothing to resume'
 works "slices 1 to 2" $mri three.h5 two.cfl --slices 1-2

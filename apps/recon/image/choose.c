@@ -29,7 +29,8 @@ static scry_status choose_draws(scry_restorer *r, scry_error *err)
 /* Of a volume, those that do not draw: the networks know planes, and on stacks with a known truth
  * their draws are 1 to 6 dB further from it than Richardson-Lucy, at 30 to 3000 electrons (points,
  * threads, shells), and averages with a quarter of them from .1 dB nearer to 1 dB further, also
- * where they predict better within the passband of the optics; they take a hundred times as long. */
+ * where they predict better within the passband of the optics; and they take a hundred times as
+ * long. */
 static size_t choose_count(const scry_restorer *r, const scry_image *image)
 {
     const bool volume = image->space.rank == 3 && image->space.dims[0] > 1 && !image->colour;
