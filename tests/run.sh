@@ -41,7 +41,10 @@ suite() {
 for build; do
     case $build in
     gcc) suite gcc "$jobs" ;;
-    sanitize) suite sanitize 1 -DSCRY_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo ;;
+    sanitize) # lines for traces, and no more
+        suite sanitize 1 -DSCRY_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+            -DCMAKE_C_FLAGS_RELWITHDEBINFO="-O2 -g1 -DNDEBUG"
+        ;;
     clang) suite clang 2 -DCMAKE_C_COMPILER=clang ;;
     *) echo "'$build' is not a build, expected gcc, sanitize or clang" >&2; exit 2 ;;
     esac
