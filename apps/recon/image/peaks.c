@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* The spectrum needs no more: on crops with 1 % of cut pixels the width of the PSF is then within
- * 1 % of its value for the whole peaks. */
+/* The spectrum needs no more: tests/test_psf_fit.c has the widths that it gives. */
 static const double tolerance = 1e-3;
 enum { ITERATIONS = 300 };
 

@@ -73,8 +73,8 @@ static double psf_fit_noise_at(double f, void *ctx)
 double scryi_image_enlarged(const scry_noise_model *m)
 {
     const scry_noise_treatment *t = &m->treatment;
-    const bool enlarged = m->windows && !(m->findings & SCRY_NOISE_DENOISED) && t->size > 1 &&
-                          (!strcmp(t->name, "linear") || !strcmp(t->name, "cubic"));
+    const bool enlarged =
+        m->windows && t->size > 1 && (!strcmp(t->name, "linear") || !strcmp(t->name, "cubic"));
     return enlarged ? t->size : 1;
 }
 
