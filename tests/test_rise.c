@@ -1,5 +1,6 @@
 #include "tests/check.h"
 
+#include "apps/recon/image/psf_fit.h"
 #include "apps/recon/image/restore.h"
 #include "apps/recon/image/rise_impl.h"
 #include "lib/memory.h"
@@ -43,6 +44,12 @@ static float *mixed(const float *x, float a)
     return y;
 }
 
+static void count_rises(scry_log_kind kind, const char *text, void *ctx)
+{
+    (void)kind;
+    *(int *)ctx += strstr(text, "power spectrum of the result rises") != NULL;
+}
+
 static void spectra(void **state)
 {
     (void)state;
@@ -71,6 +78,55 @@ static void enlarged(void **state)
     scry_free(large);
 }
 
+/* Whether the image was enlarged is what the noise under the psf in use says. */
+static void enlarged_by_the_noise_in_use(void **state)
+{
+    (void)state;
+    scry_noise_model m = {.windows = 9, .treatment = {.name = "linear", .size = 2}};
+    assert_true(scryi_image_enlarged(&m) == 2 && scryi_rise_enlarged(&m, 1) == 2);
+    m.treatment.name = "cubic";
+    assert_true(scryi_rise_enlarged(&m, 1) == 2);
+    m.treatment = (scry_noise_treatment){.name = "gaussian", .size = 1.25};
+    assert_true(scryi_rise_enlarged(&m, 1.25) == 1); /* with another psf, before: enlarged */
+    m.windows = 0;
+    assert_true(scryi_rise_enlarged(&m, 1.25) == 1.25 && scryi_rise_enlarged(&m, 0) == 1);
+}
+
+/* A part of a texture in noise, enlarged twice, with its own psf. */
+static void an_enlarged_image(void **state)
+{
+    (void)state;
+    enum { SIDE = 64 };
+    scry_error err = {0};
+    int rises = 0;
+    float *x = white(3), *noise = white(4), *once = mixed(x, 0.25F), *y = mixed(once, 0.25F);
+    float *large = scry_alloc((size_t)4 * SIDE * SIDE, sizeof *large);
+    for (size_t i = 0; i < H * W; i++)
+        y[i] = 100 + 5 * y[i] + noise[i];
+    for (size_t i = 0; i < (size_t)4 * SIDE * SIDE; i++) {
+        const size_t r = 1 + i / (2 * SIDE), c = 1 + i % (2 * SIDE);
+        const float *at = y + r / 2 * W + c / 2, part = r % 2 ? 0.25F : 0.75F;
+        const float left = part * at[0] + (1 - part) * at[W];
+        const float right = part * at[1] + (1 - part) * at[W + 1];
+        large[i] = c % 2 ? 0.25F * left + 0.75F * right : 0.75F * left + 0.25F * right;
+    }
+    const scry_space space = SCRY_SPACE(2 * SIDE, 2 * SIDE);
+    const scry_image image = {.name = "enlarged", .space = space, .pixels = large};
+    const scry_restore_request request = {.psf.model = "gaussian:sigma=1.4",
+                                          .psf.width_choice = SCRY_WIDTH_CHECK,
+                                          .log = {count_rises, &rises}};
+    scry_restore_result result;
+    assert_ok(scry_restore(&result, &image, &request, NULL, NULL, &err));
+    assert_true(rise_of(result.mean, 2 * SIDE, 2 * SIDE) > 3); /* copies: no fault of the psf */
+    assert_int_equal(rises, 0);
+    scry_restore_result_free(&result);
+    scry_free(x);
+    scry_free(noise);
+    scry_free(once);
+    scry_free(y);
+    scry_free(large);
+}
+
 /* Points of any brightness, and none. */
 static void points(void **state)
 {
@@ -84,12 +140,6 @@ static void points(void **state)
     assert_below(rise_of(x, H, W), 1);
     assert_true(rise_of(x, 40, 40) == 0); /* too small to say */
     scry_free(x);
-}
-
-static void count_rises(scry_log_kind kind, const char *text, void *ctx)
-{
-    (void)kind;
-    *(int *)ctx += strstr(text, "power spectrum of the result rises") != NULL;
 }
 
 /* A texture that was blurred by 0.7 px, restored with a PSF of `sigma`. *rises: warnings. */
@@ -138,7 +188,10 @@ static void a_psf_that_is_too_wide(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spectra), cmocka_unit_test(enlarged),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spectra),
+                                       cmocka_unit_test(enlarged),
+                                       cmocka_unit_test(enlarged_by_the_noise_in_use),
+                                       cmocka_unit_test(an_enlarged_image),
                                        cmocka_unit_test(points),
                                        cmocka_unit_test(a_psf_that_is_too_wide)};
     return cmocka_run_group_tests(tests, NULL, NULL);

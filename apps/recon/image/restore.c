@@ -369,13 +369,6 @@ static bool may_narrow(const scry_restorer *r)
            r->setup.psf.request.width_choice == SCRY_WIDTH_CHECK;
 }
 
-/* By the noise of the run, or, where that was given, as the image was studied before. */
-static double rise_enlarged(const scry_restore_result *out, const scry_restorer *r)
-{
-    return out->noise_model.windows ? scryi_image_enlarged(&out->noise_model)
-                                    : fmax(r->enlarged, 1);
-}
-
 /* run_methods, with a narrower psf as long as the spectrum of the result rises. */
 static scry_status run_until_it_falls(scry_restore_result *out, double *factor, scry_restorer *r,
                                       const struct image_task *task, scry_error *err)
@@ -384,7 +377,8 @@ static scry_status run_until_it_falls(scry_restore_result *out, double *factor, 
     scry_status st = run_methods(out, r, task, err);
     if (!may_narrow(r)) return st;
     for (int k = 0; st == SCRY_OK && !out->improvement.verdict && out->mean; k++) {
-        st = scryi_spectrum_rise(&rise, &task->image->space, out->mean, rise_enlarged(out, r), err);
+        const double enlarged = scryi_rise_enlarged(&out->noise_model, r->enlarged);
+        st = scryi_spectrum_rise(&rise, &task->image->space, out->mean, enlarged, err);
         if (st != SCRY_OK || rise <= RISE_MAX) break;
         scry_restore_result_free(out);
         *out = (scry_restore_result){0};

@@ -1,5 +1,6 @@
 #include "apps/recon/image/rise_impl.h"
 
+#include "apps/recon/image/psf_fit.h"
 #include "lib/fft.h"
 #include "lib/memory.h"
 #include "lib/numbers.h"
@@ -85,4 +86,9 @@ done:
     scry_free(spectrum);
     scry_free(work);
     return st;
+}
+
+double scryi_rise_enlarged(const scry_noise_model *used, double studied)
+{
+    return used->windows ? scryi_image_enlarged(used) : fmax(studied, 1);
 }

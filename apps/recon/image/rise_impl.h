@@ -2,6 +2,7 @@
 #define SCRY_APPS_RECON_IMAGE_RISE_IMPL_H
 
 #include "lib/space.h"
+#include "lib/stats/noise_identify.h"
 #include "lib/status.h"
 
 /* A restoration that amplifies an error of its PSF or its noise model has a power spectrum that
@@ -16,5 +17,10 @@
  * ENOMEM */
 scry_status scryi_spectrum_rise(double *decibels, const scry_space *space, const float *pixels,
                                 double enlarged, scry_error *err);
+
+/* The factor to give it: by the noise that was found with the psf in use; where that was given and
+ * nothing was looked for (no windows), as `studied` before. With a psf that is too wide, noise that
+ * a denoiser left looks like that of an enlargement, and the rise beyond it would not be seen. */
+double scryi_rise_enlarged(const scry_noise_model *used, double studied);
 
 #endif
