@@ -205,6 +205,36 @@ static void test_wiener_counts(void **state)
     setting_free(&s);
 }
 
+/* A model that is too narrow for the data is made wider, unless its weight was given. */
+static void test_wiener_narrow(void **state)
+{
+    (void)state;
+    struct setting s;
+    static double C[N * N];
+    double mean[N];
+    float x[N];
+    scry_error err = {0};
+    scry_prior *model;
+    const scry_space dom = SCRY_SPACE(PH, PW);
+    const double most = 1 + 3 * sqrt(2.0 / M);
+    for (int counted = 0; counted < 2; counted++) {
+        setting_init(&s, counted ? camera : gaussian, 15);
+        for (int i = 0; i < N; i++) {
+            mean[i] = 23.7;
+            for (int j = 0; j < N; j++)
+                C[i * N + j] = i == j ? 1e-2 : 0;
+        }
+        assert_ok(scry_gaussian_create_dense(&model, &dom, mean, C, &err));
+        s.problem.model = model;
+        scry_progress end = run("wiener", &s.problem, NULL, x, NULL, NULL);
+        assert_below(end.residual * end.residual, most);
+        end = run("wiener", &s.problem, (struct setup[]){{"lambda", 0.99}, {0}}, x, NULL, NULL);
+        assert_true(end.residual * end.residual > 1.5 * most);
+        scry_prior_free(model);
+        setting_free(&s);
+    }
+}
+
 /* Denoising of a step by total variation is known: the plateaus move by lambda sigma^2 / width. */
 static void test_tv_step(void **state)
 {
@@ -451,17 +481,12 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_difference),
-        cmocka_unit_test(test_tikhonov),
-        cmocka_unit_test(test_tikhonov_weight),
-        cmocka_unit_test(test_wiener),
-        cmocka_unit_test(test_wiener_counts),
-        cmocka_unit_test(test_tv_step),
-        cmocka_unit_test(test_tv_discrepancy),
-        cmocka_unit_test(test_biharmonic),
-        cmocka_unit_test(test_pnp),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_difference),      cmocka_unit_test(test_tikhonov),
+        cmocka_unit_test(test_tikhonov_weight), cmocka_unit_test(test_wiener),
+        cmocka_unit_test(test_wiener_counts),   cmocka_unit_test(test_wiener_narrow),
+        cmocka_unit_test(test_tv_step),         cmocka_unit_test(test_tv_discrepancy),
+        cmocka_unit_test(test_biharmonic),      cmocka_unit_test(test_pnp),
+        cmocka_unit_test(test_threads),         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,11 @@
  * as u = mean + V A^T w q, V = C / lambda, w = W^(1/2), with q from the system in measurement space
  * (solvers/condition_impl.h). With periodic blur and white noise it is the filter of Wiener 1949.
  * Counted light has its noise variance in W: the estimate is repeated with the W of the estimate
- * before (Fisher scoring), each solve starting from the last. */
+ * before (Fisher scoring), each solve starting from the last.
+ *
+ * The spectrum of C is measured under a window, which hardly sees what is bright at a border. Where
+ * chi2 exceeds 1 by EXPLAINED of its spreads, the model is narrower than the image, and is made
+ * WIDER in variance; with a prior-weight that was given it stays. */
 #include "solvers/classical/fit_impl.h"
 
 #include "lib/memory.h"
@@ -17,6 +21,9 @@
 
 #include <math.h>
 #include <string.h>
+
+enum { WIDENINGS = 20 };
+static const double EXPLAINED = 3, WIDER = 2;
 
 struct wiener_options {
     size_t estimates;
@@ -30,7 +37,13 @@ struct wiener {
     struct scryi_condition condition;
     float *mean, *u;      /* n */
     float *Amean, *w, *r; /* m: w = W^(1/2), residual of the mean */
+    double variance;      /* of the model, in units of C */
 };
+
+static const struct wiener_options *wiener_settings(const struct wiener *R)
+{
+    return scry_options_block(&R->base.options);
+}
 
 static void wiener_destroy(scry_solver *S)
 {
@@ -53,31 +66,46 @@ static scry_status wiener_start(scry_solver *S, scry_error *err)
     scry_status st;
     if ((st = scryi_fit_forward(&R->fit, R->mean, err)) != SCRY_OK) return st;
     memcpy(R->Amean, R->fit.Au, R->fit.m * sizeof(float));
+    R->variance = 1 / wiener_settings(R)->prior_weight;
     scryi_condition_forget(&R->condition);
     return scryi_fit_flat(&R->fit, R->u, err);
+}
+
+/* u, A u and the local model there. */
+static scry_status wiener_estimate(struct wiener *R, scry_error *err)
+{
+    const struct scryi_cg_options cg =
+        scryi_condition_settings(&R->condition, wiener_settings(R)->cg, 300, 1e-4);
+    const struct scryi_covariance V = scryi_covariance_model(R->variance);
+    scry_status st;
+    for (size_t i = 0; i < R->fit.m; i++) {
+        R->w[i] = sqrtf(R->fit.W[i]);
+        R->r[i] = R->w[i] * (R->fit.b[i] - R->Amean[i]);
+    }
+    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V, cg, err)) != SCRY_OK) return st;
+    if ((st = scryi_condition_image(&R->condition, R->u, R->w, &V, err)) != SCRY_OK) return st;
+    scry_axpy(R->u, 1, R->mean, R->base.n);
+    if ((st = scryi_fit_forward(&R->fit, R->u, err)) != SCRY_OK) return st;
+    return scry_likelihood_is_gaussian(R->fit.L) ? SCRY_OK : scryi_fit_expand(&R->fit, err);
+}
+
+static bool wiener_explains(const struct wiener *R)
+{
+    return wiener_settings(R)->prior_weight != 1 ||
+           scryi_fit_chi2(&R->fit) <= 1 + EXPLAINED * sqrt(2 / (double)R->fit.m);
 }
 
 static scry_status wiener_step(scry_solver *S, scry_progress *p, scry_error *err)
 {
     struct wiener *R = (struct wiener *)S;
-    const struct wiener_options *o = scry_options_block(&S->options);
-    scry_status st;
-    const struct scryi_covariance V = scryi_covariance_model(1 / o->prior_weight);
-    const bool once = scry_likelihood_is_gaussian(R->fit.L);
-    for (size_t i = 0; i < R->fit.m; i++) {
-        R->w[i] = sqrtf(R->fit.W[i]);
-        R->r[i] = R->w[i] * (R->fit.b[i] - R->Amean[i]);
+    scry_status st = wiener_estimate(R, err);
+    for (int k = 0; st == SCRY_OK && k < WIDENINGS && !wiener_explains(R); k++) {
+        R->variance *= WIDER;
+        st = wiener_estimate(R, err);
     }
-    if ((st = scryi_condition_solve(&R->condition, R->r, R->w, &V,
-                                    scryi_condition_settings(&R->condition, o->cg, 300, 1e-4),
-                                    err)) != SCRY_OK)
-        return st;
-    if ((st = scryi_condition_image(&R->condition, R->u, R->w, &V, err)) != SCRY_OK) return st;
-    scry_axpy(R->u, 1, R->mean, S->n);
-    if ((st = scryi_fit_forward(&R->fit, R->u, err)) != SCRY_OK) return st;
-    if (!once && (st = scryi_fit_expand(&R->fit, err)) != SCRY_OK) return st;
+    if (st != SCRY_OK) return st;
     S->step++;
-    if (once || S->step >= S->steps) p->reason = SCRY_DONE;
+    if (S->step >= S->steps) p->reason = SCRY_DONE;
     p->residual = sqrt(scryi_fit_chi2(&R->fit));
     p->x = p->x0 = R->u;
     return SCRY_OK;
