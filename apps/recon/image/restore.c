@@ -55,10 +55,11 @@ done:
 
 /* Brightness is known from the sum of the data better than from any prior, and where noise grows
  * with the light, estimates whose bright pixels a prior pulls down lose some of it: the image is
- * multiplied so that its sum is that of the data. Where the light that its borders exchange with
- * the outside, by blur, makes that a factor which the data contradict, the blurred image is given
- * their sum; so is that of a stack, which light leaves above and below. Dim images whose sum is
- * noise, and misfits that no factor mends, stay. */
+ * multiplied so that its sum is that of the data. The light that its borders exchange with the
+ * outside, by blur, may make that a factor which the data contradict: then by the nearest one that
+ * changes chi2 by FLUX_CHI2 from where the blurred image has their sum. A stack, which light leaves
+ * above and below, has it there. Dim images whose sum is noise, and misfits that no factor mends,
+ * stay. */
 static const double FLUX_KNOWN = 10;  /* sd of the sum */
 static const double FLUX_SHARE = 0.1; /* the largest change; or three such sd */
 static const double FLUX_CHI2 = 0.02; /* change of chi2 that is none */
@@ -79,10 +80,9 @@ static double flux_factor(const struct scryi_image_posterior *p, const scry_imag
         count++;
     }
     const double sd = sqrt(variance) / scry_noise_scale_to_file(&p->noise);
-    const double apart = sharp / blurred - 1;
     const bool stack = image->space.rank == 3 && !image->colour;
-    const bool own = !stack && apart * apart * signal < FLUX_CHI2 * count;
-    const double factor = data / (own ? sharp : blurred);
+    const double room = stack ? 0 : sqrt(FLUX_CHI2 * count / signal);
+    const double factor = data / fmin(fmax(sharp, blurred * (1 - room)), blurred * (1 + room));
     if (!(data > FLUX_KNOWN * sd)) return 1;
     return fabs(factor - 1) <= fmax(FLUX_SHARE, 3 * sd / data) ? factor : 1;
 }
