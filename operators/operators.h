@@ -11,6 +11,7 @@
 #include "operators/window.h"      /* an image inside a larger domain; crop */
 #include "operators/psf.h"         /* point spread functions, from optics or from a file */
 #include "operators/psf_beads.h"   /* a PSF out of an image of beads */
+#include "operators/psf_depth.h"   /* how long the PSF of a stack can be, from its planes */
 #include "operators/psf_keys.h"    /* their names, single parameters, help */
 #include "operators/psf_width.h"   /* how wide the PSF of an image is, from its spectrum */
 #include "operators/mask.h"        /* known pixels */

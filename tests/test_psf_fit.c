@@ -216,6 +216,41 @@ static void planes_share_a_width(void **state)
     scry_free(y);
 }
 
+/* Planes of which each is another image cannot have a PSF along z: it is taken away, said, and in
+ * use; as given where the user insists. A stack that repeats one plane contradicts nothing. */
+static void a_stack_bounds_the_length_of_the_psf(void **state)
+{
+    (void)state;
+    enum { PLANES = 4 };
+    scry_error err = {0};
+    scry_options options;
+    scry_options_init(&options, scry_method_find("richardson-lucy"));
+    assert_ok(scry_options_parse(&options, "--iterations 2 --stop steps", &err));
+    float *y = scry_alloc(PLANES * N * N, sizeof *y);
+    for (int k = 0; k < 3; k++) { /* unlike, kept, alike */
+        scry_restore_request request = {
+            .psf = {.model = "gaussian:sigma=1.6,sigma_z=1.5",
+                    .width_choice = k == 1 ? SCRY_WIDTH_KEEP : SCRY_WIDTH_CHECK},
+            .options = &options,
+            .noise.sigma = 30,
+            .log = ears};
+        scry_restore_result result;
+        scry_psf_stats stats;
+        forget();
+        for (size_t z = 0; z < PLANES; z++)
+            blurred_image(y + z * N * N, POINTS, 1.6, 3000, k == 2 ? 5 : 5 + z);
+        const scry_image image = {.space = SCRY_SPACE(PLANES, N, N), .pixels = y};
+        assert_ok(scry_restore(&result, &image, &request, NULL, NULL, &err));
+        assert_ok(scry_psf_measure(&stats, result.psf, &result.psf_space, &err));
+        const bool shorter = k == 0;
+        assert_int_equal(strstr(said, "along z it is") != NULL, shorter);
+        assert_true(shorter ? result.psf_depth < 0.35 : fmod(result.psf_depth, 1) == 0);
+        assert_true(shorter ? stats.fwhm[0] < 1.4 : stats.fwhm[0] > 2.8);
+        scry_restore_result_free(&result);
+    }
+    scry_free(y);
+}
+
 /* y becomes the mean of 3 x 3 pixels of z, which a border keeps. */
 static void smooth_image(float *y, const float *z)
 {
@@ -298,6 +333,7 @@ int main(void)
         cmocka_unit_test(an_image_without_structure),
         cmocka_unit_test(channels_have_their_own),
         cmocka_unit_test(planes_share_a_width),
+        cmocka_unit_test(a_stack_bounds_the_length_of_the_psf),
         cmocka_unit_test(channels_have_their_own_treatment),
         cmocka_unit_test(beads_become_a_psf),
     };

@@ -158,6 +158,7 @@ static void put_width(scry_json *d, scry_json_node *to, const scry_restore_resul
     if (!(r->psf_factor > 0)) return;
     scry_json_node *o = scry_json_put_object(d, to, "psf_width");
     scry_json_put_number(d, o, "used", r->psf_factor);
+    if (r->psf_depth > 0) scry_json_put_number(d, o, "used_along_z", r->psf_depth);
     if (!(r->psf_width.sigma > 0)) return; /* not estimated, and narrowed all the same */
     scry_json_put_number(d, o, "sigma", r->psf_width.sigma);
     scry_json_put_number(d, o, "preferred", r->psf_width.factor);

@@ -51,8 +51,8 @@ static const cli_setting deblur_settings[] = {
      "metadata. "
      "Stacks are taken plane by plane for airy and for gaussian without sigma_z"},
     {"psf-width", CLI_TEXT, AT(psf_width), "auto|FACTOR",
-     "widen the psf by a factor, or by the one that the spectrum of the image prefers [1, with "
-     "a warning where the image contradicts it]"},
+     "widen the psf by a factor, or by the one that the spectrum of the image prefers [as given, "
+     "or narrower, or shorter along z, where the image says so]"},
     {"crop-psf", CLI_FLAG, AT(crop_psf), NULL,
      "cut a measured psf that is larger than the image, and print the share of light that is "
      "lost"},

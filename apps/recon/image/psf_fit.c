@@ -20,6 +20,7 @@ static const double min_known = 0.7; /* of the pixels: holes leave their own spe
 static const double trust_model = 0.3, trust_measured = 0.1;
 static const double least_factor = 0.5; /* a wrong specimen model must not undo a PSF */
 static const double heeded = 0.98;
+static const double bound_of_right = 1.12; /* the least bound along z of a psf that is right */
 
 void scry_psf_widths_free(scry_psf_widths *w)
 {
@@ -106,23 +107,30 @@ static double mean_variance(const scry_noise *noise, const scry_noise_model *mod
     return electrons / (noise->gain * noise->gain);
 }
 
-static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image,
-                                    const unsigned char *known, const float *psf,
-                                    const scry_space *ps, const scry_noise *noise,
-                                    const scry_noise_model *model, scry_error *err)
+/* What is asked about the psf: pixels without gaps, and their noise. */
+struct psf_fit_subject {
+    const float *pixels;
+    float *filled; /* owned; NULL: the image has no gaps */
+    struct psf_fit_noise noise;
+    bool usable; /* enough of it was measured */
+};
+
+static scry_status psf_fit_take(struct psf_fit_subject *to, const scry_image *image,
+                                const unsigned char *known, const scry_noise *noise,
+                                const scry_noise_model *model, scry_error *err)
 {
     const bool found = model && (model->findings & SCRY_NOISE_CORRELATED);
-    struct psf_fit_noise spectrum = {.variance =
-                                         mean_variance(noise, found ? model : NULL, image, known),
-                                     .rounding = found ? model->step * model->step / 12 : 0,
-                                     .spectrum = found ? &model->spectrum : NULL,
-                                     .end = found ? last_frequency(model) : 1};
     const size_t n = scry_space_count(&image->space);
     float *filled = NULL;
     size_t missing = 0, cut = 0;
+    *to = (struct psf_fit_subject){
+        .pixels = image->pixels,
+        .noise = {.variance = mean_variance(noise, found ? model : NULL, image, known),
+                  .rounding = found ? model->step * model->step / 12 : 0,
+                  .spectrum = found ? &model->spectrum : NULL,
+                  .end = found ? last_frequency(model) : 1}};
     for (size_t i = 0; i < n; i++)
         missing += known[i] ? 0 : 1;
-    *out = (scry_psf_width){.factor = 1, .high = INFINITY};
     if ((double)missing > (1 - min_known) * (double)n) return SCRY_OK;
     unsigned char *saturated = scry_alloc(n, 1);
     scry_status st = saturated ? scry_known_saturated(saturated, &cut, image, err)
@@ -133,13 +141,12 @@ static scry_status psf_fit_estimate(scry_psf_width *out, const scry_image *image
         if (st == SCRY_OK && missing) st = scry_known_mirror(filled, known, &image->space, err);
         if (st == SCRY_OK && cut) st = scryi_peaks_restore(filled, saturated, &image->space, err);
     }
-    if (st == SCRY_OK)
-        st = scry_psf_width_estimate(out, filled ? filled : image->pixels, &image->space, psf, ps,
-                                     psf_fit_noise_at, &spectrum, err);
+    if (filled) to->pixels = to->filled = filled;
+    to->usable = st == SCRY_OK;
     scry_free(saturated);
-    scry_free(filled);
     return st;
 }
+
 /* A width as given is one guess, lognormal with an sd of `trust`; that of the image is another,
  * whose upper bound is three sd above it. Their mean, where that is narrower: a PSF that is too
  * wide makes rings of every edge, one that is too narrow only leaves some blur. */
@@ -220,18 +227,73 @@ scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
                               scry_boundary boundary, const scry_log *log, scry_error *err)
 {
     struct scry_psf_fit *fit = NULL;
+    struct psf_fit_subject subject = {0};
     float *psf = NULL;
     scry_space space;
     scry_status st = channel_of(&fit, widths, image->channel, err);
     if (st == SCRY_OK)
         st = scry_psf_source_make(&psf, &space, s,
                                   &(scry_psf_setting){.image = image, .boundary = boundary}, err);
-    if (st == SCRY_OK)
-        st = psf_fit_estimate(&fit->found, image, known, psf, &space, noise, model, err);
+    if (st == SCRY_OK) st = psf_fit_take(&subject, image, known, noise, model, err);
+    if (st == SCRY_OK) fit->found = (scry_psf_width){.factor = 1, .high = INFINITY};
+    if (st == SCRY_OK && subject.usable)
+        st = scry_psf_width_estimate(&fit->found, subject.pixels, &image->space, psf, &space,
+                                     psf_fit_noise_at, &subject.noise, err);
+    scry_free(subject.filled);
     scry_free(psf);
     if (st != SCRY_OK) return st;
     fit->estimated = true;
     fit->used = psf_fit_choose(&fit->found, s);
     log_width(log, s, fit);
+    return SCRY_OK;
+}
+
+/* ---- along z ---- */
+
+static void log_depth(const scry_log *log, const scry_psf_depth *d, double used)
+{
+    if (d->high < 1)
+        scry_log_warn(log,
+                      "the planes are less alike than this psf would leave them: along z it is "
+                      "%.3g planes long, as the sd of a Gaussian, and they allow %.2g at most; "
+                      "%.2g are used (--psf-width 1: as it is)",
+                      d->sigma, d->high * d->sigma, used * d->sigma);
+    else if (used < heeded)
+        scry_log_note(log,
+                      "the psf is taken %.3g planes long, as the sd of a Gaussian along z, for the "
+                      "given %.3g: planes differ too much for more, and --psf-width 1 keeps it",
+                      used * d->sigma, d->sigma);
+}
+
+scry_status scry_psf_fit_depth(double *factor, scry_psf_widths *widths, const scry_psf_source *s,
+                               const scry_image *image, const unsigned char *known,
+                               const scry_noise *noise, const scry_noise_model *model,
+                               scry_boundary boundary, const scry_log *log, scry_error *err)
+{
+    struct scry_psf_fit *fit = NULL;
+    struct psf_fit_subject subject = {0};
+    scry_psf_depth found = {.high = INFINITY};
+    float *psf = NULL;
+    scry_space space;
+    *factor = 1;
+    if (image->space.rank != 3 || image->colour) return SCRY_OK;
+    scry_status st = channel_of(&fit, widths, image->channel, err);
+    if (st == SCRY_OK && image->number && fit->depth > 0) {
+        *factor = fit->depth;
+        return SCRY_OK;
+    }
+    if (st == SCRY_OK)
+        st = scry_psf_source_make(&psf, &space, s,
+                                  &(scry_psf_setting){.image = image, .boundary = boundary}, err);
+    if (st == SCRY_OK && space.rank == 3)
+        st = psf_fit_take(&subject, image, known, noise, model, err);
+    if (st == SCRY_OK && subject.usable)
+        st = scry_psf_depth_estimate(&found, subject.pixels, &image->space, psf, &space,
+                                     psf_fit_noise_at, &subject.noise, err);
+    scry_free(subject.filled);
+    scry_free(psf);
+    if (st != SCRY_OK) return st;
+    *factor = fit->depth = fmin(found.high / bound_of_right, 1);
+    log_depth(log, &found, *factor);
     return SCRY_OK;
 }

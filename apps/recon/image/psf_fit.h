@@ -4,6 +4,7 @@
 #include "apps/recon/image/psf_source.h"
 #include "lib/stats/noise_identify.h"
 #include "operators/likelihood.h"
+#include "operators/psf_depth.h"
 #include "operators/psf_width.h"
 
 /* The estimate of the PSF's width from the image, and the width that is used. */
@@ -14,6 +15,7 @@ typedef struct scry_psf_widths {
         bool estimated;
         scry_psf_width found; /* relative to the psf as it was given */
         double used;          /* the factor to use, on the width that was given */
+        double depth;         /* the one along z beside it; 0: not asked */
     } * channels;
     size_t count;
 } scry_psf_widths;
@@ -42,5 +44,15 @@ scry_status scry_psf_fit_find(scry_psf_widths *widths, const scry_psf_source *s,
                               const scry_image *image, const unsigned char *known,
                               const scry_noise *noise, const scry_noise_model *model,
                               scry_boundary boundary, const scry_log *log, scry_error *err);
+
+/* The factor along z, beside that on all axes, by which the PSF is shortened to be no longer than
+ * the planes of a stack allow (operators/psf_depth.h); 1 where the image is none, or the PSF a
+ * plane. Found in the first
+ * image of a channel, with the width that is used, and logged. errors  those of
+ * scry_psf_source_make and scry_psf_depth_estimate */
+scry_status scry_psf_fit_depth(double *factor, scry_psf_widths *widths, const scry_psf_source *s,
+                               const scry_image *image, const unsigned char *known,
+                               const scry_noise *noise, const scry_noise_model *model,
+                               scry_boundary boundary, const scry_log *log, scry_error *err);
 
 #endif

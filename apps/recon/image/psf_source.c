@@ -108,13 +108,19 @@ int scry_psf_source_rank(const scry_psf_source *s, size_t nz)
     return s->params.model == SCRY_PSF_AIRY ? 2 : 3;
 }
 
+static double psf_source_depth(const scry_psf_source *s)
+{
+    return s->request.depth > 0 ? s->request.depth : 1;
+}
+
 /* A Gaussian is scaled by its parameters; of others the samples are. */
-static void scale_gaussian(scry_psf_params *p, double factor)
+static void scale_gaussian(scry_psf_params *p, double factor, double depth)
 {
     const bool lateral = p->find_width; /* sigma_z is then as given */
     for (int k = SCRY_PSF_SIGMA; k <= SCRY_PSF_SIGMA_Z; k++)
         if (p->origin[k] == SCRY_PSF_GIVEN && !(lateral && k == SCRY_PSF_SIGMA_Z))
             p->value[k] *= factor;
+    if (p->origin[SCRY_PSF_SIGMA_Z] == SCRY_PSF_GIVEN) p->value[SCRY_PSF_SIGMA_Z] *= depth;
     p->find_width = false;
 }
 
@@ -124,7 +130,7 @@ static scry_status make_model(float **psf, scry_space *space, const scry_psf_sou
 {
     const int rank = image->space.rank;
     scry_psf_params p = s->params;
-    if (p.model == SCRY_PSF_GAUSSIAN) scale_gaussian(&p, factor);
+    if (p.model == SCRY_PSF_GAUSSIAN) scale_gaussian(&p, factor, psf_source_depth(s));
     const scry_psf_metadata m = {.na = image->na,
                                  .ni = image->refractive_index,
                                  .pixel_um = image->voxel_um[2],
@@ -243,15 +249,15 @@ static void log_measured(const scry_log *log, const scry_psf_source *s, const sc
         scry_log_note(log, "psf %s: voxel size unknown, taken as that of the image", s->name);
 }
 
-/* The samples of a PSF widened on every axis, cut to the limit. */
-static scry_status psf_source_widen(float **psf, scry_space *space, double factor,
+/* The samples of a PSF widened on every axis, and along z by another factor, cut to the limit. */
+static scry_status psf_source_widen(float **psf, scry_space *space, double factor, double depth,
                                     const size_t *limit, const char *name, const scry_log *log,
                                     scry_error *err)
 {
-    const double scale[3] = {factor, factor, factor};
+    const double scale[3] = {space->rank == 3 ? factor * depth : factor, factor, factor};
     float *other = NULL;
     scry_space os;
-    if (fabs(factor - 1) < SAME_WIDTH) return SCRY_OK;
+    if (fabs(factor - 1) < SAME_WIDTH && fabs(scale[0] - 1) < SAME_WIDTH) return SCRY_OK;
     scry_status st = scry_psf_resample(&other, &os, *psf, space, scale, err);
     if (st != SCRY_OK) return st;
     scry_free(*psf);
@@ -364,7 +370,7 @@ scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_
     scry_status st = s->request.model ? make_model(psf, space, s, image, limit, factor, log, err)
                                       : make_measured(psf, space, s, image, limit, log, err);
     if (st == SCRY_OK && !gaussian)
-        st = psf_source_widen(psf, space, factor, limit, s->name, log, err);
+        st = psf_source_widen(psf, space, factor, psf_source_depth(s), limit, s->name, log, err);
     if (st == SCRY_OK && s->request.treatment.name)
         st = psf_source_treat(psf, space, s, limit, err);
     if (st != SCRY_OK) {

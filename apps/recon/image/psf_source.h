@@ -31,6 +31,7 @@ typedef struct scry_psf_request {
                             false: an error */
     double width;        /* factor on the width of the psf, all axes (of sigma=auto, the lateral
                             ones, on 1.6 px); 0: 1 */
+    double depth;        /* another factor, along z alone; 0: 1. scry_restorer_run fills it. */
     scry_psf_width_choice width_choice; /* sigma=auto: FIND, unless KEEP */
     /* the treatment of the image after it was measured: the psf is convolved with its kernel
        (scry_noise_treatment_kernel); zeros: nothing. scry_restorer_run fills it. */

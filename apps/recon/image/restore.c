@@ -448,6 +448,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK) st = run_after_pilot(out, &width.psf_factor, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
+    out->psf_depth = width.psf_depth;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
     scryi_tile_sample_free(&sample);
     scry_free(pixels);

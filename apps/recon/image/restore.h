@@ -101,6 +101,7 @@ typedef struct scry_restore_result {
     size_t excluded;          /* defects left out */
     scry_psf_width psf_width; /* the estimate of the psf's width from the image */
     double psf_factor;        /* the width used, as a factor on the psf given; 0: no blur */
+    double psf_depth;         /* another factor, along z alone; 0: not looked for */
     size_t work_bytes;
     scry_prior_layout layout;
 } scry_restore_result;

@@ -82,8 +82,8 @@ void scryi_restore_use_method(scry_restorer *r, const scry_options *options);
 scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *image,
                                            scry_error *err);
 
-/* The width of the PSF, found in the first image of a channel; methods that are judged or run later
- * keep it. Sets psf_width and psf_factor of *out. */
+/* The width of the PSF and its length along z, found in the first image of a channel; methods that
+ * are judged or run later keep them. Sets psf_width, psf_factor and psf_depth of *out. */
 scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *r,
                                        const scry_image *image, scry_error *err);
 

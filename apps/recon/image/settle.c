@@ -36,8 +36,8 @@ static scry_status settle_find_width(scry_restorer *r, const scry_image *image,
                              err);
 }
 
-scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *r,
-                                       const scry_image *image, scry_error *err)
+static scry_status settle_all_axes(scry_restore_result *out, scry_restorer *r,
+                                   const scry_image *image, scry_error *err)
 {
     const scry_restore_request *q = &r->settled;
     const struct scry_psf_fit *fit = scry_psf_fit_of(&r->widths, image->channel);
@@ -46,7 +46,6 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
     scry_noise noise;
     scry_noise_model model;
     scry_status st = SCRY_OK;
-    if (!r->setup.blurred || psf->request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
     /* medians and JPEG change the end of the spectrum, which is no structure: a right PSF would be
      * called too wide */
     if (psf->request.width_choice == SCRY_WIDTH_CHECK && r->altered) {
@@ -70,6 +69,37 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
     out->psf_width = fit->found;
     out->psf_factor = fit->used;
     return SCRY_OK;
+}
+
+/* Of the psf with the width that is used. */
+static scry_status settle_depth(scry_restore_result *out, scry_restorer *r, const scry_image *image,
+                                scry_error *err)
+{
+    scry_psf_source *psf = &r->setup.psf;
+    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
+    double factor = 1;
+    scry_noise noise;
+    scry_noise_model model;
+    psf->request.depth = r->settled.psf.depth = 0;
+    if (image->space.rank != 3 || image->colour) return SCRY_OK;
+    unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
+    if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of the image");
+    scry_status st = scryi_image_study(&noise, &model, known, &r->settled, image, err);
+    if (st == SCRY_OK)
+        st = scry_psf_fit_depth(&factor, &r->widths, psf, image, known, &noise, &model, boundary,
+                                &r->settled.log, err);
+    scry_free(known);
+    out->psf_depth = psf->request.depth = r->settled.psf.depth = factor;
+    return st;
+}
+
+scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *r,
+                                       const scry_image *image, scry_error *err)
+{
+    if (!r->setup.blurred || r->setup.psf.request.width_choice == SCRY_WIDTH_KEEP) return SCRY_OK;
+    const scry_status st = settle_all_axes(out, r, image, err);
+    if (st != SCRY_OK) return st;
+    return settle_depth(out, r, image, err);
 }
 
 scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *image,

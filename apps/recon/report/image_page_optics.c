@@ -145,6 +145,7 @@ static void write_width(scry_html *to, const scry_restore_result *r)
     const scry_psf_width *w = &r->psf_width;
     if (!(r->psf_factor > 0)) return;
     scry_page_fact(to, "Width that was used", "%.3g times that of the PSF as given", r->psf_factor);
+    if (r->psf_depth > 0) scry_page_fact(to, "Length along z", "%.3g times that", r->psf_depth);
     if (!(w->sigma > 0)) return;
     if (w->determined)
         scry_page_fact(to, "Width found in the image", "%.3g times, %.3g to %.3g%s", w->factor,
