@@ -4,6 +4,7 @@
 #include "tests/check.h"
 
 #include "apps/recon/image/judge.h"
+#include "apps/recon/image/smooth_impl.h"
 #include "datasets/phantom.h"
 #include "lib/memory.h"
 #include "lib/rng.h"
@@ -24,8 +25,8 @@ static const char psf_model[] = "gaussian:sigma=1.6";
 
 static float truth[N], camera[N];
 
-/* Cells of `photons` at the peak on a background of 2 %, blurred, counted and digitised. */
-static void expose(double photons)
+/* The camera's image of the truth, blurred, counted and digitised. */
+static void take_image(void)
 {
     const scry_space space = SCRY_SPACE(H, W);
     scry_error err = {0};
@@ -34,9 +35,6 @@ static void expose(double photons)
     scry_op *A = NULL;
     float *psf = NULL, blurred[N], noise[N];
     gsl_rng *rng = gsl_rng_alloc(scry_rng_gsl());
-    assert_ok(scry_phantom_cells(truth, &space, 9, 4, &err));
-    for (size_t i = 0; i < N; i++)
-        truth[i] = (float)(photons * (truth[i] + 0.02));
     assert_ok(scry_psf_parse(&params, psf_model, &err));
     assert_ok(scry_psf_create(&psf, &ps, &params, &(scry_psf_grid){.rank = 2}, NULL, &err));
     assert_ok(scry_blur_create(&A, &space, &(scry_blur_params){.psf = psf, .psf_space = ps}, &err));
@@ -52,6 +50,17 @@ static void expose(double photons)
     scry_free(work);
     scry_op_free(A);
     scry_free(psf);
+}
+
+/* Cells of `photons` at the peak on a background of 2 %. */
+static void expose(double photons)
+{
+    const scry_space space = SCRY_SPACE(H, W);
+    scry_error err = {0};
+    assert_ok(scry_phantom_cells(truth, &space, 9, 4, &err));
+    for (size_t i = 0; i < N; i++)
+        truth[i] = (float)(photons * (truth[i] + 0.02));
+    take_image();
 }
 
 static scry_restore_request request(void)
@@ -253,6 +262,46 @@ static void the_restorer_chooses(void **state)
     scry_restorer_free(r);
 }
 
+static void listen(scry_log_kind kind, const char *text, void *ctx)
+{
+    (void)kind;
+    *(int *)ctx += strstr(text, "narrower psfs") != NULL;
+}
+
+/* The psf that is used for clouds on darkness, a specimen that is smooth by itself. */
+static double width_used(const char *psf, int *said)
+{
+    scry_error err = {0};
+    scry_restore_result result = {0};
+    scry_restore_request q = request();
+    const scry_image im = image();
+    q.psf.model = psf;
+    q.psf.width_choice = SCRY_WIDTH_CHECK;
+    q.log = (scry_log){listen, said};
+    assert_ok(scry_restore(&result, &im, &q, NULL, NULL, &err));
+    assert_false(result.psf_width.determined);
+    const double factor = result.psf_factor;
+    scry_restore_result_free(&result);
+    return factor;
+}
+
+static void a_width_that_only_held_out_light_tells(void **state)
+{
+    (void)state;
+    int said = 0;
+    float plane[N];
+    scry_rng_normal(truth, 0, N, 3, 0, 0);
+    scryi_image_smooth(truth, truth, 1, H, W, 6, plane);
+    for (size_t i = 0; i < N; i++)
+        truth[i] = 4e5F * fmaxf(truth[i], 0) + 20;
+    scryi_image_smooth(truth, truth, 1, H, W, 1.2, plane);
+    take_image();
+    assert_true(width_used("gaussian:sigma=1.6", &said) == 1);
+    assert_int_equal(said, 0);
+    assert_below(width_used("gaussian:sigma=2.24", &said), 0.81);
+    assert_int_equal(said, 1);
+}
+
 int main(void)
 {
     setenv("SCRY_PRIORS", "../priors/pretrained", 0);
@@ -263,6 +312,7 @@ int main(void)
         cmocka_unit_test(iterations_are_bounded_by_the_time),
         cmocka_unit_test(volumes_are_fitted),
         cmocka_unit_test(the_restorer_chooses),
+        cmocka_unit_test(a_width_that_only_held_out_light_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

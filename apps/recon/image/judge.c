@@ -420,6 +420,39 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
     return st;
 }
 
+scry_status scry_judge_widths(scry_margin *gain, const scry_restore_request *request,
+                              const scry_image *image, const scry_options *options,
+                              const double *widths, size_t count, uint64_t seed,
+                              scry_chains_monitor *monitor, void *ctx, scry_error *err)
+{
+    struct part p = {0};
+    struct judge_monitor watch = {.monitor = monitor, .ctx = ctx};
+    double *scores = NULL;
+    if (!count || count > SCRY_JUDGE_MAX)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu widths to judge, expected 1 to %d", count,
+                         SCRY_JUDGE_MAX);
+    scry_status st = part_cut(&p, request, image, count, err);
+    if (st == SCRY_OK && !(scores = scry_alloc(3 * p.blocks, sizeof *scores)))
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu blocks", p.blocks);
+    for (size_t k = 0; k < count && st == SCRY_OK; k++) {
+        scry_restore_request q = *request;
+        scry_judged one = {0};
+        q.psf.width = widths[k];
+        st = judge_one(&one, &p, k, &q, options, seed, &watch, err);
+    }
+    for (size_t k = 0; k < count && st == SCRY_OK; k++) {
+        double alone[SCRY_JUDGE_MAX] = {0};
+        alone[k] = 1;
+        p.weight = scores + 2 * p.blocks;
+        double *now = scores + k % 2 * p.blocks, *before = scores + (k + 1) % 2 * p.blocks;
+        const size_t used = score_mixture(now, &p, alone, count);
+        gain[k] = k ? scry_margin_of(now, before, used) : (scry_margin){0};
+    }
+    scry_free(scores);
+    part_free(&p);
+    return st;
+}
+
 const char *scry_judgement_print(const scry_judgement *j, char *to, size_t size)
 {
     const scry_judged *best = &j->of[j->best];

@@ -25,4 +25,12 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
                                size_t count, uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                                scry_error *err);
 
+/* Judges one method with psfs of several widths, count <= SCRY_JUDGE_MAX: gain[k], k > 0, is the
+ * score with widths[k] less that with widths[k - 1], and its standard error; gain[0] is 0.
+ * errors  as above, and those of the method */
+scry_status scry_judge_widths(scry_margin *gain, const scry_restore_request *request,
+                              const scry_image *image, const scry_options *options,
+                              const double *widths, size_t count, uint64_t seed,
+                              scry_chains_monitor *monitor, void *ctx, scry_error *err);
+
 #endif

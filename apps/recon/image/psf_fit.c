@@ -155,7 +155,7 @@ static double psf_fit_narrowed(const scry_psf_width *w, double trust)
     if (!(trust > 0) || !(w->factor < 1) || !isfinite(w->high) || !(w->high > w->factor)) return 1;
     const double sd = log(w->high / w->factor) / HIGH_ERRORS;
     const double weight = trust * trust / (trust * trust + sd * sd);
-    const double factor = fmin(fmax(exp(weight * log(w->factor)), least_factor), w->high);
+    const double factor = fmax(fmin(exp(weight * log(w->factor)), w->high), least_factor);
     return factor < heeded ? factor : 1;
 }
 

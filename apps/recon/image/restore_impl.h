@@ -87,6 +87,11 @@ scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *i
 scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *r,
                                        const scry_image *image, scry_error *err);
 
+/* Narrows the width where its spectrum could not determine it and data that are held out are
+ * predicted better with a narrower psf. *factor: as psf_factor. */
+scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
+                                          const struct image_task *task, scry_error *err);
+
 /* ---- choose.c ---- */
 
 /* Fills r->contender with the methods that contend where none is named, those that draw last; those
