@@ -160,6 +160,12 @@ static void holes_are_filled(void **state)
 
 /* ---- a posterior, by the shipped network ---- */
 
+static void hear_error_bars(scry_log_kind kind, const char *text, void *ctx)
+{
+    (void)kind;
+    *(int *)ctx += strstr(text, "times their sd") != NULL;
+}
+
 static void draws_are_functions_of_the_seed(void **state)
 {
     (void)state;
@@ -168,6 +174,7 @@ static void draws_are_functions_of_the_seed(void **state)
     scry_restore_result a, b, c;
     scry_output_maps maps = {0};
     scry_options options;
+    int heard = 0;
     make_truth(truth);
     make_blurred(y, truth);
     scry_options_init(&options, scry_method_find("diffpir"));
@@ -180,7 +187,9 @@ static void draws_are_functions_of_the_seed(void **state)
     request.samples = 3;
     request.maps = &maps;
     request.seed = 8;
+    request.log = (scry_log){hear_error_bars, &heard};
     assert_ok(scry_restore(&a, &image, &request, NULL, NULL, &err));
+    assert_int_equal(heard, 1);
     assert_int_equal(a.samples, 3);
     assert_int_equal(a.diagnosis.draws, 3);
     for (size_t i = 0; i < N; i++) {

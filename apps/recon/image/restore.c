@@ -183,6 +183,21 @@ void scryi_restore_use_method(scry_restorer *r, const scry_options *options)
     r->setup.chains = r->chains;
 }
 
+/* What draws vary by is what the prior leaves open; where an image is not like those that it was
+ * trained on, it is wrong beyond that, out of the passband, where the data cannot tell
+ * (tests/bench/RESULTS.md, "Error bars"). */
+static void say_error_bars(const scry_restorer *r, const struct image_task *task)
+{
+    const scry_image *image = task->image;
+    if (image->number || image->channel || task->again || !r->maps.count || !r->setup.blurred ||
+        !(r->options->method->needs & SCRY_NEEDS_DENOISER))
+        return;
+    scry_log_note(
+        &r->setup.request->log,
+        "sd and other maps are those of draws: errors are 0.9 to 1.7 times their sd where "
+        "the image is like those that the prior was trained on, else up to 2.4 times");
+}
+
 /* The image of the task, or one tile of it, by the method in use. */
 static scry_status restore_run_one(scry_restore_result *out, scry_restorer *r,
                                    const struct image_task *task, scry_error *err)
@@ -202,6 +217,7 @@ static scry_status restore_run_one(scry_restore_result *out, scry_restorer *r,
     struct scryi_image_posterior p = {0};
     scry_recon_result run = {0};
     scry_status st = scryi_image_pose(&p, &r->setup, task->image, err);
+    if (st == SCRY_OK) say_error_bars(r, task);
     if (scryi_image_shares_windows(&r->setup)) request.threads = 1;
     /* noise that is alike in neighbouring planes is not white in slices across them */
     if (p.problem.problem.prior && r->setup.prior_directions)
