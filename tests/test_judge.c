@@ -262,6 +262,30 @@ static void the_restorer_chooses(void **state)
     scry_restorer_free(r);
 }
 
+/* The weight of diffpir, of which `weight` was judged best, with a fit that is behind by so many
+ * standard errors. */
+static double halved(double weight, double errors, const char *failure)
+{
+    scry_judgement j = {.count = 3, .best = 2};
+    j.of[0] = (scry_judged){.method = scry_method_find("richardson-lucy"), .behind = {errors, 1}};
+    j.of[1] = (scry_judged){.method = j.of[0].method, .behind = {9, 1}, .weight = 1 - weight};
+    j.of[2] = (scry_judged){.method = scry_method_find("diffpir"), .weight = weight};
+    snprintf(j.of[0].failure, sizeof j.of[0].failure, "%s", failure);
+    scry_judgement_halve(&j);
+    assert_near(j.of[0].weight + j.of[1].weight + j.of[2].weight, 1, 1e-12);
+    assert_true(j.of[0].weight == 0 || j.of[0].weight == 0.5);
+    return j.of[2].weight;
+}
+
+static void draws_have_half_unless_certain(void **state)
+{
+    (void)state;
+    assert_true(halved(1, 4, "") == 0.5 && halved(0.75, 4, "") == 0.5);
+    assert_true(halved(1, 6, "") == 1 && halved(0.75, 6, "") == 0.75);
+    assert_true(halved(0.25, 4, "") == 0.25);
+    assert_true(halved(1, 4, "none") == 1); /* the next fit is behind by nine */
+}
+
 static void listen(scry_log_kind kind, const char *text, void *ctx)
 {
     (void)kind;
@@ -312,6 +336,7 @@ int main(void)
         cmocka_unit_test(iterations_are_bounded_by_the_time),
         cmocka_unit_test(volumes_are_fitted),
         cmocka_unit_test(the_restorer_chooses),
+        cmocka_unit_test(draws_have_half_unless_certain),
         cmocka_unit_test(a_width_that_only_held_out_light_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,7 @@ scry_status scryi_restore_choose(scry_restorer *r, const struct image_task *task
         list[k] = &r->contender[k];
     scry_status st = choose_with_excess(r, list, task, err);
     if (st != SCRY_OK) return st;
+    scry_judgement_halve(&r->judgement);
     if (r->nonlinear) choose_fit(&r->judgement);
     for (size_t k = 0; k < r->contenders; k++)
         r->share[k] = k < r->judgement.count ? r->judgement.of[k].weight : 0;

@@ -420,6 +420,24 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
     return st;
 }
 
+static const double CERTAIN = 5; /* standard errors */
+
+void scry_judgement_halve(scry_judgement *j)
+{
+    size_t draws = 0, fit = j->count;
+    while (draws < j->count &&
+           !(j->of[draws].method->kind == SCRY_POSTERIOR && j->of[draws].weight > 0.5))
+        draws++;
+    for (size_t k = 0; k < j->count; k++)
+        if (j->of[k].method->kind != SCRY_POSTERIOR && !j->of[k].failure[0] &&
+            (fit == j->count || j->of[k].behind.mean < j->of[fit].behind.mean))
+            fit = k;
+    if (draws == j->count || fit == j->count) return;
+    if (j->of[fit].behind.mean >= CERTAIN * j->of[fit].behind.error) return;
+    for (size_t k = 0; k < j->count; k++)
+        j->of[k].weight = k == draws || k == fit ? 0.5 : 0;
+}
+
 scry_status scry_judge_widths(scry_margin *gain, const scry_restore_request *request,
                               const scry_image *image, const scry_options *options,
                               const double *widths, size_t count, uint64_t seed,

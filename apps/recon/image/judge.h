@@ -25,6 +25,11 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
                                size_t count, uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                                scry_error *err);
 
+/* Gives a method that draws at most half of the average, beside the method that fits best, as long
+ * as that alone is behind by less than five standard errors: within the passband draws seem a
+ * little better than they are in the image (tests/bench/RESULTS.md). */
+void scry_judgement_halve(scry_judgement *j);
+
 /* Judges one method with psfs of several widths, count <= SCRY_JUDGE_MAX: gain[k], k > 0, is the
  * score with widths[k] less that with widths[k - 1], and its standard error; gain[0] is 0.
  * errors  as above, and those of the method */
