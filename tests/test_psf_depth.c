@@ -1,16 +1,13 @@
 /* The length of a PSF along z from the stack: points whose blur is known. */
 
 #include "tests/check.h"
+#include "tests/blurred_stack.h"
 
-#include "lib/memory.h"
-#include "lib/rng.h"
 #include "operators/psf.h"
 #include "operators/psf_depth.h"
 #include "operators/psf_keys.h"
 
 #include <math.h>
-
-enum { NZ = 20, N = 48, COUNT = NZ * N * N };
 
 static double white(double f, void *ctx)
 {
@@ -28,49 +25,6 @@ static float *gaussian(scry_space *ps, double sigma, double sigma_z)
     assert_ok(scry_psf_set(&p, SCRY_PSF_SIGMA_Z, sigma_z, &err));
     assert_ok(scry_psf_create(&psf, ps, &p, &(scry_psf_grid){.rank = 3}, NULL, &err));
     return psf;
-}
-
-/* Along one axis of entries `step` apart, periodic. */
-static void smooth(float *v, size_t n, size_t step, double sigma)
-{
-    float line[N];
-    double kernel[2 * N + 1], sum = 0;
-    const int reach = sigma > 0 ? (int)ceil(4 * sigma) : 0;
-    for (int k = -reach; k <= reach; k++)
-        sum += kernel[k + reach] = sigma > 0 ? exp(-k * k / (2 * sigma * sigma)) : 1;
-    for (size_t i = 0; i < COUNT; i++) {
-        if (i / step % n) continue;
-        for (size_t j = 0; j < n; j++) {
-            double at = 0;
-            for (int k = -reach; k <= reach; k++)
-                at +=
-                    kernel[k + reach] * (double)v[i + (j + 8 * n + (size_t)(k + N) - N) % n * step];
-            line[j] = (float)(at / sum);
-        }
-        for (size_t j = 0; j < n; j++)
-            v[i + j * step] = line[j];
-    }
-}
-
-/* Points of 1.2 px, blurred along z, of `peak` times their noise of 1. slab: all planes alike. */
-static void make_stack(float *y, double sigma_z, double peak, bool slab, uint64_t seed)
-{
-    float *noise = scry_alloc(COUNT, sizeof *noise);
-    float top = 0;
-    scry_rng_normal(y, 0, COUNT, seed, 0, 0);
-    for (size_t i = 0; i < COUNT; i++)
-        y[i] = slab ? y[i % (N * N)] : y[i];
-    for (size_t i = 0; i < COUNT; i++)
-        y[i] = fmaxf(y[i] - 2.5f, 0);
-    smooth(y, NZ, N * N, sigma_z);
-    smooth(y, N, N, 1.2);
-    smooth(y, N, 1, 1.2);
-    for (size_t i = 0; i < COUNT; i++)
-        top = fmaxf(top, y[i]);
-    scry_rng_normal(noise, 0, COUNT, seed, 1, 0);
-    for (size_t i = 0; i < COUNT; i++)
-        y[i] = (float)peak * y[i] / top + noise[i];
-    scry_free(noise);
 }
 
 /* The bound in planes, for a psf that is given too long and too wide by some factor. */

@@ -325,6 +325,7 @@ static void rank_contenders(scry_judgement *out, struct part *p, double *best, d
         if (out->of[k].failure[0]) continue;
         alone[k] = 1;
         value[k] = mean_of(score, score_mixture(score, p, alone, out->count));
+        out->of[k].score = value[k];
         if (value[k] <= top) continue;
         top = value[k];
         out->best = k;

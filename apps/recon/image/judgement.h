@@ -17,6 +17,8 @@ typedef struct scry_judged {
     double weight;      /* in the average that predicts best; 1: this method alone, 0: not in it */
     scry_margin behind; /* score of that average minus this method's own, per pixel, and its
                            standard error over windows of 16 x 16 pixels; 0 with weight 1 */
+    double score;       /* of it alone: mean log likelihood of the light held out, up to a constant,
+                           nats a pixel */
     double misfit;      /* chi2 per pixel of its prediction of the light that it has seen */
     double seconds;     /* wall time of judging it */
     size_t iterations;  /* of one estimate, where the method has an option for them */

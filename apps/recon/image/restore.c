@@ -462,6 +462,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     if (st == SCRY_OK) st = scryi_restore_settle_treatment(r, &sample.image, err);
     if (st == SCRY_OK) st = scryi_restore_settle_width(&width, r, &sample.image, err);
     if (st == SCRY_OK) st = scryi_restore_settle_narrower(&width.psf_factor, r, &task, err);
+    if (st == SCRY_OK && may_narrow(r)) st = scryi_restore_settle_extent(&width, r, &task, err);
     if (st == SCRY_OK) st = run_after_pilot(out, &width.psf_factor, r, &task, err);
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;

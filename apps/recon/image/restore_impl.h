@@ -91,6 +91,13 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
  * predicted better with a narrower psf. *factor: as psf_factor. */
 scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
                                           const struct image_task *task, scry_error *err);
+/* ---- extent.c ---- */
+
+/* Of a volume, for which a method is chosen: the PSF is made shorter along z and narrower as long
+ * as light that was held back is predicted better by that. In the first image of a channel, after
+ * its width was settled and where that may change. Sets psf_factor and psf_depth of *out. */
+scry_status scryi_restore_settle_extent(scry_restore_result *out, scry_restorer *r,
+                                        const struct image_task *task, scry_error *err);
 
 /* ---- choose.c ---- */
 
