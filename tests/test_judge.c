@@ -258,6 +258,10 @@ static void the_restorer_chooses(void **state)
         chi2 += d * d / e / N;
     }
     assert_near(chi2, 1, 0.15);
+    /* the psf is right: held-out light does not follow what the spectrum prefers */
+    assert_false(result.psf_width.determined);
+    assert_below(result.psf_width.factor, 0.95);
+    assert_true(result.psf_factor == 1);
     scry_restore_result_free(&result);
     scry_restorer_free(r);
 }

@@ -139,12 +139,15 @@ scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *i
 /* A specimen that is smooth by itself hides the width of its psf from the spectrum. But an estimate
  * without negative light that is blurred too much cannot follow the image, and a narrower psf
  * predicts held-out light better. So it does a little with the right width too, since it fits less
- * noise: light is predicted best with about .8 of it, and no better with .64
- * (tests/bench/RESULTS.md). */
+ * noise: light is predicted best with about .8 of it, and no better with .64. Where neither is
+ * better than the width that was given, a spectrum that prefers less, and does not contradict it,
+ * is not followed (tests/bench/RESULTS.md). */
 static const double narrower[] = {1, 0.8, 0.64};
 enum { NARROWER_COUNT = sizeof narrower / sizeof *narrower };
 static const double GAIN_MIN = 0.4e-3, GAIN_ERRORS = 2.5; /* nats a pixel; standard errors */
 static const double UNDETERMINED_MIN = 0.85; /* the spectrum had no say: the factor so far */
+
+static const double DOUBT_ERRORS = 2;
 
 static bool settle_is_gain(const scry_margin *m)
 {
@@ -160,26 +163,45 @@ static bool settle_may_judge(const scry_restorer *r, const scry_image *image)
            !psf->treatment.name && scryi_restore_classical(r) && image->space.rank == 2;
 }
 
+/* gain[1] and gain[2] of psfs .8 and .64 times as wide as this factor says. */
+static scry_status settle_judge(scry_margin *gain, double factor, const scry_restorer *r,
+                                const struct image_task *task, scry_error *err)
+{
+    double widths[NARROWER_COUNT];
+    for (size_t k = 0; k < NARROWER_COUNT; k++)
+        widths[k] = narrower[k] * factor * r->given_width;
+    return scry_judge_widths(gain, r->setup.request, task->sample, scryi_restore_classical(r),
+                             widths, NARROWER_COUNT, task->seed, task->monitor, task->ctx, err);
+}
+
 scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
                                           const struct image_task *task, scry_error *err)
 {
     const scry_image *image = task->sample;
-    double widths[NARROWER_COUNT];
     scry_margin gain[NARROWER_COUNT];
-    if (image->number || *factor < UNDETERMINED_MIN || !settle_may_judge(r, image)) return SCRY_OK;
-    for (size_t k = 0; k < NARROWER_COUNT; k++)
-        widths[k] = narrower[k] * *factor * r->given_width;
-    const scry_status st =
-        scry_judge_widths(gain, r->setup.request, image, scryi_restore_classical(r), widths,
-                          NARROWER_COUNT, task->seed, task->monitor, task->ctx, err);
-    if (st != SCRY_OK || !settle_is_gain(&gain[1]) || !settle_is_gain(&gain[2])) return st;
-    *factor *= narrower[1];
+    const double before = *factor;
+    scry_status st = SCRY_OK;
+    if (image->number || !settle_may_judge(r, image)) return SCRY_OK;
+    if (before < 1 && scry_psf_fit_of(&r->widths, image->channel)->found.high >= 1) {
+        st = settle_judge(gain, 1, r, task, err);
+        if (st != SCRY_OK) return st;
+        if (gain[2].mean < 0 && gain[1].mean < DOUBT_ERRORS * gain[1].error) *factor = 1;
+    }
+    if (*factor == before && before >= UNDETERMINED_MIN) {
+        st = settle_judge(gain, before, r, task, err);
+        if (st != SCRY_OK) return st;
+        if (settle_is_gain(&gain[1]) && settle_is_gain(&gain[2])) *factor *= narrower[1];
+    }
+    if (*factor == before) return SCRY_OK;
     r->widths.channels[image->channel].used = *factor;
     r->setup.psf.request.width = r->settled.psf.width = *factor * r->given_width;
     scry_log_warn(
         &r->settled.log,
-        "light that was held out is predicted better with narrower psfs: the psf is taken "
-        "%.3g times as wide as given (--psf-width 1: as it is)",
+        *factor < before
+            ? "light that was held out is predicted better with narrower psfs: the psf is "
+              "taken %.3g times as wide as given (--psf-width 1: as it is)"
+            : "light that was held out is predicted no better with narrower psfs: the psf "
+              "is taken %.3g times as wide as given",
         *factor);
     return SCRY_OK;
 }
