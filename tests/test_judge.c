@@ -4,6 +4,7 @@
 #include "tests/check.h"
 
 #include "apps/recon/image/judge.h"
+#include "apps/recon/image/restore_impl.h"
 #include "apps/recon/image/smooth_impl.h"
 #include "datasets/phantom.h"
 #include "lib/memory.h"
@@ -330,6 +331,26 @@ static void a_width_that_only_held_out_light_tells(void **state)
     assert_int_equal(said, 1);
 }
 
+/* Gains of .8 and .64 of the given width, 1e-3 nats a pixel, the first with an error of .2. */
+static bool doubted(double first, double second, double factor, bool contradicted)
+{
+    const scry_margin gain[] = {{0}, {1e-3 * first, 2e-4}, {1e-3 * second, 2e-4}};
+    return scryi_width_is_doubted(gain, factor, contradicted);
+}
+
+static void spectra_are_doubted(void **state)
+{
+    (void)state;
+    assert_true(doubted(0.3, -0.1, 0.85, false));
+    assert_false(doubted(0.3, -0.1, 0.85, true));  /* the spectrum is sure enough */
+    assert_false(doubted(0.5, -0.1, 0.85, false)); /* .8 of it is better */
+    assert_false(doubted(0.3, 0.1, 0.85, false));  /* .64 is better still */
+    assert_false(doubted(0.3, -0.1, 1, false));
+    assert_true(doubted(1.5, 0.1, 0.5, true)); /* twice too wide would show */
+    assert_false(doubted(7, -0.5, 0.5, true));
+    assert_false(doubted(0.3, 0.6, 0.5, true));
+}
+
 int main(void)
 {
     setenv("SCRY_PRIORS", "../priors/pretrained", 0);
@@ -341,6 +362,7 @@ int main(void)
         cmocka_unit_test(volumes_are_fitted),
         cmocka_unit_test(the_restorer_chooses),
         cmocka_unit_test(draws_have_half_unless_certain),
+        cmocka_unit_test(spectra_are_doubted),
         cmocka_unit_test(a_width_that_only_held_out_light_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,8 @@ static const double GAIN_MIN = 0.4e-3, GAIN_ERRORS = 2.5; /* nats a pixel; stand
 static const double UNDETERMINED_MIN = 0.85; /* the spectrum had no say: the factor so far */
 
 static const double DOUBT_ERRORS = 2;
+static const double FAR = 0.6,
+                    FAR_GAIN = 2.5e-3; /* a factor, and nats a pixel of .8 of the width */
 
 static bool settle_is_gain(const scry_margin *m)
 {
@@ -174,6 +176,13 @@ static scry_status settle_judge(scry_margin *gain, double factor, const scry_res
                              widths, NARROWER_COUNT, task->seed, task->monitor, task->ctx, err);
 }
 
+bool scryi_width_is_doubted(const scry_margin *gain, double factor, bool contradicted)
+{
+    if (factor <= FAR) return gain[2].mean < GAIN_MIN && gain[1].mean < FAR_GAIN;
+    return factor < 1 && !contradicted && gain[2].mean < 0 &&
+           gain[1].mean < DOUBT_ERRORS * gain[1].error;
+}
+
 scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
                                           const struct image_task *task, scry_error *err)
 {
@@ -182,10 +191,10 @@ scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
     const double before = *factor;
     scry_status st = SCRY_OK;
     if (image->number || !settle_may_judge(r, image)) return SCRY_OK;
-    if (before < 1 && scry_psf_fit_of(&r->widths, image->channel)->found.high >= 1) {
-        st = settle_judge(gain, 1, r, task, err);
-        if (st != SCRY_OK) return st;
-        if (gain[2].mean < 0 && gain[1].mean < DOUBT_ERRORS * gain[1].error) *factor = 1;
+    const bool contradicted = scry_psf_fit_of(&r->widths, image->channel)->found.high < 1;
+    if (before < 1 && (!contradicted || before <= FAR)) {
+        if ((st = settle_judge(gain, 1, r, task, err)) != SCRY_OK) return st;
+        if (scryi_width_is_doubted(gain, before, contradicted)) *factor = 1;
     }
     if (*factor == before && before >= UNDETERMINED_MIN) {
         st = settle_judge(gain, before, r, task, err);
