@@ -25,6 +25,7 @@ struct scry_restorer {
     bool altered;    /* and was median-filtered or compressed */
     double enlarged; /* by this factor; 1: not */
     bool nonlinear;  /* and was median-filtered, by a large median */
+    bool uneven;     /* a stack whose noise is stronger on structure than the model has it */
     double began;    /* with the image */
     size_t chains;
     size_t draws; /* that the time allows; 0: as requested */
@@ -96,6 +97,7 @@ bool scryi_width_is_doubted(const scry_margin *gain, double factor, bool contrad
  * predicted better with a narrower psf, or leaves it as it was given. *factor: as psf_factor. */
 scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
                                           const struct image_task *task, scry_error *err);
+
 /* ---- extent.c ---- */
 
 /* Of a volume, for which a method is chosen: the PSF is made shorter along z and narrower as long

@@ -80,7 +80,7 @@ static scry_status settle_depth(scry_restore_result *out, scry_restorer *r, cons
     const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
     double factor = 1;
     scry_noise noise;
-    scry_noise_model model;
+    scry_noise_model model = {0};
     psf->request.depth = r->settled.psf.depth = 0;
     if (image->space.rank != 3 || image->colour) return SCRY_OK;
     unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
@@ -90,6 +90,7 @@ static scry_status settle_depth(scry_restore_result *out, scry_restorer *r, cons
         st = scry_psf_fit_depth(&factor, &r->widths, psf, image, known, &noise, &model, boundary,
                                 &r->settled.log, err);
     scry_free(known);
+    r->uneven = (model.findings & SCRY_NOISE_DENOISED) != 0;
     out->psf_depth = psf->request.depth = r->settled.psf.depth = factor;
     return st;
 }
