@@ -82,10 +82,9 @@ static void extent_keep(scry_restore_result *out, scry_restorer *r, const scry_i
         "light that was held back is predicted better by a psf that is %.3g times as wide "
         "and %.3g times as long along z: it is used, and --psf-width 1 keeps the given one",
         width, width * now.depth);
-    if (scry_psf_fit_of(&r->widths, image->channel)) {
+    if (scry_psf_fit_of(&r->widths, image->channel))
         r->widths.channels[image->channel].used = width;
-        r->widths.channels[image->channel].depth = now.depth;
-    }
+    if (image->channel < r->widths.count) r->widths.channels[image->channel].depth = now.depth;
     if (now.width < first.width) {
         r->narrowing = width;
         r->narrowed_channel = image->channel;

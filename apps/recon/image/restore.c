@@ -442,6 +442,21 @@ static void log_sample(const scry_restorer *r, const scry_space *space)
                   scry_space_print(space, text, sizeof text));
 }
 
+/* Where a stack's light is: said where its sum is another than that of the image. */
+static const double LIGHT_SAID = 0.01;
+
+static void log_light(const scry_restorer *r, const scry_restore_result *out,
+                      const scry_image *image)
+{
+    const bool volume = image->space.rank == 3 && image->space.dims[0] > 1 && !image->colour;
+    const double share = out->flux_out / out->flux_in;
+    if (!volume || !r->setup.blurred || image->number || !(fabs(share - 1) > LIGHT_SAID)) return;
+    scry_log_note(&r->setup.request->log,
+                  "the result holds %.3g times the light of the image: the psf carries light over "
+                  "the borders of the stack, and the result blurred again has that of the image",
+                  share);
+}
+
 scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const scry_image *image,
                               uint64_t seed, scry_chains_monitor *monitor, void *ctx,
                               scry_error *err)
@@ -468,6 +483,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     out->psf_factor = width.psf_factor;
     out->psf_depth = width.psf_depth;
     if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
+    if (st == SCRY_OK) log_light(r, out, image);
     scryi_tile_sample_free(&sample);
     scry_free(pixels);
     scry_free(known);

@@ -97,7 +97,9 @@ typedef struct scry_restore_result {
     scry_start_point start;
     scry_counts counts;
     scry_diagnosis diagnosis;
-    double flux_in, flux_out; /* sums over measured pixels, physical unit, background removed */
+    double flux_in, flux_out; /* sums over measured pixels, physical unit, background removed. Of a
+                                 stack they differ by the light that the psf carries over its
+                                 borders: blurred again, the result has flux_in */
     size_t excluded;          /* defects left out */
     scry_psf_width psf_width; /* the estimate of the psf's width from the image */
     double psf_factor;        /* the width used, as a factor on the psf given; 0: no blur */
