@@ -4,7 +4,8 @@ Richardson-Lucy?
 
 usage: light_levels.py [--scry build/scry] [--level 5 30 ...] [--law poisson-gaussian gaussian]
                        [--method diffpir ...] [--scene edge cells] [--truths FILE.npz] [--crops N]
-                       [--size 96] [--samples 4] [--json FILE] [-- options of scry]
+                       [--size 96] [--samples 4] [--json FILE] [--vary FILE.c NAME VALUE ...]
+                       [-- options of scry]
 
 A scene of known truth, its brightest blurred pixel at `level` electrons, behind a Gaussian psf of
 1.6 pixels. poisson-gaussian: counts, read noise 1.5 e-, gain .5 e-/ADU, offset 100. gaussian: noise
@@ -15,7 +16,8 @@ and with --truths, N crops of keys test/* of an archive of 8-bit images, evenly 
 A row is the mean over scenes: PSNR (range: the brightest of the truth), and less the better of two
 Richardson-Lucy's, 20 plain iterations and scry's default; the largest chi2 of the mean; the range
 of chi2 of the draws; the largest change of the flux in %; data steps that did not converge, in
-%; processor seconds of a scene. Needs numpy and tifffile.
+%; processor seconds of a scene. --vary: as in treated.py, a table for each value. Needs numpy and
+tifffile, and what treated.py needs with --vary.
 """
 import argparse, json, os, resource, subprocess, sys, tempfile
 
@@ -128,6 +130,25 @@ def row(name, level, law, done, best):
           f"{np.mean([d['seconds'] for d in done]):7.2f}", flush=True)
 
 
+def table(args, truths, folder, every):
+    """Prints rows and appends their scores to `every`, which has what goes with each first."""
+    for law in args.law:
+        for level in args.level:
+            done = {name: [] for name in [*RL, *args.method]}
+            for i, (scene, truth) in enumerate(truths):
+                truth, y, noise = measure(truth, level, law, [i, int(level)])
+                tifffile.imwrite(os.path.join(folder, "y.tif"), y.astype(np.float32))
+                for name in done:
+                    s = score(args, RL.get(name, [name]), noise, truth, y, folder)
+                    done[name].append(s)
+                    every[1].append({"scene": scene, "level": level, "law": law, "method": name,
+                                     **every[0], **(s or {})})
+            best = [max(done[r][i]["psnr"] for r in RL) for i in range(len(truths))]
+            for name, scores in done.items():
+                if all(scores):
+                    row(name, level, law, scores, best)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--scry", default="build/scry")
@@ -140,30 +161,22 @@ def main():
     p.add_argument("--size", type=int, default=96)
     p.add_argument("--samples", type=int, default=4)
     p.add_argument("--json")
+    p.add_argument("--vary", nargs="+", metavar=("FILE", "NAME"))
     argv, rest = sys.argv[1:], []
     if "--" in argv:
         argv, rest = argv[:argv.index("--")], argv[argv.index("--") + 1:]
     args = p.parse_args(argv)
-    args.rest, every = rest, []
-    folder = tempfile.mkdtemp(prefix="scry-light-")
+    args.rest, every, folder = rest, [], tempfile.mkdtemp(prefix="scry-light-")
+    programs = {"": args.scry}
+    if args.vary:
+        from treated import variant
+        source, name, *values = args.vary
+        programs = {name + " " + v: variant(args.scry, source, name, v, folder) for v in values}
     truths = list(scenes(args, folder))
-    print("law                 level method       psnr   - RL    chi2  draws (range)   flux % "
-          "err/sd  short %    s")
-    for law in args.law:
-        for level in args.level:
-            done = {name: [] for name in [*RL, *args.method]}
-            for i, (scene, truth) in enumerate(truths):
-                truth, y, noise = measure(truth, level, law, [i, int(level)])
-                tifffile.imwrite(os.path.join(folder, "y.tif"), y.astype(np.float32))
-                for name in done:
-                    s = score(args, RL.get(name, [name]), noise, truth, y, folder)
-                    done[name].append(s)
-                    every.append({"scene": scene, "level": level, "law": law, "method": name,
-                                  **(s or {})})
-            best = [max(done[r][i]["psnr"] for r in RL) for i in range(len(truths))]
-            for name, scores in done.items():
-                if all(scores):
-                    row(name, level, law, scores, best)
+    for what, args.scry in programs.items():
+        print(what, "law                 level method       psnr   - RL    chi2  draws (range)   "
+              "flux % err/sd  short %    s", sep="\n" if what else "")
+        table(args, truths, folder, [{"with": what}, every])
     if args.json:
         with open(args.json, "w") as f:
             json.dump(every, f, indent=1)

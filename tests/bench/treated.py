@@ -132,6 +132,8 @@ KINDS = {
     "wide psf": (u16, same, 1.25),
     "double psf": (u16, same, 2),
     "auto8, double": (bytes_of, same, 2),
+    "median3, double": (then(lambda x: ndimage.median_filter(x, 3), u16), same, 2),
+    "jpeg85, double": (jpeg(85), same, 2),
     "clipped, double": (lambda x: bytes_of(x, 1), same, 2),
     "narrow psf": (u16, same, .75),
 }
