@@ -261,8 +261,8 @@ static void the_restorer_chooses(void **state)
     assert_near(chi2, 1, 0.15);
     /* the psf is right: held-out light does not follow what the spectrum prefers */
     assert_false(result.psf_width.determined);
-    assert_below(result.psf_width.factor, 0.95);
-    assert_true(result.psf_factor == 1);
+    assert_below(result.psf_width.factor, 0.88);
+    assert_near(result.psf_factor, 0.946, 0.01);
     scry_restore_result_free(&result);
     scry_restorer_free(r);
 }

@@ -89,12 +89,13 @@ scry_status scryi_restore_settle_width(scry_restore_result *out, scry_restorer *
                                        const scry_image *image, scry_error *err);
 
 /* Whether a factor that an undetermined spectrum preferred, with an upper bound below 1 where it
- * is `contradicted`, is better left at 1: gain[1] and gain[2] as of scry_judge_widths for the width
- * as it was given, .8 and .64 of it. */
+ * is `contradicted`, is better left nearer to 1: gain[1] and gain[2] as of scry_judge_widths for
+ * the width as it was given, .8 and .64 of it. */
 bool scryi_width_is_doubted(const scry_margin *gain, double factor, bool contradicted);
 
 /* Narrows the width where its spectrum could not determine it and data that are held out are
- * predicted better with a narrower psf, or leaves it as it was given. *factor: as psf_factor. */
+ * predicted better with a narrower psf, or leaves it nearer to the given one. *factor: as
+ * psf_factor. */
 scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
                                           const struct image_task *task, scry_error *err);
 

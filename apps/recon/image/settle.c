@@ -149,8 +149,8 @@ static const double GAIN_MIN = 0.4e-3, GAIN_ERRORS = 2.5; /* nats a pixel; stand
 static const double UNDETERMINED_MIN = 0.85; /* the spectrum had no say: the factor so far */
 
 static const double DOUBT_ERRORS = 2;
-static const double FAR = 0.6,
-                    FAR_GAIN = 2.5e-3; /* a factor, and nats a pixel of .8 of the width */
+static const double FAR = 0.6;         /* a factor */
+static const double FAR_GAIN = 2.5e-3; /* nats a pixel, of .8 of the width */
 
 static bool settle_is_gain(const scry_margin *m)
 {
@@ -195,7 +195,8 @@ scry_status scryi_restore_settle_narrower(double *factor, scry_restorer *r,
     const bool contradicted = scry_psf_fit_of(&r->widths, image->channel)->found.high < 1;
     if (before < 1 && (!contradicted || before <= FAR)) {
         if ((st = settle_judge(gain, 1, r, task, err)) != SCRY_OK) return st;
-        if (scryi_width_is_doubted(gain, before, contradicted)) *factor = 1;
+        if (scryi_width_is_doubted(gain, before, contradicted))
+            *factor = before <= FAR ? 1 : sqrt(before); /* spectrum and light both have a say */
     }
     if (*factor == before && before >= UNDETERMINED_MIN) {
         st = settle_judge(gain, before, r, task, err);
