@@ -54,6 +54,35 @@ static void borders_and_corners_are_padding(void **state)
     assert_false(f.near[50 * NX + NX - 6]);
 }
 
+/* Structure makes neighbours differ by more than the step; the noise beside the padding does not.
+ */
+static void structure_elsewhere_hides_none(void **state)
+{
+    (void)state;
+    float y[PIXELS];
+    size_t corner = 0;
+    scene(y, 100);
+    for (size_t i = 0; i < PIXELS; i++) {
+        const bool padding = 12 * (i / NX) + i % NX < 90;
+        if (i / NX > 20) y[i] += i % 2 ? 40 : 0;
+        if (padding) y[i] = 0;
+        corner += padding;
+    }
+    assert_int_equal(find(y).count, corner);
+}
+
+/* A bright disk that the border cuts and the detector saturates. */
+static void cut_peaks_are_not(void **state)
+{
+    (void)state;
+    float y[PIXELS];
+    scene(y, 100);
+    for (size_t i = 0; i < PIXELS; i++)
+        y[i] = fminf(y[i], 180);
+    memmove(y, y + 35 * NX, (size_t)(NY - 35) * NX * sizeof *y);
+    assert_int_equal(find(y).count, 0);
+}
+
 /* A background that is 0 because it was clipped is dark, not absent. */
 static void clipped_backgrounds_are_not(void **state)
 {
@@ -111,6 +140,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(borders_and_corners_are_padding),
+        cmocka_unit_test(structure_elsewhere_hides_none),
+        cmocka_unit_test(cut_peaks_are_not),
         cmocka_unit_test(clipped_backgrounds_are_not),
         cmocka_unit_test(hot_pixels_need_a_wide_psf),
     };

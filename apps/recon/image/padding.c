@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MIN_PATCH = 64, MIXED = 2, FAR = 4 };
+enum { MIN_PATCH = 64, MIXED = 2, FAR = 4, FEW = 16 };
 /* The image beside padding differs from it by so many sd of its noise, already next to the border
  * by so much of the difference farther in. */
 #define STEP_ERRORS 5
@@ -90,6 +90,25 @@ static double plane_sd(const struct plane *p)
     return n ? scry_quantile(p->values, n, .5, p->values) * SCRY_MAD_TO_SD / sqrt(2) : 0;
 }
 
+/* The same of the layers beside the patch that are no mixture: structure elsewhere does not count.
+ * INFINITY where they are few, and where pixels are darker than the patch: what is cut off at the
+ * top falls from there. */
+static double beside_sd(const struct plane *p, size_t size, size_t end)
+{
+    size_t n = 0;
+    const float value = p->y[p->queue[0]];
+    for (size_t q = size; q < end; q++) {
+        const size_t i = p->queue[q];
+        if (p->y[i] < value) return INFINITY;
+        if (p->layer[i] <= MIXED + 1 || !((i + 1) % p->nx)) continue;
+        const float d = fabsf(p->y[i + 1] - p->y[i]);
+        if (p->layer[i + 1] > MIXED + 1 && p->layer[i + 1] != DONE && isfinite(d) && d > 0)
+            p->values[n++] = d;
+    }
+    if (n < FEW) return INFINITY;
+    return scry_quantile(p->values, n, .5, p->values) * SCRY_MAD_TO_SD / sqrt(2);
+}
+
 static size_t search_plane(unsigned char *outside, unsigned char *near, const struct plane *p)
 {
     const double sd = plane_sd(p);
@@ -101,8 +120,9 @@ static size_t search_plane(unsigned char *outside, unsigned char *near, const st
         const bool large = size >= MIN_PATCH && size < p->ny * p->nx;
         const size_t end = large ? grow_layers(p, size) : size;
         const double by = distance_at(p, size, end, MIXED), far = distance_at(p, size, end, FAR);
+        const double noise = large ? fmin(sd, beside_sd(p, size, end)) : sd;
         const bool padding =
-            large && fabs(by) > STEP_ERRORS * sd && fabs(by) > STEP_SHARE * fabs(far);
+            large && fabs(by) > STEP_ERRORS * noise && fabs(by) > STEP_SHARE * fabs(far);
         for (size_t q = 0; q < end; q++) {
             const size_t at = p->queue[q];
             if (padding && q < size) outside[at] = 1;
