@@ -56,7 +56,7 @@ static const cli_setting scan_settings[] = {
     {"coils", CLI_INTEGER, AT(coils), "N", "compress to N virtual coils [all]"},
     {"noise", CLI_TEXT, AT(noise), "auto|scan|kspace|none|SD|FILE",
      "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
-     "kspace (samples and pixels that no signal reaches), none (coils as they are), auto "
+     "kspace (what is left where signal cancels or does not reach), none (coils as they are), auto "
      "(scan, else kspace), a number (sd of a complex sample, the same in all coils), or a file "
      "of samples without signal [auto]"},
     {"prior", CLI_TEXT, AT(prior), "PRIOR",

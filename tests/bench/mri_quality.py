@@ -3,6 +3,7 @@
 
     mri_quality.py SCRY KSPACE [--out FOLDER] [--case brain4,head8] [--method dds,wavelet]
                    [--samples 8] [--maps scan|full] [--sweep] [--slices MRI.npz] [--count 12]
+                   [--seeds 12] [--dear 4]
                    [-- options of scry mri]
 
 KSPACE holds pulseq_brain_16ch_128x128.cfl and larson_brain_sag_T1_1ch_256x256.cfl. Protocol: every
@@ -15,6 +16,10 @@ share of that support where the reference is in the 90 % interval of a new draw,
 the sd of so many chains (Student's t); the reference has noise of its own. --sweep gives the
 classical methods each lambda of a list and prints the best, as if tuned on the truth: nobody can.
 Pictures with the reference, the result, its error and sd are left in FOLDER.
+
+With --seeds N a row is the mean over N patterns with its standard error: the lines shifted by 0, 1,
+..., R - 1, then one random line of every R. Posterior methods are given --dear of them (or of the
+slices).
 
 With --slices the cases are simulated scans of its held-out slices (keys test/...), COUNT of them,
 evenly spread over heads and hearts: 8 coils, a smooth phase, noise of sd 0.02 of bright tissue in
@@ -69,9 +74,12 @@ def image_of(k):
     return np.fft.fftshift(k, axes=axes)
 
 
-def lines(n, r, c):
+def lines(n, r, c, seed=0):
     mask = np.zeros(n)
-    mask[::r] = 1
+    at = np.arange(0, n, r)
+    random = np.random.default_rng(seed)
+    at = at + (seed if seed < r else random.integers(0, r, len(at)))
+    mask[at[at < n]] = 1
     centre = round(n * c)
     start = (n - centre + 1) // 2
     mask[start : start + centre] = 1
@@ -108,7 +116,7 @@ def interval(chains):
     return student.ppf(0.95, chains - 1) * np.sqrt(1 + 1 / chains)
 
 
-def prepare(case, scry, kspace, folder, maps_of):
+def prepare(case, scry, kspace, folder, maps_of, seed=0):
     name, r, c = CASES[case]
     full = read_cfl(os.path.join(kspace, name)).squeeze()
     full = full[None] if full.ndim == 2 else full
@@ -125,7 +133,7 @@ def prepare(case, scry, kspace, folder, maps_of):
                 command = [scry, "kspace", "maps", source + ".cfl", sens + ".cfl"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         maps = read_cfl(sens).squeeze()
-    write_cfl(work, (full * lines(nx, r, c))[:, None])
+    write_cfl(work, (full * lines(nx, r, c, seed))[:, None])
     write_cfl(work + "_sens", maps[:, None])
     return {
         "k": work + ".cfl",
@@ -235,34 +243,56 @@ def held_out(path, count):
     return [slices[names[i * len(names) // count]].astype(float) for i in range(count)]
 
 
+POSTERIOR = ("dds", "jfps", "diffpir", "mmps", "daps")
+
+
+def row_of(case, method, a, rest, problems):
+    """The mean of a method over problems, which are made one by one."""
+    tries = [[]]
+    if a.sweep and method in SWEEP:
+        tries += [["--lambda", str(v)] for v in SWEEP[method]]
+    count = min(a.count, a.dear) if method in POSTERIOR else a.count
+    psnr, ssim, covered = np.zeros((len(tries), count)), np.zeros(count), []
+    for i in range(count):
+        problem = problems(case, i)
+        for t, extra in enumerate(tries):
+            result, words = run(a.scry, problem, method, extra + rest,
+                                a.samples if method in POSTERIOR else 0)
+            if result is None:
+                print(case, method, words)
+            psnr[t, i] = result["psnr"] if result else np.nan
+            if t == 0:
+                ssim[i] = result["ssim"] if result else np.nan
+            if result and "coverage" in result:
+                covered.append(result["coverage"])
+    error = psnr[0].std(ddof=1) / np.sqrt(count)
+    row = f"{case:12} {method:12} {psnr[0].mean():6.2f} +- {error:.2f} dB {ssim.mean():.3f}"
+    row += f" of {count}"
+    if covered:
+        row += f"  90 % hold {100 * np.mean(covered):.0f} %"
+    if len(tries) > 1:
+        best = psnr[1:].mean(1).argmax()
+        lost = psnr[1:].max(0) - psnr[0]
+        row += (f"  lambda {SWEEP[method][best]} for all {psnr[1 + best].mean():.2f}, "
+                f"tuned for each: default loses {lost.mean():.2f} +- "
+                f"{lost.std(ddof=1) / np.sqrt(count):.2f}")
+    print(row, flush=True)
+
+
 def simulated_rows(a, rest, folder):
     images = held_out(a.slices, a.count)
     for case in a.case.split(","):
         for method in a.method.split(","):
-            posterior = method not in ("zero-filled", "cg-sense", "wavelet", "tv")
-            tries = [[]]
-            if a.sweep and method in SWEEP:
-                tries += [["--lambda", str(v)] for v in SWEEP[method]]
-            psnr, covered = np.zeros((len(tries), len(images))), []
-            for i, image in enumerate(images):
-                problem = simulated(case, image, i, a.scry, folder)
-                for t, extra in enumerate(tries):
-                    result, words = run(a.scry, problem, method, extra + rest,
-                                        a.samples if posterior else 0)
-                    psnr[t, i] = result["psnr"] if result else np.nan
-                    if result and "coverage" in result:
-                        covered.append(result["coverage"])
-            error = psnr[0].std(ddof=1) / np.sqrt(len(images))
-            row = f"{case:12} {method:12} {psnr[0].mean():6.2f} +- {error:.2f} dB"
-            if covered:
-                row += f"  90 % hold {100 * np.mean(covered):.0f} %"
-            if len(tries) > 1:
-                best = psnr[1:].mean(1).argmax()
-                lost = psnr[1:].max(0) - psnr[0]
-                row += (f"  lambda {SWEEP[method][best]} for all {psnr[1 + best].mean():.2f}, "
-                        f"tuned for each: default loses {lost.mean():.2f} +- "
-                        f"{lost.std(ddof=1) / np.sqrt(len(lost)):.2f}")
-            print(row, flush=True)
+            row_of(case, method, a, rest,
+                   lambda case, i: simulated(case, images[i], i, a.scry, folder))
+
+
+def seeded_rows(a, rest, folder):
+    a.count = a.seeds
+    for case in a.case.split(","):
+        for method in a.method.split(","):
+            row_of(case, method, a, rest,
+                   lambda case, i: prepare(case, a.scry, a.kspace, folder, a.maps, i))
 
 
 def main():
@@ -280,6 +310,8 @@ def main():
     p.add_argument("--sweep", action="store_true")
     p.add_argument("--slices")
     p.add_argument("--count", type=int, default=12)
+    p.add_argument("--seeds", type=int, default=0)
+    p.add_argument("--dear", type=int, default=4)
     a = p.parse_args(own)
     folder = a.out or tempfile.mkdtemp(prefix="mri_quality_")
     os.makedirs(folder, exist_ok=True)
@@ -287,6 +319,8 @@ def main():
         if a.case == ",".join(CASES):
             a.case = ",".join(SIMULATED)
         return simulated_rows(a, rest, folder)
+    if a.seeds:
+        return seeded_rows(a, rest, folder)
     print(f"{'case':8} {'method':12} {'PSNR dB':>8} {'SSIM':>6} {'NMSE':>9} {'chi2':>6} "
           f"{'90 %':>6} {'s':>6}")
     for case in a.case.split(","):

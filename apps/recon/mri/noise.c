@@ -1,6 +1,7 @@
 #include "apps/recon/mri/mri_impl.h"
 
 #include "lib/memory.h"
+#include "lib/vector.h"
 #include "operators/coils.h"
 #include "operators/fourier.h"
 
@@ -18,6 +19,8 @@
  * coils tell a filter from signal (scry_noise_floor). With one coil a filter is told by its shape:
  * the level of its roll-off holds on a few pixels, that of empty space on many. */
 static const double FLAT = 0.15; /* share of an image, as many as count as empty space */
+/* Power of the outermost margins of a readout over that farther in which is a filter's. */
+static const double ROLLED_OFF = 0.4;
 
 enum { FADE = 16 }; /* of a side: width of the boxes, applied twice, that fade the borders out */
 
@@ -132,6 +135,133 @@ done:
     return st;
 }
 
+/* Samples with one axis, whose lines are whole, in the image domain. */
+struct hybrid {
+    float complex *data; /* (coils, dims) */
+    unsigned char *mask; /* (dims) */
+    size_t dims[2];
+    bool along_y;
+};
+
+static void hybrid_free(struct hybrid *h)
+{
+    scry_free(h->data);
+    scry_free(h->mask);
+    *h = (struct hybrid){0};
+}
+
+static bool lines_are_whole(const struct noise_choice *c, bool along_y)
+{
+    const size_t nx = c->s->dims[2];
+    for (size_t i = 0; i < c->n; i++)
+        if (!c->s->mask[i] != !c->s->mask[along_y ? i % nx : i / nx * nx]) return false;
+    return true;
+}
+
+static scry_status hybrid_make(struct hybrid *h, const struct noise_choice *c, bool along_y,
+                               scry_error *err)
+{
+    *h = (struct hybrid){.data = scry_copy(c->kspace, c->s->coils * c->n * sizeof *h->data),
+                         .mask = scry_copy(c->s->mask, c->n),
+                         .dims = {c->rows, c->s->dims[2]},
+                         .along_y = along_y};
+    if (!h->data || !h->mask) return SCRY_FAIL(err, SCRY_ENOMEM, "lines of %zu samples", c->n);
+    return scry_fourier_transform(h->data, c->s->coils, h->dims[0], h->dims[1],
+                                  along_y ? SCRY_FOURIER_Y : SCRY_FOURIER_X, true, err);
+}
+
+/* The quarter quantile of the power of entries [from, to) of the readout, in units of its coil's
+ * noise, over the lines: signal is in few of those at the margins. */
+static double readout_power(float *scratch, const struct noise_choice *c, const struct hybrid *h,
+                            size_t from, size_t to)
+{
+    const size_t C = c->s->coils, nx = h->dims[1], lines = h->along_y ? nx : h->dims[0];
+    size_t count = 0;
+    for (size_t k = 0; k < C * lines * (to - from); k++) {
+        const size_t i = from + k % (to - from), l = k / (to - from) % lines;
+        const size_t a = k / (to - from) / lines, at = h->along_y ? i * nx + l : l * nx + i;
+        const float complex v = h->data[a * c->n + at];
+        if (h->mask[at])
+            scratch[count++] =
+                (crealf(v) * crealf(v) + cimagf(v) * cimagf(v)) / (float)creal(c->psi[a * (C + 1)]);
+    }
+    return count ? scry_quantile(scratch, count, 0.25, scratch) : 0;
+}
+
+/* Whether a receiver's filter has taken noise from both margins of the readout's image. */
+static scry_status is_filtered(bool *filtered, const struct noise_choice *c, const struct hybrid *h,
+                               scry_error *err)
+{
+    const size_t n = h->dims[h->along_y ? 0 : 1], part = n / 32;
+    float *scratch = scry_alloc(c->s->coils * c->n, sizeof *scratch);
+    if (!scratch) return SCRY_FAIL(err, SCRY_ENOMEM, "margins of %zu samples", c->n);
+    *filtered = part > 0;
+    for (int side = 0; side < 2 && *filtered; side++) {
+        const double outer = side ? readout_power(scratch, c, h, n - part, n)
+                                  : readout_power(scratch, c, h, 0, part);
+        const double inner = side ? readout_power(scratch, c, h, n - 6 * part, n - 4 * part)
+                                  : readout_power(scratch, c, h, 4 * part, 6 * part);
+        *filtered = outer < ROLLED_OFF * inner;
+    }
+    scry_free(scratch);
+    return SCRY_OK;
+}
+
+/* k-space of the middle 5/8 of the image, within the passband: there are fewer samples, and their
+ * noise is what it was. */
+static scry_status crop_readout(struct hybrid *h, size_t coils, scry_error *err)
+{
+    const size_t axis = h->along_y ? 0 : 1, nx = h->dims[1], all = h->dims[0] * nx;
+    const size_t keep = h->dims[axis] * 5 / 8, skip = h->dims[axis] / 2 - keep / 2;
+    h->dims[axis] = keep;
+    const size_t n = h->dims[0] * h->dims[1];
+    for (size_t i = 0; i < coils * n; i++) { /* towards the front: in place */
+        const size_t y = i % n / h->dims[1] + (h->along_y ? skip : 0);
+        const size_t x = i % h->dims[1] + (h->along_y ? 0 : skip);
+        h->data[i] = h->data[i / n * all + y * nx + x];
+        if (i < n) h->mask[i] = h->mask[y * nx + x];
+    }
+    return scry_fourier_transform(h->data, coils, h->dims[0], h->dims[1],
+                                  h->along_y ? SCRY_FOURIER_Y : SCRY_FOURIER_X, false, err);
+}
+
+/* Samples of the passband of a filtered readout; h->data is NULL where there is none. */
+static scry_status find_passband(struct hybrid *h, const struct noise_choice *c, scry_error *err)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        bool filtered = false;
+        if (!lines_are_whole(c, axis == 0)) continue;
+        scry_status st = hybrid_make(h, c, axis == 0, err);
+        if (st == SCRY_OK) st = is_filtered(&filtered, c, h, err);
+        if (st != SCRY_OK) return st;
+        if (filtered) return crop_readout(h, c->s->coils, err);
+        hybrid_free(h);
+    }
+    return SCRY_OK;
+}
+
+/* The noise that windows of samples tell, where it is less. */
+static scry_status try_windows(struct noise_choice *c, scry_error *err)
+{
+    const size_t C = c->s->coils;
+    struct hybrid h = {0};
+    double reach;
+    scry_error why = {0};
+    scry_status st = find_passband(&h, c, err);
+    if (st != SCRY_OK) goto done;
+    memcpy(c->try, c->psi, C * C * sizeof *c->psi);
+    const size_t ny = h.data ? h.dims[0] : c->rows, nx = h.data ? h.dims[1] : c->s->dims[2];
+    st = scry_noise_from_windows(c->try, &reach, h.data ? h.data : c->kspace,
+                                 h.data ? h.mask : c->s->mask, C, ny, nx, &why);
+    if (st == SCRY_OK && noise_power(c->try, C) < noise_power(c->psi, C))
+        memcpy(c->psi, c->try, C * C * sizeof *c->psi);
+    st = st == SCRY_ENOMEM || st == SCRY_ESTOP ? scry_fail(err, st, why.where, "%s", why.text)
+                                               : SCRY_OK;
+done:
+    hybrid_free(&h);
+    return st;
+}
+
 scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
                                    const scry_scan *scan, scry_error *err)
 {
@@ -153,7 +283,8 @@ scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
     if ((st = scry_noise_from_kspace(psi, kspace, s->mask, C, c.rows, s->dims[2], err)) != SCRY_OK)
         goto done;
     if (back && (st = try_domain(&c, s->data, s->mask, 1, err)) != SCRY_OK) goto done;
-    if (image) st = try_image(&c, err);
+    if (image && (st = try_image(&c, err)) != SCRY_OK) goto done;
+    if (s->dims[0] == 1) st = try_windows(&c, err);
 done:
     scry_free(try);
     scry_free(kspace);
