@@ -94,8 +94,9 @@ static void an_image_comes_back(void **state)
     assert_true(isnan(r.holdout));
 
     f->scan.maps = f->maps; /* those that the coils have */
-    assert_ok(scry_reconstruct(&given, &f->scan, f->mask, &(scry_mri_request){.method = "cg-sense"},
-                               NULL, NULL, &err));
+    assert_ok(scry_reconstruct(&given, &f->scan, f->mask,
+                               &(scry_mri_request){.method = "cg-sense", .tune = true}, NULL, NULL,
+                               &err));
     assert_below(nrmse(given.image, f->truth), 0.15);
     scry_mri_result_free(&folded);
     scry_mri_result_free(&r);
