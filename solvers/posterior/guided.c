@@ -12,7 +12,8 @@
  * a residual of a hundredth moves by far less than the noise does; a draw is then blurred by the
  * level it hands over at, about 1 and some hundred times the error of its own residual; where that
  * level is higher, as many iterations less will do. */
-enum { START_SCORING = 3, START_CG = 200 };
+enum { START_SCORING = 3, START_CG = 200, DRAW_CG = 30 };
+static const double DRAW_TOL = 0.01;
 static const double SCORING_TOL = 1e-2, START_TOL = 1e-3;
 /* Of the last step, whose estimate is the result. The weights of the level before are those of an
  * image that strays from the data by that level, which takes dark pixels beside bright ones for
@@ -77,7 +78,7 @@ void scryi_guided_destroy(struct scry_solver *S)
 
 scry_status scryi_guided_scatter(struct scryi_guided *G, scry_error *err)
 {
-    if (!G->condition.spectral || G->base.base.first) return SCRY_OK;
+    if (!G->condition.model || G->base.base.first) return SCRY_OK;
     G->sample = scry_alloc(G->base.base.n, sizeof *G->sample);
     if (!G->sample)
         return SCRY_FAIL(err, SCRY_ENOMEM, "%s: draws of %zu values", G->base.base.method->name,
@@ -203,7 +204,7 @@ static scry_status guided_draw(struct scryi_guided *G, scry_error *err)
     const double s = S->sigma[S->base.step];
     const struct scryi_covariance V = scryi_covariance_shrink(s * s);
     const struct scryi_cg_options cg =
-        scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, 0, 0);
+        scryi_condition_settings(&G->condition, (struct scryi_cg_options){0}, DRAW_CG, DRAW_TOL);
     scryi_sampler_draw(S, S->z, SCRYI_DRAW_IMAGE);
     scry_status st = scryi_condition_root(&G->condition, G->sample, S->z, &V, err);
     if (st == SCRY_OK) st = scryi_guided_forward(G, G->t, G->sample, err);

@@ -53,7 +53,7 @@ scry_status scryi_guided_start(struct scry_solver *S, scry_error *err);
 
 /* For methods whose last estimate is E[x0 | x, y] at the lowest level: their draws are that plus
  * what is left unknown there, e ~ N(0, (V^-1 + A^T W A)^-1) with V = (C^-1 + I / s^2)^-1 of the
- * Gaussian model, as in jfps. Nothing where there is no model, or A is no sampled convolution.
+ * Gaussian model, as in jfps. Nothing where there is no model.
  * Belongs at the end of a plan. ENOMEM */
 scry_status scryi_guided_scatter(struct scryi_guided *G, scry_error *err);
 

@@ -107,6 +107,28 @@ static void gaussian_start_is_exact(void **state)
     drop(&s);
 }
 
+/* A walk of dds that ends early, at a level which is far from nothing: its draws have the spread
+ * that data and prior leave below it. Their estimates alone have a third of it. */
+static void draws_hold_what_the_last_level_leaves(void **state)
+{
+    (void)state;
+    enum { K = 300 };
+    static struct world w;
+    struct setup s;
+    scry_options o;
+    scry_chains c;
+    build(&s, &w, sense());
+    set_opts(&o, &(struct band){"dds", "noise", "noise", 0, 0, 0});
+    option_set(&o, "steps", 20);
+    option_set(&o, "sigma-min", 0.4);
+    draw(&c, &s.problem, &o, K, 7);
+    const struct verdict v = judge(c.samples, c.done, w.n, w.post, w.P);
+    assert_below(0.75, v.low);
+    assert_below(v.high, 1.2);
+    scry_chains_free(&c);
+    drop(&s);
+}
+
 /* Sixteen coils that see the same: one diagonal is right for each of them, and their sum
  * sixteen times too long a step. */
 static void tmpd_does_not_overshoot_with_equal_coils(void **state)
@@ -196,6 +218,7 @@ int main(void)
         cmocka_unit_test(coils_are_joined_as_the_posterior_says),
         cmocka_unit_test(one_coil_as_well),
         cmocka_unit_test(gaussian_start_is_exact),
+        cmocka_unit_test(draws_hold_what_the_last_level_leaves),
         cmocka_unit_test(tmpd_does_not_overshoot_with_equal_coils),
         cmocka_unit_test(every_method_runs_or_names_its_need),
     };
