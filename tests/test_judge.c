@@ -8,6 +8,7 @@
 #include "apps/recon/image/smooth_impl.h"
 #include "datasets/phantom.h"
 #include "lib/memory.h"
+#include "lib/numbers.h"
 #include "lib/rng.h"
 #include "lib/rng_gsl.h"
 #include "lib/vector.h"
@@ -297,6 +298,8 @@ static void listen(scry_log_kind kind, const char *text, void *ctx)
     *(int *)ctx += strstr(text, "narrower psfs") != NULL;
 }
 
+static bool noise_is_given = true;
+
 /* The psf that is used for clouds on darkness, a specimen that is smooth by itself. */
 static double width_used(const char *psf, int *said)
 {
@@ -306,6 +309,7 @@ static double width_used(const char *psf, int *said)
     const scry_image im = image();
     q.psf.model = psf;
     q.psf.width_choice = SCRY_WIDTH_CHECK;
+    if (!noise_is_given) q.noise = (scry_noise_request){.choice = SCRY_NOISE_ESTIMATED};
     q.log = (scry_log){listen, said};
     assert_ok(scry_restore(&result, &im, &q, NULL, NULL, &err));
     assert_false(result.psf_width.determined);
@@ -329,6 +333,47 @@ static void a_width_that_only_held_out_light_tells(void **state)
     assert_int_equal(said, 0);
     assert_below(width_used("gaussian:sigma=2.24", &said), 0.81);
     assert_int_equal(said, 1);
+}
+
+/* Blocks of 8 x 8 pixels whose cosine coefficients are multiples of `step`. */
+static void compress(float *y, double step)
+{
+    double C[8][8], a[8][8], b[8][8];
+    for (int k = 0; k < 64; k++)
+        C[k / 8][k % 8] = cos(SCRY_PI * (k / 8) * (k % 8 + 0.5) / 8) * (k < 8 ? sqrt(0.125) : 0.5);
+    for (size_t at = 0; at < N; at += at % W == W - 8 ? 7 * W + 8 : 8) {
+        for (int k = 0; k < 64; k++) {
+            a[k / 8][k % 8] = 0;
+            for (int i = 0; i < 64; i++)
+                a[k / 8][k % 8] += C[k / 8][i / 8] * C[k % 8][i % 8] *
+                                   y[at + (size_t)(i / 8) * W + (size_t)(i % 8)];
+        }
+        for (int k = 0; k < 64; k++)
+            b[k / 8][k % 8] = step * rint(a[k / 8][k % 8] / step);
+        for (int i = 0; i < 64; i++) {
+            double sum = 0;
+            for (int k = 0; k < 64; k++)
+                sum += C[k / 8][i / 8] * C[k % 8][i % 8] * b[k / 8][k % 8];
+            y[at + (size_t)(i / 8) * W + (size_t)(i % 8)] = (float)rint(sum);
+        }
+    }
+}
+
+/* The spectrum of a JPEG is not asked. */
+static void a_width_after_compression(void **state)
+{
+    (void)state;
+    int said = 0;
+    expose(3000);
+    for (size_t i = 0; i < N; i++)
+        camera[i] = (camera[i] - (float)OFFSET) / 30;
+    compress(camera, 8);
+    noise_is_given = false;
+    (void)width_used("gaussian:sigma=1.6", &said);
+    assert_int_equal(said, 0);
+    assert_below(width_used("gaussian:sigma=3.2", &said), 0.81);
+    assert_int_equal(said, 1);
+    noise_is_given = true;
 }
 
 /* Gains of .8 and .64 of the given width, 1e-3 nats a pixel, the first with an error of .2. */
@@ -363,6 +408,7 @@ int main(void)
         cmocka_unit_test(the_restorer_chooses),
         cmocka_unit_test(draws_have_half_unless_certain),
         cmocka_unit_test(spectra_are_doubted),
+        cmocka_unit_test(a_width_after_compression),
         cmocka_unit_test(a_width_that_only_held_out_light_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
