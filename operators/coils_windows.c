@@ -44,8 +44,10 @@ static const double SIGNAL = 1.1;
  * that is less than the next one by so much, where that one lasts. */
 static const double MARGIN = 0.94, FLAT = 1.04;
 
-/* Share of the power of psi that is left where psi is noise. */
-static const double MOSTLY_NOISE = 0.75;
+/* Power of one answer over that of another which is not so by chance. */
+static const double MUCH_LESS = 0.82;
+/* The same of windows of one or two samples, which hardly tell what noise the coils share. */
+static const double MUCH_LESS_OF_PAIRS = 0.6;
 
 struct window_shape {
     size_t h, w, sy, sx; /* samples along y and x, and their spacing */
@@ -501,11 +503,12 @@ static scry_status try_shapes(struct window_result *best, const struct windows *
         return st;
     for (int turn = 0; turn < 2 && st == SCRY_OK; turn++) {
         const size_t spacing = line_spacing(w, !turn);
-        const struct window_shape shapes[] = {
-            {1, one, 1, 1}, {2, two, spacing, 1}, {2, two, 1, 1}, {3, three, 1, 1}};
+        const struct window_shape shapes[] = {{1, one, 1, 1},     {2, two, spacing, 1},
+                                              {2, two, 1, 1},     {3, three, 1, 1},
+                                              {2, 1, spacing, 1}, {1, 1, 1, 1}};
         for (size_t k = 0; k < sizeof shapes / sizeof *shapes && st == SCRY_OK; k++) {
             const struct window_shape *s = &shapes[k];
-            if (!s->sy) continue;
+            if (!s->sy || (s->w == 1 && isfinite(best->bound))) continue; /* no pair; no need */
             st = try_shape(best, *w, turn ? (struct window_shape){s->w, s->h, s->sx, s->sy} : *s,
                            err);
         }
@@ -578,36 +581,50 @@ static double trace_of(const double complex *psi, size_t C)
     return sum;
 }
 
-/* Where much less than psi is found, psi was signal for the most part, and so was what it said of
- * the coils together: then again from their variances alone. */
+/* Some rounds from psi, which is replaced; w->s: the shape that was taken. */
+static scry_status windows_settle(double complex *psi, double *reach, struct windows *w, int rounds,
+                                  const float complex *kspace, scry_error *err)
+{
+    const size_t C = w->coils;
+    struct window_result best = {.psi = scry_alloc(C * C, sizeof *best.psi)};
+    scry_status st = SCRY_OK;
+    if (!best.psi) st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils", C);
+    for (int round = 0; round < rounds && st == SCRY_OK; round++)
+        st = windows_round(psi, &best, w, kspace, err);
+    *reach = best.reach;
+    w->s = best.shape;
+    scry_free(best.psi);
+    return st;
+}
+
+/* From psi, which knows the noise that coils share, and from its variances alone, which do not hold
+ * the signal that coils share: that is right where it finds much less. */
 scry_status scry_noise_from_windows(double complex *psi, double *reach, const float complex *kspace,
                                     const unsigned char *mask, size_t coils, size_t ny, size_t nx,
                                     scry_error *err)
 {
     const size_t C = coils;
-    struct window_result best = {.psi = scry_alloc(C * C, sizeof *best.psi)};
-    double complex *now = scry_copy(psi, C * C * sizeof *now);
+    double complex *whole = scry_copy(psi, C * C * sizeof *whole);
+    double complex *alone = scry_alloc(C * C, sizeof *alone);
     struct windows w = {.mask = mask, .coils = C, .ny = ny, .nx = nx};
+    double other = 1;
     scry_status st = SCRY_OK;
-    if (!best.psi || !now) {
+    if (!whole || !alone) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils", C);
         goto done;
     }
     find_reach(&w);
-    for (int round = 0; round < ROUNDS && st == SCRY_OK; round++)
-        st = windows_round(now, &best, &w, kspace, err);
-    if (st == SCRY_OK && C > 1 && trace_of(now, C) < MOSTLY_NOISE * trace_of(psi, C)) {
-        for (size_t i = 0; i < C * C; i++)
-            now[i] = i % (C + 1) ? 0 : psi[i];
-        best.shape = (struct window_shape){0};
-        for (int round = 0; round <= ROUNDS && st == SCRY_OK; round++)
-            st = windows_round(now, &best, &w, kspace, err);
-    }
-    if (st != SCRY_OK) goto done;
-    memcpy(psi, now, C * C * sizeof *psi);
-    *reach = best.reach;
+    for (size_t i = 0; i < C * C; i++)
+        alone[i] = i % (C + 1) ? 0 : psi[i];
+    if ((st = windows_settle(whole, reach, &w, ROUNDS, kspace, err)) != SCRY_OK) goto done;
+    if (C > 1 && (st = windows_settle(alone, &other, &w, ROUNDS + 1, kspace, err)) != SCRY_OK)
+        goto done;
+    const double bound = w.s.h * w.s.w > 2 ? MUCH_LESS : MUCH_LESS_OF_PAIRS;
+    const bool less = C > 1 && trace_of(alone, C) < bound * trace_of(whole, C);
+    memcpy(psi, less ? alone : whole, C * C * sizeof *psi);
+    if (less) *reach = other;
 done:
-    scry_free(best.psi);
-    scry_free(now);
+    scry_free(whole);
+    scry_free(alone);
     return st;
 }
