@@ -219,7 +219,7 @@ static void gram_mean(double complex *G, const struct window_gram *a, const stru
         for (size_t j = 0; j <= i; j++) {
             const size_t k = i * p + j;
             const double re = a->re[k] + (b ? b->re[k] : 0), im = a->im[k] + (b ? b->im[k] : 0);
-            G[k] = CMPLX(re / n, i == j ? 0 : im / n);
+            G[k] = re / n + I * (i == j ? 0 : im / n);
             G[j * p + i] = conj(G[k]);
         }
 }
