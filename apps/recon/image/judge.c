@@ -393,6 +393,20 @@ static scry_status judge_all(scry_judgement *out, struct part *p, const scry_res
     return done ? SCRY_OK : SCRY_FAIL(err, failure.code, "%s", failure.text);
 }
 
+/* The part that is judged on, and three scores for each of its blocks; both are the caller's, also
+ * after a failure. */
+static scry_status judge_open(struct part *p, double **scores, const scry_restore_request *request,
+                              const scry_image *image, size_t count, scry_error *err)
+{
+    if (!count || count > SCRY_JUDGE_MAX)
+        return SCRY_FAIL(err, SCRY_EINVAL, "%zu contenders to judge, expected 1 to %d", count,
+                         SCRY_JUDGE_MAX);
+    const scry_status st = part_cut(p, request, image, count, err);
+    if (st == SCRY_OK && !(*scores = scry_alloc(3 * p->blocks, sizeof **scores)))
+        return SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu blocks", p->blocks);
+    return st;
+}
+
 scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *request,
                                const scry_image *image, const scry_options *const *options,
                                size_t count, uint64_t seed, scry_chains_monitor *monitor, void *ctx,
@@ -402,12 +416,7 @@ scry_status scry_judge_methods(scry_judgement *out, const scry_restore_request *
     struct judge_monitor watch = {.monitor = monitor, .ctx = ctx};
     double *scores = NULL;
     *out = (scry_judgement){.count = count, .share = SHARE, .splits = SPLITS};
-    if (!count || count > SCRY_JUDGE_MAX)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%zu methods to judge, expected 1 to %d", count,
-                         SCRY_JUDGE_MAX);
-    scry_status st = part_cut(&p, request, image, count, err);
-    if (st == SCRY_OK && !(scores = scry_alloc(3 * p.blocks, sizeof *scores)))
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu blocks", p.blocks);
+    scry_status st = judge_open(&p, &scores, request, image, count, err);
     out->pixels = p.n;
     out->part = p.image.space;
     out->study = p.study;
@@ -447,12 +456,7 @@ scry_status scry_judge_widths(scry_margin *gain, const scry_restore_request *req
     struct part p = {0};
     struct judge_monitor watch = {.monitor = monitor, .ctx = ctx};
     double *scores = NULL;
-    if (!count || count > SCRY_JUDGE_MAX)
-        return SCRY_FAIL(err, SCRY_EINVAL, "%zu widths to judge, expected 1 to %d", count,
-                         SCRY_JUDGE_MAX);
-    scry_status st = part_cut(&p, request, image, count, err);
-    if (st == SCRY_OK && !(scores = scry_alloc(3 * p.blocks, sizeof *scores)))
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "scores of %zu blocks", p.blocks);
+    scry_status st = judge_open(&p, &scores, request, image, count, err);
     for (size_t k = 0; k < count && st == SCRY_OK; k++) {
         scry_restore_request q = *request;
         scry_judged one = {0};
