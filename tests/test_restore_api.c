@@ -379,6 +379,42 @@ static void it_says_what_it_does(void **state)
     scry_restore_result_free(&r);
 }
 
+/* A psf of 101 x 101 pixels, of whose light `far` lies beyond what 40 x 52 pixels see. */
+static void a_psf_is_cut_to_what_the_image_sees(void **state)
+{
+    (void)state;
+    enum { SIDE = 101, FAR = 44 };
+    static const double shares[] = {0.05, 0.3};
+    float truth[N], y[N], small[P * P];
+    static float psf[SIDE * SIDE];
+    make_truth(truth);
+    make_blurred(y, truth);
+    make_psf(small, 1.7);
+    const scry_image image = {.space = space, .pixels = y};
+    for (int k = 0; k < 2; k++) {
+        scry_error err = {0};
+        scry_restore_result r;
+        size_t count[2] = {0};
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const int dy = i / SIDE - SIDE / 2, dx = i % SIDE - SIDE / 2;
+            const bool near = abs(dy) <= P / 2 && abs(dx) <= P / 2;
+            psf[i] = abs(dy) == FAR && abs(dx) < 5 ? (float)(shares[k] / 18) : 0;
+            if (near) psf[i] = (float)(1 - shares[k]) * small[(dy + P / 2) * P + dx + P / 2];
+        }
+        scry_restore_request q = classical();
+        q.psf = (scry_psf_request){.pixels = psf, .space = SCRY_SPACE(SIDE, SIDE)};
+        q.log = (scry_log){count_words, count};
+        const scry_status st = scry_restore(&r, &image, &q, NULL, NULL, &err);
+        assert_int_equal(st, k ? SCRY_ESHAPE : SCRY_OK);
+        if (k)
+            assert_non_null(strstr(err.text, "30 % of its light lies beyond"));
+        else
+            assert_int_equal(count[SCRY_LOG_WARNING], 1);
+        if (!k) assert_below(rms(r.mean, truth, NULL), 0.6 * rms(y, truth, NULL));
+        scry_restore_result_free(&r);
+    }
+}
+
 static void refused_memory_leaves_nothing(void **state)
 {
     (void)state;
@@ -415,6 +451,7 @@ int main(void)
     setenv("SCRY_PRIORS", "../priors/pretrained", 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blur_is_undone),
+        cmocka_unit_test(a_psf_is_cut_to_what_the_image_sees),
         cmocka_unit_test(the_flux_is_that_of_the_image),
         cmocka_unit_test(holes_are_filled),
         cmocka_unit_test(draws_are_functions_of_the_seed),

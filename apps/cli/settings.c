@@ -54,8 +54,8 @@ static const cli_setting deblur_settings[] = {
      "widen the psf by a factor, or by the one that the spectrum of the image prefers [as given, "
      "or narrower, or shorter along z, where the image says so]"},
     {"crop-psf", CLI_FLAG, AT(crop_psf), NULL,
-     "cut a measured psf that is larger than the image, and print the share of light that is "
-     "lost"},
+     "cut a measured psf that is larger than the image sees, also where more than a tenth of its "
+     "light is lost"},
     {"boundary", CLI_TEXT, AT(boundary), "open|joined|periodic",
      "open: light enters from outside the field of view; joined: so it does, from one margin "
      "for opposite edges, which costs less; periodic: it wraps around [open; joined for "

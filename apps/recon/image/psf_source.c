@@ -194,13 +194,16 @@ static scry_status match_voxels(float **psf, scry_space *space, const double fro
     return SCRY_OK;
 }
 
-/* The middle of a psf, no larger than limit, its sum 1 again. */
-static scry_status crop_psf(float **psf, scry_space *space, const size_t *limit, const char *name,
-                            const scry_log *log, scry_error *err)
+static const double CUT_MAX = 0.1; /* of the light of a psf, without being asked */
+
+/* The middle of a psf, no larger than limit, its sum 1 again; *kept: it before that. */
+static scry_status crop_psf(float **psf, scry_space *space, double *kept, const size_t *limit,
+                            const char *name, const scry_log *log, scry_error *err)
 {
     size_t from[3] = {1, 1, 1}, to[3] = {1, 1, 1}, skip[3] = {0, 0, 0};
     scry_space small = *space;
     const int lead = 3 - space->rank;
+    *kept = 1;
     for (int a = 0; a < space->rank; a++) {
         from[lead + a] = space->dims[a];
         small.dims[a] = space->dims[a] <= limit[a] ? space->dims[a] : (limit[a] - 1) / 2 * 2 + 1;
@@ -216,13 +219,13 @@ static scry_status crop_psf(float **psf, scry_space *space, const size_t *limit,
             memcpy(cut + (z * to[1] + y) * to[2],
                    *psf + ((z + skip[0]) * from[1] + y + skip[1]) * from[2] + skip[2],
                    to[2] * sizeof *cut);
-    const double kept = scry_sum(cut, n);
+    *kept = scry_sum(cut, n);
     for (size_t i = 0; i < n; i++)
-        cut[i] = (float)((double)cut[i] / kept);
+        cut[i] = (float)((double)cut[i] / *kept);
     char before[64], after[64];
     scry_log_warn(log, "%s: psf cut from %s to %s, which leaves out %.2g %% of its light", name,
                   scry_space_print(space, before, sizeof before),
-                  scry_space_print(&small, after, sizeof after), 100 * (1 - kept));
+                  scry_space_print(&small, after, sizeof after), 100 * (1 - *kept));
     scry_free(*psf);
     *psf = cut;
     *space = small;
@@ -256,6 +259,7 @@ static scry_status psf_source_widen(float **psf, scry_space *space, double facto
 {
     const double scale[3] = {space->rank == 3 ? factor * depth : factor, factor, factor};
     float *other = NULL;
+    double kept;
     scry_space os;
     if (fabs(factor - 1) < SAME_WIDTH && fabs(scale[0] - 1) < SAME_WIDTH) return SCRY_OK;
     scry_status st = scry_psf_resample(&other, &os, *psf, space, scale, err);
@@ -263,7 +267,25 @@ static scry_status psf_source_widen(float **psf, scry_space *space, double facto
     scry_free(*psf);
     *psf = other;
     *space = os;
-    return crop_psf(psf, space, limit, name, log, err);
+    return crop_psf(psf, space, &kept, limit, name, log, err);
+}
+
+/* A psf that reaches farther than one pixel of the image sees another: its end has no effect, but
+ * where a large part of its light is there, it is more likely that of another image. */
+static scry_status crop_measured(float **psf, scry_space *space, const scry_psf_source *s,
+                                 const size_t *limit, const scry_log *log, scry_error *err)
+{
+    const scry_space whole = *space;
+    double kept;
+    const scry_status st = crop_psf(psf, space, &kept, limit, s->name, log, err);
+    if (st != SCRY_OK || s->request.crop || 1 - kept <= CUT_MAX) return st;
+    int a = 0;
+    while (whole.dims[a] <= limit[a])
+        a++;
+    return SCRY_FAIL(err, SCRY_ESHAPE,
+                     "%s: the psf is %zu long in %c, expected at most %zu, as far as one pixel of "
+                     "the image sees another; %.2g %% of its light lies beyond: --crop-psf cuts it",
+                     s->name, whole.dims[a], "zyx"[3 - whole.rank + a], limit[a], 100 * (1 - kept));
 }
 
 static scry_status make_measured(float **psf, scry_space *space, const scry_psf_source *s,
@@ -287,14 +309,7 @@ static scry_status make_measured(float **psf, scry_space *space, const scry_psf_
     if (st == SCRY_OK) st = match_voxels(psf, space, r->voxel_um, image->voxel_um, log, err);
     if (st != SCRY_OK) return st;
     log_measured(log, s, image, space, &report);
-    if (r->crop && (st = crop_psf(psf, space, limit, s->name, log, err)) != SCRY_OK) return st;
-    for (int a = 0; a < rank; a++)
-        if (space->dims[a] > limit[a])
-            return SCRY_FAIL(err, SCRY_ESHAPE,
-                             "%s: the psf is %zu long in %c, expected at most %zu, as far as "
-                             "one pixel of the image sees another; --crop-psf cuts it",
-                             s->name, space->dims[a], "zyx"[3 - rank + a], limit[a]);
-    return SCRY_OK;
+    return crop_measured(psf, space, s, limit, log, err);
 }
 
 /* *to = psf * kernel on every plane; both have odd sides. */
@@ -317,6 +332,7 @@ static scry_status psf_source_treat(float **psf, scry_space *space, const scry_p
 {
     float *kernel = NULL, *wide = NULL;
     size_t side;
+    double kept;
     scry_space ws = *space;
     scry_status st = scry_noise_treatment_kernel(&kernel, &side, &s->request.treatment, err);
     if (st != SCRY_OK || !kernel) return st;
@@ -334,7 +350,7 @@ static scry_status psf_source_treat(float **psf, scry_space *space, const scry_p
         scry_free(*psf);
         *psf = wide;
         *space = ws;
-        st = crop_psf(psf, space, limit, s->name, NULL, err);
+        st = crop_psf(psf, space, &kept, limit, s->name, NULL, err);
     } else
         st = SCRY_FAIL(err, SCRY_ENOMEM, "psf of %zu pixels", n);
     scry_free(kernel);
