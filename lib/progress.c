@@ -35,6 +35,13 @@ void scry_meter_start(scry_meter *m, FILE *to, const char *label)
     m->terminal = to && isatty(fileno(to));
 }
 
+void scry_meter_label(scry_meter *m, const char *label)
+{
+    m->run = m->seen = scry_clock();
+    m->done = m->tenths = 0;
+    snprintf(m->label, sizeof m->label, "%s", label);
+}
+
 /* Overwrites the end of a longer line. A line that wraps could not be redrawn. */
 static void progress_redraw(scry_meter *m, char *line)
 {

@@ -23,6 +23,9 @@ double scry_clock(void);
 
 void scry_meter_start(scry_meter *m, FILE *to, const char *label);
 
+/* The label from now on, for steps that are counted anew. */
+void scry_meter_label(scry_meter *m, const char *label);
+
 /* done of total steps (total 0: unknown). note, which may be NULL, is shown after the bar: "sigma
  * 0.31". */
 void scry_meter_update(scry_meter *m, size_t done, size_t total, const char *note);

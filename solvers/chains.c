@@ -145,7 +145,8 @@ static bool on_progress(const scry_progress *p, void *ctx)
     if (p->draw) record_draw(context, p);
 #pragma omp critical(scry_chains_monitor)
     {
-        const scry_chains_progress report = {context->chain, run->opts->chains, run->finished, p};
+        const scry_chains_progress report = {context->chain, run->opts->chains, run->finished, p,
+                                             false};
         if (!run->stop && run->monitor && !run->monitor(&report, run->ctx)) run->stop = true;
         go = !run->stop;
     }
@@ -377,7 +378,7 @@ struct single_run {
 static bool single_progress(const scry_progress *p, void *ctx)
 {
     const struct single_run *s = ctx;
-    const scry_chains_progress now = {s->opts->first, 1, 0, p};
+    const scry_chains_progress now = {s->opts->first, 1, 0, p, false};
     return !s->monitor || s->monitor(&now, s->ctx);
 }
 

@@ -42,6 +42,7 @@ typedef struct scry_chains_progress {
     size_t chain, chains; /* the number of this chain, first .. first + chains - 1; their count */
     size_t finished;      /* chains that ended so far */
     const scry_progress *p;
+    bool trial; /* of a run that only helps to choose a method, a strength or a psf */
 } scry_chains_progress;
 
 /* false asks all chains to stop. */

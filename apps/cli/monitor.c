@@ -13,9 +13,24 @@ void monitor_count(monitor *m, size_t more, size_t total, const char *note)
     if (!m->begun) scry_meter_start(&m->meter, m->to, m->name);
     m->begun = true;
     /* several runs in a row, of a choice among methods: each counts from its own start */
-    if (total != m->total || m->done >= total) m->done = 0;
+    if (total != m->total || (total && m->done >= total)) m->done = 0;
     m->total = total;
     scry_meter_update(&m->meter, m->done += more, total, note);
+}
+
+/* Trials and the run that they prepare are counted apart: nobody knows how many trials there are.
+ */
+static void monitor_enter(monitor *m, bool trial)
+{
+    char label[sizeof m->meter.label];
+    if (m->begun && m->trial == trial) return;
+    if (!m->begun) scry_meter_start(&m->meter, m->to, m->name);
+    snprintf(label, sizeof label, "%s%s", m->name,
+             trial ? ", steps of trials on held-out light:" : "");
+    scry_meter_label(&m->meter, label);
+    m->begun = true;
+    m->trial = trial;
+    m->done = 0;
 }
 
 bool monitor_chains(const scry_chains_progress *p, void *ctx)
@@ -25,7 +40,8 @@ bool monitor_chains(const scry_chains_progress *p, void *ctx)
     const int used = p->p->sigma > 0 ? snprintf(note, sizeof note, "sigma %.3g ", p->p->sigma) : 0;
     if (p->p->residual > 0)
         snprintf(note + used, sizeof note - (size_t)used, "residual %.3g", p->p->residual);
-    monitor_count(ctx, 1, p->chains * p->p->steps, note);
+    monitor_enter(ctx, p->trial);
+    monitor_count(ctx, 1, p->trial ? 0 : p->chains * p->p->steps, note);
     return !scry_cancelled();
 }
 

@@ -15,6 +15,7 @@ typedef struct monitor {
     const char *name;
     scry_meter meter;
     bool begun;
+    bool trial;         /* its steps are those of trials */
     size_t done, total; /* steps of all chains, or whatever is counted */
 } monitor;
 

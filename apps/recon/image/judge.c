@@ -179,8 +179,10 @@ struct judge_monitor {
 static bool judge_watch(const scry_chains_progress *p, void *ctx)
 {
     struct judge_monitor *m = ctx;
+    scry_chains_progress trial = *p;
+    trial.trial = true;
     if (p->chains) scryi_steps_see(&m->steps, p->p);
-    return !m->monitor || m->monitor(p, m->ctx);
+    return !m->monitor || m->monitor(&trial, m->ctx);
 }
 
 static scry_status judge_predict(float *to, scry_restorer *r, const struct part *p, uint64_t seed,
