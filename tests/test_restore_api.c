@@ -109,6 +109,40 @@ static void a_blur_is_undone(void **state)
     scry_restore_result_free(&b);
 }
 
+/* Colours are blurred each by itself: three times the same plane comes out as the plane does, also
+ * where the PSF has a depth or planes, which only stacks use. */
+static void light_stays_in_its_colour(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float truth[N], y[3 * N], psf[3 * P * P] = {0};
+    scry_restore_result one, three;
+    make_truth(truth);
+    make_blurred(y, truth);
+    memcpy(y + N, y, sizeof truth);
+    memcpy(y + 2 * N, y, sizeof truth);
+    make_psf(psf, 2.6);
+    make_psf(psf + P * P, 1.7); /* the brightest, which planes use */
+    make_psf(psf + 2 * P * P, 2.6);
+    const scry_image grey = {.space = space, .pixels = y};
+    const scry_image colours = {.space = SCRY_SPACE(3, H, W), .colour = true, .pixels = y};
+    scry_restore_request q = classical();
+    const scry_psf_request psfs[] = {
+        {.model = "gaussian:sigma=1.7,sigma_z=2", .width_choice = SCRY_WIDTH_KEEP},
+        {.pixels = psf, .space = SCRY_SPACE(3, P, P), .width_choice = SCRY_WIDTH_KEEP}};
+    for (size_t k = 0; k < 2; k++) {
+        q.psf = psfs[k];
+        assert_ok(scry_restore(&one, &grey, &q, NULL, NULL, &err));
+        assert_ok(scry_restore(&three, &colours, &q, NULL, NULL, &err));
+        assert_int_equal(three.psf_space.rank, 2);
+        assert_true(scry_space_equal(&three.psf_space, &one.psf_space));
+        for (size_t c = 0; c < 3; c++)
+            assert_below(rms(three.mean + c * N, one.mean, NULL), 0.1 * NOISE);
+        scry_restore_result_free(&one);
+        scry_restore_result_free(&three);
+    }
+}
+
 /* Dim light of counted noise, whose bright spots total variation lowers. */
 static void the_flux_is_that_of_the_image(void **state)
 {
@@ -452,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blur_is_undone),
         cmocka_unit_test(a_psf_is_cut_to_what_the_image_sees),
+        cmocka_unit_test(light_stays_in_its_colour),
         cmocka_unit_test(the_flux_is_that_of_the_image),
         cmocka_unit_test(holes_are_filled),
         cmocka_unit_test(draws_are_functions_of_the_seed),

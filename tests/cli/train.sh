@@ -152,8 +152,10 @@ works "holes in colours" "$scry" inpaint rgb.tif rgbi.tif $colour --mask grey.ti
 works "sample in colours" "$scry" sample $colour --size 16x24 --samples 2 --steps 2 --quiet rgbs.tif
 refuses "grey for a prior of colours" 1 "1 channels that are no colours" "$scry" denoise grey.tif \
     x.tif $colour --sigma 8
-refuses "blur with a prior of colours" 1 "knows colours" "$scry" deblur rgb.tif x.tif $colour \
-    --psf gaussian:sigma=1 --method diffpir
+works "blur of colours" "$scry" deblur rgb.tif rgbd.tif $colour --psf gaussian:sigma=1,sigma_z=2 \
+    --method diffpir --samples 1 --steps 2 --sigma 8 --type float32 --quiet
+works "deblurred colours" "$scry" info rgbd.tif
+holds "all three deblurred" grep -qi "rgb" stdout
 
 refuses "no images" 1 "no such file" "$scry" train $small nothing out
 refuses "nothing that is one" 1 "no image of the 0 is left" "$scry" train $small \

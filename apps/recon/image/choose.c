@@ -33,7 +33,7 @@ static scry_status choose_draws(scry_restorer *r, scry_error *err)
  * long. */
 static size_t choose_count(const scry_restorer *r, const scry_image *image)
 {
-    const bool volume = image->space.rank == 3 && image->space.dims[0] > 1 && !image->colour;
+    const bool volume = scry_image_axes(image) == 3 && image->space.dims[0] > 1;
     return volume && r->fits && !r->maps.count ? r->fits : r->contenders;
 }
 

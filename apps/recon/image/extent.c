@@ -98,7 +98,7 @@ scry_status scryi_restore_settle_extent(scry_restore_result *out, scry_restorer 
 {
     const scry_image *image = task->sample;
     const scry_psf_request *psf = &r->setup.psf.request;
-    if (image->number || image->space.rank != 3 || image->space.dims[0] < 2 || image->colour ||
+    if (image->number || scry_image_axes(image) != 3 || image->space.dims[0] < 2 ||
         !scryi_restore_classical(r) || !(psf->depth > 0) || r->uneven)
         return SCRY_OK;
     const struct extent first = {psf->width > 0 ? psf->width : 1, psf->depth};

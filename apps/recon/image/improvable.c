@@ -275,7 +275,7 @@ done:
 static scry_status blur_image(float **to, const float *y, const scry_restore_request *request,
                               const scry_image *image, scry_error *err)
 {
-    const scry_boundary boundary = scry_boundary_of(request->boundary, image->space.rank);
+    const scry_boundary boundary = scry_boundary_of(request->boundary, image);
     const scry_psf_setting setting = {.image = image, .boundary = boundary};
     scry_psf_source source = {0};
     scry_window window;

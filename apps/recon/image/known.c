@@ -1,6 +1,7 @@
 #include "apps/recon/image/known.h"
 
 #include "apps/recon/image/padding.h"
+#include "apps/recon/image/psf_source.h"
 #include "lib/memory.h"
 #include "lib/vector.h"
 #include "operators/defects.h"
@@ -48,7 +49,7 @@ static scry_status leave_out_defects(unsigned char *known, size_t *excluded,
     unsigned char *good = scry_alloc(n, 1);
     if (!good) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of %zu pixels", n);
     scry_defect_opts_init(&opts);
-    const bool apart = image->space.rank == 3 && image->space.dims[0] > 2 &&
+    const bool apart = scry_image_axes(image) == 3 && image->space.dims[0] > 2 &&
                        (find & SCRY_DEFECT_HOT) && find != SCRY_DEFECT_HOT;
     opts.find = apart ? find & ~(unsigned)SCRY_DEFECT_HOT : find;
     if (image->saturation > 0) opts.saturation = image->saturation;

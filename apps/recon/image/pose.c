@@ -61,7 +61,7 @@ static scry_status build_operator(struct scryi_image_posterior *p,
     if (p->psf) {
         const bool network = run->has_pool && (run->method->needs & SCRY_NEEDS_DENOISER);
         const size_t multiple = network ? scry_network_multiple(run->pool.network) : 1;
-        const scry_boundary boundary = scry_boundary_of(run->request->boundary, image->space.rank);
+        const scry_boundary boundary = scry_boundary_of(run->request->boundary, image);
         const scry_space *ps = &p->ps;
         st = scry_blur_domain(&p->window, &image->space, ps, boundary, multiple, err);
         if (st != SCRY_OK) return st;
@@ -129,8 +129,7 @@ static scry_status measure_power(scry_radial *power, const struct scryi_image_po
         .ctx = (void *)&p->transfer,
     };
     if (st == SCRY_OK)
-        st = scry_power_estimate(power, &image->space, image->colour ? 2 : image->space.rank, v,
-                                 &model, err);
+        st = scry_power_estimate(power, &image->space, scry_image_axes(image), v, &model, err);
     scry_free(v);
     return st;
 }
@@ -187,8 +186,8 @@ bool scryi_image_shares_windows(const struct scryi_image_setup *run)
 static bool slices_all_ways(const struct scryi_image_setup *run, const scry_image *image)
 {
     const double z = image->voxel_um[0], x = image->voxel_um[2];
-    if (image->space.rank != 3 || run->request->slices != SCRY_SLICES_AUTO)
-        return image->space.rank == 3 && run->request->slices == SCRY_SLICES_ALL;
+    if (scry_image_axes(image) != 3 || run->request->slices != SCRY_SLICES_AUTO)
+        return scry_image_axes(image) == 3 && run->request->slices == SCRY_SLICES_ALL;
     return z > 0 && x > 0 && fabs(log(z / x)) < log(CUBE);
 }
 
@@ -275,7 +274,7 @@ scry_status scryi_image_pose(struct scryi_image_posterior *p, struct scryi_image
     const size_t n = scry_space_count(&image->space);
     scry_radial power = {0};
     const scry_log *log = image->number ? NULL : &request->log;
-    const scry_boundary boundary = scry_boundary_of(request->boundary, image->space.rank);
+    const scry_boundary boundary = scry_boundary_of(request->boundary, image);
     scry_status st = SCRY_OK;
     p->colour = image->colour;
     p->problem = (scry_recon_problem){.name = image->name, .window = &p->window};
@@ -324,12 +323,10 @@ scry_status scryi_image_study(scry_noise *noise, scry_noise_model *model, unsign
     if (st == SCRY_OK && blurred)
         st = scry_psf_source_make(
             &psf, &ps, &source,
-            &(scry_psf_setting){.image = image,
-                                .boundary = scry_boundary_of(q->boundary, image->space.rank)},
+            &(scry_psf_setting){.image = image, .boundary = scry_boundary_of(q->boundary, image)},
             err);
     if (st == SCRY_OK && blurred)
-        st = lateral_transfer(&lateral, &source, image,
-                              scry_boundary_of(q->boundary, image->space.rank), err);
+        st = lateral_transfer(&lateral, &source, image, scry_boundary_of(q->boundary, image), err);
     if (st == SCRY_OK)
         st = scry_known_find(known, outside, &excluded, image, q->defects, psf, &ps, NULL, err);
     if (st == SCRY_OK)

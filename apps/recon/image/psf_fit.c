@@ -276,7 +276,7 @@ scry_status scry_psf_fit_depth(double *factor, scry_psf_widths *widths, const sc
     float *psf = NULL;
     scry_space space;
     *factor = 1;
-    if (image->space.rank != 3 || image->colour) return SCRY_OK;
+    if (scry_image_axes(image) != 3) return SCRY_OK;
     scry_status st = channel_of(&fit, widths, image->channel, err);
     if (st == SCRY_OK && image->number && fit->depth > 0) {
         *factor = fit->depth;

@@ -128,7 +128,7 @@ static scry_status make_model(float **psf, scry_space *space, const scry_psf_sou
                               const scry_image *image, const size_t *limit, double factor,
                               const scry_log *log, scry_error *err)
 {
-    const int rank = image->space.rank;
+    const int rank = scry_image_axes(image);
     scry_psf_params p = s->params;
     if (p.model == SCRY_PSF_GAUSSIAN) scale_gaussian(&p, factor, psf_source_depth(s));
     const scry_psf_metadata m = {.na = image->na,
@@ -293,7 +293,7 @@ static scry_status make_measured(float **psf, scry_space *space, const scry_psf_
                                  scry_error *err)
 {
     const scry_psf_request *r = &s->request;
-    const int rank = image->space.rank, own = r->space.rank;
+    const int rank = scry_image_axes(image), own = r->space.rank;
     const size_t *dims = r->space.dims;
     const size_t planes = measured_planes(s);
     const scry_space in = rank == 3 ? SCRY_SPACE(planes, dims[own - 2], dims[own - 1])
@@ -357,7 +357,12 @@ static scry_status psf_source_treat(float **psf, scry_space *space, const scry_p
     return st;
 }
 
-scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank)
+int scry_image_axes(const scry_image *image)
+{
+    return image->colour ? 2 : image->space.rank;
+}
+
+scry_boundary scry_boundary_of(scry_boundary_choice choice, const scry_image *image)
 {
     switch (choice) {
     case SCRY_BOUNDARY_OPEN:
@@ -367,7 +372,7 @@ scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank)
     case SCRY_BOUNDARY_PERIODIC:
         return SCRY_PERIODIC;
     default:
-        return rank == 3 ? SCRY_JOINED : SCRY_OPEN;
+        return scry_image_axes(image) == 3 ? SCRY_JOINED : SCRY_OPEN;
     }
 }
 
@@ -380,8 +385,11 @@ scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_
     size_t limit[3] = {0};
     const double factor = s->request.width > 0 ? s->request.width : 1;
     const bool gaussian = s->request.model && s->params.model == SCRY_PSF_GAUSSIAN;
-    for (int a = 0; a < image->space.rank; a++)
-        limit[a] = boundary == SCRY_PERIODIC ? image->space.dims[a] : 2 * image->space.dims[a] - 1;
+    const int axes = scry_image_axes(image), first = image->space.rank - axes;
+    for (int a = 0; a < axes; a++) {
+        const size_t side = image->space.dims[first + a];
+        limit[a] = boundary == SCRY_PERIODIC ? side : 2 * side - 1;
+    }
     *psf = NULL;
     scry_status st = s->request.model ? make_model(psf, space, s, image, limit, factor, log, err)
                                       : make_measured(psf, space, s, image, limit, log, err);

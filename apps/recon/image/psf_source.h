@@ -73,7 +73,10 @@ void scry_psf_source_free(scry_psf_source *s); /* accepts a zeroed one */
  * measured PSF of one plane, and gaussian unless sigma_z is given. */
 int scry_psf_source_rank(const scry_psf_source *s, size_t nz);
 
-scry_boundary scry_boundary_of(scry_boundary_choice choice, int rank);
+/* The axes of an image along which light spreads, the last ones: not from colour to colour. */
+int scry_image_axes(const scry_image *image);
+
+scry_boundary scry_boundary_of(scry_boundary_choice choice, const scry_image *image);
 
 /* Where a PSF is used. */
 typedef struct scry_psf_setting {
@@ -82,12 +85,13 @@ typedef struct scry_psf_setting {
     const scry_log *log; /* NULL: silent */
 } scry_psf_setting;
 
-/* The PSF for an image, of its rank. On an axis of n pixels it has at most 2 n - 1 entries, the
- * largest distance between two pixels, or n with a periodic boundary: computed PSFs are limited to
- * this size, a larger measured one is cut or refused. Model parameters that are not given come from
- * the image's optics. factor widens it on all axes (of sigma=auto, laterally). The parameters used
- * are logged. *psf from scry_alloc; its sum is 1. errors  those of scry_psf_create,
- * scry_psf_prepare and scry_psf_resample, with the PSF's name; ESHAPE: larger than that */
+/* The PSF for an image, of as many axes as scry_image_axes says. On an axis of n pixels it has at
+ * most 2 n - 1 entries, the largest distance between two pixels, or n with a periodic boundary:
+ * computed PSFs are limited to this size, a larger measured one is cut or refused. Model parameters
+ * that are not given come from the image's optics. factor widens it on all axes (of sigma=auto,
+ * laterally). The parameters used are logged. *psf from scry_alloc; its sum is 1. errors  those of
+ * scry_psf_create, scry_psf_prepare and scry_psf_resample, with the PSF's name; ESHAPE: larger than
+ * that */
 scry_status scry_psf_source_make(float **psf, scry_space *space, const scry_psf_source *s,
                                  const scry_psf_setting *setting, scry_error *err);
 

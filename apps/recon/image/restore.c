@@ -80,7 +80,7 @@ static double flux_factor(const struct scryi_image_posterior *p, const scry_imag
         count++;
     }
     const double sd = sqrt(variance) / scry_noise_scale_to_file(&p->noise);
-    const bool stack = image->space.rank == 3 && !image->colour;
+    const bool stack = scry_image_axes(image) == 3;
     const double room = stack ? 0 : sqrt(FLUX_CHI2 * count / signal);
     const double factor = data / fmin(fmax(sharp, blurred * (1 - room)), blurred * (1 + room));
     if (!(data > FLUX_KNOWN * sd)) return 1;
@@ -448,7 +448,7 @@ static const double LIGHT_SAID = 0.01;
 static void log_light(const scry_restorer *r, const scry_restore_result *out,
                       const scry_image *image)
 {
-    const bool volume = image->space.rank == 3 && image->space.dims[0] > 1 && !image->colour;
+    const bool volume = scry_image_axes(image) == 3 && image->space.dims[0] > 1;
     const double share = out->flux_out / out->flux_in;
     if (!volume || !r->setup.blurred || image->number || !(fabs(share - 1) > LIGHT_SAID)) return;
     scry_log_note(&r->setup.request->log,

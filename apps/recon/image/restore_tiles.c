@@ -48,8 +48,7 @@ static scry_status psf_shape(scry_space *ps, const scry_restorer *r, const scry_
     const scry_status st = scry_psf_source_make(
         &psf, ps, &r->setup.psf,
         &(scry_psf_setting){.image = image,
-                            .boundary =
-                                scry_boundary_of(r->setup.request->boundary, image->space.rank)},
+                            .boundary = scry_boundary_of(r->setup.request->boundary, image)},
         err);
     scry_free(psf);
     return st;

@@ -67,11 +67,6 @@ static scry_status restorer_open(scry_restorer *r, scry_error *err)
     r->setup.has_pool = st == SCRY_OK;
     if (st == SCRY_OK)
         st = scry_prior_pool_condition(&r->setup.pool, q->class_name, q->guidance, err);
-    if (st == SCRY_OK && r->setup.blurred && scry_restorer_is_colour(r))
-        st = SCRY_FAIL(err, SCRY_EUNSUP,
-                       "prior %s knows colours: it denoises and fills holes; expected one of one "
-                       "channel for deconvolution",
-                       r->setup.pool.info->name);
     return st;
 }
 
@@ -102,7 +97,8 @@ void scry_restorer_free(scry_restorer *r)
 
 int scry_restorer_rank(const scry_restorer *r, size_t nz)
 {
-    return r->setup.blurred ? scry_psf_source_rank(&r->setup.psf, nz) : 2;
+    return r->setup.blurred && !scry_restorer_is_colour(r) ? scry_psf_source_rank(&r->setup.psf, nz)
+                                                           : 2;
 }
 
 bool scry_restorer_is_colour(const scry_restorer *r)

@@ -23,7 +23,7 @@ static scry_status settle_find_width(scry_restorer *r, const scry_image *image,
                                      const scry_noise_model *model, scry_error *err)
 {
     scry_psf_source *psf = &r->setup.psf;
-    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
+    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image);
     const scry_log silent = {0};
     if (psf->request.treatment.name) {
         const scry_status st =
@@ -77,12 +77,12 @@ static scry_status settle_depth(scry_restore_result *out, scry_restorer *r, cons
                                 scry_error *err)
 {
     scry_psf_source *psf = &r->setup.psf;
-    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image->space.rank);
+    const scry_boundary boundary = scry_boundary_of(r->settled.boundary, image);
     double factor = 1;
     scry_noise noise;
     scry_noise_model model = {0};
     psf->request.depth = r->settled.psf.depth = 0;
-    if (image->space.rank != 3 || image->colour) return SCRY_OK;
+    if (scry_image_axes(image) != 3) return SCRY_OK;
     unsigned char *known = scry_alloc(scry_space_count(&image->space), 1);
     if (!known) return SCRY_FAIL(err, SCRY_ENOMEM, "mask of the image");
     scry_status st = scryi_image_study(&noise, &model, known, &r->settled, image, err);
@@ -165,12 +165,12 @@ static bool settle_may_judge(const scry_restorer *r, const scry_image *image)
     const scry_psf_request *psf = &r->setup.psf.request;
     const struct scry_psf_fit *fit = scry_psf_fit_of(&r->widths, image->channel);
     return fit && !fit->found.determined && psf->width_choice == SCRY_WIDTH_CHECK && !r->altered &&
-           !psf->treatment.name && scryi_restore_classical(r) && image->space.rank == 2;
+           !psf->treatment.name && scryi_restore_classical(r) && scry_image_axes(image) == 2;
 }
 
 static bool settle_is_altered(const scry_restorer *r, const scry_image *image)
 {
-    return r->altered && !r->nonlinear && image->space.rank == 2 &&
+    return r->altered && !r->nonlinear && scry_image_axes(image) == 2 &&
            r->setup.psf.request.width_choice == SCRY_WIDTH_CHECK && scryi_restore_classical(r);
 }
 

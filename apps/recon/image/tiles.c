@@ -42,7 +42,7 @@ double scryi_tiles_bytes(const struct scryi_tiles *t, const scry_space *image,
     scry_space tile = tile_space(t, image);
     scry_window w = {.outer = tile};
     scry_error unsaid = {0};
-    const scry_boundary boundary = image->rank == 3 ? SCRY_JOINED : SCRY_OPEN;
+    const scry_boundary boundary = psf && psf->rank == 3 ? SCRY_JOINED : SCRY_OPEN;
     if (psf && scry_blur_domain(&w, &tile, psf, boundary, 1, &unsaid) != SCRY_OK) w.outer = tile;
     return cost->fixed * (double)scry_space_count(image) +
            cost->each * (double)scry_space_count(&w.outer);
