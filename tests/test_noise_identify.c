@@ -114,18 +114,25 @@ static double claimed_sd(const scry_noise_model *m, const float *y)
     return sqrt(sum) / m->gain;
 }
 
-static scry_noise_model identify(const float *y)
+/* With a PSF of this sd, and a treatment that was found before, which may be NULL. */
+static scry_noise_model identify_with(const float *y, double sd, const scry_noise_treatment *found)
 {
     scry_error err = {0};
     scry_noise_model m;
     scry_noise_context c;
     scry_noise_context_init(&c);
     c.transfer = transfer;
-    c.ctx = (void *)&psf_sd;
+    c.ctx = &sd;
     c.integer = true;
+    if (found) c.treatment = *found;
     assert_ok(scry_noise_identify(&m, y, NULL, 1, N, N, &c, &err));
     assert_true(m.line[0] && m.sigma > 0);
     return m;
+}
+
+static scry_noise_model identify(const float *y)
+{
+    return identify_with(y, psf_sd, NULL);
 }
 
 static void raw_images_are_white(void **state)
@@ -166,6 +173,25 @@ static void smoothed_images_are_noticed(void **state)
         assert_true(claimed_sd(&m, y) > .45 * kept * raw_sd(e));
         assert_true(claimed_sd(&m, y) < 1.1 * kept * raw_sd(e));
     }
+    scry_free(e);
+}
+
+/* With a PSF that is narrowed later, structure may reach all frequencies, and no longer be told
+ * from what was done to the noise of raw pixels. */
+static void a_treatment_that_was_found_is_kept(void **state)
+{
+    (void)state;
+    const scry_noise_treatment found = {"gaussian", 0.6, 0, "both"};
+    const double narrow = 0.4;
+    float *e = scry_alloc(2 * PIXELS, sizeof *e), *y = e + PIXELS;
+    scene(e, 1000, 1);
+    camera(y, e, 1);
+    round_all(y);
+    assert_false(identify_with(y, narrow, NULL).findings & SCRY_NOISE_CORRELATED);
+    const scry_noise_model m = identify_with(y, narrow, &found);
+    assert_true(m.findings & SCRY_NOISE_CORRELATED);
+    assert_string_equal(m.treatment.name, found.name);
+    assert_near(m.treatment.size, found.size, 0);
     scry_free(e);
 }
 
@@ -530,6 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_images_are_white),
         cmocka_unit_test(smoothed_images_are_noticed),
+        cmocka_unit_test(a_treatment_that_was_found_is_kept),
         cmocka_unit_test(medians_enlargements_and_interlacing),
         cmocka_unit_test(denoised_images_have_the_noise_of_their_structure),
         cmocka_unit_test(bright_enlargements_keep_their_noise),

@@ -54,6 +54,15 @@ static size_t best_allowed(const scry_noise_model *out, const struct scryi_noise
     return best;
 }
 
+/* The best description of a treatment that was found before; 0: there is none. */
+static size_t best_of(const scry_noise_treatment *found, const struct scryi_noise_fit *fits)
+{
+    size_t best = 0;
+    for (size_t k = 1; k < scryi_noise_shape_count(); k++)
+        if (scryi_noise_shape_is(k, found) && (!best || fits[k].total < fits[best].total)) best = k;
+    return best;
+}
+
 static void choose_treatment(struct scryi_noise_choice *ch, scry_noise_model *out,
                              const struct scryi_noise_fit *fits,
                              const struct scryi_noise_spectra *s, const scry_noise_context *c)
@@ -68,12 +77,16 @@ static void choose_treatment(struct scryi_noise_choice *ch, scry_noise_model *ou
     }
     ch->evidence = fits[0].total - fits[ch->best].total;
     scryi_noise_shape_levels(ch->best, c, &mean, &inband);
-    const size_t best = ch->best;
+    const size_t kept = c->treatment.name ? best_of(&c->treatment, fits) : 0;
+    const size_t best = kept ? kept : ch->best;
     const double needed = enough_evidence * (ch->beyond < little_beyond ? 6 : 1);
     const double close = ch->hidden ? .1 * not_contradicted : not_contradicted;
     if (ch->blocks > 0) {
         ch->best = 0;
         mean = inband = 1;
+    } else if (kept) {
+        ch->best = kept;
+        scryi_noise_shape_levels(kept, c, &mean, &inband);
     } else if (!(out->findings & SCRY_NOISE_NONLINEAR) &&
                (ch->evidence < needed ||
                 inband / mean < (ch->beyond < little_beyond ? matters_more : matters))) {

@@ -88,9 +88,11 @@ SCRY_END
 typedef struct scry_noise_context {
     scry_transfer_fn *transfer; /* |H|^2 of the optics; NULL: not known (or no blur) */
     void *ctx;
-    bool integer;            /* samples of an integer camera: gains of 0.01 to 100 e-/ADU */
-    double saturation;       /* pixels at or above hold no measurement; INFINITY: none */
-    scry_camera_known known; /* the user's values win; NAN: not known */
+    bool integer;                   /* samples of an integer camera: gains of 0.01 to 100 e-/ADU */
+    double saturation;              /* pixels at or above hold no measurement; INFINITY: none */
+    scry_camera_known known;        /* the user's values win; NAN: not known */
+    scry_noise_treatment treatment; /* as found before with another `transfer`: it is kept; name
+                                     * NULL: it is looked for */
 } scry_noise_context;
 
 /* No optics, not integer, no saturation, nothing known. */

@@ -70,6 +70,7 @@ void scryi_noise_smear(float *S, float *scratch, size_t side);
 
 size_t scryi_noise_shape_count(void);
 scry_noise_treatment scryi_noise_shape(size_t k);
+bool scryi_noise_shape_is(size_t k, const scry_noise_treatment *t); /* several may be */
 bool scryi_noise_shape_nonlinear(size_t k);
 bool scryi_noise_shape_repeats(size_t k); /* makes copies of pixels */
 /* Of an enlargement by interpolation, that of the grid; 1 for other treatments. */

@@ -128,6 +128,13 @@ scry_noise_treatment scryi_noise_shape(size_t k)
     return (scry_noise_treatment){names[s->kind], s->size, s->angle, axes[s->axes]};
 }
 
+bool scryi_noise_shape_is(size_t k, const scry_noise_treatment *t)
+{
+    const scry_noise_treatment s = scryi_noise_shape(k);
+    return !strcmp(s.name, t->name) && s.size == t->size && s.angle == t->angle &&
+           !strcmp(s.axes, t->axes);
+}
+
 bool scryi_noise_shape_nonlinear(size_t k)
 {
     return shapes[k].kind == SHAPE_MEDIAN;

@@ -86,6 +86,7 @@ static scry_status image_noise_estimated(scry_noise *out, scry_noise_model *mode
         context.ctx = (void *)transfer;
     }
     context.integer = image->saturation > 0;
+    context.treatment = r->treatment;
     if (image->saturation > 0) context.saturation = image->saturation;
     context.known =
         (scry_camera_known){r->gain > 0 ? r->gain : NAN, r->offset_known ? r->offset : NAN,

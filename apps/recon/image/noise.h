@@ -2,6 +2,7 @@
 #define SCRY_APPS_RECON_IMAGE_NOISE_H
 
 #include "lib/api.h"
+#include "lib/stats/noise_identify.h"
 
 #include <stdbool.h>
 
@@ -26,6 +27,7 @@ typedef struct scry_noise_request {
                                           */
     double excess; /* factor on the variance that is estimated, for errors that no estimate of the
                       image explains (judge.h); 0: 1 */
+    scry_noise_treatment treatment; /* as found before (the psf includes it); name NULL: none */
     double background; /* uniform, not part of the image: e- for a camera, else unit of the file */
 } scry_noise_request;
 
@@ -34,7 +36,6 @@ SCRY_END
 #include "apps/recon/image/image.h"
 #include "apps/recon/log.h"
 #include "apps/recon/transfer.h"
-#include "lib/stats/noise_identify.h"
 #include "operators/likelihood.h"
 
 /* EINVAL: a number that is not finite, or a negative sigma, gain or read noise. */

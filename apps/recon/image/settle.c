@@ -30,7 +30,8 @@ static scry_status settle_find_width(scry_restorer *r, const scry_image *image,
             scry_psf_fit_find(&r->widths, psf, image, known, noise, model, boundary, &silent, err);
         if (st != SCRY_OK) return st;
         if (scry_psf_fit_of(&r->widths, image->channel)->found.high < 1)
-            psf->request.treatment = r->settled.psf.treatment = (scry_noise_treatment){0};
+            psf->request.treatment = r->settled.psf.treatment = r->settled.noise.treatment =
+                (scry_noise_treatment){0};
     }
     settle_log_treatment(r);
     return scry_psf_fit_find(&r->widths, psf, image, known, noise, model, boundary, &r->settled.log,
@@ -131,7 +132,7 @@ scry_status scryi_restore_settle_treatment(scry_restorer *r, const scry_image *i
                  (treated && !strcmp(model.treatment.name, "median"));
     r->nonlinear = (model.findings & SCRY_NOISE_NONLINEAR) && model.treatment.size > MEDIAN_SMALL;
     psf->request.treatment = treated ? model.treatment : (scry_noise_treatment){0};
-    q->psf.treatment = psf->request.treatment;
+    q->psf.treatment = q->noise.treatment = psf->request.treatment;
     r->treated = true;
     r->treated_channel = image->channel;
     return SCRY_OK;
