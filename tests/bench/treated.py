@@ -91,6 +91,17 @@ def rolling(x):
     return u16(np.maximum(x - ndimage.grey_opening(blur(x, 2), 31), 0))
 
 
+def reduced(x):
+    return ndimage.zoom(blur(x, .5), .7, order=1, grid_mode=True, mode="nearest")
+
+
+def labelled(x):
+    """A scale bar is burnt in."""
+    y = u16(x)
+    y[-16:-12, -50:-12] = y.max()
+    return y
+
+
 def same(t):
     return t
 
@@ -126,6 +137,8 @@ KINDS = {
     "rotated cubic": (then(turn(20, 3, "reflect"), u16), turn(20, 3, "reflect"), 1),
     "upsampled": (then(zoom(2, 1), u16), zoom(2, 1), 2),
     "enlarged cubic": (then(zoom(1.5, 3), u16), zoom(1.5, 3), 1.5),
+    "reduced": (then(reduced, u16), reduced, .7),
+    "labelled": (labelled, same, 1),
     "float01": (lambda x: ((x - x.min()) / np.ptp(x)).astype(np.float32), same, 1),
     "gamma": (lambda x: u16(4000 * ((x - x.min()) / np.ptp(x)) ** .5), same, 1),
     "sharpened": (lambda x: u16(np.maximum(2 * x - blur(x, 2), 0)), same, 1),
@@ -167,6 +180,8 @@ def valid(kind, shape):
     m = np.ones(shape, bool)
     if kind == "border":
         m[:16] = m[:, -13:] = False
+    if kind == "labelled":
+        m[-20:-8, -54:-8] = False
     if kind == "rotated":
         m = ndimage.binary_erosion(turn(7, 0, "constant")(np.ones(shape)) > .5, iterations=5)
     return m
