@@ -176,6 +176,34 @@ static void smoothed_images_are_noticed(void **state)
     scry_free(e);
 }
 
+/* Windows brighter than the dark spots in them tell a line of variances whose zero is above those
+ * spots, as of phase contrast: light is negative nowhere. */
+static void no_pixel_is_darker_than_noise_explains(void **state)
+{
+    (void)state;
+    float *e = scry_alloc(2 * PIXELS, sizeof *e), *y = e + PIXELS, u[80];
+    scene(e, 2000, 3);
+    for (size_t i = 0; i < PIXELS; i++)
+        e[i] += 200;
+    camera(y, e, 3);
+    scry_rng_uniform(u, 0, 80, 5, 1, 0);
+    for (size_t i = 0; i < PIXELS; i++)
+        for (size_t k = 0; k < 40; k++) {
+            const double dy = (double)(i / N) - N * u[2 * k],
+                         dx = (double)(i % N) - N * u[2 * k + 1];
+            y[i] -= (float)(600 * exp(-(dy * dy + dx * dx) / (2 * psf_sd * psf_sd)));
+        }
+    round_all(y);
+    const scry_noise_model m = identify(y);
+    const double most = 1.6 * raw_sd(e);
+    float *sorted = memcpy(e, y, PIXELS * sizeof *y);
+    const double dark = scry_quantile(sorted, PIXELS, 0.001, sorted);
+    assert_true(m.counts && dark < offset - 100);
+    assert_below(m.offset, dark + 12 / gain);
+    assert_below(claimed_sd(&m, y), most);
+    scry_free(e);
+}
+
 /* With a PSF that is narrowed later, structure may reach all frequencies, and no longer be told
  * from what was done to the noise of raw pixels. */
 static void a_treatment_that_was_found_is_kept(void **state)
@@ -556,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_images_are_white),
         cmocka_unit_test(smoothed_images_are_noticed),
+        cmocka_unit_test(no_pixel_is_darker_than_noise_explains),
         cmocka_unit_test(a_treatment_that_was_found_is_kept),
         cmocka_unit_test(medians_enlargements_and_interlacing),
         cmocka_unit_test(denoised_images_have_the_noise_of_their_structure),

@@ -19,6 +19,7 @@ static const double margin = 1.25;        /* above the quietest windows */
 static const double median_inflation = 6; /* of a median of 3 x 3 pixels */
 static const double far = 12;        /* inflation: more is an extrapolation over too wide a gap */
 static const double full_well = 1e5; /* e-: more light than pixels hold */
+static const double below = 5;       /* of the slope: twice what noise explains */
 static const double dark_share = .1; /* of the variance of structure, at least, in the dark */
 static const double least_gain = .01, most_gain = 100; /* e-/ADU of integer cameras */
 
@@ -157,6 +158,16 @@ static void fit_keep_dark(scry_camera_estimate *line, const struct scryi_noise_b
     line->intercept = v - line->slope * mean;
 }
 
+/* Noise of variance s (y - y0) takes 3 sd off a mean y and so comes to 2.25 s below y0 at most: the
+ * line of windows that are brighter than structure within them is moved until pixels are not darker
+ * than that. More noise is assumed by it, never less. */
+static void fit_reach_pixels(scry_camera_estimate *line, double darkest)
+{
+    const double slope = line->slope;
+    if (slope > 0 && isfinite(line->slope_error))
+        line->intercept = fmax(line->intercept, -slope * (darkest + below * slope));
+}
+
 static scry_status noise_fit_model(struct variance_fit *l, const float *image,
                                    const struct scryi_noise_mask *m, size_t k,
                                    const scry_noise_context *c, scry_error *err)
@@ -200,6 +211,7 @@ static scry_status noise_fit_model(struct variance_fit *l, const float *image,
     scryi_noise_line(&l->line, &l->blocks, NAN);
     scryi_noise_line(&l->flat, &l->blocks, 0);
     if (l->denoised) fit_keep_dark(&l->line, &l->blocks, dark);
+    fit_reach_pixels(&l->line, m->dark);
 done:
     scryi_noise_windows_free(&w);
     scryi_noise_spectra_free(&s);

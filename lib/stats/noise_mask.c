@@ -169,6 +169,22 @@ static void mask_values(struct scryi_noise_mask *m, scry_noise_model *out, const
     }
 }
 
+enum { ENOUGH_DARK = 2000 };
+
+static void mask_brightness(struct scryi_noise_mask *m, scry_noise_model *out, const float *image,
+                            float *scratch)
+{
+    double sum = 0;
+    for (size_t i = 0; i < m->planes * m->ny * m->nx; i++)
+        if (m->state[i] == SCRYI_PIXEL_GOOD) {
+            scratch[out->good++] = image[i];
+            sum += image[i];
+        }
+    if (out->good) m->mean = sum / (double)out->good;
+    m->dark =
+        out->good < ENOUGH_DARK ? -INFINITY : scry_quantile(scratch, out->good, .001, scratch);
+}
+
 scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, const float *image,
                              const unsigned char *known, size_t planes, size_t ny, size_t nx,
                              const scry_noise_context *context, scry_error *err)
@@ -203,13 +219,7 @@ scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, 
         const double sd = mask_padding(m, out, image, planes, ny, nx, scratch);
         for (size_t p = 0; p < planes && !scry_cancelled(); p++)
             out->hot += mask_hot(m->state + p * ny * nx, image + p * ny * nx, ny, nx, sd);
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            if (m->state[i] == SCRYI_PIXEL_GOOD) {
-                out->good++;
-                sum += image[i];
-            }
-        if (out->good) m->mean = sum / (double)out->good;
+        mask_brightness(m, out, image, scratch);
         out->step = m->step;
         out->ties = m->ties;
         out->ties_expected = m->ties_expected;

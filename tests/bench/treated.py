@@ -91,8 +91,8 @@ def rolling(x):
     return u16(np.maximum(x - ndimage.grey_opening(blur(x, 2), 31), 0))
 
 
-def reduced(x):
-    return ndimage.zoom(blur(x, .5), .7, order=1, grid_mode=True, mode="nearest")
+def reduced(factor):
+    return lambda x: zoom(factor, 1)(blur(x, .5))
 
 
 def labelled(x):
@@ -137,7 +137,8 @@ KINDS = {
     "rotated cubic": (then(turn(20, 3, "reflect"), u16), turn(20, 3, "reflect"), 1),
     "upsampled": (then(zoom(2, 1), u16), zoom(2, 1), 2),
     "enlarged cubic": (then(zoom(1.5, 3), u16), zoom(1.5, 3), 1.5),
-    "reduced": (then(reduced, u16), reduced, .7),
+    "reduced": (then(reduced(.7), u16), reduced(.7), .7),
+    "halved": (then(reduced(.5), u16), reduced(.5), .5),
     "labelled": (labelled, same, 1),
     "float01": (lambda x: ((x - x.min()) / np.ptp(x)).astype(np.float32), same, 1),
     "gamma": (lambda x: u16(4000 * ((x - x.min()) / np.ptp(x)) ** .5), same, 1),
