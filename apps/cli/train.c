@@ -54,6 +54,9 @@ static void train_print_found(const train_found *found, const scry_image_set *se
             "noise of the images themselves: sd %.2g %% of their range, at most %.2g %%; finest "
             "detail %.2g %%\n",
             100 * found->noise, 100 * found->noisiest, 100 * found->detail);
+    if (found->coloured)
+        fprintf(stderr, "%zu files in colours: the mean of red, green and blue is trained on\n",
+                found->coloured);
     if (found->smaller)
         fprintf(stderr, "%zu images noisy or blurred at the scale of a pixel: averaged down\n",
                 found->smaller);

@@ -100,6 +100,7 @@ static scry_status add_picture(const train_collector *c, const char *path, const
     const size_t n = i->y * i->x, colours = i->rgb ? 3 : 1;
     const size_t channels = i->rgb ? 1 : i->c, count = channels * i->z * i->t;
     const size_t kept = count < PLANES ? count : PLANES;
+    c->found->coloured += i->rgb;
     float *plane = scry_alloc(n, sizeof *plane), *sum = scry_alloc(n, sizeof *sum);
     scry_status st = plane && sum ? SCRY_OK : SCRY_FAIL(err, SCRY_ENOMEM, "%s", path);
     for (size_t k = 0; k < kept && st == SCRY_OK; k++) {

@@ -10,6 +10,7 @@
 /* The outcome for each file, for the user. */
 typedef struct train_found {
     size_t files, images, skipped, smaller, weak; /* smaller: averaged down; weak: noisy still */
+    size_t coloured;                              /* files whose colours were averaged */
     double noise, noisiest; /* mean and largest sd of the images' own noise, of their range */
     double detail;          /* mean of their finest detail, see scry_image_report */
     FILE *to;               /* prints the names of files left out; NULL: silent */

@@ -2,6 +2,7 @@
 #include "lib/given.h"
 #include "lib/io/safetensors.h"
 #include "lib/memory.h"
+#include "lib/temp_file.h"
 #include "priors/network/network.h"
 #include "priors/network/network_impl.h"
 
@@ -167,24 +168,48 @@ done:
     return st;
 }
 
+enum { PARTS = 3 };
+
+/* All files are written before the first takes its name: a full disk leaves the network of before
+ * whole, of whatever shape it was. */
+static scry_status save_parts(const scry_network *net, char path[PARTS][4096], scry_error *err)
+{
+    static scry_status (*const write[PARTS])(const scry_network *, const char *, scry_error *) = {
+        save_weights, save_config, save_schedule};
+    char *temp[PARTS] = {NULL};
+    scry_status st = SCRY_OK;
+    for (size_t i = 0; i < PARTS && st == SCRY_OK; i++) {
+        scry_error one = {0};
+        st = scry_temp_file_create(&temp[i], NULL, path[i], "", err);
+        if (st == SCRY_OK && (st = write[i](net, temp[i], &one)) != SCRY_OK) {
+            const char *why = strrchr(one.text, ':'); /* without the temporary name */
+            SCRY_FAIL(err, st, "%s%s", path[i], why ? why : " cannot be written");
+        }
+    }
+    for (size_t i = 0; i < PARTS && st == SCRY_OK; i++) {
+        if (rename(temp[i], path[i]))
+            st = SCRY_FAIL(err, SCRY_EIO, "%s: %s", path[i], strerror(errno));
+        if (st != SCRY_OK) break;
+        scry_temp_file_forget(temp[i]);
+        temp[i] = NULL;
+    }
+    for (size_t i = 0; i < PARTS; i++)
+        scry_temp_file_remove(temp[i]);
+    return st;
+}
+
 scry_status scry_network_save(const scry_network *net, const char *folder, scry_error *err)
 {
+    static const char *const names[PARTS] = {"diffusion_pytorch_model.safetensors", "config.json",
+                                             "scheduler_config.json"};
+    char path[PARTS][4096];
     if (SCRY_MISSING(err, net, folder)) return SCRY_EINVAL;
-    const struct {
-        const char *file;
-        scry_status (*write)(const scry_network *net, const char *path, scry_error *err);
-    } parts[] = {{"config.json", save_config},
-                 {"scheduler_config.json", save_schedule},
-                 {"diffusion_pytorch_model.safetensors", save_weights}};
-    char path[4096];
-    scry_status st = SCRY_OK;
     if (mkdir(folder, 0777) && errno != EEXIST)
         return SCRY_FAIL(err, SCRY_EIO, "%s: cannot be made: %s", folder, strerror(errno));
-    for (size_t i = 0; i < 3 && st == SCRY_OK; i++) {
-        const int n = snprintf(path, sizeof path, "%s/%s", folder, parts[i].file);
-        st = n > 0 && (size_t)n < sizeof path
-                 ? parts[i].write(net, path, err)
-                 : SCRY_FAIL(err, SCRY_EINVAL, "a path longer than %zu characters", sizeof path);
+    for (size_t i = 0; i < PARTS; i++) {
+        const int n = snprintf(path[i], sizeof path[i], "%s/%s", folder, names[i]);
+        if (n < 0 || (size_t)n >= sizeof path[i])
+            return SCRY_FAIL(err, SCRY_EINVAL, "a path longer than %zu characters", sizeof path[i]);
     }
-    return st;
+    return save_parts(net, path, err);
 }

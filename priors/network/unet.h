@@ -33,8 +33,8 @@ scry_status scry_network_load(scry_network **out, const char *folder, scry_error
 
 void scry_network_free(scry_network *net); /* accepts NULL */
 
-/* Writes the three files of the layout into a folder, which is created if it does not exist; each
- * file appears whole, the weights last. The caller writes "input". EIO, ENOMEM. */
+/* Writes the three files of the layout into a folder, which is created if it does not exist; they
+ * take their names when all of them are written. The caller writes "input". EIO, ENOMEM. */
 scry_status scry_network_save(const scry_network *net, const char *folder, scry_error *err);
 
 typedef struct scry_unet_opts {

@@ -142,6 +142,8 @@ tiff("rgba.tif", 4)
 tiff("grey.tif", 1)
 EOF
 colour="--prior $golden/unet_formats/wild --class none"
+works "colours are trained on as grey" "$scry" train $small --steps 1 images rgb.tif greyed
+holds "and that is said" grep -q "1 files in colours" stderr
 works "colours" "$scry" denoise rgb.tif rgbo.tif $colour --sigma 8 --type float32 --quiet
 works "are colours still" "$scry" info rgbo.tif
 holds "all three" grep -qi "rgb" stdout
@@ -177,6 +179,10 @@ cp prior/diffusion_pytorch_model.safetensors before
 (ulimit -f 8; trap '' XFSZ; "$scry" train $small --steps 1 --force images prior >stdout 2>stderr)
 holds "full disk: status" test $? = 1
 holds "full disk: the weights stay" cmp -s before prior/diffusion_pytorch_model.safetensors
+(ulimit -f 8; trap '' XFSZ; "$scry" train --channels 16,48 --crop 32 --batch 4 --steps 1 --force \
+    images prior >stdout 2>stderr)
+works "full disk: another network does not mix with it" "$scry" info ./prior
+holds "full disk: nothing else is left" test -z "$(find prior -name '*.part*')"
 # signals that arrive inside of a kernel of oneDNN leave the heap alone
 "$scry" train $small --steps 300 --minutes 5 images signalled >stdout 2>stderr &
 sleep 1
