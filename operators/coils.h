@@ -29,14 +29,21 @@ scry_status scry_noise_from_quiet(double complex *psi, double *used, const float
 scry_status scry_noise_from_kspace(double complex *psi, const float complex *kspace,
                                    const unsigned char *mask, size_t coils, size_t ny, size_t nx,
                                    scry_error *err);
+/* How sure a covariance from windows is. */
+typedef struct scry_noise_certainty {
+    double reach;  /* power of what was taken for noise nearer to the middle over that farther out:
+                      more than 1 where signal is left in it; NaN: too few samples to say */
+    double spread; /* relative standard deviation of its standard deviations, by the number of
+                      samples that it comes from */
+} scry_noise_certainty;
+
 /* Psi of the noise from what neighbouring samples say of one another (the source explains how):
  * also where signal reaches every sample, if several coils see it or it leaves a part of the field
- * of view empty. psi: one to whiten by, in; that of the noise, out. *reach: power of what was taken
- * for noise nearer to the middle over that farther out, more than 1 where signal is left in it.
- * EINVAL: no windows of samples in which signal could cancel, psi is as it was; ENUMERIC, ENOMEM */
-scry_status scry_noise_from_windows(double complex *psi, double *reach, const float complex *kspace,
-                                    const unsigned char *mask, size_t coils, size_t ny, size_t nx,
-                                    scry_error *err);
+ * of view empty. psi: one to whiten by, in; that of the noise, out. EINVAL: no windows of samples
+ * in which signal could cancel, psi is as it was; ENUMERIC, ENOMEM */
+scry_status scry_noise_from_windows(double complex *psi, scry_noise_certainty *how,
+                                    const float complex *kspace, const unsigned char *mask,
+                                    size_t coils, size_t ny, size_t nx, scry_error *err);
 /* The factor from psi to the noise of k-space: the least eigenvalue of the covariance of its
  * quietest tiles, of coils whitened by psi. Signal that several coils share raises some of the
  * eigenvalues, a receiver's filter, which psi from the margins of an image has seen, all alike. The

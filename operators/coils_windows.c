@@ -1,466 +1,62 @@
 #include "operators/coils.h"
-#include "operators/coils_impl.h"
+#include "operators/coils_cancel_impl.h"
 #include "operators/hermitian_impl.h"
 
-#include "lib/cancel.h"
 #include "lib/memory.h"
 
 #include <math.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <string.h>
 
-/* Noise from what samples say of one another. An object that does not fill the field of view, and
- * coils that see it smoothly, leave combinations of neighbouring samples, of all coils, in which
- * any signal cancels: the null space of the Gram matrix of small windows of k-space (Haldar 2014,
- * IEEE TMI 33:668; Shin et al. 2014, MRM 72:959). What remains in them is noise, also where signal
- * reaches every sample.
- *
- * The combinations come from the windows in the middle of k-space, where signal is strong, and are
- * applied to windows that share no sample with those: chosen by one part and measured on another,
- * the power is not lowered by the choice (as the least eigenvalues of one Gram matrix would be),
- * and what the choice misses raises it. Of the p combinations the m that cancel best in the middle
- * are averaged, for several m, and for several shapes of windows; signal only raises each of these
- * powers, so the least is taken, counted with its own uncertainty.
- *
- * Psi is the one whose noise has the covariance of the m combinations: N (Psi x I) N = N G N, N
- * their projector, G the Gram matrix of the outer windows, in the sense of least squares by some
- * steps of conjugate gradients from a multiple of the identity. */
+/* Noise from combinations of samples in which signal cancels (coils_cancel.c): of several shapes of
+ * windows that one is taken which bounds the noise best, and the coils are whitened by what it
+ * says, and asked again, until it says the same: combinations of coils whose noise is not alike
+ * choose the quiet ones. */
 
 enum {
-    MIDDLE_WINDOWS = 2048, /* most that are looked at */
-    OUTER_WINDOWS = 4096,
-    MIN_OUTER = 64,
     ENTRIES = 64, /* of a window, all coils, to aim at */
-    MOST = 160,   /* of a window: no more are tried */
-    STEPS = 6,    /* of conjugate gradients */
     MAX_SPACING = 8,
-    ROUNDS = 2,
+    ROUNDS = 6, /* at most */
 };
-/* The middle, and where the outer half of the rest begins: shares of the axes. */
-static const double MIDDLE = 0.5, FAR = 0.75;
-/* Power of the combinations nearer to the middle over that farther out which is still noise. */
-static const double SIGNAL = 1.1;
-/* The margins of a filtered readout hold less noise than its passband; they are told by a level
- * that is less than the next one by so much, where that one lasts. */
-static const double MARGIN = 0.94, FLAT = 1.04;
-
 /* Power of one answer over that of another which is not so by chance. */
 static const double MUCH_LESS = 0.82;
 /* The same of windows of one or two samples, which hardly tell what noise the coils share. */
 static const double MUCH_LESS_OF_PAIRS = 0.6;
 
-struct window_shape {
-    size_t h, w, sy, sx; /* samples along y and x, and their spacing */
-};
-
-struct window_gram {
-    double *re, *im; /* p p, row-major */
-    size_t windows;
-};
-
-struct windows {
-    const float complex *x; /* (coils, ny, nx), whitened */
-    const unsigned char *mask;
-    size_t coils, ny, nx, p;
-    double reach_y, reach_x; /* of the samples, from the middle */
-    struct window_shape s;
-    struct window_gram middle, near, far;
-    double complex *G, *V, *N; /* p p */
-    double *values;            /* p */
-    double *power;             /* p: of each combination on the outer windows, the best first */
-};
-
-/* What the windows of a shape say. */
-struct window_result {
-    double power, bound; /* bound: with its uncertainty */
-    double complex *psi; /* coils x coils, of whitened coils */
-    double reach;        /* power nearer to the middle over power farther out */
-    struct window_shape shape;
-};
-
-static bool gram_alloc(struct window_gram *g, size_t p)
-{
-    g->re = scry_alloc(p * p, sizeof *g->re);
-    g->im = scry_alloc(p * p, sizeof *g->im);
-    return g->re && g->im;
-}
-
-static void gram_free(struct window_gram *g)
-{
-    scry_free(g->re);
-    scry_free(g->im);
-}
-
-static void windows_free(struct windows *w)
-{
-    gram_free(&w->middle);
-    gram_free(&w->near);
-    gram_free(&w->far);
-    scry_free(w->G);
-    scry_free(w->V);
-    scry_free(w->N);
-    scry_free(w->values);
-    scry_free(w->power);
-}
-
-static scry_status windows_alloc(struct windows *w, scry_error *err)
-{
-    const size_t p = w->p;
-    w->G = scry_alloc(p * p, sizeof *w->G);
-    w->V = scry_alloc(p * p, sizeof *w->V);
-    w->N = scry_alloc(p * p, sizeof *w->N);
-    w->values = scry_alloc(p, sizeof *w->values);
-    w->power = scry_alloc(3 * p, sizeof *w->power);
-    if (gram_alloc(&w->middle, p) && gram_alloc(&w->near, p) && gram_alloc(&w->far, p) && w->G &&
-        w->V && w->N && w->values && w->power)
-        return SCRY_OK;
-    return SCRY_FAIL(err, SCRY_ENOMEM, "windows of %zu samples", p);
-}
-
-/* Distance of sample i from the middle, as a share of how far the samples reach. */
-static double off_middle(size_t i, size_t n, double reach)
-{
-    return fabs((double)i - (double)(n / 2)) / reach;
-}
+/* Eigenvalues of the noise of coils whitened by what was thought to be the noise: those less than
+ * the power of the combinations by more than this are raised to it. The combinations do not tell
+ * them, and the next round does. */
+static const double LOWEST = 0.25;
+/* Power of the combinations, and mean variance of the coils, that are 1 in a round which changes
+ * nothing: the sum of their logarithms at which rounds end, and beyond which they are not used. */
+static const double SETTLED = 0.01, UNSETTLED = 0.2;
 
 static void find_reach(struct windows *w)
 {
     w->reach_y = w->reach_x = 1;
     for (size_t i = 0; i < w->ny * w->nx; i++) {
         if (!w->mask[i]) continue;
-        w->reach_y = fmax(w->reach_y, off_middle(i / w->nx, w->ny, 1));
-        w->reach_x = fmax(w->reach_x, off_middle(i % w->nx, w->nx, 1));
+        w->reach_y = fmax(w->reach_y, scryi_off_middle(i / w->nx, w->ny, 1));
+        w->reach_x = fmax(w->reach_x, scryi_off_middle(i % w->nx, w->nx, 1));
     }
-}
-
-enum window_place { PLACE_NONE, PLACE_MIDDLE, PLACE_NEAR, PLACE_FAR };
-
-static enum window_place place_of(const struct windows *w, size_t y, size_t x)
-{
-    const struct window_shape *s = &w->s;
-    const size_t y1 = y + (s->h - 1) * s->sy, x1 = x + (s->w - 1) * s->sx;
-    for (size_t i = y; i <= y1; i += s->sy)
-        for (size_t j = x; j <= x1; j += s->sx)
-            if (!w->mask[i * w->nx + j]) return PLACE_NONE;
-    const double cy = (double)(w->ny / 2), cx = (double)(w->nx / 2);
-    const bool over_y = (double)y <= cy && cy <= (double)y1;
-    const bool over_x = (double)x <= cx && cx <= (double)x1;
-    const double ay = off_middle(y, w->ny, w->reach_y), by = off_middle(y1, w->ny, w->reach_y);
-    const double ax = off_middle(x, w->nx, w->reach_x), bx = off_middle(x1, w->nx, w->reach_x);
-    if (fmax(fmax(ay, by), fmax(ax, bx)) <= MIDDLE) return PLACE_MIDDLE;
-    const double least = fmax(over_y ? 0 : fmin(ay, by), over_x ? 0 : fmin(ax, bx));
-    return least > FAR ? PLACE_FAR : least > MIDDLE ? PLACE_NEAR : PLACE_NONE;
-}
-
-/* counts[place] of the windows of the shape. */
-static void count_windows(size_t counts[4], const struct windows *w)
-{
-    const size_t dy = (w->s.h - 1) * w->s.sy, dx = (w->s.w - 1) * w->s.sx;
-    memset(counts, 0, 4 * sizeof *counts);
-    if (dy >= w->ny || dx >= w->nx) return;
-    for (size_t y = 0; y < w->ny - dy; y++)
-        for (size_t x = 0; x < w->nx - dx; x++)
-            counts[place_of(w, y, x)]++;
-}
-
-static void gram_add(struct window_gram *g, const double *re, const double *im, size_t p)
-{
-    for (size_t a = 0; a < p; a++) {
-        const double ar = re[a], ai = im[a];
-        double *restrict gr = g->re + a * p, *restrict gi = g->im + a * p;
-        for (size_t b = 0; b <= a; b++) {
-            gr[b] += ar * re[b] + ai * im[b];
-            gi[b] += ai * re[b] - ar * im[b];
-        }
-    }
-    g->windows++;
-}
-
-static void window_take(double *re, double *im, const struct windows *w, size_t y, size_t x)
-{
-    const struct window_shape *s = &w->s;
-    for (size_t c = 0; c < w->coils; c++)
-        for (size_t i = 0; i < s->h; i++)
-            for (size_t j = 0; j < s->w; j++) {
-                const float complex v = w->x[(c * w->ny + y + i * s->sy) * w->nx + x + j * s->sx];
-                *re++ = crealf(v);
-                *im++ = cimagf(v);
-            }
-}
-
-/* The Gram matrices, of some of the windows, evenly spread, where there are many. */
-static scry_status fill_grams(struct windows *w, const size_t counts[4], scry_error *err)
-{
-    struct window_gram *of[] = {NULL, &w->middle, &w->near, &w->far};
-    const double outer = (double)(counts[PLACE_NEAR] + counts[PLACE_FAR]);
-    double share[4] = {0, MIDDLE_WINDOWS / (double)counts[PLACE_MIDDLE], OUTER_WINDOWS / outer,
-                       OUTER_WINDOWS / outer};
-    double due[4] = {0};
-    double *re = scry_alloc(2 * w->p, sizeof *re), *im = re + w->p;
-    if (!re) return SCRY_FAIL(err, SCRY_ENOMEM, "window of %zu samples", w->p);
-    for (size_t y = 0; y + (w->s.h - 1) * w->s.sy < w->ny && !scry_cancelled(); y++)
-        for (size_t x = 0; x + (w->s.w - 1) * w->s.sx < w->nx; x++) {
-            const enum window_place k = place_of(w, y, x);
-            if (!of[k] || (due[k] += fmin(share[k], 1)) < 1) continue;
-            due[k] -= 1;
-            window_take(re, im, w, y, x);
-            gram_add(of[k], re, im, w->p);
-        }
-    scry_free(re);
-    return scry_cancel_check(err);
-}
-
-/* G = the mean over the windows of some Gram matrices. */
-static void gram_mean(double complex *G, const struct window_gram *a, const struct window_gram *b,
-                      size_t p)
-{
-    const double n = (double)(a->windows + (b ? b->windows : 0));
-    for (size_t i = 0; i < p; i++)
-        for (size_t j = 0; j <= i; j++) {
-            const size_t k = i * p + j;
-            const double re = a->re[k] + (b ? b->re[k] : 0), im = a->im[k] + (b ? b->im[k] : 0);
-            G[k] = re / n + I * (i == j ? 0 : im / n);
-            G[j * p + i] = conj(G[k]);
-        }
-}
-
-/* v^H G v: of the lower triangle, in real arithmetic. */
-static double windows_quadratic(const double complex *v, const double complex *G, size_t p)
-{
-    double sum = 0;
-    for (size_t a = 0; a < p; a++) {
-        const double ar = creal(v[a]), ai = cimag(v[a]);
-        double re = 0, im = 0; /* of the sum of G[a][b] v[b] */
-        for (size_t b = 0; b < a; b++) {
-            const double gr = creal(G[a * p + b]), gi = cimag(G[a * p + b]);
-            const double br = creal(v[b]), bi = cimag(v[b]);
-            re += gr * br - gi * bi;
-            im += gr * bi + gi * br;
-        }
-        sum += 2 * (ar * re + ai * im) + creal(G[a * (p + 1)]) * (ar * ar + ai * ai);
-    }
-    return sum;
-}
-
-static double mean_of(const double *x, size_t from, size_t to)
-{
-    double sum = 0;
-    for (size_t i = from; i < to; i++)
-        sum += x[i];
-    return sum / (double)(to - from);
-}
-
-/* How many combinations hold noise alone, and where the first of them is. */
-static double choose_level(size_t *from, size_t *to, double *bound, const struct windows *w,
-                           size_t outer)
-{
-    const size_t p = w->p, side = w->s.h * w->s.w;
-    double level = INFINITY;
-    *bound = INFINITY;
-    for (size_t parts = 16; parts >= 2; parts /= 2) {
-        const size_t m = p / parts;
-        if (!m) continue;
-        const double mean = mean_of(w->power, 0, m);
-        /* values of overlapping windows, and of one coil's combinations, are not independent */
-        const double independent = fmin((double)(m * outer) / (double)side, (double)outer);
-        const double high = mean * (1 + 2 / sqrt(independent));
-        if (high >= *bound) continue;
-        *bound = high;
-        level = mean;
-        *from = 0;
-        *to = m;
-    }
-    const size_t a = p / 16, b = p / 8, c = p / 4;
-    if (!a) return level;
-    const double first = mean_of(w->power, 0, a), next = mean_of(w->power, a, b);
-    const double last = mean_of(w->power, b, c);
-    if (*to <= b && first < MARGIN * next && last < FLAT * next) {
-        *from = a;
-        *to = c;
-        *bound *= mean_of(w->power, a, c) / level;
-        level = mean_of(w->power, a, c);
-    }
-    return level;
-}
-
-/* out (coils, coils) = sum over the places of a window of the blocks of N (P x I) N, or of N X N
- * where P is NULL. X: p p */
-static void windows_project(double complex *out, double complex *work, const struct windows *w,
-                            const double complex *P, const double complex *X)
-{
-    const size_t p = w->p, C = w->coils, side = p / C;
-    for (size_t i = 0; i < p; i++) /* work = (P x I) N, or X N */
-        for (size_t j = 0; j < p; j++) {
-            double complex s = 0;
-            if (P)
-                for (size_t c = 0; c < C; c++)
-                    s += P[i / side * C + c] * w->N[(c * side + i % side) * p + j];
-            else
-                for (size_t k = 0; k < p; k++)
-                    s += X[i * p + k] * w->N[k * p + j];
-            work[i * p + j] = s;
-        }
-    for (size_t a = 0; a < C; a++)
-        for (size_t b = 0; b < C; b++) {
-            double complex s = 0;
-            for (size_t o = 0; o < side; o++)
-                for (size_t k = 0; k < p; k++)
-                    s += w->N[(a * side + o) * p + k] * work[k * p + b * side + o];
-            out[a * C + b] = s;
-        }
-}
-
-static double windows_dot(const double complex *a, const double complex *b, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += creal(conj(a[i]) * b[i]);
-    return sum;
-}
-
-/* psi from G and N by conjugate gradients on the normal equations, from level times I. */
-static scry_status fit_covariance(double complex *psi, const struct windows *w, double level,
-                                  scry_error *err)
-{
-    const size_t C = w->coils, n = C * C;
-    double complex *r = scry_alloc(3 * n, sizeof *r), *d = r + n, *q = d + n;
-    double complex *work = scry_alloc(w->p * w->p, sizeof *work);
-    if (!r || !work) {
-        scry_free(r);
-        scry_free(work);
-        return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", C);
-    }
-    for (size_t i = 0; i < n; i++)
-        psi[i] = i % (C + 1) ? 0 : level;
-    windows_project(r, work, w, NULL, w->G);
-    windows_project(q, work, w, psi, NULL);
-    for (size_t i = 0; i < n; i++)
-        d[i] = r[i] -= q[i];
-    double rr = windows_dot(r, r, n);
-    for (int k = 0; k < STEPS && C > 1 && rr > 0; k++) {
-        windows_project(q, work, w, d, NULL);
-        const double step = rr / windows_dot(d, q, n), before = rr;
-        if (!isfinite(step)) break;
-        for (size_t i = 0; i < n; i++) {
-            psi[i] += step * d[i];
-            r[i] -= step * q[i];
-        }
-        rr = windows_dot(r, r, n);
-        for (size_t i = 0; i < n; i++)
-            d[i] = r[i] + rr / before * d[i];
-    }
-    scry_free(r);
-    scry_free(work);
-    return SCRY_OK;
-}
-
-/* The covariance from all outer windows, drawn to a multiple of the identity by the share of it on
- * which the nearer and the farther ones do not agree: its errors would choose, of the next round's
- * combinations, those that look quiet by chance. */
-static scry_status windows_covariance(struct window_result *out, struct windows *w, scry_error *err)
-{
-    const size_t C = w->coils, n = C * C;
-    double complex *part = scry_alloc(2 * n, sizeof *part);
-    if (!part) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", C);
-    scry_status st = SCRY_OK;
-    for (size_t k = 0; k < 2 && st == SCRY_OK; k++) {
-        const struct window_gram *g = k ? &w->far : &w->near;
-        if (g->windows) gram_mean(w->G, g, NULL, w->p);
-        st = fit_covariance(part + k * n, w, out->power, err);
-    }
-    gram_mean(w->G, &w->far, &w->near, w->p);
-    if (st == SCRY_OK) st = fit_covariance(out->psi, w, out->power, err);
-    for (size_t i = 0; i < n; i += C + 1) {
-        part[i] -= out->power;
-        part[n + i] -= out->power;
-    }
-    double agreed = 0, all = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double complex d = out->psi[i] - (i % (C + 1) ? 0 : out->power);
-        agreed += creal(conj(part[i]) * part[n + i]);
-        all += creal(d) * creal(d) + cimag(d) * cimag(d);
-    }
-    const double share = all > 0 ? fmin(fmax(agreed / all, 0), 1) : 0;
-    for (size_t i = 0; i < n; i++)
-        out->psi[i] = share * out->psi[i] + (i % (C + 1) ? 0 : (1 - share) * out->power);
-    scry_free(part);
-    return st;
-}
-
-/* Powers of the combinations on the windows of g, the best of the middle first. */
-static void combination_powers(double *power, struct windows *w, const struct window_gram *g,
-                               const struct window_gram *h)
-{
-    gram_mean(w->G, g, h, w->p);
-    for (size_t k = 0; k < w->p; k++)
-        power[k] = windows_quadratic(w->V + (w->p - 1 - k) * w->p, w->G, w->p);
-}
-
-/* More combinations than the level was taken from, as long as they have the same power nearer to
- * the middle and farther out, as signal has not: noise that differs between coils, or that they
- * share, differs between combinations. */
-static size_t windows_extend(double *reach, size_t to, struct windows *w)
-{
-    const size_t p = w->p;
-    double *near = w->power + p, *far = w->power + 2 * p;
-    const size_t least = w->near.windows < w->far.windows ? w->near.windows : w->far.windows;
-    *reach = 1;
-    if (least < MIN_OUTER) return to;
-    combination_powers(near, w, &w->near, NULL);
-    combination_powers(far, w, &w->far, NULL);
-    *reach = mean_of(near, 0, to) / mean_of(far, 0, to);
-    const double most = SIGNAL + 2 / sqrt((double)least);
-    while (2 * to <= p / 2 && mean_of(near, to, 2 * to) < most * mean_of(far, to, 2 * to))
-        to *= 2;
-    return to;
-}
-
-/* The combinations from the middle, their power farther out, and from them the noise. */
-static scry_status windows_judge(struct window_result *out, struct windows *w, scry_error *err)
-{
-    const size_t p = w->p;
-    size_t from = 0, to = p;
-    gram_mean(w->G, &w->middle, NULL, p);
-    scry_status st = scryi_hermitian_eigen(w->values, w->V, w->G, p, err);
-    if (st != SCRY_OK) return st;
-    combination_powers(w->power, w, &w->near, &w->far);
-    out->power = choose_level(&from, &to, &out->bound, w, w->near.windows + w->far.windows);
-    to = windows_extend(&out->reach, to, w);
-    memset(w->N, 0, p * p * sizeof *w->N);
-    for (size_t k = from; k < to; k++) {
-        const double complex *v = w->V + (p - 1 - k) * p;
-        for (size_t a = 0; a < p; a++)
-            for (size_t b = 0; b < p; b++)
-                w->N[a * p + b] += v[a] * conj(v[b]);
-    }
-    return windows_covariance(out, w, err);
 }
 
 /* Tries a shape: in place of *best where its bound is less. */
 static scry_status try_shape(struct window_result *best, struct windows w, struct window_shape s,
                              scry_error *err)
 {
+    double complex *psi = scry_alloc(w.coils * w.coils, sizeof *psi), *other = best->psi;
+    struct window_result r = {.bound = INFINITY, .psi = psi};
     size_t counts[4];
-    struct window_result r = {0};
+    if (!psi) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", w.coils);
     w.s = s;
-    w.p = w.coils * s.h * s.w;
-    count_windows(counts, &w);
-    const size_t outer = counts[PLACE_NEAR] + counts[PLACE_FAR];
-    if (w.p > MOST || w.p < 4 || counts[PLACE_MIDDLE] < w.p || outer < MIN_OUTER) return SCRY_OK;
-    scry_status st = windows_alloc(&w, err);
-    r.psi = scry_alloc(w.coils * w.coils, sizeof *r.psi);
-    if (st == SCRY_OK && !r.psi) st = SCRY_FAIL(err, SCRY_ENOMEM, "covariance");
-    if (st == SCRY_OK) st = fill_grams(&w, counts, err);
-    if (st == SCRY_OK) st = windows_judge(&r, &w, err);
-    if (st == SCRY_OK && r.bound < best->bound) {
-        double complex *psi = best->psi;
-        r.shape = s;
-        memcpy(psi, r.psi, w.coils * w.coils * sizeof *psi);
+    scryi_windows_count(counts, &w);
+    const scry_status st = scryi_windows_tell(&r, w, counts, err);
+    if (st == SCRY_OK && r.bound < best->bound)
         *best = r;
-        best->psi = psi;
-    }
-    scry_free(r.psi);
-    windows_free(&w);
+    else
+        other = psi;
+    scry_free(other);
     return st;
 }
 
@@ -477,7 +73,7 @@ static size_t line_spacing(const struct windows *w, bool along_y)
         size_t counts[4];
         struct windows pair = *w;
         pair.s = along_y ? (struct window_shape){2, 1, s, 1} : (struct window_shape){1, 2, 1, s};
-        count_windows(counts, &pair);
+        scryi_windows_count(counts, &pair);
         const size_t all = counts[PLACE_MIDDLE] + counts[PLACE_NEAR] + counts[PLACE_FAR];
         if (all > most) {
             most = all;
@@ -497,7 +93,7 @@ static scry_status try_shapes(struct window_result *best, const struct windows *
     size_t counts[4];
     struct windows square = *w;
     square.s = (struct window_shape){side, side, 1, 1};
-    count_windows(counts, &square);
+    scryi_windows_count(counts, &square);
     scry_status st = try_shape(best, *w, square.s, err);
     if (4 * (counts[PLACE_MIDDLE] + counts[PLACE_NEAR] + counts[PLACE_FAR]) > w->ny * w->nx)
         return st;
@@ -536,6 +132,34 @@ static void windows_unwhiten(double complex *psi, const double complex *L, const
         }
 }
 
+/* Psi with eigenvalues of at least `least`. */
+static scry_status raise_eigenvalues(double complex *psi, double least, size_t C, scry_error *err)
+{
+    double complex *V = scry_alloc(C * C, sizeof *V);
+    double *values = scry_alloc(C, sizeof *values);
+    scry_status st = SCRY_OK;
+    if (!V || !values) st = SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", C);
+    if (st == SCRY_OK) st = scryi_hermitian_eigen(values, V, psi, C, err);
+    for (size_t a = 0; st == SCRY_OK && a < C; a++)
+        for (size_t b = 0; b < C; b++) {
+            double complex sum = 0;
+            for (size_t k = 0; k < C; k++)
+                sum += fmax(values[k], least) * V[k * C + a] * conj(V[k * C + b]);
+            psi[a * C + b] = sum;
+        }
+    scry_free(V);
+    scry_free(values);
+    return st;
+}
+
+static double trace_of(const double complex *psi, size_t C)
+{
+    double sum = 0;
+    for (size_t c = 0; c < C; c++)
+        sum += creal(psi[c * (C + 1)]);
+    return sum;
+}
+
 /* Whitens by psi, and puts the noise that windows tell in its place: of the shape that was best
  * before, or of all. */
 static scry_status windows_round(double complex *psi, struct window_result *best,
@@ -562,52 +186,65 @@ static scry_status windows_round(double complex *psi, struct window_result *best
         goto done;
     }
     scryi_cholesky(L, psi, C);
-    windows_unwhiten(psi, L, best->psi, half, C);
-    if (scryi_cholesky(half, psi, C) == C) goto done;
-    for (size_t i = 0; i < C * C; i++)
-        best->psi[i] = i % (C + 1) ? 0 : best->power;
-    windows_unwhiten(psi, L, best->psi, half, C);
+    best->variance = trace_of(best->psi, C) / (double)C;
+    st = raise_eigenvalues(best->psi, LOWEST * best->power, C, err);
+    if (st == SCRY_OK) windows_unwhiten(psi, L, best->psi, half, C);
 done:
     scry_free(L);
     scry_free(white);
     return st;
 }
 
-static double trace_of(const double complex *psi, size_t C)
+static void windows_take(double complex *psi, scry_noise_certainty *how, const double complex *from,
+                         double factor, const struct window_result *best, size_t C)
 {
-    double sum = 0;
-    for (size_t c = 0; c < C; c++)
-        sum += creal(psi[c * (C + 1)]);
-    return sum;
+    for (size_t i = 0; i < C * C; i++)
+        psi[i] = factor * from[i];
+    /* bound is two sd of the power above it; an sd has half of its power's relative error */
+    *how = (scry_noise_certainty){best->reach, (best->bound / best->power - 1) / 4};
 }
 
-/* Some rounds from psi, which is replaced; w->s: the shape that was taken. */
-static scry_status windows_settle(double complex *psi, double *reach, struct windows *w, int rounds,
+/* Rounds from psi, which is replaced by the noise of the one that changes least, or where all
+ * change much by a multiple of itself; w->s: the shape that was taken. */
+static scry_status windows_settle(double complex *psi, scry_noise_certainty *how, struct windows *w,
                                   const float complex *kspace, scry_error *err)
 {
     const size_t C = w->coils;
     struct window_result best = {.psi = scry_alloc(C * C, sizeof *best.psi)};
+    double complex *now = scry_copy(psi, C * C * sizeof *now);
+    double least = UNSETTLED;
     scry_status st = SCRY_OK;
-    if (!best.psi) st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils", C);
-    for (int round = 0; round < rounds && st == SCRY_OK; round++)
-        st = windows_round(psi, &best, w, kspace, err);
-    *reach = best.reach;
+    if (!best.psi || !now) st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils", C);
+    for (int round = 0; round < ROUNDS && st == SCRY_OK && least > SETTLED; round++) {
+        st = windows_round(now, &best, w, kspace, err);
+        if (round && st != SCRY_OK && st != SCRY_ENOMEM && st != SCRY_ESTOP) { /* what was found */
+            st = SCRY_OK;
+            break;
+        }
+        if (st != SCRY_OK) break;
+        const double change = fabs(log(best.power)) + fabs(log(best.variance));
+        if (!round) windows_take(psi, how, psi, best.power, &best, C);
+        if (!round || !(change < least)) continue;
+        least = change;
+        windows_take(psi, how, now, 1, &best, C);
+    }
     w->s = best.shape;
     scry_free(best.psi);
+    scry_free(now);
     return st;
 }
 
 /* From psi, which knows the noise that coils share, and from its variances alone, which do not hold
  * the signal that coils share: that is right where it finds much less. */
-scry_status scry_noise_from_windows(double complex *psi, double *reach, const float complex *kspace,
-                                    const unsigned char *mask, size_t coils, size_t ny, size_t nx,
-                                    scry_error *err)
+scry_status scry_noise_from_windows(double complex *psi, scry_noise_certainty *how,
+                                    const float complex *kspace, const unsigned char *mask,
+                                    size_t coils, size_t ny, size_t nx, scry_error *err)
 {
     const size_t C = coils;
     double complex *whole = scry_copy(psi, C * C * sizeof *whole);
     double complex *alone = scry_alloc(C * C, sizeof *alone);
     struct windows w = {.mask = mask, .coils = C, .ny = ny, .nx = nx};
-    double other = 1;
+    scry_noise_certainty other = {0};
     scry_status st = SCRY_OK;
     if (!whole || !alone) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils", C);
@@ -616,13 +253,12 @@ scry_status scry_noise_from_windows(double complex *psi, double *reach, const fl
     find_reach(&w);
     for (size_t i = 0; i < C * C; i++)
         alone[i] = i % (C + 1) ? 0 : psi[i];
-    if ((st = windows_settle(whole, reach, &w, ROUNDS, kspace, err)) != SCRY_OK) goto done;
-    if (C > 1 && (st = windows_settle(alone, &other, &w, ROUNDS + 1, kspace, err)) != SCRY_OK)
-        goto done;
+    if ((st = windows_settle(whole, how, &w, kspace, err)) != SCRY_OK) goto done;
+    if (C > 1 && (st = windows_settle(alone, &other, &w, kspace, err)) != SCRY_OK) goto done;
     const double bound = w.s.h * w.s.w > 2 ? MUCH_LESS : MUCH_LESS_OF_PAIRS;
     const bool less = C > 1 && trace_of(alone, C) < bound * trace_of(whole, C);
     memcpy(psi, less ? alone : whole, C * C * sizeof *psi);
-    if (less) *reach = other;
+    if (less) *how = other;
 done:
     scry_free(whole);
     scry_free(alone);

@@ -140,11 +140,12 @@ static double ratio(const struct sampling_case *k, double sigma, uint64_t seed)
     scry_error err = {0};
     scry_mri_samples samples;
     scry_mri_slice slice;
+    struct scryi_noise_source source;
     double complex psi[C * C], truth[C * C];
     simulate(&samples, truth, k, sigma, seed);
     const scry_scan scan = {.coils = C, .dims = {1, N, N}, .readout = 2};
     assert_ok(scry_mri_slice_take(&slice, &scan, &samples, &err));
-    assert_ok(scryi_noise_from_slice(psi, &slice, &scan, &err));
+    assert_ok(scryi_noise_from_slice(psi, &source, &slice, &scan, &err));
     scry_mri_slice_free(&slice);
     return sd_of(psi) / sd_of(truth);
 }
@@ -176,10 +177,10 @@ static void refused_memory_leaves_nothing(void **state)
     for (; st != SCRY_OK && nth < 1000; nth++) {
         scry_error err = {0};
         double complex psi[4] = {1, 0, 0, 1};
-        double reach;
+        scry_noise_certainty how;
         const size_t before = scry_memory_live();
         scry_memory_fail_at(nth);
-        st = scry_noise_from_windows(psi, &reach, x, mask, 2, SIDE, SIDE, &err);
+        st = scry_noise_from_windows(psi, &how, x, mask, 2, SIDE, SIDE, &err);
         scry_memory_fail_at(0);
         assert_int_equal(scry_memory_live(), before);
         if (st == SCRY_OK) assert_near(creal(psi[0] + psi[3]), 0.02, 0.002);

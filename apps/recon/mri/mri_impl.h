@@ -3,6 +3,7 @@
 
 #include "apps/recon/mri/reconstruct.h"
 #include "apps/recon/run.h"
+#include "operators/coils.h"
 
 /* Shared by the sources of this folder. */
 
@@ -16,6 +17,7 @@ struct scry_reconstructor {
     bool has_pool;
     double complex *psi;    /* noise covariance, coils x coils; NULL: not whitened */
     const char *noise_from; /* for messages; NULL: guessed */
+    char noise_words[160];  /* where noise_from points to words about certainty */
     float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
     size_t coils;           /* of the problems */
     double unit;            /* intensity of bright tissue, file's unit: the scale rule */
@@ -89,6 +91,8 @@ scry_status scryi_off_grid_operator(scry_op **A, const struct scryi_plane *plane
 
 /* ---- coils without a signal (silent.c) ---- */
 
+struct scryi_noise_source;
+
 /* Marks the coils of data (coils, ny, nx) whose samples hold noise alone, or are 0. */
 scry_status scryi_coils_silent(unsigned char *silent, const struct scryi_plane *p,
                                const float complex *data, const unsigned char *mask, size_t coils,
@@ -98,16 +102,24 @@ void scryi_coils_blank(float complex *x, const unsigned char *silent, size_t coi
 void scryi_coils_silent_log(const scry_reconstructor *r, const struct scryi_plane *p);
 /* scryi_noise_from_slice of the coils that hold a signal: a loud coil would decide for all which
  * places are the quietest. The others have a variance each, 0 where they are 0. */
-scry_status scryi_noise_of_heard(double complex *psi, const scry_mri_slice *s,
-                                 const scry_scan *scan, scry_error *err);
+scry_status scryi_noise_of_heard(double complex *psi, struct scryi_noise_source *source,
+                                 const scry_mri_slice *s, const scry_scan *scan, scry_error *err);
 /* Coils of no noise, by which nothing can be whitened, get the mean variance of the others. */
 void scryi_noise_fill(double complex *psi, size_t coils);
 
 /* ---- estimates from a slice (noise.c, holdout.c) ---- */
 
+/* Which samples an estimate of the noise is from, and how sure it is: spread 0 where nothing tells
+ * signal from noise but its place, so that it is a bound from above. */
+struct scryi_noise_source {
+    const char *from;
+    scry_noise_certainty certainty;
+};
 /* The covariance of the coils' noise, coils x coils, from the samples themselves. */
-scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
-                                   const scry_scan *scan, scry_error *err);
+scry_status scryi_noise_from_slice(double complex *psi, struct scryi_noise_source *source,
+                                   const scry_mri_slice *s, const scry_scan *scan, scry_error *err);
+/* "from, certainty" in words, for messages and reports. */
+void scryi_noise_describe(char *words, size_t bytes, const struct scryi_noise_source *source);
 
 /* Moves samples from `mask` (places) to *held, which the caller frees, to judge the image by them:
  * a share of the lines (whole ones, where the readout is in the image or off the grid) or samples

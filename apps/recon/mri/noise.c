@@ -6,6 +6,7 @@
 #include "operators/fourier.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Places that hold noise alone: those of k-space which the normals of edges miss; where the readout
@@ -29,6 +30,7 @@ struct noise_choice {
     const float complex *kspace;
     const scry_mri_slice *s;
     size_t rows, n; /* of all z, one after another; samples of a coil */
+    struct scryi_noise_source *source;
 };
 
 static double noise_power(const double complex *psi, size_t C)
@@ -42,7 +44,8 @@ static double noise_power(const double complex *psi, size_t C)
 /* Takes the noise of these samples in place of the one so far, if it is less. Data that say nothing
  * are no failure: k-space has said something. */
 static scry_status try_domain(struct noise_choice *w, const float complex *data,
-                              const unsigned char *mask, double independent, scry_error *err)
+                              const unsigned char *mask, double independent, const char *from,
+                              scry_error *err)
 {
     const size_t C = w->s->coils;
     double used, floor = 1;
@@ -56,8 +59,9 @@ static scry_status try_domain(struct noise_choice *w, const float complex *data,
     if (st != SCRY_OK || (C == 1 && used < FLAT)) return SCRY_OK;
     for (size_t i = 0; i < C * C; i++)
         w->try[i] *= fmax(floor, 1);
-    if (noise_power(w->try, C) < noise_power(w->psi, C))
-        memcpy(w->psi, w->try, C * C * sizeof *w->psi);
+    if (!(noise_power(w->try, C) < noise_power(w->psi, C))) return SCRY_OK;
+    memcpy(w->psi, w->try, C * C * sizeof *w->psi);
+    w->source->from = from;
     return SCRY_OK;
 }
 
@@ -128,7 +132,8 @@ static scry_status try_image(struct noise_choice *c, scry_error *err)
     if ((st = scry_fourier_transform(image, s->coils, c->rows, s->dims[2], SCRY_FOURIER_YX, true,
                                      err)) != SCRY_OK)
         goto done;
-    st = try_domain(c, image, NULL, two * two / four / (double)c->n, err);
+    st = try_domain(c, image, NULL, two * two / four / (double)c->n, "the empty part of the image",
+                    err);
 done:
     scry_free(image);
     scry_free(w);
@@ -245,16 +250,18 @@ static scry_status try_windows(struct noise_choice *c, scry_error *err)
 {
     const size_t C = c->s->coils;
     struct hybrid h = {0};
-    double reach;
+    scry_noise_certainty certainty;
     scry_error why = {0};
     scry_status st = find_passband(&h, c, err);
     if (st != SCRY_OK) goto done;
     memcpy(c->try, c->psi, C * C * sizeof *c->psi);
     const size_t ny = h.data ? h.dims[0] : c->rows, nx = h.data ? h.dims[1] : c->s->dims[2];
-    st = scry_noise_from_windows(c->try, &reach, h.data ? h.data : c->kspace,
+    st = scry_noise_from_windows(c->try, &certainty, h.data ? h.data : c->kspace,
                                  h.data ? h.mask : c->s->mask, C, ny, nx, &why);
-    if (st == SCRY_OK && noise_power(c->try, C) < noise_power(c->psi, C))
+    if (st == SCRY_OK && noise_power(c->try, C) < noise_power(c->psi, C)) {
         memcpy(c->psi, c->try, C * C * sizeof *c->psi);
+        *c->source = (struct scryi_noise_source){"samples in which signal cancels", certainty};
+    }
     st = st == SCRY_ENOMEM || st == SCRY_ESTOP ? scry_fail(err, st, why.where, "%s", why.text)
                                                : SCRY_OK;
 done:
@@ -262,8 +269,25 @@ done:
     return st;
 }
 
-scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
-                                   const scry_scan *scan, scry_error *err)
+/* Power nearer to the middle over that farther out which is not so by chance. */
+static const double SIGNAL_LEFT = 1.15;
+
+void scryi_noise_describe(char *words, size_t bytes, const struct scryi_noise_source *source)
+{
+    const scry_noise_certainty *c = &source->certainty;
+    if (!(c->spread > 0))
+        snprintf(words, bytes, "%s: signal there would raise it", source->from);
+    else if (c->reach > SIGNAL_LEFT)
+        snprintf(words, bytes,
+                 "%s: some is left, their power is %.2g times as much nearer to the middle",
+                 source->from, c->reach);
+    else
+        snprintf(words, bytes, "%s: sure to %.2g %%, if the coils are smooth", source->from,
+                 100 * c->spread);
+}
+
+scry_status scryi_noise_from_slice(double complex *psi, struct scryi_noise_source *source,
+                                   const scry_mri_slice *s, const scry_scan *scan, scry_error *err)
 {
     const size_t n = s->dims[0] * s->dims[1] * s->dims[2], C = s->coils;
     const unsigned back = (s->image_axis[1] && !scan->image_axis[1] ? SCRY_FOURIER_Y : 0u) |
@@ -271,7 +295,8 @@ scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
     const bool image = s->dims[0] == 1 && !scan->image_axis[1] && !scan->image_axis[2];
     double complex *try = scry_alloc(C * C, sizeof *try);
     float complex *kspace = scry_copy(s->data, C * n * sizeof *kspace);
-    struct noise_choice c = {psi, try, kspace, s, s->dims[0] * s->dims[1], n};
+    struct noise_choice c = {psi, try, kspace, s, s->dims[0] * s->dims[1], n, source};
+    *source = (struct scryi_noise_source){.from = "the quiet part of k-space"};
     scry_status st = SCRY_OK;
     if (!try || !kspace) {
         st = SCRY_FAIL(err, SCRY_ENOMEM, "noise of %zu coils", C);
@@ -282,7 +307,9 @@ scry_status scryi_noise_from_slice(double complex *psi, const scry_mri_slice *s,
         goto done;
     if ((st = scry_noise_from_kspace(psi, kspace, s->mask, C, c.rows, s->dims[2], err)) != SCRY_OK)
         goto done;
-    if (back && (st = try_domain(&c, s->data, s->mask, 1, err)) != SCRY_OK) goto done;
+    if (back &&
+        (st = try_domain(&c, s->data, s->mask, 1, "the empty part of the readout", err)) != SCRY_OK)
+        goto done;
     if (image && (st = try_image(&c, err)) != SCRY_OK) goto done;
     if (s->dims[0] == 1) st = try_windows(&c, err);
 done:

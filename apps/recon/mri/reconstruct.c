@@ -195,9 +195,11 @@ static scry_status estimate_covariance(scry_reconstructor *r, const scry_mri_sli
         st = scry_noise_covariance(r->psi, s->noise, s->coils, s->noise_samples,
                                    s->noise_ratio > 0 ? s->noise_ratio : 1, err);
     } else {
-        r->noise_from = slice->scattered.data ? "the outermost samples" : "what no signal reaches";
+        struct scryi_noise_source source = {.from = "the outermost samples"};
         st = slice->scattered.data ? scryi_noise_off_grid(r->psi, &slice->scattered, s->coils, err)
-                                   : scryi_noise_of_heard(r->psi, slice, s, err);
+                                   : scryi_noise_of_heard(r->psi, &source, slice, s, err);
+        scryi_noise_describe(r->noise_words, sizeof r->noise_words, &source);
+        r->noise_from = r->noise_words;
     }
     if (st != SCRY_OK) return st;
     scryi_noise_fill(r->psi, s->coils);

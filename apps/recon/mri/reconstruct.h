@@ -179,9 +179,10 @@ scry_status scry_reconstructor_adjoint(scry_mri_result *out, const scry_reconstr
 double scry_reconstructor_unit(const scry_reconstructor *r); /* intensity that counts as 1 */
 const scry_options *scry_reconstructor_options(const scry_reconstructor *r); /* that it chose */
 bool scry_reconstructor_whitened(const scry_reconstructor *r);
-/* Where the noise is from ("noise scans", "what no signal reaches", a file, "given", or "guessed");
- * *sd: its root mean square over coils, sqrt(E|n|^2) of a sample, unit of the file; NaN: guessed.
- * And where the coil maps are from, where the caller has none. */
+/* Where the noise is from ("noise scans", a file, "given", "guessed", or samples of the scan, and
+ * what bounds the estimate or how sure it is); *sd: its root mean square over coils, sqrt(E|n|^2)
+ * of a sample, unit of the file; NaN: guessed. And where the coil maps are from, where the caller
+ * has none. */
 const char *scry_reconstructor_noise(const scry_reconstructor *r, double *sd);
 const char *scry_reconstructor_maps_from(const scry_reconstructor *r);
 const scry_network *scry_reconstructor_network(const scry_reconstructor *r); /* or NULL */

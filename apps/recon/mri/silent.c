@@ -136,8 +136,8 @@ static double silent_variance(const float complex *x, const unsigned char *mask,
     return count > 0 ? sum / count : 0;
 }
 
-scry_status scryi_noise_of_heard(double complex *psi, const scry_mri_slice *s,
-                                 const scry_scan *scan, scry_error *err)
+scry_status scryi_noise_of_heard(double complex *psi, struct scryi_noise_source *source,
+                                 const scry_mri_slice *s, const scry_scan *scan, scry_error *err)
 {
     const size_t n = s->dims[0] * s->dims[1] * s->dims[2], C = s->coils;
     unsigned char *silent = scry_alloc(C, 1);
@@ -154,7 +154,7 @@ scry_status scryi_noise_of_heard(double complex *psi, const scry_mri_slice *s,
     heard.data = data;
     for (size_t c = 0; c < C; c++)
         if (!silent[c]) memcpy(data + heard.coils++ * n, s->data + c * n, n * sizeof *data);
-    if ((st = scryi_noise_from_slice(part, &heard, scan, err)) != SCRY_OK) goto done;
+    if ((st = scryi_noise_from_slice(part, source, &heard, scan, err)) != SCRY_OK) goto done;
     memset(psi, 0, C * C * sizeof *psi);
     for (size_t a = 0, i = 0; a < C; a++) {
         if (silent[a]) psi[a * (C + 1)] = silent_variance(s->data + a * n, s->mask, n);
