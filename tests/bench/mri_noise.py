@@ -4,11 +4,12 @@
     mri_noise.py SCRY MRI.npz [--part test] [--scans 4] [--noise 0.0005,0.005,0.02]
                  [--grid 64x8,64x4,64x1,128x8,128x1,256x8] [--case all,equispaced4,...,spiral]
 
-Scans are simulated from slices of MRI.npz (keys PART/...), SCANS of them, evenly spread; each has its
-own coils, phase, pattern and noise. GRID is a list of SIZExCOILS. Noise is the sd of a complex sample,
-sqrt(E|n|^2), as a share of bright tissue, its root mean square over the coils, which differ by 25 % and
-share `--shared` of it with the next one. A cell is the mean of found / true over the scans, one for
-each noise; behind it the least and the largest of all. Constants were chosen on `--part train`.
+Scans are simulated from slices of MRI.npz (keys PART/...), SCANS of them, evenly spread; each has
+its own coils, phase, pattern and noise. GRID is a list of SIZExCOILS. Noise is the sd of a complex
+sample, sqrt(E|n|^2), as a share of bright tissue, its root mean square over the coils, which differ
+by 25 % and share `--shared` of it with the next one. A cell is the mean of found / true over the
+scans, one for each noise; behind it the least and the largest of all. Constants were chosen on
+`--part train`.
 """
 import argparse
 import json
@@ -21,8 +22,10 @@ import numpy as np
 
 from mri_quality import image_of, lines, smooth_coils, write_cfl
 
-ON_GRID = ("all", "equispaced2", "equispaced3", "equispaced4", "equispaced6", "equispaced8", "poisson4",
-           "poisson6", "ellipse", "ellipse-poisson4", "partial", "echo", "padded")
+ON_GRID = (
+    "all", "equispaced2", "equispaced3", "equispaced4", "equispaced6", "equispaced8",
+    "poisson4", "poisson6", "ellipse", "ellipse-poisson4", "partial", "echo", "padded",
+)
 OFF_GRID = ("radial", "radial4", "spiral", "spiral4")
 
 EMPTY = 0.06  # of bright tissue: the noise of the slices themselves
@@ -30,12 +33,13 @@ EMPTY = 0.06  # of bright tissue: the noise of the slices themselves
 
 def slices_of(path, part, count):
     slices = np.load(path)
-    names = sorted(k for k in slices.files if k.startswith(part + "/") and min(slices[k].shape) >= 128)
+    names = sorted(k for k in slices.files if k.startswith(part + "/"))
+    names = [k for k in names if min(slices[k].shape) >= 128]
     return [slices[names[i * len(names) // count]].astype(float) for i in range(count)]
 
 
 def object_of(image, n, random):
-    """The slice on n x n pixels, bright tissue 1, with a smooth phase and nothing beside the object."""
+    """The slice on n x n pixels: bright tissue 1, a smooth phase, nothing beside the object."""
     side = max(n, *image.shape)
     a = np.zeros((side, side))
     y0, x0 = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
@@ -47,14 +51,16 @@ def object_of(image, n, random):
     a[a < EMPTY] = 0
     y, x = np.meshgrid(*[(np.arange(n) - n // 2) / n * 2] * 2, indexing="ij")
     p = random.normal(size=5)
-    return a * np.exp(1j * (p[0] * x + p[1] * y + 0.8 * (p[2] * x * x + p[3] * y * y) + p[4] * x * y))
+    phase = p[0] * x + p[1] * y + 0.8 * (p[2] * x * x + p[3] * y * y) + p[4] * x * y
+    return a * np.exp(1j * phase)
 
 
 def poisson(scry, folder, n, accel, seed):
     ones = os.path.join(folder, "ones")
     write_cfl(ones, np.ones((1, 1, n, n)))
-    command = [scry, "kspace", "undersample", "--pattern", "poisson", "--accel", str(accel), "--seed"]
-    command += [str(seed), "--centre", "0.12", "--force", "--quiet", ones + ".cfl", ones + "_p.npy"]
+    command = [scry, "kspace", "undersample", "--pattern", "poisson", "--accel", str(accel)]
+    command += ["--seed", str(seed), "--centre", "0.12", "--force", "--quiet"]
+    command += [ones + ".cfl", ones + "_p.npy"]
     subprocess.run(command, check=True)
     return np.abs(np.load(ones + "_p.npy").squeeze()) > 0
 
@@ -146,8 +152,10 @@ def ratios(case, n, coils, a, images, folder):
             gain = np.exp(0.25 * random.normal(size=coils))
             noise *= (gain / np.sqrt(np.mean(gain**2))).reshape(-1, *[1] * (k.ndim - 1))
         kept = 1 if mask is None else mask
-        table.append([found(a.scry, os.path.join(folder, "scan"), (k + s * noise) * kept, trajectory, n) / s
-                      for s in a.noise])
+        work = os.path.join(folder, "scan")
+        table.append(
+            [found(a.scry, work, (k + s * noise) * kept, trajectory, n) / s for s in a.noise]
+        )
     return np.array(table)
 
 
@@ -166,13 +174,15 @@ def main():
     folder = tempfile.mkdtemp(prefix="mri_noise_")
     images = slices_of(a.slices, a.part, a.scans)
     grid = [[int(v) for v in g.split("x")] for g in a.grid.split(",")]
-    print("| sampling | " + " | ".join(f"{n} x {n}, {c} coil{'s' * (c > 1)}" for n, c in grid) + " |")
+    names = [f"{n} x {n}, {c} coil{'s' * (c > 1)}" for n, c in grid]
+    print("| sampling | " + " | ".join(names) + " |")
     print("|---" * (1 + len(grid)) + "|")
     for case in a.case.split(","):
         row = []
         for n, coils in grid:
             t = ratios(case, n, coils, a, images, folder)
-            row.append(" ".join(f"{m:.2f}" for m in t.mean(0)) + f" ({np.nanmin(t):.2f}-{np.nanmax(t):.2f})")
+            cell = " ".join(f"{m:.2f}" for m in t.mean(0))
+            row.append(f"{cell} ({np.nanmin(t):.2f}-{np.nanmax(t):.2f})")
         print(f"| {case} | " + " | ".join(row) + " |", flush=True)
 
 
