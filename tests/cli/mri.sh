@@ -40,6 +40,7 @@ if [ -z "$brief" ]; then
 fi
 works "without a prior" "$scry" mri scan.h5 alone.h5 --prior nobody
 warns "one method is left" "wavelet alone: prior 'nobody'"
+warns "how sure its noise is" 'noise: sd 0\.00[0-9]+ .*: sure to [0-9.]+ %, if the coils are smooth'
 mv alone.h5 out.h5
 close "wavelet is near the truth" 0.08 out.h5 full.h5
 works "convert" $k convert scan.h5 ksp.cfl
