@@ -204,6 +204,29 @@ static void no_pixel_is_darker_than_noise_explains(void **state)
     scry_free(e);
 }
 
+/* 44 x 44 pixels are too few to tell their darkest, and have noise as others do. */
+static void small_images_have_finite_noise(void **state)
+{
+    (void)state;
+    enum { SIDE = 44 };
+    scry_error err = {0};
+    scry_noise_model m;
+    float *e = scry_alloc(2 * PIXELS, sizeof *e), *y = e + PIXELS;
+    scene(e, 300, 4);
+    camera(y, e, 4);
+    for (size_t i = 0; i < (size_t)SIDE * SIDE; i++)
+        y[i] = rintf(y[i / SIDE * N + i % SIDE]);
+    scry_noise_context c;
+    scry_noise_context_init(&c);
+    c.transfer = transfer;
+    c.ctx = (void *)&psf_sd;
+    c.integer = true;
+    assert_ok(scry_noise_identify(&m, y, NULL, 1, SIDE, SIDE, &c, &err));
+    assert_true(isfinite(m.intercept));
+    assert_below(m.sigma, 200);
+    scry_free(e);
+}
+
 /* With a PSF that is narrowed later, structure may reach all frequencies, and no longer be told
  * from what was done to the noise of raw pixels. */
 static void a_treatment_that_was_found_is_kept(void **state)
@@ -584,6 +607,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_images_are_white),
         cmocka_unit_test(smoothed_images_are_noticed),
+        cmocka_unit_test(small_images_have_finite_noise),
         cmocka_unit_test(no_pixel_is_darker_than_noise_explains),
         cmocka_unit_test(a_treatment_that_was_found_is_kept),
         cmocka_unit_test(medians_enlargements_and_interlacing),

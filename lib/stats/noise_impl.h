@@ -32,7 +32,7 @@ struct scryi_noise_mask {
     double lowest;        /* the smallest good value */
     double highest;
     double mean;                /* of good pixels */
-    double dark;                /* one of them in a thousand is darker; -INFINITY: they are few */
+    double dark;                /* one of them in a thousand is darker; INFINITY: they are few */
     double ties, ties_expected; /* share of pixels equal to their right neighbour, and by chance */
 };
 

@@ -181,8 +181,7 @@ static void mask_brightness(struct scryi_noise_mask *m, scry_noise_model *out, c
             sum += image[i];
         }
     if (out->good) m->mean = sum / (double)out->good;
-    m->dark =
-        out->good < ENOUGH_DARK ? -INFINITY : scry_quantile(scratch, out->good, .001, scratch);
+    m->dark = out->good < ENOUGH_DARK ? INFINITY : scry_quantile(scratch, out->good, .001, scratch);
 }
 
 scry_status scryi_noise_mask(struct scryi_noise_mask *m, scry_noise_model *out, const float *image,
