@@ -29,4 +29,7 @@ const struct scry_method *scry_role_method(scry_role role);
 /* The defaults of a method for k-space, where they differ from those for images of a camera. */
 void scry_scan_options(scry_options *out, const struct scry_method *method);
 
+/* The same for images with holes and without blur. */
+void scry_hole_options(scry_options *out, const struct scry_method *method);
+
 #endif

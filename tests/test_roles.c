@@ -14,7 +14,7 @@ static void roles_have_methods(void **state)
         const char *settings;
     } expected[] = {
         {SCRY_ROLE_DEBLUR, SCRY_POSTERIOR, ""},
-        {SCRY_ROLE_INPAINT, SCRY_POSTERIOR, ""},
+        {SCRY_ROLE_INPAINT, SCRY_POSTERIOR, "--steps 14 --visits 3"},
         {SCRY_ROLE_DENOISE, SCRY_CLASSICAL, ""},
         {SCRY_ROLE_DENOISE_DRAWS, SCRY_POSTERIOR, ""},
         {SCRY_ROLE_SCAN, SCRY_CLASSICAL, ""},
@@ -59,11 +59,28 @@ static void scans_have_settings(void **state)
     }
 }
 
+/* Holes are filled by levels that are visited again. */
+static void holes_have_settings(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct scry_method *const *all = scry_methods(&count);
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        scry_options options;
+        scry_hole_options(&options, all[i]);
+        assert_int_equal(scry_options_text(&options, text, sizeof text, NULL), SCRY_OK);
+        const bool jfps = !strcmp(all[i]->name, "jfps");
+        assert_string_equal(text, jfps ? "--steps 14 --visits 3" : "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roles_have_methods),
         cmocka_unit_test(scans_have_settings),
+        cmocka_unit_test(holes_have_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,7 +256,11 @@ static scry_status restore_choose_default(struct run *run, scry_error *err)
                          "lists them",
                          s->method);
     const size_t chains = method->kind == SCRY_POSTERIOR ? (size_t)s->samples : 1;
-    scry_status st = method_options(&run->options, method, &s->methods, err);
+    if (run->task == RESTORE_INPAINT)
+        scry_hole_options(&run->options, method);
+    else
+        scry_options_init(&run->options, method);
+    scry_status st = method_options_read(&run->options, &s->methods, err);
     if (st == SCRY_OK)
         st = map_options_parse(&run->maps, &run->map_files, &s->maps,
                                (s->preview || report_is_page(s->report)) && !automatic,

@@ -82,7 +82,7 @@ static const cli_setting inpaint_settings[] = {
      "auto: estimate the noise from the image; none: known pixels are exact [none]"},
     {"method", CLI_TEXT, AT(method), "METHOD",
      "see 'scry methods'; where known pixels have noise, mmps has a better mean and fairer "
-     "error bars, at twice the time [jfps]"},
+     "error bars, at twice the time [jfps, here by 14 levels that are visited 3 times]"},
     {0},
 };
 

@@ -16,6 +16,7 @@ middle N x N of each file (needs numpy and tifffile; else standard library only)
 import argparse, glob, json, math, os, subprocess, sys, tempfile, time
 
 HOLES = ["block32", "rand80", "lines8"]
+CLASSICAL = ["biharmonic", "richardson-lucy", "wiener", "tikhonov", "tv", "auto"]
 
 
 def scry(args, *words):
@@ -39,7 +40,7 @@ def cropped(folder, side, out):
 def restore(args, method, name, level, out):
     f = lambda s: os.path.join(args.folder, s)
     common = ["--method", method, "--seed", args.seed, "--force", "--type", "float32", *args.rest]
-    if args.chains:
+    if args.chains and method not in CLASSICAL:
         common += ["--samples", args.chains, "--sd", out[:-4] + "_sd.tif"]
     if args.task == "deblur":
         background = 0.02 * float(level)
@@ -89,7 +90,8 @@ def main():
                 result = os.path.join(out, f"{name}_{level}_{method}.tif")
                 mapped = restore(args, method, name, level, result)
                 truth = os.path.join(args.folder, f"{name}_truth.tif")
-                sd = ["--sd", result[:-4] + "_sd.tif", *bars] if bars else []
+                sd = ["--sd", result[:-4] + "_sd.tif", *bars]
+                sd = sd if bars and method not in CLASSICAL else []
                 m = json.loads(scry(args, "compare", result, truth, "--json", "--range", 1,
                                     *mapped, *sd))
                 scores.append((m["psnr"], m["ssim"], m.get("coverage_90", math.nan)))

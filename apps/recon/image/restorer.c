@@ -37,7 +37,8 @@ static scry_status settle_method(scry_restorer *r, scry_error *err)
     scry_status st = named_method(&method, r, err);
     if (st == SCRY_OK && !method) st = scryi_restore_contenders(r, err);
     if (st != SCRY_OK) return st;
-    if (method) scry_options_init(&r->named, method);
+    if (method && r->setup.blurred) scry_options_init(&r->named, method);
+    if (method && !r->setup.blurred) scry_hole_options(&r->named, method);
     if (q->options) r->named = *q->options;
     /* possible maps are checked against a method that draws, the last ones */
     scryi_restore_use_method(r, method ? &r->named : &r->contender[r->contenders - 1]);
