@@ -383,6 +383,24 @@ static size_t count_pending(const scry_mri_volume *v, const scry_mri_volume_requ
     return v->joined ? (pending + v->frames - 1) / v->frames : pending;
 }
 
+static void run_item(const struct volume_run *run, size_t i, size_t threads)
+{
+    const scry_mri_volume *v = run->volume;
+    if (scry_cancelled()) return;
+    if (v->joined)
+        run_frames(run, v->first + i, threads);
+    else
+        run_slice(run, i % v->frames, v->first + i / v->frames, threads);
+}
+
+/* Of `items`, those at the end that would leave threads idle while the others draw, and are done
+ * sooner one after another, each with its chains shared among all threads. */
+static size_t count_left_over(size_t items, size_t threads, size_t chains)
+{
+    const size_t left = items % threads, rounds = (chains + threads - 1) / threads;
+    return left * rounds < chains ? left : 0;
+}
+
 void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry_scan_file *file,
                          const scry_mri_volume_request *q)
 {
@@ -390,15 +408,13 @@ void scry_mri_volume_run(scry_mri_volume *v, const scry_reconstructor *rec, scry
     const struct volume_run run = {
         v, rec, file, q, scry_scan_file_info(file), count_pending(v, q), &shared};
     const size_t workers = volume_run_count_workers(q, run.info), ranks = count_ranks(q);
-    const size_t inside = workers > 1 ? 1 : q->threads;
     const size_t planes = v->slices * (v->joined ? 1 : v->frames);
+    const size_t items = (planes + ranks - 1 - q->rank) / ranks;
+    const size_t left = workers > 1 ? count_left_over(items, workers, rec->chains) : items;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)workers) if (workers > 1)
-    for (size_t i = q->rank; i < planes; i += ranks)
-        if (!scry_cancelled()) {
-            if (v->joined)
-                run_frames(&run, v->first + i, inside);
-            else
-                run_slice(&run, i % v->frames, v->first + i / v->frames, inside);
-        }
+    for (size_t i = 0; i < items - left; i++)
+        run_item(&run, q->rank + i * ranks, 1);
+    for (size_t i = items - left; i < items; i++)
+        run_item(&run, q->rank + i * ranks, q->threads);
     scry_free(shared.maps);
 }
