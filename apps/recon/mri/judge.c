@@ -15,12 +15,14 @@
 /* Share of the lines, or samples, outside of the middle that are held out, and how often. */
 static const double SHARE = 0.08;
 enum { SPLITS = 4, WEIGHTS = 13, QUICK = 60 };
+/* Iterations of a total variation, which converges slower. */
+enum { VARIATION_QUICK = 150 };
 /* Of the weight for a scan with fewer samples, that for all of them. The ridge that noise of
  * sd s, in the unit of lambda, asks for, over s^2: 16 was best for R 4, 10 for R 8, on simulated
  * scans of training slices, of noise .005 and .02. */
 static const double FEWER = 0.85, RIDGE = 12;
 /* Draws, and steps of each, by which a diffusion method is judged: a share of those of a run. */
-enum { DRAWS = 2, DRAW_STEPS = 15 };
+enum { DRAWS = 2, DRAW_STEPS = 15, DRAW_SPLITS = 3 };
 /* Processor seconds of a call of the network and its data step, a pixel: 38 s for 8 chains of 256 x
  * 256 pixels and 8 coils. What a run takes at most that nobody asked to be slow. */
 static const double CALL_SECONDS = 2.4e-6, PATIENCE = 3600;
@@ -32,8 +34,8 @@ static bool judge_goes_on(const scry_chains_progress *p, void *ctx)
     return !scry_cancelled();
 }
 
-/* The mean chi2 of the samples that `splits` splits hold out, under these options. */
-static scry_status held_out_chi2(double *chi2, const scry_reconstructor *r,
+/* chi2 of the samples that each of the first `splits` splits holds out, under these options. */
+static scry_status held_out_chi2(double chi2[SPLITS], const scry_reconstructor *r,
                                  const struct scryi_plane *plane, const scry_options *options,
                                  size_t chains, size_t splits, size_t threads, scry_error *err)
 {
@@ -45,15 +47,22 @@ static scry_status held_out_chi2(double *chi2, const scry_reconstructor *r,
     of.options = *options;
     of.chains = chains;
     of.maps = (scry_output_maps){0};
-    *chi2 = 0;
     for (size_t k = 0; k < splits; k++) {
         scry_mri_result result = {0};
         const scry_status st = scryi_mri_solve(&result, &of, plane, k, threads, &watch, err);
-        if (st == SCRY_OK) *chi2 += result.holdout_chi2 / (double)splits;
+        chi2[k] = result.holdout_chi2;
         scry_mri_result_free(&result);
         if (st != SCRY_OK) return st;
     }
     return SCRY_OK;
+}
+
+static double mean_over_splits(const double *chi2, size_t splits)
+{
+    double sum = 0;
+    for (size_t k = 0; k < splits; k++)
+        sum += chi2[k];
+    return sum / (double)splits;
 }
 
 /* What was tried: chi2 of the default's multiples by powers of a factor; 0: not tried. */
@@ -72,8 +81,11 @@ static double weight_of(const struct weights *w, double k)
 static scry_status try_weight(struct weights *w, int k, scry_error *err)
 {
     if (w->chi2[k] > 0) return SCRY_OK;
+    double chi2[SPLITS];
     scry_options_set(&w->options, "lambda", weight_of(w, k), NULL);
-    return held_out_chi2(&w->chi2[k], w->r, w->plane, &w->options, 1, SPLITS, 1, err);
+    const scry_status st = held_out_chi2(chi2, w->r, w->plane, &w->options, 1, SPLITS, 1, err);
+    w->chi2[k] = st == SCRY_OK ? mean_over_splits(chi2, SPLITS) : 0;
+    return st;
 }
 
 /* Downhill from the middle, until the neighbours of the least are known. */
@@ -102,17 +114,16 @@ static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane
 {
     const struct scry_method *method = r->options.method;
     const bool ridge = method == scry_method_find("cg-sense");
+    const bool variation = method == scry_method_find("tv");
     struct weights w = {.r = r, .plane = plane, .options = r->options, .factor = ridge ? 3 : 2};
     double best = 0, iterations, before;
-    /* a total variation takes hundreds of iterations to judge, and is near its best by default */
-    if (!r->request->tune || !scry_option_find(method, "lambda") ||
-        method == scry_method_find("tv"))
-        return SCRY_OK;
+    if (!r->request->tune || !scry_option_find(method, "lambda")) return SCRY_OK;
     if (scry_options_get(&r->options, "lambda", &before, NULL) != SCRY_OK || !(before > 0))
         return SCRY_OK;
-    scry_options_get(&w.options, "lambda", &w.first, NULL);
+    w.first = before;
     if (scry_options_get(&w.options, "iterations", &iterations, NULL) == SCRY_OK)
-        scry_options_set(&w.options, "iterations", fmin(iterations, QUICK), NULL);
+        scry_options_set(&w.options, "iterations",
+                         fmin(iterations, variation ? VARIATION_QUICK : QUICK), NULL);
     /* no ridge predicts whole lines, and the heaviest does least harm to those held out */
     const bool asks = ridge && r->psi && plane->axes != SCRY_FOURIER_YX;
     const scry_status st = asks ? SCRY_OK : best_weight(&best, &w, err);
@@ -130,14 +141,31 @@ static double forecast_draws(const scry_reconstructor *r, const struct scryi_pla
     const double planes = r->request->planes ? (double)r->request->planes : 1;
     double steps = 0;
     scry_options_get(draws, "steps", &steps, NULL);
-    return CALL_SECONDS * planes * (double)(plane->ny * plane->nx) * steps * ((double)chains + 2);
+    return CALL_SECONDS * planes * (double)(plane->ny * plane->nx) * steps *
+           ((double)chains + 1 + DRAWS * DRAW_SPLITS);
+}
+
+/* chi2 of the mean of `chains` draws, expected from that of DRAWS. A mean of K has bias + variance
+ * / K, and one draw, which is the first of them, tells the two apart. */
+static scry_status draws_chi2(double *expected, const scry_reconstructor *r,
+                              const struct scryi_plane *plane, const scry_options *draws,
+                              size_t chains, size_t threads, scry_error *err)
+{
+    double one[SPLITS], some[SPLITS];
+    scry_status st = held_out_chi2(one, r, plane, draws, 1, 1, threads, err);
+    if (st == SCRY_OK) st = held_out_chi2(some, r, plane, draws, DRAWS, DRAW_SPLITS, threads, err);
+    if (st != SCRY_OK) return st;
+    const double variance = fmax(one[0] - some[0], 0) / (1 - 1.0 / DRAWS);
+    *expected =
+        mean_over_splits(some, DRAW_SPLITS) - variance * (1.0 / DRAWS - 1.0 / (double)chains);
+    return SCRY_OK;
 }
 
 static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane *plane,
                                  size_t threads, scry_error *err)
 {
     scry_options draws;
-    double classical, diffusion;
+    double fits[SPLITS], classical, diffusion;
     if (!r->request->automatic || !r->has_pool) return SCRY_OK;
     scry_role_options(&draws, SCRY_ROLE_SCAN_DRAWS);
     const size_t chains = r->request->samples ? r->request->samples : SCRYI_DEFAULT_SAMPLES;
@@ -151,8 +179,9 @@ static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane
     }
     scry_options quick = draws;
     scry_options_set(&quick, "steps", DRAW_STEPS, NULL);
-    scry_status st = held_out_chi2(&classical, r, plane, &r->options, 1, 1, threads, err);
-    if (st == SCRY_OK) st = held_out_chi2(&diffusion, r, plane, &quick, DRAWS, 1, threads, err);
+    scry_status st = held_out_chi2(fits, r, plane, &r->options, 1, DRAW_SPLITS, threads, err);
+    classical = mean_over_splits(fits, DRAW_SPLITS);
+    if (st == SCRY_OK) st = draws_chi2(&diffusion, r, plane, &quick, chains, threads, err);
     if (st != SCRY_OK) return st;
     const bool better = diffusion < classical;
     const char *names[] = {r->options.method->name, draws.method->name};
