@@ -3,12 +3,16 @@
 #include <assert.h>
 #include <string.h>
 
+/* Visits let a hole and its surroundings settle at each level (Lugmayr et al. 2022, CVPR, RePaint):
+ * at a cost of 40 steps, holes gain .7 dB and 80 % lost pixels .4 (tests/bench/RESULTS.md). */
+#define HOLES "--steps 14 --visits 3"
+
 static const struct {
     const char *method, *settings;
 } roles[] = {
     /* the quickest to a good mean (tests/bench) */
     [SCRY_ROLE_DEBLUR] = {"diffpir", ""},
-    [SCRY_ROLE_INPAINT] = {"jfps", "--steps 14 --visits 3"},
+    [SCRY_ROLE_INPAINT] = {"jfps", HOLES},
     [SCRY_ROLE_DENOISE] = {"denoiser", ""},
     [SCRY_ROLE_DENOISE_DRAWS] = {"jfps", ""},
     [SCRY_ROLE_SCAN] = {"wavelet", ""},
@@ -30,9 +34,7 @@ static const struct defaults {
     const char *method, *settings;
 } for_scans[] = {{"tv", "--tv-weight 0.005"}, {"dds", "--steps 25"}};
 
-/* Visits let a hole and its surroundings settle at each level (Lugmayr et al. 2022, CVPR, RePaint):
- * of a cost of 40 steps, holes gain .7 dB and 80 % lost pixels .4 (tests/bench/RESULTS.md). */
-static const struct defaults for_holes[] = {{"jfps", "--steps 14 --visits 3"}};
+static const struct defaults for_holes[] = {{"jfps", HOLES}};
 
 const struct scry_method *scry_role_method(scry_role role)
 {

@@ -43,35 +43,31 @@ static void roles_have_methods(void **state)
     }
 }
 
-/* Total variation has a weight of its own for k-space, dds half its levels. */
-static void scans_have_settings(void **state)
+static const char *settings_of(void (*settle)(scry_options *, const struct scry_method *),
+                               const struct scry_method *method)
 {
-    (void)state;
-    size_t count;
-    const struct scry_method *const *all = scry_methods(&count);
-    for (size_t i = 0; i < count; i++) {
-        char text[256];
-        scry_options options;
-        scry_scan_options(&options, all[i]);
-        assert_int_equal(scry_options_text(&options, text, sizeof text, NULL), SCRY_OK);
-        const bool tv = !strcmp(all[i]->name, "tv"), dds = !strcmp(all[i]->name, "dds");
-        assert_string_equal(text, tv ? "--tv-weight 0.005" : dds ? "--steps 25" : "");
-    }
+    static char text[256];
+    scry_options options;
+    settle(&options, method);
+    assert_int_equal(scry_options_text(&options, text, sizeof text, NULL), SCRY_OK);
+    return text;
 }
 
-/* Holes are filled by levels that are visited again. */
-static void holes_have_settings(void **state)
+/* In k-space total variation has a weight of its own and dds half its levels; holes are filled by
+ * levels that are visited again. */
+static void tasks_have_settings(void **state)
 {
     (void)state;
     size_t count;
     const struct scry_method *const *all = scry_methods(&count);
     for (size_t i = 0; i < count; i++) {
-        char text[256];
-        scry_options options;
-        scry_hole_options(&options, all[i]);
-        assert_int_equal(scry_options_text(&options, text, sizeof text, NULL), SCRY_OK);
+        const bool tv = !strcmp(all[i]->name, "tv"), dds = !strcmp(all[i]->name, "dds");
         const bool jfps = !strcmp(all[i]->name, "jfps");
-        assert_string_equal(text, jfps ? "--steps 14 --visits 3" : "");
+        assert_string_equal(settings_of(scry_scan_options, all[i]), tv    ? "--tv-weight 0.005"
+                                                                    : dds ? "--steps 25"
+                                                                          : "");
+        assert_string_equal(settings_of(scry_hole_options, all[i]),
+                            jfps ? "--steps 14 --visits 3" : "");
     }
 }
 
@@ -79,8 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roles_have_methods),
-        cmocka_unit_test(scans_have_settings),
-        cmocka_unit_test(holes_have_settings),
+        cmocka_unit_test(tasks_have_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,8 +141,9 @@ static double forecast_draws(const scry_reconstructor *r, const struct scryi_pla
     const double planes = r->request->planes ? (double)r->request->planes : 1;
     double steps = 0;
     scry_options_get(draws, "steps", &steps, NULL);
-    return CALL_SECONDS * planes * (double)(plane->ny * plane->nx) * steps *
-           ((double)chains + 1 + DRAWS * DRAW_SPLITS);
+    const double trials = DRAW_STEPS * (1 + DRAWS * DRAW_SPLITS); /* once, not for each plane */
+    return CALL_SECONDS * (double)(plane->ny * plane->nx) *
+           (planes * steps * ((double)chains + 2) + trials);
 }
 
 /* chi2 of the mean of `chains` draws, expected from that of DRAWS. A mean of K has bias + variance
@@ -180,9 +181,9 @@ static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane
     scry_options quick = draws;
     scry_options_set(&quick, "steps", DRAW_STEPS, NULL);
     scry_status st = held_out_chi2(fits, r, plane, &r->options, 1, DRAW_SPLITS, threads, err);
-    classical = mean_over_splits(fits, DRAW_SPLITS);
     if (st == SCRY_OK) st = draws_chi2(&diffusion, r, plane, &quick, chains, threads, err);
     if (st != SCRY_OK) return st;
+    classical = mean_over_splits(fits, DRAW_SPLITS);
     const bool better = diffusion < classical;
     const char *names[] = {r->options.method->name, draws.method->name};
     scry_log_note(&r->request->log,
