@@ -13,6 +13,7 @@ static const struct {
     /* the quickest to a good mean (tests/bench) */
     [SCRY_ROLE_DEBLUR] = {"diffpir", ""},
     [SCRY_ROLE_INPAINT] = {"jfps", HOLES},
+    [SCRY_ROLE_SMOOTH_FILL] = {"biharmonic", ""},
     [SCRY_ROLE_DENOISE] = {"denoiser", ""},
     [SCRY_ROLE_DENOISE_DRAWS] = {"jfps", ""},
     [SCRY_ROLE_SCAN] = {"wavelet", ""},

@@ -9,6 +9,7 @@
 typedef enum scry_role {
     SCRY_ROLE_DEBLUR,        /* the default for blurred images */
     SCRY_ROLE_INPAINT,       /* ... for images with holes */
+    SCRY_ROLE_SMOOTH_FILL,   /* ... the same, without a prior of images */
     SCRY_ROLE_DENOISE,       /* ... for images with noise and no blur */
     SCRY_ROLE_DENOISE_DRAWS, /* ... the same, with error bars */
     SCRY_ROLE_SCAN,          /* ... for k-space */

@@ -26,7 +26,7 @@ static void monitor_enter(monitor *m, bool trial)
     if (m->begun && m->trial == trial) return;
     if (!m->begun) scry_meter_start(&m->meter, m->to, m->name);
     snprintf(label, sizeof label, "%s%s", m->name,
-             trial ? ", steps of trials on held-out light:" : "");
+             trial ? ", steps of trials on held-out data:" : "");
     scry_meter_label(&m->meter, label);
     m->begun = true;
     m->trial = trial;

@@ -137,6 +137,21 @@ static void put_judgement(scry_json *d, scry_json_node *to, const scry_restore_r
     if (j->kept[0]) scry_json_put_string(d, time, "kept", j->kept);
 }
 
+/* How the holes were filled where no method was named. */
+static void put_filling(scry_json *d, scry_json_node *to, const scry_filling *f)
+{
+    scry_json_node *o = scry_json_put_object(d, to, "holes");
+    scry_json_put_string(d, o, "draws", f->draws->name);
+    scry_json_put_string(d, o, "smooth", f->smooth->name);
+    scry_json_put_number(d, o, "weight_of_draws", f->weight);
+    scry_json_put_unsigned(d, o, "copies", f->copies);
+    scry_json_put_unsigned(d, o, "pixels", f->pixels);
+    scry_json_put_number(d, o, "rms_error", f->error);
+    scry_json_put_number(d, o, "rms_error_of_draws", f->draws_error);
+    scry_json_put_number(d, o, "rms_error_of_smooth", f->smooth_error);
+    scry_json_put_number(d, o, "sd_over_that_of_draws", f->spread);
+}
+
 /* Whether anything could be gained, as the default asks. */
 static void put_improvement(scry_json *d, scry_json_node *to, const scry_improvement *i)
 {
@@ -177,6 +192,11 @@ void report_image(report *r, size_t channel, size_t slice, size_t frame,
     scry_json_put_unsigned(d, o, "frame", frame);
     put_noise(d, o, &result->noise, &result->noise_model);
     if (result->judgement.count) put_judgement(d, o, result);
+    if (result->filling.draws) {
+        scry_json_put_string(d, o, "method", result->options.method->name);
+        scry_options_report(d, o, &result->options);
+        put_filling(d, o, &result->filling);
+    }
     if (result->improvement.detail_width > 0) put_improvement(d, o, &result->improvement);
     put_width(d, o, result);
     scry_json_node *map = scry_json_put_object(d, o, "intensity_map");

@@ -246,10 +246,12 @@ done:
 static scry_status restore_choose_default(struct run *run, scry_error *err)
 {
     const restore_settings *s = run->settings;
-    const bool automatic = run->task == RESTORE_DEBLUR && !strcmp(s->method, "auto");
+    const bool automatic = run->task != RESTORE_DENOISE && !strcmp(s->method, "auto");
+    const bool fills = automatic && run->task == RESTORE_INPAINT;
+    const scry_role draws = fills ? SCRY_ROLE_INPAINT : SCRY_ROLE_DEBLUR;
     /* possible maps are checked against the contender that draws */
     const struct scry_method *method =
-        automatic ? scry_role_method(SCRY_ROLE_DEBLUR) : scry_method_find(s->method);
+        automatic ? scry_role_method(draws) : scry_method_find(s->method);
     if (!method || method->kind == SCRY_UNCONDITIONAL)
         return SCRY_FAIL(err, SCRY_EINVAL,
                          "--method '%s' is not a method that restores; 'scry methods' "
@@ -263,9 +265,12 @@ static scry_status restore_choose_default(struct run *run, scry_error *err)
     scry_status st = method_options_read(&run->options, &s->methods, err);
     if (st == SCRY_OK)
         st = map_options_parse(&run->maps, &run->map_files, &s->maps,
-                               (s->preview || report_is_page(s->report)) && !automatic,
+                               (s->preview || report_is_page(s->report)) && (fills || !automatic),
                                &run->options, chains, err);
-    if (!automatic) run->request.options = &run->options;
+    if (automatic)
+        run->request.draws = &run->options;
+    else
+        run->request.options = &run->options;
     run->request.maps = &run->maps;
     return st;
 }

@@ -18,7 +18,7 @@ set(SCRY_PUBLIC_HEADERS
     apps/recon/output_maps.h apps/recon/diagnosis.h
     apps/recon/image/image.h apps/recon/image/psf_source.h:psf_request.h
     apps/recon/image/noise.h:noise_request.h apps/recon/image/known.h:defect_choice.h
-    apps/recon/image/judgement.h apps/recon/image/improvement.h apps/recon/image/restore.h
+    apps/recon/image/filling.h apps/recon/image/judgement.h apps/recon/image/improvement.h apps/recon/image/restore.h
     apps/recon/mri/scan.h apps/recon/mri/reconstruct.h)
 
 # Copies in build/include/scry that include each other as <scry/name.h>, and scry.h for all of them.

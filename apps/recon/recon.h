@@ -29,6 +29,7 @@
 #include "apps/recon/image/padding.h"     /* pixels that a rotation or a stitching left */
 #include "apps/recon/image/intensity.h"   /* its intensities, for a prior */
 #include "apps/recon/image/judgement.h"   /* which method predicts unseen light best */
+#include "apps/recon/image/filling.h"     /* how holes were filled */
 #include "apps/recon/image/judge.h"       /* how that is found out */
 #include "apps/recon/image/restore.h"     /* images of a microscope, restored */
 #include "apps/recon/image/improvement.h" /* whether anything can be gained by it */

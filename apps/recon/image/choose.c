@@ -152,11 +152,14 @@ static scry_status add_plain_steps(scry_restorer *r, scry_error *err)
 static void add_contenders(scry_restorer *r, bool draws)
 {
     size_t count;
+    const scry_options *asked = r->setup.request->draws;
     const struct scry_method *const *all = scry_methods(&count);
     for (size_t k = 0; k < count && r->contenders < SCRY_JUDGE_MAX; k++) {
         if (!all[k]->contends || (all[k]->kind == SCRY_POSTERIOR) != draws) continue;
         if ((all[k]->needs & SCRY_NEEDS_DENOISER) && !r->setup.request->prior) continue;
-        scry_options_init(&r->contender[r->contenders++], all[k]);
+        scry_options *one = &r->contender[r->contenders++];
+        scry_options_init(one, all[k]);
+        if (asked && asked->method == all[k]) *one = *asked;
     }
 }
 

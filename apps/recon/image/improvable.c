@@ -234,6 +234,7 @@ static scry_status predict_blurred(scry_restore_result *r, const scry_restore_re
 {
     scry_restore_request q = *request;
     q.options = options;
+    q.draws = NULL;
     q.maps = NULL;
     q.predict = true;
     q.defects = SCRY_DEFECTS_KEEP;

@@ -245,6 +245,7 @@ static scry_status judge_one(scry_judged *judged, struct part *p, size_t k,
     const double draws = q.samples ? (double)q.samples : SCRYI_RESTORE_SAMPLES;
     scry_restorer *r = NULL;
     q.options = options;
+    q.draws = NULL;
     q.samples = 1;
     q.maps = NULL;
     q.predict = true;

@@ -160,8 +160,7 @@ scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t
 
 /* ---- pixels that are not finite ---- */
 
-/* nearest[i]: the index of a measured pixel near i, SIZE_MAX: none was met. A candidate of a
- * neighbour is taken when itis nearer than the known one: Danielsson 1980, CGIP 14:227. */
+/* A candidate of a neighbour is taken when it is nearer than the one so far. */
 static void known_offer(size_t *nearest, size_t i, size_t candidate, size_t nx)
 {
     if (candidate == SIZE_MAX) return;
@@ -173,7 +172,7 @@ static void known_offer(size_t *nearest, size_t i, size_t candidate, size_t nx)
         nearest[i] = candidate;
 }
 
-static void find_nearest(size_t *nearest, const unsigned char *known, size_t ny, size_t nx)
+void scry_known_nearest(size_t *nearest, const unsigned char *known, size_t ny, size_t nx)
 {
     for (size_t i = 0; i < ny * nx; i++)
         nearest[i] = known[i] ? i : SIZE_MAX;
@@ -228,7 +227,7 @@ static bool in_gap(const unsigned char *known, size_t i, size_t nearest, size_t 
 static bool mirror_plane(float *plane, const unsigned char *known, size_t *nearest, size_t ny,
                          size_t nx)
 {
-    find_nearest(nearest, known, ny, nx);
+    scry_known_nearest(nearest, known, ny, nx);
     for (size_t i = 0; i < ny * nx; i++) {
         const size_t from = nearest[i];
         if (from == SIZE_MAX) return false;

@@ -39,6 +39,11 @@ scry_status scry_known_find(unsigned char *known, unsigned char *outside, size_t
 scry_status scry_known_saturated(unsigned char *saturated, size_t *count, const scry_image *image,
                                  scry_error *err);
 
+/* nearest[i]: the index of the measured pixel (known not 0) nearest to pixel i of ny x nx, SIZE_MAX
+ * where there is none; of a few pixels, one that is as near but for a part of a pixel (Danielsson
+ * 1980, CGIP 14:227). */
+void scry_known_nearest(size_t *nearest, const unsigned char *known, size_t ny, size_t nx);
+
 /* Replaces pixels that were not measured (known 0) plane by plane: by the value at the mirror image
  * of their place about the nearest measured pixel, or, in gaps of a few pixels, by the mean of the
  * pixels around; a plane without measured pixels takes the values of another plane. Statistics of

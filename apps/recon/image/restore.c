@@ -231,12 +231,25 @@ static scry_status restore_run_one(scry_restore_result *out, scry_restorer *r,
     return st;
 }
 
-static scry_status restore_run_method(scry_restore_result *out, scry_restorer *r,
-                                      const scry_options *options, const struct image_task *task,
-                                      scry_error *err)
+scry_status scryi_restore_by(scry_restore_result *out, scry_restorer *r,
+                             const scry_options *options, const struct image_task *task,
+                             scry_error *err)
 {
     scryi_restore_use_method(r, options);
     return scryi_restore_in_tiles(out, r, task, restore_run_one, err);
+}
+
+scry_status scryi_restore_quietly(scry_restore_result *out, scry_restorer *r,
+                                  const scry_options *options, const struct image_task *task,
+                                  scry_error *err)
+{
+    const scry_restore_request *said = r->setup.request;
+    r->quiet = *said;
+    r->quiet.log = (scry_log){0};
+    r->setup.request = &r->quiet;
+    const scry_status st = scryi_restore_by(out, r, options, task, err);
+    r->setup.request = said;
+    return st;
 }
 
 /* Pearson's chi2 of a prediction in the unit of the file, per measured pixel. */
@@ -301,7 +314,8 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
                                const struct image_task *task, scry_error *err)
 {
     double first = 0;
-    if (!r->contenders) return restore_run_method(out, r, &r->named, task, err);
+    if (r->fills) return scryi_restore_fill(out, r, task, err);
+    if (!r->contenders) return scryi_restore_by(out, r, &r->named, task, err);
     scry_improvement improvement = {0};
     scry_status st = SCRY_OK;
     if (scryi_restore_classical(r)) st = scryi_restore_improvement(&improvement, r, task, err);
@@ -320,15 +334,10 @@ static scry_status run_methods(scry_restore_result *out, scry_restorer *r,
         if (!(r->share[k] > 0)) continue;
         if (!(first > 0)) {
             first = r->share[k];
-            st = restore_run_method(out, r, &r->chosen[k], task, err);
+            st = scryi_restore_by(out, r, &r->chosen[k], task, err);
             continue;
         }
-        const scry_restore_request *said = r->setup.request;
-        r->quiet = *said;
-        r->quiet.log = (scry_log){0};
-        r->setup.request = &r->quiet;
-        st = restore_run_method(&other, r, &r->chosen[k], task, err);
-        r->setup.request = said;
+        st = scryi_restore_quietly(&other, r, &r->chosen[k], task, err);
         if (st == SCRY_OK) restore_average(out, &other, first, r->share[k], task->image);
         scry_restore_result_free(&other);
     }
@@ -482,7 +491,7 @@ scry_status scry_restorer_run(scry_restore_result *out, scry_restorer *r, const 
     out->psf_width = width.psf_width;
     out->psf_factor = width.psf_factor;
     out->psf_depth = width.psf_depth;
-    if (r->judged && !out->improvement.verdict) out->judgement = r->judgement;
+    if (r->judged && !r->fills && !out->improvement.verdict) out->judgement = r->judgement;
     if (st == SCRY_OK) log_light(r, out, image);
     scryi_tile_sample_free(&sample);
     scry_free(pixels);

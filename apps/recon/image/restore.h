@@ -2,6 +2,7 @@
 #define SCRY_APPS_RECON_IMAGE_RESTORE_H
 
 #include "apps/recon/diagnosis.h"
+#include "apps/recon/image/filling.h"
 #include "apps/recon/image/image.h"
 #include "apps/recon/image/improvement.h"
 #include "apps/recon/image/judgement.h"
@@ -51,13 +52,15 @@ typedef struct scry_restore_request {
     double low, high; /* intensities of background and brightest structures, unit of the file, for
                          the prior; equal: estimated */
     /* the method */
-    const char *method;          /* by name; NULL: for images with holes the default, for blurred
-                                    ones that of the registry's contenders which predicts held-out
-                                    light best, judged once a channel; or the average of two; where
-                                    maps are asked for, one that draws, of volumes there alone; or
-                                    none, and the image is
-                                    its own result, where nothing can be gained */
+    const char *method;          /* by name; NULL: for images with holes draws and the smoothest
+                                    image, averaged (filling.h); for blurred ones that of the
+                                    registry's contenders which predicts held-out light best, judged
+                                    once a channel, or the average of two; where maps are asked for,
+                                    one that draws, of volumes there alone; or none, and the image
+                                    is its own result, where nothing can be gained */
     const scry_options *options; /* a method with its options, instead of `method`; NULL: its
+                                    defaults */
+    const scry_options *draws;   /* where no method is named, of the one that draws; NULL: its
                                     defaults */
     const char *prior;           /* name or folder of a network, for methods that need one. NULL: a
                                     method that needs one has that for microscopy, and none of them
@@ -88,6 +91,7 @@ typedef struct scry_restore_result {
     scry_space psf_space;
     scry_options options;         /* that were used */
     scry_judgement judgement;     /* that chose them; count 0: the request named the method */
+    scry_filling filling;         /* of holes, where the request named no method */
     scry_improvement improvement; /* whether the image is its own result, and why; its options then
                                      name no method */
     size_t samples, failed;

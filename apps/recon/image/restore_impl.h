@@ -39,6 +39,9 @@ struct scry_restorer {
     scry_judgement judgement;
     size_t sharp_channel;         /* 1 + the channel whose sharpness was tested; 0: none */
     bool too_sharp;               /* for its psf */
+    bool fills;                   /* holes, by no method in particular */
+    scry_options smooth;          /* beside the draws of `named` */
+    scry_filling filling;         /* of a channel, judged */
     double share[SCRY_JUDGE_MAX]; /* of each in the result: one, or two that are averaged */
     scry_restore_request quiet;   /* the request, for the second: all was said for the first */
     struct scryi_tiles tiles;     /* of the image, which may be one */
@@ -73,6 +76,21 @@ scry_status scryi_restore_keep_time(scry_restorer *r, const scry_image *image, s
 
 /* The method of the next run. */
 void scryi_restore_use_method(scry_restorer *r, const scry_options *options);
+
+/* The image by a method with its options; and a second time, when all was said. */
+scry_status scryi_restore_by(scry_restore_result *out, scry_restorer *r,
+                             const scry_options *options, const struct image_task *task,
+                             scry_error *err);
+scry_status scryi_restore_quietly(scry_restore_result *out, scry_restorer *r,
+                                  const scry_options *options, const struct image_task *task,
+                                  scry_error *err);
+
+/* ---- fill.c ---- */
+
+/* An image with holes, by draws and the smoothest image, averaged as copies of the holes tell; by
+ * draws alone where it has none, or more than two axes, or shares above a level are asked for. */
+scry_status scryi_restore_fill(scry_restore_result *out, scry_restorer *r,
+                               const struct image_task *task, scry_error *err);
 
 /* ---- settle.c ---- */
 

@@ -26,6 +26,10 @@ static scry_status named_method(const struct scry_method **out, const scry_resto
         return SCRY_FAIL(err, SCRY_EINVAL, "there is no method '%s'", q->method);
     if (q->options && SCRY_MISSING(err, q->options->method)) return SCRY_EINVAL;
     if (q->options) *out = q->options->method;
+    if (q->draws && (q->options || q->method))
+        return SCRY_FAIL(err, SCRY_EINVAL, "settings of draws by %s beside a method, expected one",
+                         q->draws->method->name);
+    if (q->draws && *out) *out = q->draws->method;
     if (!*out || (*out)->kind != SCRY_UNCONDITIONAL) return SCRY_OK;
     return SCRY_FAIL(err, SCRY_EINVAL, "%s is not a method that restores", (*out)->name);
 }
@@ -40,6 +44,9 @@ static scry_status settle_method(scry_restorer *r, scry_error *err)
     if (method && r->setup.blurred) scry_options_init(&r->named, method);
     if (method && !r->setup.blurred) scry_hole_options(&r->named, method);
     if (q->options) r->named = *q->options;
+    r->fills = !r->setup.blurred && !q->method && !q->options;
+    if (r->fills) scry_role_options(&r->smooth, SCRY_ROLE_SMOOTH_FILL);
+    if (r->fills && q->draws) r->named = *q->draws;
     /* possible maps are checked against a method that draws, the last ones */
     scryi_restore_use_method(r, method ? &r->named : &r->contender[r->contenders - 1]);
     if (q->maps) r->maps = *q->maps;

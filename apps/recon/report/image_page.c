@@ -307,6 +307,18 @@ static scry_status write_noise(scry_html *to, const scry_image_page *p, scry_err
     return st;
 }
 
+static void write_filling(scry_html *to, const scry_filling *f)
+{
+    char words[400];
+    if (!f->draws) return;
+    scry_html_markupf(to,
+                      "<h3>How the holes were filled</h3>\n<p>%zu copies of the holes were cut "
+                      "where the image is known, %zu pixels, and filled: ",
+                      f->copies, f->pixels);
+    scry_html_text(to, scry_filling_print(f, words, sizeof words));
+    scry_html_markup(to, ".</p>\n");
+}
+
 static void write_judgement(scry_html *to, const scry_restore_result *r)
 {
     const scry_judgement *j = &r->judgement;
@@ -362,6 +374,7 @@ scry_status scry_image_page_write(scry_html *to, const scry_image_page *p, scry_
     scry_status st = write_figures(to, p, list, count, err);
     if (st == SCRY_OK) st = write_details(to, p, list, count, err);
     if (count % 2 == 0) write_fit(to, p);
+    write_filling(to, &p->result->filling);
     write_judgement(to, p->result);
     if (st == SCRY_OK) st = write_noise(to, p, err);
     if (st == SCRY_OK) st = scryi_image_page_optics(to, p, err);
