@@ -1,6 +1,6 @@
 #include "tests/check.h"
 
-#include "apps/recon/mri/reconstruct.h"
+#include "apps/recon/mri/mri_impl.h"
 #include "datasets/sampling.h"
 #include "datasets/scanner.h"
 #include "lib/memory.h"
@@ -23,6 +23,17 @@ static void listen(scry_log_kind kind, const char *text, void *ctx)
     struct heard *h = ctx;
     (void)kind;
     if (!strncmp(text, "lambda: ", 8)) h->lambda = strtod(text + 8, NULL);
+}
+
+/* Of the coils, without noise. */
+static void whole_images(float complex *images)
+{
+    scry_error err = {0};
+    double complex *coils = scry_alloc(C * SCRY_SCANNER_TERMS, sizeof *coils);
+    assert_ok(scry_scanner_coils(NULL, coils, C, N, N, 2, &err));
+    assert_ok(scry_scanner_shepp_logan(images, coils, C, N, N, &err));
+    assert_ok(scry_fourier_transform(images, C, N, N, SCRY_FOURIER_YX, true, &err));
+    scry_free(coils);
 }
 
 static void simulate(float complex *kspace, float complex *truth, unsigned char *mask, double sigma)
@@ -90,8 +101,71 @@ static void weights_follow_the_noise(void **state)
     }
 }
 
+/* Sensitivities where the object is, 0 or one half elsewhere; without the rows above `top`. */
+static void cut_maps(float complex *maps, const float complex *images, size_t top, bool outside)
+{
+    for (size_t i = 0; i < N * N; i++) {
+        double sum = 0;
+        for (size_t c = 0; c < C; c++)
+            sum += pow((double)cabsf(images[c * N * N + i]), 2);
+        const bool inside = sum > 1e-4;
+        for (size_t c = 0; c < C; c++)
+            maps[c * N * N + i] = i / N < top ? 0
+                                  : inside    ? images[c * N * N + i] / (float)sqrt(sum)
+                                  : outside   ? 0.5F
+                                              : 0;
+    }
+}
+
+/* A support that cuts a part of the object predicts samples worse, and one that reaches beyond it
+ * too. */
+static void the_support_is_judged(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    float complex *kspace = scry_alloc(C * N * N, sizeof *kspace);
+    float complex *images = scry_alloc(C * N * N, sizeof *images);
+    float complex *maps = scry_alloc(C * N * N, sizeof *maps);
+    float complex *truth = scry_alloc(N * N, sizeof *truth);
+    unsigned char *mask = scry_alloc(N * N, 1);
+    struct scryi_plane planes[3] = {0}; /* cut, the object, and beyond it */
+    scry_reconstructor *r;
+    scry_mri_slice slice;
+    simulate(kspace, truth, mask, 0.004);
+    const scry_scan scan = {.coils = C, .dims = {1, N, N}, .readout = 2, .data = kspace};
+    const scry_mri_request request = {.method = "wavelet"};
+    assert_ok(scry_reconstructor_create(&r, &request, &scan, &err));
+    assert_ok(scry_mri_slice_take(
+        &slice, &scan,
+        &(scry_mri_samples){.data = scry_copy(kspace, C * N * N * sizeof *kspace),
+                            .mask = scry_copy(mask, N * N)},
+        &err));
+    whole_images(images);
+    cut_maps(maps, images, 0, false);
+    assert_ok(scry_reconstructor_calibrate(r, &slice, maps, 1, NULL, &err));
+    for (int k = 0; k < 3; k++) {
+        cut_maps(maps, images, k ? 0 : N / 4, k == 2);
+        assert_ok(scryi_plane_make(&planes[k], r, &slice, 0, maps, &err));
+    }
+    for (int k = 0; k < 2; k++) {
+        bool wider;
+        assert_ok(scryi_mri_prefers(&wider, r, &planes[k], &planes[k + 1], 1, &err));
+        assert_int_equal(wider, k == 0);
+    }
+    for (int k = 0; k < 3; k++)
+        scryi_plane_free(&planes[k]);
+    scry_mri_slice_free(&slice);
+    scry_reconstructor_free(r);
+    scry_free(kspace);
+    scry_free(images);
+    scry_free(maps);
+    scry_free(truth);
+    scry_free(mask);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(weights_follow_the_noise)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(weights_follow_the_noise),
+                                       cmocka_unit_test(the_support_is_judged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

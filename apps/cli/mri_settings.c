@@ -51,7 +51,8 @@ static const cli_setting scan_settings[] = {
      "samples of the middle that maps are made from, at most so many along each axis [64, and "
      "all of a complete readout]"},
     {"crop", CLI_REAL, AT(crop), "X",
-     "eigenvalue below which ESPIRiT takes a pixel for empty [0.8]"},
+     "eigenvalue below which ESPIRiT takes a pixel for empty [0.8; 0.7 where samples that are held "
+     "out are predicted better by that]"},
     {"soft", CLI_FLAG, AT(soft), NULL, "fade ESPIRiT maps out in place of cutting them off"},
     {"coils", CLI_INTEGER, AT(coils), "N", "compress to N virtual coils [all]"},
     {"noise", CLI_TEXT, AT(noise), "auto|scan|kspace|none|SD|FILE",
@@ -200,6 +201,7 @@ void mri_settings_request(scry_mri_request *out, const mri_settings *s)
     out->noise_sd = noise_number(s);
     if (out->noise_sd > 0) out->noise = SCRY_COIL_NOISE_GIVEN;
     if (!isnan(s->crop)) out->crop = s->crop > 0 ? s->crop : -1;
+    out->judge_crop = isnan(s->crop);
     if (!strcmp(s->maps, "lowres")) out->coil_maps = SCRY_COILS_LOWRES;
     if (!strcmp(s->maps, "none")) out->coil_maps = SCRY_COILS_NONE;
 }

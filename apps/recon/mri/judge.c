@@ -197,6 +197,22 @@ static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane
     return SCRY_OK;
 }
 
+scry_status scryi_mri_prefers(bool *wider_is_better, const scry_reconstructor *r,
+                              const struct scryi_plane *plane, const struct scryi_plane *wider,
+                              size_t threads, scry_error *err)
+{
+    scry_options options;
+    double narrow[SPLITS], wide[SPLITS];
+    scry_role_options(&options, SCRY_ROLE_SCAN);
+    scry_options_set(&options, "iterations", QUICK, NULL);
+    *wider_is_better = false;
+    scry_status st = held_out_chi2(narrow, r, plane, &options, 1, SPLITS, threads, err);
+    if (st == SCRY_OK) st = held_out_chi2(wide, r, wider, &options, 1, SPLITS, threads, err);
+    if (st == SCRY_OK)
+        *wider_is_better = mean_over_splits(wide, SPLITS) < mean_over_splits(narrow, SPLITS);
+    return st;
+}
+
 scry_status scryi_mri_choose(scry_reconstructor *r, const struct scryi_plane *plane, size_t threads,
                              scry_error *err)
 {

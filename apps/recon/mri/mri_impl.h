@@ -20,6 +20,7 @@ struct scry_reconstructor {
     char noise_words[160];  /* where noise_from points to words about certainty */
     float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
     size_t coils;           /* of the problems */
+    double crop;            /* of ESPIRiT maps, chosen by held-out samples; 0: the request's */
     double unit;            /* intensity of bright tissue, file's unit: the scale rule */
 };
 
@@ -192,6 +193,11 @@ scry_status scryi_mri_solve(scry_mri_result *out, const scry_reconstructor *r,
 /* ---- choices by held-out samples (judge.c) ---- */
 
 enum { SCRYI_DEFAULT_SAMPLES = 16 };
+/* Whether maps that reach farther, of `wider`, predict samples that are held out better than those
+ * of `plane`, which is otherwise the same. */
+scry_status scryi_mri_prefers(bool *wider_is_better, const scry_reconstructor *r,
+                              const struct scryi_plane *plane, const struct scryi_plane *wider,
+                              size_t threads, scry_error *err);
 /* The weight of the method, and the method, where the request leaves them to it. A plane that has
  * too few samples to judge by keeps the defaults. */
 scry_status scryi_mri_choose(scry_reconstructor *r, const struct scryi_plane *plane, size_t threads,

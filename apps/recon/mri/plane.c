@@ -117,8 +117,9 @@ static scry_status cut_block(struct plane_block *b, const struct scryi_plane *p,
 }
 
 static scry_status block_maps(struct scryi_plane *p, const struct plane_block *b,
-                              const scry_mri_request *q, scry_error *err)
+                              const scry_reconstructor *r, scry_error *err)
 {
+    const scry_mri_request *q = r->request;
     const size_t cy = b->at.cy, cx = b->at.cx;
     scry_espirit_opts opts;
     if (q->coil_maps == SCRY_COILS_LOWRES)
@@ -130,6 +131,7 @@ static scry_status block_maps(struct scryi_plane *p, const struct plane_block *b
     if (b->at.gaps) opts.mask = b->mask;
     if (q->crop > 0) opts.crop = q->crop;
     if (q->crop < 0) opts.crop = 0;
+    if (r->crop > 0) opts.crop = r->crop;
     return scry_espirit(p->maps, NULL, b->data, p->coils, cy, cx, p->ny, p->nx, &opts, err);
 }
 
@@ -151,7 +153,7 @@ static scry_status estimate_maps(struct scryi_plane *p, const scry_mri_slice *s,
         goto done;
     scryi_coils_blank(calibration, silent, p->coils, n);
     if ((st = cut_block(&block, p, calibration, mask, r, err)) == SCRY_OK)
-        st = block_maps(p, &block, r->request, err);
+        st = block_maps(p, &block, r, err);
 done:
     plane_block_free(&block);
     scry_free(calibration);

@@ -54,6 +54,8 @@ typedef struct scry_mri_request {
                                  all of a readout that is complete */
     double crop;              /* eigenvalue below which ESPIRiT treats a pixel as empty; 0: 0.8;
                                  negative: none is empty */
+    bool judge_crop;          /* crop 0: 0.7 in place of 0.8 where samples of the slice that
+                                 calibrates, held out, are predicted better by that */
     bool soft;                /* fade maps out instead of cutting them off */
     size_t coils;             /* virtual coils to compress to; 0: no compression */
     scry_coil_noise noise;
