@@ -1,7 +1,7 @@
 #include "tests/check.h"
 #include "tests/scratch.h"
 
-#include "apps/recon/mri/reconstruct.h"
+#include "apps/recon/mri/mri_impl.h"
 #include "apps/recon/mri/scan_file.h"
 #include "datasets/scanner.h"
 #include "lib/io/cfl.h"
@@ -273,12 +273,53 @@ static void bad_trajectories(void **state)
     radial_free(r);
 }
 
+/* The noise found along the readouts over that put in; 0: none was found. */
+static double noise_found(const struct radial *r)
+{
+    scry_error err = {0};
+    double complex psi[C * C];
+    double trace = 0;
+    bool found;
+    const scry_mri_scattered s = {.samples = r->scan.samples,
+                                  .line = r->scan.line,
+                                  .data = r->data,
+                                  .trajectory = r->trajectory};
+    assert_ok(scryi_noise_along_lines(psi, &found, &s, C, SIDE, SIDE, &err));
+    for (size_t c = 0; c < C; c++)
+        trace += creal(psi[c * (C + 1)]);
+    return found ? sqrt(trace / C) / NOISE : 0;
+}
+
+/* Spokes sampled twice as densely as the field of view asks have frequencies without a signal;
+ * those of every second sample have none. */
+static void noise_of_spokes(void **state)
+{
+    (void)state;
+    for (int few = 0; few < 2; few++) {
+        struct radial *r = make(few ? FEW : FULL);
+        const double found = noise_found(r);
+        print_message("noise of %d spokes: %.3f of the true\n", few ? FEW : FULL, found);
+        assert_near(found, 1, 0.05);
+        radial_free(r);
+    }
+    struct radial *r = make(FULL);
+    size_t to = 0;
+    for (size_t i = 0; i < r->samples; i += 2, to++)
+        memmove(r->trajectory + 2 * to, r->trajectory + 2 * i, 2 * sizeof(float));
+    for (size_t i = 0; i < C * r->samples; i += 2)
+        r->data[i / 2] = r->data[i];
+    r->scan.samples = to;
+    r->scan.line = READ / 2;
+    assert_near(noise_found(r), 0, 0);
+    radial_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(enough_spokes),    cmocka_unit_test(few_spokes),
-        cmocka_unit_test(readouts),         cmocka_unit_test(files_are_the_arrays),
-        cmocka_unit_test(bad_trajectories),
+        cmocka_unit_test(noise_of_spokes),      cmocka_unit_test(enough_spokes),
+        cmocka_unit_test(few_spokes),           cmocka_unit_test(readouts),
+        cmocka_unit_test(files_are_the_arrays), cmocka_unit_test(bad_trajectories),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -82,9 +82,18 @@ scry_status scryi_mri_scatter(scry_mri_slice *out, const scry_scan *scan,
 scry_status scryi_mri_grid(float complex *grid, const unsigned char *mask,
                            const float complex *data, size_t coils, const scry_mri_scattered *s,
                            size_t ny, size_t nx, scry_error *err);
-/* The samples that lie farthest out. */
-scry_status scryi_noise_off_grid(double complex *psi, const scry_mri_scattered *s, size_t coils,
-                                 scry_error *err);
+/* For methods that draw, from frequencies along readouts that no object within the field of view of
+ * ny x nx pixels makes (*from says so), where neighbouring samples are close enough. Else, or where
+ * those are quieter, from the samples that lie farthest out, with the signal that is there: by
+ * that covariance, which is also that of what coil maps leave unexplained, classical images of
+ * scans of little noise are 1.5 dB better (tests/bench/RESULTS.md), and held-out samples choose
+ * their weight whatever the level. */
+scry_status scryi_noise_off_grid(double complex *psi, const char **from,
+                                 const scry_mri_scattered *s, size_t coils, size_t ny, size_t nx,
+                                 bool draws, scry_error *err);
+/* The first of them. *found: there are enough readouts of such steps (noise_lines.c). */
+scry_status scryi_noise_along_lines(double complex *psi, bool *found, const scry_mri_scattered *s,
+                                    size_t coils, size_t ny, size_t nx, scry_error *err);
 /* The operator on the samples that `mask` keeps; maps as they are applied. */
 scry_status scryi_off_grid_operator(scry_op **A, const struct scryi_plane *plane,
                                     const float complex *maps, const unsigned char *mask,

@@ -205,8 +205,9 @@ static double off_grid_radius(const scry_mri_scattered *s, size_t i)
     return hypot((double)s->trajectory[2 * i], (double)s->trajectory[2 * i + 1]);
 }
 
-scry_status scryi_noise_off_grid(double complex *psi, const scry_mri_scattered *s, size_t coils,
-                                 scry_error *err)
+/* Noise and signal of the samples farthest out. */
+static scry_status noise_of_outer(double complex *psi, const scry_mri_scattered *s, size_t coils,
+                                  scry_error *err)
 {
     double largest = 0;
     size_t count = 0;
@@ -241,5 +242,36 @@ scry_status scryi_off_grid_operator(scry_op **A, const struct scryi_plane *plane
     params.sets = plane->sets;
     const scry_status st = scry_nufft_create(A, &params, err);
     scry_free(kept);
+    return st;
+}
+
+static double trace_of(const double complex *psi, size_t coils)
+{
+    double sum = 0;
+    for (size_t c = 0; c < coils; c++)
+        sum += creal(psi[c * (coils + 1)]);
+    return sum;
+}
+
+scry_status scryi_noise_off_grid(double complex *psi, const char **from,
+                                 const scry_mri_scattered *s, size_t coils, size_t ny, size_t nx,
+                                 bool draws, scry_error *err)
+{
+    double complex *outer = scry_alloc(coils * coils, sizeof *outer);
+    scry_error why = {0};
+    bool found = false;
+    *from = "the outermost samples";
+    if (!outer) return SCRY_FAIL(err, SCRY_ENOMEM, "covariance of %zu coils", coils);
+    scry_status st = draws ? scryi_noise_along_lines(psi, &found, s, coils, ny, nx, err) : SCRY_OK;
+    if (st == SCRY_OK) {
+        const scry_status bound = noise_of_outer(outer, s, coils, found ? &why : err);
+        if (bound != SCRY_OK && !found) st = bound;
+        if (found) *from = "frequencies along the readouts that no signal has";
+        if (bound == SCRY_OK && (!found || trace_of(outer, coils) < trace_of(psi, coils))) {
+            memcpy(psi, outer, coils * coils * sizeof *psi);
+            *from = "the outermost samples";
+        }
+    }
+    scry_free(outer);
     return st;
 }

@@ -196,8 +196,11 @@ static scry_status estimate_covariance(scry_reconstructor *r, const scry_mri_sli
                                    s->noise_ratio > 0 ? s->noise_ratio : 1, err);
     } else {
         struct scryi_noise_source source = {.from = "the outermost samples"};
-        st = slice->scattered.data ? scryi_noise_off_grid(r->psi, &slice->scattered, s->coils, err)
-                                   : scryi_noise_of_heard(r->psi, &source, slice, s, err);
+        const bool draws = r->options.method->kind == SCRY_POSTERIOR;
+        st = slice->scattered.data
+                 ? scryi_noise_off_grid(r->psi, &source.from, &slice->scattered, s->coils,
+                                        slice->dims[1], slice->dims[2], draws, err)
+                 : scryi_noise_of_heard(r->psi, &source, slice, s, err);
         scryi_noise_describe(r->noise_words, sizeof r->noise_words, &source);
         r->noise_from = r->noise_words;
     }
