@@ -175,6 +175,32 @@ static void test_the_fill_that_is_right_is_taken(void **state)
     scry_restore_result_free(&chosen);
 }
 
+static size_t draws_made(double sigma)
+{
+    scry_error err = {0};
+    scry_restore_result result;
+    const scry_image image = {.space = SCRY_SPACE(H, W), .pixels = truth, .known = known};
+    three_blocks();
+    for (size_t i = 0; i < N; i++)
+        truth[i] = (float)(40 + 0.3 * (double)(i / W) + 12 * sin((double)(i % W) / 30));
+    assert_ok(scry_restore(&result, &image,
+                           &(scry_restore_request){.noise.sigma = sigma, .samples = 2, .seed = 3},
+                           NULL, NULL, &err));
+    assert_near(result.filling.weight, 0, 0);
+    const size_t made = result.samples;
+    scry_restore_result_free(&result);
+    return made;
+}
+
+/* Draws of no weight are not made, but where known pixels have noise, which the smoothest image
+ * would keep. */
+static void test_noise_needs_draws(void **state)
+{
+    (void)state;
+    assert_int_equal(draws_made(0), 1);
+    assert_int_equal(draws_made(0.02), 2);
+}
+
 int main(void)
 {
     setenv("SCRY_PRIORS", "../priors/pretrained", 0);
@@ -182,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_copies_are_like_the_holes),
         cmocka_unit_test(test_nothing_to_copy),
         cmocka_unit_test(test_the_fill_that_is_right_is_taken),
+        cmocka_unit_test(test_noise_needs_draws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,13 @@ static scry_status fill_weight(scry_restorer *r, const struct image_task *task,
     return SCRY_OK;
 }
 
+/* Known pixels keep their values: noise would be in the smoothest image through them. */
+static bool counts_as_exact(const scry_restore_request *q)
+{
+    const scry_noise_request *n = &q->noise;
+    return n->choice != SCRY_NOISE_ESTIMATED && !(n->sigma > 0) && !(n->gain > 0);
+}
+
 scry_status scryi_restore_fill(scry_restore_result *out, scry_restorer *r,
                                const struct image_task *task, scry_error *err)
 {
@@ -267,7 +274,8 @@ scry_status scryi_restore_fill(scry_restore_result *out, scry_restorer *r,
     const bool asks = known && task->image->space.rank == 2 && !wants_shares(&r->maps);
     scry_restore_result smooth = {0};
     scry_status st = asks ? fill_weight(r, task, known, err) : SCRY_OK;
-    const bool drawless = asks && !r->maps.count && r->filling.weight <= 0;
+    const bool drawless =
+        asks && !r->maps.count && r->filling.weight <= 0 && counts_as_exact(r->setup.request);
     if (st == SCRY_OK && drawless) {
         st = scryi_restore_by(out, r, &r->smooth, task, err);
         out->filling = r->filling;
