@@ -158,6 +158,7 @@ struct scryi_mri_posterior {
     double sigma;                  /* sd of a sample, per real component */
     double width;                  /* sd of the Gaussian that smooths the phase, pixels */
     double imaginary[SCRYI_RINGS]; /* power spectrum of the imaginary part: scry_radial */
+    bool constrained;              /* that spectrum is of the first estimate, and is not learnt */
     scry_recon_problem problem;
     unsigned char *judged; /* pixels where R-hat and ESS count */
 };

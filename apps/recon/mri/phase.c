@@ -124,7 +124,7 @@ static scry_status learn_phase(struct scryi_mri_posterior *p, const scry_chains 
     scry_status st = SCRY_OK;
     for (size_t at = 0; st == SCRY_OK && at < n; at += each)
         st = scryi_phase_smooth(phase + at, x + at, ny, nx, p->width, err);
-    if (st == SCRY_OK && !(p->r->request->imaginary > 0))
+    if (st == SCRY_OK && !(p->r->request->imaginary > 0) && !p->constrained)
         st = learn_imaginary(p, chains, phase, err);
     memcpy(p->phase, phase, n * sizeof *phase);
     scry_free(x);

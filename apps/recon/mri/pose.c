@@ -15,8 +15,9 @@
 /* As the priors are trained, the middle of the range of gains there. */
 static const double GAIN = 0.75;
 
-/* Sd of the imaginary part beside the phase of a first estimate, network's unit. */
-static const double IMAGINARY = 0.1;
+/* Sd of the imaginary part beside the phase of a first estimate, network's unit; and the least that
+ * is taken for it where half of k-space does for all. */
+static const double IMAGINARY = 0.1, IMAGINARY_MIN = 2e-3;
 
 /* The share of pixels that are darker than the brightest tissue; and its least intensity in the
  * unit of the scale rule, where an image is all but empty. */
@@ -208,8 +209,8 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
     const struct scryi_plane *plane = p->plane;
     const scry_mri_request *request = p->r->request;
     const size_t each = plane->ny * plane->nx, n = plane->sets * each;
-    const double imaginary = request->imaginary > 0 ? request->imaginary : IMAGINARY;
-    double high = 0;
+    double imaginary = request->imaginary > 0 ? request->imaginary : IMAGINARY;
+    double high = 0, beside = 0;
     float complex *u = scry_alloc(n, sizeof *u);
     scry_status st = SCRY_OK;
     const bool known = p->phase != NULL; /* u is then beside it */
@@ -222,6 +223,7 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
     if ((st = mri_pose_bright(&high, u, n, err)) != SCRY_OK) goto done;
     for (size_t i = 0; known && i < n; i++) {
         ((float *)u)[2 * i + 1] *= (float)p->beside;
+        beside += (double)cimagf(u[i]) * cimagf(u[i]) / (double)n;
         u[i] *= p->phase[i];
     }
     p->beside = 1;
@@ -233,6 +235,9 @@ static scry_status pose_diffusion(struct scryi_mri_posterior *p, scry_error *err
     const double gain = request->gain > 0 ? request->gain : GAIN;
     const double scale = p->r->unit * fmax(high, MIN_BRIGHT) / (2 * gain);
     p->problem.map = (scry_affine){scale, scale};
+    /* of half of k-space draws could not learn it: there it is what they are given */
+    p->constrained = known && !(request->imaginary > 0);
+    if (p->constrained) imaginary = fmax(sqrt(beside) * p->r->unit / scale, IMAGINARY_MIN);
     for (size_t k = 0; k < SCRYI_RINGS; k++)
         p->imaginary[k] = imaginary * imaginary;
     if ((st = pose_class(p, u, fmax(high, MIN_BRIGHT), gain, err)) != SCRY_OK) goto done;
