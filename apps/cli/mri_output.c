@@ -184,6 +184,8 @@ scry_status mri_output_report(const scry_mri_volume *v, const mri_work *work, co
     scry_json_put_string(d, root, "method_is", work->options.method->exact);
     double sd;
     const char *noise = scry_reconstructor_noise(work->rec, &sd);
+    if (scry_reconstructor_choice(work->rec)[0])
+        scry_json_put_string(d, root, "method_chosen", scry_reconstructor_choice(work->rec));
     scry_json_put_string(d, root, "maps", s->maps);
     scry_json_put_string(d, root, "maps_from",
                          mri_maps_from_file(s) ? s->maps : scry_reconstructor_maps_from(work->rec));

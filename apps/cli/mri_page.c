@@ -153,6 +153,8 @@ static void write_facts(scry_html *to, const scry_mri_volume *v, const mri_work 
                    v->dims[2], v->first, v->first + v->slices - 1);
     scry_page_fact(to, "Method", "%s: %s", work->options.method->name,
                    work->options.method->exact ? work->options.method->exact : "");
+    if (scry_reconstructor_choice(work->rec)[0])
+        scry_page_fact(to, "Chosen", "%s", scry_reconstructor_choice(work->rec));
     scry_page_fact(to, "Coil maps", "from %s",
                    mri_maps_from_file(work->settings) ? work->settings->maps
                                                       : scry_reconstructor_maps_from(work->rec));

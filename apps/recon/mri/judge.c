@@ -172,10 +172,10 @@ static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane
     const size_t chains = r->request->samples ? r->request->samples : SCRYI_DEFAULT_SAMPLES;
     const double seconds = forecast_draws(r, plane, &draws, chains);
     if (seconds > PATIENCE) {
-        scry_log_note(&r->request->log,
-                      "method: %s; all by %s would take %.0f minutes of a processor (--method %s)",
-                      r->options.method->name, draws.method->name, seconds / 60,
-                      draws.method->name);
+        snprintf(r->choice, sizeof r->choice,
+                 "%s; all by %s would take %.0f minutes of a processor", r->options.method->name,
+                 draws.method->name, seconds / 60);
+        scry_log_note(&r->request->log, "method: %s (--method %s)", r->choice, draws.method->name);
         return SCRY_OK;
     }
     scry_options quick = draws;
@@ -186,11 +186,10 @@ static scry_status choose_method(scry_reconstructor *r, const struct scryi_plane
     classical = mean_over_splits(fits, DRAW_SPLITS);
     const bool better = diffusion < classical;
     const char *names[] = {r->options.method->name, draws.method->name};
-    scry_log_note(&r->request->log,
-                  "method: %s predicts samples that are held out best: chi2 %.3g, %s %.3g "
-                  "(--method: another)",
-                  names[better], better ? diffusion : classical, names[!better],
-                  better ? classical : diffusion);
+    snprintf(r->choice, sizeof r->choice,
+             "%s predicts samples that are held out best: chi2 %.3g, %s %.3g", names[better],
+             better ? diffusion : classical, names[!better], better ? classical : diffusion);
+    scry_log_note(&r->request->log, "method: %s (--method: another)", r->choice);
     if (!better) return SCRY_OK;
     r->options = draws;
     r->chains = chains;

@@ -20,6 +20,7 @@ struct scry_reconstructor {
     char noise_words[160];  /* where noise_from points to words about certainty */
     float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
     size_t coils;           /* of the problems */
+    char choice[160];       /* how the method was chosen; "": it was named */
     double crop;            /* of ESPIRiT maps, chosen by held-out samples; 0: the request's */
     double unit;            /* intensity of bright tissue, file's unit: the scale rule */
 };

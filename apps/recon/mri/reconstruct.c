@@ -426,6 +426,11 @@ const char *scry_reconstructor_maps_from(const scry_reconstructor *r)
                        : "the scan itself, ESPIRiT";
 }
 
+const char *scry_reconstructor_choice(const scry_reconstructor *r)
+{
+    return r->choice;
+}
+
 const scry_network *scry_reconstructor_network(const scry_reconstructor *r)
 {
     return r->has_pool ? r->pool.network : NULL;

@@ -187,6 +187,8 @@ bool scry_reconstructor_whitened(const scry_reconstructor *r);
  * has none. */
 const char *scry_reconstructor_noise(const scry_reconstructor *r, double *sd);
 const char *scry_reconstructor_maps_from(const scry_reconstructor *r);
+/* How the method was chosen, in words; "": it was named. */
+const char *scry_reconstructor_choice(const scry_reconstructor *r);
 const scry_network *scry_reconstructor_network(const scry_reconstructor *r); /* or NULL */
 size_t scry_reconstructor_chains(const scry_reconstructor *r);
 
