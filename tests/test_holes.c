@@ -201,6 +201,28 @@ static void test_noise_needs_draws(void **state)
     assert_int_equal(draws_made(0.02), 2);
 }
 
+/* An image of a series whose holes have no copies says nothing of the next one. */
+static void test_the_first_with_copies_decides(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    scry_restorer *r;
+    scry_restore_result result;
+    const scry_restore_request request = {.noise.choice = SCRY_NOISE_EXACT, .samples = 1};
+    scry_image image = {.space = SCRY_SPACE(H, W), .pixels = truth, .known = known};
+    assert_ok(scry_restorer_create(&r, &request, &err));
+    for (int k = 0; k < 2; k++) {
+        memset(known, 1, N);
+        known[0] = 0;
+        if (k) three_blocks();
+        image.number = (size_t)k;
+        assert_ok(scry_restorer_run(&result, r, &image, 1, NULL, NULL, &err));
+        assert_int_equal(result.filling.copies, 3 * k);
+        scry_restore_result_free(&result);
+    }
+    scry_restorer_free(r);
+}
+
 int main(void)
 {
     setenv("SCRY_PRIORS", "../priors/pretrained", 0);
@@ -209,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_nothing_to_copy),
         cmocka_unit_test(test_the_fill_that_is_right_is_taken),
         cmocka_unit_test(test_noise_needs_draws),
+        cmocka_unit_test(test_the_first_with_copies_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

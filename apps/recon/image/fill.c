@@ -240,7 +240,7 @@ static bool wants_shares(const scry_output_maps *maps)
     return false;
 }
 
-/* The weight of a channel, by its first image. */
+/* The weight of a channel, by its first image whose holes have copies. */
 static scry_status fill_weight(scry_restorer *r, const struct image_task *task,
                                const unsigned char *known, scry_error *err)
 {
@@ -254,7 +254,7 @@ static scry_status fill_weight(scry_restorer *r, const struct image_task *task,
     if (r->filling.draws)
         scry_log_note(&r->setup.request->log, "holes: %s",
                       scry_filling_print(&r->filling, text, sizeof text));
-    r->judged = true;
+    r->judged = r->filling.draws != NULL;
     r->channel = task->image->channel;
     return SCRY_OK;
 }
