@@ -128,7 +128,8 @@ def found(scry, work, samples, trajectory, n):
         k = np.swapaxes(trajectory, 0, 1)
         write_cfl(work + "_t", np.stack([k[..., 1], k[..., 0], 0 * k[..., 0]], -1))
         command += ["--trajectory", work + "_t.cfl", "--size", f"{n}x{n}"]
-    command += ["--method", "cg-sense", "--iterations", "1", "--maps", "lowres"]
+    command += ["--method", "cg-sense", "--iterations", "1", "--noise", "kspace"]
+    command += ["--maps", "lowres"]
     command += ["--force", "--quiet", "--report", work + ".json", work + ".cfl", work + "_x.npy"]
     done = subprocess.run(command if samples.shape[0] > 1 else
                           [c for c in command if c not in ("--maps", "lowres")],
