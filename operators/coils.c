@@ -161,6 +161,54 @@ void scry_compress(float complex *out, const float complex *matrix, size_t keep,
     }
 }
 
+/* The median of `count` values, descending, that are not 0 beside the largest. */
+static double coils_median_power(const double *values, size_t count)
+{
+    size_t live = 0;
+    while (live < count && values[live] > 1e-6 * values[0])
+        live++;
+    return live ? 0.5 * (values[(live - 1) / 2] + values[live / 2]) : 0;
+}
+
+scry_status scry_whitening_of_residual(float complex *matrix, double *largest,
+                                       const float complex *residual, size_t coils, size_t n,
+                                       scry_error *err)
+{
+    if (!coils || n <= coils)
+        return SCRY_FAIL(err, SCRY_EINVAL,
+                         "%zu samples that are left of each of %zu coils, expected more than coils",
+                         n, coils);
+    scry_status st = SCRY_OK;
+    double complex *psi = scry_alloc(coils * coils, sizeof *psi);
+    double complex *vectors = scry_alloc(coils * coils, sizeof *vectors);
+    double *values = scry_alloc(coils, sizeof *values);
+    if (!psi || !vectors || !values) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "residual of %zu coils", coils);
+        goto done;
+    }
+    scryi_coils_covariance(psi, residual, NULL, coils, n, 1.0 / (double)n);
+    if (!scryi_coils_finite(psi, coils)) {
+        st = SCRY_FAIL(err, SCRY_ENUMERIC, "what is left of the samples holds NaN or infinity");
+        goto done;
+    }
+    if ((st = scryi_hermitian_eigen(values, vectors, psi, coils, err)) != SCRY_OK) goto done;
+    const double m = fmin(fmax(coils_median_power(values, coils), 0.5), 1);
+    *largest = sqrt(fmax(values[0] / m, 1));
+    for (size_t a = 0; a < coils; a++)
+        for (size_t b = 0; b < coils; b++) {
+            double complex sum = 0;
+            for (size_t k = 0; k < coils; k++)
+                sum += (values[k] > m ? sqrt(m / values[k]) : 1) * vectors[k * coils + a] *
+                       conj(vectors[k * coils + b]);
+            matrix[a * coils + b] = (float complex)sum;
+        }
+done:
+    scry_free(psi);
+    scry_free(vectors);
+    scry_free(values);
+    return st;
+}
+
 void scry_rss(float *out, const float complex *images, size_t coils, size_t n)
 {
     memset(out, 0, n * sizeof *out);

@@ -69,6 +69,16 @@ scry_status scry_compression(float complex *matrix, double *energy, size_t keep,
 void scry_compress(float complex *out, const float complex *matrix, size_t keep,
                    const float complex *data, size_t coils, size_t n);
 
+/* W (coils, coils), Hermitian, that whitens by noise of E|n|^2 = 1 in every coil and by what a
+ * model has left of samples, residual (coils, n), beside it: the directions of the coils whose
+ * residual has more than the median power m are shrunk to it, W = V diag(min(1, sqrt(m / e))) V^H,
+ * V diag(e) V^H = residual residual^H / n. A fit leaves less than the noise: m is taken for 1/2
+ * to 1. Coils that are 0 do not count. *largest: sqrt(e / m) of the direction that is shrunk most,
+ * 1 or more. EINVAL; ENUMERIC */
+scry_status scry_whitening_of_residual(float complex *matrix, double *largest,
+                                       const float complex *residual, size_t coils, size_t n,
+                                       scry_error *err);
+
 /* Root sum of squares over coils: out[n]; Roemer et al. 1990. */
 void scry_rss(float *out, const float complex *images, size_t coils, size_t n);
 

@@ -240,6 +240,46 @@ static void compression_keeps_energy_and_noise(void **state)
     scry_free(y);
 }
 
+/* Unit noise in C - 1 directions and a louder one, mixed by a reflection I - 2 v v^H: the residual
+ * is white after W but for the one direction, which has the power of the others. */
+static void whitening_of_a_residual(void **state)
+{
+    (void)state;
+    scry_error err = {0};
+    double complex T[C * C], psi[C * C];
+    float complex W[C * C];
+    double largest;
+    for (int a = 0; a < C; a++)
+        for (int b = 0; b < C; b++)
+            T[a * C + b] = (a == b) - 2. / C * cexp(I * (double)(a * a - b * b));
+    for (int a = 0; a < C; a++)
+        T[a * C] *= 3;
+    float complex *x = correlated(T, N, 7), *y = scry_alloc(C * N, sizeof *y);
+    assert_ok(scry_whitening_of_residual(W, &largest, x, C, N, &err));
+    assert_near(largest, 3, 0.1);
+    scry_compress(y, W, C, x, C, N);
+    assert_ok(scry_noise_covariance(psi, y, C, N, 1, &err));
+    double complex one[C * C] = {0};
+    for (int c = 0; c < C; c++)
+        one[c * C + c] = 1;
+    assert_below(worst_z(psi, one, N), 5);
+    for (int a = 0; a < C; a++) /* Hermitian: coils that are quiet stay themselves */
+        for (int b = 0; b < C; b++)
+            assert_near(cabsf(W[a * C + b] - conjf(W[b * C + a])), 0, 1e-6);
+    for (int i = 0; i < C * N; i++)
+        x[i] *= 0.1F; /* less than the noise in all: a fit, nothing is shrunk */
+    assert_ok(scry_whitening_of_residual(W, &largest, x, C, N, &err));
+    for (int c = 0; c < C * C; c++)
+        assert_near(cabsf(W[c] - (c % (C + 1) == 0)), 0, 1e-6);
+    memset(x, 0, N * sizeof *x); /* a coil that is 0 */
+    assert_ok(scry_whitening_of_residual(W, &largest, x, C, N, &err));
+    assert_fails(scry_whitening_of_residual(W, &largest, x, C, C, &err), SCRY_EINVAL);
+    x[1] = NAN;
+    assert_fails(scry_whitening_of_residual(W, &largest, x, C, N, &err), SCRY_ENUMERIC);
+    scry_free(x);
+    scry_free(y);
+}
+
 static void root_of_sum_of_squares(void **state)
 {
     (void)state;
@@ -261,13 +301,16 @@ static void refusals_leak_nothing(void **state)
     float complex *x = correlated(T, NY * NX, 6);
     const size_t live = scry_memory_live();
     int refused = 0;
-    for (int call = 0; call < 3; call++)
+    double largest;
+    for (int call = 0; call < 4; call++)
         for (size_t nth = 1;; nth++) {
             scry_error err = {0};
             scry_memory_fail_at(nth);
-            scry_status st = call == 0   ? scry_noise_from_kspace(psi, x, NULL, C, NY, NX, &err)
-                             : call == 1 ? scry_whiten(x, psi, C, NY * NX, &err)
-                                         : scry_compression(matrix, NULL, 2, x, C, NY * NX, &err);
+            scry_status st =
+                call == 0   ? scry_noise_from_kspace(psi, x, NULL, C, NY, NX, &err)
+                : call == 1 ? scry_whiten(x, psi, C, NY * NX, &err)
+                : call == 2 ? scry_compression(matrix, NULL, 2, x, C, NY * NX, &err)
+                            : scry_whitening_of_residual(matrix, &largest, x, C, NY * NX, &err);
             scry_memory_fail_at(0);
             assert_int_equal(scry_memory_live(), live);
             if (st == SCRY_OK) break;
@@ -288,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_dead_coil_is_named),
         cmocka_unit_test(noise_is_told_from_kspace),
         cmocka_unit_test(compression_keeps_energy_and_noise),
+        cmocka_unit_test(whitening_of_a_residual),
         cmocka_unit_test(root_of_sum_of_squares),
         cmocka_unit_test(refusals_leak_nothing),
     };

@@ -16,6 +16,7 @@ enum { N = 96, C = 4 };
 
 struct heard {
     double lambda;
+    bool whitened;
 };
 
 static void listen(scry_log_kind kind, const char *text, void *ctx)
@@ -23,6 +24,7 @@ static void listen(scry_log_kind kind, const char *text, void *ctx)
     struct heard *h = ctx;
     (void)kind;
     if (!strncmp(text, "lambda: ", 8)) h->lambda = strtod(text + 8, NULL);
+    if (strstr(text, "what their maps leave unexplained")) h->whitened = true;
 }
 
 /* Of the coils, without noise. */
@@ -142,7 +144,7 @@ static void the_support_is_judged(void **state)
         &err));
     whole_images(images);
     cut_maps(maps, images, 0, false);
-    assert_ok(scry_reconstructor_calibrate(r, &slice, maps, 1, NULL, &err));
+    assert_ok(scry_reconstructor_calibrate(r, &slice, maps, 1, 1, NULL, &err));
     for (int k = 0; k < 3; k++) {
         cut_maps(maps, images, k ? 0 : N / 4, k == 2);
         assert_ok(scryi_plane_make(&planes[k], r, &slice, 0, maps, &err));
@@ -163,9 +165,66 @@ static void the_support_is_judged(void **state)
     scry_free(mask);
 }
 
+/* A scan whose last coil has a map that is wrong by one half, or right; |image - truth| of the
+ * whole, and whether coils were whitened by what the maps leave. */
+static double by_maps(bool *whitened, bool wrong, bool judge)
+{
+    scry_error err = {0};
+    float complex *kspace = scry_alloc(C * N * N, sizeof *kspace);
+    float complex *images = scry_alloc(C * N * N, sizeof *images);
+    float complex *maps = scry_alloc(C * N * N, sizeof *maps);
+    float complex *truth = scry_alloc(N * N, sizeof *truth);
+    unsigned char *mask = scry_alloc(N * N, 1);
+    scry_mri_result result;
+    struct heard heard = {0};
+    double d = 0, size = 0;
+    simulate(kspace, truth, mask, 0.004);
+    whole_images(images);
+    cut_maps(maps, images, 0, false);
+    for (size_t i = 0; wrong && i < N * N; i++)
+        maps[(C - 1) * N * N + i] *= i % N < N / 2 ? 0.5F : 1.5F;
+    const scry_scan scan = {
+        .coils = C, .dims = {1, N, N}, .readout = 2, .data = kspace, .maps = maps};
+    const scry_mri_request request = {
+        .method = "wavelet", .tune = true, .judge_noise = judge, .log = {listen, &heard}};
+    assert_ok(scry_reconstruct(&result, &scan, mask, &request, NULL, NULL, &err));
+    for (size_t i = 0; i < N * N; i++) {
+        const double m = cabsf(result.image[i]), t = crealf(truth[i]);
+        d += (m - t) * (m - t);
+        size += t * t;
+    }
+    *whitened = heard.whitened;
+    scry_mri_result_free(&result);
+    scry_free(kspace);
+    scry_free(images);
+    scry_free(maps);
+    scry_free(truth);
+    scry_free(mask);
+    return sqrt(d / size);
+}
+
+/* A coil whose map is wrong counts for less, and where maps are right nothing is lost. */
+static void what_wrong_maps_leave_counts_as_noise(void **state)
+{
+    (void)state;
+    bool whitened[4];
+    const double wrong = by_maps(&whitened[0], true, false);
+    const double wrong_judged = by_maps(&whitened[1], true, true);
+    const double right = by_maps(&whitened[2], false, false);
+    const double right_judged = by_maps(&whitened[3], false, true);
+    print_message("wrong maps: error %.4f by the noise, %.4f by what they leave; right ones: %.4f, "
+                  "%.4f\n",
+                  wrong, wrong_judged, right, right_judged);
+    assert_false(whitened[0] || whitened[2]);
+    assert_true(whitened[1]);
+    assert_below(wrong_judged, 0.95 * wrong);
+    assert_below(right_judged, 1.02 * right);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(weights_follow_the_noise),
-                                       cmocka_unit_test(the_support_is_judged)};
+                                       cmocka_unit_test(the_support_is_judged),
+                                       cmocka_unit_test(what_wrong_maps_leave_counts_as_noise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

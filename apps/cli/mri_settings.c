@@ -29,11 +29,10 @@ static const cli_setting scan_settings[] = {
     {"method", CLI_TEXT, AT(method), "METHOD",
      "see 'scry methods'; auto: wavelet, or dds where it predicts samples of the middle slice that "
      "are held out better and an hour of a processor will do for it, or where maps of the "
-     "posterior are asked for. The mean of dds was 0 to 1.4 dB better on brains and simulated "
-     "scans "
-     "at R 4 and 8 (.0 and 1.3, 1.4 and .9), 1 dB worse at partial Fourier; wavelet is fifty "
-     "times as quick. dds has error bars that are too narrow, preconditioned-langevin with --steps "
-     "20 --level-steps 2 fair ones and a worse mean [auto]"},
+     "posterior are asked for. The mean of dds was .3 to 1.7 dB better on brains and simulated "
+     "scans at R 4 and 8 (.3 and 1.2, 1.7 and 1.0), 1 dB worse at partial Fourier; wavelet is "
+     "fifty times as quick. dds has error bars that are too narrow, preconditioned-langevin with "
+     "--steps 20 --level-steps 2 fair ones and a worse mean [auto]"},
     {"maps", CLI_TEXT, AT(maps), "auto|espirit|lowres|none|FILE",
      "coil sensitivities: espirit or lowres, from the middle of k-space; none: root sum of "
      "squares (zero-filled); or a .cfl or .h5 file of them, with all of its sets [espirit for "
@@ -59,8 +58,9 @@ static const cli_setting scan_settings[] = {
     {"noise", CLI_TEXT, AT(noise), "auto|scan|kspace|none|SD|FILE",
      "covariance of the coils' noise, which whitens them: scan (noise scans of the file), "
      "kspace (what is left where signal cancels or does not reach), none (coils as they are), auto "
-     "(scan, else kspace), a number (sd of a complex sample, the same in all coils), or a file "
-     "of samples without signal [auto]"},
+     "(scan, else kspace; and what the coil maps leave unexplained, where samples that are held "
+     "out are predicted better by that), a number (sd of a complex sample, the same in all coils), "
+     "or a file of samples without signal [auto]"},
     {"prior", CLI_TEXT, AT(prior), "PRIOR",
      "pretrained network: a name or a folder in the layout of diffusers [mri]"},
     {"samples", CLI_INTEGER, AT(samples), "K",
@@ -203,6 +203,7 @@ void mri_settings_request(scry_mri_request *out, const mri_settings *s)
     if (out->noise_sd > 0) out->noise = SCRY_COIL_NOISE_GIVEN;
     if (!isnan(s->crop)) out->crop = s->crop > 0 ? s->crop : -1;
     out->judge_crop = isnan(s->crop);
+    out->judge_noise = !strcmp(s->noise, "auto");
     if (!strcmp(s->maps, "lowres")) out->coil_maps = SCRY_COILS_LOWRES;
     if (!strcmp(s->maps, "none")) out->coil_maps = SCRY_COILS_NONE;
 }

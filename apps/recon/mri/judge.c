@@ -34,26 +34,32 @@ static bool judge_goes_on(const scry_chains_progress *p, void *ctx)
     return !scry_cancelled();
 }
 
-/* chi2 of the samples that each of the first `splits` splits holds out, under these options. */
+/* chi2 of the samples that each of the first `splits` splits holds out, under these options: splits
+ * share the threads, or the chains of each do. */
 static scry_status held_out_chi2(double chi2[SPLITS], const scry_reconstructor *r,
                                  const struct scryi_plane *plane, const scry_options *options,
                                  size_t chains, size_t splits, size_t threads, scry_error *err)
 {
     const struct scryi_mri_watch watch = {judge_goes_on, NULL};
+    const int workers = chains == 1 && threads > 1 ? (int)threads : 1;
     scry_mri_request request = *r->request;
     scry_reconstructor of = *r;
+    scry_status st[SPLITS] = {0};
+    scry_error why[SPLITS] = {0};
     request.holdout = SHARE;
     of.request = &request;
     of.options = *options;
     of.chains = chains;
     of.maps = (scry_output_maps){0};
+#pragma omp parallel for num_threads(workers) schedule(static, 1) if (workers > 1)
     for (size_t k = 0; k < splits; k++) {
         scry_mri_result result = {0};
-        const scry_status st = scryi_mri_solve(&result, &of, plane, k, threads, &watch, err);
+        st[k] = scryi_mri_solve(&result, &of, plane, k, workers > 1 ? 1 : threads, &watch, &why[k]);
         chi2[k] = result.holdout_chi2;
         scry_mri_result_free(&result);
-        if (st != SCRY_OK) return st;
     }
+    for (size_t k = 0; k < splits; k++)
+        if (st[k] != SCRY_OK) return scry_fail(err, st[k], why[k].where, "%s", why[k].text);
     return SCRY_OK;
 }
 
@@ -70,6 +76,7 @@ struct weights {
     const scry_reconstructor *r;
     const struct scryi_plane *plane;
     scry_options options;
+    size_t threads;
     double first, factor, chi2[WEIGHTS];
 };
 
@@ -83,7 +90,8 @@ static scry_status try_weight(struct weights *w, int k, scry_error *err)
     if (w->chi2[k] > 0) return SCRY_OK;
     double chi2[SPLITS];
     scry_options_set(&w->options, "lambda", weight_of(w, k), NULL);
-    const scry_status st = held_out_chi2(chi2, w->r, w->plane, &w->options, 1, SPLITS, 1, err);
+    const scry_status st =
+        held_out_chi2(chi2, w->r, w->plane, &w->options, 1, SPLITS, w->threads, err);
     w->chi2[k] = st == SCRY_OK ? mean_over_splits(chi2, SPLITS) : 0;
     return st;
 }
@@ -109,26 +117,91 @@ static scry_status best_weight(double *best, struct weights *w, scry_error *err)
     return SCRY_OK;
 }
 
-static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane *plane,
-                                 scry_error *err)
+/* Wavelets, or whatever the default for scans is, of this weight (0: its own), and quick. */
+static void quick_options(scry_options *out, double weight)
+{
+    scry_role_options(out, SCRY_ROLE_SCAN);
+    scry_options_set(out, "iterations", QUICK, NULL);
+    if (weight > 0) scry_options_set(out, "lambda", weight, NULL);
+}
+
+scry_status scryi_mri_weight(struct scryi_mri_weighed *found, const scry_reconstructor *r,
+                             const struct scryi_plane *plane, const struct scryi_plane *judge,
+                             double first, size_t threads, scry_error *err)
+{
+    scry_reconstructor of = *r;
+    struct weights w = {.r = &of, .plane = plane, .threads = threads, .first = first, .factor = 2};
+    scry_status st = SCRY_OK;
+    of.judged_on = judge;
+    quick_options(&w.options, 0);
+    if (!(first > 0)) st = scry_options_get(&w.options, "lambda", &w.first, err);
+    if (st == SCRY_OK) st = best_weight(&found->weight, &w, err);
+    found->chi2 = INFINITY;
+    for (int k = 0; k < WEIGHTS && st == SCRY_OK; k++)
+        if (w.chi2[k] > 0) found->chi2 = fmin(found->chi2, w.chi2[k]);
+    return st;
+}
+
+scry_status scryi_mri_quick_image(scry_mri_result *out, const scry_reconstructor *r,
+                                  const struct scryi_plane *plane, double weight, size_t threads,
+                                  scry_error *err)
+{
+    const struct scryi_mri_watch watch = {judge_goes_on, NULL};
+    scry_mri_request request = *r->request;
+    scry_reconstructor of = *r;
+    request.holdout = 0;
+    of.request = &request;
+    of.chains = 1;
+    of.maps = (scry_output_maps){0};
+    quick_options(&of.options, weight);
+    return scryi_mri_solve(out, &of, plane, 0, threads, &watch, err);
+}
+
+/* The weight of the method whose default is `before`. */
+static scry_status choose_by_samples(double *best, const scry_reconstructor *r,
+                                     const struct scryi_plane *plane, double before, size_t threads,
+                                     scry_error *err)
 {
     const struct scry_method *method = r->options.method;
     const bool ridge = method == scry_method_find("cg-sense");
     const bool variation = method == scry_method_find("tv");
-    struct weights w = {.r = r, .plane = plane, .options = r->options, .factor = ridge ? 3 : 2};
-    double best = 0, iterations, before;
-    if (!r->request->tune || !scry_option_find(method, "lambda")) return SCRY_OK;
-    if (scry_options_get(&r->options, "lambda", &before, NULL) != SCRY_OK || !(before > 0))
+    const bool wavelets = method == scry_role_method(SCRY_ROLE_SCAN);
+    struct weights w = {.r = r,
+                        .plane = plane,
+                        .options = r->options,
+                        .threads = threads,
+                        .first = before,
+                        .factor = ridge ? 3 : 2};
+    double iterations;
+    if (wavelets && r->weight > 0) {
+        *best = FEWER * r->weight;
         return SCRY_OK;
-    w.first = before;
+    }
     if (scry_options_get(&w.options, "iterations", &iterations, NULL) == SCRY_OK)
         scry_options_set(&w.options, "iterations",
                          fmin(iterations, variation ? VARIATION_QUICK : QUICK), NULL);
+    const scry_status st = best_weight(best, &w, err);
+    if (!ridge) *best *= FEWER;
+    return st;
+}
+
+static scry_status choose_weight(scry_reconstructor *r, const struct scryi_plane *plane,
+                                 size_t threads, scry_error *err)
+{
+    const struct scry_method *method = r->options.method;
+    double best, before;
+    if (!r->request->tune || !scry_option_find(method, "lambda")) return SCRY_OK;
+    if (scry_options_get(&r->options, "lambda", &before, NULL) != SCRY_OK || !(before > 0))
+        return SCRY_OK;
     /* no ridge predicts whole lines, and the heaviest does least harm to those held out */
-    const bool asks = ridge && r->psi && plane->axes != SCRY_FOURIER_YX;
-    const scry_status st = asks ? SCRY_OK : best_weight(&best, &w, err);
-    if (st != SCRY_OK) return st;
-    best = asks ? RIDGE * pow(plane->scale * r->unit, -2) : best * (ridge ? 1 : FEWER);
+    const bool asks =
+        method == scry_method_find("cg-sense") && r->psi && plane->axes != SCRY_FOURIER_YX;
+    if (asks)
+        best = RIDGE * pow(plane->scale * r->unit, -2);
+    else {
+        const scry_status st = choose_by_samples(&best, r, plane, before, threads, err);
+        if (st != SCRY_OK) return st;
+    }
     scry_log_note(&r->request->log, "lambda: %.3g, by %s (default %.3g; --lambda: another)", best,
                   asks ? "the noise" : "samples that are held out", before);
     return scry_options_set(&r->options, "lambda", best, err);
@@ -202,8 +275,7 @@ scry_status scryi_mri_prefers(bool *wider_is_better, const scry_reconstructor *r
 {
     scry_options options;
     double narrow[SPLITS], wide[SPLITS];
-    scry_role_options(&options, SCRY_ROLE_SCAN);
-    scry_options_set(&options, "iterations", QUICK, NULL);
+    quick_options(&options, 0);
     *wider_is_better = false;
     scry_status st = held_out_chi2(narrow, r, plane, &options, 1, SPLITS, threads, err);
     if (st == SCRY_OK) st = held_out_chi2(wide, r, wider, &options, 1, SPLITS, threads, err);
@@ -218,7 +290,7 @@ scry_status scryi_mri_choose(scry_reconstructor *r, const struct scryi_plane *pl
     scry_error why = {0};
     if (!r->request->tune && !r->request->automatic) return SCRY_OK;
     if (plane->sets > 1 || !plane->maps || scryi_grappa_chosen(r)) return SCRY_OK;
-    scry_status st = choose_weight(r, plane, &why);
+    scry_status st = choose_weight(r, plane, threads, &why);
     if (st == SCRY_OK) st = choose_method(r, plane, threads, &why);
     if (st == SCRY_OK || st == SCRY_ENOMEM || st == SCRY_ESTOP)
         return st == SCRY_OK ? st : scry_fail(err, st, why.where, "%s", why.text);

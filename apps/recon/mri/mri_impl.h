@@ -17,12 +17,16 @@ struct scry_reconstructor {
     bool has_pool;
     double complex *psi;    /* noise covariance, coils x coils; NULL: not whitened */
     const char *noise_from; /* for messages; NULL: guessed */
-    char noise_words[160];  /* where noise_from points to words about certainty */
-    float complex *virtual; /* compression to `coils` virtual ones; NULL: none */
+    char noise_words[256];  /* where noise_from points to words about certainty */
+    float complex *virtual; /* of whitened coils: compression to `coils` virtual ones, or whitening
+                               by what maps leave unexplained, or both; NULL: none */
     size_t coils;           /* of the problems */
-    char choice[160];       /* how the method was chosen; "": it was named */
-    double crop;            /* of ESPIRiT maps, chosen by held-out samples; 0: the request's */
-    double unit;            /* intensity of bright tissue, file's unit: the scale rule */
+    double weight;          /* of the default method, by held-out samples; 0: not known */
+    const struct scryi_plane
+        *judged_on;   /* held-out samples are this plane's; NULL: the problem's */
+    char choice[160]; /* how the method was chosen; "": it was named */
+    double crop;      /* of ESPIRiT maps, chosen by held-out samples; 0: the request's */
+    double unit;      /* intensity of bright tissue, file's unit: the scale rule */
 };
 
 /* ---- one 2-D problem's samples (plane.c) ---- */
@@ -201,6 +205,17 @@ scry_status scryi_mri_solve(scry_mri_result *out, const scry_reconstructor *r,
                             const struct scryi_plane *plane, uint64_t seed, size_t threads,
                             const struct scryi_mri_watch *watch, scry_error *err);
 
+/* ---- what coil maps leave unexplained (unexplained.c) ---- */
+
+/* Whitens the coils by it, too, in r->virtual and *plane, where samples that are held out are
+ * predicted better by that (scry_mri_request.judge_noise). slice, index and maps are those that
+ * *plane was made from. */
+scry_status scryi_whiten_unexplained(scry_reconstructor *r, struct scryi_plane *plane,
+                                     const scry_mri_slice *slice, size_t index,
+                                     const float complex *maps, size_t threads, scry_error *err);
+/* r->unit of the plane: the scale rule, on the grid (reconstruct.c). */
+scry_status scryi_mri_unit(scry_reconstructor *r, const struct scryi_plane *p, scry_error *err);
+
 /* ---- choices by held-out samples (judge.c) ---- */
 
 enum { SCRYI_DEFAULT_SAMPLES = 16 };
@@ -209,6 +224,21 @@ enum { SCRYI_DEFAULT_SAMPLES = 16 };
 scry_status scryi_mri_prefers(bool *wider_is_better, const scry_reconstructor *r,
                               const struct scryi_plane *plane, const struct scryi_plane *wider,
                               size_t threads, scry_error *err);
+/* The weight of the default method that predicts held-out samples best, and how well. */
+struct scryi_mri_weighed {
+    double weight, chi2;
+};
+/* first: where the search begins; 0: at the default. The samples are those of `judge`, the same
+ * slice otherwise whitened, so that one noise counts for several whitenings; NULL: those of plane.
+ */
+scry_status scryi_mri_weight(struct scryi_mri_weighed *found, const scry_reconstructor *r,
+                             const struct scryi_plane *plane, const struct scryi_plane *judge,
+                             double first, size_t threads, scry_error *err);
+/* The default method's image (plane's ny, nx; unit of the file) by a quick run, nothing held out.
+ * weight: 0: its default. The caller frees it. */
+scry_status scryi_mri_quick_image(scry_mri_result *out, const scry_reconstructor *r,
+                                  const struct scryi_plane *plane, double weight, size_t threads,
+                                  scry_error *err);
 /* The weight of the method, and the method, where the request leaves them to it. A plane that has
  * too few samples to judge by keeps the defaults. */
 scry_status scryi_mri_choose(scry_reconstructor *r, const struct scryi_plane *plane, size_t threads,

@@ -306,9 +306,7 @@ static scry_status reconstruct_forecast(size_t *bytes, const scry_reconstructor 
     return st;
 }
 
-/* The scale rule, on the grid. */
-static scry_status reconstruct_unit(scry_reconstructor *r, const struct scryi_plane *p,
-                                    scry_error *err)
+scry_status scryi_mri_unit(scry_reconstructor *r, const struct scryi_plane *p, scry_error *err)
 {
     if (!p->scattered)
         return scry_kspace_scale(&r->unit, p->data, p->coils, p->ny, p->nx, p->axes, err);
@@ -354,12 +352,12 @@ static scry_status choose_support(scry_reconstructor *r, struct scryi_plane *pla
     }
     scryi_plane_free(&wider);
     if (st == SCRY_ENOMEM || st == SCRY_ESTOP) return scry_fail(err, st, why.where, "%s", why.text);
-    return better ? reconstruct_unit(r, plane, err) : SCRY_OK;
+    return better ? scryi_mri_unit(r, plane, err) : SCRY_OK;
 }
 
 scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_slice *slice,
-                                         const float complex *maps, size_t threads, size_t *bytes,
-                                         scry_error *err)
+                                         const float complex *maps, size_t threads, size_t each,
+                                         size_t *bytes, scry_error *err)
 {
     struct scryi_plane plane = {0};
     size_t planes, taken;
@@ -369,8 +367,10 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
     if (st == SCRY_OK && !is_rss(r)) st = compress_coils(r, slice, err);
     if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, slice, err);
     if (st == SCRY_OK) st = scryi_plane_make(&plane, r, slice, planes / 2, maps, err);
-    if (st == SCRY_OK) st = reconstruct_unit(r, &plane, err);
+    if (st == SCRY_OK) st = scryi_mri_unit(r, &plane, err);
     if (st == SCRY_OK && !maps) st = choose_support(r, &plane, slice, planes / 2, threads, err);
+    if (st == SCRY_OK)
+        st = scryi_whiten_unexplained(r, &plane, slice, planes / 2, maps, threads, err);
     if (st == SCRY_OK) {
         scryi_coils_silent_log(r, &plane);
         note_partial(r, &plane);
@@ -382,9 +382,7 @@ scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_s
                           plane.sets);
         st = scryi_mri_choose(r, &plane, threads, err);
     }
-    if (st == SCRY_OK) {
-        st = reconstruct_forecast(&taken, r, &plane, threads, err);
-    }
+    if (st == SCRY_OK) st = reconstruct_forecast(&taken, r, &plane, each, err);
     if (st == SCRY_OK && bytes) *bytes = taken;
     scryi_plane_free(&plane);
     return st;
@@ -484,7 +482,8 @@ scry_status scry_reconstruct(scry_mri_result *out, const scry_scan *scan, const 
     scry_status st = scry_reconstructor_create(&r, request, scan, err);
     if (st == SCRY_OK) st = reconstruct_copy_slice(&slice, scan, mask, err);
     if (st == SCRY_OK)
-        st = scry_reconstructor_calibrate(r, &slice, scan->maps, request->threads, NULL, err);
+        st = scry_reconstructor_calibrate(r, &slice, scan->maps, request->threads, request->threads,
+                                          NULL, err);
     if (st == SCRY_OK)
         st = scry_reconstructor_run(out, r, &slice, 0, scan->maps, request->seed, request->threads,
                                     monitor, ctx, err);

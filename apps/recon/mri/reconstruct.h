@@ -59,6 +59,9 @@ typedef struct scry_mri_request {
     bool soft;                /* fade maps out instead of cutting them off */
     size_t coils;             /* virtual coils to compress to; 0: no compression */
     scry_coil_noise noise;
+    bool judge_noise; /* coils are also whitened by what their maps leave unexplained, where samples
+                         that are held out are predicted better by that (the image of several coils
+                         and one set of maps, whose noise is not guessed) */
     scry_image_phase phase;
     double noise_sd; /* of COIL_NOISE_GIVEN: sqrt(E|n|^2) of a complex sample, unit of the file */
     double gain;     /* brightness of the brightest tissue in the network's input: 2 gain above
@@ -145,11 +148,11 @@ scry_status scry_reconstructor_create(scry_reconstructor **out, const scry_mri_r
 void scry_reconstructor_free(scry_reconstructor *r); /* accepts NULL */
 
 /* Estimates from one slice, best in the middle, for all slices: the noise of the coils, their
- * compression, and the unit of intensities. threads: the number of threads of a run; *bytes (may be
- * NULL): its memory beyond the slice. maps as for scry_reconstructor_run. */
+ * compression, and the unit of intensities. threads: of the estimates, and `each` of them for a
+ * run; *bytes (may be NULL): its memory beyond the slice. maps as for scry_reconstructor_run. */
 scry_status scry_reconstructor_calibrate(scry_reconstructor *r, const scry_mri_slice *slice,
-                                         const float complex *maps, size_t threads, size_t *bytes,
-                                         scry_error *err);
+                                         const float complex *maps, size_t threads, size_t each,
+                                         size_t *bytes, scry_error *err);
 
 /* The sensitivities (coils, sets, ny, nx) that scry_reconstructor_run makes from the calibration of
  * a slice where it is given none, for frames to share them: scry_free. *maps NULL: none are made.

@@ -21,10 +21,12 @@ void scry_mri_result_free(scry_mri_result *r)
 static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_posterior *p,
                                      const float complex *x, scry_error *err)
 {
+    const struct scryi_plane *plane = p->r->judged_on ? p->r->judged_on : p->plane;
+    const double sigma = scryi_mri_sigma(p->r, plane);
     scry_op *H = NULL;
     float complex *y = NULL, *Ax = NULL;
     void *work = NULL;
-    scry_status st = scryi_mri_operator(&H, p->plane, p->held, p->phase, err);
+    scry_status st = scryi_mri_operator(&H, plane, p->held, p->phase, err);
     if (st != SCRY_OK) return st;
     const size_t m = scry_space_count(scry_op_cod(H));
     Ax = scry_alloc(m, sizeof *Ax);
@@ -33,12 +35,12 @@ static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_
         st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu samples held out", m);
         goto done;
     }
-    if ((st = scryi_mri_samples(&y, H, p->plane, p->held, err)) != SCRY_OK) goto done;
+    if ((st = scryi_mri_samples(&y, H, plane, p->held, err)) != SCRY_OK) goto done;
     if ((st = scry_op_forward(H, (float *)Ax, (const float *)x, work, err)) != SCRY_OK) goto done;
     const double d = scry_distance((float *)Ax, (float *)y, 2 * m);
     const double size = scry_norm((float *)y, 2 * m);
     r->holdout = size > 0 ? d / size : NAN;
-    r->holdout_chi2 = d * d / (2 * (double)m * p->sigma * p->sigma);
+    r->holdout_chi2 = d * d / (2 * (double)m * sigma * sigma);
 done:
     scry_op_free(H);
     scry_free(y);

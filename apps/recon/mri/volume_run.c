@@ -103,8 +103,8 @@ scry_status scry_mri_volume_prepare(scry_mri_volume *v, scry_reconstructor *rec,
     scry_status st = scry_scan_file_read_middle(&middle, &maps, file, q->first, q->last, err);
     if (st == SCRY_OK && info->frames > 1 && !maps) log_calibration(rec, info);
     if (st == SCRY_OK)
-        st = scry_reconstructor_calibrate(rec, &middle, maps, workers > 1 ? 1 : q->threads, &bytes,
-                                          err);
+        st = scry_reconstructor_calibrate(rec, &middle, maps, q->threads,
+                                          workers > 1 ? 1 : q->threads, &bytes, err);
     if (st == SCRY_OK) st = scry_mri_slice_planes(&planes, &across, &middle, err);
     if (st == SCRY_OK) st = scryi_mri_volume_create(v, info, q, planes, across, err);
     if (st == SCRY_OK) st = join_frames(v, rec, info, &bytes, err);
