@@ -272,8 +272,9 @@ scry_status scryi_phase_smooth(float complex *phase, const float complex *u, siz
 /* The smoothest phase that explains nearly all of u, and its width. */
 scry_status scryi_phase_choose(float complex *phase, double *width, const float complex *u,
                                size_t ny, size_t nx, scry_error *err);
-/* Learns phase and imaginary part from short chains, in place of the first estimate. */
-scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed,
+/* Learns phase and imaginary part from short chains, as many at a time as there are threads, in
+ * place of the first estimate. */
+scry_status scryi_phase_learn(struct scryi_mri_posterior *p, uint64_t seed, size_t threads,
                               const struct scryi_mri_watch *watch, scry_error *err);
 
 #endif

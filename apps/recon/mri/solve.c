@@ -176,7 +176,7 @@ static scry_status solve_posed(scry_mri_result *r, struct scryi_mri_posterior *p
                                         .threads = threads,
                                         .maps = &rec->maps};
     scry_recon_result run = {0};
-    scry_status st = scryi_phase_learn(p, seed, watch, err);
+    scry_status st = scryi_phase_learn(p, seed, threads, watch, err);
     if (st == SCRY_OK)
         st = scry_recon_run(&run, &p->problem, &request, watch->monitor, watch->ctx, err);
     if (st == SCRY_OK) st = mri_solve_collect(r, p, &run, err);
