@@ -189,6 +189,30 @@ static void embedded_calibration_enters_the_image(void **state)
     scry_kspace_close(r);
 }
 
+/* Where no mode is stated: calibration lines between those of the image, some of which calibrate
+ * too, are data of the image; those that repeat lines of the image are not. */
+static void calibration_that_fills_gaps_enters_the_image(void **state)
+{
+    (void)state;
+    for (int repeated = 0; repeated < 2; repeated++) {
+        scry_error err = {0};
+        float complex data[NC * PLANE];
+        unsigned char mask[PLANE];
+        scry_kspace_reader *r = open_golden(repeated ? "repeated" : "integrated");
+        assert_ok(scry_kspace_read(r, 0, 0, data, mask, &err));
+        for (size_t i = 0; i < NC * PLANE; i++) {
+            const size_t c = i / PLANE, y = i / NX % NY, x = i % NX;
+            const bool there = y % 2 == 0 || (!repeated && (y == 3 || y == 5));
+            assert_int_equal(mask[i % PLANE], there);
+            check_sample(data[i], there ? golden(c, y, x, 0, 0) : 0, "integrated", c, y, x);
+        }
+        assert_non_null(strstr(scry_kspace_warning(r), repeated
+                                                           ? "3 calibration lines (mode not stated)"
+                                                           : "2 calibration lines fill its gaps"));
+        scry_kspace_close(r);
+    }
+}
+
 static void one_of_several_measurements_is_chosen(void **state)
 {
     (void)state;
@@ -568,6 +592,7 @@ int main(void)
         cmocka_unit_test(averages_are_means),
         cmocka_unit_test(limits_place_the_centre),
         cmocka_unit_test(embedded_calibration_enters_the_image),
+        cmocka_unit_test(calibration_that_fills_gaps_enters_the_image),
         cmocka_unit_test(one_of_several_measurements_is_chosen),
         cmocka_unit_test(slices_are_sorted_by_position),
         cmocka_unit_test(contrasts_and_sets_are_frames),

@@ -210,6 +210,20 @@ def embedded(path):
     write(path, xml().replace("</encoding>", mode + "</encoding>"), lines, element(True))
 
 
+def integrated(path, repeated=False):
+    """Every other line for imaging, line 4 for calibration too; lines 3 and 5 are flagged for
+    calibration only, and no mode is stated. repeated: so is line 2, another time."""
+    lines = [acquisition(y, samples(y, range(NX)), (BOTH,) if y == 4 else ())
+             for y in range(0, NY, 2)]
+    lines += [acquisition(y, samples(y, range(NX)), (CALIBRATION,))
+              for y in (2, 3, 5)[not repeated:]]
+    write(path, xml(), lines, element(True))
+
+
+def repeated(path):
+    integrated(path, True)
+
+
 def several(path):
     """Two measurements: an adjustment of 4 lines in dataset, the image in dataset_1."""
     write(path, xml(4, 4), [acquisition(y, samples(y, range(4))) for y in range(4)],
@@ -280,7 +294,8 @@ def main(folder):
     os.makedirs(folder, exist_ok=True)
     for name, packed in (("packed", True), ("aligned", False)):
         everything(os.path.join(folder, name + ".h5"), packed)
-    for make in (averages, partial, volume, frames, embedded, several, interleaved):
+    for make in (averages, partial, volume, frames, embedded, integrated, repeated, several,
+                 interleaved):
         make(os.path.join(folder, make.__name__ + ".h5"))
     malformed(folder)
 

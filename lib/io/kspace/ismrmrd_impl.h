@@ -153,9 +153,10 @@ scry_status scryi_mrd_sort(scry_kspace_reader *r, const scryi_mrd_head *heads, s
                            scry_error *err);
 scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head);
 
-/* Calibration-only lines of a scan whose header says that calibration is embedded are lines of the
- * image: their heads are marked as calibration and imaging where they have the image's channels,
- * samples and centre. Warns how many there were, in this mode or another. */
+/* Calibration-only lines of a scan whose header says that calibration is embedded, or says nothing
+ * where they fill the gaps of the image's, are lines of the image: their heads are marked as
+ * calibration and imaging where they have the image's channels, samples and centre. Warns how many
+ * there were, in this mode or another. */
 void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count);
 
 #endif

@@ -170,11 +170,36 @@ static bool like_image(const scryi_mrd_head *h, const scryi_mrd_head *image)
            h->center_sample - h->discard_pre == image->center_sample - image->discard_pre;
 }
 
+/* Whether calibration lines fill the gaps of the image's: some lines are flagged as both, and none
+ * that is calibration alone repeats a line of the image. A separate scan repeats those of the
+ * middle, and flags none as both. */
+static bool fills_gaps(const scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count)
+{
+    size_t ny = 0, nz = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (heads[i].idx.step_1 >= ny) ny = (size_t)heads[i].idx.step_1 + 1;
+        if (heads[i].idx.step_2 >= nz) nz = (size_t)heads[i].idx.step_2 + 1;
+    }
+    if (ny * nz / 256 > count) return false; /* counters that are no lines */
+    unsigned char *imaged = scry_alloc(ny * nz, 1);
+    bool both = false, repeats = !imaged;
+    for (size_t i = 0; i < count && imaged; i++) {
+        if (!in_image(r->state, &heads[i], SCRYI_MRD_IMAGING)) continue;
+        both |= (heads[i].flags & SCRYI_MRD_FLAG(SCRYI_MRD_CALIBRATION_AND_IMAGING)) != 0;
+        imaged[heads[i].idx.step_2 * ny + heads[i].idx.step_1] = 1;
+    }
+    for (size_t i = 0; i < count && imaged; i++)
+        if (in_image(r->state, &heads[i], SCRYI_MRD_CALIBRATING))
+            repeats |= imaged[heads[i].idx.step_2 * ny + heads[i].idx.step_1] != 0;
+    scry_free(imaged);
+    return both && !repeats;
+}
+
 void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count)
 {
     const scryi_mrd_state *s = r->state;
     const char *mode = s->header.encoding[s->encoding].calibration;
-    const bool embedded = !strcmp(mode, "embedded");
+    const bool embedded = !strcmp(mode, "embedded") || (!mode[0] && fills_gaps(r, heads, count));
     const scryi_mrd_head *image = NULL;
     size_t joined = 0, apart = 0;
     for (size_t i = 0; i < count && !image; i++)
@@ -190,8 +215,8 @@ void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count)
         }
     }
     if (joined)
-        scryi_kspace_warn(r, "%zu calibration lines are embedded: they belong to the image too",
-                          joined);
+        scryi_kspace_warn(r, "%zu calibration lines %s: they belong to the image too", joined,
+                          mode[0] ? "are embedded" : "fill its gaps (mode not stated)");
     if (apart && embedded)
         scryi_kspace_warn(r,
                           "%zu embedded calibration lines differ from the image's in samples, "
