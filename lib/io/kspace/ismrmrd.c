@@ -508,7 +508,7 @@ scry_status scryi_ismrmrd_open(scry_kspace_reader *r, const scry_kspace_choice *
     if (st == SCRY_OK)
         s->scattered = scryi_mrd_is_scattered(&s->header.encoding[s->encoding]) &&
                        (choice->own_trajectory || choice->scattered);
-    if (st == SCRY_OK && !s->scattered) scryi_mrd_embed(r, heads, count);
+    if (st == SCRY_OK && !s->scattered) st = scryi_mrd_embed(r, heads, count, err);
     if (st == SCRY_OK) st = set_matrix(r, heads, count, err);
     if (st == SCRY_OK) st = scryi_mrd_sort(r, heads, count, err);
     if (st == SCRY_OK && s->scattered && choice->own_trajectory && !choice->scattered)

@@ -156,7 +156,8 @@ scryi_mrd_kind scryi_mrd_kind_of(const scryi_mrd_head *head);
 /* Calibration-only lines of a scan whose header says that calibration is embedded, or says nothing
  * where they fill the gaps of the image's, are lines of the image: their heads are marked as
  * calibration and imaging where they have the image's channels, samples and centre. Warns how many
- * there were, in this mode or another. */
-void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count);
+ * there were, in this mode or another. ENOMEM */
+scry_status scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count,
+                            scry_error *err);
 
 #endif

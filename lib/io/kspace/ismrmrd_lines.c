@@ -173,35 +173,42 @@ static bool like_image(const scryi_mrd_head *h, const scryi_mrd_head *image)
 /* Whether calibration lines fill the gaps of the image's: some lines are flagged as both, and none
  * that is calibration alone repeats a line of the image. A separate scan repeats those of the
  * middle, and flags none as both. */
-static bool fills_gaps(const scry_kspace_reader *r, const scryi_mrd_head *heads, size_t count)
+static scry_status fills_gaps(bool *fills, const scry_kspace_reader *r, const scryi_mrd_head *heads,
+                              size_t count, scry_error *err)
 {
     size_t ny = 0, nz = 0;
     for (size_t i = 0; i < count; i++) {
         if (heads[i].idx.step_1 >= ny) ny = (size_t)heads[i].idx.step_1 + 1;
         if (heads[i].idx.step_2 >= nz) nz = (size_t)heads[i].idx.step_2 + 1;
     }
-    if (ny * nz / 256 > count) return false; /* counters that are no lines */
+    bool both = false, repeats = false;
+    *fills = false;
+    if (!count || ny * nz / 256 > count) return SCRY_OK; /* counters that are no lines */
     unsigned char *imaged = scry_alloc(ny * nz, 1);
-    bool both = false, repeats = !imaged;
-    for (size_t i = 0; i < count && imaged; i++) {
+    if (!imaged) return SCRY_FAIL(err, SCRY_ENOMEM, "%s: %zu x %zu lines", r->path, nz, ny);
+    for (size_t i = 0; i < count; i++) {
         if (!in_image(r->state, &heads[i], SCRYI_MRD_IMAGING)) continue;
         both |= (heads[i].flags & SCRYI_MRD_FLAG(SCRYI_MRD_CALIBRATION_AND_IMAGING)) != 0;
         imaged[heads[i].idx.step_2 * ny + heads[i].idx.step_1] = 1;
     }
-    for (size_t i = 0; i < count && imaged; i++)
+    for (size_t i = 0; i < count; i++)
         if (in_image(r->state, &heads[i], SCRYI_MRD_CALIBRATING))
             repeats |= imaged[heads[i].idx.step_2 * ny + heads[i].idx.step_1] != 0;
     scry_free(imaged);
-    return both && !repeats;
+    *fills = both && !repeats;
+    return SCRY_OK;
 }
 
-void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count)
+scry_status scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count,
+                            scry_error *err)
 {
     const scryi_mrd_state *s = r->state;
     const char *mode = s->header.encoding[s->encoding].calibration;
-    const bool embedded = !strcmp(mode, "embedded") || (!mode[0] && fills_gaps(r, heads, count));
+    bool embedded = !strcmp(mode, "embedded");
     const scryi_mrd_head *image = NULL;
     size_t joined = 0, apart = 0;
+    const scry_status st = mode[0] ? SCRY_OK : fills_gaps(&embedded, r, heads, count, err);
+    if (st != SCRY_OK) return st;
     for (size_t i = 0; i < count && !image; i++)
         if (in_image(s, &heads[i], SCRYI_MRD_IMAGING)) image = &heads[i];
     for (size_t i = 0; i < count && image; i++) {
@@ -225,6 +232,7 @@ void scryi_mrd_embed(scry_kspace_reader *r, scryi_mrd_head *heads, size_t count)
     else if (apart)
         scryi_kspace_warn(r, "%zu calibration lines (mode %s): they are for coil maps only", apart,
                           mode[0] ? mode : "not stated");
+    return SCRY_OK;
 }
 
 /* ---- one line ---- */
