@@ -62,6 +62,18 @@ static void simulate(float complex *kspace, float complex *truth, unsigned char 
     scry_free(images);
 }
 
+/* | |image| - truth | / |truth| */
+static double error_of(const scry_mri_result *result, const float complex *truth)
+{
+    double d = 0, size = 0;
+    for (size_t i = 0; i < N * N; i++) {
+        const double m = cabsf(result->image[i]), t = crealf(truth[i]);
+        d += (m - t) * (m - t);
+        size += t * t;
+    }
+    return sqrt(d / size);
+}
+
 static double restored(double *lambda, const char *method, double sigma, bool tune)
 {
     scry_error err = {0};
@@ -74,17 +86,12 @@ static double restored(double *lambda, const char *method, double sigma, bool tu
     const scry_scan scan = {.coils = C, .dims = {1, N, N}, .readout = 2, .data = kspace};
     const scry_mri_request request = {.method = method, .tune = tune, .log = {listen, &heard}};
     assert_ok(scry_reconstruct(&result, &scan, mask, &request, NULL, NULL, &err));
-    double d = 0, size = 0;
-    for (size_t i = 0; i < N * N; i++) {
-        const double m = cabsf(result.image[i]), t = crealf(truth[i]);
-        d += (m - t) * (m - t);
-        size += t * t;
-    }
+    const double error = error_of(&result, truth);
     scry_mri_result_free(&result);
     scry_free(kspace);
     scry_free(truth);
     if (lambda) *lambda = heard.lambda;
-    return sqrt(d / size);
+    return error;
 }
 
 static void weights_follow_the_noise(void **state)
@@ -177,7 +184,6 @@ static double by_maps(bool *whitened, bool wrong, bool judge)
     unsigned char *mask = scry_alloc(N * N, 1);
     scry_mri_result result;
     struct heard heard = {0};
-    double d = 0, size = 0;
     simulate(kspace, truth, mask, 0.004);
     whole_images(images);
     cut_maps(maps, images, 0, false);
@@ -188,11 +194,7 @@ static double by_maps(bool *whitened, bool wrong, bool judge)
     const scry_mri_request request = {
         .method = "wavelet", .tune = true, .judge_noise = judge, .log = {listen, &heard}};
     assert_ok(scry_reconstruct(&result, &scan, mask, &request, NULL, NULL, &err));
-    for (size_t i = 0; i < N * N; i++) {
-        const double m = cabsf(result.image[i]), t = crealf(truth[i]);
-        d += (m - t) * (m - t);
-        size += t * t;
-    }
+    const double error = error_of(&result, truth);
     *whitened = heard.whitened;
     scry_mri_result_free(&result);
     scry_free(kspace);
@@ -200,7 +202,7 @@ static double by_maps(bool *whitened, bool wrong, bool judge)
     scry_free(maps);
     scry_free(truth);
     scry_free(mask);
-    return sqrt(d / size);
+    return error;
 }
 
 /* A coil whose map is wrong counts for less, and where maps are right nothing is lost. */

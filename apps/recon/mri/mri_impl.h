@@ -200,6 +200,12 @@ scry_status scryi_mri_likelihood(struct scryi_mri_posterior *p, scry_affine map,
 scry_status scryi_mri_first_estimate(float complex *u, const struct scryi_mri_posterior *p,
                                      scry_error *err);
 
+/* y - A x of the plane's samples in `mask`, which the caller frees: *count of all coils; *size:
+ * |y|. x in the unit of the file, beside `phase` (NULL: as it is). */
+scry_status scryi_mri_misfit(float complex **misfit, size_t *count, double *size,
+                             const struct scryi_plane *plane, const unsigned char *mask,
+                             const float complex *phase, const float complex *x, scry_error *err);
+
 /* A plane's image: that of scry_reconstructor_run. */
 scry_status scryi_mri_solve(scry_mri_result *out, const scry_reconstructor *r,
                             const struct scryi_plane *plane, uint64_t seed, size_t threads,

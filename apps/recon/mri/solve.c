@@ -16,6 +16,38 @@ void scry_mri_result_free(scry_mri_result *r)
     *r = (scry_mri_result){0};
 }
 
+scry_status scryi_mri_misfit(float complex **misfit, size_t *count, double *size,
+                             const struct scryi_plane *plane, const unsigned char *mask,
+                             const float complex *phase, const float complex *x, scry_error *err)
+{
+    scry_op *A = NULL;
+    float complex *y = NULL, *Ax = NULL;
+    void *work = NULL;
+    *misfit = NULL;
+    scry_status st = scryi_mri_operator(&A, plane, mask, phase, err);
+    if (st != SCRY_OK) return st;
+    const size_t m = *count = scry_space_count(scry_op_cod(A));
+    Ax = scry_alloc(m, sizeof *Ax);
+    work = scry_alloc(1, scry_op_work_bytes(A));
+    if (!Ax || !work) {
+        st = SCRY_FAIL(err, SCRY_ENOMEM, "misfit of %zu samples", m);
+        goto done;
+    }
+    if ((st = scryi_mri_samples(&y, A, plane, mask, err)) != SCRY_OK) goto done;
+    if ((st = scry_op_forward(A, (float *)Ax, (const float *)x, work, err)) != SCRY_OK) goto done;
+    *size = scry_norm((float *)y, 2 * m);
+    for (size_t i = 0; i < m; i++)
+        y[i] -= Ax[i];
+    *misfit = y;
+    y = NULL;
+done:
+    scry_op_free(A);
+    scry_free(y);
+    scry_free(Ax);
+    scry_free(work);
+    return st;
+}
+
 /* |y - A x| / |y| on the samples that were held out, and its chi2. x in the unit of the file,
  * without the phase. */
 static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_posterior *p,
@@ -23,30 +55,16 @@ static scry_status judge_by_held_out(scry_mri_result *r, const struct scryi_mri_
 {
     const struct scryi_plane *plane = p->r->judged_on ? p->r->judged_on : p->plane;
     const double sigma = scryi_mri_sigma(p->r, plane);
-    scry_op *H = NULL;
-    float complex *y = NULL, *Ax = NULL;
-    void *work = NULL;
-    scry_status st = scryi_mri_operator(&H, plane, p->held, p->phase, err);
+    float complex *misfit;
+    size_t m;
+    double size;
+    const scry_status st = scryi_mri_misfit(&misfit, &m, &size, plane, p->held, p->phase, x, err);
     if (st != SCRY_OK) return st;
-    const size_t m = scry_space_count(scry_op_cod(H));
-    Ax = scry_alloc(m, sizeof *Ax);
-    work = scry_alloc(1, scry_op_work_bytes(H));
-    if (!Ax || !work) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "%zu samples held out", m);
-        goto done;
-    }
-    if ((st = scryi_mri_samples(&y, H, plane, p->held, err)) != SCRY_OK) goto done;
-    if ((st = scry_op_forward(H, (float *)Ax, (const float *)x, work, err)) != SCRY_OK) goto done;
-    const double d = scry_distance((float *)Ax, (float *)y, 2 * m);
-    const double size = scry_norm((float *)y, 2 * m);
+    const double d = scry_norm((float *)misfit, 2 * m);
     r->holdout = size > 0 ? d / size : NAN;
     r->holdout_chi2 = d * d / (2 * (double)m * sigma * sigma);
-done:
-    scry_op_free(H);
-    scry_free(y);
-    scry_free(Ax);
-    scry_free(work);
-    return st;
+    scry_free(misfit);
+    return SCRY_OK;
 }
 
 /* Where no coil sees anything nothing was measured, and pixels that a prior drew there are no

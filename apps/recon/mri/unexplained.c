@@ -1,7 +1,6 @@
 #include "apps/recon/mri/mri_impl.h"
 
 #include "lib/memory.h"
-#include "operators/fourier.h"
 #include "solvers/roles.h"
 
 #include <stdio.h>
@@ -25,39 +24,6 @@ static bool unexplained_counts(const scry_reconstructor *r, const struct scryi_p
            r->options.method != scry_role_method(SCRY_ROLE_ADJOINT);
 }
 
-/* y - A x in the unit of the noise: (coils, *count), which the caller frees. */
-static scry_status unexplained_residual(float complex **residual, size_t *count,
-                                        const struct scryi_plane *plane, const float complex *x,
-                                        scry_error *err)
-{
-    scry_op *A = NULL;
-    float complex *y = NULL, *Ax = NULL;
-    void *work = NULL;
-    *residual = NULL;
-    scry_status st = scryi_mri_operator(&A, plane, plane->mask, NULL, err);
-    if (st != SCRY_OK) return st;
-    const size_t m = scry_space_count(scry_op_cod(A));
-    Ax = scry_alloc(m, sizeof *Ax);
-    work = scry_alloc(1, scry_op_work_bytes(A));
-    if (!Ax || !work) {
-        st = SCRY_FAIL(err, SCRY_ENOMEM, "residual of %zu samples", m);
-        goto done;
-    }
-    if ((st = scryi_mri_samples(&y, A, plane, plane->mask, err)) != SCRY_OK) goto done;
-    if ((st = scry_op_forward(A, (float *)Ax, (const float *)x, work, err)) != SCRY_OK) goto done;
-    for (size_t i = 0; i < m; i++)
-        Ax[i] = (float)plane->scale * (y[i] - Ax[i]);
-    *count = m / plane->coils;
-    *residual = Ax;
-    Ax = NULL;
-done:
-    scry_op_free(A);
-    scry_free(y);
-    scry_free(Ax);
-    scry_free(work);
-    return st;
-}
-
 /* matrix (coils, coils) of the plane's coils, by the residual of a quick image. */
 static scry_status unexplained_whitening(float complex *matrix, double *largest,
                                          const scry_reconstructor *r,
@@ -66,11 +32,16 @@ static scry_status unexplained_whitening(float complex *matrix, double *largest,
 {
     scry_mri_result image = {0};
     float complex *residual = NULL;
-    size_t n = 0;
+    size_t count = 0;
+    double size;
     scry_status st = scryi_mri_quick_image(&image, r, plane, r->weight, threads, err);
-    if (st == SCRY_OK) st = unexplained_residual(&residual, &n, plane, image.image, err);
     if (st == SCRY_OK)
-        st = scry_whitening_of_residual(matrix, largest, residual, plane->coils, n, err);
+        st = scryi_mri_misfit(&residual, &count, &size, plane, plane->mask, NULL, image.image, err);
+    for (size_t i = 0; st == SCRY_OK && i < count; i++)
+        residual[i] *= (float)plane->scale; /* in the unit of the noise */
+    if (st == SCRY_OK)
+        st = scry_whitening_of_residual(matrix, largest, residual, plane->coils,
+                                        count / plane->coils, err);
     scry_free(residual);
     scry_mri_result_free(&image);
     return st;
